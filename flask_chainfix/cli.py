@@ -1,0 +1,260 @@
+"""Options -> workflow -> echo; nothing else."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from flask import g
+from flask.cli import ScriptInfo, with_appcontext
+
+from flask_chainfix import __version__, workflows
+from flask_chainfix.errors import CannotRead, ChainFixError, Declined, NeedsConsent
+from flask_chainfix.formats import Style, format_names, render
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
+from flask_chainfix.strategies import Wishes, strategy_names
+
+_OPENER = "flask_chainfix.opener"
+_strict_option = click.option(
+    "--strict", is_flag=True, help="Count warnings like errors; repair what they are about."
+)
+
+
+def _format_option(*names: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(names),
+        default="text",
+        show_default=True,
+        help="How to write the result.",
+    )
+
+
+@click.command()
+@_strict_option
+@_format_option(*format_names())
+@click.pass_context
+def check(context: click.Context, strict: bool, output_format: str) -> None:
+    """Say what is wrong with the migration chain; change nothing.
+
+    Reads the files only: no migration is imported, no database is asked. Exits with 1 if there
+    are errors.
+    """
+    _run(
+        context,
+        output_format,
+        lambda runtime, tools: workflows.check(runtime, tools, strict=strict),
+    )
+
+
+def _parse_attach(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    attach: dict[str, str] = {}
+    for value in values:
+        revision, equals, parent = value.partition("=")
+        if not (revision and equals and parent):
+            raise click.BadParameter(f"{value!r} is not of the form REVISION=PARENT")
+        if revision in attach:
+            raise click.BadParameter(f"{revision} is attached twice")
+        attach[revision] = parent
+    return attach
+
+
+@click.command()
+@click.option(
+    "--strategy",
+    type=click.Choice(strategy_names()),
+    default=strategy_names()[0],
+    show_default=True,
+    help="One chain; or branches beside each other, joined by a merge revision.",
+)
+@click.option("--root", metavar="REVISION", help="The base that stays.")
+@click.option(
+    "--attach",
+    metavar="REVISION=PARENT",
+    multiple=True,
+    callback=_parse_attach,
+    help="Put a revision on this parent; may be given several times.",
+)
+@_strict_option
+@click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_format_option("text", "json")
+@click.pass_context
+def repair(
+    context: click.Context, /, dry_run: bool, yes: bool, output_format: str, **wishes: Any
+) -> None:
+    """Relink the chain to one base and one head.
+
+    Shows the plan, the diff and the chain before and after, and asks. Then rewrites
+    down_revision in the files, and lets Alembic confirm the result; otherwise every file is put
+    back.
+    """
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        report = workflows.plan_repair(runtime, tools, Wishes(**wishes))
+        if report.plan is None or dry_run:
+            return report
+        _show_before_asking(report, output_format, yes)
+        _ask("Make these changes?", yes)
+        return workflows.carry_out(runtime, report)
+
+    _run(context, output_format, work)
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_format_option("text", "json")
+@click.pass_context
+def undo(context: click.Context, yes: bool, output_format: str) -> None:
+    """Put back the files of the last repair, byte for byte.
+
+    Also after a repair that was killed half-way. Refuses where a file has been changed since.
+    """
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        report = workflows.plan_undo(runtime, tools)
+        _show_before_asking(report, output_format, yes)
+        _ask("Put these files back?", yes)
+        return workflows.carry_out_undo(runtime, report)
+
+    _run(context, output_format, work)
+
+
+def _run(
+    context: click.Context, output_format: str, work: Callable[[Runtime, Tools], Report]
+) -> None:
+    """Open the environment, do the work, and turn its report or its error into output."""
+    try:
+        runtime, tools = context.meta[_OPENER]()
+        report = work(runtime, tools)
+    except ChainFixError as error:
+        report = _failure(context, error)
+    except OSError as error:
+        remedy = "see to it that the file can be read and written, then run the command again"
+        report = _failure(context, CannotRead(str(error), remedy))
+    _echo(render(output_format, report, _style(sys.stdout)))
+    if report.error is not None and output_format != "json":
+        click.secho(f"error: {report.error.message}", fg="red", bold=True, err=True)
+        click.echo(f"remedy: {report.error.remedy}", err=True)
+    context.exit(report.exit_code)
+
+
+def _failure(context: click.Context, error: ChainFixError) -> Report:
+    return Report(str(context.info_name), exit_code=error.exit_code, error=error)
+
+
+def _show_before_asking(report: Report, output_format: str, yes: bool) -> None:
+    if output_format == "text":
+        _echo(render("text", report, _style(sys.stdout)))
+    elif not yes:
+        _echo(render("text", report, _style(sys.stderr)), err=True)
+
+
+def _ask(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NeedsConsent(
+            "nobody can be asked here, and --yes was not given",
+            "nothing was changed; look at the change, then run the command with --yes",
+        )
+    if not click.confirm(question, err=True):
+        raise Declined("declined", "nothing was changed")
+
+
+def _style(stream: Any) -> Style:
+    terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    return Style(
+        width=max(40, shutil.get_terminal_size((80, 24)).columns),
+        color=terminal and not os.environ.get("NO_COLOR"),
+        ascii_only=not _can_encode("●│╮┆…✗◆“”→", stream),
+    )
+
+
+def _can_encode(text: str, stream: Any) -> bool:
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _echo(text: str, err: bool = False) -> None:
+    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
+    printable = text.encode(encoding, errors="replace").decode(encoding)
+    # Colours are in the text only if they are wanted.
+    click.echo(printable, nl=False, err=err, color=True)
+
+
+@click.group("fixchain")
+@click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
+@click.pass_context
+@with_appcontext
+def app_group(context: click.Context, directory: str | None) -> None:
+    """Diagnose and relink the migration chain."""
+    context.meta[_OPENER] = lambda: _open_app(context, directory)
+
+
+@click.group("fixchain")
+@click.option(
+    "-d",
+    "--directory",
+    metavar="DIR",
+    help="Directory with env.py and versions/.  [default: migrations]",
+)
+@click.option("-c", "--config", metavar="FILE", help="An alembic.ini or pyproject.toml instead.")
+@click.version_option(__version__)
+@click.pass_context
+def main(context: click.Context, directory: str | None, config: str | None) -> None:
+    """Diagnose and relink an Alembic migration chain, without an app."""
+    if directory and config:
+        raise click.UsageError("give either --directory or --config, not both")
+    context.meta[_OPENER] = lambda: _open_files(directory, config)
+
+
+for _group in (app_group, main):
+    for _command in (check, repair, undo):
+        _group.add_command(_command)
+
+
+def _open_app(context: click.Context, directory: str | None) -> tuple[Runtime, Tools]:
+    directory = directory or g.get("directory")
+    script_info = context.find_object(ScriptInfo)
+    reopen: dict[str, Any] = {}
+    if script_info is not None and script_info.create_app is None:
+        reopen = {"app": script_info.app_import_path, "x_arg": list(g.get("x_arg") or ())}
+    return open_app(directory, reopen), _app_tools(context, script_info, directory)
+
+
+def _app_tools(
+    context: click.Context, script_info: ScriptInfo | None, directory: str | None
+) -> Tools:
+    """The commands with the options that the user had to give."""
+    program, *groups = context.command_path.split(" ")
+    if script_info is not None and script_info.app_import_path != os.environ.get("FLASK_APP"):
+        program += f" --app {shlex.quote(str(script_info.app_import_path))}"
+    words = [program, *groups[:-1]]
+    if directory:
+        words.append(f"-d {shlex.quote(directory)}")
+    alembic = " ".join(words)
+    return Tools(alembic, f"{alembic} fixchain")
+
+
+def _open_files(directory: str | None, config: str | None) -> tuple[Runtime, Tools]:
+    runtime = open_config(config) if config else open_directory(directory or "migrations")
+    place = shlex.quote(config or directory or "")
+    option = f" -c {place}" if config else f" -d {place}" if directory else ""
+    if runtime.environment.uses_flask:
+        alembic = "flask db" + (f" -d {place}" if directory else "")
+    else:
+        alembic = "alembic" + (f" -c {place}" if config else "")
+    return runtime, Tools(alembic, f"fixchain{option}")

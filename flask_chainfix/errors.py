@@ -1,0 +1,78 @@
+"""The few exceptional stops: what ends a command before it could do its work.
+
+Something wrong with the chain is a ``Finding``; something that stops the command is a
+``ChainFixError``. It carries what a person needs (a message and a remedy) and what a script
+needs (a type name and an exit code); ``cli`` turns it into output in one place.
+"""
+
+from __future__ import annotations
+
+
+class ChainFixError(Exception):
+    """Base of every error that ends a command.
+
+    Args:
+        message: what happened, one sentence without a final full stop where possible.
+        remedy: what the user can do about it.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class NoEnvironment(ChainFixError):
+    """There is no migration environment where one was looked for."""
+
+
+class BadConfiguration(ChainFixError):
+    """The configuration (``alembic.ini``, ``pyproject.toml``, the app) cannot be used."""
+
+
+class CannotRead(ChainFixError):
+    """A directory or file of the environment could not be read at all."""
+
+
+class CannotPlan(ChainFixError):
+    """No repair can be planned with certainty."""
+
+
+class CannotRewrite(ChainFixError):
+    """A migration file cannot be changed with certainty, so it is not changed."""
+
+
+class StaleSnapshot(ChainFixError):
+    """What is on the disk is not what the plan was made from."""
+
+
+class CannotWrite(ChainFixError):
+    """Writing failed; every file was put back."""
+
+
+class RepairRunning(ChainFixError):
+    """Another process is changing this environment at this moment."""
+
+
+class RepairInterrupted(ChainFixError):
+    """An earlier repair was killed half-way and has not been undone."""
+
+
+class NotConfirmed(ChainFixError):
+    """Alembic does not see what the plan promised; every file was put back."""
+
+
+class NeedsConsent(ChainFixError):
+    """Files would change, nobody can be asked, and ``--yes`` was not given."""
+
+
+class NothingToUndo(ChainFixError):
+    """The journal holds no repair that could be undone."""
+
+
+class Declined(ChainFixError):
+    """The user said no at the prompt."""
+
+    exit_code = 1

@@ -1,0 +1,53 @@
+"""``ChainFix``: mounts the commands into a Flask app that uses Flask-Migrate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class _LazyGroup(click.Command):
+    """Stands for the command group until it is used: web workers import this module too."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        from flask_chainfix.cli import app_group
+
+        return app_group.make_context(info_name, args, parent, **extra)
+
+
+_GROUP = _LazyGroup("fixchain", help="Diagnose and relink the migration chain.")
+
+
+class ChainFix:
+    """Adds ``fixchain`` to Flask-Migrate's command group.
+
+    Args:
+        app: the app; leave it out and call ``init_app`` later in app factories.
+
+    Use it beside ``Migrate``, before or behind it::
+
+        migrate = Migrate(app, db)
+        chainfix = ChainFix(app)
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Mount ``fixchain`` for an app; as often as wanted, for as many apps as wanted."""
+        from flask_migrate.cli import db as migrate_group  # type: ignore[import-untyped]
+
+        # Flask-Migrate has one group for the whole process, under any name, in any app.
+        migrate_group.add_command(_GROUP)
+        app.extensions["chainfix"] = self
+        if "migrate" not in app.extensions and "db" not in app.cli.commands:
+            # A Migrate that comes later takes this place; where none comes, the commands are
+            # there to say so.
+            app.cli.add_command(click.Group("db", {"fixchain": _GROUP}, hidden=True))

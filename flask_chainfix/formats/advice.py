@@ -1,0 +1,56 @@
+"""What to do, step by step, with the commands spelt out for this project."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask_chainfix.formats.registry import shown_path
+from flask_chainfix.report import Report
+
+
+class Step(NamedTuple):
+    """One step: a sentence and the commands to type."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+def steps(report: Report) -> list[Step]:
+    """The way from a broken chain to a committed repair."""
+    alembic, fixchain = report.tools.alembic, report.tools.fixchain
+    if report.plan is None:
+        by_hand = [finding for finding in report.counting if not finding.repairable]
+        if not by_hand:
+            return []
+        return [
+            Step("Correct by hand what the findings above say."),
+            Step("Look again:", (f"{fixchain} check",)),
+        ]
+    strict = " --strict" if report.strict else ""
+    return [
+        Step("Look at the change (nothing is written):", (f"{fixchain} repair{strict} --dry-run",)),
+        Step(
+            "Back up every database that has run these migrations, with pg_dump, mysqldump or"
+            " sqlite3 .backup."
+        ),
+        Step("Repair the files:", (f"{fixchain} repair{strict}",)),
+        Step("See what Alembic makes of it:", (f"{alembic} history", f"{alembic} heads")),
+        *steps_after_repair(report),
+    ]
+
+
+def steps_after_repair(report: Report) -> list[Step]:
+    """The way from a repair to its commit."""
+    alembic = report.tools.alembic
+    assert report.before is not None
+    directory = shown_path(report.before.environment.directory)
+    return [
+        Step(
+            "Test the chain up and down on an empty database, not on one with data:",
+            (f"{alembic} upgrade head", f"{alembic} downgrade base", f"{alembic} upgrade head"),
+        ),
+        Step(
+            "Commit it, and tell everybody whose database has run these migrations:",
+            (f"git add {directory}", 'git commit -m "Relink the migration chain"'),
+        ),
+    ]

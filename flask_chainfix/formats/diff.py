@@ -1,0 +1,34 @@
+"""The unified diff of edits."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import tokenize
+from collections.abc import Iterable, Iterator
+
+from flask_chainfix.formats.registry import shown_path
+from flask_chainfix.model import Edit
+
+
+def unified_diff(edits: Iterable[Edit]) -> Iterator[str]:
+    """The lines of a diff that ``git apply`` understands, without line ends."""
+    for edit in edits:
+        path = shown_path(edit.path)
+        old_name = "/dev/null" if edit.before is None else f"a/{path}"
+        for line in difflib.unified_diff(
+            _lines(edit.before or b""), _lines(edit.after), old_name, f"b/{path}", lineterm=""
+        ):
+            yield line
+
+
+def _lines(data: bytes) -> list[str]:
+    """Lines for people: in the file's encoding, and without what a terminal would obey."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError:
+        encoding = "utf-8"
+    return [
+        "".join(char if char.isprintable() or char == "\t" else "?" for char in line.rstrip("\r"))
+        for line in data.decode(encoding, errors="replace").split("\n")
+    ]

@@ -1,0 +1,43 @@
+"""Annotations for GitHub's workflow logs, which show up beside the lines of a pull request."""
+
+from __future__ import annotations
+
+from flask_chainfix.formats.registry import Style, format_, shown_path
+from flask_chainfix.formats.verdict import verdict
+from flask_chainfix.model import Finding, Location, Severity
+from flask_chainfix.report import Report
+
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+
+@format_("github")
+def to_github(report: Report, style: Style) -> str:
+    """One workflow command for each place of each finding, then the verdict."""
+    if report.before is None:
+        return ""
+    lines = [
+        _annotation(finding, place)
+        for finding in report.findings
+        for place in finding.locations or (None,)
+    ]
+    return "\n".join([*lines, verdict(report)]) + "\n"
+
+
+def _annotation(finding: Finding, place: Location | None) -> str:
+    properties = {"title": f"{finding.code} {finding.name}"}
+    if place is not None:
+        properties = {"file": shown_path(place.path), **properties}
+        if place.line is not None:
+            properties["line"] = str(place.line)
+    written = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
+    message = f"{finding.message}. {finding.hint[:1].upper()}{finding.hint[1:]}."
+    return f"::{_LEVELS[finding.severity]} {written}::{_escape(message)}"
+
+
+def _escape(text: str) -> str:
+    """Escape what GitHub's runner reads as the end of a message."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")

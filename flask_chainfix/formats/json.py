@@ -1,0 +1,97 @@
+"""The JSON of the contract; its keys and their meaning change only with the schema version."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask_chainfix.errors import ChainFixError
+from flask_chainfix.formats.registry import Style, format_, shown_path
+from flask_chainfix.model import Confirmation, Finding, Plan, Reason
+from flask_chainfix.report import Report
+
+SCHEMA_VERSION = 1
+
+
+@format_("json")
+def to_json(report: Report, style: Style) -> str:
+    """One JSON document, in ASCII so that any encoding can carry it."""
+    return json.dumps(_document(report), indent=2) + "\n"
+
+
+def _document(report: Report) -> dict[str, Any]:
+    snapshot = report.before
+    graph = snapshot.graph if snapshot is not None else None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": report.command,
+        "exit_code": report.exit_code,
+        "directory": shown_path(snapshot.environment.directory) if snapshot is not None else None,
+        "revisions": len(graph) if graph is not None else None,
+        "bases": sorted(graph.bases) if graph is not None else None,
+        "heads": sorted(graph.heads) if graph is not None else None,
+        "findings": [_finding(finding) for finding in report.findings] if snapshot is not None else None,
+        "plan": _plan(report.plan) if report.plan else None,
+        "verified": _confirmation(report.confirmation) if report.confirmation else None,
+        "journal": shown_path(report.journal) if report.journal else None,
+        "notices": list(report.notices),
+        "error": _error(report.error) if report.error else None,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "breaks": finding.breaks,
+        "hint": finding.hint,
+        "revisions": list(finding.revisions),
+        "locations": [
+            {"path": shown_path(place.path), "line": place.line} for place in finding.locations
+        ],
+        "repairable": finding.repairable,
+    }
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "strategy": plan.strategy,
+        "relinks": [
+            {
+                "revision": relink.revision,
+                "path": shown_path(relink.path),
+                "before": list(relink.before),
+                "after": list(relink.after),
+                "why": _reasons(relink.why),
+            }
+            for relink in plan.relinks
+        ],
+        "new_revisions": [
+            {
+                "revision": new.revision,
+                "path": shown_path(new.path) if new.path else None,
+                "down_revision": list(new.down_revision),
+                "why": _reasons(new.why),
+            }
+            for new in plan.new_revisions
+        ],
+        "order": list(plan.order),
+    }
+
+
+def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
+    return [{"kind": reason.kind, "detail": reason.detail} for reason in reasons]
+
+
+def _confirmation(confirmation: Confirmation) -> dict[str, Any]:
+    return {
+        "by": confirmation.by,
+        "bases": list(confirmation.bases),
+        "heads": list(confirmation.heads),
+    }
+
+
+def _error(error: ChainFixError) -> dict[str, str]:
+    return {"type": type(error).__name__, "message": error.message, "remedy": error.remedy}

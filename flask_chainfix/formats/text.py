@@ -1,0 +1,210 @@
+"""Text for a person whose deployment is down: the verdict first, then why, then what to do."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from flask_chainfix.formats import advice
+from flask_chainfix.formats.advice import Step
+from flask_chainfix.formats.chain_picture import current_state, expected_state
+from flask_chainfix.formats.diff import unified_diff
+from flask_chainfix.formats.picture import PictureNode, draw
+from flask_chainfix.formats.registry import Style, format_, shown_path
+from flask_chainfix.formats.verdict import verdict
+from flask_chainfix.model import Confirmation, Finding, Plan, Reason, Severity
+from flask_chainfix.report import Report
+from flask_chainfix.rules.wording import count
+
+_INDENT = 2
+_COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN_PLACES = 12
+
+
+@format_("text")
+def to_text(report: Report, style: Style) -> str:
+    """The sections of a report that have something to say."""
+    page = _Page(style)
+    if report.command == "undo" and report.journal is not None:
+        _undo(page, report)
+    elif report.before is None:
+        return ""
+    elif report.done:
+        _repaired(page, report)
+    else:
+        _diagnosis(page, report)
+    return page.text()
+
+
+class _Page:
+    """Collects lines, wrapped and coloured for one place of output."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self._console = Console(
+            file=StringIO(),
+            width=style.width,
+            force_terminal=style.color,
+            color_system="standard" if style.color else None,
+            no_color=not style.color,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+
+    def text(self) -> str:
+        """Everything so far; without the blanks that Rich fills lines up with."""
+        file = self._console.file
+        assert isinstance(file, StringIO)
+        lines = [line.rstrip() for line in file.getvalue().splitlines()]
+        text = "\n".join(lines) + "\n"
+        return text.translate(_TO_ASCII) if self.style.ascii_only else text
+
+    def heading(self, title: str, aside: str = "") -> None:
+        line = Text("\n").append(title, "bold underline" if self.style.color else "bold")
+        self._console.print(line.append(f"  {aside}", "dim") if aside else line)
+
+    def line(self, text: str | Text, indent: int = 0, style: str = "") -> None:
+        body = Text(text, style) if isinstance(text, str) else text
+        self._console.print(Padding(body, (0, 0, 0, indent)))
+
+    def verbatim(self, text: str, style: str = "") -> None:
+        """A line that must not be wrapped, such as a command or a part of a diff."""
+        self._console.print(Text(text, style), soft_wrap=True)
+
+    def picture(self, nodes: list[PictureNode]) -> None:
+        width = self.style.width - _INDENT
+        for line in draw(nodes, width=width, ascii_only=self.style.ascii_only):
+            self._console.print(Padding(line, (0, 0, 0, _INDENT)), soft_wrap=True)
+
+
+_TO_ASCII = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
+
+
+def _diagnosis(page: _Page, report: Report) -> None:
+    broken = any(finding.severity is Severity.ERROR for finding in report.findings)
+    page.line(verdict(report), style="bold red" if broken else "bold green")
+    for notice in report.notices:
+        page.line(f"note: {notice}", style="yellow")
+    page.heading("Current state")
+    page.picture(current_state(report))
+    if report.findings:
+        page.heading("Findings")
+        for finding in report.findings:
+            _finding(page, report, finding)
+    if report.plan is not None and report.after is not None:
+        if report.command == "repair":
+            _plan(page, report.plan)
+            page.heading("Changes")
+            for line in unified_diff(report.edits):
+                page.verbatim(line, _diff_style(line))
+        page.heading("Expected state", _size(report.plan))
+        page.picture(expected_state(report.after, report.plan))
+    elif report.obstacle is not None and report.error is None:
+        page.heading("Expected state")
+        page.line(f"No repair can be planned yet: {report.obstacle.message}", _INDENT)
+    if report.command == "check":
+        _steps(page, "What to do", advice.steps(report))
+
+
+def _finding(page: _Page, report: Report, finding: Finding) -> None:
+    title = Text(finding.severity.value, _COLORS[finding.severity])
+    title.append(f"  {finding.code} {finding.name}  ", "bold").append(finding.message)
+    page.line(title, _INDENT)
+    breaks = finding.breaks.replace("flask db", report.tools.alembic)
+    page.line(f"breaks: {breaks}", 2 * _INDENT)
+    for place in finding.locations[:_SHOWN_PLACES]:
+        line = "" if place.line is None else f":{place.line}"
+        page.verbatim(f"{' ' * 2 * _INDENT}{shown_path(place.path)}{line}", "cyan")
+    left_out = len(finding.locations) - _SHOWN_PLACES
+    if left_out > 0:
+        page.line(f"and {count(left_out, 'more place')}", 2 * _INDENT)
+    page.line(f"remedy: {finding.hint}", 2 * _INDENT)
+
+
+def _plan(page: _Page, plan: Plan) -> None:
+    page.heading("Plan", _size(plan))
+    for relink in plan.relinks:
+        change = Text(relink.revision, "bold")
+        change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
+        page.line(change, _INDENT)
+        _why(page, relink.why)
+    for new in plan.new_revisions:
+        change = Text(new.revision, "bold").append(f"  new, on {_parents(new.down_revision)}")
+        page.line(change, _INDENT)
+        _why(page, new.why)
+
+
+def _why(page: _Page, reasons: tuple[Reason, ...]) -> None:
+    for reason in reasons:
+        page.line(f"{reason.kind}: {reason.detail}", 2 * _INDENT, "dim")
+
+
+def _parents(parents: tuple[str, ...]) -> str:
+    return ", ".join(parents) or "None"
+
+
+def _size(plan: Plan) -> str:
+    parts = [f"{count(len(plan.relinks), 'file')} rewritten"] if plan.relinks else []
+    if plan.new_revisions:
+        parts.append(f"{count(len(plan.new_revisions), 'file')} added")
+    return f"strategy {plan.strategy}, {', '.join(parts)}"
+
+
+def _steps(page: _Page, title: str, steps: list[Step]) -> None:
+    if steps:
+        page.heading(title)
+    for number, step in enumerate(steps, 1):
+        page.line(f"{number}. {step.text}", _INDENT)
+        for command in step.commands:
+            page.verbatim(f"{' ' * (_INDENT + 5)}{command}", "bold")
+
+
+def _repaired(page: _Page, report: Report) -> None:
+    plan, confirmation = report.plan, report.confirmation
+    assert plan is not None and confirmation is not None
+    page.line(f"Repaired: {_size(plan)}.", style="bold green")
+    _confirmation(page, report, confirmation)
+    if report.journal is not None:
+        page.line("")
+        page.line(f"The old files are kept in {shown_path(report.journal)};")
+        page.line(f"`{report.tools.fixchain} undo` puts them back.")
+    _steps(page, "What to do now", advice.steps_after_repair(report))
+
+
+def _undo(page: _Page, report: Report) -> None:
+    if report.done:
+        page.line("The files are as they were before the repair.", style="bold green")
+        page.line(verdict(report))
+        return
+    assert report.journal is not None
+    page.line(f"The repair of {report.journal.stem} is undone in")
+    for path in report.restored:
+        page.verbatim(f"{' ' * _INDENT}{shown_path(path)}", "cyan")
+
+
+def _confirmation(page: _Page, report: Report, confirmation: Confirmation) -> None:
+    page.heading("What Alembic says", confirmation.by)
+    for command, output in (
+        ("heads", confirmation.heads_output),
+        ("history", confirmation.history_output),
+    ):
+        page.verbatim(f"{' ' * _INDENT}$ {report.tools.alembic} {command}", "bold")
+        lines = output.splitlines()
+        for line in lines[:_SHOWN_LINES]:
+            page.verbatim(f"{' ' * _INDENT}{line}")
+        if len(lines) > _SHOWN_LINES:
+            page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", _INDENT, "dim")
+
+
+_SHOWN_LINES = 20
+
+
+def _diff_style(line: str) -> str:
+    if line.startswith(("+++", "---")):
+        return "bold"
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")

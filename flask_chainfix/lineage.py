@@ -1,0 +1,129 @@
+"""Which bases and heads belong together, and which are meant to stand apart.
+
+Alembic supports several lineages on purpose: bases with a branch label, a base in a version
+location of its own, lineages tied by ``depends_on``, branches that each carry a label. These
+are left alone. All other bases should be one, and so should the heads of each lineage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask_chainfix.snapshot import Snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Lineage:
+    """A line of descent that ends in one head. Lineages form a tree; compared by identity.
+
+    Attributes:
+        parent: the lineage that it branches off; ``None`` for one with a base of its own.
+        name: the revision that sets it apart, for messages.
+        depth: how many lineages are below it.
+    """
+
+    parent: Lineage | None
+    name: str
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Lineages:
+    """The lineages of a chain.
+
+    Attributes:
+        main: the lineage of the base that stays; ``None`` where the chain has no base.
+        bases: bases of which only one should be left: the one with the most descendants first.
+        joined: whether merge points already join all of these bases.
+        by_revision: the lineage of each revision; heads with the same one should become one.
+    """
+
+    main: Lineage | None
+    bases: tuple[str, ...]
+    joined: bool
+    by_revision: Mapping[str, Lineage]
+
+
+def find_lineages(snapshot: Snapshot) -> Lineages:
+    """Tell intended lineages from accidental ones."""
+    graph = snapshot.graph
+    bases, heads = graph.bases, graph.heads
+    main = Lineage(None, "main")
+    if len(bases) <= 1 and len(heads) <= 1:
+        return Lineages(main if bases else None, bases, True, dict.fromkeys(graph, main))
+    if len(bases) > 1:
+        bases = _by_descendants(snapshot)
+        apart = _intended(snapshot, bases)
+    else:
+        apart = frozenset()
+    regular = tuple(base for base in bases if base not in apart)
+    joined = sum(not set(piece).isdisjoint(regular) for piece in graph.pieces) <= 1
+    return Lineages(main if bases else None, regular, joined, _by_revision(snapshot, main, apart))
+
+
+def _by_descendants(snapshot: Snapshot) -> tuple[str, ...]:
+    graph = snapshot.graph
+    count = {base: len(graph.descendants([base])) for base in graph.bases}
+    return tuple(sorted(graph.bases, key=lambda base: -count[base]))
+
+
+def _intended(snapshot: Snapshot, bases: tuple[str, ...]) -> frozenset[str]:
+    """The bases beside the first, largest one that are there on purpose."""
+    graph, environment = snapshot.graph, snapshot.environment
+    apart = {base for base in bases[1:] if base in graph.labels}
+    apart.update(environment.settings.intended_bases.intersection(bases[1:]))
+    apart.update(base for base in bases[1:] if snapshot.header(base).branch_labels is None)
+    if len(environment.version_locations) > 1:
+        homes = {base: snapshot.version_location(snapshot.file(base).path) for base in bases}
+        alone = list(homes.values())
+        apart.update(base for base in bases[1:] if alone.count(homes[base]) == 1)
+    if graph.dependencies:
+        piece_of = {revision: piece for piece in graph.pieces for revision in piece}
+        for revision, targets in graph.dependencies.items():
+            for target in targets:
+                ends = sorted((piece_of[revision], piece_of[target]), key=len)
+                if ends[0] is not ends[1]:
+                    apart.update(set(ends[0]).intersection(bases[1:]))
+    return frozenset(apart)
+
+
+def _by_revision(
+    snapshot: Snapshot, main: Lineage, apart: frozenset[str]
+) -> Mapping[str, Lineage]:
+    graph = snapshot.graph
+    lineages: dict[str, Lineage] = {}
+    for revision in graph.order:
+        parents = graph.parents[revision]
+        known = [lineages[parent] for parent in parents if parent in lineages]
+        lineage = known[0] if known else main
+        for other in known[1:]:
+            lineage = _common(lineage, other) or main
+        if revision in apart:
+            lineage = Lineage(None, revision)
+        elif parents and _starts_branch(snapshot, revision):
+            lineage = Lineage(lineage, revision, lineage.depth + 1)
+        lineages[revision] = lineage
+    return lineages
+
+
+def _starts_branch(snapshot: Snapshot, revision: str) -> bool:
+    """Whether a revision is labelled right behind a branch point, which sets its branch apart."""
+    graph = snapshot.graph
+    if revision not in graph.labels and snapshot.header(revision).branch_labels is not None:
+        return False
+    return any(len(graph.children[parent]) > 1 for parent in graph.parents[revision])
+
+
+def _common(one: Lineage, other: Lineage) -> Lineage | None:
+    """The lineage that two lineages branch off: where they merge, they are one again."""
+    first: Lineage | None = one
+    second: Lineage | None = other
+    while first is not second:
+        if first is None or second is None:
+            return None
+        if first.depth >= second.depth:
+            first = first.parent
+        else:
+            second = second.parent
+    return first

@@ -1,0 +1,177 @@
+"""Evidence -> the base that stays, what must come before what, and a rank for what is free."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.lineage import Lineages
+from flask_chainfix.model import Reason
+from flask_chainfix.snapshot import Snapshot
+
+_DATE = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?[ ]?(Z|[+-]\d\d:?\d\d)?)?\s*"
+)
+_NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
+
+
+class Rank(NamedTuple):
+    """Where a revision goes among those that nothing else orders; smaller runs earlier."""
+
+    undated: bool
+    date: datetime
+    file_name: str
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """All that decides an order.
+
+    Attributes:
+        root: the base that stays; ``None`` for a chain without bases.
+        ranks: the rank of each revision.
+        placeholders: revisions whose ``Create Date`` does not count.
+        pins: parents that the user has chosen, by revision.
+    """
+
+    root: str | None
+    ranks: Mapping[str, Rank]
+    placeholders: frozenset[str]
+    pins: Mapping[str, str]
+
+    def explain(self, revision: str, predecessor: str) -> Reason:
+        """Why ``revision`` goes above ``predecessor``, where only rank says so."""
+        rank, other = self.ranks[revision], self.ranks[predecessor]
+        if rank.undated and not other.undated:
+            why = (
+                f"its Create Date is older than that of the base {self.root} and so a placeholder"
+                if revision in self.placeholders
+                else "it has no Create Date"
+            )
+            return Reason("rank", f"{why}; what has no date comes last")
+        if rank.date != other.date:
+            return Reason(
+                "rank",
+                f"Create Date {_short(rank.date)} is later than {_short(other.date)}"
+                f" of {predecessor}",
+            )
+        return Reason("rank", f"no later date decides; file names {other.file_name} < {rank.file_name}")
+
+
+def arrange(
+    snapshot: Snapshot,
+    lineages: Lineages,
+    *,
+    root: str | None,
+    pins: Mapping[str, str],
+) -> Ordering:
+    """Gather the evidence for an order.
+
+    Args:
+        snapshot: the chain, pins applied.
+        lineages: its lineages.
+        root: the base that the user wants to stay.
+        pins: the parents that the user has chosen, by revision.
+    """
+    dates = {revision: _create_date(snapshot, revision) for revision in snapshot.graph}
+    chosen = root or _base_that_stays(snapshot, lineages.bases, dates)
+    oldest = dates.get(chosen) if chosen is not None else None
+    placeholders = frozenset(
+        revision
+        for revision, date in dates.items()
+        if date is not None and oldest is not None and date < oldest
+    )
+    ranks = {}
+    for revision, date in dates.items():
+        counts = date is not None and revision not in placeholders
+        ranks[revision] = Rank(
+            not counts,
+            date if counts and date is not None else _NO_DATE,
+            snapshot.file(revision).name,
+        )
+    return Ordering(chosen, ranks, placeholders, pins)
+
+
+def check_wishes(snapshot: Snapshot, root: str | None, attach: Mapping[str, str]) -> None:
+    """Compare what the user wants with the chain.
+
+    Raises:
+        CannotPlan: it names unknown revisions, or contradicts the chain or itself.
+    """
+    graph = snapshot.graph
+    for revision in (root, *attach, *attach.values()):
+        if revision is not None and revision not in graph:
+            raise CannotPlan(
+                f"there is no revision {revision!r} in this chain",
+                "give --root and --attach the full ids of existing revisions",
+            )
+    if root is not None and root not in graph.bases:
+        raise CannotPlan(
+            f"--root {root} is not a base: it has a down_revision",
+            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
+        )
+    if root is not None and root in attach:
+        raise CannotPlan(
+            f"--root {root} and --attach {root}={attach[root]} contradict each other",
+            "leave out one of the two",
+        )
+    for revision, parent in attach.items():
+        if parent == revision or parent in graph.descendants([revision]):
+            raise CannotPlan(
+                f"--attach {revision}={parent} would make a cycle: {parent} already runs after"
+                f" {revision}",
+                "attach it to a revision that does not depend on it",
+            )
+
+
+def _base_that_stays(
+    snapshot: Snapshot, bases: tuple[str, ...], dates: Mapping[str, datetime | None]
+) -> str | None:
+    """The base with the most descendants; among equals the one that landed first."""
+    graph = snapshot.graph
+
+    def order(base: str) -> tuple[int, bool, datetime, str]:
+        date = dates[base]
+        size = len(graph.descendants([base])) if len(bases) > 1 else 0
+        return -size, date is None, date or _NO_DATE, snapshot.file(base).name
+
+    return min(bases, key=order, default=None)
+
+
+def _create_date(snapshot: Snapshot, revision: str) -> datetime | None:
+    text = snapshot.header(revision).create_date
+    return parse_date(text) if text else None
+
+
+def parse_date(text: str) -> datetime | None:
+    """Read a date as Alembic writes it (ISO 8601 with a blank); without a zone it is UTC.
+
+    Returns:
+        An aware datetime; ``None`` for what is no date, such as ``2024-12-XX``.
+    """
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    offset = timedelta()
+    if zone and zone != "Z":
+        offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+        offset = -offset if zone[0] == "-" else offset
+    try:
+        return datetime(
+            int(year), int(month), int(day),
+            int(hour or 0), int(minute or 0), int(second or 0),
+            int((fraction or "0").ljust(6, "0")),
+            tzinfo=timezone(offset),
+        )
+    except ValueError:
+        return None
+
+
+def _short(date: datetime) -> str:
+    return date.strftime("%Y-%m-%d %H:%M:%S")

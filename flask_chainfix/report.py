@@ -1,0 +1,70 @@
+"""What a command learned or did, as data; ``formats`` render it and nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flask_chainfix.errors import ChainFixError
+from flask_chainfix.model import Confirmation, Edit, Finding, Plan, Severity
+from flask_chainfix.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The commands of this project, as the user would type them.
+
+    Attributes:
+        alembic: what runs Alembic's commands, ``flask db`` for example.
+        fixchain: what runs ours, ``flask db fixchain`` for example.
+    """
+
+    alembic: str = "flask db"
+    fixchain: str = "flask db fixchain"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a command.
+
+    Attributes:
+        command: its name, ``check`` for example.
+        exit_code: what the process exits with.
+        tools: how to spell out commands for the user.
+        strict: whether warnings count like errors.
+        before: the chain as it was found.
+        findings: what is wrong with it, errors first.
+        plan: the repair, if there is one to make.
+        after: the chain as the plan leaves it.
+        edits: the plan as changes of files.
+        confirmation: what Alembic said of the result.
+        journal: where the old contents of changed files are kept.
+        restored: the files that an undo puts back.
+        obstacle: why there is no plan although there is something to repair.
+        error: what stopped the command.
+        notices: what else the user should know.
+        done: whether the plan was carried out.
+    """
+
+    command: str
+    exit_code: int = 0
+    tools: Tools = field(default_factory=Tools)
+    strict: bool = False
+    before: Snapshot | None = None
+    findings: tuple[Finding, ...] = ()
+    plan: Plan | None = None
+    after: Snapshot | None = None
+    edits: tuple[Edit, ...] = ()
+    confirmation: Confirmation | None = None
+    journal: Path | None = None
+    restored: tuple[Path, ...] = ()
+    obstacle: ChainFixError | None = None
+    error: ChainFixError | None = None
+    notices: tuple[str, ...] = ()
+    done: bool = False
+
+    @property
+    def counting(self) -> tuple[Finding, ...]:
+        """The findings that decide: errors, and warnings if they count like errors."""
+        severities = {Severity.ERROR, Severity.WARNING} if self.strict else {Severity.ERROR}
+        return tuple(finding for finding in self.findings if finding.severity in severities)

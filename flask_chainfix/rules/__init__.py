@@ -1,0 +1,11 @@
+"""What can be wrong with a chain: one function for each fault, each its own explanation.
+
+A rule is a function ``Snapshot -> Iterator[Fault]``, registered with ``@rule``. Its docstring
+is the text that users read. Root causes are reported, not their echoes: a missing parent is not
+also a second base.
+"""
+
+from flask_chainfix.rules import chain, headers, references  # noqa: F401  (they register rules)
+from flask_chainfix.rules.registry import Rule, all_rules, diagnose
+
+__all__ = ["Rule", "all_rules", "diagnose"]

@@ -1,0 +1,161 @@
+"""Faults of single files: what their header does not say, or says wrongly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from flask_chainfix.model import Header, Location, MigrationFile, ProblemKind, Severity
+from flask_chainfix.rules.registry import Fault, rule
+from flask_chainfix.rules.wording import listing
+from flask_chainfix.snapshot import Snapshot, location
+from flask_chainfix.source import line_of
+
+# alembic_version.version_num is VARCHAR(32).
+LONGEST_ID = 32
+_ILLEGAL = frozenset("@-+:")
+_BASE_WORDS = frozenset({"", "none", "<base>", "base"})
+
+
+@rule(
+    "FC106",
+    "unreadable-migration",
+    Severity.ERROR,
+    breaks="every flask db command stops, because Alembic loads every file of the directory",
+)
+def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
+    """A file in the version location cannot be loaded by Alembic.
+
+    It does not parse, cannot be read, holds conflict markers, or has no `revision` or
+    `down_revision`. One such file stops every command, whichever revision it is about.
+    """
+    for file, problem in snapshot.unreadable:
+        yield Fault(
+            f"{file.name} {problem.reason}",
+            problem.remedy,
+            (),
+            (Location(file.path, problem.line),),
+        )
+
+
+@rule(
+    "FC108",
+    "invalid-revision-id",
+    Severity.ERROR,
+    breaks="every flask db command stops, because Alembic refuses the id",
+)
+def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
+    """An id is empty, is not a string, or holds a character that Alembic keeps for itself.
+
+    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`.
+    """
+    for revision in snapshot.graph:
+        illegal = _ILLEGAL.intersection(revision)
+        if illegal or not revision:
+            what = f"holds {' '.join(sorted(illegal))}" if illegal else "is empty"
+            yield Fault(
+                f"the id {revision!r} {what}",
+                "give the revision an id of letters, digits and underscores, also where other"
+                " migrations name it",
+                (revision,),
+                snapshot.locations(revision, "revision"),
+            )
+    for file, header in _with_problems(snapshot):
+        for problem in header.problems:
+            if problem.kind is ProblemKind.NOT_A_STRING:
+                yield Fault(
+                    f"{file.name}: {problem.name} {problem.detail}",
+                    "write ids as strings",
+                    _ids(header),
+                    (Location(file.path, line_of(file.data, problem.offset)),),
+                )
+
+
+@rule(
+    "FC109",
+    "revision-id-too-long",
+    Severity.WARNING,
+    breaks="flask db upgrade fails on PostgreSQL and MySQL when it stores the id; SQLite hides it",
+)
+def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
+    """An id is longer than 32 characters, the size of `alembic_version.version_num`."""
+    for revision in snapshot.graph:
+        if len(revision) > LONGEST_ID:
+            yield Fault(
+                f"the id {revision} has {len(revision)} characters, {LONGEST_ID} fit",
+                "shorten the id before a database is stamped with it, or make the column"
+                " version_num wider",
+                (revision,),
+                snapshot.locations(revision, "revision"),
+            )
+
+
+@rule(
+    "FC110",
+    "computed-header",
+    Severity.WARNING,
+    breaks="nothing in Alembic; but what is computed cannot be judged or changed from outside",
+)
+def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
+    """A header value is the result of a call, an import or a condition.
+
+    Only running the file would show it, and that is never done here. Findings that depend on the
+    value are held back rather than guessed.
+    """
+    for file, header in _with_problems(snapshot):
+        computed = [
+            problem for problem in header.problems if problem.kind is ProblemKind.COMPUTED
+        ]
+        if computed:
+            yield Fault(
+                f"{file.name}: "
+                + "; ".join(f"{problem.name} {problem.detail}" for problem in computed),
+                "write the value itself, if this file is to be judged and repaired",
+                _ids(header),
+                [
+                    Location(file.path, line_of(file.data, problem.offset))
+                    for problem in computed
+                ],
+            )
+
+
+@rule(
+    "FC111",
+    "stale-docstring",
+    Severity.WARNING,
+    breaks="nothing in Alembic; but people read the wrong parent",
+)
+def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
+    """The docstring's `Revises:` line names other parents than `down_revision`."""
+    for file in snapshot.files:
+        header = file.reading
+        if not isinstance(header, Header) or header.revises is None or header.revision is None:
+            continue
+        parents = header.down_revision
+        if parents is None or _revises(header.revises, parents):
+            continue
+        yield Fault(
+            f"{header.revision}: the docstring says “Revises: {header.revises}”, down_revision"
+            f" says {listing(parents) or None}",
+            "correct the docstring; Alembic only uses down_revision",
+            (header.revision,),
+            (location(file, "revises"),),
+        )
+
+
+def _revises(text: str, parents: tuple[str, ...]) -> bool:
+    if not parents:
+        return text.strip().lower() in _BASE_WORDS
+    if len(parents) == 1 and text == parents[0]:
+        return True
+    return {name.strip(" \t'\"()") for name in re.split(r",", text)} - {""} == set(parents)
+
+
+def _with_problems(snapshot: Snapshot) -> Iterator[tuple[MigrationFile, Header]]:
+    for file in snapshot.files:
+        if isinstance(file.reading, Header) and file.reading.problems:
+            yield file, file.reading
+
+
+def _ids(header: Header) -> tuple[str, ...]:
+    return () if header.revision is None else (header.revision,)

@@ -1,0 +1,197 @@
+"""Faults of names: ids and labels that do not exist, or exist more than once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
+
+from flask_chainfix.model import Header, MigrationFile, Severity
+from flask_chainfix.rules.registry import Fault, rule
+from flask_chainfix.rules.wording import count, listing
+from flask_chainfix.snapshot import Snapshot
+
+_KEY_ERROR = "every flask db command stops with a traceback (KeyError)"
+
+
+@rule("FC103", "missing-down-revision", Severity.ERROR, breaks=_KEY_ERROR)
+def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
+    """A migration names a parent that no file has.
+
+    The file was deleted or not committed, its id was changed, or `down_revision` was written by
+    hand: with the name of a file instead of an id, with a part of an id (Alembic takes those on
+    the command line, not here), in other case, with a blank, or with a branch label.
+    """
+    explained = _ids_that_may_exist(snapshot)
+    lookalikes = _Lookalikes(snapshot)
+    for revision, missing in snapshot.graph.missing_parents.items():
+        for parent in missing:
+            if parent in explained:
+                continue
+            looks_like = lookalikes.describe(parent)
+            yield Fault(
+                f"{revision} names {parent!r} as its down_revision, which no migration has"
+                + (f": {looks_like}" if looks_like else ""),
+                "bring the missing file back from version control, or correct down_revision",
+                (revision,),
+                snapshot.locations(revision, "down_revision"),
+            )
+
+
+@rule("FC107", "missing-dependency", Severity.ERROR, breaks=_KEY_ERROR)
+def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
+    """A migration's `depends_on` names a revision or branch label that does not exist here.
+
+    The other migration was deleted or renamed; or it belongs to another package whose
+    `versions/` directory is missing from `version_locations`.
+    """
+    labels_are_known = all(
+        file.reading.branch_labels is not None
+        for file in snapshot.files
+        if isinstance(file.reading, Header)
+    )
+    for revision, missing in snapshot.graph.missing_dependencies.items():
+        unexplained = [name for name in missing if name not in _ids_that_may_exist(snapshot)]
+        if unexplained and labels_are_known:
+            yield Fault(
+                f"{revision} depends on {listing(unexplained)}, which no migration has",
+                "add the directory that holds it to version_locations, or correct depends_on",
+                (revision,),
+                snapshot.locations(revision, "depends_on"),
+            )
+
+
+@rule(
+    "FC104",
+    "duplicate-revision",
+    Severity.ERROR,
+    breaks="Alembic loads only the last of the files, without an error, and flask db history fails",
+)
+def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
+    """Several files have the same revision id.
+
+    A migration was copied and its id left as it was, or an editor or a merge left a second copy
+    of the file (`b copy.py`): Alembic loads those as well.
+    """
+    for revision in snapshot.graph.duplicates:
+        files = snapshot.files_by_revision[revision]
+        same = len({file.data for file in files}) == 1
+        yield Fault(
+            f"{count(len(files), 'file')} have the id {revision}"
+            + (" and the same content" if same else ", with different content"),
+            "delete the copies"
+            if same
+            else "give each migration an id of its own, and check which one its children mean",
+            (revision,),
+            snapshot.locations(revision, "revision"),
+        )
+
+
+@rule(
+    "FC113",
+    "duplicate-branch-label",
+    Severity.ERROR,
+    breaks="every flask db command stops with “Branch name … already used by revision …”",
+)
+def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
+    """Two revisions declare the same branch label, or a label is also a revision id.
+
+    A migration with a label was copied, or two branches were given one name.
+    """
+    graph = snapshot.graph
+    for label, revisions in graph.labelled.items():
+        echo_of_duplicate_id = len(set(revisions)) == 1 and revisions[0] in graph.duplicates
+        if label in graph or (len(revisions) > 1 and not echo_of_duplicate_id):
+            also = "is also a revision id" if label in graph else "is declared more than once"
+            yield Fault(
+                f"the branch label {label!r} {also}: {listing(dict.fromkeys(revisions))}",
+                "give each branch a label of its own",
+                revisions,
+                [
+                    place
+                    for revision in dict.fromkeys(revisions)
+                    for place in snapshot.locations(revision, "branch_labels")
+                ],
+            )
+
+
+def _ids_that_may_exist(snapshot: Snapshot) -> frozenset[str]:
+    """Missing ids that a file which could not be read may well have: no fault of their own."""
+    graph = snapshot.graph
+    if not snapshot.unreadable and not snapshot.anonymous:
+        return frozenset()
+    missing = {name for names in graph.missing_parents.values() for name in names}
+    missing.update(name for names in graph.missing_dependencies.values() for name in names)
+    explained = {
+        name
+        for name in missing
+        if any(_mentions(file, name) for file, _ in snapshot.unreadable)
+    }
+    if len(missing - explained) <= len(snapshot.anonymous):
+        return frozenset(missing)
+    return frozenset(explained)
+
+
+def _mentions(file: MigrationFile, revision: str) -> bool:
+    return revision in file.name or revision.encode() in file.data
+
+
+class _Lookalikes:
+    """Finds what a missing id may have been meant to be."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @cached_property
+    def _sorted_ids(self) -> list[str]:
+        return sorted(self._snapshot.graph)
+
+    @cached_property
+    def _folded_ids(self) -> dict[str, list[str]]:
+        folded: dict[str, list[str]] = {}
+        for id_ in self._snapshot.graph:
+            folded.setdefault(_fold(id_), []).append(id_)
+        return folded
+
+    @cached_property
+    def _files_by_stem(self) -> dict[str, MigrationFile]:
+        return {file.name.rpartition(".")[0]: file for file in self._snapshot.files}
+
+    def describe(self, missing: str) -> str:
+        """Say what the id looks like; ``""`` where it looks like nothing that is there."""
+        for revision, label in self._labels():
+            if label == missing:
+                return f"it is a branch label, of {revision}"
+        same = self._folded_ids.get(_fold(missing), [])
+        if len(same) == 1:
+            return f"it differs only in case or spaces from {same[0]!r}"
+        stem = missing[:-3] if missing.endswith(".py") else missing
+        file = self._files_by_stem.get(stem) or self._only_file_with(stem)
+        if file is not None and isinstance(file.reading, Header):
+            return f"there is a file {file.name}, whose id is {file.reading.revision!r}"
+        longer = self._ids_that_begin_with(missing)
+        if len(longer) == 1:
+            return f"it is the beginning of {longer[0]!r}"
+        return ""
+
+    def _labels(self) -> Iterator[tuple[str, str]]:
+        for revision, labels in self._snapshot.graph.labels.items():
+            for label in labels:
+                yield revision, label
+
+    def _only_file_with(self, text: str) -> MigrationFile | None:
+        """The one file whose name holds the text; not for texts so short that they say nothing."""
+        if len(text) < 6:
+            return None
+        found = [file for stem, file in self._files_by_stem.items() if text in stem]
+        return found[0] if len(found) == 1 else None
+
+    def _ids_that_begin_with(self, prefix: str) -> list[str]:
+        if not prefix:
+            return []
+        start = bisect_left(self._sorted_ids, prefix)
+        return [id_ for id_ in self._sorted_ids[start : start + 2] if id_.startswith(prefix)]
+
+
+def _fold(revision: str) -> str:
+    return "".join(revision.split()).casefold()

@@ -1,0 +1,108 @@
+"""How rules are registered and run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from flask_chainfix.model import Finding, Location, Severity
+from flask_chainfix.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What one rule found in one place; the rule adds its code and name.
+
+    Attributes:
+        message: what is wrong, one sentence.
+        hint: what to do about it.
+        revisions: the ids that it is about.
+        locations: where to look.
+        severity: where it differs from the rule's own.
+        breaks: where it differs from what the rule's fault usually breaks.
+    """
+
+    message: str
+    hint: str
+    revisions: Iterable[str]
+    locations: Iterable[Location]
+    severity: Severity | None = None
+    breaks: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A registered rule.
+
+    Attributes:
+        code: ``FC101`` for example.
+        name: ``multiple-bases`` for example.
+        severity: of its findings, unless one says otherwise.
+        breaks: what stops working, unless one says otherwise.
+        repairable: whether ``repair`` mends what it finds.
+        explanation: the docstring of its function.
+        find: the function.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    breaks: str
+    repairable: bool
+    explanation: str
+    find: Callable[[Snapshot], Iterator[Fault]]
+
+
+_RULES: dict[str, Rule] = {}
+
+_Find = Callable[[Snapshot], Iterator[Fault]]
+
+
+def rule(
+    code: str, name: str, severity: Severity, *, breaks: str, repairable: bool = False
+) -> Callable[[_Find], _Find]:
+    """Register a function as the rule with this code."""
+
+    def register(find: _Find) -> _Find:
+        explanation = inspect.cleandoc(find.__doc__ or "")
+        _RULES[code] = Rule(code, name, severity, breaks, repairable, explanation, find)
+        return find
+
+    return register
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule, by code."""
+    return tuple(_RULES[code] for code in sorted(_RULES))
+
+
+def diagnose(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Run every rule that the settings do not ignore.
+
+    Returns:
+        The findings: errors first, then warnings, each by code.
+    """
+    ignored = snapshot.environment.settings.ignore
+    findings = [
+        _finding(rule, fault)
+        for rule in all_rules()
+        if rule.code not in ignored
+        for fault in rule.find(snapshot)
+    ]
+    order = list(Severity)
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
+
+
+def _finding(rule: Rule, fault: Fault) -> Finding:
+    return Finding(
+        rule.code,
+        rule.name,
+        fault.severity or rule.severity,
+        fault.message,
+        fault.breaks or rule.breaks,
+        fault.hint,
+        tuple(sorted(set(fault.revisions))),
+        tuple(fault.locations),
+        rule.repairable,
+    )

@@ -1,0 +1,15 @@
+"""Alembic and Flask-Migrate: where migrations lie, and what Alembic itself says of a chain."""
+
+from flask_chainfix.runtime.confirm import confirm, foresee
+from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
+from flask_chainfix.runtime.template import render
+
+__all__ = [
+    "Runtime",
+    "confirm",
+    "foresee",
+    "open_app",
+    "open_config",
+    "open_directory",
+    "render",
+]

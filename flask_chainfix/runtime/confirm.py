@@ -1,0 +1,101 @@
+"""Ask Alembic: in memory before anything is written, in a fresh process afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from typing import Any
+
+import alembic
+from alembic.script.revision import Revision, RevisionMap
+
+from flask_chainfix.errors import CannotPlan, NotConfirmed
+from flask_chainfix.model import Confirmation, Header
+from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.snapshot import Snapshot
+
+_PUT_BACK = "nothing was changed; please report this with the output of `fixchain check`"
+
+
+def foresee(snapshot: Snapshot) -> None:
+    """Let Alembic's own ``RevisionMap`` take the future chain, in memory.
+
+    Raises:
+        CannotPlan: Alembic would not load it, or sees other bases or heads.
+    """
+    headers = [file.reading for file in snapshot.files if isinstance(file.reading, Header)]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            revisions = RevisionMap(lambda: [_revision(header) for header in headers])
+            bases, heads = set(revisions.bases), set(revisions.heads)
+    except Exception as error:  # Alembic answers a broken chain with KeyError, TypeError, …
+        raise CannotPlan(
+            f"Alembic would not load the planned chain: {type(error).__name__}: {error}", _PUT_BACK
+        ) from error
+    if (bases, heads) != (set(snapshot.graph.bases), set(snapshot.graph.heads)):
+        raise CannotPlan("Alembic sees the planned chain otherwise than it is meant", _PUT_BACK)
+
+
+def _revision(header: Header) -> Revision:
+    assert header.revision is not None
+    return Revision(
+        header.revision,
+        header.down_revision or None,
+        dependencies=header.depends_on or None,
+        branch_labels=header.branch_labels or None,
+    )
+
+
+def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    try:
+        answer = json.loads(process.stdout)
+    except ValueError:
+        said = process.stderr.strip().splitlines()
+        raise NotConfirmed(
+            "Alembic could not load the repaired chain: " + (said[-1] if said else "no answer"),
+            "every file was put back as it was; correct what it says, then repair again",
+        ) from None
+    assert isinstance(answer, dict)
+    return answer
+
+
+def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+    """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
+
+    Raises:
+        NotConfirmed: Alembic fails, or sees anything else than ``expected``.
+    """
+    request = {**runtime.reopen, "sys_path": sys.path}
+    process = subprocess.run(
+        [sys.executable, "-m", "flask_chainfix.runtime.child"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        check=False,
+    )
+    answer = _parse(process)
+    graph = expected.graph
+    seen = {revision: tuple(parents) for revision, parents in answer["parents"].items()}
+    if (
+        seen != dict(graph.named_parents)
+        or set(answer["heads"]) != set(graph.heads)
+        or set(answer["bases"]) != set(graph.bases)
+    ):
+        raise NotConfirmed(
+            "Alembic sees another chain than the plan promised:\n" + answer["heads_output"],
+            "every file was put back as it was",
+        )
+    return Confirmation(
+        by=f"alembic {alembic.__version__}",
+        bases=tuple(sorted(answer["bases"])),
+        heads=tuple(sorted(answer["heads"])),
+        heads_output=answer["heads_output"],
+        history_output=answer["history_output"],
+    )

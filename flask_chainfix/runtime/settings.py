@@ -1,0 +1,74 @@
+"""The ``[fixchain]`` section of the environment's configuration."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from alembic.config import Config
+
+from flask_chainfix.errors import BadConfiguration
+from flask_chainfix.model import Settings
+from flask_chainfix.rules import all_rules
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_KEYS = ("ignore", "intended_bases")
+
+
+def read_settings(config: Config) -> Settings:
+    """Read ``[fixchain]`` of ``alembic.ini``, else ``[tool.fixchain]`` of ``pyproject.toml``.
+
+    Raises:
+        BadConfiguration: a key, a value or a code is unknown.
+    """
+    values = _from_ini(config) or _from_toml(config)
+    for key in values:
+        if key not in _KEYS:
+            raise BadConfiguration(
+                f"unknown key {key!r} in the fixchain settings",
+                f"the known keys are {', '.join(_KEYS)}",
+            )
+    codes = {rule.code for rule in all_rules()}
+    ignore = frozenset(code.upper() for code in values.get("ignore", ()))
+    unknown = ignore - codes
+    if unknown:
+        raise BadConfiguration(
+            f"unknown code {', '.join(sorted(unknown))} under ignore in the fixchain settings",
+            f"the known codes are {', '.join(sorted(codes))}",
+        )
+    return Settings(ignore, frozenset(values.get("intended_bases", ())))
+
+
+def _from_ini(config: Config) -> Mapping[str, list[str]]:
+    """The section's keys, with values split at commas, blanks and line ends."""
+    parser = config.file_config
+    if not parser.has_section("fixchain"):
+        return {}
+    inherited = parser.defaults()
+    return {
+        key: [part for part in re.split(r"[,\s]+", parser.get("fixchain", key)) if part]
+        for key in parser.options("fixchain")
+        if key not in inherited
+    }
+
+
+def _from_toml(config: Config) -> Mapping[str, list[str]]:
+    # Alembic before 1.16 knows no such file.
+    name = getattr(config, "toml_file_name", None)
+    if name is None or not Path(name).is_file():
+        return {}
+    section = tomllib.loads(Path(name).read_text("utf-8")).get("tool", {}).get("fixchain", {})
+    if not isinstance(section, dict):
+        raise BadConfiguration("[tool.fixchain] is no table", "write it as a TOML table")
+    for key, value in section.items():
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise BadConfiguration(
+                f"{key} in [tool.fixchain] is no list of strings", f'write {key} = ["…"]'
+            )
+    return section

@@ -1,0 +1,107 @@
+"""Everything that was read from one migration environment, nothing judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from flask_chainfix import source
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import (
+    Edit,
+    Environment,
+    Header,
+    Location,
+    MigrationFile,
+    Span,
+    Unreadable,
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of an environment as they were at one moment.
+
+    Attributes:
+        environment: where they lie and what the settings say.
+        files: every file that Alembic would load, in the order in which it lists them.
+    """
+
+    environment: Environment
+    files: tuple[MigrationFile, ...]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The chain that the readable files form."""
+        return Graph(file.reading for file in self.files if isinstance(file.reading, Header))
+
+    @cached_property
+    def files_by_revision(self) -> Mapping[str, tuple[MigrationFile, ...]]:
+        """The files of each id; more than one where an id stands twice."""
+        found: dict[str, tuple[MigrationFile, ...]] = {}
+        for file in self.files:
+            if isinstance(file.reading, Header) and file.reading.revision is not None:
+                id_ = file.reading.revision
+                found[id_] = (*found[id_], file) if id_ in found else (file,)
+        return found
+
+    @cached_property
+    def unreadable(self) -> tuple[tuple[MigrationFile, Unreadable], ...]:
+        """The files that Alembic would try to load and fail."""
+        return tuple(
+            (file, file.reading) for file in self.files if isinstance(file.reading, Unreadable)
+        )
+
+    @cached_property
+    def anonymous(self) -> tuple[MigrationFile, ...]:
+        """The files whose id is computed, or is no string."""
+        return tuple(
+            file
+            for file in self.files
+            if isinstance(file.reading, Header) and file.reading.revision is None
+        )
+
+    def file(self, revision: str) -> MigrationFile:
+        """The first file of a revision."""
+        return self.files_by_revision[revision][0]
+
+    def header(self, revision: str) -> Header:
+        """The header of the first file of a revision."""
+        reading = self.file(revision).reading
+        assert isinstance(reading, Header)
+        return reading
+
+    def locations(self, revision: str, name: str) -> tuple[Location, ...]:
+        """Where the files of a revision say something: file and line of a header attribute."""
+        return tuple(location(file, name) for file in self.files_by_revision[revision])
+
+    def version_location(self, path: Path) -> Path:
+        """The version location that a file belongs to."""
+        for directory in self.environment.version_locations:
+            if directory in path.parents:
+                return directory
+        return path.parent
+
+    def after(self, edits: Iterable[Edit]) -> Snapshot:
+        """The snapshot as it would be once the edits were made; nothing is written."""
+        changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}
+        files = []
+        for file in self.files:
+            place = (file.directory, file.name)
+            files.append(_read(*place, changed.pop(place)) if place in changed else file)
+        files.extend(_read(*place, data) for place, data in changed.items())
+        return replace(self, files=tuple(files))
+
+
+def _read(directory: Path, name: str, data: bytes) -> MigrationFile:
+    return MigrationFile(directory, name, data, source.read(data, name))
+
+
+def location(file: MigrationFile, name: str) -> Location:
+    """Where a file says something: the line of a header attribute, if it has a place."""
+    span: Span | None = None
+    if isinstance(file.reading, Header):
+        span = file.reading.spans.get(name)
+    return Location(file.path, source.line_of(file.data, span.start) if span else None)

@@ -1,0 +1,13 @@
+"""Bytes of a migration file <-> what its header says. Pure: nothing is imported or run.
+
+``read`` is fast where that is certain to be right (``scan``: the layout that Alembic's own
+templates write), and asks the syntax tree where it is not (``judge``). ``rewrite`` changes one
+value and proves that nothing else changed.
+"""
+
+from flask_chainfix.source.bytecode import read_bytecode
+from flask_chainfix.source.positions import line_of
+from flask_chainfix.source.reader import read
+from flask_chainfix.source.rewriter import rewrite
+
+__all__ = ["line_of", "read", "read_bytecode", "rewrite"]

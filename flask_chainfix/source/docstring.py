@@ -1,0 +1,63 @@
+"""What Alembic's templates write into the docstring: message, ids, parents, date."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from flask_chainfix.model import Span
+
+
+class Docstring(NamedTuple):
+    """The parts of a migration's docstring; the same attributes as in ``Header``."""
+
+    message: str = ""
+    revises: str | None = None
+    revision_id: str | None = None
+    create_date: str | None = None
+
+
+_FIELD = r"^[ \t]*%s[ \t]*:[ \t]*([^\r\n]*?)[ \t]*$"
+_REVISION_ID = re.compile(_FIELD % "Revision ID", re.MULTILINE)
+_REVISES = re.compile(_FIELD % "Revises", re.MULTILINE)
+_CREATE_DATE = re.compile(_FIELD % "Create Date", re.MULTILINE)
+
+
+def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
+    """Find the parts of a docstring, with their spans in characters of ``text``.
+
+    ``text`` may hold LF, CR LF or CR line ends.
+    """
+    lines = text.replace("\r\n", "\n\n").replace("\r", "\n") if "\r" in text else text
+    found: dict[str, str] = {}
+    spans: dict[str, Span] = {}
+    start = 0
+    for name, pattern in (
+        ("revision_id", _REVISION_ID),
+        ("revises", _REVISES),
+        ("create_date", _CREATE_DATE),
+    ):
+        # Prose above the block that Alembic writes may hold look-alikes, so once the id is
+        # found the rest is looked for behind it.
+        match = pattern.search(lines, start)
+        if match is not None:
+            found[name] = match[1]
+            spans[name] = Span(*match.span(1))
+            if name == "revision_id":
+                start = match.end()
+    message = message_of(text)
+    if message:
+        at = text.index(message)
+        spans["message"] = Span(at, at + len(message))
+    return (
+        Docstring(
+            message, found.get("revises"), found.get("revision_id"), found.get("create_date")
+        ),
+        spans,
+    )
+
+
+def message_of(text: str) -> str:
+    """The first line of the docstring that says something, which is where the message is."""
+    stripped = text.strip()
+    return stripped.splitlines()[0].rstrip() if stripped else ""

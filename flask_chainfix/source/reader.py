@@ -1,0 +1,68 @@
+"""One migration file: which way to read it, and what makes it unreadable."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+from flask_chainfix.model import Header, Unreadable
+from flask_chainfix.source.judge import judge
+from flask_chainfix.source.scan import scan
+
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# What compiling bytes can raise; ValueError is for NUL bytes, the last three for source that
+# is nested or sized beyond what the interpreter can take.
+_CANNOT_COMPILE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+
+
+def read(data: bytes, filename: str, *, compiles: bool = False) -> Header | Unreadable:
+    """Read the header of a migration file without running it.
+
+    Args:
+        data: the file's bytes.
+        filename: its name without directories; Alembic takes the id of very old files from it.
+        compiles: the caller knows that the bytes compile (the interpreter's bytecode cache says
+            so), which saves compiling them only to find that out.
+
+    Returns:
+        The header; or why Alembic cannot load the file. What only running the file could show
+        (a failing import, a ``NameError``) is not looked for.
+    """
+    header = scan(data)
+    if header is not None and compiles:
+        return header
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
+            if header is not None:
+                compile(data, filename, "exec", dont_inherit=True)
+                return header
+            judged = judge(data, filename)
+            return judged if isinstance(judged, Unreadable) else judged.header
+    except _CANNOT_COMPILE as error:
+        return _unreadable(data, error)
+
+
+def _unreadable(data: bytes, error: BaseException) -> Unreadable:
+    conflict = _CONFLICT.search(data)
+    if conflict is not None:
+        line = 1 + data.count(b"\n", 0, conflict.start())
+        return Unreadable(
+            "holds Git conflict markers", "resolve the conflict in the file, then try again", line
+        )
+    if data.startswith(_UTF16_MARKS):
+        return Unreadable("is UTF-16, which Python cannot read", "save the file as UTF-8")
+    if b"\x00" in data:
+        line = 1 + data.count(b"\n", 0, data.index(b"\x00"))
+        return Unreadable(
+            "holds NUL bytes", "restore the file, for example from version control", line
+        )
+    if isinstance(error, SyntaxError):
+        return Unreadable(
+            f"is not valid Python: {error.msg}", "correct the file, then try again", error.lineno
+        )
+    return Unreadable(
+        f"cannot be compiled: {type(error).__name__}",
+        "simplify the file: the interpreter itself cannot take it",
+    )

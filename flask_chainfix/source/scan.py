@@ -1,0 +1,153 @@
+"""The fast way to read a header: one regular expression for the layout that Alembic writes.
+
+It answers only where it is certain to be right: from the first byte to the end of the header it
+knows every character (a plain docstring, comments, plain imports, the four assignments), so that
+what it reads stands at module level and outside strings; and nothing behind the header can
+change the four names, because none of them, and no way to reach them by another name, occurs
+there. In every other case it answers ``None`` and the syntax tree is asked.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+
+from flask_chainfix.model import Header, Span
+from flask_chainfix.source.docstring import parse_docstring
+
+_EOL = r"[ \t]*(?:\#[^\r\n]*)?\r?\n"
+_STRING = r"""(?:'[^'"\\\r\n\x00]*'|"[^'"\\\r\n\x00]*")"""
+_IDS = rf"(?:None|{_STRING}|\([ \t]*(?:{_STRING}[ \t]*,[ \t]*)*(?:{_STRING})?[ \t]*\))"
+_EQUALS = r"(?:[ \t]*:[ \t]*[A-Za-z_][\w\[\], .|]*)?[ \t]*=[ \t]*"
+_IMPORT = r"(?:from|import)[ ][\w., ]*(?:\#[^\r\n]*)?\r?\n"
+_PRELUDE = rf"(?:{_IMPORT}|{_EOL})*"
+_FIELD = r"[ \t]*:[ \t]*(?P<{}>[^\r\n\"\\\x00]*?)[ \t]*\r?\n"
+_BLOCK = (
+    r"\s*(?P<message>[^\s\"\\\x00](?:[^\r\n\"\\\x00]*[^\s\"\\\x00])?)[ \t]*\r?\n\s*"
+    + "Revision ID"
+    + _FIELD.format("revision_id")
+    + "Revises"
+    + _FIELD.format("revises")
+    + "Create Date"
+    + _FIELD.format("create_date")
+    + r"\s*"
+)
+_HEADER = re.compile(
+    (
+        r"(?:\xef\xbb\xbf)?"
+        rf"(?:{_EOL})*"
+        rf'(?:"""(?P<doc>{_BLOCK}(?=""")|[^"\\\x00]*(?:"(?!"")[^"\\\x00]*)*)"""{_EOL}{_PRELUDE}'
+        rf"|{_IMPORT}{_PRELUDE})?"
+        rf"revision{_EQUALS}(?P<revision>{_STRING}){_EOL}(?:{_EOL})*"
+        rf"down_revision{_EQUALS}(?P<down_revision>{_IDS}){_EOL}(?:{_EOL})*"
+        rf"branch_labels{_EQUALS}(?P<branch_labels>{_IDS}){_EOL}(?:{_EOL})*"
+        rf"depends_on{_EQUALS}(?P<depends_on>{_IDS})[ \t]*(?:\#[^\r\n]*)?\r?\n"
+    ).encode("latin-1")
+)
+_REACH = 16_384  # bytes; a header further down is left to the syntax tree
+_STRINGS = re.compile(rb"""['"]([^'"]*)['"]""")
+_VARIABLES = ("revision", "down_revision", "branch_labels", "depends_on")
+# What could change a header variable without its assignment standing in the header.
+_CHANGERS = (
+    b"revision",
+    b"branch_labels",
+    b"depends_on",
+    b"globals",
+    b"locals",
+    b"vars",
+    b"setattr",
+    b"delattr",
+    b"__dict__",
+    b"modules",
+    b"eval",
+)
+_RARE_CHANGERS = ((b"exec", re.compile(rb"\bexec\b")), (b"import", re.compile(rb"import[\s\\(]*\*")))
+
+
+def scan(data: bytes) -> Header | None:
+    """Read the header of a file that has the layout of Alembic's templates.
+
+    Args:
+        data: the file; the caller sees to it that it compiles.
+
+    Returns:
+        The header, or ``None`` where only the syntax tree can tell.
+    """
+    match = _HEADER.match(data, 0, _REACH)
+    if match is None or _may_change_later(data, match.end()):
+        return None
+    doc, message, revision_id, revises, create_date, *variables = match.groups()
+    if data.find(b"coding", 0, match.end()) >= 0:  # perhaps a PEP 263 cookie
+        return None
+    revision, down_revision, branch_labels, depends_on = variables
+    try:
+        if message is not None:
+            document = (message.decode(), revises.decode(), revision_id.decode(), create_date.decode())
+        else:
+            document = parse_docstring(doc.decode() if doc else "")[0]
+        return Header(
+            revision[1:-1].decode(),
+            _ids(down_revision),
+            _ids(branch_labels),
+            _ids(depends_on),
+            *document,
+            _Spans(data),
+        )
+    except UnicodeDecodeError:
+        return None
+
+
+class _Spans(Mapping[str, Span]):
+    """The spans of a header that ``scan`` has read, found when they are asked for.
+
+    Few headers are ever asked: finding all spans of all files would double the time of reading.
+    """
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __getitem__(self, name: str) -> Span:
+        return self._find()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._find())
+
+    def __len__(self) -> int:
+        return len(self._find())
+
+    def _find(self) -> dict[str, Span]:
+        match = _HEADER.match(self._data, 0, _REACH)
+        assert match is not None
+        spans = {name: Span(*match.span(name)) for name in _VARIABLES}
+        if match["doc"]:
+            text = match["doc"].decode()
+            start = match.start("doc")
+            for name, (begin, end) in parse_docstring(text)[1].items():
+                at = start + len(text[:begin].encode())
+                spans[name] = Span(at, at + len(text[begin:end].encode()))
+        return spans
+
+
+def _ids(value: bytes) -> tuple[str, ...]:
+    if value == b"None":
+        return ()
+    return tuple([item.decode() for item in _STRINGS.findall(value)])
+
+
+def _may_change_later(data: bytes, end: int) -> bool:
+    for word in _CHANGERS:
+        if data.find(word, end) >= 0:
+            return True
+    for word, pattern in _RARE_CHANGERS:
+        if data.find(word, end) >= 0 and pattern.search(data, end) is not None:
+            return True
+    return not data.isascii() and _hides_a_name(data[end:])
+
+
+def _hides_a_name(rest: bytes) -> bool:
+    """Whether a header name stands there in letters that Python folds to ASCII (PEP 3131)."""
+    text = unicodedata.normalize("NFKC", rest.decode("utf-8", errors="replace"))
+    return any(word.decode() in text for word in _CHANGERS) or re.search(r"\bexec\b", text) is not None

@@ -1,0 +1,79 @@
+"""Writing single files so that they survive a crash."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from glob import escape
+from pathlib import Path
+
+
+def write_synced(path: Path, data: bytes, like: Path | None = None) -> None:
+    """Write a file anew and see it to the disk.
+
+    Args:
+        path: the file; what is there is replaced.
+        data: its bytes.
+        like: a file whose mode and owner it gets.
+
+    Raises:
+        OSError: it cannot be written; then no part of it is left.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if like is not None:
+            _take_after(path, like)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _take_after(path: Path, like: Path) -> None:
+    status = os.stat(like)
+    if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
+        try:
+            os.chown(path, status.st_uid, status.st_gid)
+        except PermissionError:
+            pass  # only root may give files away; the content matters more than the owner
+    shutil.copymode(like, path)  # behind chown, which clears some bits
+
+
+def sync_directory(directory: Path) -> None:
+    """See the names of a directory to the disk, where the system can do that."""
+    if os.name == "posix":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_or_none(path: Path) -> bytes | None:
+    """The bytes of a file; ``None`` where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def drop_bytecode(source: Path) -> None:
+    """Delete what interpreters have compiled from a file.
+
+    They take it to be current when time (in whole seconds) and size of the source are the same,
+    as they often are when one id has replaced another.
+    """
+    for cached in source.parent.glob(f"__pycache__/{escape(source.stem)}.*.py[co]"):
+        cached.unlink(missing_ok=True)
+    try:
+        Path(importlib.util.cache_from_source(str(source))).unlink(missing_ok=True)
+    except NotImplementedError:  # an interpreter without such a cache
+        pass

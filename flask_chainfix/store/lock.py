@@ -1,0 +1,70 @@
+"""One repair at a time: a lock that the system lets go of when its process dies."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask_chainfix.errors import CannotWrite, RepairRunning
+from flask_chainfix.store.journal import directory_for
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def locked(environment: Path) -> Iterator[None]:
+    """Hold the lock of an environment.
+
+    Raises:
+        RepairRunning: another process holds it; nothing is waited for.
+        CannotWrite: the journal's directory cannot be made.
+    """
+    directory = directory_for(environment)
+    try:
+        directory.mkdir(exist_ok=True)
+        # Journals belong to this checkout; a rule of their own spares the project's .gitignore.
+        (directory / ".gitignore").write_text("*\n")
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise CannotWrite(
+            f"{directory} cannot be written: {error.strerror}",
+            "nothing was changed; see to it that the directory can be written",
+        ) from error
+    try:
+        try:
+            _try_lock(descriptor)
+        except OSError as error:
+            raise RepairRunning(
+                "another repair of this environment is running",
+                "nothing was changed; wait until it has ended",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(environment: Path) -> bool:
+    """Whether a process holds the lock at this moment; nothing is written to find out."""
+    try:
+        descriptor = os.open(directory_for(environment) / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _try_lock(descriptor)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

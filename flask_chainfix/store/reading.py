@@ -1,0 +1,214 @@
+"""Read every file that Alembic would load, as fast as the disk gives it."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask_chainfix import source
+from flask_chainfix.errors import CannotRead
+from flask_chainfix.model import Environment, Header, MigrationFile, Unreadable
+from flask_chainfix.snapshot import Snapshot
+
+# The rules by which Alembic chooses files.
+_SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")
+_SOURCE_OR_COMPILED = re.compile(r"(?!\.\#|__init__)(.*\.py)(c|o)?$")
+
+
+def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
+    """Read an environment.
+
+    Returns:
+        The snapshot, and notices about what is odd but harmless.
+
+    Raises:
+        CannotRead: a version location cannot be listed.
+    """
+    files: dict[str, MigrationFile] = {}
+    notices: list[str] = []
+    with _without_garbage_collection():
+        for location in environment.version_locations:
+            if not location.is_dir():
+                notices.append(f"the version location {location} does not exist")
+            for directory in _directories(location, environment):
+                repeated = _read_directory(directory, environment, files)
+                if repeated:
+                    notices.append(
+                        f"{directory}: {repeated} of the files are also in another version"
+                        " location; each is read once, as Alembic does"
+                    )
+    return Snapshot(environment, tuple(files.values())), tuple(notices)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Reading makes many small objects and drops none: collecting meanwhile only costs time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _directories(location: Path, environment: Environment) -> Iterator[Path]:
+    if not environment.recursive:
+        yield from [location] if location.is_dir() else []
+        return
+    for root, names, _ in os.walk(location, onerror=_cannot_list):
+        # Alembic walks in this order, and does not look into caches.
+        names.sort()
+        if not root.endswith("__pycache__"):
+            yield Path(root)
+
+
+def _cannot_list(error: OSError) -> None:
+    raise CannotRead(
+        f"{error.filename} cannot be listed: {error.strerror}",
+        "see to it that the directory can be read",
+    ) from error
+
+
+def _read_directory(
+    directory: Path, environment: Environment, files: dict[str, MigrationFile]
+) -> int:
+    """Add the files of a directory to ``files``, by their real path.
+
+    Returns:
+        How many were there already.
+    """
+    rule = _SOURCE_OR_COMPILED if environment.sourceless else _SOURCE
+    compiled = _Bytecode(directory)
+    real_directory = os.path.realpath(directory)
+    repeated = 0
+    for entry in _entries(directory, environment):
+        if not entry.is_symlink():
+            place, name, real_path = directory, entry.name, f"{real_directory}/{entry.name}"
+        else:
+            real_path = os.path.realpath(entry.path)
+            name = os.path.basename(real_path)
+            place = Path(os.path.dirname(real_path))
+        match = rule.match(name)
+        if match is None or (match.lastindex == 2 and _has_source(place, match[1], match[2])):
+            continue
+        if real_path in files:
+            repeated += 1
+            continue
+        files[real_path] = _read_file(place, name, real_path, entry, compiled)
+    return repeated
+
+
+def _entries(directory: Path, environment: Environment) -> Iterator[os.DirEntry[str]]:
+    """What Alembic looks at: files by name; with ``sourceless`` also the bytecode cache."""
+    try:
+        with os.scandir(directory) as listing:
+            entries = sorted(
+                (entry for entry in listing if not entry.is_dir()), key=lambda entry: entry.name
+            )
+    except OSError as error:
+        _cannot_list(error)
+    yield from entries
+    cache = directory / "__pycache__"
+    if environment.sourceless and cache.is_dir():
+        stems = {entry.name.partition(".")[0] for entry in entries}
+        with os.scandir(cache) as listing:
+            cached = sorted(listing, key=lambda entry: entry.name)
+        yield from (entry for entry in cached if entry.name.partition(".")[0] not in stems)
+
+
+def _has_source(directory: Path, source_name: str, suffix: str) -> bool:
+    """Whether a compiled file is passed over, because there is something better to load."""
+    return (directory / source_name).exists() or (
+        suffix == "o" and (directory / f"{source_name}c").exists()
+    )
+
+
+def _read_file(
+    directory: Path, name: str, path: str, entry: os.DirEntry[str], compiled: _Bytecode
+) -> MigrationFile:
+    try:
+        if entry.is_symlink():
+            if os.path.islink(path):
+                return _unreadable(directory, name, "is a link that leads round in a circle")
+            if not os.path.exists(path):
+                return _unreadable(directory, name, "is a link to a file that is not there")
+            compiled = _Bytecode(directory)
+        if not entry.is_file():
+            return _unreadable(directory, name, "is no regular file")
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            status = os.fstat(descriptor)
+            data = _read_all(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return _unreadable(directory, name, f"cannot be read: {error.strerror}")
+    reading: Header | Unreadable
+    if name.endswith(".py"):
+        reading = source.read(data, name, compiles=compiled.proves(name, status))
+    else:
+        reading = source.read_bytecode(data)
+    return MigrationFile(directory, name, data, reading)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """The whole file, also where it has grown since its size was taken."""
+    chunks = []
+    while chunk := os.read(descriptor, size + 1):
+        chunks.append(chunk)
+        if len(chunk) <= size:
+            break
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _unreadable(directory: Path, name: str, reason: str) -> MigrationFile:
+    remedy = "restore the file or its permissions, or remove it from the version location"
+    return MigrationFile(directory, name, b"", Unreadable(reason, remedy))
+
+
+class _Bytecode:
+    """Tells which files the interpreter has compiled as they are now.
+
+    The cache names the time and size of the source that it was made from (PEP 552); where they
+    fit, the importer runs it without looking at the source, so the source need not be compiled
+    again only to find out that it can be.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._prefix, self._suffix = "", ""
+        try:
+            example = importlib.util.cache_from_source(str(directory / "x.py"))
+        except NotImplementedError:  # an interpreter without such a cache
+            return
+        cache, name = os.path.split(example)
+        if os.path.isdir(cache):
+            self._prefix, self._suffix = f"{cache}/", name[1:]
+
+    def proves(self, name: str, status: os.stat_result) -> bool:
+        """Whether the cache was made from the file with this status."""
+        if not self._prefix:
+            return False
+        try:
+            descriptor = os.open(f"{self._prefix}{name[:-3]}{self._suffix}", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            head = os.read(descriptor, 16)
+        finally:
+            os.close(descriptor)
+        return head == _MAGIC + _UNHASHED + _low(int(status.st_mtime)) + _low(status.st_size)
+
+
+_MAGIC = importlib.util.MAGIC_NUMBER
+_UNHASHED = b"\x00\x00\x00\x00"
+
+
+def _low(number: int) -> bytes:
+    return (number & 0xFFFFFFFF).to_bytes(4, "little")

@@ -1,0 +1,102 @@
+"""A chain while it is being relinked: parents that change, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import NewRevision, Plan, Reason, Relink
+from flask_chainfix.strategies.registry import Task
+
+
+class Draft:
+    """The parents of every revision, changed step by step."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self.parents: dict[str, tuple[str, ...]] = dict(task.snapshot.graph.parents)
+        self._reasons: dict[str, list[Reason]] = {
+            revision: [Reason("pin", f"--attach {revision}={parent}")]
+            for revision, parent in task.ordering.pins.items()
+        }
+
+    def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
+        """Give a revision other parents."""
+        self.parents[revision] = parents
+        self._reasons.setdefault(revision, []).extend(why)
+
+    def drop_redundant_parents(
+        self, block: Iterable[str], linked: Iterable[str], under: Collection[str]
+    ) -> None:
+        """Take out parents that lie below what another parent has come to build on.
+
+        Args:
+            block: revisions, each behind its parents.
+            linked: those of them that have just been put on top of ``under``.
+            under: revisions that ``linked`` builds on now.
+        """
+        above = set(linked)
+        for revision in block:
+            parents = self.parents[revision]
+            if revision in above or above.isdisjoint(parents):
+                continue
+            above.add(revision)
+            kept = tuple(parent for parent in parents if parent not in under)
+            if kept != parents:
+                dropped = ", ".join(parent for parent in parents if parent in under)
+                why = f"{dropped} is now below another of its parents"
+                self.relink(revision, kept, Reason("redundant", why))
+
+    def graph(self) -> Graph:
+        """The chain as it is now.
+
+        Raises:
+            CannotPlan: dependencies run against the new links.
+        """
+        snapshot = self._task.snapshot
+        graph = Graph(
+            snapshot.header(revision)._replace(down_revision=parents)
+            for revision, parents in self.parents.items()
+        )
+        if graph.cycles:
+            raise CannotPlan(
+                f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
+                "depends_on runs against it; say with --attach REVISION=PARENT where the pieces"
+                " belong",
+            )
+        return graph
+
+    def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
+        """The finished plan."""
+        original, graph = self._task.original, self.graph()
+        relinks = tuple(
+            Relink(
+                revision,
+                original.file(revision).path,
+                original.graph.parents[revision],
+                self.parents[revision],
+                tuple(self._reasons[revision]),
+            )
+            for revision in graph.order
+            if self.parents[revision] != original.graph.parents[revision]
+        )
+        root = self._task.ordering.root
+        family = graph.descendants([root]) if root is not None else set(graph)
+        family |= graph.ancestors(family)
+        order = [revision for revision in graph.order if revision in family]
+        order += [new.revision for new in new_revisions]
+        return Plan(strategy, relinks, new_revisions, tuple(order))
+
+
+def reasons_for_base(task: Task) -> tuple[Reason, ...]:
+    """Why an extra base is linked to something at all."""
+    root = task.ordering.root
+    size = len(task.snapshot.graph.descendants([root])) - 1 if root is not None else 0
+    return (
+        Reason(
+            "base",
+            f"the base that stays is {root}"
+            + (", as --root says" if task.root_is_wish else f", with {size:,} descendants the most"),
+        ),
+    )

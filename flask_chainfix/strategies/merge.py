@@ -1,0 +1,85 @@
+"""Branches stay beside each other, and one merge revision joins their heads."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.graph import Graph
+from flask_chainfix.lineage import Lineage
+from flask_chainfix.model import NewRevision, Plan, Reason
+from flask_chainfix.strategies.draft import Draft, reasons_for_base
+from flask_chainfix.strategies.registry import Task, strategy
+
+_ID_LENGTH = 12  # like the ids that Alembic makes
+
+
+@strategy("merge")
+def merge(task: Task) -> Plan:
+    """Attach each extra base to the chain of the base that stays, then merge the heads."""
+    draft = Draft(task)
+    _attach_bases(task, draft)
+    graph = draft.graph()
+    groups: dict[Lineage, list[str]] = {}
+    for head in graph.heads:
+        groups.setdefault(task.lineages.by_revision[head], []).append(head)
+    new_revisions = tuple(
+        _merge_revision(task, heads) for heads in groups.values() if len(heads) > 1
+    )
+    return draft.plan("merge", new_revisions)
+
+
+def _attach_bases(task: Task, draft: Draft) -> None:
+    graph, root = task.snapshot.graph, task.ordering.root
+    if not task.bases_to_link or root is None:
+        return
+    family = graph.descendants([root])
+    joined = [base for base in task.bases_to_link if not family.isdisjoint(graph.descendants([base]))]
+    for base in joined:
+        draft.relink(base, (root,), *reasons_for_base(task))
+    if joined:
+        draft.drop_redundant_parents(graph.order, joined, {root})
+    apart = [base for base in graph.bases if base in task.bases_to_link and base not in joined]
+    if apart:
+        tip = _longest_branch(task, graph, family, apart)
+        for base in apart:
+            why = Reason("branch", f"{tip} is the head of its longest branch")
+            draft.relink(base, (tip,), *reasons_for_base(task), why)
+
+
+def _longest_branch(task: Task, graph: Graph, family: set[str], apart: list[str]) -> str:
+    """The head that is furthest above the base that stays; among equals the latest."""
+    heads = [
+        head
+        for head in graph.heads
+        if head in family and task.lineages.by_revision[head] is task.lineages.main
+    ]
+    if not heads:
+        raise CannotPlan(
+            f"there are several branches that {', '.join(apart)} could follow",
+            f"say which: --attach {apart[0]}=REVISION",
+        )
+    return max(heads, key=lambda head: (graph.depth[head], task.ordering.ranks[head]))
+
+
+def _merge_revision(task: Task, heads: list[str]) -> NewRevision:
+    parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
+    location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)
+    return NewRevision(
+        _new_id(task.snapshot.graph, parents),
+        None,
+        location,
+        f"merge {len(parents)} heads",
+        parents,
+        (Reason("merge", f"joins the {len(parents)} heads into one"),),
+    )
+
+
+def _new_id(graph: Graph, parents: tuple[str, ...]) -> str:
+    """An id that depends on nothing but the parents: a dry run shows the one that will be used."""
+    digest = sha256("\n".join(parents).encode("utf-8", "surrogatepass")).hexdigest()
+    return next(
+        id_
+        for start in range(len(digest) - _ID_LENGTH)
+        if (id_ := digest[start : start + _ID_LENGTH]) not in graph
+    )

@@ -1,0 +1,60 @@
+"""How strategies are registered and called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask_chainfix.lineage import Lineages
+from flask_chainfix.model import Plan
+from flask_chainfix.ordering import Ordering
+from flask_chainfix.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a strategy has to do.
+
+    Attributes:
+        original: the chain as it is on the disk.
+        snapshot: the chain with the parents that the user has pinned.
+        lineages: which bases and heads of ``snapshot`` belong together.
+        ordering: what decides the order.
+        bases_to_link: the bases that are to get a parent.
+        root_is_wish: whether the user chose the base that stays.
+    """
+
+    original: Snapshot
+    snapshot: Snapshot
+    lineages: Lineages
+    ordering: Ordering
+    bases_to_link: frozenset[str]
+    root_is_wish: bool
+
+
+_Strategy = Callable[[Task], Plan]
+_STRATEGIES: dict[str, _Strategy] = {}
+
+
+def strategy(name: str) -> Callable[[_Strategy], _Strategy]:
+    """Register a function as the strategy of this name."""
+
+    def register(function: _Strategy) -> _Strategy:
+        _STRATEGIES[name] = function
+        return function
+
+    return register
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Every strategy, the default first."""
+    return tuple(_STRATEGIES)
+
+
+def run_strategy(name: str, task: Task) -> Plan:
+    """Plan a repair.
+
+    Raises:
+        CannotPlan: what the user wants, or the chain, leaves no way.
+    """
+    return _STRATEGIES[name](task)
