@@ -2,5 +2,4 @@
 
 from flask_chainfix.extension import ChainFix
 
-__version__ = "0.1.0"
-__all__ = ["ChainFix", "__version__"]
+__all__ = ["ChainFix"]

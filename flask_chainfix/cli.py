@@ -13,7 +13,7 @@ import click
 from flask import g
 from flask.cli import ScriptInfo, with_appcontext
 
-from flask_chainfix import __version__, workflows
+from flask_chainfix import workflows
 from flask_chainfix.errors import CannotRead, ChainFixError, Declined, NeedsConsent
 from flask_chainfix.formats import Style, format_names, render
 from flask_chainfix.report import Report, Tools
@@ -212,7 +212,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     help="Directory with env.py and versions/.  [default: migrations]",
 )
 @click.option("-c", "--config", metavar="FILE", help="An alembic.ini or pyproject.toml instead.")
-@click.version_option(__version__)
+@click.version_option(package_name="flask-chainfix")
 @click.pass_context
 def main(context: click.Context, directory: str | None, config: str | None) -> None:
     """Diagnose and relink an Alembic migration chain, without an app."""

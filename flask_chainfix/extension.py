@@ -14,7 +14,11 @@ class _LazyGroup(click.Command):
     """Stands for the command group until it is used: web workers import this module too."""
 
     def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
     ) -> click.Context:
         from flask_chainfix.cli import app_group
 

@@ -90,7 +90,7 @@ class Graph:
         children: dict[str, tuple[str, ...]] = {}
         for revision, parents in self.parents.items():
             for parent in parents:
-                children[parent] = children.get(parent, _NONE) + (revision,)
+                children[parent] = (*children.get(parent, _NONE), revision)
         return children
 
     @cached_property
@@ -128,9 +128,7 @@ class Graph:
     def dependencies(self) -> Mapping[str, tuple[str, ...]]:
         """The revisions that each revision depends on, labels resolved; only where there are."""
         return {
-            revision: tuple(
-                target for name in names if (target := self._resolve(name)) is not None
-            )
+            revision: tuple(target for name in names if (target := self._resolve(name)) is not None)
             for revision, names in self._dependency_names.items()
         }
 
@@ -162,13 +160,7 @@ class Graph:
         Kahn's algorithm (1962), first in, first out, so that the order of the files decides
         between revisions that are free.
         """
-        waiting: dict[str, int] = {}
-        dependants: dict[str, list[str]] = {}
-        for revision, targets in self.dependencies.items():
-            for target in targets:
-                if target not in self.parents[revision]:
-                    dependants.setdefault(target, []).append(revision)
-                    waiting[revision] = waiting.get(revision, 0) + 1
+        dependants, waiting = self._dependants()
         ready: deque[str] = deque()
         for revision, parents in self.parents.items():
             count = len(parents) + waiting.get(revision, 0) if waiting else len(parents)
@@ -193,6 +185,17 @@ class Graph:
             order.extend(revision for revision in self.named_parents if revision not in placed)
         return tuple(order)
 
+    def _dependants(self) -> tuple[dict[str, list[str]], dict[str, int]]:
+        """What waits for a revision by ``depends_on`` alone, and for how many each one waits."""
+        dependants: dict[str, list[str]] = {}
+        waiting: dict[str, int] = {}
+        for revision, targets in self.dependencies.items():
+            for target in targets:
+                if target not in self.parents[revision]:
+                    dependants.setdefault(target, []).append(revision)
+                    waiting[revision] = waiting.get(revision, 0) + 1
+        return dependants, waiting
+
     @cached_property
     def cycles(self) -> tuple[tuple[str, ...], ...]:
         """The members of each cycle, sorted: strongly connected components (Tarjan, 1972)."""
@@ -200,7 +203,9 @@ class Graph:
         suspects = [
             revision
             for revision in self.order
-            if any(position[required] >= position[revision] for required in self.requirements(revision))
+            if any(
+                position[required] >= position[revision] for required in self.requirements(revision)
+            )
         ]
         return _strong_components(suspects, self.requirements) if suspects else ()
 
@@ -241,7 +246,7 @@ class Graph:
 
     @cached_property
     def pieces(self) -> tuple[tuple[str, ...], ...]:
-        """The revisions that hang together by parents, piece by piece, in the order of ``order``."""
+        """The revisions that hang together by parents, piece by piece, each in topological order."""
         piece_of: dict[str, int] = {}
         pieces: list[list[str]] = []
         parents, children = self.parents, self.children

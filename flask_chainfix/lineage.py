@@ -88,9 +88,7 @@ def _intended(snapshot: Snapshot, bases: tuple[str, ...]) -> frozenset[str]:
     return frozenset(apart)
 
 
-def _by_revision(
-    snapshot: Snapshot, main: Lineage, apart: frozenset[str]
-) -> Mapping[str, Lineage]:
+def _by_revision(snapshot: Snapshot, main: Lineage, apart: frozenset[str]) -> Mapping[str, Lineage]:
     graph = snapshot.graph
     lineages: dict[str, Lineage] = {}
     for revision in graph.order:

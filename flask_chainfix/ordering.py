@@ -60,7 +60,9 @@ class Ordering:
                 f"Create Date {_short(rank.date)} is later than {_short(other.date)}"
                 f" of {predecessor}",
             )
-        return Reason("rank", f"no later date decides; file names {other.file_name} < {rank.file_name}")
+        return Reason(
+            "rank", f"no later date decides; file names {other.file_name} < {rank.file_name}"
+        )
 
 
 def arrange(
@@ -164,8 +166,12 @@ def parse_date(text: str) -> datetime | None:
         offset = -offset if zone[0] == "-" else offset
     try:
         return datetime(
-            int(year), int(month), int(day),
-            int(hour or 0), int(minute or 0), int(second or 0),
+            int(year),
+            int(month),
+            int(day),
+            int(hour or 0),
+            int(minute or 0),
+            int(second or 0),
             int((fraction or "0").ljust(6, "0")),
             tzinfo=timezone(offset),
         )

@@ -17,7 +17,6 @@ from flask_chainfix.model import Severity
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import diagnose
 from flask_chainfix.runtime import Runtime
-from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies import Wishes, edits_for, make_plan
 
 
@@ -104,12 +103,12 @@ def carry_out_undo(runtime: Runtime, report: Report) -> Report:
     with store.locked(directory):
         journal = store.latest(directory)
         if journal is None or journal.path != report.journal:
-            raise NothingToUndo("the repair has been undone meanwhile", "run check to see the chain")
+            raise NothingToUndo(
+                "the repair has been undone meanwhile", "run check to see the chain"
+            )
         store.undo(journal)
     snapshot, notices = store.read_snapshot(runtime.environment)
-    return replace(
-        report, before=snapshot, findings=diagnose(snapshot), notices=notices, done=True
-    )
+    return replace(report, before=snapshot, findings=diagnose(snapshot), notices=notices, done=True)
 
 
 def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
@@ -123,7 +122,7 @@ def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         plan = replace(plan, new_revisions=tuple(new for new, _ in rendered))
         edits = edits_for(before, plan) + tuple(edit for _, edit in rendered)
         after = before.after(edits)
-        _refuse_unhealthy(after, report)
+        _refuse_unhealthy(replace(report, before=after, findings=diagnose(after)))
         alembic.foresee(after)
     except (CannotPlan, CannotRewrite) as error:
         return replace(report, obstacle=error)
@@ -141,8 +140,8 @@ def _refuse_unrepairable(report: Report) -> None:
         )
 
 
-def _refuse_unhealthy(after: Snapshot, report: Report) -> None:
-    left = [finding for finding in diagnose(after) if finding.severity is Severity.ERROR]
+def _refuse_unhealthy(expected: Report) -> None:
+    left = [finding for finding in expected.counting if finding.repairable]
     if left:
         raise CannotPlan(
             f"no plan was found that mends the chain: {left[0].message}",

@@ -35,11 +35,11 @@ def current_state(report: Report) -> list[PictureNode]:
                 "broken" if revision in broken else "plain",
             )
         )
-    for file, _ in snapshot.unreadable:
-        nodes.append(PictureNode(file.name, (), "", ("unreadable",), "broken"))
-    for file in snapshot.anonymous:
-        nodes.append(PictureNode(file.name, (), "", ("id computed",), "plain"))
-    return nodes
+    unreadable = [
+        PictureNode(file.name, (), "", ("unreadable",), "broken") for file, _ in snapshot.unreadable
+    ]
+    anonymous = [PictureNode(file.name, (), "", ("id computed",)) for file in snapshot.anonymous]
+    return [*nodes, *unreadable, *anonymous]
 
 
 def expected_state(after: Snapshot, plan: Plan) -> list[PictureNode]:
@@ -51,7 +51,9 @@ def expected_state(after: Snapshot, plan: Plan) -> list[PictureNode]:
     for revision in graph.order:
         marks = list(_place_marks(after, revision))
         if revision in before:
-            marks.append(f"was on {', '.join(before[revision])}" if before[revision] else "was a base")
+            marks.append(
+                f"was on {', '.join(before[revision])}" if before[revision] else "was a base"
+            )
         if revision in new:
             marks.append("new")
         changed = revision in before or revision in new

@@ -12,14 +12,13 @@ from flask_chainfix.model import Edit
 
 
 def unified_diff(edits: Iterable[Edit]) -> Iterator[str]:
-    """The lines of a diff that ``git apply`` understands, without line ends."""
+    """The lines of a diff for people, without line ends."""
     for edit in edits:
         path = shown_path(edit.path)
         old_name = "/dev/null" if edit.before is None else f"a/{path}"
-        for line in difflib.unified_diff(
+        yield from difflib.unified_diff(
             _lines(edit.before or b""), _lines(edit.after), old_name, f"b/{path}", lineterm=""
-        ):
-            yield line
+        )
 
 
 def _lines(data: bytes) -> list[str]:

@@ -30,7 +30,9 @@ def _document(report: Report) -> dict[str, Any]:
         "revisions": len(graph) if graph is not None else None,
         "bases": sorted(graph.bases) if graph is not None else None,
         "heads": sorted(graph.heads) if graph is not None else None,
-        "findings": [_finding(finding) for finding in report.findings] if snapshot is not None else None,
+        "findings": [_finding(finding) for finding in report.findings]
+        if snapshot is not None
+        else None,
         "plan": _plan(report.plan) if report.plan else None,
         "verified": _confirmation(report.confirmation) if report.confirmation else None,
         "journal": shown_path(report.journal) if report.journal else None,

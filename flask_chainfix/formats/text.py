@@ -166,7 +166,8 @@ def _steps(page: _Page, title: str, steps: list[Step]) -> None:
 
 def _repaired(page: _Page, report: Report) -> None:
     plan, confirmation = report.plan, report.confirmation
-    assert plan is not None and confirmation is not None
+    assert plan is not None
+    assert confirmation is not None
     page.line(f"Repaired: {_size(plan)}.", style="bold green")
     _confirmation(page, report, confirmation)
     if report.journal is not None:

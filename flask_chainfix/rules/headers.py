@@ -103,19 +103,14 @@ def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
     value are held back rather than guessed.
     """
     for file, header in _with_problems(snapshot):
-        computed = [
-            problem for problem in header.problems if problem.kind is ProblemKind.COMPUTED
-        ]
+        computed = [problem for problem in header.problems if problem.kind is ProblemKind.COMPUTED]
         if computed:
             yield Fault(
                 f"{file.name}: "
                 + "; ".join(f"{problem.name} {problem.detail}" for problem in computed),
                 "write the value itself, if this file is to be judged and repaired",
                 _ids(header),
-                [
-                    Location(file.path, line_of(file.data, problem.offset))
-                    for problem in computed
-                ],
+                [Location(file.path, line_of(file.data, problem.offset)) for problem in computed],
             )
 
 

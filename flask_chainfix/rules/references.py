@@ -123,9 +123,7 @@ def _ids_that_may_exist(snapshot: Snapshot) -> frozenset[str]:
     missing = {name for names in graph.missing_parents.values() for name in names}
     missing.update(name for names in graph.missing_dependencies.values() for name in names)
     explained = {
-        name
-        for name in missing
-        if any(_mentions(file, name) for file, _ in snapshot.unreadable)
+        name for name in missing if any(_mentions(file, name) for file, _ in snapshot.unreadable)
     }
     if len(missing - explained) <= len(snapshot.anonymous):
         return frozenset(missing)

@@ -1,4 +1,4 @@
-"""The fresh process that lets Alembic load the migrations: ``python -m flask_chainfix.runtime.child``.
+"""The fresh process that lets Alembic load the migrations (``python -m …runtime.child``).
 
 Reads a request as JSON from stdin and answers with one JSON document on stdout. Whatever the app
 or a migration prints goes to stderr instead.

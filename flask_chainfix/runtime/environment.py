@@ -89,10 +89,7 @@ def open_config(file: str) -> Runtime:
     if not path.is_file():
         raise NoEnvironment(f"there is no file {file}", "give -c the path of an alembic.ini")
     with _configuration_errors(file):
-        if path.suffix == ".toml":
-            config = _toml_config(path)
-        else:
-            config = Config(file)
+        config = _toml_config(path) if path.suffix == ".toml" else Config(file)
     return _open(config, {"config": file})
 
 

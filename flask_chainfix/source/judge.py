@@ -130,9 +130,7 @@ def _doubt_everything(bindings: dict[str, Binding], statement: ast.stmt, reason:
         bindings[name] = Binding(Computed(reason), statement)
 
 
-def _bound_by(
-    statement: ast.stmt, bindings: dict[str, Binding]
-) -> Iterator[tuple[str, Binding]]:
+def _bound_by(statement: ast.stmt, bindings: dict[str, Binding]) -> Iterator[tuple[str, Binding]]:
     """The names that a statement binds, with what they hold then."""
     plain: dict[str, Binding] = {}
     if isinstance(statement, ast.Assign):
@@ -167,12 +165,12 @@ def _assigned(
     if any(isinstance(element, ast.Starred) for element in target.elts):
         return
     if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
-        for element, part in zip(target.elts, value.elts):
+        for element, part in zip(target.elts, value.elts, strict=True):
             yield from _assigned(element, part, statement, bindings, alone)
         return
     whole = evaluate(value, lookup)
     if isinstance(whole, tuple) and len(whole) == len(target.elts):
-        for element, item in zip(target.elts, whole):
+        for element, item in zip(target.elts, whole, strict=True):
             if isinstance(element, ast.Name):
                 yield element.id, Binding(item, statement)
 

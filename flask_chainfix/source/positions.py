@@ -45,7 +45,8 @@ class Positions:
 
     def span(self, node: ast.expr) -> Span:
         """The bytes of an expression, brackets of a tuple included."""
-        assert node.end_lineno is not None and node.end_col_offset is not None
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         return Span(
             self._offset(node.lineno, node.col_offset),
             self._offset(node.end_lineno, node.end_col_offset),

@@ -115,8 +115,9 @@ def _prove(old: Judged, new: Judged, filename: str, down_revision: tuple[str, ..
 def _same_but_for(old: Judged, new: Judged) -> bool:
     """Whether two trees are equal but for the parents and the docstring's ``Revises:`` line."""
     old_lines, new_lines = (_docstring(judged).splitlines() for judged in (old, new))
-    differing = [pair for pair in zip(old_lines, new_lines) if pair[0] != pair[1]]
-    if len(old_lines) != len(new_lines) or len(differing) > 1:
+    if len(old_lines) != len(new_lines):
+        return False
+    if sum(old != new for old, new in zip(old_lines, new_lines, strict=True)) > 1:
         return False
     return ast.dump(_without_values(old)) == ast.dump(_without_values(new))
 

@@ -62,7 +62,10 @@ _CHANGERS = (
     b"modules",
     b"eval",
 )
-_RARE_CHANGERS = ((b"exec", re.compile(rb"\bexec\b")), (b"import", re.compile(rb"import[\s\\(]*\*")))
+_RARE_CHANGERS = (
+    (b"exec", re.compile(rb"\bexec\b")),
+    (b"import", re.compile(rb"import[\s\\(]*\*")),
+)
 
 
 def scan(data: bytes) -> Header | None:
@@ -83,7 +86,12 @@ def scan(data: bytes) -> Header | None:
     revision, down_revision, branch_labels, depends_on = variables
     try:
         if message is not None:
-            document = (message.decode(), revises.decode(), revision_id.decode(), create_date.decode())
+            document = (
+                message.decode(),
+                revises.decode(),
+                revision_id.decode(),
+                create_date.decode(),
+            )
         else:
             document = parse_docstring(doc.decode() if doc else "")[0]
         return Header(
@@ -150,4 +158,6 @@ def _may_change_later(data: bytes, end: int) -> bool:
 def _hides_a_name(rest: bytes) -> bool:
     """Whether a header name stands there in letters that Python folds to ASCII (PEP 3131)."""
     text = unicodedata.normalize("NFKC", rest.decode("utf-8", errors="replace"))
-    return any(word.decode() in text for word in _CHANGERS) or re.search(r"\bexec\b", text) is not None
+    return (
+        any(word.decode() in text for word in _CHANGERS) or re.search(r"\bexec\b", text) is not None
+    )

@@ -69,7 +69,9 @@ def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:
         node = pending.pop()
         if isinstance(node, _COMPREHENSIONS):
             # Their loop variables are their own; a walrus inside binds out here.
-            pending.extend(inner.target for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr))
+            pending.extend(
+                inner.target for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr)
+            )
             pending.extend(name for name in ast.walk(node) if _is_back_door(name))
             continue
         yield node

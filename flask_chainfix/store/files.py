@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from contextlib import suppress
 from glob import escape
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def write_synced(path: Path, data: bytes, like: Path | None = None) -> None:
         OSError: it cannot be written; then no part of it is left.
     """
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+    )
     try:
         try:
             view = memoryview(data)
@@ -40,10 +43,9 @@ def write_synced(path: Path, data: bytes, like: Path | None = None) -> None:
 def _take_after(path: Path, like: Path) -> None:
     status = os.stat(like)
     if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
-        try:
+        # Only root may give files away; the content matters more than the owner.
+        with suppress(PermissionError):
             os.chown(path, status.st_uid, status.st_gid)
-        except PermissionError:
-            pass  # only root may give files away; the content matters more than the owner
     shutil.copymode(like, path)  # behind chown, which clears some bits
 
 
@@ -73,7 +75,5 @@ def drop_bytecode(source: Path) -> None:
     """
     for cached in source.parent.glob(f"__pycache__/{escape(source.stem)}.*.py[co]"):
         cached.unlink(missing_ok=True)
-    try:
+    with suppress(NotImplementedError):  # an interpreter without such a cache
         Path(importlib.util.cache_from_source(str(source))).unlink(missing_ok=True)
-    except NotImplementedError:  # an interpreter without such a cache
-        pass

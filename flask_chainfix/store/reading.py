@@ -6,7 +6,6 @@ import gc
 import importlib.util
 import os
 import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

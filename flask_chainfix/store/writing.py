@@ -112,7 +112,7 @@ def _compare(edits: Sequence[Edit]) -> None:
 
 
 def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
-    for entry, edit in zip(journal.entries, edits):
+    for entry, edit in zip(journal.entries, edits, strict=True):
         like = entry.path if entry.before is not None else None
         write_synced(_beside(entry.path, "new"), edit.after, like)
     for entry in journal.entries:

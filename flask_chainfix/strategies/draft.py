@@ -97,6 +97,8 @@ def reasons_for_base(task: Task) -> tuple[Reason, ...]:
         Reason(
             "base",
             f"the base that stays is {root}"
-            + (", as --root says" if task.root_is_wish else f", with {size:,} descendants the most"),
+            + (
+                ", as --root says" if task.root_is_wish else f", with {size:,} descendants the most"
+            ),
         ),
     )

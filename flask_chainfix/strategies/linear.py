@@ -141,9 +141,7 @@ class _Linear:
         kept = tuple(parent for parent in parents[link] if parent not in under)
         self._draft.relink(link, (tip, *kept), *self._why_after(link, branch_point))
 
-    def _link_bases(
-        self, block: list[str], bases: list[str], parent: str, under: set[str]
-    ) -> None:
+    def _link_bases(self, block: list[str], bases: list[str], parent: str, under: set[str]) -> None:
         for base in bases:
             why = reasons_for_base(self._task)
             if self._last_base not in (None, self._ordering.root):

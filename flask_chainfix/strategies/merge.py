@@ -34,7 +34,9 @@ def _attach_bases(task: Task, draft: Draft) -> None:
     if not task.bases_to_link or root is None:
         return
     family = graph.descendants([root])
-    joined = [base for base in task.bases_to_link if not family.isdisjoint(graph.descendants([base]))]
+    joined = [
+        base for base in task.bases_to_link if not family.isdisjoint(graph.descendants([base]))
+    ]
     for base in joined:
         draft.relink(base, (root,), *reasons_for_base(task))
     if joined:

@@ -60,9 +60,7 @@ def edits_for(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...]:
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
     """
-    return tuple(
-        _edit(snapshot, relink.revision, relink.after) for relink in plan.relinks
-    )
+    return tuple(_edit(snapshot, relink.revision, relink.after) for relink in plan.relinks)
 
 
 def _edit(snapshot: Snapshot, revision: str, parents: tuple[str, ...]) -> Edit:
