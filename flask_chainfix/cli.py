@@ -15,7 +15,7 @@ from flask.cli import ScriptInfo, with_appcontext
 
 from flask_chainfix import workflows
 from flask_chainfix.errors import CannotRead, ChainFixError, Declined, NeedsConsent
-from flask_chainfix.formats import Style, format_names, render
+from flask_chainfix.formats import Style, format_names, printable, render
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
 from flask_chainfix.strategies import Wishes, strategy_names
@@ -143,9 +143,13 @@ def _run(
         report = _failure(context, CannotRead(str(error), remedy))
     _echo(render(output_format, report, _style(sys.stdout)))
     if report.error is not None and output_format != "json":
-        click.secho(f"error: {report.error.message}", fg="red", bold=True, err=True)
-        click.echo(f"remedy: {report.error.remedy}", err=True)
+        _echo(_error_text(report.error), err=True)
     context.exit(report.exit_code)
+
+
+def _error_text(error: ChainFixError) -> str:
+    lines = f"error: {error.message}\nremedy: {error.remedy}".splitlines()
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _failure(context: click.Context, error: ChainFixError) -> Report:
@@ -162,17 +166,23 @@ def _show_before_asking(report: Report, output_format: str, yes: bool) -> None:
 def _ask(question: str, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
             "nobody can be asked here, and --yes was not given",
             "nothing was changed; look at the change, then run the command with --yes",
         )
-    if not click.confirm(question, err=True):
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C or Ctrl-D is an answer, too
+        click.echo(err=True)
+        agreed = False
+    if not agreed:
         raise Declined("declined", "nothing was changed")
 
 
 def _style(stream: Any) -> Style:
-    terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    # A process that was started without a stream has None in its place.
+    terminal = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
     return Style(
         width=max(40, shutil.get_terminal_size((80, 24)).columns),
         color=terminal and not os.environ.get("NO_COLOR"),
@@ -182,17 +192,17 @@ def _style(stream: Any) -> Style:
 
 def _can_encode(text: str, stream: Any) -> bool:
     try:
-        text.encode(stream.encoding or "ascii")
+        text.encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
 
 
 def _echo(text: str, err: bool = False) -> None:
-    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
-    printable = text.encode(encoding, errors="replace").decode(encoding)
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "ascii"
+    encodable = text.encode(encoding, errors="replace").decode(encoding)
     # Colours are in the text only if they are wanted.
-    click.echo(printable, nl=False, err=err, color=True)
+    click.echo(encodable, nl=False, err=err, color=True)
 
 
 @click.group("fixchain")
@@ -239,10 +249,12 @@ def _app_tools(
     context: click.Context, script_info: ScriptInfo | None, directory: str | None
 ) -> Tools:
     """The commands with the options that the user had to give."""
-    program, *groups = context.command_path.split(" ")
-    if script_info is not None and script_info.app_import_path != os.environ.get("FLASK_APP"):
-        program += f" --app {shlex.quote(str(script_info.app_import_path))}"
-    words = [program, *groups[:-1]]
+    program = str(context.find_root().info_name)
+    groups = context.command_path[len(program) :].split()[:-1]
+    app = script_info.app_import_path if script_info is not None else None
+    if app is not None and app != os.environ.get("FLASK_APP"):
+        program += f" --app {shlex.quote(app)}"
+    words = [program, *groups]
     if directory:
         words.append(f"-d {shlex.quote(directory)}")
     alembic = " ".join(words)

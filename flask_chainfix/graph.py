@@ -155,11 +155,19 @@ class Graph:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Every revision behind what it requires, and members of cycles at the end.
+        """Every revision behind what it requires; members of cycles, and what is above, at the end.
 
-        Kahn's algorithm (1962), first in, first out, so that the order of the files decides
-        between revisions that are free.
+        The order of the files decides between revisions that are free.
         """
+        order = self._free_of_cycles
+        if len(order) < len(self.named_parents):
+            placed = set(order)
+            order += tuple(revision for revision in self.named_parents if revision not in placed)
+        return order
+
+    @cached_property
+    def _free_of_cycles(self) -> tuple[str, ...]:
+        """The part of ``order`` that is one: Kahn's algorithm (1962), first in, first out."""
         dependants, waiting = self._dependants()
         ready: deque[str] = deque()
         for revision, parents in self.parents.items():
@@ -180,9 +188,6 @@ class Graph:
                 waiting[follower] -= 1
                 if not waiting[follower]:
                     ready.append(follower)
-        if len(order) < len(self.named_parents):
-            placed = set(order)
-            order.extend(revision for revision in self.named_parents if revision not in placed)
         return tuple(order)
 
     def _dependants(self) -> tuple[dict[str, list[str]], dict[str, int]]:
@@ -199,14 +204,7 @@ class Graph:
     @cached_property
     def cycles(self) -> tuple[tuple[str, ...], ...]:
         """The members of each cycle, sorted: strongly connected components (Tarjan, 1972)."""
-        position = {revision: index for index, revision in enumerate(self.order)}
-        suspects = [
-            revision
-            for revision in self.order
-            if any(
-                position[required] >= position[revision] for required in self.requirements(revision)
-            )
-        ]
+        suspects = self.order[len(self._free_of_cycles) :]
         return _strong_components(suspects, self.requirements) if suspects else ()
 
     def ancestors(self, revisions: Iterable[str], *, outside: Collection[str] = ()) -> set[str]:
@@ -214,22 +212,29 @@ class Graph:
 
         The search does not pass through ``outside``, which must hold its own ancestors.
         """
-        return _reach(revisions, self.parents, outside)
+        return _reach(revisions, self.parents.__getitem__, outside)
+
+    def required(self, revisions: Iterable[str]) -> set[str]:
+        """The revisions themselves and all that must run before them, by any kind of edge."""
+        return _reach(revisions, self.requirements, ())
 
     def descendants(self, revisions: Iterable[str]) -> set[str]:
         """The revisions themselves and all that are above them."""
-        return _reach(revisions, self.children, ())
+        children = self.children
+        return _reach(revisions, lambda revision: children.get(revision, _NONE), ())
 
     def is_ancestor(self, below: str, above: str) -> bool:
         """Whether ``below`` is a proper ancestor of ``above``."""
+        # Whatever lies no higher than `below` cannot have it among its ancestors; but in cycles,
+        # and above them, height says nothing.
         depth = self.depth
+        floor = 0 if self.cycles else depth[below]
         pending, seen = list(self.parents[above]), {above}
         while pending:
             revision = pending.pop()
             if revision == below:
                 return True
-            # Whatever lies no higher than `below` cannot have it among its ancestors.
-            if revision not in seen and depth[revision] > depth[below]:
+            if revision not in seen and depth[revision] > floor:
                 seen.add(revision)
                 pending.extend(self.parents[revision])
         return False
@@ -239,14 +244,13 @@ class Graph:
         """The number of revisions on the longest way down from each revision, itself included."""
         depth: dict[str, int] = {}
         for revision in self.order:
-            depth[revision] = 1 + max(
-                (depth.get(parent, 0) for parent in self.parents[revision]), default=0
-            )
+            below = [depth.get(parent, 0) for parent in self.parents[revision]]
+            depth[revision] = 1 + max(below, default=0)
         return depth
 
     @cached_property
     def pieces(self) -> tuple[tuple[str, ...], ...]:
-        """The revisions that hang together by parents, piece by piece, each in topological order."""
+        """The revisions that hang together by parents: each piece in topological order."""
         piece_of: dict[str, int] = {}
         pieces: list[list[str]] = []
         parents, children = self.parents, self.children
@@ -269,12 +273,12 @@ class Graph:
 
 
 def _reach(
-    start: Iterable[str], neighbours: Mapping[str, tuple[str, ...]], outside: Collection[str]
+    start: Iterable[str], neighbours: Callable[[str], tuple[str, ...]], outside: Collection[str]
 ) -> set[str]:
     reached = {revision for revision in start if revision not in outside}
     pending = list(reached)
     while pending:
-        for neighbour in neighbours.get(pending.pop(), _NONE):
+        for neighbour in neighbours(pending.pop()):
             if neighbour not in reached and neighbour not in outside:
                 reached.add(neighbour)
                 pending.append(neighbour)

@@ -57,7 +57,9 @@ def find_lineages(snapshot: Snapshot) -> Lineages:
         apart = _intended(snapshot, bases)
     else:
         apart = frozenset()
-    regular = tuple(base for base in bases if base not in apart)
+    # Where all are apart, the largest stands for the main one.
+    regular = tuple(base for base in bases if base not in apart) or bases[:1]
+    apart = apart.difference(regular)
     joined = sum(not set(piece).isdisjoint(regular) for piece in graph.pieces) <= 1
     return Lineages(main if bases else None, regular, joined, _by_revision(snapshot, main, apart))
 
@@ -69,22 +71,22 @@ def _by_descendants(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def _intended(snapshot: Snapshot, bases: tuple[str, ...]) -> frozenset[str]:
-    """The bases beside the first, largest one that are there on purpose."""
+    """The bases that are there on purpose."""
     graph, environment = snapshot.graph, snapshot.environment
-    apart = {base for base in bases[1:] if base in graph.labels}
-    apart.update(environment.settings.intended_bases.intersection(bases[1:]))
-    apart.update(base for base in bases[1:] if snapshot.header(base).branch_labels is None)
+    apart = {base for base in bases if base in graph.labels}
+    apart.update(environment.settings.intended_bases.intersection(bases))
+    apart.update(base for base in bases if snapshot.header(base).branch_labels is None)
     if len(environment.version_locations) > 1:
         homes = {base: snapshot.version_location(snapshot.file(base).path) for base in bases}
         alone = list(homes.values())
-        apart.update(base for base in bases[1:] if alone.count(homes[base]) == 1)
+        apart.update(base for base in bases if alone.count(homes[base]) == 1)
     if graph.dependencies:
         piece_of = {revision: piece for piece in graph.pieces for revision in piece}
         for revision, targets in graph.dependencies.items():
             for target in targets:
                 ends = sorted((piece_of[revision], piece_of[target]), key=len)
                 if ends[0] is not ends[1]:
-                    apart.update(set(ends[0]).intersection(bases[1:]))
+                    apart.update(set(ends[0]).intersection(bases))
     return frozenset(apart)
 
 
@@ -96,7 +98,7 @@ def _by_revision(snapshot: Snapshot, main: Lineage, apart: frozenset[str]) -> Ma
         known = [lineages[parent] for parent in parents if parent in lineages]
         lineage = known[0] if known else main
         for other in known[1:]:
-            lineage = _common(lineage, other) or main
+            lineage = _merged(lineage, other, main)
         if revision in apart:
             lineage = Lineage(None, revision)
         elif parents and _starts_branch(snapshot, revision):
@@ -113,15 +115,22 @@ def _starts_branch(snapshot: Snapshot, revision: str) -> bool:
     return any(len(graph.children[parent]) > 1 for parent in graph.parents[revision])
 
 
-def _common(one: Lineage, other: Lineage) -> Lineage | None:
-    """The lineage that two lineages branch off: where they merge, they are one again."""
-    first: Lineage | None = one
-    second: Lineage | None = other
+def _merged(one: Lineage, other: Lineage, main: Lineage) -> Lineage:
+    """The lineage that two lineages branch off: where they merge, they are one again.
+
+    Two with bases of their own become the main one if that is among them, else the first.
+    """
+    first, second = one, other
     while first is not second:
-        if first is None or second is None:
-            return None
-        if first.depth >= second.depth:
-            first = first.parent
-        else:
-            second = second.parent
+        if first.depth < second.depth:
+            first, second = second, first
+        if first.parent is None:
+            return main if main in (first, second) else _origin(one)
+        first = first.parent
     return first
+
+
+def _origin(lineage: Lineage) -> Lineage:
+    while lineage.parent is not None:
+        lineage = lineage.parent
+    return lineage

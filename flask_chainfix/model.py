@@ -52,12 +52,13 @@ class Header(NamedTuple):
             they are computed.
         branch_labels: labels, ``()`` for none; ``None`` where they are computed.
         depends_on: ids or labels, ``()`` for none; ``None`` where they are computed.
-        message: first paragraph of the docstring, ``""`` without one.
+        message: first paragraph of the docstring, as Alembic shows it; ``""`` without one.
         revises: the text after ``Revises:`` in the docstring; ``None`` without such a line.
         revision_id: the text after ``Revision ID:``; ``None`` without such a line.
         create_date: the text after ``Create Date:``; ``None`` without such a line.
-        spans: byte span of each of the above that the file holds, by attribute name. For the
-            four variables it is the span of the value's expression, brackets included.
+        spans: byte span of each of the above that the file holds unescaped, by attribute name.
+            For the four variables it is that of the value's expression: of a tuple with its
+            brackets, but without brackets around any other value.
         problems: what could not be read, in the order of the file.
     """
 

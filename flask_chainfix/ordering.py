@@ -134,13 +134,19 @@ def check_wishes(snapshot: Snapshot, root: str | None, attach: Mapping[str, str]
 def _base_that_stays(
     snapshot: Snapshot, bases: tuple[str, ...], dates: Mapping[str, datetime | None]
 ) -> str | None:
-    """The base with the most descendants; among equals the one that landed first."""
+    """The base with the most descendants; among equals the one that landed first.
+
+    A base that depends on what is above another base cannot stay below it.
+    """
     graph = snapshot.graph
 
-    def order(base: str) -> tuple[int, bool, datetime, str]:
+    def order(base: str) -> tuple[bool, int, bool, datetime, str]:
         date = dates[base]
+        must_follow = base in graph.dependencies and any(
+            other in graph.required([base]) for other in bases if other != base
+        )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
-        return -size, date is None, date or _NO_DATE, snapshot.file(base).name
+        return must_follow, -size, date is None, date or _NO_DATE, snapshot.file(base).name
 
     return min(bases, key=order, default=None)
 

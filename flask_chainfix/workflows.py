@@ -57,7 +57,9 @@ def plan_repair(runtime: Runtime, tools: Tools, wishes: Wishes) -> Report:
         notices=notices,
     )
     if report.counting:
-        report = _planned(runtime, replace(report, exit_code=1), wishes)
+        report = _planned(runtime, report, wishes)
+    if report.plan is not None:
+        report = replace(report, exit_code=1)
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
     return report
@@ -126,6 +128,8 @@ def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         alembic.foresee(after)
     except (CannotPlan, CannotRewrite) as error:
         return replace(report, obstacle=error)
+    if not edits:  # what counts is nothing that a repair mends
+        return report
     return replace(report, plan=plan, edits=edits, after=after)
 
 

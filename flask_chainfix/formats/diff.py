@@ -7,7 +7,7 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator
 
-from flask_chainfix.formats.registry import shown_path
+from flask_chainfix.formats.registry import printable, shown_path
 from flask_chainfix.model import Edit
 
 
@@ -27,7 +27,5 @@ def _lines(data: bytes) -> list[str]:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     except SyntaxError:
         encoding = "utf-8"
-    return [
-        "".join(char if char.isprintable() or char == "\t" else "?" for char in line.rstrip("\r"))
-        for line in data.decode(encoding, errors="replace").split("\n")
-    ]
+    text = data.decode(encoding, errors="replace")
+    return [printable(line.rstrip("\r").expandtabs(4)) for line in text.split("\n")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask_chainfix.formats.registry import Style, format_, shown_path
+from flask_chainfix.formats.registry import Style, format_, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
 from flask_chainfix.model import Finding, Location, Severity
 from flask_chainfix.report import Report
@@ -36,7 +36,8 @@ def _annotation(finding: Finding, place: Location | None) -> str:
 
 def _escape(text: str) -> str:
     """Escape what GitHub's runner reads as the end of a message."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(escaped)
 
 
 def _escape_property(text: str) -> str:

@@ -57,3 +57,8 @@ def shown_path(path: Path) -> str:
         real = Path(os.path.realpath(path.parent), path.name)
         here = Path(os.path.realpath(Path.cwd()))
         return real.relative_to(here).as_posix() if here in real.parents else path.as_posix()
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey: migration files are other people's words."""
+    return "".join(char if char.isprintable() else "?" for char in text)

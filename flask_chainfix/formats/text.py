@@ -5,7 +5,6 @@ from __future__ import annotations
 from io import StringIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from flask_chainfix.formats import advice
@@ -13,7 +12,7 @@ from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
 from flask_chainfix.formats.diff import unified_diff
 from flask_chainfix.formats.picture import PictureNode, draw
-from flask_chainfix.formats.registry import Style, format_, shown_path
+from flask_chainfix.formats.registry import Style, format_, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
 from flask_chainfix.model import Confirmation, Finding, Plan, Reason, Severity
 from flask_chainfix.report import Report
@@ -57,29 +56,36 @@ class _Page:
         )
 
     def text(self) -> str:
-        """Everything so far; without the blanks that Rich fills lines up with."""
+        """Everything so far."""
         file = self._console.file
         assert isinstance(file, StringIO)
-        lines = [line.rstrip() for line in file.getvalue().splitlines()]
-        text = "\n".join(lines) + "\n"
+        text = file.getvalue()
         return text.translate(_TO_ASCII) if self.style.ascii_only else text
 
     def heading(self, title: str, aside: str = "") -> None:
         line = Text("\n").append(title, "bold underline" if self.style.color else "bold")
-        self._console.print(line.append(f"  {aside}", "dim") if aside else line)
+        self._print(line.append(f"  {aside}", "dim") if aside else line)
 
     def line(self, text: str | Text, indent: int = 0, style: str = "") -> None:
-        body = Text(text, style) if isinstance(text, str) else text
-        self._console.print(Padding(body, (0, 0, 0, indent)))
+        """A paragraph, wrapped to the width."""
+        body = Text(printable(text), style) if isinstance(text, str) else text
+        for part in body.wrap(self._console, self.style.width - indent) or [body]:
+            part.rstrip()
+            self._print(Text(" " * indent).append_text(part))
 
     def verbatim(self, text: str, style: str = "") -> None:
         """A line that must not be wrapped, such as a command or a part of a diff."""
-        self._console.print(Text(text, style), soft_wrap=True)
+        self._print(Text(printable(text), style))
 
     def picture(self, nodes: list[PictureNode]) -> None:
         width = self.style.width - _INDENT
         for line in draw(nodes, width=width, ascii_only=self.style.ascii_only):
-            self._console.print(Padding(line, (0, 0, 0, _INDENT)), soft_wrap=True)
+            indented = Text(" " * _INDENT).append_text(line)
+            indented.rstrip()
+            self._print(indented)
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
 
 
 _TO_ASCII = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
@@ -113,7 +119,7 @@ def _diagnosis(page: _Page, report: Report) -> None:
 
 def _finding(page: _Page, report: Report, finding: Finding) -> None:
     title = Text(finding.severity.value, _COLORS[finding.severity])
-    title.append(f"  {finding.code} {finding.name}  ", "bold").append(finding.message)
+    title.append(f"  {finding.code} {finding.name}  ", "bold").append(printable(finding.message))
     page.line(title, _INDENT)
     breaks = finding.breaks.replace("flask db", report.tools.alembic)
     page.line(f"breaks: {breaks}", 2 * _INDENT)
@@ -129,12 +135,12 @@ def _finding(page: _Page, report: Report, finding: Finding) -> None:
 def _plan(page: _Page, plan: Plan) -> None:
     page.heading("Plan", _size(plan))
     for relink in plan.relinks:
-        change = Text(relink.revision, "bold")
+        change = Text(printable(relink.revision), "bold")
         change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
         page.line(change, _INDENT)
         _why(page, relink.why)
     for new in plan.new_revisions:
-        change = Text(new.revision, "bold").append(f"  new, on {_parents(new.down_revision)}")
+        change = Text(f"{new.revision}  new, on {_parents(new.down_revision)}", "bold")
         page.line(change, _INDENT)
         _why(page, new.why)
 
@@ -145,7 +151,7 @@ def _why(page: _Page, reasons: tuple[Reason, ...]) -> None:
 
 
 def _parents(parents: tuple[str, ...]) -> str:
-    return ", ".join(parents) or "None"
+    return printable(", ".join(parents)) or "None"
 
 
 def _size(plan: Plan) -> str:
@@ -172,8 +178,10 @@ def _repaired(page: _Page, report: Report) -> None:
     _confirmation(page, report, confirmation)
     if report.journal is not None:
         page.line("")
-        page.line(f"The old files are kept in {shown_path(report.journal)};")
-        page.line(f"`{report.tools.fixchain} undo` puts them back.")
+        page.line("The old files are kept in")
+        page.verbatim(f"{' ' * _INDENT}{shown_path(report.journal)}", "cyan")
+        page.line("and put back with")
+        page.verbatim(f"{' ' * _INDENT}{report.tools.fixchain} undo", "bold")
     _steps(page, "What to do now", advice.steps_after_repair(report))
 
 

@@ -44,7 +44,7 @@ def _open(request: dict[str, Any]) -> Runtime:
         return open_app(request["directory"])
     if "config" in request:
         return open_config(request["config"])
-    return open_directory(request["directory"])
+    return open_directory(request["directory"], request.get("options"))
 
 
 def _ask_alembic(runtime: Runtime) -> dict[str, Any]:

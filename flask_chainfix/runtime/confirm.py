@@ -77,7 +77,8 @@ def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
         text=True,
         encoding="utf-8",
         errors="replace",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        # Looking at the result leaves nothing behind it, bytecode neither.
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"},
         check=False,
     )
     answer = _parse(process)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,15 @@ from alembic.script import ScriptDirectory
 from flask_chainfix.errors import BadConfiguration, ChainFixError, NoEnvironment
 from flask_chainfix.model import Environment
 from flask_chainfix.runtime.settings import read_settings
+
+# The options by which Alembic finds migration files.
+_LOCATING = (
+    "version_locations",
+    "version_path_separator",
+    "path_separator",
+    "recursive_version_locations",
+    "sourceless",
+)
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,18 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
     _require_directory(Path(directory))
     with _configuration_errors(directory):
         config = extension.migrate.get_config(directory)
-    return _open(config, {"directory": str(directory), **(reopen or {})})
+    if not reopen:  # a fresh process cannot run the app's callbacks again: hand over their result
+        names = (name for name in _LOCATING if config.get_main_option(name) is not None)
+        reopen = {"options": {name: config.get_main_option(name) for name in names}}
+    return _open(config, {"directory": str(directory), **reopen})
 
 
-def open_directory(directory: str) -> Runtime:
+def open_directory(directory: str, options: Mapping[str, str] | None = None) -> Runtime:
     """Open an environment by its directory, without an app.
+
+    Args:
+        directory: it holds ``env.py``, and usually ``versions/`` and ``alembic.ini``.
+        options: main options that count more than those of ``alembic.ini``.
 
     Raises:
         NoEnvironment: there is no such directory, or it is no migration environment.
@@ -74,7 +90,8 @@ def open_directory(directory: str) -> Runtime:
     ini = path / "alembic.ini"
     with _configuration_errors(str(ini)):
         config = Config(str(ini)) if ini.exists() else Config()
-        config.set_main_option("script_location", str(path).replace("%", "%%"))
+        for name, value in {**(options or {}), "script_location": str(path)}.items():
+            config.set_main_option(name, value.replace("%", "%%"))
     return _open(config, {"directory": directory})
 
 

@@ -9,8 +9,9 @@ from types import CodeType
 
 from flask_chainfix.model import Header, Unreadable
 from flask_chainfix.source.docstring import Docstring, parse_docstring
-from flask_chainfix.source.judge import HEADER_NAMES, header_ids, header_problems
+from flask_chainfix.source.judge import header_ids, header_problems
 from flask_chainfix.source.literals import Computed
+from flask_chainfix.source.module import HEADER_NAMES
 
 _PREFIX_SIZE = 16  # magic number, flags, and time with size or a hash (PEP 552)
 

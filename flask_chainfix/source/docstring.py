@@ -17,7 +17,7 @@ class Docstring(NamedTuple):
     create_date: str | None = None
 
 
-_FIELD = r"^[ \t]*%s[ \t]*:[ \t]*([^\r\n]*?)[ \t]*$"
+_FIELD = r"(?:^|(?<=\r))[ \t]*%s[ \t]*:[ \t]*([^\r\n]*?)[ \t]*(?=[\r\n]|\Z)"
 _REVISION_ID = re.compile(_FIELD % "Revision ID", re.MULTILINE)
 _REVISES = re.compile(_FIELD % "Revises", re.MULTILINE)
 _CREATE_DATE = re.compile(_FIELD % "Create Date", re.MULTILINE)
@@ -28,7 +28,7 @@ def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
 
     ``text`` may hold LF, CR LF or CR line ends.
     """
-    lines = text.replace("\r\n", "\n\n").replace("\r", "\n") if "\r" in text else text
+    lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     found: dict[str, str] = {}
     spans: dict[str, Span] = {}
     start = 0
@@ -39,15 +39,15 @@ def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
     ):
         # Prose above the block that Alembic writes may hold look-alikes, so once the id is
         # found the rest is looked for behind it.
-        match = pattern.search(lines, start)
+        match = pattern.search(text, start)
         if match is not None:
             found[name] = match[1]
             spans[name] = Span(*match.span(1))
             if name == "revision_id":
                 start = match.end()
-    message = message_of(text)
-    if message:
-        at = text.index(message)
+    message = message_of(lines)
+    at = text.find(message)
+    if message and at >= 0:
         spans["message"] = Span(at, at + len(message))
     return (
         Docstring(
@@ -58,6 +58,5 @@ def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
 
 
 def message_of(text: str) -> str:
-    """The first line of the docstring that says something, which is where the message is."""
-    stripped = text.strip()
-    return stripped.splitlines()[0].rstrip() if stripped else ""
+    """The first paragraph, which is what Alembic shows as the message."""
+    return text.strip().split("\n\n")[0].rstrip()

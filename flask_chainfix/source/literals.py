@@ -31,8 +31,11 @@ def evaluate(node: ast.expr, lookup: Callable[[str], object]) -> object:
         return node.value
     if isinstance(node, ast.Name):
         return lookup(node.id)
-    if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+    if isinstance(node, (ast.Tuple, ast.List)):
         return _elements(node.elts, lookup)
+    if isinstance(node, ast.Set):
+        members = _elements(node.elts, lookup)
+        return tuple(dict.fromkeys(members)) if type(members) is tuple else members
     if isinstance(node, ast.JoinedStr):
         return _joined(node, lookup)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):

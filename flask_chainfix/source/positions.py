@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import codecs
-import io
 import re
 import tokenize
 
 from flask_chainfix.model import Span
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_COOKIE_REACH = 4096  # bytes; a cookie stands on one of the first two lines
 _UTF8_NAMES = frozenset({"utf-8", "utf-8-sig"})
 
 
 def line_of(data: bytes, offset: int) -> int:
     """The 1-based line of a byte offset. Lines end at LF, CR LF or CR, and nowhere else."""
+    if data[offset - 1 : offset + 1] == b"\r\n":
+        offset -= 1
     before = data[:offset]
     return 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
 
@@ -26,7 +28,8 @@ def encoding_of(data: bytes) -> str:
     Raises:
         SyntaxError: the cookie names an unknown encoding, or contradicts the byte order mark.
     """
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    lines = iter(_LINE_END.sub(b"\n", data[:_COOKIE_REACH]).splitlines(keepends=True))
+    encoding, _ = tokenize.detect_encoding(lambda: next(lines, b""))
     return encoding
 
 

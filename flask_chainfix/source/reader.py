@@ -60,7 +60,9 @@ def _unreadable(data: bytes, error: BaseException) -> Unreadable:
         )
     if isinstance(error, SyntaxError):
         return Unreadable(
-            f"is not valid Python: {error.msg}", "correct the file, then try again", error.lineno
+            f"is not valid Python: {error.msg}",
+            "correct the file, then try again",
+            error.lineno or None or None,
         )
     return Unreadable(
         f"cannot be compiled: {type(error).__name__}",

@@ -8,6 +8,7 @@ import warnings
 from flask_chainfix.errors import CannotRewrite
 from flask_chainfix.model import Header, Span, Unreadable
 from flask_chainfix.source.judge import Judged, docstring_node, judge
+from flask_chainfix.source.scopes import uses_any
 
 _REMEDY = "set down_revision in that file by hand, then run the command again"
 
@@ -34,7 +35,7 @@ def rewrite(data: bytes, filename: str, down_revision: tuple[str, ...]) -> bytes
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             old = _judge(data, filename)
-            if old.header.down_revision == down_revision:
+            if old.header.down_revision == down_revision and not _problem(old.header):
                 return data
             new_data = _splice(data, _changes(data, filename, old, down_revision))
             _prove(old, _judge(new_data, filename), filename, down_revision)
@@ -55,25 +56,37 @@ def _changes(
 ) -> list[tuple[Span, bytes]]:
     header, positions = old.header, old.positions
     span = header.spans.get("down_revision")
-    if span is None or header.down_revision is None:
-        raise CannotRewrite(f"{filename}: {_why_not(header)}", _REMEDY)
+    shared = old.bindings["down_revision"].shared
+    if span is None or header.down_revision is None or shared:
+        why = _problem(header) or "the value of down_revision is shared with another variable"
+        raise CannotRewrite(f"{filename}: {why}", _REMEDY)
+    if any(uses_any(statement, ["down_revision"]) for statement in old.tree.body):
+        raise CannotRewrite(f"{filename}: the module itself uses down_revision", _REMEDY)
     quote = _quote_used(data, span, header.spans.get("revision"))
     changes = [(span, positions.encode(_literal(down_revision, quote)))]
     revises = header.spans.get("revises")
+    if revises is None and header.revises is not None:
+        why = "its docstring says “Revises:” in a way that cannot be changed with certainty"
+        raise CannotRewrite(f"{filename}: {why}", _REMEDY)
     if revises is not None:
-        none = "None" if header.revises == "None" else ""
-        text = ", ".join(down_revision) or none
+        text = _revises(str(header.revises), down_revision)
         if text and data[revises.start - 1 : revises.start] == b":":
             text = " " + text
         changes.append((revises, positions.encode(text)))
     return changes
 
 
-def _why_not(header: Header) -> str:
-    for problem in header.problems:
-        if problem.name == "down_revision":
-            return f"down_revision {problem.detail}"
-    return "the value of down_revision is shared with another variable"
+def _problem(header: Header) -> str:
+    """What is the matter with ``down_revision``; ``""`` where it could be read."""
+    details = [problem.detail for problem in header.problems if problem.name == "down_revision"]
+    return f"down_revision {details[0]}" if details else ""
+
+
+def _revises(old: str, down_revision: tuple[str, ...]) -> str:
+    """What the docstring says of the parents; of none, in the way in which it did before."""
+    if down_revision:
+        return ", ".join(down_revision)
+    return "None" if old == "None" else ""
 
 
 def _quote_used(data: bytes, *spans: Span | None) -> str:
@@ -105,8 +118,15 @@ def _splice(data: bytes, changes: list[tuple[Span, bytes]]) -> bytes:
 
 
 def _prove(old: Judged, new: Judged, filename: str, down_revision: tuple[str, ...]) -> None:
+    revises = old.header.revises
+    if revises is not None:
+        revises = _revises(revises, down_revision).strip(" \t")
     expected = old.header._replace(
-        down_revision=down_revision, revises=new.header.revises, spans={}, problems=()
+        down_revision=down_revision,
+        revises=revises,
+        message=new.header.message,
+        spans={},
+        problems=(),
     )
     if new.header._replace(spans={}, problems=()) != expected or not _same_but_for(old, new):
         raise CannotRewrite(f"{filename}: changing down_revision would change more", _REMEDY)
@@ -129,7 +149,7 @@ def _docstring(judged: Judged) -> str:
 
 def _without_values(judged: Judged) -> ast.Module:
     """The tree with nothing where the docstring and the parents were."""
-    hidden = (docstring_node(judged.tree), judged.bindings["down_revision"].literal)
+    hidden = (docstring_node(judged.tree), judged.bindings["down_revision"].expression)
 
     class Hide(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:

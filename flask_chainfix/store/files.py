@@ -27,14 +27,14 @@ def write_synced(path: Path, data: bytes, like: Path | None = None) -> None:
     )
     try:
         try:
+            if like is not None:  # first of all: a file that holds its bytes has its mode, too
+                _take_after(path, like)
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if like is not None:
-            _take_after(path, like)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

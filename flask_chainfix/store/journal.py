@@ -1,8 +1,9 @@
 """The journal: what every changed file was before, kept until it is no longer needed.
 
 It lies in ``.fixchain/`` beside ``env.py``, outside the version locations, one JSON file for each
-repair. A journal in the state ``WRITING`` whose process is gone is a repair that was killed
-half-way; with it every byte can be put back.
+repair. Until the repair has come to its end the file's name says so: one whose process is gone is
+a repair that was killed half-way, and with it every byte can be put back. Ending, and being undone,
+only renames and deletes that file: neither needs space on a disk that may be full.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,14 +22,7 @@ from flask_chainfix.model import Edit
 from flask_chainfix.store.files import sync_directory, write_synced
 
 _VERSION = 1
-
-
-class State(Enum):
-    """How far a repair has come."""
-
-    WRITING = "writing"
-    DONE = "done"
-    UNDONE = "undone"
+_ENDED, _UNFINISHED = ".json", ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -56,25 +49,25 @@ class Journal:
     """The record of one repair.
 
     Attributes:
-        path: the journal's own file.
-        state: how far the repair has come.
+        path: the journal's own file; while the repair is at work, the file's suffix is another.
+        finished: whether the repair came to its end; if not, it is running or was killed.
         entries: the files that it changes.
     """
 
     path: Path
-    state: State
+    finished: bool
     entries: tuple[Entry, ...]
 
-    @property
-    def finished(self) -> bool:
-        """Whether the repair came to its end; if not, it is running or was killed."""
-        return self.state is not State.WRITING
+    def finish(self) -> None:
+        """Note on the disk that the repair has come to its end."""
+        os.replace(self.path.with_suffix(_UNFINISHED), self.path)
+        sync_directory(self.path.parent)
 
-    def marked(self, state: State) -> Journal:
-        """Write the state to the disk."""
-        journal = replace(self, state=state)
-        _write(journal)
-        return journal
+    def discard(self) -> None:
+        """Forget the repair, as its files are what they were before."""
+        for suffix in (_UNFINISHED, _ENDED):
+            self.path.with_suffix(suffix).unlink(missing_ok=True)
+        sync_directory(self.path.parent)
 
 
 def directory_for(environment: Path) -> Path:
@@ -94,38 +87,40 @@ def create(environment: Path, edits: Sequence[Edit]) -> Journal:
         Entry(Path(os.path.realpath(edit.path)), edit.before, sha256(edit.after).hexdigest())
         for edit in edits
     )
-    journal = Journal(directory / f"{stamp}.json", State.WRITING, entries)
-    _write(journal)
+    journal = Journal(directory / f"{stamp}{_ENDED}", False, entries)
+    draft = directory / "draft"
+    try:
+        write_synced(draft, _document(entries))
+        os.replace(draft, journal.path.with_suffix(_UNFINISHED))
+        sync_directory(directory)
+    except BaseException:
+        journal.discard()
+        raise
     return journal
 
 
 def latest(environment: Path) -> Journal | None:
-    """The newest journal of a repair that has not been undone.
+    """The journal to undo next: of the repair that was killed half-way, else of the newest one.
 
     Raises:
-        CannotRead: a journal is damaged.
+        CannotRead: it is damaged.
     """
-    for path in sorted(directory_for(environment).glob("*.json"), reverse=True):
-        journal = _read(path)
-        if journal.state is not State.UNDONE:
-            return journal
-    return None
+    directory = directory_for(environment)
+    unfinished, ended = (directory.glob(f"*{suffix}") for suffix in (_UNFINISHED, _ENDED))
+    newest = max(unfinished, default=None) or max(ended, default=None)
+    return None if newest is None else _read(newest)
 
 
-def _write(journal: Journal) -> None:
-    entries = [
+def _document(entries: Sequence[Entry]) -> bytes:
+    files = [
         {
             "path": str(entry.path),
             "before": None if entry.before is None else b64encode(entry.before).decode(),
             "after_sha256": entry.after,
         }
-        for entry in journal.entries
+        for entry in entries
     ]
-    document = {"version": _VERSION, "state": journal.state.value, "files": entries}
-    draft = journal.path.with_suffix(".new")
-    write_synced(draft, json.dumps(document, indent=1).encode())
-    os.replace(draft, journal.path)
-    sync_directory(journal.path.parent)
+    return json.dumps({"version": _VERSION, "files": files}, indent=1).encode()
 
 
 def _read(path: Path) -> Journal:
@@ -139,7 +134,7 @@ def _read(path: Path) -> Journal:
             )
             for file in document["files"]
         )
-        return Journal(path, State(document["state"]), entries)
+        return Journal(path.with_suffix(_ENDED), path.suffix == _ENDED, entries)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CannotRead(
             f"the journal {path} cannot be read: {error}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flask_chainfix.errors import CannotWrite, RepairRunning
@@ -35,7 +35,9 @@ def locked(environment: Path) -> Iterator[None]:
     try:
         directory.mkdir(exist_ok=True)
         # Journals belong to this checkout; a rule of their own spares the project's .gitignore.
-        (directory / ".gitignore").write_text("*\n")
+        ignore = directory / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise CannotWrite(
@@ -52,7 +54,8 @@ def locked(environment: Path) -> Iterator[None]:
             ) from error
         yield
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # what was done under the lock stands, whatever closing says
+            os.close(descriptor)
 
 
 def is_locked(environment: Path) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotRead
@@ -35,6 +36,7 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
         for location in environment.version_locations:
             if not location.is_dir():
                 notices.append(f"the version location {location} does not exist")
+                continue
             for directory in _directories(location, environment):
                 repeated = _read_directory(directory, environment, files)
                 if repeated:
@@ -59,7 +61,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 def _directories(location: Path, environment: Environment) -> Iterator[Path]:
     if not environment.recursive:
-        yield from [location] if location.is_dir() else []
+        yield location
         return
     for root, names, _ in os.walk(location, onerror=_cannot_list):
         # Alembic walks in this order, and does not look into caches.
@@ -68,7 +70,7 @@ def _directories(location: Path, environment: Environment) -> Iterator[Path]:
             yield Path(root)
 
 
-def _cannot_list(error: OSError) -> None:
+def _cannot_list(error: OSError) -> NoReturn:
     raise CannotRead(
         f"{error.filename} cannot be listed: {error.strerror}",
         "see to it that the directory can be read",
@@ -84,42 +86,52 @@ def _read_directory(
         How many were there already.
     """
     rule = _SOURCE_OR_COMPILED if environment.sourceless else _SOURCE
-    compiled = _Bytecode(directory)
-    real_directory = os.path.realpath(directory)
     repeated = 0
-    for entry in _entries(directory, environment):
-        if not entry.is_symlink():
-            place, name, real_path = directory, entry.name, f"{real_directory}/{entry.name}"
-        else:
-            real_path = os.path.realpath(entry.path)
-            name = os.path.basename(real_path)
-            place = Path(os.path.dirname(real_path))
-        match = rule.match(name)
-        if match is None or (match.lastindex == 2 and _has_source(place, match[1], match[2])):
-            continue
-        if real_path in files:
-            repeated += 1
-            continue
-        files[real_path] = _read_file(place, name, real_path, entry, compiled)
+    for folder, entries in _listings(directory, environment):
+        compiled = _Bytecode(folder)
+        real_folder = os.path.realpath(folder)
+        for entry in entries:
+            if not entry.is_symlink():
+                place, name, real_path = folder, entry.name, f"{real_folder}/{entry.name}"
+            else:
+                real_path = os.path.realpath(entry.path)
+                name = os.path.basename(real_path)
+                place = Path(os.path.dirname(real_path))
+            match = rule.match(name)
+            if match is None or (match.lastindex == 2 and _has_source(place, match[1], match[2])):
+                continue
+            if real_path in files:
+                repeated += 1
+                continue
+            files[real_path] = _read_file(place, name, real_path, entry, compiled)
     return repeated
 
 
-def _entries(directory: Path, environment: Environment) -> Iterator[os.DirEntry[str]]:
+def _listings(
+    directory: Path, environment: Environment
+) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
     """What Alembic looks at: files by name; with ``sourceless`` also the bytecode cache."""
-    try:
-        with os.scandir(directory) as listing:
-            entries = sorted(
-                (entry for entry in listing if not entry.is_dir()), key=lambda entry: entry.name
-            )
-    except OSError as error:
-        _cannot_list(error)
-    yield from entries
+    entries = [entry for entry in _list(directory) if not _is_directory(entry)]
+    yield directory, entries
     cache = directory / "__pycache__"
     if environment.sourceless and cache.is_dir():
         stems = {entry.name.partition(".")[0] for entry in entries}
-        with os.scandir(cache) as listing:
-            cached = sorted(listing, key=lambda entry: entry.name)
-        yield from (entry for entry in cached if entry.name.partition(".")[0] not in stems)
+        yield cache, [entry for entry in _list(cache) if entry.name.partition(".")[0] not in stems]
+
+
+def _list(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as listing:
+            return sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        _cannot_list(error)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
 
 
 def _has_source(directory: Path, source_name: str, suffix: str) -> bool:
@@ -196,12 +208,12 @@ class _Bytecode:
             return False
         try:
             descriptor = os.open(f"{self._prefix}{name[:-3]}{self._suffix}", os.O_RDONLY)
+            try:
+                head = os.read(descriptor, 16)
+            finally:
+                os.close(descriptor)
         except OSError:
             return False
-        try:
-            head = os.read(descriptor, 16)
-        finally:
-            os.close(descriptor)
         return head == _MAGIC + _UNHASHED + _low(int(status.st_mtime)) + _low(status.st_size)
 
 

@@ -10,9 +10,9 @@ The order of steps, and what a crash behind each leaves:
    files old, some new, each of them whole;
 5. the caller looks at the result; only then is the journal marked as done.
 
-Whatever fails before the end of step 5 is answered by putting every file back; putting back in
-step 4 only renames, so a full disk does not stop it. After a crash the journal, still marked as
-being written, holds every old byte for ``undo``.
+Whatever fails before the end of step 5 is answered by putting every file back, which only renames
+and deletes, so a full disk does not stop it. After a crash the journal, still marked as
+unfinished, holds every old byte for ``undo``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from flask_chainfix.store.files import (
     sync_directory,
     write_synced,
 )
-from flask_chainfix.store.journal import Entry, Journal, State
+from flask_chainfix.store.journal import Entry, Journal
 
 _WRITE_BITS = 0o222
 
@@ -58,7 +58,7 @@ def changed_files(environment: Path, edits: Sequence[Edit]) -> Iterator[Journal]
         yield journal
         for entry in journal.entries:
             _beside(entry.path, "old").unlink(missing_ok=True)
-        journal.marked(State.DONE)
+        journal.finish()
     except OSError as error:
         put_back(journal)
         raise _cannot_write(error) from error
@@ -89,11 +89,11 @@ def put_back(journal: Journal) -> None:
     try:
         for entry in journal.entries:
             _restore(entry)
-        journal.marked(State.UNDONE)
+        journal.discard()
     except OSError as error:
         raise CannotWrite(
             f"the files could not all be put back: {error}",
-            f"correct that, then run the command undo: {journal.path} holds every old byte",
+            f"correct that, then run the command undo: {journal.path.parent} holds every old byte",
         ) from error
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import NewRevision, Plan, Reason, Relink
@@ -26,28 +24,6 @@ class Draft:
         self.parents[revision] = parents
         self._reasons.setdefault(revision, []).extend(why)
 
-    def drop_redundant_parents(
-        self, block: Iterable[str], linked: Iterable[str], under: Collection[str]
-    ) -> None:
-        """Take out parents that lie below what another parent has come to build on.
-
-        Args:
-            block: revisions, each behind its parents.
-            linked: those of them that have just been put on top of ``under``.
-            under: revisions that ``linked`` builds on now.
-        """
-        above = set(linked)
-        for revision in block:
-            parents = self.parents[revision]
-            if revision in above or above.isdisjoint(parents):
-                continue
-            above.add(revision)
-            kept = tuple(parent for parent in parents if parent not in under)
-            if kept != parents:
-                dropped = ", ".join(parent for parent in parents if parent in under)
-                why = f"{dropped} is now below another of its parents"
-                self.relink(revision, kept, Reason("redundant", why))
-
     def graph(self) -> Graph:
         """The chain as it is now.
 
@@ -69,6 +45,8 @@ class Draft:
 
     def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
         """The finished plan."""
+        if self._reasons:
+            self._drop_redundant_parents()
         original, graph = self._task.original, self.graph()
         relinks = tuple(
             Relink(
@@ -87,6 +65,28 @@ class Draft:
         order = [revision for revision in graph.order if revision in family]
         order += [new.revision for new in new_revisions]
         return Plan(strategy, relinks, new_revisions, tuple(order))
+
+    def _drop_redundant_parents(self) -> None:
+        """Take out parents that have come to lie below another parent of the same revision."""
+        before, graph = self._task.snapshot.graph, self.graph()
+        for revision, parents in graph.parents.items():
+            dropped = [
+                parent
+                for parent in (parents if len(parents) > 1 else ())
+                if _is_redundant(graph, revision, parent)
+                and not _is_redundant(before, revision, parent)
+            ]
+            if dropped:
+                kept = tuple(parent for parent in parents if parent not in dropped)
+                why = f"{', '.join(dropped)} is now below another of its parents"
+                self.relink(revision, kept, Reason("redundant", why))
+
+
+def _is_redundant(graph: Graph, revision: str, parent: str) -> bool:
+    """Whether a parent is an ancestor of another parent of the revision."""
+    return any(
+        other != parent and graph.is_ancestor(parent, other) for other in graph.parents[revision]
+    )
 
 
 def reasons_for_base(task: Task) -> tuple[Reason, ...]:

@@ -10,7 +10,9 @@ followed by exactly one other, so each head but one needs a file that now names 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.lineage import Lineage
@@ -36,9 +38,14 @@ class _Linear:
         self._tips: dict[Lineage, str] = {}
         self._under: dict[Lineage, set[str]] = {}
         self._last_base = task.ordering.root
+        lineages = _lineages_to_link(task)
+        self._heads = {
+            head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
+        }
+        self._moving = self._graph.ancestors(self._heads)
 
     def plan(self) -> Plan:
-        waiting = list(self._heads_in_order())
+        waiting = [head for head in self._heads_in_order() if head in self._heads]
         while waiting:
             tip = self._next_tip(waiting)
             self._place(tip)
@@ -68,29 +75,55 @@ class _Linear:
         return child not in self._ordering.pins, self._ordering.ranks[child]
 
     def _next_tip(self, waiting: list[str]) -> str:
-        """The first head whose block needs nothing that is not placed yet.
+        """The first head, or part of a head's block, that can go on top of what is placed.
 
         Where dependencies run both ways between blocks, no head qualifies; then a part of a block
         is placed, as far as its dependencies allow.
         """
-        dependencies = self._graph.dependencies
-        if not dependencies:
-            return waiting[0]
+        first = None
+        heads = ((tip, True) for tip in self._ready_heads(waiting))
+        parts = ((tip, False) for tip in self._ready_parts(waiting))
+        for tip, whole in chain(heads, parts):
+            if self._fits(tip, whole=whole):
+                return tip
+            first = first or tip
+        assert first is not None, "an acyclic graph always has a revision that needs nothing"
+        return first  # where nothing fits, linking this one says why
+
+    def _ready_heads(self, waiting: list[str]) -> Iterator[str]:
+        """The heads whose blocks need nothing that is not placed yet."""
         for head in waiting:
-            block = self._block(head, self._placed)
-            ready = self._placed.union(block)
-            if all(ready.issuperset(dependencies.get(revision, ())) for revision in block):
-                return head
+            if not self._graph.dependencies or self._needs(head) <= self._graph.ancestors([head]):
+                yield head
+
+    def _ready_parts(self, waiting: list[str]) -> Iterator[str]:
+        """The topmost revisions that can be reached without what is not placed yet."""
         for head in waiting:
             ready = set(self._placed)
-            reached = None
+            part = []
             for revision in self._block(head, self._placed):
-                if ready.issuperset(self._graph.requirements(revision)):
+                if self._needs(revision) <= ready | {revision}:
                     ready.add(revision)
-                    reached = revision
-            if reached is not None:
-                return reached
-        raise AssertionError("an acyclic graph always has a revision that needs nothing")
+                    part.append(revision)
+            followed = {parent for revision in part for parent in self._graph.parents[revision]}
+            yield from (revision for revision in part if revision not in followed)
+
+    def _needs(self, revision: str) -> set[str]:
+        """What must run up to a revision and is not placed yet, where it can be moved at all."""
+        return self._graph.required([revision]).intersection(self._moving) - self._placed
+
+    def _fits(self, tip: str, *, whole: bool) -> bool:
+        """Whether something in the tip's block can be linked to what is placed."""
+        lineage = self._task.lineages.by_revision[tip]
+        under = self._under.get(lineage, set())
+        block = self._block(tip, under)
+        to_link = not self._task.bases_to_link.isdisjoint(block)
+        if lineage in self._tips:
+            parents = self._draft.parents
+            return to_link or any(not under.isdisjoint(parents[revision]) for revision in block)
+        if lineage is not self._task.lineages.main or self._ordering.root in block:
+            return True
+        return whole and not to_link
 
     def _block(self, tip: str, outside: set[str]) -> list[str]:
         """What is at or below the tip and not outside, each behind its parents."""
@@ -103,11 +136,14 @@ class _Linear:
         block = self._block(tip, under)
         bases = [revision for revision in block if revision in self._task.bases_to_link]
         if lineage in self._tips:
-            self._link(block, bases, self._tips[lineage], under)
+            if bases:
+                self._link_bases(bases, self._tips[lineage])
+            else:
+                self._link(block, self._tips[lineage], under)
         elif bases and self._ordering.root in block:
             root = self._ordering.root
             assert root is not None
-            self._link_bases(block, bases, root, {root})
+            self._link_bases(bases, root)
         elif bases:
             raise CannotPlan(
                 f"there are several branches that {', '.join(bases)} could follow",
@@ -117,10 +153,7 @@ class _Linear:
         self._placed.update(block)
         self._tips[lineage] = tip
 
-    def _link(self, block: list[str], bases: list[str], tip: str, under: set[str]) -> None:
-        if bases:
-            self._link_bases(block, bases, tip, under)
-            return
+    def _link(self, block: list[str], tip: str, under: set[str]) -> None:
         parents = self._draft.parents
         exits = [
             revision
@@ -128,7 +161,13 @@ class _Linear:
             if revision not in self._ordering.pins and not under.isdisjoint(parents[revision])
         ]
         if not exits:
-            pinned = next(revision for revision in block if revision in self._ordering.pins)
+            pinned = next((name for name in block if name in self._ordering.pins), None)
+            if pinned is None:
+                raise CannotPlan(
+                    f"nothing links {block[-1]} to {tip}, the head that it should follow",
+                    "link joined bases with --strict, or say with --attach REVISION=PARENT where"
+                    " the pieces belong",
+                )
             raise CannotPlan(
                 f"--attach {pinned}={self._ordering.pins[pinned]} leaves two heads: another"
                 f" revision already follows {self._ordering.pins[pinned]}",
@@ -141,14 +180,14 @@ class _Linear:
         kept = tuple(parent for parent in parents[link] if parent not in under)
         self._draft.relink(link, (tip, *kept), *self._why_after(link, branch_point))
 
-    def _link_bases(self, block: list[str], bases: list[str], parent: str, under: set[str]) -> None:
+    def _link_bases(self, bases: list[str], parent: str) -> None:
+        previous = self._last_base
         for base in bases:
             why = reasons_for_base(self._task)
-            if self._last_base not in (None, self._ordering.root):
-                why += (self._ordering.explain(base, str(self._last_base)),)
+            if previous not in (None, self._ordering.root):
+                why += (*self._why_above(base, str(previous)),)
             self._draft.relink(base, (parent,), *why)
-        self._last_base = bases[-1]
-        self._draft.drop_redundant_parents(block, bases, under)
+        self._last_base = min(bases, key=self._ordering.ranks.__getitem__)
 
     def _why_after(self, revision: str, branch_point: str) -> Iterator[Reason]:
         yield Reason("branch", f"{branch_point} branches here, and a chain has no branches")
@@ -156,4 +195,19 @@ class _Linear:
             sibling for sibling in self._graph.children[branch_point] if sibling in self._placed
         ]
         if siblings:
-            yield self._ordering.explain(revision, siblings[0])
+            first = min(siblings, key=self._ordering.ranks.__getitem__)
+            yield from self._why_above(revision, first)
+
+    def _why_above(self, revision: str, other: str) -> Iterator[Reason]:
+        ordering = self._ordering
+        if ordering.ranks[other] < ordering.ranks[revision]:
+            yield ordering.explain(revision, other)
+        elif ordering.pins or self._graph.dependencies:
+            yield Reason("constraint", "depends_on and --attach decide before dates and names do")
+
+
+def _lineages_to_link(task: Task) -> set[Lineage | None]:
+    """The lineages that are not one chain yet: with several heads, or bases to link."""
+    heads = Counter(task.lineages.by_revision[head] for head in task.snapshot.graph.heads)
+    several: set[Lineage | None] = {lineage for lineage, number in heads.items() if number > 1}
+    return several | ({task.lineages.main} if task.bases_to_link else set())

@@ -39,8 +39,6 @@ def _attach_bases(task: Task, draft: Draft) -> None:
     ]
     for base in joined:
         draft.relink(base, (root,), *reasons_for_base(task))
-    if joined:
-        draft.drop_redundant_parents(graph.order, joined, {root})
     apart = [base for base in graph.bases if base in task.bases_to_link and base not in joined]
     if apart:
         tip = _longest_branch(task, graph, family, apart)

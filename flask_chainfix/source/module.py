@@ -1,0 +1,170 @@
+"""What the names of a module hold when it has been imported, where that is certain.
+
+The statements are followed in the order in which they run: what is assigned unconditionally at
+the top level from literals (and from names that hold literals) is known; everything else is
+*computed*, with the reason. The last assignment wins.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from flask_chainfix.source.literals import Computed, evaluate
+from flask_chainfix.source.scopes import (
+    functions_with_back_doors,
+    names_bound,
+    names_in,
+    opens_back_door,
+    uses_any,
+)
+
+HEADER_NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
+
+
+class Binding(NamedTuple):
+    """What a module-level name holds.
+
+    Attributes:
+        value: a literal value, or ``Computed``.
+        node: where the name was bound.
+        expression: where the value stands; ``None`` where no expression stands for it alone.
+        shared: whether other names get their value from the same expression.
+        mutable: whether the value is, or holds, a list or set.
+    """
+
+    value: object
+    node: ast.stmt
+    expression: ast.expr | None = None
+    shared: bool = False
+    mutable: bool = False
+
+
+def follow(tree: ast.Module) -> dict[str, Binding]:
+    """The module's names as they are after the last statement."""
+    bindings: dict[str, Binding] = {}
+    risky_functions = functions_with_back_doors(tree)
+    local_names: set[str] = set()
+    lists: list[set[str]] = []
+    for statement in tree.body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            local_names.add(statement.name)
+        changed = dict(_bound_by(statement, bindings))
+        bindings.update(changed)
+        named = {name for name, binding in changed.items() if binding.mutable}
+        if named and isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value:
+            lists.append(named | {node.id for node in names_in(statement.value)})
+        if isinstance(statement, ast.Delete):
+            for name in names_bound(statement):
+                bindings.pop(name, None)
+        if "*" in changed or opens_back_door(statement):
+            _doubt_everything(bindings, statement, "may be changed by this statement")
+        elif risky_functions and uses_any(statement, local_names):
+            _doubt_everything(bindings, statement, "may be changed by a function called here")
+    _doubt_changed_lists(tree, lists, bindings)
+    if "__getattr__" in bindings:
+        for name in HEADER_NAMES:
+            computed = Computed("is computed by the module's __getattr__")
+            bindings.setdefault(name, Binding(computed, bindings["__getattr__"].node))
+    return bindings
+
+
+def _doubt_everything(bindings: dict[str, Binding], statement: ast.stmt, reason: str) -> None:
+    for name in {*bindings, *HEADER_NAMES}:
+        bindings[name] = Binding(Computed(reason), statement)
+
+
+def _doubt_changed_lists(
+    tree: ast.Module, lists: list[set[str]], bindings: dict[str, Binding]
+) -> None:
+    """Lists can be changed in place: then what they were assigned says nothing.
+
+    Args:
+        tree: the module.
+        lists: for each statement that gives a list a name, all names in it: they may be names
+            of one list.
+        bindings: what the names hold; where it is in doubt, that is put down here.
+    """
+    doubted = _used_beyond_naming(tree, set().union(*lists))
+    size = -1
+    while size != len(doubted):
+        size = len(doubted)
+        doubted = doubted.union(*(names for names in lists if not names.isdisjoint(doubted)))
+    for name in doubted.intersection(bindings):
+        if bindings[name].mutable:
+            computed = Computed("is a list or set that the module may change")
+            bindings[name] = Binding(computed, bindings[name].node)
+
+
+def _used_beyond_naming(tree: ast.Module, names: set[str]) -> set[str]:
+    """Those of the names that are used for anything but giving their value another name."""
+    naming = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.AnnAssign))
+    }
+    changed = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AugAssign)}
+    return {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name)
+        and node.id in names
+        and id(node) not in naming
+        and (isinstance(node.ctx, ast.Load) or id(node) in changed)
+    }
+
+
+def _bound_by(statement: ast.stmt, bindings: dict[str, Binding]) -> Iterator[tuple[str, Binding]]:
+    """The names that a statement binds, with what they hold then."""
+    plain: dict[str, Binding] = {}
+    if isinstance(statement, ast.Assign):
+        alone = len(statement.targets) == 1
+        for target in statement.targets:
+            plain.update(_assigned(target, statement.value, statement, bindings, alone))
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        plain.update(_assigned(statement.target, statement.value, statement, bindings, True))
+    elif isinstance(statement, ast.AnnAssign):
+        return  # an annotation without a value binds nothing
+    for name in names_bound(statement):
+        yield name, plain.get(name) or Binding(Computed(_why_unknown(statement)), statement)
+
+
+def _assigned(
+    target: ast.expr,
+    value: ast.expr,
+    statement: ast.stmt,
+    bindings: dict[str, Binding],
+    alone: bool,
+) -> Iterator[tuple[str, Binding]]:
+    def lookup(name: str) -> object:
+        known = bindings.get(name)
+        return known.value if known is not None else Computed(f"is computed ({name})")
+
+    mutable = any(isinstance(node, (ast.List, ast.Set)) for node in ast.walk(value)) or any(
+        node.id in bindings and bindings[node.id].mutable for node in names_in(value)
+    )
+    if isinstance(target, ast.Name):
+        yield target.id, Binding(evaluate(value, lookup), statement, value, not alone, mutable)
+        return
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        return
+    if any(isinstance(element, ast.Starred) for element in target.elts):
+        return
+    if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
+        for element, part in zip(target.elts, value.elts, strict=True):
+            yield from _assigned(element, part, statement, bindings, alone)
+        return
+    whole = evaluate(value, lookup)
+    if isinstance(whole, tuple) and len(whole) == len(target.elts):
+        for element, item in zip(target.elts, whole, strict=True):
+            if isinstance(element, ast.Name):
+                yield element.id, Binding(item, statement, mutable=mutable)
+
+
+def _why_unknown(statement: ast.stmt) -> str:
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return f"is imported ({ast.unparse(statement)[:60]})"
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)):
+        return f"is computed ({ast.unparse(statement)[:60]})"
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return "is the name of a function or class"
+    return f"is assigned inside `{type(statement).__name__.lower()}`"

@@ -1,0 +1,52 @@
+"""Measure, and print what was measured."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from . import __doc__ as about
+from .measures import growing_chains, plain_chain, sample
+from .report import Results, show
+
+
+def main() -> None:
+    """Run every measurement that the options ask for."""
+    parser = argparse.ArgumentParser(
+        "python -m tests.benchmarks",
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
+    parser.add_argument("--dependencies", type=int, default=4_000, help="depends_on")
+    parser.add_argument("--repetitions", type=int, help="default: many where they are short")
+    options = parser.parse_args()
+    times = options.repetitions
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = Path(directory)
+        _say("sample app")
+        sample_section = sample(scratch, times)
+        plain = []
+        for size in sorted(options.sizes):
+            _say(f"{size:,} revisions")
+            plain.append(plain_chain(scratch, size, times))
+        _say("branch labels")
+        labelled = growing_chains(
+            scratch, "labelled", "{:,} chained branch labels", options.labels, times
+        )
+        _say("depends_on")
+        dependent = growing_chains(
+            scratch, "dependent", "{:,} depends_on", options.dependencies, times
+        )
+    show(Results(plain, labelled, dependent, sample_section))
+
+
+def _say(text: str) -> None:
+    print(f"measuring: {text} …", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

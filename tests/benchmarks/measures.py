@@ -1,0 +1,135 @@
+"""The experiments: which chains, and what is measured on each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from .processes import ROOT, Took, in_turns, program, task
+
+READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "check, in process"
+HEADS, CHECK_SAMPLE = "flask db heads", "fixchain check"
+_LARGEST_COLD = 10_000  # compiling 100,000 files takes minutes, and nothing new is learned
+_GROWTH = 4
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        name: what was measured.
+        seconds: the fastest repetition.
+        peak: bytes of memory; ``None`` where it is not this process that matters.
+    """
+
+    name: str
+    seconds: float
+    peak: float | None = None
+
+
+class Section(NamedTuple):
+    """What was measured on one chain.
+
+    Attributes:
+        title: the chain, in words.
+        revisions: how many it has.
+        rows: the measurements.
+    """
+
+    title: str
+    revisions: int
+    rows: tuple[Row, ...]
+
+    def seconds(self, name: str) -> float | None:
+        """The seconds of one row, if it was measured."""
+        return next((row.seconds for row in self.rows if row.name == name), None)
+
+
+def plain_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
+    """A healthy chain, cold and warm; then cut into pieces, and repaired."""
+    times = repetitions or (7 if size <= 1_000 else 5 if size <= 10_000 else 2)
+    with _chain(scratch, "plain", size) as environment:
+        cold: list[Row] = []
+        if size <= _LARGEST_COLD:
+            names = {"alembic": f"{ALEMBIC}, cold", "check": f"{CHECK}, cold"}
+            runs = {names[name]: partial(task, name, environment, cold=True) for name in names}
+            cold = _rows(in_turns(min(times, 2), runs))
+        task("compile_all", environment)
+        warm = _measured(
+            times,
+            {
+                READING: partial(task, "read", environment),
+                ALEMBIC: partial(task, "alembic", environment),
+                CHECK: partial(task, "check", environment),
+                "check, whole process": partial(
+                    program, ("fixchain", "-d", str(environment), "check"), ROOT
+                ),
+            },
+        )
+        task("cut", environment, size)
+        repaired = in_turns(min(times, 2), {"repair": partial(task, "repair", environment)})
+    return Section(f"{size:,} revisions", size, (*warm, *cold, *_repair_rows(repaired["repair"])))
+
+
+def growing_chains(
+    scratch: Path, shape: str, title: str, size: int, repetitions: int | None
+) -> list[Section]:
+    """A chain that is hard on Alembic, and one four times as long to see how time grows."""
+    sections = []
+    for length, with_alembic in ((size, True), (size * _GROWTH, False)):
+        with _chain(scratch, shape, length) as environment:
+            task("compile_all", environment)
+            runs = {CHECK: partial(task, "check", environment)}
+            rows = _measured(repetitions or 5, runs)
+            if with_alembic:
+                rows += _measured(1, {ALEMBIC: partial(task, "alembic", environment)})
+            revisions = len(list((environment / "versions").glob("*.py")))
+        sections.append(Section(title.format(length), revisions, tuple(rows)))
+    return sections
+
+
+def sample(scratch: Path, repetitions: int | None) -> Section:
+    """Whole commands on the sample app, as somebody types them."""
+    shutil.copytree(ROOT / "sample_app", scratch / "sample_app")
+    app = ("flask", "--app", "sample_app")
+    commands = {
+        HEADS: (*app, "db", "heads"),
+        CHECK_SAMPLE: ("fixchain", "-d", "sample_app/migrations", "check"),
+        "flask db fixchain check": (*app, "db", "fixchain", "check"),
+    }
+    runs = {name: partial(program, words, scratch) for name, words in commands.items()}
+    versions = (scratch / "sample_app/migrations/versions").glob("*.py")
+    rows = tuple(_measured(repetitions or 15, runs))
+    return Section("the sample app, whole processes", len(list(versions)), rows)
+
+
+@contextmanager
+def _chain(scratch: Path, shape: str, size: int) -> Iterator[Path]:
+    environment = scratch / f"{shape}-{size}"
+    task("generate", environment, shape, size)
+    yield environment
+    shutil.rmtree(environment)
+
+
+def _measured(times: int, runs: dict[str, Callable[[], Took]]) -> list[Row]:
+    for run in runs.values():
+        if times > 1:
+            run()  # whatever the first run of all caches is there for those that count
+    return _rows(in_turns(times, runs))
+
+
+def _rows(results: dict[str, Took]) -> list[Row]:
+    return [Row(name, took.seconds["seconds"], took.peak) for name, took in results.items()]
+
+
+def _repair_rows(took: Took) -> tuple[Row, ...]:
+    files = int(took.seconds["files"])
+    return (
+        Row(f"repair: plan for {files:,} extra bases", took.seconds["plan"], took.peak),
+        Row(f"repair: write {files:,} files, synced", took.seconds["write"]),
+        Row("repair: confirmed by Alembic", took.seconds["confirm"]),
+    )

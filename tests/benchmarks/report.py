@@ -1,0 +1,131 @@
+"""The figures as tables, and the goals with what was reached of them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from .measures import ALEMBIC, CHECK, CHECK_SAMPLE, HEADS, READING, Section
+
+_FASTER, _TIMES_READING, _FLAT = 5.0, 3.0, 1.5
+
+
+class Results(NamedTuple):
+    """Everything that was measured: by size, and the chains that are hard on Alembic."""
+
+    plain: Sequence[Section]
+    labelled: Sequence[Section]
+    dependent: Sequence[Section]
+    sample: Section
+
+
+class Goal(NamedTuple):
+    """A goal, what was measured of it, and whether that is enough (``None``: not measured)."""
+
+    text: str
+    measured: str
+    reached: bool | None
+
+
+def show(results: Results) -> None:
+    """Print the table, the goals, and what they were measured with."""
+    console = Console(width=100, highlight=False, emoji=False, markup=False)
+    names = ("alembic", "flask", "flask-migrate", "sqlalchemy")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    console.print(f"Python {platform.python_version()}, {versions}; {platform.machine()}")
+    console.print(_table(results))
+    for goal in goals(results):
+        state = {True: "reached", False: "NOT REACHED", None: "not measured"}[goal.reached]
+        console.print(f"{state:>12}  {goal.text}: {goal.measured}", soft_wrap=True)
+
+
+def _table(results: Results) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("")
+    for title in ("seconds", "µs per\nrevision", "times bare\nreading", "Alembic\nis … slower", "peak MB"):
+        table.add_column(title, justify="right")
+    for section in (*results.plain, *results.labelled, *results.dependent, results.sample):
+        table.add_row(section.title)
+        for row in section.rows:
+            table.add_row(
+                f"  {row.name}",
+                f"{row.seconds:.3f}",
+                f"{row.seconds / section.revisions * 1e6:,.0f}",
+                _ratio(row.seconds, section.seconds(READING)),
+                _ratio(section.seconds(ALEMBIC), row.seconds),
+                "" if row.peak is None else f"{row.peak / 1e6:,.0f}",
+            )
+        table.add_section()
+    return table
+
+
+def _ratio(one: float | None, other: float | None) -> str:
+    return "" if one is None or other is None else f"{one / other:.1f}"
+
+
+def goals(results: Results) -> Iterator[Goal]:
+    """Each goal of the project with what was measured of it."""
+    at_10_000 = next((part for part in results.plain if part.revisions == 10_000), None)
+    check = at_10_000.seconds(CHECK) if at_10_000 else None
+    yield _goal(
+        f"check at 10,000 at least {_FASTER:g} times faster than Alembic",
+        at_10_000.seconds(ALEMBIC) if at_10_000 else None,
+        check,
+        at_least=_FASTER,
+    )
+    yield _goal(
+        f"check at 10,000 at most {_TIMES_READING:g} times bare reading",
+        check,
+        at_10_000.seconds(READING) if at_10_000 else None,
+        at_most=_TIMES_READING,
+    )
+    first, last = results.plain[0], results.plain[-1]
+    yield _growth(f"time per revision flat to {last.revisions:,}", first, last)
+    for parts in (results.labelled, results.dependent):
+        yield _growth(f"no super-linear step, {parts[0].title} and more", parts[0], parts[-1])
+    yield _goal(
+        "fixchain check on the sample no slower than flask db heads",
+        results.sample.seconds(CHECK_SAMPLE),
+        results.sample.seconds(HEADS),
+        at_most=1.0,
+    )
+
+
+def _growth(text: str, first: Section, last: Section) -> Goal:
+    each = [_each(section, CHECK) for section in (first, last)]
+    if first.revisions == last.revisions or each[0] is None or each[1] is None:
+        return Goal(text, "one size only", None)
+    measured = (
+        f"{each[0] * 1e6:.0f} µs at {first.revisions:,}, {each[1] * 1e6:.0f} µs at"
+        f" {last.revisions:,}, factor {each[1] / each[0]:.2f} (flat: at most {_FLAT:g})"
+    )
+    reading = _each(first, READING), _each(last, READING)
+    if reading[0] and reading[1]:
+        measured += f"; bare reading {reading[1] / reading[0]:.2f}"
+    return Goal(text, measured, each[1] <= _FLAT * each[0])
+
+
+def _each(section: Section, name: str) -> float | None:
+    seconds = section.seconds(name)
+    return None if seconds is None else seconds / section.revisions
+
+
+def _goal(
+    text: str,
+    one: float | None,
+    other: float | None,
+    *,
+    at_least: float = 0.0,
+    at_most: float = float("inf"),
+) -> Goal:
+    if one is None or other is None:
+        return Goal(text, "needs 10,000 among the sizes", None)
+    return Goal(
+        text, f"{one / other:.2f} ({one:.3f} s, {other:.3f} s)", at_least <= one / other <= at_most
+    )

@@ -1,0 +1,119 @@
+"""The real executables ``flask`` and ``fixchain``, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from inspect import signature
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from click.testing import CliRunner
+
+from flask_chainfix.cli import main
+
+SCRIPTS = Path(sys.executable).parent
+_TIME_LIMIT = 60
+_INHERITED = ("FLASK_", "SAMPLE_", "COLUMNS", "LINES", "NO_COLOR", "PYTHONIOENCODING", "TERM")
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document on stdout."""
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        return document
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without what would change how commands answer, and with ``changes``."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_INHERITED)}
+    return {**kept, "PYTHONIOENCODING": "utf-8", **(changes or {})}
+
+
+def run(
+    *command: str | Path, cwd: Path, env: Mapping[str, str] | None = None, answer: str = ""
+) -> Done:
+    """Run a command to its end; ``answer`` is what a pipe sends to its stdin."""
+    done = subprocess.run(
+        _found(command),
+        cwd=cwd,
+        env=environment(env),
+        input=answer.encode(),
+        capture_output=True,
+        check=False,
+        timeout=_TIME_LIMIT,
+    )
+    return Done(
+        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    )
+
+
+def flask(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+    """Run ``flask ARGS`` on the sample app, or on the app that ``FLASK_APP`` names."""
+    return run("flask", *args, cwd=cwd, env={"FLASK_APP": "sample_app", **(env or {})})
+
+
+def fixchain(*args: str | Path) -> Done:
+    """Run the console script in this process, with pipes instead of a terminal."""
+    # Click before 8.2 mixes the two streams unless it is told not to.
+    apart: dict[str, Any] = (
+        {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+    )
+    result = CliRunner(**apart).invoke(main, [str(arg) for arg in args], catch_exceptions=False)
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def on_terminal(
+    *command: str | Path, cwd: Path, answer: str, env: Mapping[str, str] | None = None
+) -> Done:
+    """Run a command that is asked on a real terminal; stdout is a terminal too, stderr a file."""
+    ours, theirs = pty.openpty()
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            _found(command),
+            cwd=cwd,
+            env=environment({"TERM": "xterm", "COLUMNS": "80", **(env or {})}),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=errors,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        output = _read_terminal(ours)
+        os.close(ours)
+        exit_code = process.wait(_TIME_LIMIT)
+        errors.seek(0)
+        return Done(exit_code, output, errors.read().decode())
+
+
+def _read_terminal(descriptor: int) -> str:
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(descriptor, 65536)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    return b"".join(chunks).decode(errors="replace").replace("\r\n", "\n")
+
+
+def _found(command: tuple[str | Path, ...]) -> list[str]:
+    program, *arguments = (str(part) for part in command)
+    script = SCRIPTS / program
+    return [str(script) if script.exists() else program, *arguments]

@@ -1,0 +1,177 @@
+"""Whole commands in processes of their own, with a fault at any step of writing.
+
+``Commands`` starts one interpreter that imports the console script once and forks for each
+command: the same as starting ``fixchain`` anew, thirty times as fast. A step is whatever changes
+the disk (opening for writing, ``write``, ``fsync``, ``close``, ``link``, ``rename``, …) and the
+start of another process. Python's audit events announce most of them, from wherever they come.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+KILL = "kill"  # SIGKILL instead of the step
+ONCE = "once"  # the step fails, the next ones work
+FULL = "full"  # from this step on, whatever needs space on the disk fails
+
+NEEDS_SPACE = {"open", "write", "fsync", "os.link", "os.mkdir"}
+_CALLS = {"os.link", "os.mkdir", "os.rename", "os.remove", "os.chmod", "subprocess.Popen"}
+_real = {name: getattr(os, name) for name in ("write", "fsync", "close")}
+
+
+class Ended(NamedTuple):
+    """How a command ended.
+
+    Attributes:
+        exit_code: its exit code; negative for the signal that killed it.
+        output: stdout and stderr.
+        steps: the names of the steps up to its end.
+    """
+
+    exit_code: int
+    output: str
+    steps: list[str]
+
+
+class Commands:
+    """Runs ``fixchain`` in forks of one warm interpreter; a context manager."""
+
+    def __enter__(self) -> Commands:
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        self._server = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate()
+
+    def __call__(
+        self,
+        *args: str | Path,
+        fault: str = "",
+        at: int = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> Ended:
+        """Run ``fixchain ARGS``; ``fault`` happens at the step ``at``, counted from 1."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        request = [[str(arg) for arg in args], fault, at, dict(environment or {})]
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return Ended(*json.loads(self._server.stdout.readline()))
+
+
+# --- In the server -------------------------------------------------------------------------------
+
+
+def _serve() -> None:
+    from flask_chainfix.cli import main
+
+    for line in sys.stdin:
+        args, fault, at, environment = json.loads(line)
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as steps:
+            child = os.fork()
+            if child == 0:
+                _become_command(output.fileno(), environment)
+                _count_steps(steps.fileno(), fault, at)
+                _run(main, args)
+            _, status = os.waitpid(child, 0)
+            output.seek(0)
+            steps.seek(0)
+            print(
+                json.dumps(
+                    [
+                        os.waitstatus_to_exitcode(status),
+                        output.read().decode(),
+                        steps.read().decode().split(),
+                    ]
+                ),
+                flush=True,
+            )
+
+
+def _become_command(output: int, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def _run(main: Any, args: list[str]) -> None:
+    code = 70
+    try:
+        main(args)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _count_steps(log: int, fault: str, at: int) -> None:
+    count = 0
+
+    def step(name: str) -> None:
+        nonlocal count
+        count += 1
+        _real["write"](log, f"{name}\n".encode())
+        if fault == KILL and count == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if (fault == ONCE and count == at and name != "subprocess.Popen") or (
+            fault == FULL and count >= at and name in NEEDS_SPACE
+        ):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def audit(event: str, args: tuple[Any, ...]) -> None:
+        if event in _CALLS:
+            step(event)
+        elif event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR) and _on_disk(args[0]):
+            step("open")
+
+    def counted(name: str) -> Any:
+        def call(descriptor: int, *rest: Any) -> Any:
+            status = os.fstat(descriptor)
+            flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+            writing = stat.S_ISREG(status.st_mode) and flags & os.O_ACCMODE != os.O_RDONLY
+            try:
+                if writing or name == "fsync":
+                    step(name if writing else "fsync-directory")
+            except OSError:
+                if name == "close":
+                    _real["close"](descriptor)
+                raise
+            return _real[name](descriptor, *rest)
+
+        return call
+
+    sys.addaudithook(audit)
+    for name in _real:
+        setattr(os, name, counted(name))
+
+
+def _on_disk(path: object) -> bool:
+    return isinstance(path, (str, bytes, os.PathLike)) and not os.fspath(path) == os.devnull
+
+
+if __name__ == "__main__":
+    _serve()

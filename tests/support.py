@@ -1,0 +1,343 @@
+"""Literal chains for tests: what a chain looks like is written where the test is.
+
+    chain("a", "b <- a", "c <- a, b")
+
+is a ``Snapshot`` of three migration files in the shape of Flask-Migrate's template, with no disk
+involved. Each revision may go on with a date, labels, dependencies and a version location, in any
+order:
+
+    "c <- a, b  @payments  +d  :2024-05-01  /plugin"
+
+    @payments    declares the branch label ``payments``
+    +d           depends on ``d``
+    :2024-05-01  was created on that day (``:undated``: the docstring has no Create Date)
+    /plugin      lies in the version location ``plugin`` instead of ``versions``
+
+Without a date, each revision is one day younger than the one written before it. ``rev`` makes
+what this notation cannot say: ``rev("b <- a", file="other name.py")``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from alembic.script.revision import Revision, RevisionMap
+
+from flask_chainfix import source
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import (
+    Edit,
+    Environment,
+    Header,
+    MigrationFile,
+    Plan,
+    Settings,
+    Unreadable,
+)
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import Wishes, edits_for, make_plan
+
+MIGRATIONS = Path("/project/migrations")
+_UNDATED = "undated"
+
+_TEMPLATE = '''\
+"""add {revision}
+
+Revision ID: {revision}
+Revises: {revises}
+{create_date}
+"""
+from alembic import op
+import sqlalchemy as sa
+
+
+# revision identifiers, used by Alembic.
+revision = {revision!r}
+down_revision = {down_revision!r}
+branch_labels = {labels!r}
+depends_on = {depends_on!r}
+
+
+def upgrade():
+    op.create_table('t_{revision}', sa.Column('id', sa.Integer(), primary_key=True))
+
+
+def downgrade():
+    op.drop_table('t_{revision}')
+'''
+
+
+@dataclass(frozen=True)
+class Rev:
+    """One migration to be written.
+
+    Attributes:
+        revision: its id.
+        parents: what it names as ``down_revision``.
+        labels: its branch labels.
+        depends_on: ids or labels.
+        date: the text behind ``Create Date:``; ``None`` for a docstring without that line.
+        file: the file's name; ``None`` for the one that Alembic would give it.
+        location: the name of the version location.
+    """
+
+    revision: str
+    parents: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    date: str | None = "2024-01-01"
+    file: str | None = None
+    location: str = "versions"
+
+
+# --- Notation ------------------------------------------------------------------------------------
+
+
+def rev(spec: str, *, file: str | None = None, date: str | None = None) -> Rev:
+    """Read the notation of this module for one revision; ``date`` if the notation has none."""
+    marks: dict[str, list[str]] = {"@": [], "+": [], ":": [], "/": []}
+    words = []
+    for word in spec.replace("<-", " <- ").split():
+        if word[0] in marks:
+            marks[word[0]].append(word[1:])
+        else:
+            words.append(word)
+    revision, _, parents = " ".join(words).partition(" <- ")
+    written = marks[":"][0] if marks[":"] else date
+    return Rev(
+        revision,
+        tuple(parent.strip() for parent in parents.split(",") if parent.strip()),
+        tuple(marks["@"]),
+        tuple(marks["+"]),
+        None if written == _UNDATED else written,
+        file,
+        marks["/"][0] if marks["/"] else "versions",
+    )
+
+
+def revs(*specs: str | Rev) -> tuple[Rev, ...]:
+    """Read the notation for a whole chain; each revision a day younger than the one before."""
+    first = date(2024, 1, 1)
+    return tuple(
+        spec
+        if isinstance(spec, Rev)
+        else rev(spec, date=f"{first + timedelta(days=index)} 00:00:00")
+        for index, spec in enumerate(specs)
+    )
+
+
+# --- Files and snapshots -------------------------------------------------------------------------
+
+
+def migration(rev: Rev) -> bytes:
+    """The file of a revision, as Flask-Migrate's template writes it."""
+    return _TEMPLATE.format(
+        revision=rev.revision,
+        revises=", ".join(rev.parents),
+        create_date="" if rev.date is None else f"Create Date: {rev.date}\n",
+        down_revision=_scalar(rev.parents),
+        labels=rev.labels or None,
+        depends_on=_scalar(rev.depends_on),
+    ).encode()
+
+
+def _scalar(names: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    return (names[0] if names else None) if len(names) < 2 else names
+
+
+def path_of(revision: str, location: str = "versions") -> Path:
+    """Where ``chain`` puts the file of a revision."""
+    return MIGRATIONS / location / f"{revision}_add_{revision}.py"
+
+
+def chain(
+    *specs: str | Rev, extra: Mapping[str, bytes] | None = None, settings: Settings | None = None
+) -> Snapshot:
+    """A snapshot of the files that these revisions make, listed by name as Alembic lists them.
+
+    Args:
+        specs: the revisions, in the notation of this module.
+        extra: files that the notation cannot say: bytes by name.
+        settings: what the ``[fixchain]`` section says.
+    """
+    written = revs(*specs)
+    data: dict[Path, bytes] = {
+        MIGRATIONS / "versions" / name: content for name, content in (extra or {}).items()
+    }
+    for item in written:
+        path = path_of(item.revision, item.location)
+        if item.file is not None:
+            path = path.with_name(item.file)
+        while path in data:
+            path = path.with_name(f"{path.stem} copy.py")
+        data[path] = migration(item)
+    locations = tuple(dict.fromkeys(path.parent for path in data)) or (MIGRATIONS / "versions",)
+    environment = Environment(MIGRATIONS, locations, settings=settings or Settings())
+    return snapshot_of(environment, data)
+
+
+def snapshot_of(environment: Environment, data: Mapping[Path, bytes]) -> Snapshot:
+    """A snapshot of these files, location by location and by name."""
+    place = environment.version_locations.index
+    paths = sorted(data, key=lambda path: (place(path.parent), path.name))
+    return Snapshot(
+        environment,
+        tuple(
+            MigrationFile(path.parent, path.name, data[path], _read(data[path], path.name))
+            for path in paths
+        ),
+    )
+
+
+@lru_cache(maxsize=50_000)
+def _read(data: bytes, name: str) -> Header | Unreadable:
+    return source.read(data, name)
+
+
+def read_directory(directory: Path, settings: Settings | None = None) -> Snapshot:
+    """A snapshot of ``directory``: each of its sub-directories is a version location."""
+    locations = tuple(sorted(path for path in directory.iterdir() if path.is_dir()))
+    environment = Environment(directory, locations, settings=settings or Settings())
+    return snapshot_of(
+        environment,
+        {path: path.read_bytes() for place in locations for path in place.glob("*.py")},
+    )
+
+
+def write(snapshot: Snapshot, directory: Path) -> tuple[Path, ...]:
+    """Write the files of a snapshot below another directory; return its version locations."""
+    for file in snapshot.files:
+        path = directory / file.path.relative_to(snapshot.environment.directory)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.data)
+    return tuple(
+        directory / place.relative_to(snapshot.environment.directory)
+        for place in snapshot.environment.version_locations
+    )
+
+
+# --- Graphs --------------------------------------------------------------------------------------
+
+
+def header(spec: str | Rev) -> Header:
+    """The header of a revision, without a file."""
+    item = spec if isinstance(spec, Rev) else rev(spec)
+    return Header(
+        item.revision,
+        item.parents,
+        item.labels,
+        item.depends_on,
+        message="",
+        revises=None,
+        revision_id=None,
+        create_date=item.date,
+        spans={},
+    )
+
+
+def graph(*specs: str | Rev | Header) -> Graph:
+    """The graph of these revisions, in this order."""
+    return Graph(spec if isinstance(spec, Header) else header(spec) for spec in specs)
+
+
+# --- Repairs -------------------------------------------------------------------------------------
+
+
+def repaired(snapshot: Snapshot, wishes: Wishes | None = None) -> Snapshot:
+    """The chain after the repair that these wishes ask for."""
+    return after(snapshot, make_plan(snapshot, wishes or Wishes()))
+
+
+def after(snapshot: Snapshot, plan: Plan) -> Snapshot:
+    """The chain after a plan: changed files as ``edits_for`` has them, new files added."""
+    new = (
+        Edit(
+            revision.location / f"{revision.revision}_merge.py",
+            None,
+            migration(Rev(revision.revision, revision.down_revision)),
+        )
+        for revision in plan.new_revisions
+    )
+    return snapshot.after([*edits_for(snapshot, plan), *new])
+
+
+def foreseen(snapshot: Snapshot, plan: Plan) -> Snapshot:
+    """The same as ``after``, only fast: headers change and no file is rewritten."""
+    changed = links(plan)
+    files = [
+        file._replace(reading=file.reading._replace(down_revision=changed[file.reading.revision]))
+        if isinstance(file.reading, Header) and file.reading.revision in changed
+        else file
+        for file in snapshot.files
+    ]
+    for new in plan.new_revisions:
+        data = migration(Rev(new.revision, new.down_revision))
+        name = f"{new.revision}_merge.py"
+        files.append(MigrationFile(new.location, name, data, _read(data, name)))
+    return replace(snapshot, files=tuple(files))
+
+
+def links(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The parents that a plan changes, by revision."""
+    return {relink.revision: relink.after for relink in plan.relinks}
+
+
+# --- Alembic's own opinion -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What Alembic makes of a chain: ids, sorted."""
+
+    bases: tuple[str, ...]
+    heads: tuple[str, ...]
+
+
+class Refused(Exception):
+    """Alembic cannot load the chain."""
+
+
+def alembic_loads(headers: Iterable[Header] | Snapshot) -> Loaded:
+    """Load a chain into Alembic's ``RevisionMap``, in memory.
+
+    Raises:
+        Refused: Alembic raises, or warns that a revision is there twice or not at all.
+    """
+    if isinstance(headers, Snapshot):
+        headers = headers_of(headers)
+    given = list(headers)
+
+    def revisions() -> Iterator[Revision]:
+        for item in given:
+            assert item.revision is not None
+            yield Revision(
+                item.revision,
+                item.down_revision or None,
+                dependencies=item.depends_on or None,
+                branch_labels=item.branch_labels or None,
+            )
+
+    revision_map = RevisionMap(lambda: list(revisions()))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            heads, bases = revision_map.heads, revision_map.bases
+    except Exception as error:  # a KeyError as well as a RevisionError: see alembic-facts
+        raise Refused(repr(error)) from error
+    return Loaded(tuple(sorted(bases)), tuple(sorted(heads)))
+
+
+def headers_of(snapshot: Snapshot) -> list[Header]:
+    """The headers of the files that have one."""
+    return [file.reading for file in snapshot.files if isinstance(file.reading, Header)]
+
+
+def without_file(snapshot: Snapshot, revision: str) -> Snapshot:
+    """The chain as if the first file of a revision had never been committed."""
+    gone = snapshot.file(revision)
+    return replace(snapshot, files=tuple(file for file in snapshot.files if file is not gone))

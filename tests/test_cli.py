@@ -1,0 +1,517 @@
+"""The contract of the command line: exit codes, streams, JSON, prompts, options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_chainfix import workflows
+from flask_chainfix.model import Finding, Severity
+from flask_chainfix.rules import diagnose
+from flask_chainfix.snapshot import Snapshot
+from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
+from tests.disk import BROKEN, environment, migrations, tree
+
+HEALTHY = ("a", "b <- a", "c <- b")
+WARNING = ("a", "b <- a", "a_name_that_is_longer_than_the_column <- b")
+# Two bases that a merge point joins: Alembic can use them.
+JOINED = ("a", "b <- a", "c", "d <- b, c")
+REFUSED = ("a", "b <- gone", "c")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def parents(place: Path) -> dict[str, Any]:
+    """What the files of a directory say of their parents, by revision."""
+    found = {}
+    for path in (place / "versions").glob("*.py"):
+        variables: dict[str, Any] = {}
+        lines = path.read_text("utf-8").splitlines()
+        for line in lines:
+            if re.match(r"(down_)?revision = ", line):
+                exec(line, variables)
+        found[variables["revision"]] = variables["down_revision"]
+    return found
+
+
+# --- Exit codes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chain", "arguments", "exit_code"),
+    [
+        (HEALTHY, "check", 0),
+        (HEALTHY, "check --strict", 0),
+        (HEALTHY, "repair", 0),
+        (HEALTHY, "repair --dry-run", 0),
+        (HEALTHY, "undo --yes", 3),
+        (BROKEN, "check", 1),
+        (BROKEN, "check --strict", 1),
+        (BROKEN, "repair --dry-run", 1),
+        (BROKEN, "repair --dry-run --yes", 1),
+        (BROKEN, "repair", 3),
+        (BROKEN, "repair --root nope --yes", 3),
+        (BROKEN, "repair --attach c=nope --yes", 3),
+        (BROKEN, "repair --attach a=b --yes", 3),
+        (WARNING, "check", 0),
+        (WARNING, "check --strict", 1),
+        (WARNING, "repair --strict --dry-run", 0),
+        (WARNING, "repair --strict", 0),
+        (JOINED, "check", 0),
+        (JOINED, "check --strict", 1),
+        (JOINED, "repair", 0),
+        (JOINED, "repair --strict --dry-run", 1),
+        (JOINED, "repair --strict", 3),
+        (REFUSED, "check", 1),
+        (REFUSED, "repair --dry-run", 3),
+        (REFUSED, "repair --yes", 3),
+    ],
+)
+@pytest.mark.parametrize("output_format", ["text", "json"])
+def test_exit_codes_of_commands_that_change_nothing(
+    project: Path, chain: tuple[str, ...], arguments: str, exit_code: int, output_format: str
+) -> None:
+    before = tree(environment(project / "migrations", *chain))
+
+    done = fixchain(*arguments.split(), "--format", output_format)
+
+    assert done.exit_code == exit_code, done.stdout + done.stderr
+    assert tree(project / "migrations") == before
+    if output_format == "json":
+        assert done.document["exit_code"] == exit_code
+        assert (done.document["error"] is not None) == (exit_code == 3)
+        assert not done.stderr.startswith("error")
+    elif exit_code == 3:
+        assert done.stderr.startswith("error: ")
+        assert "\nremedy: " in done.stderr
+    else:
+        assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "check --unknown",
+        "repair --strategy unknown",
+        "repair --attach c",
+        "repair --attach =c",
+        "repair --attach c=b --attach c=a",
+        "check --format xml",
+        "repair --format github",
+        "repair extra",
+        "unknown",
+        "-d migrations -c alembic.ini check",
+    ],
+)
+def test_wrong_usage(project: Path, arguments: str) -> None:
+    before = tree(environment(project / "migrations", *BROKEN))
+    done = fixchain(*arguments.split())
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "Usage:" in done.stderr
+    assert tree(project / "migrations") == before
+
+
+def test_findings_of_severity_info_never_count(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(project / "migrations", *WARNING)
+
+    def only_infos(snapshot: Snapshot) -> tuple[Finding, ...]:
+        return tuple(replace(finding, severity=Severity.INFO) for finding in diagnose(snapshot))
+
+    monkeypatch.setattr(workflows, "diagnose", only_infos)
+    done = fixchain("check", "--strict", "--format", "json")
+    assert [finding["severity"] for finding in done.document["findings"]] == ["info"]
+    assert done.exit_code == 0
+    assert fixchain("repair", "--strict", "--dry-run").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", ["repair", "repair --strategy merge"])
+def test_repair_makes_one_chain_and_a_second_one_changes_nothing(
+    project: Path, arguments: str
+) -> None:
+    environment(project / "migrations", *BROKEN)
+
+    done = fixchain(*arguments.split(), "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("Repaired:") == 1
+    assert fixchain("check", "--strict").exit_code == 0
+
+    before = tree(project)
+    again = fixchain(*arguments.split(), "--yes")
+    assert again.exit_code == 0
+    assert "Repaired" not in again.stdout
+    assert tree(project) == before
+
+
+def test_repair_strict_is_at_its_end_when_only_warnings_are_left_that_it_cannot_mend(
+    project: Path,
+) -> None:
+    long_name = "a_name_that_is_longer_than_the_column"
+    environment(project / "migrations", "a", "b <- a", "c", "d <- b, c", f"{long_name} <- d")
+    assert fixchain("repair", "--strict", "--yes").exit_code == 0
+    assert list(parents(project / "migrations").values()).count(None) == 1
+    before = tree(project)
+    done = fixchain("repair", "--strict", "--yes")
+    assert done.exit_code == 0, done.stdout
+    assert tree(project) == before
+
+
+def test_undo_puts_back_every_byte_once(project: Path) -> None:
+    place = environment(project / "migrations", *BROKEN)
+    before = migrations(place)
+    fixchain("repair", "--yes", "--strategy", "merge")
+    assert migrations(place) != before
+
+    assert fixchain("undo").exit_code == 3
+    assert migrations(place) != before
+    assert fixchain("undo", "--yes").exit_code == 0
+    assert migrations(place) == before
+    assert fixchain("undo", "--yes").exit_code == 3
+
+
+# --- Options -------------------------------------------------------------------------------------
+
+
+def test_root_names_the_base_that_stays(project: Path) -> None:
+    place = environment(project / "migrations", *BROKEN)
+    assert fixchain("repair", "--yes").exit_code == 0
+    assert parents(place)["a"] is None
+    assert fixchain("undo", "--yes").exit_code == 0
+    assert fixchain("repair", "--root", "e", "--yes").exit_code == 0
+    assert [revision for revision, parent in parents(place).items() if parent is None] == ["e"]
+
+
+def test_attach_puts_revisions_on_the_parents_that_the_user_names(project: Path) -> None:
+    place = environment(project / "migrations", *BROKEN)
+    done = fixchain("repair", "--attach", "c=e", "--attach", "e=b", "--yes", "--format", "json")
+    assert done.exit_code == 0, done.stdout
+    assert parents(place) == {"a": None, "b": "a", "e": "b", "c": "e", "d": "c"}
+    kinds = {
+        relink["revision"]: [reason["kind"] for reason in relink["why"]]
+        for relink in done.document["plan"]["relinks"]
+    }
+    assert kinds["c"] == kinds["e"] == ["pin"]
+
+
+def test_strategy_merge_keeps_branches_and_adds_a_revision(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a", "c <- a")
+    before = migrations(place)
+    done = fixchain("repair", "--strategy", "merge", "--yes", "--format", "json")
+    (new,) = done.document["plan"]["new_revisions"]
+    after = migrations(place)
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {Path(new["path"]).name}
+    assert parents(place)[new["revision"]] == ("b", "c")
+    assert done.document["verified"]["heads"] == [new["revision"]]
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+REVISIONS = [str]
+SCHEMA: Mapping[str, Any] = {
+    "schema_version": int,
+    "command": str,
+    "exit_code": int,
+    "directory": (str, None),
+    "revisions": (int, None),
+    "bases": (REVISIONS, None),
+    "heads": (REVISIONS, None),
+    "findings": (
+        [
+            {
+                "code": str,
+                "name": str,
+                "severity": str,
+                "message": str,
+                "hint": str,
+                "revisions": REVISIONS,
+                "locations": [{"path": str, "line": (int, None)}],
+                "repairable": bool,
+            }
+        ],
+        None,
+    ),
+    "plan": (
+        {
+            "strategy": str,
+            "relinks": [
+                {
+                    "revision": str,
+                    "path": str,
+                    "before": REVISIONS,
+                    "after": REVISIONS,
+                    "why": [{"kind": str, "detail": str}],
+                }
+            ],
+            "new_revisions": [
+                {
+                    "revision": str,
+                    "path": str,
+                    "down_revision": REVISIONS,
+                    "why": [{"kind": str, "detail": str}],
+                }
+            ],
+            "order": REVISIONS,
+        },
+        None,
+    ),
+    "verified": ({"by": str, "bases": REVISIONS, "heads": REVISIONS}, None),
+    "journal": (str, None),
+    "error": ({"type": str, "message": str, "remedy": str}, None),
+}
+
+
+def assert_fits(value: Any, schema: Any, place: str = "document") -> None:
+    """Whether every key of the contract is there, with a value of its type; more keys may be."""
+    if isinstance(schema, tuple):
+        if value is not None:
+            assert_fits(value, schema[0], place)
+    elif isinstance(schema, list):
+        assert isinstance(value, list), f"{place} is {value!r}"
+        for index, item in enumerate(value):
+            assert_fits(item, schema[0], f"{place}[{index}]")
+    elif isinstance(schema, Mapping):
+        assert isinstance(value, dict), f"{place} is {value!r}"
+        assert schema.keys() <= value.keys(), place
+        for key, part in schema.items():
+            assert_fits(value[key], part, f"{place}.{key}")
+    else:
+        assert type(value) is schema, f"{place} is {value!r}"
+
+
+def assert_sorted(document: dict[str, Any]) -> None:
+    lists = [document["bases"], document["heads"]]
+    lists += [finding["revisions"] for finding in document["findings"]]
+    if document["verified"]:
+        lists += [document["verified"]["bases"], document["verified"]["heads"]]
+    for revisions in lists:
+        assert revisions == sorted(revisions)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "filled"),
+    [
+        ("check", {"findings", "plan"}),
+        ("repair --dry-run", {"findings", "plan"}),
+        ("repair --strategy merge --dry-run", {"findings", "plan"}),
+        ("repair --yes", {"findings", "plan", "verified", "journal"}),
+        ("repair --yes --strategy merge", {"findings", "plan", "verified", "journal"}),
+        ("repair --root nope --yes", {"findings", "error"}),
+    ],
+)
+def test_json_is_one_document_of_the_contract(
+    project: Path, arguments: str, filled: set[str]
+) -> None:
+    environment(project / "migrations", "z", "y <- z", "x", "w <- x", "v")
+
+    done = fixchain(*arguments.split(), "--format", "json")
+
+    document = done.document
+    assert_fits(document, SCHEMA)
+    assert_sorted(document)
+    assert document["schema_version"] == 1
+    assert document["command"] == arguments.split()[0]
+    assert document["exit_code"] == done.exit_code
+    assert document["directory"] == "migrations"
+    assert document["revisions"] == 5
+    assert document["bases"] == ["v", "x", "z"]
+    assert document["heads"] == ["v", "w", "y"]
+    nullable = ("findings", "plan", "verified", "journal", "error")
+    assert {key for key in nullable if document[key] is not None} == filled
+    paths = [place["path"] for finding in document["findings"] for place in finding["locations"]]
+    if document["plan"] is not None:
+        order = document["plan"]["order"]
+        new = [item["revision"] for item in document["plan"]["new_revisions"]]
+        assert sorted(order) == sorted(["z", "y", "x", "w", "v", *new])
+        assert order.index("z") == 0
+        assert order.index("x") < order.index("w")
+        paths += [relink["path"] for relink in document["plan"]["relinks"]]
+        paths += [item["path"] for item in document["plan"]["new_revisions"]]
+        assert len(paths) > 5
+    for path in paths:
+        assert path.startswith("migrations/versions/")
+        if path.endswith(("v.py", "z.py")):
+            assert (project / path).is_file()
+    if document["journal"]:
+        assert document["journal"].startswith("migrations/")
+        assert (project / document["journal"]).is_file()
+
+
+def test_json_of_undo(project: Path) -> None:
+    environment(project / "migrations", *BROKEN)
+    journal = fixchain("repair", "--yes", "--format", "json").document["journal"]
+    done = fixchain("undo", "--yes", "--format", "json")
+    assert_fits(done.document, SCHEMA)
+    assert done.document["command"] == "undo"
+    assert done.document["journal"] == journal
+    assert done.document["bases"] == ["a", "c", "e"]
+    assert done.document["plan"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ("-d nowhere check", "NoEnvironment"),
+        ("-c nowhere.ini check", "NoEnvironment"),
+        ("-d empty check", "NoEnvironment"),
+        ("-c bad.ini check", "BadConfiguration"),
+        ("repair", "NeedsConsent"),
+        ("repair --yes --attach a=b", "CannotPlan"),
+        ("undo --yes", "NothingToUndo"),
+    ],
+)
+def test_json_of_errors(project: Path, arguments: str, error: str) -> None:
+    environment(project / "migrations", *BROKEN)
+    (project / "empty").mkdir()
+    (project / "bad.ini").write_text(
+        "[alembic]\nscript_location = migrations\n[fixchain]\nunknown = 1\n"
+    )
+    done = fixchain(*arguments.split(), "--format", "json")
+    assert done.exit_code == 3
+    assert_fits(done.document, SCHEMA)
+    assert done.document["exit_code"] == 3
+    assert done.document["error"]["type"] == error
+    assert done.document["error"]["remedy"]
+
+
+def test_paths_outside_the_working_directory_are_absolute(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = environment(project / "migrations", *BROKEN)
+    (project / "elsewhere").mkdir()
+    monkeypatch.chdir(project / "elsewhere")
+    document = fixchain("-d", "../migrations", "check", "--format", "json").document
+    assert document["directory"] == place.as_posix()
+
+
+# --- Streams and prompts -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A migration environment in a directory to run commands in."""
+    return environment(tmp_path / "migrations", *BROKEN)
+
+
+@pytest.mark.parametrize(("answer", "exit_code"), [("n\n", 1), ("\n", 1), ("\x04", 1), ("y\n", 0)])
+def test_the_answer_on_a_terminal_decides(broken: Path, answer: str, exit_code: int) -> None:
+    before = tree(broken)
+    done = on_terminal("fixchain", "repair", cwd=broken.parent, answer=answer)
+    assert done.exit_code == exit_code, done.stderr
+    assert "Make these changes?" in done.stderr
+    assert "Make these changes?" not in done.stdout
+    assert "+down_revision = 'b'" in done.stdout
+    if exit_code:
+        assert tree(broken) == before
+        assert "nothing was changed" in done.stderr
+    else:
+        assert migrations(broken) != {name: node[:2] for name, node in before.items()}
+        assert list(parents(broken).values()).count(None) == 1
+        assert "Repaired" in done.stdout
+
+
+def test_json_stays_alone_on_stdout_when_somebody_is_asked(broken: Path) -> None:
+    command = ("fixchain", "repair", "--format", "json")
+    done = on_terminal(*command, cwd=broken.parent, answer="n\n")
+    # What was typed is echoed by the terminal, before the document.
+    document = Done(done.exit_code, done.stdout[done.stdout.index("{") :], "").document
+    assert document["exit_code"] == done.exit_code == 1
+    assert document["error"]["type"] == "Declined"
+    assert "+down_revision = 'b'" in done.stderr
+    assert "Make these changes?" in done.stderr
+
+
+def test_undo_asks_on_a_terminal(broken: Path) -> None:
+    run("fixchain", "repair", "--yes", cwd=broken.parent)
+    repaired = migrations(broken)
+    declined = on_terminal("fixchain", "undo", cwd=broken.parent, answer="n\n")
+    assert (declined.exit_code, migrations(broken)) == (1, repaired)
+    agreed = on_terminal("fixchain", "undo", cwd=broken.parent, answer="y\n")
+    assert agreed.exit_code == 0
+    assert migrations(broken) != repaired
+
+
+@pytest.mark.parametrize("closing", ["<&-", "</dev/null", ">&-", "2>&-"])
+def test_a_closed_stream_is_no_reason_to_crash(broken: Path, closing: str) -> None:
+    before = tree(broken)
+    for command, exit_code in (("check", 1), ("repair", 3)):
+        shell = f'exec "$0" {command} {closing}'
+        done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+        assert done.exit_code == exit_code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert tree(broken) == before
+
+
+def test_answers_through_a_pipe_do_not_count(broken: Path) -> None:
+    before = tree(broken)
+    done = run("fixchain", "repair", cwd=broken.parent, answer="y\n")
+    assert done.exit_code == 3
+    assert tree(broken) == before
+
+
+# --- The commands that the output names ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "env", "named"),
+    [
+        (["flask", "--app", "sample_app"], {}, "flask --app sample_app db"),
+        (["flask"], {"FLASK_APP": "sample_app"}, "flask db"),
+        (
+            [SCRIPTS / "python", "-m", "flask", "--app", "sample_app:create_app"],
+            {},
+            "python -m flask --app sample_app:create_app db",
+        ),
+    ],
+)
+def test_advice_names_the_command_that_was_typed(
+    sample: Path, command: list[str | Path], env: dict[str, str], named: str
+) -> None:
+    done = run(*command, "db", "fixchain", "check", cwd=sample, env=env)
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert f"{named} fixchain repair --dry-run" in lines
+    assert f"{named} upgrade head" in lines
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ([], "fixchain repair"),
+        (["-d", "other place"], "fixchain -d 'other place' repair"),
+        (["-c", "alembic.ini"], "fixchain -c alembic.ini repair"),
+    ],
+)
+def test_advice_names_the_options_that_find_the_environment(
+    project: Path, options: list[str], named: str
+) -> None:
+    for name in ("migrations", "other place"):
+        environment(project / name, *BROKEN)
+    (project / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    done = fixchain(*options, "check")
+    assert named in [line.strip() for line in done.stdout.splitlines()]
+
+
+def test_advice_repeats_strict(project: Path) -> None:
+    environment(project / "migrations", *JOINED)
+    done = fixchain("check", "--strict")
+    assert "fixchain repair --strict" in [line.strip() for line in done.stdout.splitlines()]
+
+
+def test_the_sample_from_the_executable(sample: Path) -> None:
+    """The console script needs neither the app nor its dependencies."""
+    (sample / "sample_app/__init__.py").write_text("raise SystemExit('nobody imports the app')\n")
+    done = run("fixchain", "-d", "sample_app/migrations", "check", cwd=sample)
+    assert done.exit_code == 1
+    assert "3 bases, 5 heads" in done.stdout

@@ -1,0 +1,318 @@
+"""What the formats make of reports: goldens, widths, colours, encodings, hostile text.
+
+``FIXCHAIN_WRITE_GOLDENS=1 pytest tests/test_formats.py`` writes ``tests/goldens`` anew; look at the
+difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from flask_chainfix import workflows
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.formats import Style, render
+from flask_chainfix.formats.diff import unified_diff
+from flask_chainfix.model import Finding, Location, Severity
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.rules import all_rules
+from flask_chainfix.runtime import open_directory
+from flask_chainfix.strategies import Wishes
+from tests.commands import fixchain, on_terminal, run
+from tests.disk import environment
+from tests.support import Rev, migration, rev
+
+GOLDENS = Path(__file__).parent / "goldens"
+TEXT = Style(width=80)
+ASCII = Style(width=80, ascii_only=True)
+
+# One chain with every kind of finding.
+_FAULTS = (
+    "base",
+    "main <- base",
+    "other_base",
+    "second_head <- base",
+    "hangs <- gone",
+    "round_1 <- round_2",
+    "round_2 <- round_1",
+    "needs <- main  +missing",
+    "bad@id <- main",
+    "an_id_that_is_longer_than_thirty_two <- main",
+    "labelled_1 <- main  @twice",
+    "labelled_2 <- main  @twice",
+    "redundant <- base, main",
+    rev("copied <- main"),
+    rev("copied <- main", file="copied_again.py"),
+)
+_EXTRA = {
+    "computed.py": b'from elsewhere import parent\n\nrevision = "computed"\ndown_revision = parent\n',
+    "conflict.py": b'revision = "conflict"\n<<<<<<< HEAD\ndown_revision = None\n>>>>>>> theirs\n',
+    "stale.py": migration(Rev("stale", ("main",))).replace(b"Revises: main", b"Revises: other"),
+}
+
+
+@pytest.fixture
+def project(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the sample app and a chain with every fault in ``faults``."""
+    place = environment(sample / "faults", *_FAULTS)
+    for name, data in _EXTRA.items():
+        (place / "versions" / name).write_bytes(data)
+    monkeypatch.chdir(sample)
+    return sample
+
+
+def check(directory: str, *, strict: bool = False) -> Report:
+    return workflows.check(open_directory(directory), Tools(), strict=strict)
+
+
+def dry_run(directory: str, **wishes: Any) -> Report:
+    return workflows.plan_repair(open_directory(directory), Tools(), Wishes(**wishes))
+
+
+def repaired(directory: str) -> Report:
+    """A report of a repair, without what differs from run to run."""
+    runtime = open_directory(directory)
+    report = workflows.carry_out(runtime, workflows.plan_repair(runtime, Tools(), Wishes()))
+    assert report.confirmation is not None
+    assert report.journal is not None
+    return replace(
+        report,
+        confirmation=replace(report.confirmation, by="alembic 1.2.3"),
+        journal=report.journal.with_name("20240102T030405.678900Z.json"),
+    )
+
+
+# --- Goldens -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("golden", "style"),
+    [
+        ("sample_check.txt", TEXT),
+        ("sample_check_ascii.txt", ASCII),
+        ("sample_check_color.txt", Style(width=80, color=True)),
+        ("sample_check_narrow.txt", Style(width=40)),
+        ("sample_check.json", TEXT),
+        ("sample_check.github", TEXT),
+        ("sample_repair.txt", TEXT),
+        ("sample_repair.json", TEXT),
+        ("sample_repaired.txt", TEXT),
+        ("sample_repaired.json", TEXT),
+        ("faults_check.txt", TEXT),
+        ("faults_check_ascii.txt", ASCII),
+        ("faults_check.json", TEXT),
+        ("faults_check.github", TEXT),
+        ("faults_repair.json", TEXT),
+    ],
+)
+def test_output_is_as_in_the_golden(project: Path, golden: str, style: Style) -> None:
+    place, command = golden.partition(".")[0].split("_")[:2]
+    directory = "faults" if place == "faults" else "sample_app/migrations"
+    report = {"check": check, "repair": dry_run, "repaired": repaired}[command](directory)
+    suffix = golden.partition(".")[2]
+    output = render({"txt": "text"}.get(suffix, suffix), report, style)
+    path = GOLDENS / golden
+    if os.environ.get("FIXCHAIN_WRITE_GOLDENS"):
+        path.write_text(output, "utf-8", newline="\n")
+    assert output == path.read_bytes().decode()
+
+
+def test_the_goldens_hold_every_finding(project: Path) -> None:
+    """A new rule has to be shown in the goldens."""
+    found = {finding.code for finding in check("faults").findings}
+    assert found == {rule.code for rule in all_rules()}
+
+
+@pytest.mark.parametrize("directory", ["sample_app/migrations", "faults"])
+def test_ascii_is_ascii_and_says_the_same(project: Path, directory: str) -> None:
+    text, plain = render("text", check(directory), TEXT), render("text", check(directory), ASCII)
+    assert plain.isascii()
+    assert set(re.findall(r"\w+", text)) <= set(re.findall(r"\w+", plain))
+
+
+# --- Width ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_only_what_is_to_be_copied_is_wider_than_the_terminal(
+    project: Path, width: int, ascii_only: bool
+) -> None:
+    style = Style(width, ascii_only=ascii_only)
+    place = environment(project / "/".join(["directory"] * 9), "a", "b <- a", "c <- a")
+    path = place.relative_to(project).as_posix()
+    tools = Tools("program --with-options 'and values' " * 3, f"fixchain -d {path}")
+    runtime = open_directory(str(place))
+    dry = replace(workflows.plan_repair(runtime, tools, Wishes()))
+    done = replace(repaired(str(place)), tools=tools)
+    checked = replace(check("faults", strict=True), tools=tools)
+    assert done.journal is not None
+    journal = done.journal.relative_to(project).as_posix()
+    for report, copied in (
+        (dry, {*unified_diff(dry.edits)}),
+        (done, {journal, f"{tools.fixchain} undo", f"git add {path}"}),
+        (
+            checked,
+            {
+                "faults/versions/an_id_that_is_longer_than_thirty_two_add_an_id_that_is_longer_than_thirty_two.py:13"
+            },
+        ),
+    ):
+        lines = render("text", report, style).splitlines()
+        assert copied - {line.strip() for line in lines} - set(lines) == set()
+        for line in lines:
+            wide = cell_len(line) > width
+            assert not wide or line in copied or _is_to_be_copied(line.strip(), tools), line
+
+
+def _is_to_be_copied(line: str, tools: Tools) -> bool:
+    """Whether it is one command, one place in a file, or a line that Alembic printed."""
+    commands = (tools.alembic, tools.fixchain, f"$ {tools.alembic}", "git commit -m ", "git add ")
+    alembic = re.fullmatch(r"\w+ (\(head\)|-> \w+.*)", line) is not None
+    return line.startswith(commands) or alembic or re.fullmatch(r"\S+\.py(:\d+)?", line) is not None
+
+
+# --- Hostile text --------------------------------------------------------------------------------
+
+HOSTILE = (
+    "\x1b[31mred\x1b]0;title\x07 [bold]loud[/bold] :smile: \x9b1m \r\b\x00 \u202e %0A ::error::"
+)
+
+
+def hostile_report(project: Path) -> Report:
+    finding = Finding(
+        "FC103",
+        "missing-down-revision",
+        Severity.ERROR,
+        f"message {HOSTILE}",
+        f"breaks {HOSTILE}",
+        f"hint {HOSTILE}",
+        ("a",),
+        (Location(project / f"{HOSTILE}.py".replace("\x00", ""), 3),),
+        repairable=False,
+    )
+    report = check("sample_app/migrations")
+    error = CannotPlan(f"obstacle {HOSTILE}", f"remedy {HOSTILE}")
+    notices = (f"notice {HOSTILE}",)
+    return replace(report, findings=(finding,), notices=notices, obstacle=error, plan=None)
+
+
+@pytest.mark.parametrize("output_format", ["text", "github", "json"])
+@pytest.mark.parametrize("color", [False, True])
+def test_nothing_that_a_terminal_would_obey_is_passed_on(
+    project: Path, output_format: str, color: bool
+) -> None:
+    output = render(output_format, hostile_report(project), Style(width=80, color=color))
+    assert "[bold]loud[/bold]" in output.replace("\n", " ")
+    ours = re.sub(r"\x1b\[[0-9;]*m", "", output) if color and output_format == "text" else output
+    odd = {char for char in ours if not char.isprintable() and char != "\n"}
+    assert odd == set()
+    # Every colour that is switched on is one of ours: all are switched off at the line's end.
+    for line in output.splitlines():
+        if color and output_format == "text" and "\x1b[" in line:
+            assert line.rindex("\x1b[0m") == line.rindex("\x1b[")
+
+
+def test_hostile_files_and_names_reach_no_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = environment(tmp_path / "migrations", "a", "b <- a")
+    header = 'revision = "c\\x1b[31m"\ndown_revision = "gone\\x1b[31m"\n'
+    docstring = '"""\\x1b[31mred\n\nRevision ID: x\nRevises: \\x1b]0;title\\x07\n"""\n'
+    (place / "versions/c.py").write_text(docstring + header)
+    (place / "versions/\x1b[31mname.py").write_text("revision = (\n")
+    for arguments in (["check"], ["check", "--format", "github"], ["repair"], ["repair", "--yes"]):
+        done = fixchain(*arguments)
+        assert done.exit_code in (1, 3)
+        assert not {c for c in done.stdout + done.stderr if not c.isprintable()} - {"\n"}
+    done = fixchain("-d", "\x1b[31mnowhere", "check")
+    assert "\x1b" not in done.stderr
+    assert "nowhere" in done.stderr
+
+
+def test_what_alembic_prints_is_made_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = environment(tmp_path / "migrations", "a", "b")
+    file = place / "versions/a_add_a.py"
+    file.write_bytes(file.read_bytes().replace(b'"""add a', b'"""\\x1b[31mred'))
+    done = fixchain("repair", "--yes")
+    assert done.exit_code == 0
+    assert "[31mred" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
+    finding = Finding(
+        "FC103",
+        "a,b:c%d\ne",
+        Severity.ERROR,
+        "100 % of:\nthis, all",
+        "breaks",
+        "hint, too: 5 %\r\n",
+        (),
+        (Location(project / "a,b:c%d.py", 7), Location(project / "x.py", None)),
+        repairable=False,
+    )
+    report = replace(check("sample_app/migrations"), findings=(finding,))
+    first, second, *_ = render("github", report, TEXT).splitlines()
+    title = "title=FC103 a%2Cb%3Ac%25d%0Ae"
+    message = "100 %25 of:%0Athis, all. Hint, too: 5 %25%0D%0A."
+    assert first == f"::error file=a%2Cb%3Ac%25d.py,{title},line=7::{message}"
+    assert second == f"::error file=x.py,{title}::{message}"
+
+
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [(Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "notice")],
+)
+def test_annotations_have_githubs_levels(project: Path, severity: Severity, level: str) -> None:
+    report = check("faults")
+    findings = tuple(replace(finding, severity=severity) for finding in report.findings)
+    lines = render("github", replace(report, findings=findings), TEXT).splitlines()[:-1]
+    assert {line.split(" ")[0] for line in lines} == {f"::{level}"}
+
+
+# --- Terminals and encodings ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("env", "colored"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_colours_are_for_terminals_that_want_them(
+    tmp_path: Path, env: dict[str, str], colored: bool
+) -> None:
+    environment(tmp_path / "migrations", "a", "b")
+    done = on_terminal("fixchain", "check", cwd=tmp_path, answer="", env=env)
+    assert "2 bases" in done.stdout
+    assert ("\x1b[" in done.stdout) == colored
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "ascii:strict", "utf-8"])
+def test_a_stdout_of_any_encoding_takes_the_output(tmp_path: Path, encoding: str) -> None:
+    place = environment(tmp_path / "migrations", "a", "b")
+    for revision in ("a", "b"):
+        file = place / f"versions/{revision}_add_{revision}.py"
+        file.write_bytes(file.read_bytes().replace(b"add ", "añadir 日本語 ".encode(), 1))
+    env = {"PYTHONIOENCODING": encoding}
+    done = run("fixchain", "repair", "--yes", cwd=tmp_path, env=env)
+    assert done.exit_code == 0, done.stderr
+    assert "Repaired" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert ("日本語" in done.stdout) == (encoding == "utf-8")
+    assert ("◆" in done.stdout) == (encoding == "utf-8")
+    assert (
+        "a"
+        in json.loads(run("fixchain", "check", "--format", "json", cwd=tmp_path, env=env).stdout)[
+            "bases"
+        ]
+    )

@@ -1,0 +1,304 @@
+"""Changing files on the disk, and putting them back: all or none, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import py_compile
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flask_chainfix import store, workflows
+from flask_chainfix.errors import CannotWrite, ChainFixError, StaleSnapshot
+from flask_chainfix.model import Edit
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.runtime import Runtime, open_directory
+from flask_chainfix.strategies import Wishes
+from tests.disk import environment, migrations, tree
+from tests.forks import Commands
+from tests.support import migration, rev
+from tests.test_store import as_somebody_else
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and POSIX modes")
+
+# As in a shell: the interpreter may write bytecode.
+WITH_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Commands]:
+    with Commands() as commands:
+        yield commands
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return environment(tmp_path / "migrations")
+
+
+def planned(place: Path) -> tuple[Runtime, Report]:
+    runtime = open_directory(str(place))
+    report = workflows.plan_repair(runtime, Tools(), Wishes())
+    assert report.plan is not None
+    return runtime, report
+
+
+# --- What is changed -----------------------------------------------------------------------------
+
+
+def relinked(data: bytes, parent: bytes) -> bytes:
+    """A base behind ``parent``, done by hand."""
+    assert data.count(b"down_revision = None") == 1
+    return data.replace(b"down_revision = None", b"down_revision = '%s'" % parent).replace(
+        b"Revises: ", b"Revises: " + parent
+    )
+
+
+def test_a_repair_changes_these_bytes_and_nothing_else(run: Commands, tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", "a", "b", "c", "d", "e", "f", "g")
+    versions = place / "versions"
+    paths = {id_: versions / f"{id_}_add_{id_}.py" for id_ in "abcdefg"}
+    text = {id_: paths[id_].read_bytes() for id_ in "abcdefg"}
+    paths["b"].write_bytes(text["b"].replace(b"\n", b"\r\n"))
+    paths["c"].write_bytes(b"\xef\xbb\xbf" + text["c"].replace(b"add c", "füg c".encode()))
+    paths["d"].write_bytes(b"# coding: latin-1\n" + text["d"].replace(b"add d", b"f\xfcg d"))
+    paths["e"].write_bytes(text["e"].rstrip(b"\n") + b"\n\x0c\n# \ttrailing  \n#no newline")
+    (tmp_path / "elsewhere").mkdir()
+    target = paths["f"].rename(tmp_path / "elsewhere" / "f_target.py")
+    paths["f"].symlink_to("../../elsewhere/f_target.py")
+    os.link(paths["g"], tmp_path / "second name of g")
+    for path in tmp_path.rglob("*.py"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    before = tree(tmp_path)
+    assert run("-d", place, "repair", "--yes", environment=WITH_BYTECODE).exit_code == 0
+    after = tree(tmp_path)
+
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {str(paths[id_].relative_to(tmp_path)) for id_ in "bcdeg"} | {
+        str(target.relative_to(tmp_path))
+    }
+    assert {name for name in after.keys() - before.keys() if ".fixchain" not in name} == set()
+    for name in changed:
+        content = before[name].content
+        assert isinstance(content, bytes)
+        parent = bytes([Path(name).name.encode()[0] - 1])
+        assert after[name].content == relinked(content, parent)
+        assert after[name].mode == before[name].mode
+    # A second name of the same file keeps the old content: that file was replaced, not written.
+    assert (tmp_path / "second name of g").read_bytes() == text["g"]
+
+    assert run("-d", place, "undo", "--yes", environment=WITH_BYTECODE).exit_code == 0
+    undone = tree(tmp_path)
+    for name, node in before.items():
+        assert undone[name][:2] == node[:2]
+        assert (undone[name].mtime_ns == node.mtime_ns) == (name not in changed)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o604, 0o755, 0o646, 0o2750, 0o200])
+def test_modes_and_owners_stay(run: Commands, tmp_path: Path, mode: int) -> None:
+    if mode == 0o200 and os.getuid() != 0:
+        pytest.skip("only root can read this file")
+    place = environment(tmp_path / "migrations", "a", "b")
+    path = place / "versions" / "b_add_b.py"
+    if os.getuid() == 0:
+        os.chown(path, 12345, 54321)
+    path.chmod(mode)
+    before = path.stat()
+    for command in "repair", "undo":
+        assert run("-d", place, command, "--yes").exit_code == 0
+        now = path.stat()
+        assert (now.st_mode, now.st_uid, now.st_gid) == (
+            before.st_mode,
+            before.st_uid,
+            before.st_gid,
+        )
+
+
+def test_a_disk_that_takes_little_at_a_time(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before, after = place / "versions" / "a_add_a.py", b"", bytes(range(256)) * 10
+    path.write_bytes(before)
+    real_write = os.write
+    monkeypatch.setattr(os, "write", lambda number, data: real_write(number, bytes(data[:100])))
+    with store.locked(place), store.changed_files(place, [Edit(path, before, after)]):
+        assert path.read_bytes() == after
+
+
+# --- What is refused -----------------------------------------------------------------------------
+
+
+def test_a_read_only_file(run: Commands, place: Path) -> None:
+    (place / "versions" / "e_add_e.py").chmod(0o444)
+    before = tree(place / "versions")
+    ended = run("-d", place, "repair", "--yes")
+    assert ended.exit_code == 3
+    assert "e_add_e.py is read-only" in ended.output
+    assert tree(place / "versions") == before
+
+
+@pytest.mark.parametrize("change", ["edited", "deleted", "now a directory"])
+def test_a_file_that_changed_since_it_was_read(place: Path, change: str) -> None:
+    runtime, report = planned(place)
+    path = place / "versions" / "e_add_e.py"
+    if change == "edited":
+        path.write_bytes(path.read_bytes() + b"# by hand\n")
+    else:
+        path.unlink()
+    if change == "now a directory":
+        path.mkdir()
+    before = tree(place / "versions")
+    with pytest.raises(ChainFixError) as caught:
+        workflows.carry_out(runtime, report)
+    assert "e_add_e.py" in caught.value.message
+    assert isinstance(caught.value, CannotWrite if change == "now a directory" else StaleSnapshot)
+    assert tree(place / "versions") == before
+    assert store.latest(place) is None
+
+
+def test_a_new_file_that_is_there_already(place: Path) -> None:
+    path = place / "versions" / "merge.py"
+    path.write_bytes(b"# by hand\n")
+    with pytest.raises(StaleSnapshot), store.changed_files(place, [Edit(path, None, b"new")]):
+        pass
+    assert path.read_bytes() == b"# by hand\n"
+
+
+@pytest.mark.parametrize("closed", ["", "versions"])
+def test_a_directory_that_cannot_be_written(closed: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o777)
+        place = environment(Path(directory) / "migrations")
+        for path in (place, *place.rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)
+        (place / closed).chmod(0o555)
+        before = tree(place / "versions")
+        runtime, report = planned(place)
+        with as_somebody_else(), pytest.raises(CannotWrite, match="Permission denied"):
+            workflows.carry_out(runtime, report)
+        assert tree(place / "versions") == before
+        assert store.latest(place) is None
+
+
+# --- Undo ----------------------------------------------------------------------------------------
+
+
+def test_undo_of_a_merge_deletes_the_new_file(run: Commands, place: Path) -> None:
+    before = migrations(place)
+    assert run("-d", place, "repair", "--yes", "--strategy", "merge").exit_code == 0
+    assert migrations(place).keys() > before.keys()
+    assert run("-d", place, "undo", "--yes").exit_code == 0
+    assert migrations(place) == before
+
+
+def test_a_second_undo_goes_one_repair_further_back(run: Commands, place: Path) -> None:
+    versions = place / "versions"
+    states = [migrations(place)]
+    for id_ in "xy":
+        assert run("-d", place, "repair", "--yes").exit_code == 0
+        (versions / f"{id_}.py").write_bytes(migration(rev(f"{id_} <- a")))
+        states.append(migrations(place))
+    assert run("-d", place, "repair", "--yes").exit_code == 0
+    for state in reversed(states):
+        assert run("-d", place, "undo", "--yes").exit_code == 0
+        assert state.items() <= migrations(place).items()
+    ended = run("-d", place, "undo", "--yes")
+    assert ended.exit_code == 3
+    assert "there is no repair to undo" in ended.output
+
+
+@pytest.mark.parametrize("change", ["edited", "deleted", "new file edited"])
+def test_undo_refuses_to_lose_a_later_change(run: Commands, place: Path, change: str) -> None:
+    known = migrations(place)
+    strategy = "merge" if change == "new file edited" else "linear"
+    assert run("-d", place, "repair", "--yes", "--strategy", strategy).exit_code == 0
+    (name,) = migrations(place).keys() - known.keys() or {"e_add_e.py"}
+    path = place / "versions" / name
+    if change == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes() + b"# by hand\n")
+    before = tree(place)
+    ended = run("-d", place, "undo", "--yes")
+    assert ended.exit_code == 3
+    assert "has been changed since the repair" in " ".join(ended.output.split())
+    assert tree(place) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{", b"[]", b'{"files": 1}', b'{"files": [{}]}', b"\xff\xfe", "truncated", "base64"],
+)
+def test_a_damaged_journal(run: Commands, place: Path, damage: bytes | str) -> None:
+    assert run("-d", place, "repair", "--yes").exit_code == 0
+    (journal,) = (place / ".fixchain").glob("*.json")
+    document = json.loads(journal.read_bytes())
+    if damage == "truncated":
+        damage = journal.read_bytes()[:-20]
+    elif damage == "base64":
+        document["files"][0]["before"] = "*no base64*"
+        damage = json.dumps(document).encode()
+    assert isinstance(damage, bytes)
+    journal.write_bytes(damage)
+    before = tree(place)
+    ended = run("-d", place, "undo", "--yes")
+    assert ended.exit_code == 3
+    assert f"error: the journal {journal} cannot be read" in ended.output.replace("\n", " ")
+    assert "\nremedy: " in ended.output
+    assert tree(place) == before
+
+
+def test_the_journal_keeps_out_of_version_control(place: Path, run: Commands) -> None:
+    assert run("-d", place, "repair", "--yes").exit_code == 0
+    assert (place / ".fixchain" / ".gitignore").read_text() == "*\n"
+
+
+# --- Stale bytecode ------------------------------------------------------------------------------
+
+
+def alembic_heads(place: Path) -> set[str]:
+    """What Alembic says in a fresh process, which may use bytecode."""
+    code = (
+        "import sys; from alembic.script import ScriptDirectory;"
+        "print(*ScriptDirectory(sys.argv[1]).get_heads())"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(place)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **WITH_BYTECODE},
+    )
+    return set(process.stdout.split())
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_alembic_never_sees_stale_bytecode(tmp_path: Path, undone: bool) -> None:
+    """As if all happened within one second; the new file is as long as the old one."""
+    place = environment(tmp_path / "migrations", "a", "b <- a", "c <- a")
+    path = place / "versions" / "c_add_c.py"
+    before = path.read_bytes()
+    edit = Edit(path, before, before.replace(b"down_revision = 'a'", b"down_revision = 'b'"))
+    assert len(edit.after) == len(before)
+    assert edit.after != before
+
+    def at_that_second() -> None:
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    at_that_second()
+    assert alembic_heads(place) == {"b", "c"}
+    with store.locked(place), store.changed_files(place, [edit]) as journal:
+        pass
+    at_that_second()
+    if undone:
+        py_compile.compile(str(path), doraise=True)
+        store.undo(journal)
+        at_that_second()
+    assert path.read_bytes() == (before if undone else edit.after)
+    assert alembic_heads(place) == ({"b", "c"} if undone else {"c"})
