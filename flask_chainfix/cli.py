@@ -174,7 +174,7 @@ def _ask(question: str, yes: bool) -> None:
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:  # Ctrl-C or Ctrl-D is an answer, too
-        click.echo(err=True)
+        _echo("\n", err=True)
         agreed = False
     if not agreed:
         raise Declined("declined", "nothing was changed")
@@ -199,7 +199,10 @@ def _can_encode(text: str, stream: Any) -> bool:
 
 
 def _echo(text: str, err: bool = False) -> None:
-    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "ascii"
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        return
+    encoding = stream.encoding or "ascii"
     encodable = text.encode(encoding, errors="replace").decode(encoding)
     # Colours are in the text only if they are wanted.
     click.echo(encodable, nl=False, err=err, color=True)

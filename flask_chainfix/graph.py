@@ -166,6 +166,10 @@ class Graph:
         return order
 
     @cached_property
+    def _position(self) -> Mapping[str, int]:
+        return {revision: index for index, revision in enumerate(self.order)}
+
+    @cached_property
     def _free_of_cycles(self) -> tuple[str, ...]:
         """The part of ``order`` that is one: Kahn's algorithm (1962), first in, first out."""
         dependants, waiting = self._dependants()
@@ -225,16 +229,16 @@ class Graph:
 
     def is_ancestor(self, below: str, above: str) -> bool:
         """Whether ``below`` is a proper ancestor of ``above``."""
-        # Whatever lies no higher than `below` cannot have it among its ancestors; but in cycles,
-        # and above them, height says nothing.
-        depth = self.depth
-        floor = 0 if self.cycles else depth[below]
+        # Whatever comes before `below` in the order cannot have it among its ancestors; but in
+        # cycles, and above them, the order says nothing.
+        position = self._position
+        floor = -1 if self.cycles else position[below]
         pending, seen = list(self.parents[above]), {above}
         while pending:
             revision = pending.pop()
             if revision == below:
                 return True
-            if revision not in seen and depth[revision] > floor:
+            if revision not in seen and position[revision] > floor:
                 seen.add(revision)
                 pending.extend(self.parents[revision])
         return False

@@ -81,12 +81,17 @@ def _intended(snapshot: Snapshot, bases: tuple[str, ...]) -> frozenset[str]:
         alone = list(homes.values())
         apart.update(base for base in bases if alone.count(homes[base]) == 1)
     if graph.dependencies:
-        piece_of = {revision: piece for piece in graph.pieces for revision in piece}
-        for revision, targets in graph.dependencies.items():
-            for target in targets:
-                ends = sorted((piece_of[revision], piece_of[target]), key=len)
-                if ends[0] is not ends[1]:
-                    apart.update(set(ends[0]).intersection(bases))
+        pieces = graph.pieces
+        piece_of = {revision: index for index, piece in enumerate(pieces) for revision in piece}
+        tied = {
+            (piece_of[revision], piece_of[target])
+            for revision, targets in graph.dependencies.items()
+            for target in targets
+        }
+        for one, other in tied:
+            if one != other:
+                smaller = min(pieces[one], pieces[other], key=len)
+                apart.update(set(smaller).intersection(bases))
     return frozenset(apart)
 
 

@@ -32,8 +32,8 @@ def check(runtime: Runtime, tools: Tools, *, strict: bool) -> Report:
         notices=notices + _interruption(runtime, tools),
     )
     if report.counting:
-        report = _planned(runtime, replace(report, exit_code=1), Wishes(strict=strict))
-    return report
+        report = replace(report, exit_code=1)
+    return _planned(runtime, report, Wishes(strict=strict))
 
 
 def plan_repair(runtime: Runtime, tools: Tools, wishes: Wishes) -> Report:
@@ -56,8 +56,7 @@ def plan_repair(runtime: Runtime, tools: Tools, wishes: Wishes) -> Report:
         findings=diagnose(snapshot),
         notices=notices,
     )
-    if report.counting:
-        report = _planned(runtime, report, wishes)
+    report = _planned(runtime, report, wishes)
     if report.plan is not None:
         report = replace(report, exit_code=1)
     if report.obstacle is not None:
@@ -114,7 +113,15 @@ def carry_out_undo(runtime: Runtime, report: Report) -> Report:
 
 
 def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
-    """The report with a plan that our own rules and Alembic's graph have both accepted."""
+    """The report with a plan that our own rules and Alembic's graph have both accepted.
+
+    Without a plan where nothing needs one; with an obstacle where none can be made.
+    """
+    broken = any(
+        finding.repairable or finding.severity is Severity.ERROR for finding in report.counting
+    )
+    if not broken and not wishes.attach and wishes.root is None:
+        return report
     before = report.before
     assert before is not None
     try:
@@ -128,7 +135,7 @@ def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         alembic.foresee(after)
     except (CannotPlan, CannotRewrite) as error:
         return replace(report, obstacle=error)
-    if not edits:  # what counts is nothing that a repair mends
+    if not edits:  # what the user wants is so already
         return report
     return replace(report, plan=plan, edits=edits, after=after)
 

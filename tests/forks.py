@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,6 @@ FULL = "full"  # from this step on, whatever needs space on the disk fails
 
 NEEDS_SPACE = {"open", "write", "fsync", "os.link", "os.mkdir"}
 _CALLS = {"os.link", "os.mkdir", "os.rename", "os.remove", "os.chmod", "subprocess.Popen"}
-_real = {name: getattr(os, name) for name in ("write", "fsync", "close")}
 
 
 class Ended(NamedTuple):
@@ -89,7 +89,7 @@ def _serve() -> None:
             child = os.fork()
             if child == 0:
                 _become_command(output.fileno(), environment)
-                _count_steps(steps.fileno(), fault, at)
+                _Steps(steps.fileno(), fault, at)
                 _run(main, args)
             _, status = os.waitpid(child, 0)
             output.seek(0)
@@ -128,49 +128,45 @@ def _run(main: Any, args: list[str]) -> None:
         os._exit(code)
 
 
-def _count_steps(log: int, fault: str, at: int) -> None:
-    count = 0
+class _Steps:
+    """Counts the steps of this process, notes their names, and lets the fault happen."""
 
-    def step(name: str) -> None:
-        nonlocal count
-        count += 1
-        _real["write"](log, f"{name}\n".encode())
-        if fault == KILL and count == at:
+    def __init__(self, log: int, fault: str, at: int) -> None:
+        self._log, self._fault, self._at = log, fault, at
+        self._count = 0
+        self._real = {name: getattr(os, name) for name in ("write", "fsync", "close")}
+        sys.addaudithook(self._announced)
+        for name in self._real:
+            setattr(os, name, partial(self._called, name))
+
+    def _announced(self, event: str, args: tuple[Any, ...]) -> None:
+        if event in _CALLS:
+            self._step(event)
+        elif event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR) and args[0] != os.devnull:
+            self._step("open")
+
+    def _called(self, name: str, descriptor: int, *rest: Any) -> Any:
+        status = os.fstat(descriptor)
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        writing = stat.S_ISREG(status.st_mode) and flags & os.O_ACCMODE != os.O_RDONLY
+        try:
+            if writing or name == "fsync":
+                self._step(name if writing else "fsync-directory")
+        except OSError:
+            if name == "close":
+                self._real[name](descriptor)
+            raise
+        return self._real[name](descriptor, *rest)
+
+    def _step(self, name: str) -> None:
+        self._count += 1
+        self._real["write"](self._log, f"{name}\n".encode())
+        if self._fault == KILL and self._count == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
-        if (fault == ONCE and count == at and name != "subprocess.Popen") or (
-            fault == FULL and count >= at and name in NEEDS_SPACE
+        if (self._fault == ONCE and self._count == self._at and name != "subprocess.Popen") or (
+            self._fault == FULL and self._count >= self._at and name in NEEDS_SPACE
         ):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def audit(event: str, args: tuple[Any, ...]) -> None:
-        if event in _CALLS:
-            step(event)
-        elif event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR) and _on_disk(args[0]):
-            step("open")
-
-    def counted(name: str) -> Any:
-        def call(descriptor: int, *rest: Any) -> Any:
-            status = os.fstat(descriptor)
-            flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-            writing = stat.S_ISREG(status.st_mode) and flags & os.O_ACCMODE != os.O_RDONLY
-            try:
-                if writing or name == "fsync":
-                    step(name if writing else "fsync-directory")
-            except OSError:
-                if name == "close":
-                    _real["close"](descriptor)
-                raise
-            return _real[name](descriptor, *rest)
-
-        return call
-
-    sys.addaudithook(audit)
-    for name in _real:
-        setattr(os, name, counted(name))
-
-
-def _on_disk(path: object) -> bool:
-    return isinstance(path, (str, bytes, os.PathLike)) and not os.fspath(path) == os.devnull
 
 
 if __name__ == "__main__":

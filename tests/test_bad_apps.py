@@ -60,7 +60,9 @@ def test_an_app_without_migrations(project: Path, command: str) -> None:
     (project / "migrations").rename(project / "elsewhere")
     expected = Stop("NoEnvironment", "there is no directory migrations", "flask db init")
     expect(expected, *FIXCHAIN, command, cwd=project, executable="flask")
-    found = run("flask", "--app", "panel", "db", "fixchain", "-d", "elsewhere", "check", cwd=project)
+    found = run(
+        "flask", "--app", "panel", "db", "fixchain", "-d", "elsewhere", "check", cwd=project
+    )
     assert found.returncode == 1
 
 

@@ -322,7 +322,7 @@ def test_json_is_one_document_of_the_contract(
     assert_fits(document, SCHEMA)
     assert_sorted(document)
     assert document["schema_version"] == 1
-    assert document["command"] == arguments.split()[0]
+    assert document["command"] == arguments.split(maxsplit=1)[0]
     assert document["exit_code"] == done.exit_code
     assert document["directory"] == "migrations"
     assert document["revisions"] == 5

@@ -88,9 +88,7 @@ def assert_repaired(run: Commands, place: Path, ended: Ended) -> None:
 
 
 @STRATEGIES
-def test_a_step_that_fails_puts_everything_back(
-    run: Commands, place: Path, strategy: str
-) -> None:
+def test_a_step_that_fails_puts_everything_back(run: Commands, place: Path, strategy: str) -> None:
     before = migrations(place)
     repair = ("-d", place, "repair", "--yes", "--strategy", strategy)
     steps = steps_of_repair(run, place, strategy)

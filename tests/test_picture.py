@@ -298,26 +298,25 @@ def test_fold_does_not_hide_a_line_to_another_lane() -> None:
     assert picture(nodes) == expected
 
 
-def test_diamond_with_a_broken_node_is_not_folded() -> None:
-    nodes = [*run_of("old", 9), *diamonds(3, "old9"), *run_of("new", 9, "merge3")]
-    index = next(index for index, node in enumerate(nodes) if node.key == "left2")
+def test_only_the_diamonds_beside_a_broken_node_stay_open() -> None:
+    nodes = [*run_of("old", 9), *diamonds(6, "old9"), *run_of("new", 9, "merge6")]
+    index = next(index for index, node in enumerate(nodes) if node.key == "left4")
     nodes[index] = nodes[index]._replace(tone="broken")
     expected = """
 ● new9
 ● new8
-┆ … 10 revisions, 1 merge point …
-● merge2
+┆ … 13 revisions, 2 merge points …
+● merge4
 ├─╮
-● │ right2
-│ ✗ left2
+● │ right4
+│ ✗ left4
 ├─╯
-● merge1
+● merge3
 ├─╮
-● │ right1
-│ ● left1
+● │ right3
+│ ● left3
 ├─╯
-● old9
-┆ … 6 revisions …
+┆ … 13 revisions, 2 merge points …
 ● old2
 ● old1
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import alembic
@@ -127,7 +126,7 @@ def test_what_is_no_environment_is_said_so(
 )
 def test_a_configuration_that_cannot_be_used_is_said_so(project: Path, ini: str) -> None:
     (project / "alembic.ini").write_text(ini)
-    with pytest.raises(BadConfiguration, match="alembic.ini cannot be used"):
+    with pytest.raises(BadConfiguration, match=r"alembic\.ini cannot be used"):
         open_config("alembic.ini")
 
 
@@ -194,6 +193,9 @@ def test_a_chain_is_confirmed_when_alembic_sees_it(project: Path) -> None:
     confirmation = confirm(open_directory("migrations"), read())
     assert confirmation.by == f"alembic {alembic.__version__}"
     assert (confirmation.bases, confirmation.heads) == (("a",), ("c",))
+    scripts = ScriptDirectory("migrations")
+    assert confirmation.heads == tuple(scripts.get_heads())
+    assert confirmation.bases == tuple(scripts.get_bases())
     assert "c (head)" in confirmation.heads_output
     assert "<base> -> a" in confirmation.history_output
 
@@ -225,7 +227,7 @@ def test_a_chain_is_not_confirmed_when_alembic_sees_another(
 def test_a_chain_that_alembic_cannot_load_is_not_confirmed(project: Path) -> None:
     snapshot = read()
     (project / "migrations/versions/c_add_c.py").write_text("raise ValueError('in a migration')\n")
-    with pytest.raises(NotConfirmed, match="could not load.*in a migration"):
+    with pytest.raises(NotConfirmed, match=r"could not load.*in a migration"):
         confirm(open_directory("migrations"), snapshot)
 
 
@@ -274,7 +276,9 @@ ChainFix(app)
 
 
 @pytest.mark.parametrize("fault", ["none", "interpolation", "migration", "settings"])
-def test_passwords_are_never_shown(tmp_path: Path, fault: str) -> None:
+def test_passwords_are_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
     place = environment(tmp_path / "migrations", *BROKEN)
     (tmp_path / "app.py").write_text(APP)
     url = f"sqlalchemy.url = postgresql://user:{PASSWORD}@127.0.0.1:1/none"
@@ -285,21 +289,12 @@ def test_passwords_are_never_shown(tmp_path: Path, fault: str) -> None:
         file = place / "versions/d_add_d.py"
         code = "\nfrom app import db\nassert db.engine.connect()\n"
         file.write_text(file.read_text() + code)
-    for arguments in (("check",), ("repair", "--yes"), ("repair", "--yes", "--format", "json")):
-        for done in (
-            flask("db", "fixchain", *arguments, cwd=tmp_path, env={"FLASK_APP": "app"}),
-            run("fixchain", *arguments, cwd=tmp_path),
-        ):
-            output = done.stdout + done.stderr
-            assert "s3cret" not in output
-            assert "Word" not in output
-            assert "Traceback" not in output
-
-
-def test_the_child_process_is_what_alembic_itself_sees(project: Path) -> None:
-    """The oracle of this module: Alembic on the same directory, in this process."""
-    scripts = ScriptDirectory("migrations")
-    confirmation = confirm(open_directory("migrations"), read())
-    assert confirmation.heads == tuple(scripts.get_heads())
-    assert confirmation.bases == tuple(scripts.get_bases())
-    assert sys.executable
+    monkeypatch.chdir(tmp_path)
+    repair = ("repair", "--yes", "--format", "json")
+    with_app = flask("db", "fixchain", *repair, cwd=tmp_path, env={"FLASK_APP": "app"})
+    assert with_app.exit_code == (0 if fault == "none" else 3)
+    for done in (with_app, fixchain("check"), fixchain(*repair)):
+        output = done.stdout + done.stderr
+        assert "s3cret" not in output
+        assert "Word" not in output
+        assert "Traceback" not in output

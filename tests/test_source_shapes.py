@@ -16,6 +16,9 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from flask_chainfix import source
+from flask_chainfix.model import Header, ProblemKind, Span, Unreadable
 from tests.shapes import (
     MANY_EXAMPLES,
     PARENT,
@@ -36,9 +39,6 @@ from tests.shapes import (
     migration,
     parsed,
 )
-
-from flask_chainfix import source
-from flask_chainfix.model import Header, ProblemKind, Span, Unreadable
 
 DOCSTRING_FIELDS = ("message", "revises", "revision_id", "create_date")
 

@@ -120,9 +120,7 @@ def test_modes_and_owners_stay(run: Commands, tmp_path: Path, mode: int) -> None
         )
 
 
-def test_a_disk_that_takes_little_at_a_time(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_takes_little_at_a_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, before, after = place / "versions" / "a_add_a.py", b"", bytes(range(256)) * 10
     path.write_bytes(before)
     real_write = os.write

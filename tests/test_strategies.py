@@ -120,9 +120,7 @@ def test_bases_and_heads_are_repaired_together() -> None:
         (("c <- a :2024-01-01", "b <- a :2024-02-01"), ("a", "c", "b")),
     ],
 )
-def test_rank_decides_between_branches(
-    branches: tuple[str, ...], order: tuple[str, ...]
-) -> None:
+def test_rank_decides_between_branches(branches: tuple[str, ...], order: tuple[str, ...]) -> None:
     assert make_plan(chain("a :2024-01-01", *branches), Wishes()).order == order
 
 
@@ -311,6 +309,29 @@ def test_branches_that_need_each_other_are_interleaved() -> None:
     assert kept(snapshot.graph, fixed.graph)
 
 
+def test_bases_that_cannot_be_interleaved_as_they_are_need_strict() -> None:
+    specs = ("a", "b", "stray", "d <- a +b", "e <- a, b +d")
+    with pytest.raises(CannotPlan) as stop:
+        make_plan(chain(*specs), Wishes())
+    assert "--strict" in stop.value.remedy
+    assert_one_chain(repaired(chain(*specs), STRICT))
+
+
+def test_a_base_that_depends_on_another_one_does_not_stay_below_it() -> None:
+    snapshot = chain("a", "b +a", "c <- b", "m <- a, b")
+    plan = make_plan(snapshot, STRICT)
+    assert plan.order[0] == "a"
+    assert links(plan)["b"] == ("a",)
+    assert_one_chain(after(snapshot, plan))
+
+
+def test_joined_bases_are_linked_where_their_merge_points_are() -> None:
+    # x is older than w, but only w's branch leads to what is placed already.
+    specs = ("r", "y", "m1 <- r, y", "x :2024-01-05", "w :2024-01-06", "m3 <- w, x", "m2 <- y, w")
+    fixed = repaired(chain(*specs))
+    assert_one_chain(fixed, bases=4)
+
+
 @given(revisions(dependencies=True, one_base=True))
 def test_dependencies_of_branches_are_kept(revs: tuple[Rev, ...]) -> None:
     snapshot = chain(*revs)
@@ -330,7 +351,9 @@ def test_any_sound_chain_with_dependencies(
     try:
         plan = make_plan(snapshot, wishes)
     except CannotPlan:
-        assert strategy == "merge"
+        # Branches that need each other cannot stay beside each other, nor can a part of one be
+        # linked while its base is left as it is.
+        assert strategy == "merge" or not strict
         return
     fixed = foreseen(snapshot, plan)
     assert_sound(fixed)

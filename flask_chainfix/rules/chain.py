@@ -127,6 +127,8 @@ def cycle(snapshot: Snapshot) -> Iterator[Fault]:
     above it.
     """
     for members in snapshot.graph.cycles:
+        if not snapshot.graph.duplicates.keys().isdisjoint(members):
+            continue  # which of the files is meant decides whether there is a cycle at all
         only_parents = all(
             any(parent in members for parent in snapshot.graph.parents[member])
             for member in members
@@ -153,16 +155,18 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
     comes from merging twice, and from relinking a branch without looking at the merges above it.
     """
     graph = snapshot.graph
+    unsure = {*graph.duplicates, *(member for members in graph.cycles for member in members)}
     for revision, parents in graph.parents.items():
-        if len(parents) < 2:
+        if len(parents) < 2 or revision in unsure:
             continue
+        known = [parent for parent in parents if parent not in unsure]
         redundant = [
             parent
-            for index, parent in enumerate(parents)
-            if parent in parents[:index]
-            or any(other != parent and graph.is_ancestor(parent, other) for other in parents)
+            for index, parent in enumerate(known)
+            if parent in known[:index]
+            or any(other != parent and graph.is_ancestor(parent, other) for other in known)
         ]
-        if redundant and not any(revision in members for members in graph.cycles):
+        if redundant:
             yield Fault(
                 f"{revision} names {listing(redundant)} as a parent, which another of its"
                 " parents already builds on",

@@ -131,7 +131,7 @@ def _ids_that_may_exist(snapshot: Snapshot) -> frozenset[str]:
 
 
 def _mentions(file: MigrationFile, revision: str) -> bool:
-    return revision in file.name or revision.encode() in file.data
+    return revision in file.name or revision.encode("utf-8", "surrogatepass") in file.data
 
 
 class _Lookalikes:

@@ -26,7 +26,13 @@ def foresee(snapshot: Snapshot) -> None:
     Raises:
         CannotPlan: Alembic would not load it, or sees other bases or heads.
     """
-    headers = [file.reading for file in snapshot.files if isinstance(file.reading, Header)]
+    # Alembic takes time that grows with the square of the number where children come before
+    # their parents.
+    position = {revision: index for index, revision in enumerate(snapshot.graph.order)}
+    headers = sorted(
+        (file.reading for file in snapshot.files if isinstance(file.reading, Header)),
+        key=lambda header: position.get(header.revision or "", -1),
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -106,14 +106,24 @@ def open_config(file: str) -> Runtime:
     if not path.is_file():
         raise NoEnvironment(f"there is no file {file}", "give -c the path of an alembic.ini")
     with _configuration_errors(file):
-        config = _toml_config(path) if path.suffix == ".toml" else Config(file)
+        config = _config_of(path)
     return _open(config, {"config": file})
 
 
-def _toml_config(path: Path) -> Config:
+def _config_of(path: Path) -> Config:
+    """Read a file together with its counterpart in the working directory, as Alembic does."""
+    if path.suffix == ".toml":
+        ini, toml = Path("alembic.ini"), path
+    else:
+        ini, toml = path, Path("pyproject.toml")
+    ini_name = str(ini) if ini.exists() else None
+    if not toml.exists():
+        return Config(ini_name)
     try:
-        return Config(toml_file=str(path))
-    except TypeError as error:
+        return Config(ini_name, toml_file=str(toml))
+    except TypeError as error:  # Alembic before 1.16 knows no such file
+        if toml is not path:
+            return Config(ini_name)
         raise BadConfiguration(
             f"this version of Alembic cannot be configured by {path.name}",
             "use Alembic 1.16 or newer, or an alembic.ini",

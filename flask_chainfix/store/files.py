@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
-from glob import escape
 from pathlib import Path
+
+_OPTIMIZED = re.compile(r"\.opt-\w+$")
 
 
 def write_synced(path: Path, data: bytes, like: Path | None = None) -> None:
@@ -68,12 +71,24 @@ def read_or_none(path: Path) -> bytes | None:
 
 
 def drop_bytecode(source: Path) -> None:
-    """Delete what interpreters have compiled from a file.
+    """Delete what this interpreter has compiled from a file.
 
-    They take it to be current when time (in whole seconds) and size of the source are the same,
+    It is taken to be current when time (in whole seconds) and size of the source are the same,
     as they often are when one id has replaced another.
     """
-    for cached in source.parent.glob(f"__pycache__/{escape(source.stem)}.*.py[co]"):
-        cached.unlink(missing_ok=True)
     with suppress(NotImplementedError):  # an interpreter without such a cache
         Path(importlib.util.cache_from_source(str(source))).unlink(missing_ok=True)
+
+
+def drop_all_bytecode(sources: Iterable[Path]) -> None:
+    """Delete what any interpreter has compiled from files; lists each directory once."""
+    stems: dict[Path, set[str]] = {}
+    for source in sources:
+        drop_bytecode(source)
+        stems.setdefault(source.parent, set()).add(source.stem)
+    for directory, changed in stems.items():
+        for cached in directory.glob("__pycache__/*.py[co]"):
+            # x.cpython-311.pyc, x.cpython-311.opt-1.pyc
+            name = _OPTIMIZED.sub("", cached.stem)
+            if name.rpartition(".")[0] in changed:
+                cached.unlink(missing_ok=True)

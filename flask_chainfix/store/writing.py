@@ -26,6 +26,7 @@ from flask_chainfix.errors import CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.model import Edit
 from flask_chainfix.store import journal as journals
 from flask_chainfix.store.files import (
+    drop_all_bytecode,
     drop_bytecode,
     read_or_none,
     sync_directory,
@@ -89,6 +90,7 @@ def put_back(journal: Journal) -> None:
     try:
         for entry in journal.entries:
             _restore(entry)
+        drop_all_bytecode(entry.path for entry in journal.entries)
         journal.discard()
     except OSError as error:
         raise CannotWrite(
@@ -120,6 +122,7 @@ def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
             _keep_old(entry.path)
         os.replace(_beside(entry.path, "new"), entry.path)
         drop_bytecode(entry.path)
+    drop_all_bytecode(entry.path for entry in journal.entries)
     for directory in {entry.path.parent for entry in journal.entries}:
         sync_directory(directory)
 

@@ -1,0 +1,164 @@
+"""Dates, ranks and wishes: what decides an order."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_chainfix.lineage import find_lineages
+from flask_chainfix.ordering import Ordering, arrange, parse_date
+from flask_chainfix.snapshot import Snapshot
+from tests.support import Rev, chain, rev
+
+UTC = timezone.utc
+
+
+def ordering(snapshot: Snapshot, root: str | None = None) -> Ordering:
+    """What decides the order of a chain for which nobody wished anything else."""
+    return arrange(snapshot, find_lineages(snapshot), root=root, pins={})
+
+
+def by_rank(snapshot: Snapshot) -> list[str]:
+    """The revisions, what runs earlier first."""
+    ranks = ordering(snapshot).ranks
+    return sorted(snapshot.graph, key=ranks.__getitem__)
+
+
+# --- Dates ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("2024-02-29 13:45:12.123456", datetime(2024, 2, 29, 13, 45, 12, 123456, UTC)),
+        ("2024-02-29 13:45:12", datetime(2024, 2, 29, 13, 45, 12, 0, UTC)),
+        ("2024-02-29 13:45", datetime(2024, 2, 29, 13, 45, 0, 0, UTC)),
+        ("2024-02-29", datetime(2024, 2, 29, tzinfo=UTC)),
+        ("2024-02-29T13:45:12Z", datetime(2024, 2, 29, 13, 45, 12, 0, UTC)),
+        ("2024-02-29 13:45:12.5", datetime(2024, 2, 29, 13, 45, 12, 500000, UTC)),
+        ("2024-02-29 13:45:12,5", datetime(2024, 2, 29, 13, 45, 12, 500000, UTC)),
+        ("2024-02-29 13:45:12.1234567891", datetime(2024, 2, 29, 13, 45, 12, 123456, UTC)),
+        ("2024-02-29 13:45:12+02:00", datetime(2024, 2, 29, 11, 45, 12, 0, UTC)),
+        ("2024-02-29 13:45:12 +0530", datetime(2024, 2, 29, 8, 15, 12, 0, UTC)),
+        ("2024-02-29 13:45:12-05:30", datetime(2024, 2, 29, 19, 15, 12, 0, UTC)),
+        ("2024-02-29 13:45:12  ", datetime(2024, 2, 29, 13, 45, 12, 0, UTC)),
+    ],
+)
+def test_dates_as_alembic_writes_them(text: str, date: datetime) -> None:
+    assert parse_date(text) == date
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "today",
+        "2024-12-XX",
+        "2024-12-01 28:00:00",
+        "2024-13-01",
+        "2023-02-29",
+        "0000-00-00",
+        "2024-1-1",
+        "01.02.2024",
+        "2024-01-01 10:00:00 CET",
+        "2024-01-01 10:00:00+99:99",
+        "2024-01-01 (first try)",
+        "20240101",
+    ],
+)
+def test_what_is_no_date(text: str) -> None:
+    assert parse_date(text) is None
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.integers(-23 * 60, 23 * 60))
+def test_a_date_that_python_writes_is_read_back(date: datetime, minutes: int) -> None:
+    try:
+        local = date.astimezone(timezone(timedelta(minutes=minutes)))
+    except OverflowError:
+        return
+    for text in (local.isoformat(), local.isoformat(" ")):
+        assert parse_date(text) == date
+
+
+@given(st.text())
+def test_any_text_is_a_date_or_none(text: str) -> None:
+    date = parse_date(text)
+    assert date is None or date.tzinfo is not None
+
+
+# --- The base that stays -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("specs", "root"),
+    [
+        (("a :2024-02-02", "b :2024-01-01", "c <- a"), "a"),
+        (("a :2024-02-02", "b :2024-01-01"), "b"),
+        (("b :2024-01-01", "a :2024-01-01"), "a"),
+        (("a :undated", "b :2024-01-01"), "b"),
+        # Descendants through merge points count for every base below them.
+        (("a", "z", "y <- z", "m <- a, y"), "z"),
+        # One that depends on another base cannot be below it, however large it is.
+        (("a", "b +a", "c <- b", "d <- c", "m <- a, d"), "a"),
+        (("p @payments", "q <- p", "a"), "a"),
+    ],
+)
+def test_the_base_that_stays(specs: tuple[str, ...], root: str) -> None:
+    assert ordering(chain(*specs)).root == root
+
+
+def test_the_user_chooses_the_base_that_stays() -> None:
+    assert ordering(chain("a", "b <- a", "z"), root="z").root == "z"
+
+
+def test_a_chain_without_a_base() -> None:
+    assert ordering(chain("p <- q", "q <- p")).root is None
+    assert ordering(chain()).root is None
+
+
+# --- Rank ----------------------------------------------------------------------------------------
+
+
+def test_rank_is_date_then_file_name_and_what_has_no_date_last() -> None:
+    snapshot = chain(
+        "a :2024-01-01",
+        rev("b <- a :2024-03-01", file="2.py"),
+        rev("c <- a :2024-03-01", file="1.py"),
+        "d <- a :2024-02-01",
+        rev("e <- a :undated", file="9.py"),
+        rev("f <- a :soon", file="8.py"),
+    )
+    assert by_rank(snapshot) == ["a", "d", "c", "b", "f", "e"]
+
+
+def test_a_date_older_than_that_of_the_base_is_a_placeholder() -> None:
+    snapshot = chain("a :2024-01-01", "b <- a :2023-12-31", "c <- b :2024-01-02")
+    assert ordering(snapshot).placeholders == {"b"}
+    assert by_rank(snapshot) == ["a", "c", "b"]
+
+
+def test_the_base_that_stays_decides_what_a_placeholder_is() -> None:
+    snapshot = chain("a :2024-01-01", "b <- a :2024-06-01", "z :2023-01-01")
+    assert ordering(snapshot).placeholders == {"z"}
+    assert ordering(snapshot, root="z").placeholders == set()
+
+
+def test_where_the_base_has_no_date_there_are_no_placeholders() -> None:
+    assert ordering(chain("a :undated", "b <- a :1970-01-01")).placeholders == set()
+
+
+@pytest.mark.parametrize(
+    ("date", "reason"),
+    [
+        ("2024-05-05 10:00:00", "Create Date 2024-05-05 10:00:00 is later than"),
+        (None, "it has no Create Date"),
+        ("2000-01-01", "its Create Date is older than that of the base a"),
+        ("2024-01-01", "file names"),
+    ],
+)
+def test_explanations(date: str | None, reason: str) -> None:
+    snapshot = chain("a :2024-01-01", "b <- a :2024-01-01", Rev("c", ("a",), date=date))
+    assert reason in ordering(snapshot).explain("c", "b").detail

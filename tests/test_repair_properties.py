@@ -1,0 +1,303 @@
+"""Any mix of faults in files of any shape: repaired as promised, or refused and left alone.
+
+The chains are written to a real disk and repaired by the workflow behind ``repair --strict``;
+afterwards Alembic loads them in this process. Only the fresh process that confirms a repair is
+left out in most examples, because it takes as long as a hundred of them.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flask_chainfix import source, store, workflows
+from flask_chainfix.errors import CannotPlan, CannotRewrite, ChainFixError
+from flask_chainfix.lineage import find_lineages
+from flask_chainfix.model import Confirmation, Header
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.runtime import Runtime, open_directory
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import Wishes
+from tests.disk import ENV_PY, SCRIPT_MAKO, tree
+from tests.shapes import DECOY_ENDINGS
+from tests.strategies_oracle import all_ancestors, revisions
+from tests.support import Rev
+
+# --- Files of every shape ------------------------------------------------------------------------
+
+# How the value of down_revision is written, for no, one or several parents.
+_NONE = ("None", "()", "[]", "(None)", "\\\n    None")
+_ONE = (
+    "{0!r}",
+    '"{0}"',
+    "({0!r})",
+    "({0!r},)",
+    "[{0!r}]",
+    "(\n    {0!r}  # was 'something' else (\n)",
+    "u'{0}'",
+    "'''{0}'''",
+    "\\\n    {0!r}",
+)
+_SEVERAL = ("({0})", "[{0}]", "(\n    {0},\n)", "{0}", "(  # merges\n    {0}  # )\n)")
+_ANNOTATIONS = ("", "", ": 'str | None'", ":(\n  str\n)")
+_ENDS = ("", "  # don't touch = 'x'", "  # Update this to the latest migration", " \t ")
+_LINE_ENDS = ("\n", "\n", "\r\n")
+_ENCODINGS = (
+    ("utf-8", ""),
+    ("utf-8", ""),
+    ("utf-8-sig", ""),
+    ("latin-1", "# -*- coding: latin-1 -*-\n"),
+    ("cp1252", "# coding: cp1252\n"),
+)
+_REVISES = ("Revises: {}\n", "Revises: {}\n", "Revises:{}\n", "Revises: old, stale\n", "")
+
+
+def _value(draw: st.DrawFn, names: tuple[str, ...]) -> str:
+    if not names:
+        return draw(st.sampled_from(_NONE))
+    if len(names) == 1:
+        return draw(st.sampled_from(_ONE)).format(*names)
+    return draw(st.sampled_from(_SEVERAL)).format(", ".join(map(repr, names)))
+
+
+def spelled(draw: st.DrawFn, item: Rev, *, decoys: bool = True) -> bytes:
+    """The file of a revision, in some spelling."""
+    encoding, cookie = draw(st.sampled_from(_ENCODINGS))
+    revises = draw(st.sampled_from(_REVISES)).format(", ".join(item.parents))
+    date = "" if item.date is None else f"Create Date: {item.date}\n"
+    message = draw(st.sampled_from(["add", "añadir é", 'say "x"', "Revises nothing"]))
+    lines = [
+        f"revision = {item.revision!r}",
+        f"down_revision{draw(st.sampled_from(_ANNOTATIONS))} = {_value(draw, item.parents)}"
+        + draw(st.sampled_from(_ENDS)),
+        f"branch_labels = {item.labels!r}",
+        f"depends_on = {item.depends_on!r}",
+    ]
+    if draw(st.booleans()):
+        lines[0], lines[1] = lines[1], lines[0]
+    docstring = f'"""{message}\n\nRevision ID: {item.revision}\n{revises}{date}\n"""\n'
+    body = "\n\ndef upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
+    decoy = draw(st.sampled_from(_DECOYS)) if decoys and encoding.startswith("utf") else ""
+    text = cookie + docstring + "\n".join(lines) + body + decoy
+    if draw(st.booleans()):
+        text = text.rstrip("\n")
+    return text.replace("\n", draw(st.sampled_from(_LINE_ENDS))).encode(encoding)
+
+
+# Text behind the functions that looks like a header and is none.
+_DECOYS = ["", *(text for text in DECOY_ENDINGS if len(text) < 200)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A chain on paper: what it says, and its files by name."""
+
+    revisions: tuple[Rev, ...]
+    files: Mapping[str, bytes]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Chains with any mix of several bases and heads, merges, dependencies and labels."""
+    chain = draw(revisions(dependencies=True, most=8))
+    labelled = draw(st.sets(st.sampled_from(chain), max_size=1))
+    chain = tuple(
+        replace(item, labels=(f"label_{item.revision}",)) if item in labelled else item
+        for item in chain
+    )
+    return Case(
+        chain,
+        {f"{item.revision}_{index}.py": spelled(draw, item) for index, item in enumerate(chain)},
+    )
+
+
+# --- On the disk ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def written(case: Case) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(os.path.realpath(scratch), "migrations")
+        (place / "versions").mkdir(parents=True)
+        (place / "env.py").write_text(ENV_PY)
+        (place / "script.py.mako").write_text(SCRIPT_MAKO)
+        for name, data in case.files.items():
+            (place / "versions" / name).write_bytes(data)
+        yield place
+
+
+def repair(place: Path, **wishes: str) -> Report:
+    """Do what ``repair --strict --yes`` does."""
+    runtime = open_directory(str(place))
+    wanted = Wishes(strict=True, **wishes)  # type: ignore[arg-type]
+    report = workflows.plan_repair(runtime, Tools(), wanted)
+    if report.error is not None:
+        raise report.error
+    return workflows.carry_out(runtime, report) if report.plan is not None else report
+
+
+def without_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+        graph = expected.graph
+        return Confirmation("nobody", graph.bases, graph.heads, "", "")
+
+    monkeypatch.setattr(workflows.alembic, "confirm", confirm)  # type: ignore[attr-defined]
+
+
+def alembics_view(place: Path) -> tuple[ScriptDirectory, dict[str, tuple[str, ...]]]:
+    """What Alembic makes of the files, as ``flask db history`` would in a process of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scripts = ScriptDirectory(str(place))
+        parents = {
+            script.revision: tuple(script._versioned_down_revisions)
+            for script in scripts.walk_revisions()
+        }
+    return scripts, parents
+
+
+def bytes_outside(data: bytes, name: str) -> bytes:
+    """A file without the values of down_revision and Revises."""
+    header = source.read(data, name)
+    assert isinstance(header, Header)
+    spans = [header.spans[key] for key in ("down_revision", "revises") if key in header.spans]
+    for span in sorted(spans, reverse=True):
+        data = data[: span.start].rstrip(b" ") + data[span.end :]
+    return data
+
+
+# --- Properties ----------------------------------------------------------------------------------
+
+
+def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
+    with written(case) as place:
+        before = tree(place)
+        snapshot = store.read_snapshot(open_directory(str(place)).environment)[0]
+        refusal: ChainFixError | None
+        try:
+            repair(place, strategy=strategy)
+        except (CannotPlan, CannotRewrite) as error:
+            refusal = error
+        else:
+            refusal = None
+        if refusal is not None:
+            assert refusal.message
+            assert refusal.remedy
+            assert tree(place) == before
+            return
+        assert_one_chain(place, snapshot)
+        assert_order_is_kept(case, place)
+        assert_only_parents_changed(case, place)
+        after = tree(place)
+        repair(place, strategy=strategy)
+        assert tree(place) == after
+
+
+def assert_one_chain(place: Path, before: Snapshot) -> None:
+    """One base and one head, as Alembic sees it; more only for lineages that are meant."""
+    scripts, parents = alembics_view(place)
+    lineages = find_lineages(before)
+    intended = {lineage for lineage in lineages.by_revision.values() if lineage.parent is None}
+    assert len(scripts.get_bases()) == max(1, len(intended))
+    assert len(scripts.get_heads()) <= len(set(lineages.by_revision.values()))
+    if set(lineages.by_revision.values()) == {lineages.main}:
+        assert len(scripts.get_bases()) == len(scripts.get_heads()) == 1
+    assert before.graph.named_parents.keys() <= parents.keys()
+
+
+def assert_order_is_kept(case: Case, place: Path) -> None:
+    """Whatever ran before a revision still runs before it."""
+    old = all_ancestors({item.revision: item.parents for item in case.revisions})
+    new = all_ancestors(alembics_view(place)[1])
+    for revision, ancestors in old.items():
+        assert ancestors <= new[revision]
+
+
+def assert_only_parents_changed(case: Case, place: Path) -> None:
+    for name, data in case.files.items():
+        now = (place / "versions" / name).read_bytes()
+        assert now == data or bytes_outside(now, name) == bytes_outside(data, name)
+
+
+QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+
+
+@QUICK
+@given(case=cases(), strategy=st.sampled_from(["linear", "linear", "merge"]))
+def test_a_chain_is_repaired_or_left_alone(case: Case, strategy: str) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        without_fresh_process(monkeypatch)
+        assert_repaired_or_refused(case, strategy)
+
+
+@settings(max_examples=4)
+@given(case=cases())
+def test_with_alembic_in_a_fresh_process(case: Case) -> None:
+    assert_repaired_or_refused(case)
+
+
+@pytest.mark.parametrize("strategy", ["linear", "merge"])
+@settings(max_examples=50)
+@given(data=st.data())
+def test_plain_chains_are_never_refused(strategy: str, data: st.DataObject) -> None:
+    """Without dependencies and labels there is a way, whatever people usually write."""
+    chain = data.draw(revisions(most=8))
+    files = {f"{item.revision}.py": spelled(data.draw, item, decoys=False) for item in chain}
+    case = Case(chain, files)
+    with written(case) as place, pytest.MonkeyPatch.context() as monkeypatch:
+        without_fresh_process(monkeypatch)
+        repair(place, strategy=strategy)
+        scripts, _ = alembics_view(place)
+        assert len(scripts.get_bases()) == len(scripts.get_heads()) == 1
+        assert_order_is_kept(case, place)
+        assert_only_parents_changed(case, place)
+
+
+# --- Faults that no repair mends -----------------------------------------------------------------
+
+BREAKING = {
+    "missing parent": "FC103",
+    "duplicate": "FC104",
+    "cycle": "FC105",
+    "unreadable": "FC106",
+    "missing dependency": "FC107",
+    "illegal id": "FC108",
+}
+
+
+def broken_file(data: st.DataObject, case: Case, fault: str) -> bytes:
+    some = data.draw(st.sampled_from(case.revisions)).revision
+    if fault == "unreadable":
+        return data.draw(st.sampled_from([b"revision = (\n", b"x = 1\n", b"\0", b"<<<<<<< HEAD\n"]))
+    broken = {
+        "missing parent": Rev("new", (some, "gone")),
+        "duplicate": Rev(some, ()),
+        "cycle": Rev("new", (some, "new")),
+        "missing dependency": Rev("new", (some,), depends_on=("gone",)),
+        "illegal id": Rev("a@b", (some,)),
+    }
+    return spelled(data.draw, broken[fault])
+
+
+@pytest.mark.parametrize("fault", BREAKING)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_what_cannot_be_mended_is_refused_by_name(fault: str, data: st.DataObject) -> None:
+    case = data.draw(cases())
+    files = {**case.files, "z_new.py": broken_file(data, case, fault)}
+    with written(replace(case, files=files)) as place:
+        before = tree(place)
+        with pytest.raises(ChainFixError) as caught:
+            repair(place)
+        assert BREAKING[fault] in caught.value.message
+        assert tree(place) == before

@@ -1,0 +1,203 @@
+"""What each command does with the disk, from reading to reporting, without its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_chainfix import store, workflows
+from flask_chainfix.errors import (
+    ChainFixError,
+    NotConfirmed,
+    NothingToUndo,
+    RepairInterrupted,
+    RepairRunning,
+    StaleSnapshot,
+)
+from flask_chainfix.model import Confirmation
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.runtime import Runtime, open_directory
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import Wishes
+from tests.disk import BROKEN, environment, migrations, tree
+
+TOOLS = Tools("program db", "program db fixchain")
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    """A broken chain on the disk."""
+    return open_directory(str(environment(tmp_path / "migrations", *BROKEN)))
+
+
+@pytest.fixture(autouse=True)
+def _confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alembic's word without a process for it: ``test_runtime`` is about that."""
+
+    def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+        found = store.read_snapshot(runtime.environment)[0].graph
+        if found.named_parents != expected.graph.named_parents:
+            raise NotConfirmed("another chain", "nothing")
+        return Confirmation("test", tuple(sorted(found.bases)), tuple(sorted(found.heads)), "", "")
+
+    monkeypatch.setattr("flask_chainfix.workflows.alembic.confirm", confirm)
+
+
+def planned(runtime: Runtime, **wishes: Any) -> Report:
+    return workflows.plan_repair(runtime, TOOLS, Wishes(**wishes))
+
+
+def healthy(runtime: Runtime) -> bool:
+    return not workflows.check(runtime, TOOLS, strict=True).findings
+
+
+def refused(error: type[ChainFixError], work: Any, *args: Any) -> ChainFixError:
+    with pytest.raises(error) as caught:
+        work(*args)
+    return caught.value
+
+
+def test_a_check_shows_the_repair_and_writes_nothing(runtime: Runtime) -> None:
+    before = tree(runtime.environment.directory)
+    report = workflows.check(runtime, TOOLS, strict=False)
+    assert report.exit_code == 1
+    assert report.plan is not None
+    assert report.plan == planned(runtime).plan
+    assert not report.done
+    assert tree(runtime.environment.directory) == before
+
+
+def test_a_repair_does_what_its_plan_says(runtime: Runtime) -> None:
+    report = planned(runtime)
+    assert report.after is not None
+    assert report.plan is not None
+    done = workflows.carry_out(runtime, report)
+    assert done.done
+    assert done.exit_code == 0
+    found = store.read_snapshot(runtime.environment)[0]
+    assert found.graph.named_parents == report.after.graph.named_parents
+    assert list(found.graph.order) == list(report.plan.order)
+    assert healthy(runtime)
+    assert planned(runtime).plan is None
+
+
+def test_a_plan_that_is_out_of_date_changes_nothing(runtime: Runtime) -> None:
+    report = planned(runtime)
+    edited = report.edits[-1].path
+    edited.write_bytes(edited.read_bytes() + b"# somebody was here\n")
+    before = migrations(runtime.environment.directory)
+    error = refused(StaleSnapshot, workflows.carry_out, runtime, report)
+    assert edited.name in error.message
+    assert migrations(runtime.environment.directory) == before
+
+
+def test_what_is_not_confirmed_is_put_back(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = migrations(runtime.environment.directory)
+
+    def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+        assert migrations(runtime.environment.directory) != before
+        raise NotConfirmed("no", "nothing")
+
+    monkeypatch.setattr("flask_chainfix.workflows.alembic.confirm", confirm)
+    refused(NotConfirmed, workflows.carry_out, runtime, planned(runtime))
+    assert migrations(runtime.environment.directory) == before
+    refused(NothingToUndo, workflows.plan_undo, runtime, TOOLS)
+
+
+def test_undo_gives_back_every_byte(runtime: Runtime) -> None:
+    before = migrations(runtime.environment.directory)
+    workflows.carry_out(runtime, planned(runtime, strategy="merge"))
+    report = workflows.plan_undo(runtime, TOOLS)
+    assert migrations(runtime.environment.directory) != before
+    done = workflows.carry_out_undo(runtime, report)
+    assert migrations(runtime.environment.directory) == before
+    assert done.done
+    assert done.before is not None
+    assert len(done.before.graph.bases) == 3
+    assert done.findings
+    refused(NothingToUndo, workflows.carry_out_undo, runtime, report)
+
+
+def test_undo_refuses_a_file_that_was_changed_since(runtime: Runtime) -> None:
+    report = planned(runtime)
+    workflows.carry_out(runtime, report)
+    path = report.edits[0].path
+    path.write_bytes(path.read_bytes() + b"# by hand\n")
+    changed = migrations(runtime.environment.directory)
+    error = refused(
+        StaleSnapshot, workflows.carry_out_undo, runtime, workflows.plan_undo(runtime, TOOLS)
+    )
+    assert path.name in error.message
+    assert migrations(runtime.environment.directory) == changed
+
+
+def interrupt(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave behind what a killed repair leaves: a journal that never came to its end."""
+    with monkeypatch.context() as patch:
+        patch.setattr("flask_chainfix.store.writing.put_back", lambda journal: None)
+        patch.setattr(
+            "flask_chainfix.workflows.alembic.confirm", lambda *_: (_ for _ in ()).throw(OSError())
+        )
+        with pytest.raises(ChainFixError):
+            workflows.carry_out(runtime, planned(runtime))
+
+
+def test_an_interrupted_repair_is_noticed_and_undone(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = migrations(runtime.environment.directory)
+    interrupt(runtime, monkeypatch)
+    half_way = tree(runtime.environment.directory)
+
+    (notice,) = workflows.check(runtime, TOOLS, strict=False).notices
+    assert "killed half-way" in notice
+    assert "program db fixchain undo" in notice
+    error = refused(RepairInterrupted, planned, runtime)
+    assert "program db fixchain undo" in error.remedy
+    assert tree(runtime.environment.directory) == half_way
+
+    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, TOOLS))
+    assert migrations(runtime.environment.directory) == before
+    assert workflows.check(runtime, TOOLS, strict=False).notices == ()
+    assert planned(runtime).plan is not None
+
+
+def test_one_repair_at_a_time(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = planned(runtime)
+    before = migrations(runtime.environment.directory)
+    with store.locked(runtime.environment.directory):
+        refused(RepairRunning, workflows.carry_out, runtime, report)
+    assert migrations(runtime.environment.directory) == before
+
+    interrupt(runtime, monkeypatch)
+    with store.locked(runtime.environment.directory):
+        (notice,) = workflows.check(runtime, TOOLS, strict=False).notices
+        assert "running" in notice
+        refused(RepairRunning, planned, runtime)
+
+
+@pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 1)])
+def test_strict_counts_warnings(tmp_path: Path, strict: bool, code: int) -> None:
+    place = environment(tmp_path / "migrations", "a", "b <- a", "c", "d <- b, c")
+    report = workflows.check(open_directory(str(place)), TOOLS, strict=strict)
+    assert report.exit_code == code
+    assert [finding.code for finding in report.findings] == ["FC101"]
+    assert (report.plan is not None) == strict
+
+
+def test_a_refusal_says_why_and_keeps_the_diagnosis(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", "a", "b <- gone", "c")
+    runtime = open_directory(str(place))
+    report = workflows.plan_repair(runtime, TOOLS, Wishes())
+    assert report.error is not None
+    assert report.exit_code == report.error.exit_code == 3
+    assert "FC103" in report.error.message
+    assert "program db fixchain repair" in report.error.remedy
+    assert {finding.code for finding in report.findings} >= {"FC101", "FC103"}
+    checked = workflows.check(runtime, TOOLS, strict=False)
+    assert (checked.exit_code, checked.error) == (1, None)
+    assert checked.obstacle is not None
