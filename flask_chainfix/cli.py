@@ -7,22 +7,34 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-from flask import g
-from flask.cli import ScriptInfo, with_appcontext
 
 from flask_chainfix import workflows
-from flask_chainfix.errors import CannotRead, ChainFixError, Declined, NeedsConsent
+from flask_chainfix.errors import (
+    CannotRead,
+    CannotWrite,
+    ChainFixError,
+    Declined,
+    Interrupted,
+    NeedsConsent,
+)
 from flask_chainfix.formats import Style, format_names, printable, render
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
 from flask_chainfix.strategies import Wishes, strategy_names
 
+if TYPE_CHECKING:
+    from flask.cli import ScriptInfo
+
 _OPENER = "flask_chainfix.opener"
 _strict_option = click.option(
-    "--strict", is_flag=True, help="Count warnings like errors; repair what they are about."
+    "--strict",
+    is_flag=True,
+    help="Count warnings like errors; also link bases that merge points already join.",
 )
 
 
@@ -103,9 +115,12 @@ def repair(
         report = workflows.plan_repair(runtime, tools, Wishes(**wishes))
         if report.plan is None or dry_run:
             return report
-        _show_before_asking(report, output_format, yes)
-        _ask("Make these changes?", yes)
-        return workflows.carry_out(runtime, report)
+        return _after_asking(
+            report,
+            output_format,
+            "" if yes else "Make these changes?",
+            lambda: workflows.carry_out(runtime, report),
+        )
 
     _run(context, output_format, work)
 
@@ -122,9 +137,12 @@ def undo(context: click.Context, yes: bool, output_format: str) -> None:
 
     def work(runtime: Runtime, tools: Tools) -> Report:
         report = workflows.plan_undo(runtime, tools)
-        _show_before_asking(report, output_format, yes)
-        _ask("Put these files back?", yes)
-        return workflows.carry_out_undo(runtime, report)
+        return _after_asking(
+            report,
+            output_format,
+            "" if yes else "Put these files back?",
+            lambda: workflows.carry_out_undo(runtime, report),
+        )
 
     _run(context, output_format, work)
 
@@ -138,10 +156,19 @@ def _run(
         report = work(runtime, tools)
     except ChainFixError as error:
         report = _failure(context, error)
+    except KeyboardInterrupt:
+        message = "interrupted; nothing was changed, or every file was put back"
+        report = _failure(context, Interrupted(message, "run the command again when you like"))
     except OSError as error:
         remedy = "see to it that the file can be read and written, then run the command again"
         report = _failure(context, CannotRead(str(error), remedy))
-    _echo(render(output_format, report, _style(sys.stdout)))
+    try:
+        _echo(render(output_format, report, _style(sys.stdout)))
+    except BrokenPipeError:
+        raise  # click ends quietly when nobody reads on
+    except OSError as error:
+        message = f"the result cannot be written: {error}"
+        report = _failure(context, CannotWrite(message, "send the output somewhere else"))
     if report.error is not None and output_format != "json":
         _echo(_error_text(report.error), err=True)
     context.exit(report.exit_code)
@@ -156,16 +183,25 @@ def _failure(context: click.Context, error: ChainFixError) -> Report:
     return Report(str(context.info_name), exit_code=error.exit_code, error=error)
 
 
-def _show_before_asking(report: Report, output_format: str, yes: bool) -> None:
+def _after_asking(
+    report: Report, output_format: str, question: str, act: Callable[[], Report]
+) -> Report:
+    """Show what would be done, ask unless there is no question, and do it."""
     if output_format == "text":
         _echo(render("text", report, _style(sys.stdout)))
-    elif not yes:
+    elif question:
         _echo(render("text", report, _style(sys.stderr)), err=True)
+    try:
+        if question:
+            _ask(question)
+        return act()
+    except ChainFixError as error:
+        if output_format == "text":  # the report has been shown
+            raise
+        return replace(report, exit_code=error.exit_code, error=error)
 
 
-def _ask(question: str, yes: bool) -> None:
-    if yes:
-        return
+def _ask(question: str) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
             "nobody can be asked here, and --yes was not given",
@@ -211,9 +247,9 @@ def _echo(text: str, err: bool = False) -> None:
 @click.group("fixchain")
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
 @click.pass_context
-@with_appcontext
 def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
+    _enter_app(context)
     context.meta[_OPENER] = lambda: _open_app(context, directory)
 
 
@@ -239,7 +275,20 @@ for _group in (app_group, main):
         _group.add_command(_command)
 
 
+def _enter_app(context: click.Context) -> None:
+    """What ``flask.cli.with_appcontext`` does; the console script runs without Flask imported."""
+    from flask import current_app
+    from flask.cli import ScriptInfo
+
+    if not current_app:
+        app = context.ensure_object(ScriptInfo).load_app()
+        context.with_resource(app.app_context())
+
+
 def _open_app(context: click.Context, directory: str | None) -> tuple[Runtime, Tools]:
+    from flask import g
+    from flask.cli import ScriptInfo
+
     directory = directory or g.get("directory")
     script_info = context.find_object(ScriptInfo)
     reopen: dict[str, Any] = {}
@@ -269,7 +318,10 @@ def _open_files(directory: str | None, config: str | None) -> tuple[Runtime, Too
     place = shlex.quote(config or directory or "")
     option = f" -c {place}" if config else f" -d {place}" if directory else ""
     if runtime.environment.uses_flask:
-        alembic = "flask db" + (f" -d {place}" if directory else "")
+        used = runtime.environment.directory
+        alembic = "flask db"
+        if used != Path("migrations").absolute():
+            alembic += f" -d {shlex.quote(os.path.relpath(used))}"
     else:
         alembic = "alembic" + (f" -c {place}" if config else "")
     return runtime, Tools(alembic, f"fixchain{option}")

@@ -28,6 +28,10 @@ class NoEnvironment(ChainFixError):
     """There is no migration environment where one was looked for."""
 
 
+class NoMigrations(ChainFixError):
+    """The environment holds no migration at all."""
+
+
 class BadConfiguration(ChainFixError):
     """The configuration (``alembic.ini``, ``pyproject.toml``, the app) cannot be used."""
 
@@ -49,7 +53,7 @@ class StaleSnapshot(ChainFixError):
 
 
 class CannotWrite(ChainFixError):
-    """Writing failed; every file was put back."""
+    """Something could not be written; the message says what that means for the files."""
 
 
 class RepairRunning(ChainFixError):
@@ -66,6 +70,10 @@ class NotConfirmed(ChainFixError):
 
 class NeedsConsent(ChainFixError):
     """Files would change, nobody can be asked, and ``--yes`` was not given."""
+
+
+class Interrupted(ChainFixError):
+    """The user stopped the command."""
 
 
 class NothingToUndo(ChainFixError):

@@ -64,11 +64,12 @@ class Graph:
     def missing_parents(self) -> Mapping[str, tuple[str, ...]]:
         """For each revision that names parents which no file has: those parents."""
         named = self.named_parents
-        return {
-            revision: tuple(parent for parent in parents if parent not in named)
-            for revision, parents in named.items()
-            if not all(parent in named for parent in parents)
-        }
+        missing: dict[str, tuple[str, ...]] = {}
+        for revision, parents in named.items():
+            for parent in parents:
+                if parent not in named:
+                    missing[revision] = (*missing.get(revision, _NONE), parent)
+        return missing
 
     @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:

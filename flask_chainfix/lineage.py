@@ -1,7 +1,8 @@
 """Which bases and heads belong together, and which are meant to stand apart.
 
 Alembic supports several lineages on purpose: bases with a branch label, a base in a version
-location of its own, lineages tied by ``depends_on``, branches that each carry a label. These
+location of its own, lineages tied by ``depends_on``, branches that each carry a label (one label
+says nothing about the other branch: that may well be an accident). These
 are left alone. All other bases should be one, and so should the heads of each lineage.
 """
 
@@ -52,16 +53,41 @@ def find_lineages(snapshot: Snapshot) -> Lineages:
     main = Lineage(None, "main")
     if len(bases) <= 1 and len(heads) <= 1:
         return Lineages(main if bases else None, bases, True, dict.fromkeys(graph, main))
+    labelled = _labelled_starts(snapshot)
     if len(bases) > 1:
         bases = _by_descendants(snapshot)
-        apart = _intended(snapshot, bases)
+        apart = _intended(snapshot, bases, labelled)
     else:
         apart = frozenset()
     # Where all are apart, the largest stands for the main one.
     regular = tuple(base for base in bases if base not in apart) or bases[:1]
     apart = apart.difference(regular)
     joined = sum(not set(piece).isdisjoint(regular) for piece in graph.pieces) <= 1
-    return Lineages(main if bases else None, regular, joined, _by_revision(snapshot, main, apart))
+    by_revision = _by_revision(snapshot, main, apart, labelled)
+    return Lineages(main if bases else None, regular, joined, by_revision)
+
+
+def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:
+    """The revisions at which labelled branches begin.
+
+    As in Alembic a label belongs to the whole branch: it reaches down from the revision that
+    declares it to the branch point or base. A computed label is a label, too.
+    """
+    graph = snapshot.graph
+    starts: set[str] = set()
+    seen: set[str] = set()
+    for declaring in graph:
+        if declaring not in graph.labels and snapshot.header(declaring).branch_labels is not None:
+            continue
+        revision = declaring
+        while revision not in seen:
+            seen.add(revision)
+            parents = graph.parents[revision]
+            if len(parents) != 1 or len(graph.children[parents[0]]) > 1:
+                starts.add(revision)
+                break
+            revision = parents[0]
+    return frozenset(starts)
 
 
 def _by_descendants(snapshot: Snapshot) -> tuple[str, ...]:
@@ -70,12 +96,13 @@ def _by_descendants(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(sorted(graph.bases, key=lambda base: -count[base]))
 
 
-def _intended(snapshot: Snapshot, bases: tuple[str, ...]) -> frozenset[str]:
+def _intended(
+    snapshot: Snapshot, bases: tuple[str, ...], labelled: frozenset[str]
+) -> frozenset[str]:
     """The bases that are there on purpose."""
     graph, environment = snapshot.graph, snapshot.environment
-    apart = {base for base in bases if base in graph.labels}
+    apart = set(labelled.intersection(bases))
     apart.update(environment.settings.intended_bases.intersection(bases))
-    apart.update(base for base in bases if snapshot.header(base).branch_labels is None)
     if len(environment.version_locations) > 1:
         homes = {base: snapshot.version_location(snapshot.file(base).path) for base in bases}
         alone = list(homes.values())
@@ -95,7 +122,9 @@ def _intended(snapshot: Snapshot, bases: tuple[str, ...]) -> frozenset[str]:
     return frozenset(apart)
 
 
-def _by_revision(snapshot: Snapshot, main: Lineage, apart: frozenset[str]) -> Mapping[str, Lineage]:
+def _by_revision(
+    snapshot: Snapshot, main: Lineage, apart: frozenset[str], labelled: frozenset[str]
+) -> Mapping[str, Lineage]:
     graph = snapshot.graph
     lineages: dict[str, Lineage] = {}
     for revision in graph.order:
@@ -106,18 +135,12 @@ def _by_revision(snapshot: Snapshot, main: Lineage, apart: frozenset[str]) -> Ma
             lineage = _merged(lineage, other, main)
         if revision in apart:
             lineage = Lineage(None, revision)
-        elif parents and _starts_branch(snapshot, revision):
+        elif revision in labelled and any(
+            len(labelled.intersection(graph.children[parent])) > 1 for parent in parents
+        ):
             lineage = Lineage(lineage, revision, lineage.depth + 1)
         lineages[revision] = lineage
     return lineages
-
-
-def _starts_branch(snapshot: Snapshot, revision: str) -> bool:
-    """Whether a revision is labelled right behind a branch point, which sets its branch apart."""
-    graph = snapshot.graph
-    if revision not in graph.labels and snapshot.header(revision).branch_labels is not None:
-        return False
-    return any(len(graph.children[parent]) > 1 for parent in graph.parents[revision])
 
 
 def _merged(one: Lineage, other: Lineage, main: Lineage) -> Lineage:

@@ -131,6 +131,8 @@ class Finding:
     Attributes:
         code: stable, ``FC101`` for example; its meaning never changes.
         name: the code in words, ``multiple-bases`` for example.
+        noun: what was found, ``base`` for example.
+        number: how many of it.
         severity: how bad it is here.
         message: what is wrong, one sentence.
         breaks: what stops working because of it.
@@ -142,6 +144,8 @@ class Finding:
 
     code: str
     name: str
+    noun: str
+    number: int
     severity: Severity
     message: str
     breaks: str

@@ -78,11 +78,9 @@ class Snapshot:
         return tuple(location(file, name) for file in self.files_by_revision[revision])
 
     def version_location(self, path: Path) -> Path:
-        """The version location that a file belongs to."""
-        for directory in self.environment.version_locations:
-            if directory in path.parents:
-                return directory
-        return path.parent
+        """The version location that a file belongs to; of nested ones the innermost."""
+        around = [place for place in self.environment.version_locations if place in path.parents]
+        return max(around, key=lambda place: len(place.parts), default=path.parent)
 
     def after(self, edits: Iterable[Edit]) -> Snapshot:
         """The snapshot as it would be once the edits were made; nothing is written."""

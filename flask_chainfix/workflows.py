@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
@@ -9,11 +10,12 @@ from flask_chainfix import store
 from flask_chainfix.errors import (
     CannotPlan,
     CannotRewrite,
+    NoMigrations,
     NothingToUndo,
     RepairInterrupted,
     RepairRunning,
 )
-from flask_chainfix.model import Severity
+from flask_chainfix.model import Finding, Severity
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import diagnose
 from flask_chainfix.runtime import Runtime
@@ -21,16 +23,13 @@ from flask_chainfix.strategies import Wishes, edits_for, make_plan
 
 
 def check(runtime: Runtime, tools: Tools, *, strict: bool) -> Report:
-    """Diagnose the chain, and show what a repair would make of it."""
-    snapshot, notices = store.read_snapshot(runtime.environment)
-    report = Report(
-        "check",
-        tools=tools,
-        strict=strict,
-        before=snapshot,
-        findings=diagnose(snapshot),
-        notices=notices + _interruption(runtime, tools),
-    )
+    """Diagnose the chain, and show what a repair would make of it.
+
+    Raises:
+        NoMigrations: there is nothing to check.
+    """
+    report = _diagnosed(runtime, "check", tools, strict)
+    report = replace(report, notices=report.notices + _interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
     return _planned(runtime, report, Wishes(strict=strict))
@@ -44,19 +43,11 @@ def plan_repair(runtime: Runtime, tools: Tools, wishes: Wishes) -> Report:
         an error where a plan is refused.
 
     Raises:
+        NoMigrations: there is nothing to repair.
         RepairInterrupted, RepairRunning: an earlier repair is not at its end.
     """
     _refuse_interrupted(runtime, tools)
-    snapshot, notices = store.read_snapshot(runtime.environment)
-    report = Report(
-        "repair",
-        tools=tools,
-        strict=wishes.strict,
-        before=snapshot,
-        findings=diagnose(snapshot),
-        notices=notices,
-    )
-    report = _planned(runtime, report, wishes)
+    report = _planned(runtime, _diagnosed(runtime, "repair", tools, wishes.strict), wishes)
     if report.plan is not None:
         report = replace(report, exit_code=1)
     if report.obstacle is not None:
@@ -112,15 +103,35 @@ def carry_out_undo(runtime: Runtime, report: Report) -> Report:
     return replace(report, before=snapshot, findings=diagnose(snapshot), notices=notices, done=True)
 
 
+def _diagnosed(runtime: Runtime, command: str, tools: Tools, strict: bool) -> Report:
+    snapshot, notices = store.read_snapshot(runtime.environment)
+    if not snapshot.files:
+        places = ", ".join(str(place) for place in runtime.environment.version_locations)
+        raise NoMigrations(
+            f"there are no migrations in {places}",
+            f"check that this is the right directory; `{tools.alembic} migrate` or `{tools.alembic}"
+            " revision` writes the first one",
+        )
+    findings = diagnose(snapshot)
+    unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        notices += (f"intended_bases in the settings names {names}, which is not a base",)
+    heads = snapshot.graph.heads
+    if len(heads) > 1 and not any(finding.severity is Severity.ERROR for finding in findings):
+        way = f"`{tools.alembic} upgrade heads` goes to all of them"
+        notices += (f"{len(heads)} heads are kept apart on purpose; {way}",)
+    return Report(
+        command, tools=tools, strict=strict, before=snapshot, findings=findings, notices=notices
+    )
+
+
 def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     """The report with a plan that our own rules and Alembic's graph have both accepted.
 
     Without a plan where nothing needs one; with an obstacle where none can be made.
     """
-    broken = any(
-        finding.repairable or finding.severity is Severity.ERROR for finding in report.counting
-    )
-    if not broken and not wishes.attach and wishes.root is None:
+    if not _to_mend(report) and not wishes.attach and wishes.root is None:
         return report
     before = report.before
     assert before is not None
@@ -140,24 +151,46 @@ def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     return replace(report, plan=plan, edits=edits, after=after)
 
 
+def _to_mend(report: Report) -> tuple[Finding, ...]:
+    """The findings that a repair mends, or is refused for."""
+    return tuple(
+        finding
+        for finding in report.counting
+        if finding.repairable or finding.severity is Severity.ERROR
+    )
+
+
 def _refuse_unrepairable(report: Report) -> None:
-    blocking = [finding for finding in report.counting if not finding.repairable]
-    errors = [finding for finding in blocking if finding.severity is Severity.ERROR]
-    if errors:
-        codes = ", ".join(sorted({f"{finding.code} {finding.name}" for finding in errors}))
+    assert report.before is not None
+    ignored = [
+        finding
+        for finding in diagnose(report.before, ignored=True)
+        if finding.severity is Severity.ERROR
+    ]
+    if ignored:
         raise CannotPlan(
-            f"the chain cannot be relinked while it has {codes}",
+            f"the settings ignore {_codes(ignored)}, and what is ignored cannot be planned around",
+            "take it out of ignore; bases that are meant to stand apart go into intended_bases",
+        )
+    blocking = [finding for finding in _to_mend(report) if not finding.repairable]
+    if blocking:
+        raise CannotPlan(
+            f"the chain cannot be relinked while it has {_codes(blocking)}",
             f"correct what the findings say, then run `{report.tools.fixchain} repair` again",
         )
 
 
 def _refuse_unhealthy(expected: Report) -> None:
-    left = [finding for finding in expected.counting if finding.repairable]
+    left = _to_mend(expected)
     if left:
         raise CannotPlan(
-            f"no plan was found that mends the chain: {left[0].message}",
+            f"the planned chain would still have a fault: {left[0].message}",
             "say with --attach REVISION=PARENT where the pieces belong",
         )
+
+
+def _codes(findings: Sequence[Finding]) -> str:
+    return ", ".join(sorted({f"{finding.code} {finding.name}" for finding in findings}))
 
 
 def _refuse_interrupted(runtime: Runtime, tools: Tools) -> None:

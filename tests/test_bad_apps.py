@@ -134,13 +134,15 @@ def test_recursive_version_locations(project: Path, recursive: str, number: int)
 
 @pytest.mark.skipif(ALEMBIC < (1, 16), reason="Alembic does not know pyproject.toml yet")
 def test_pyproject(project: Path) -> None:
-    (project / "pyproject.toml").write_text(
+    settings = project / "pyproject.toml"
+    settings.write_text(
         '[tool.alembic]\nscript_location = "%(here)s/migrations"\n'
         '[tool.fixchain]\nignore = ["FC101"]\n'
     )
     ended = run("fixchain", "-c", "pyproject.toml", "check", "--format", "json", cwd=project)
     codes = {finding["code"] for finding in json.loads(ended.stdout)["findings"]}
     assert codes == {"FC102"}
+    settings.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n')
     repaired = run("fixchain", "-c", "pyproject.toml", "repair", "--yes", cwd=project)
     assert repaired.returncode == 0
     assert run("fixchain", "-c", "pyproject.toml", "check", cwd=project).returncode == 0

@@ -192,7 +192,7 @@ def test_configuration(
 def test_broken_toml(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.alembic\n")
     expect(
-        Stop("BadConfiguration", "pyproject.toml cannot be used: ", "correct it"),
+        Stop("BadConfiguration", "pyproject.toml", "lembic"),
         "-c", "pyproject.toml", "check", cwd=project,
     )  # fmt: skip
 

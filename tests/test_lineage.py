@@ -83,17 +83,22 @@ def test_bases_that_the_settings_name_do_not_count() -> None:
     [
         (("a", "b <- a", "c <- a"), [["b", "c"]]),
         (("a", "b <- a", "z"), [["b", "z"]]),
-        # Branches that begin with a label …
+        # Branches that each begin with a label …
         (("a", "e <- a @expand", "c <- a @contract"), [["c"], ["e"]]),
         (("a", "e <- a @expand", "f <- e", "g <- e"), [["f", "g"]]),
-        (("a", "b <- a", "e <- a @expand", "f <- e", "g <- e"), [["b"], ["f", "g"]]),
+        (("a", "b <- a @main", "e <- a @expand", "f <- e", "g <- e"), [["b"], ["f", "g"]]),
+        (("a", "b <- a", "c <- b @x", "d <- a", "e <- d @y"), [["c"], ["e"]]),
+        # … one label says nothing of the branch beside it …
+        (("a", "b <- a", "e <- a @expand", "f <- e", "g <- e"), [["b", "f", "g"]]),
         # … a label where nothing branches sets nothing apart …
         (("a", "e <- a @expand", "f <- e", "g <- a", "m <- f, g", "h <- m @late"), [["h"]]),
         (("a", "e <- a @x", "b <- e", "c <- e"), [["b", "c"]]),
+        (("a", "b <- a", "c <- b @x", "d <- a"), [["c", "d"]]),
         # … a branch of a branch, and what merges is one again.
-        (("a", "b <- a", "e <- a @x", "f <- e", "g <- e @y"), [["b"], ["f"], ["g"]]),
+        (("a", "b <- a", "e <- a @x", "f <- e", "g <- e @y"), [["b", "f", "g"]]),
+        (("a", "b <- a @z", "e <- a @x", "f <- e @v", "g <- e @y"), [["b"], ["f"], ["g"]]),
         (("a", "b <- a", "e <- a @x", "m <- b, e", "c <- a"), [["c", "m"]]),
-        (("a", "b <- a", "e <- a @x", "f <- e", "g <- e @y", "m <- f, g"), [["b"], ["m"]]),
+        (("a", "b <- a", "e <- a @x", "f <- e", "g <- e @y", "m <- f, g"), [["b", "m"]]),
         # Lineages with a base of their own.
         (("a", "b <- a", "c <- a", "p @x", "q <- p", "r <- p"), [["b", "c"], ["q", "r"]]),
         (("a", "p @x", "m <- a, p", "b <- a"), [["b", "m"]]),
@@ -106,7 +111,9 @@ def test_heads_that_should_be_one(specs: tuple[str, ...], groups: list[list[str]
 
 def test_a_branch_whose_label_is_computed_is_set_apart() -> None:
     computed = b"revision = 'x'\ndown_revision = 'a'\nbranch_labels = (cli.EXPAND,)\n"
-    assert head_groups(chain("a", "b <- a", extra={"x.py": computed})) == [["b"], ["x"]]
+    extra = {"x.py": computed}
+    assert head_groups(chain("a", "b <- a @contract", extra=extra)) == [["b"], ["x"]]
+    assert head_groups(chain("a", "b <- a", extra=extra)) == [["b", "x"]]
 
 
 def test_broken_chains_have_lineages_too() -> None:

@@ -30,7 +30,7 @@ from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies import Wishes
 from tests.disk import ENV_PY, SCRIPT_MAKO, tree
 from tests.shapes import DECOY_ENDINGS
-from tests.strategies_oracle import all_ancestors, revisions
+from tests.strategies_oracle import all_ancestors, redundant_parents, revisions
 from tests.support import Rev
 
 # --- Files of every shape ------------------------------------------------------------------------
@@ -195,6 +195,9 @@ def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
             assert refusal.remedy
             assert tree(place) == before
             return
+        if snapshot.graph.floating:  # what a file computes cannot be judged, so nothing is done
+            assert tree(place) == before
+            return
         assert_one_chain(place, snapshot)
         assert_order_is_kept(case, place)
         assert_only_parents_changed(case, place)
@@ -216,11 +219,13 @@ def assert_one_chain(place: Path, before: Snapshot) -> None:
 
 
 def assert_order_is_kept(case: Case, place: Path) -> None:
-    """Whatever ran before a revision still runs before it."""
-    old = all_ancestors({item.revision: item.parents for item in case.revisions})
-    new = all_ancestors(alembics_view(place)[1])
+    """Whatever ran before a revision still runs before it; no merge point is spoilt."""
+    before = {item.revision: item.parents for item in case.revisions}
+    after = alembics_view(place)[1]
+    old, new = all_ancestors(before), all_ancestors(after)
     for revision, ancestors in old.items():
         assert ancestors <= new[revision]
+    assert redundant_parents(after) == set()
 
 
 def assert_only_parents_changed(case: Case, place: Path) -> None:
@@ -229,7 +234,7 @@ def assert_only_parents_changed(case: Case, place: Path) -> None:
         assert now == data or bytes_outside(now, name) == bytes_outside(data, name)
 
 
-QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=70, suppress_health_check=[HealthCheck.too_slow])
 
 
 @QUICK

@@ -185,8 +185,10 @@ def test_intended_lineages_that_merge_with_each_other_stay_apart_from_the_main_o
     assert codes(chain("a", "p @payments", "q @quotes", "m <- p, q")) == []
 
 
-def test_a_labelled_branch_is_no_second_head() -> None:
-    assert codes(chain("a", "b <- a", "f <- a @feature")) == []
+def test_branches_that_each_have_a_label_are_no_second_heads() -> None:
+    assert codes(chain("a", "b <- a @main", "f <- a @feature")) == []
+    assert codes(chain("a", "b <- a", "f <- a @feature")) == ["FC102"]
+    assert codes(chain("a", "b <- a", "e <- a @x", "f <- a @y")) == ["FC102"]
     assert codes(chain("a", "b <- a", "f <- a @feature", "m <- b, f")) == []
 
 
@@ -349,6 +351,7 @@ def test_the_longest_id_that_fits() -> None:
         ("a", ("a",), False),
         ("", ("a",), True),
         ("b", ("a",), True),
+        ("a, b", ("a",), True),
         ("a, b", ("a", "b"), False),
         ("b,a", ("a", "b"), False),
         ("('a', 'b')", ("a", "b"), False),

@@ -129,6 +129,15 @@ def test_a_disk_that_takes_little_at_a_time(place: Path, monkeypatch: pytest.Mon
         assert path.read_bytes() == after
 
 
+def test_a_link_stays_a_link(place: Path) -> None:
+    path, link = place / "versions" / "a_add_a.py", place / "versions" / "link.py"
+    link.symlink_to(path.name)
+    before = path.read_bytes()
+    with store.locked(place), store.changed_files(place, [Edit(link, before, b"new")]):
+        pass
+    assert (os.readlink(link), path.read_bytes()) == (path.name, b"new")
+
+
 # --- What is refused -----------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from flask_chainfix import store, workflows
 from flask_chainfix.errors import (
+    CannotPlan,
     ChainFixError,
     NotConfirmed,
     NothingToUndo,
@@ -81,6 +82,18 @@ def test_a_repair_does_what_its_plan_says(runtime: Runtime) -> None:
     assert list(found.graph.order) == list(report.plan.order)
     assert healthy(runtime)
     assert planned(runtime).plan is None
+
+
+def test_a_plan_that_alembic_would_not_load_is_refused(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def foresee(snapshot: Snapshot) -> None:
+        assert len(snapshot.graph.bases) == 1
+        raise CannotPlan("Alembic would not load it", "nothing")
+
+    monkeypatch.setattr("flask_chainfix.workflows.alembic.foresee", foresee)
+    report = planned(runtime)
+    assert (report.exit_code, report.plan, report.edits) == (3, None, ())
 
 
 def test_a_plan_that_is_out_of_date_changes_nothing(runtime: Runtime) -> None:

@@ -43,11 +43,12 @@ def steps_after_repair(report: Report) -> list[Step]:
     """The way from a repair to its commit."""
     alembic = report.tools.alembic
     assert report.before is not None
+    head = "head" if len((report.after or report.before).graph.heads) == 1 else "heads"
     directory = shown_path(report.before.environment.directory)
     return [
         Step(
             "Test the chain up and down on an empty database, not on one with data:",
-            (f"{alembic} upgrade head", f"{alembic} downgrade base", f"{alembic} upgrade head"),
+            (f"{alembic} upgrade {head}", f"{alembic} downgrade base", f"{alembic} upgrade {head}"),
         ),
         Step(
             "Commit it, and tell everybody whose database has run these migrations:",

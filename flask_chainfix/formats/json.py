@@ -8,7 +8,7 @@ from typing import Any
 from flask_chainfix.errors import ChainFixError
 from flask_chainfix.formats.registry import Style, format_, shown_path
 from flask_chainfix.model import Confirmation, Finding, Plan, Reason
-from flask_chainfix.report import Report
+from flask_chainfix.report import Report, Tools
 
 SCHEMA_VERSION = 1
 
@@ -30,24 +30,25 @@ def _document(report: Report) -> dict[str, Any]:
         "revisions": len(graph) if graph is not None else None,
         "bases": sorted(graph.bases) if graph is not None else None,
         "heads": sorted(graph.heads) if graph is not None else None,
-        "findings": [_finding(finding) for finding in report.findings]
+        "findings": [_finding(finding, report.tools) for finding in report.findings]
         if snapshot is not None
         else None,
         "plan": _plan(report.plan) if report.plan else None,
         "verified": _confirmation(report.confirmation) if report.confirmation else None,
+        "restored": [shown_path(path) for path in report.restored] or None,
         "journal": shown_path(report.journal) if report.journal else None,
         "notices": list(report.notices),
         "error": _error(report.error) if report.error else None,
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
     return {
         "code": finding.code,
         "name": finding.name,
         "severity": finding.severity.value,
         "message": finding.message,
-        "breaks": finding.breaks,
+        "breaks": finding.breaks.replace("{alembic}", tools.alembic),
         "hint": finding.hint,
         "revisions": list(finding.revisions),
         "locations": [

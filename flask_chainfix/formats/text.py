@@ -21,6 +21,8 @@ from flask_chainfix.rules.wording import count
 _INDENT = 2
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_PLACES = 12
+_SHOWN_LINES = 20
+_TO_ASCII = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
 
 
 @format_("text")
@@ -88,9 +90,6 @@ class _Page:
         self._console.print(line, soft_wrap=True)
 
 
-_TO_ASCII = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
-
-
 def _diagnosis(page: _Page, report: Report) -> None:
     broken = any(finding.severity is Severity.ERROR for finding in report.findings)
     page.line(verdict(report), style="bold red" if broken else "bold green")
@@ -121,7 +120,7 @@ def _finding(page: _Page, report: Report, finding: Finding) -> None:
     title = Text(finding.severity.value, _COLORS[finding.severity])
     title.append(f"  {finding.code} {finding.name}  ", "bold").append(printable(finding.message))
     page.line(title, _INDENT)
-    breaks = finding.breaks.replace("flask db", report.tools.alembic)
+    breaks = finding.breaks.replace("{alembic}", report.tools.alembic)
     page.line(f"breaks: {breaks}", 2 * _INDENT)
     for place in finding.locations[:_SHOWN_PLACES]:
         line = "" if place.line is None else f":{place.line}"
@@ -190,8 +189,7 @@ def _undo(page: _Page, report: Report) -> None:
         page.line("The files are as they were before the repair.", style="bold green")
         page.line(verdict(report))
         return
-    assert report.journal is not None
-    page.line(f"The repair of {report.journal.stem} is undone in")
+    page.line("Undoing the last repair puts back:")
     for path in report.restored:
         page.verbatim(f"{' ' * _INDENT}{shown_path(path)}", "cyan")
 
@@ -208,9 +206,6 @@ def _confirmation(page: _Page, report: Report, confirmation: Confirmation) -> No
             page.verbatim(f"{' ' * _INDENT}{line}")
         if len(lines) > _SHOWN_LINES:
             page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", _INDENT, "dim")
-
-
-_SHOWN_LINES = 20
 
 
 def _diff_style(line: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
@@ -15,6 +15,7 @@ from flask_chainfix.snapshot import Snapshot
     "FC101",
     "multiple-bases",
     Severity.ERROR,
+    noun="base",
     breaks="a new database gets the bases in an order of Alembic's own, and can stop half-way",
     repairable=True,
 )
@@ -42,6 +43,7 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
             "nothing needs to be done; repair --strict links them into one chain",
             bases,
             locations,
+            len(bases),
             Severity.WARNING,
             "nothing by itself: Alembic can use the chain, in an order of its own",
         )
@@ -52,6 +54,7 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
             " apart get a branch label, or are listed as intended_bases",
             bases,
             locations,
+            len(bases),
         )
 
 
@@ -59,8 +62,9 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     "FC102",
     "multiple-heads",
     Severity.ERROR,
-    breaks="flask db upgrade stops with “Multiple head revisions are present for given"
-    " argument 'head'”, and flask db migrate stops too",
+    noun="head",
+    breaks="“{alembic} upgrade” stops with “Multiple head revisions are present for given"
+    " argument 'head'”, and no new migration can be made",
     repairable=True,
 )
 def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
@@ -74,21 +78,32 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
     heads = snapshot.graph.heads
     if len(heads) < 2:
         return
-    by_revision = find_lineages(snapshot).by_revision
-    groups: dict[Lineage, list[str]] = {}
-    for head in heads:
-        groups.setdefault(by_revision[head], []).append(head)
-    for group in groups.values():
+    for group in _groups(heads, find_lineages(snapshot).by_revision):
         unexplained = _heads_of_their_own(snapshot, group)
         if len(unexplained) > 1:
             yield Fault(
                 f"{count(len(unexplained), 'head')} where there should be one:"
                 f" {listing(unexplained)}",
                 "repair links them into one chain, or joins them with a merge revision"
-                " (--strategy merge)",
+                " (--strategy merge); branches that are meant to stand apart each get a label",
                 unexplained,
                 [place for head in unexplained for place in snapshot.locations(head, "revision")],
+                len(unexplained),
             )
+
+
+def _groups(heads: Iterable[str], by_revision: Mapping[str, Lineage]) -> Iterator[list[str]]:
+    """The heads that should be one: of one lineage, or of one and the branches apart from it."""
+    groups: dict[Lineage, list[str]] = {}
+    for head in heads:
+        groups.setdefault(by_revision[head], []).append(head)
+    for lineage in list(groups):
+        below = lineage.parent
+        while below is not None and below not in groups:
+            below = below.parent
+        if below is not None:
+            groups[below].extend(groups[lineage])
+    yield from groups.values()
 
 
 def _heads_of_their_own(snapshot: Snapshot, heads: list[str]) -> list[str]:
@@ -117,7 +132,8 @@ def _heads_of_their_own(snapshot: Snapshot, heads: list[str]) -> list[str]:
     "FC105",
     "cycle",
     Severity.ERROR,
-    breaks="every flask db command stops with a traceback (CycleDetected)",
+    noun="cycle",
+    breaks="every “{alembic}” command stops with a traceback (CycleDetected)",
 )
 def cycle(snapshot: Snapshot) -> Iterator[Fault]:
     """Revisions run after each other in a circle, so none of them can run at all.
@@ -146,6 +162,7 @@ def cycle(snapshot: Snapshot) -> Iterator[Fault]:
     "FC112",
     "redundant-parent",
     Severity.WARNING,
+    noun="redundant parent",
     breaks="nothing by itself: Alembic runs the chain, but shows a branch that is none",
 )
 def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:

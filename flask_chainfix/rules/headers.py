@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from flask_chainfix.model import Header, Location, MigrationFile, ProblemKind, Severity
@@ -14,6 +13,7 @@ from flask_chainfix.source import line_of
 # alembic_version.version_num is VARCHAR(32).
 LONGEST_ID = 32
 _ILLEGAL = frozenset("@-+:")
+_NO_IDS = frozenset({"", "base"})
 _BASE_WORDS = frozenset({"", "none", "<base>", "base"})
 
 
@@ -21,7 +21,8 @@ _BASE_WORDS = frozenset({"", "none", "<base>", "base"})
     "FC106",
     "unreadable-migration",
     Severity.ERROR,
-    breaks="every flask db command stops, because Alembic loads every file of the directory",
+    noun="unreadable file",
+    breaks="every “{alembic}” command stops, because Alembic loads every file of the directory",
 )
 def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
     """A file in the version location cannot be loaded by Alembic.
@@ -42,17 +43,19 @@ def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
     "FC108",
     "invalid-revision-id",
     Severity.ERROR,
-    breaks="every flask db command stops, because Alembic refuses the id",
+    noun="invalid id",
+    breaks="every “{alembic}” command stops, because Alembic refuses the id",
 )
 def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
     """An id is empty, is not a string, or holds a character that Alembic keeps for itself.
 
-    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`.
+    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`, and `base` is
+    one itself.
     """
     for revision in snapshot.graph:
-        illegal = _ILLEGAL.intersection(revision)
-        if illegal or not revision:
-            what = f"holds {' '.join(sorted(illegal))}" if illegal else "is empty"
+        if revision in _NO_IDS or not _ILLEGAL.isdisjoint(revision):
+            illegal = _ILLEGAL.intersection(revision)
+            what = f"holds {' '.join(sorted(illegal))}" if illegal else "means no revision"
             yield Fault(
                 f"the id {revision!r} {what}",
                 "give the revision an id of letters, digits and underscores, also where other"
@@ -75,7 +78,9 @@ def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
     "FC109",
     "revision-id-too-long",
     Severity.WARNING,
-    breaks="flask db upgrade fails on PostgreSQL and MySQL when it stores the id; SQLite hides it",
+    noun="long id",
+    breaks="“{alembic} upgrade” fails on PostgreSQL and MySQL, which cannot store the id; SQLite"
+    " hides it",
 )
 def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
     """An id is longer than 32 characters, the size of `alembic_version.version_num`."""
@@ -94,6 +99,7 @@ def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
     "FC110",
     "computed-header",
     Severity.WARNING,
+    noun="computed header",
     breaks="nothing in Alembic; but what is computed cannot be judged or changed from outside",
 )
 def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
@@ -110,7 +116,9 @@ def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
                 + "; ".join(f"{problem.name} {problem.detail}" for problem in computed),
                 "write the value itself, if this file is to be judged and repaired",
                 _ids(header),
-                [Location(file.path, line_of(file.data, problem.offset)) for problem in computed],
+                dict.fromkeys(
+                    Location(file.path, line_of(file.data, problem.offset)) for problem in computed
+                ),
             )
 
 
@@ -118,6 +126,7 @@ def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
     "FC111",
     "stale-docstring",
     Severity.WARNING,
+    noun="stale docstring",
     breaks="nothing in Alembic; but people read the wrong parent",
 )
 def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
@@ -143,7 +152,7 @@ def _revises(text: str, parents: tuple[str, ...]) -> bool:
         return text.strip().lower() in _BASE_WORDS
     if len(parents) == 1 and text == parents[0]:
         return True
-    return {name.strip(" \t'\"()") for name in re.split(r",", text)} - {""} == set(parents)
+    return {name.strip(" \t'\"()") for name in text.split(",")} - {""} == set(parents)
 
 
 def _with_problems(snapshot: Snapshot) -> Iterator[tuple[MigrationFile, Header]]:

@@ -11,10 +11,10 @@ from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
 
-_KEY_ERROR = "every flask db command stops with a traceback (KeyError)"
+_KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
 
 
-@rule("FC103", "missing-down-revision", Severity.ERROR, breaks=_KEY_ERROR)
+@rule("FC103", "missing-down-revision", Severity.ERROR, noun="missing parent", breaks=_KEY_ERROR)
 def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration names a parent that no file has.
 
@@ -38,7 +38,7 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
             )
 
 
-@rule("FC107", "missing-dependency", Severity.ERROR, breaks=_KEY_ERROR)
+@rule("FC107", "missing-dependency", Severity.ERROR, noun="missing dependency", breaks=_KEY_ERROR)
 def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration's `depends_on` names a revision or branch label that does not exist here.
 
@@ -50,8 +50,9 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
         for file in snapshot.files
         if isinstance(file.reading, Header)
     )
+    explained = _ids_that_may_exist(snapshot)
     for revision, missing in snapshot.graph.missing_dependencies.items():
-        unexplained = [name for name in missing if name not in _ids_that_may_exist(snapshot)]
+        unexplained = [name for name in missing if name not in explained]
         if unexplained and labels_are_known:
             yield Fault(
                 f"{revision} depends on {listing(unexplained)}, which no migration has",
@@ -65,7 +66,9 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
     "FC104",
     "duplicate-revision",
     Severity.ERROR,
-    breaks="Alembic loads only the last of the files, without an error, and flask db history fails",
+    noun="duplicate id",
+    breaks="Alembic loads only the last of the files, without saying so, and “{alembic} history”"
+    " fails",
 )
 def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
     """Several files have the same revision id.
@@ -91,7 +94,8 @@ def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
     "FC113",
     "duplicate-branch-label",
     Severity.ERROR,
-    breaks="every flask db command stops with “Branch name … already used by revision …”",
+    noun="duplicate label",
+    breaks="every “{alembic}” command stops with “Branch name … already used by revision …”",
 )
 def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
     """Two revisions declare the same branch label, or a label is also a revision id.
@@ -157,9 +161,9 @@ class _Lookalikes:
 
     def describe(self, missing: str) -> str:
         """Say what the id looks like; ``""`` where it looks like nothing that is there."""
-        for revision, label in self._labels():
-            if label == missing:
-                return f"it is a branch label, of {revision}"
+        owners = self._snapshot.graph.labelled.get(missing)
+        if owners:
+            return f"it is a branch label, of {owners[0]}"
         same = self._folded_ids.get(_fold(missing), [])
         if len(same) == 1:
             return f"it differs only in case or spaces from {same[0]!r}"
@@ -172,17 +176,17 @@ class _Lookalikes:
             return f"it is the beginning of {longer[0]!r}"
         return ""
 
-    def _labels(self) -> Iterator[tuple[str, str]]:
-        for revision, labels in self._snapshot.graph.labels.items():
-            for label in labels:
-                yield revision, label
+    @cached_property
+    def _all_stems(self) -> str:
+        return "\n".join(("", *self._files_by_stem, ""))
 
     def _only_file_with(self, text: str) -> MigrationFile | None:
         """The one file whose name holds the text; not for texts so short that they say nothing."""
-        if len(text) < 6:
+        if len(text) < 6 or self._all_stems.count(text) != 1:
             return None
-        found = [file for stem, file in self._files_by_stem.items() if text in stem]
-        return found[0] if len(found) == 1 else None
+        at = self._all_stems.index(text)
+        start = self._all_stems.rindex("\n", 0, at) + 1
+        return self._files_by_stem[self._all_stems[start : self._all_stems.index("\n", at)]]
 
     def _ids_that_begin_with(self, prefix: str) -> list[str]:
         if not prefix:

@@ -19,6 +19,7 @@ class Fault:
         hint: what to do about it.
         revisions: the ids that it is about.
         locations: where to look.
+        number: how many of what the rule looks for were found.
         severity: where it differs from the rule's own.
         breaks: where it differs from what the rule's fault usually breaks.
     """
@@ -27,6 +28,7 @@ class Fault:
     hint: str
     revisions: Iterable[str]
     locations: Iterable[Location]
+    number: int = 1
     severity: Severity | None = None
     breaks: str | None = None
 
@@ -38,6 +40,7 @@ class Rule:
     Attributes:
         code: ``FC101`` for example.
         name: ``multiple-bases`` for example.
+        noun: what it finds, ``base`` for example, to be counted in the verdict.
         severity: of its findings, unless one says otherwise.
         breaks: what stops working, unless one says otherwise.
         repairable: whether ``repair`` mends what it finds.
@@ -47,6 +50,7 @@ class Rule:
 
     code: str
     name: str
+    noun: str
     severity: Severity
     breaks: str
     repairable: bool
@@ -59,14 +63,20 @@ _RULES: dict[str, Rule] = {}
 _Find = Callable[[Snapshot], Iterator[Fault]]
 
 
-def rule(
-    code: str, name: str, severity: Severity, *, breaks: str, repairable: bool = False
+def rule(  # noqa: PLR0913  (what a rule says of itself, and all of it by name)
+    code: str,
+    name: str,
+    severity: Severity,
+    *,
+    noun: str,
+    breaks: str,
+    repairable: bool = False,
 ) -> Callable[[_Find], _Find]:
     """Register a function as the rule with this code."""
 
     def register(find: _Find) -> _Find:
         explanation = inspect.cleandoc(find.__doc__ or "")
-        _RULES[code] = Rule(code, name, severity, breaks, repairable, explanation, find)
+        _RULES[code] = Rule(code, name, noun, severity, breaks, repairable, explanation, find)
         return find
 
     return register
@@ -77,17 +87,17 @@ def all_rules() -> tuple[Rule, ...]:
     return tuple(_RULES[code] for code in sorted(_RULES))
 
 
-def diagnose(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """Run every rule that the settings do not ignore.
+def diagnose(snapshot: Snapshot, *, ignored: bool = False) -> tuple[Finding, ...]:
+    """Run every rule that the settings do not ignore; or, if ``ignored``, those that they do.
 
     Returns:
         The findings: errors first, then warnings, each by code.
     """
-    ignored = snapshot.environment.settings.ignore
+    codes = snapshot.environment.settings.ignore
     findings = [
         _finding(rule, fault)
         for rule in all_rules()
-        if rule.code not in ignored
+        if (rule.code in codes) is ignored
         for fault in rule.find(snapshot)
     ]
     order = list(Severity)
@@ -98,6 +108,8 @@ def _finding(rule: Rule, fault: Fault) -> Finding:
     return Finding(
         rule.code,
         rule.name,
+        rule.noun,
+        fault.number,
         fault.severity or rule.severity,
         fault.message,
         fault.breaks or rule.breaks,

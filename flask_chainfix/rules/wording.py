@@ -8,8 +8,10 @@ _LISTED = 12
 
 
 def count(number: int, noun: str) -> str:
-    """``1 base``, ``3 bases``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """``1 base``, ``3 bases``, ``2 dependencies``."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("cy") else f"{number:,} {noun}s"
 
 
 def listing(items: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from flask_chainfix.model import Confirmation, Header
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.snapshot import Snapshot
 
-_PUT_BACK = "nothing was changed; please report this with the output of `fixchain check`"
+_REPORT = "nothing was changed; please report this with the output of `fixchain check`"
 
 
 def foresee(snapshot: Snapshot) -> None:
@@ -40,10 +40,10 @@ def foresee(snapshot: Snapshot) -> None:
             bases, heads = set(revisions.bases), set(revisions.heads)
     except Exception as error:  # Alembic answers a broken chain with KeyError, TypeError, …
         raise CannotPlan(
-            f"Alembic would not load the planned chain: {type(error).__name__}: {error}", _PUT_BACK
+            f"Alembic would not load the planned chain: {type(error).__name__}: {error}", _REPORT
         ) from error
     if (bases, heads) != (set(snapshot.graph.bases), set(snapshot.graph.heads)):
-        raise CannotPlan("Alembic sees the planned chain otherwise than it is meant", _PUT_BACK)
+        raise CannotPlan("Alembic reads the planned chain differently", _REPORT)
 
 
 def _revision(header: Header) -> Revision:
@@ -89,9 +89,11 @@ def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
     )
     answer = _parse(process)
     graph = expected.graph
-    seen = {revision: tuple(parents) for revision, parents in answer["parents"].items()}
+    # Sorted, because a set of parents has no order of its own.
+    seen = {revision: sorted(parents) for revision, parents in answer["parents"].items()}
+    promised = {revision: sorted(parents) for revision, parents in graph.named_parents.items()}
     if (
-        seen != dict(graph.named_parents)
+        seen != promised
         or set(answer["heads"]) != set(graph.heads)
         or set(answer["bases"]) != set(graph.bases)
     ):

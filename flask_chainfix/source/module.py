@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from flask_chainfix.source.literals import Computed, evaluate
 from flask_chainfix.source.scopes import (
-    functions_with_back_doors,
     names_bound,
     names_in,
     opens_back_door,
+    risky_definitions,
     uses_any,
 )
 
@@ -44,12 +44,9 @@ class Binding(NamedTuple):
 def follow(tree: ast.Module) -> dict[str, Binding]:
     """The module's names as they are after the last statement."""
     bindings: dict[str, Binding] = {}
-    risky_functions = functions_with_back_doors(tree)
-    local_names: set[str] = set()
+    risky = risky_definitions(tree)
     lists: list[set[str]] = []
     for statement in tree.body:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            local_names.add(statement.name)
         changed = dict(_bound_by(statement, bindings))
         bindings.update(changed)
         named = {name for name, binding in changed.items() if binding.mutable}
@@ -60,8 +57,8 @@ def follow(tree: ast.Module) -> dict[str, Binding]:
                 bindings.pop(name, None)
         if "*" in changed or opens_back_door(statement):
             _doubt_everything(bindings, statement, "may be changed by this statement")
-        elif risky_functions and uses_any(statement, local_names):
-            _doubt_everything(bindings, statement, "may be changed by a function called here")
+        elif risky and uses_any(statement, risky):
+            _doubt_everything(bindings, statement, "may be changed by what is used here")
     _doubt_changed_lists(tree, lists, bindings)
     if "__getattr__" in bindings:
         for name in HEADER_NAMES:

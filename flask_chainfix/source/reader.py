@@ -62,7 +62,7 @@ def _unreadable(data: bytes, error: BaseException) -> Unreadable:
         return Unreadable(
             f"is not valid Python: {error.msg}",
             "correct the file, then try again",
-            error.lineno or None or None,
+            error.lineno or None,
         )
     return Unreadable(
         f"cannot be compiled: {type(error).__name__}",

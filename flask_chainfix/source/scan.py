@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 
 from flask_chainfix.model import Header, Span
 from flask_chainfix.source.docstring import parse_docstring
+from flask_chainfix.source.scopes import BACK_DOORS
 
 _EOL = r"[ \t]*(?:\#[^\r\n]*)?\r?\n"
 _STRING = r"""(?:'[^'"\\\r\n\x00]*'|"[^'"\\\r\n\x00]*")"""
@@ -22,9 +23,10 @@ _IDS = rf"(?:None|{_STRING}|\(\)|\([ \t]*(?:{_STRING}[ \t]*,[ \t]*)+(?:{_STRING}
 _EQUALS = r"(?:[ \t]*:[ \t]*[A-Za-z_][\w\[\], .|]*)?[ \t]*=[ \t]*"
 _IMPORT = r"(?:from|import)[ ][\w., ]*(?:\#[^\r\n]*)?\r?\n"
 _PRELUDE = rf"(?:{_IMPORT}|{_EOL})*"
-_FIELD = r"[ \t]*:[ \t]*(?P<{}>[^\r\n\"\\\x00]*?)[ \t]*\r?\n"
+_TEXT = r"[^\s\"\\\x00](?:[^\r\n\"\\\x00]*[^\s\"\\\x00])?"
+_FIELD = rf"[ \t]*:[ \t]*(?P<{{}}>(?:{_TEXT})?)[ \t]*\r?\n"
 _BLOCK = (
-    r"\s*(?P<message>[^\s\"\\\x00](?:[^\r\n\"\\\x00]*[^\s\"\\\x00])?)\r?\n\r?\n\s*"
+    rf"\s*(?P<message>{_TEXT})\r?\n\r?\n\s*"
     + "Revision ID"
     + _FIELD.format("revision_id")
     + "Revises"
@@ -46,22 +48,20 @@ _HEADER = re.compile(
     ).encode("latin-1")
 )
 _REACH = 16_384  # bytes; a header further down is left to the syntax tree
+# Alembic takes an empty string for "none" in depends_on, and nowhere else.
+_EMPTY = (b"''", b'""')
 _STRINGS = re.compile(rb"""['"]([^'"]*)['"]""")
 _VARIABLES = ("revision", "down_revision", "branch_labels", "depends_on")
 # What could change a header variable without its assignment standing in the header: the names
 # themselves behind it, and anywhere in the file the ways to write to a module's namespace.
 _NAMES = (b"revision", b"branch_labels", b"depends_on")
-_BACK_DOORS = (
-    b"globals",
-    b"locals",
-    b"vars",
-    b"setattr",
-    b"delattr",
-    b"__dict__",
-    b"modules",
-    b"eval",
-    b"builtins",
-    b"_getframe",
+# `exec` is a part of `execute`, so it is looked for as a word.
+_BACK_DOORS = tuple(
+    sorted(
+        word.encode()
+        for word in BACK_DOORS - {"exec"}
+        if not any(other in word for other in BACK_DOORS - {word})
+    )
 )
 _EXEC = re.compile(rb"\bexec\b")
 _STAR_IMPORT = re.compile(rb"import[\s\\(]*\*")
@@ -86,7 +86,8 @@ def scan(data: bytes) -> Header | None:
     if not _only_defines(data, match.end()) and _may_change_later(data, match.end()):
         return None
     doc, message, revision_id, revises, create_date, *variables = match.groups()
-    if data.find(b"coding", 0, match.end()) >= 0:  # perhaps a PEP 263 cookie
+    # Perhaps a PEP 263 cookie, which only comments and blank lines may precede.
+    if data[:1] != b'"' and data.find(b"coding", 0, match.end()) >= 0:
         return None
     revision, down_revision, branch_labels, depends_on = variables
     try:
@@ -103,7 +104,7 @@ def scan(data: bytes) -> Header | None:
             revision[1:-1].decode(),
             _ids(down_revision),
             _ids(branch_labels),
-            _ids(depends_on),
+            _ids(depends_on) if depends_on not in _EMPTY else (),
             *document,
             _Spans(data),
         )

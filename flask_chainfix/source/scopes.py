@@ -7,26 +7,24 @@ from collections.abc import Iterable, Iterator
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-# Ways to write to the module's namespace other than binding a name.
-_BACK_DOORS = frozenset(
+# Ways to get at the module's namespace other than by its names: built-in functions, and what is
+# reached through modules, functions and frames.
+_FUNCTIONS_THAT_REACH_IT = frozenset({"eval", "exec", "globals", "locals", "vars"})
+_ATTRIBUTES_THAT_REACH_IT = frozenset(
     {
         "__builtins__",
         "__dict__",
         "__globals__",
+        "__import__",
         "_getframe",
         "builtins",
-        "delattr",
-        "eval",
-        "exec",
         "f_globals",
         "f_locals",
-        "globals",
-        "locals",
+        "import_module",
         "modules",
-        "setattr",
-        "vars",
     }
 )
+BACK_DOORS = _FUNCTIONS_THAT_REACH_IT | _ATTRIBUTES_THAT_REACH_IT
 
 
 def names_in(node: ast.AST) -> Iterator[ast.Name]:
@@ -68,13 +66,24 @@ def opens_back_door(statement: ast.stmt) -> bool:
     return False
 
 
-def functions_with_back_doors(tree: ast.Module) -> bool:
-    """Whether a function or class of the file could change module-level names when used."""
-    return any(
-        _holds_back_door(node)
-        for node in ast.walk(tree)
-        if isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda))
-    )
+def risky_definitions(tree: ast.Module) -> frozenset[str]:
+    """The functions and classes that could change module-level names when they are used.
+
+    Those that hold a back door or assign to a global name, and those that use such a one.
+    """
+    definitions = [
+        node for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))
+    ]
+    risky = {node.name for node in definitions if _holds_back_door(node)}
+    size = -1
+    while size != len(risky):
+        size = len(risky)
+        risky.update(
+            node.name
+            for node in definitions
+            if risky and any(name.id in risky for name in names_in(node))
+        )
+    return frozenset(risky)
 
 
 def uses_any(statement: ast.stmt, names: Iterable[str]) -> bool:
@@ -95,10 +104,10 @@ def _holds_back_door(scope: ast.AST) -> bool:
 
 def _is_back_door(node: ast.AST) -> bool:
     if isinstance(node, ast.alias):
-        return not _BACK_DOORS.isdisjoint(node.name.split("."))
-    return (isinstance(node, ast.Name) and node.id in _BACK_DOORS) or (
-        isinstance(node, ast.Attribute) and node.attr in _BACK_DOORS
-    )
+        return not BACK_DOORS.isdisjoint(node.name.split("."))
+    if isinstance(node, ast.Attribute):
+        return node.attr in _ATTRIBUTES_THAT_REACH_IT
+    return isinstance(node, ast.Name) and node.id in BACK_DOORS
 
 
 def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:

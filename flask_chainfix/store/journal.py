@@ -90,7 +90,7 @@ def create(environment: Path, edits: Sequence[Edit]) -> Journal:
     journal = Journal(directory / f"{stamp}{_ENDED}", False, entries)
     draft = directory / "draft"
     try:
-        write_synced(draft, _document(entries))
+        write_synced(draft, _document(entries, os.path.realpath(environment)))
         os.replace(draft, journal.path.with_suffix(_UNFINISHED))
         sync_directory(directory)
     except BaseException:
@@ -111,10 +111,11 @@ def latest(environment: Path) -> Journal | None:
     return None if newest is None else _read(newest)
 
 
-def _document(entries: Sequence[Entry]) -> bytes:
+def _document(entries: Sequence[Entry], environment: str) -> bytes:
     files = [
         {
-            "path": str(entry.path),
+            # Relative, so that a copy of the project has journals of its own.
+            "path": os.path.relpath(entry.path, environment),
             "before": None if entry.before is None else b64encode(entry.before).decode(),
             "after_sha256": entry.after,
         }
@@ -124,11 +125,12 @@ def _document(entries: Sequence[Entry]) -> bytes:
 
 
 def _read(path: Path) -> Journal:
+    environment = os.path.realpath(path.parent.parent)
     try:
         document = json.loads(path.read_bytes())
         entries = tuple(
             Entry(
-                Path(file["path"]),
+                Path(os.path.normpath(os.path.join(environment, file["path"]))),
                 None if file["before"] is None else b64decode(file["before"], validate=True),
                 file["after_sha256"],
             )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from struct import Struct
 from typing import NoReturn
 
 from flask_chainfix import source
@@ -171,12 +172,11 @@ def _read_file(
 
 def _read_all(descriptor: int, size: int) -> bytes:
     """The whole file, also where it has grown since its size was taken."""
-    chunks = []
-    while chunk := os.read(descriptor, size + 1):
-        chunks.append(chunk)
-        if len(chunk) <= size:
-            break
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    data = chunk = os.read(descriptor, size + 1)
+    while len(chunk) > size:
+        chunk = os.read(descriptor, size + 1)
+        data += chunk
+    return data
 
 
 def _unreadable(directory: Path, name: str, reason: str) -> MigrationFile:
@@ -214,12 +214,8 @@ class _Bytecode:
                 os.close(descriptor)
         except OSError:
             return False
-        return head == _MAGIC + _UNHASHED + _low(int(status.st_mtime)) + _low(status.st_size)
+        seconds, size = int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF
+        return head == _PREFIX.pack(importlib.util.MAGIC_NUMBER, 0, seconds, size)
 
 
-_MAGIC = importlib.util.MAGIC_NUMBER
-_UNHASHED = b"\x00\x00\x00\x00"
-
-
-def _low(number: int) -> bytes:
-    return (number & 0xFFFFFFFF).to_bytes(4, "little")
+_PREFIX = Struct("<4sLLL")  # magic number, flags, time and size of the source

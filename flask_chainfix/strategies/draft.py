@@ -102,3 +102,13 @@ def reasons_for_base(task: Task) -> tuple[Reason, ...]:
             ),
         ),
     )
+
+
+def several_branches(task: Task, bases: list[str]) -> CannotPlan:
+    """The refusal to choose between branches that stand apart on purpose."""
+    heads = ", ".join(sorted(task.snapshot.graph.heads))
+    return CannotPlan(
+        f"{', '.join(bases)} could follow any of several branches that are kept apart by branch"
+        f" labels; the heads are {heads}",
+        f"say which one: --attach {bases[0]}=REVISION",
+    )

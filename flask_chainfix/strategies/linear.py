@@ -17,7 +17,7 @@ from itertools import chain
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import Plan, Reason
-from flask_chainfix.strategies.draft import Draft, reasons_for_base
+from flask_chainfix.strategies.draft import Draft, reasons_for_base, several_branches
 from flask_chainfix.strategies.registry import Task, strategy
 
 
@@ -38,6 +38,7 @@ class _Linear:
         self._tips: dict[Lineage, str] = {}
         self._under: dict[Lineage, set[str]] = {}
         self._last_base = task.ordering.root
+        self._why_base = reasons_for_base(task)
         lineages = _lineages_to_link(task)
         self._heads = {
             head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
@@ -51,7 +52,17 @@ class _Linear:
             self._place(tip)
             if tip in waiting:
                 waiting.remove(tip)
+        self._link_bases_below_labelled_branches()
         return self._draft.plan("linear")
+
+    def _link_bases_below_labelled_branches(self) -> None:
+        """What only branches with labels of their own follow is met on the way to no head."""
+        bases = [base for base in self._graph.bases if base in self._task.bases_to_link]
+        left = [base for base in bases if base not in self._placed]
+        if left and self._task.lineages.main in self._tips:
+            self._link_bases(left, self._tips[self._task.lineages.main])
+        elif left:
+            raise several_branches(self._task, left)
 
     def _heads_in_order(self) -> Iterator[str]:
         """The heads as a walk from the bases meets them, so that branches stay whole."""
@@ -119,8 +130,7 @@ class _Linear:
         block = self._block(tip, under)
         to_link = not self._task.bases_to_link.isdisjoint(block)
         if lineage in self._tips:
-            parents = self._draft.parents
-            return to_link or any(not under.isdisjoint(parents[revision]) for revision in block)
+            return to_link or bool(self._exits(block, under) or self._joined_bases(block))
         if lineage is not self._task.lineages.main or self._ordering.root in block:
             return True
         return whole and not to_link
@@ -136,6 +146,8 @@ class _Linear:
         block = self._block(tip, under)
         bases = [revision for revision in block if revision in self._task.bases_to_link]
         if lineage in self._tips:
+            if not bases and not self._exits(block, under):
+                bases = self._joined_bases(block)  # nothing else can be linked
             if bases:
                 self._link_bases(bases, self._tips[lineage])
             else:
@@ -145,21 +157,14 @@ class _Linear:
             assert root is not None
             self._link_bases(bases, root)
         elif bases:
-            raise CannotPlan(
-                f"there are several branches that {', '.join(bases)} could follow",
-                f"say which: --attach {bases[0]}=REVISION",
-            )
+            raise several_branches(self._task, bases)
         under.update(block)
         self._placed.update(block)
         self._tips[lineage] = tip
 
     def _link(self, block: list[str], tip: str, under: set[str]) -> None:
         parents = self._draft.parents
-        exits = [
-            revision
-            for revision in block
-            if revision not in self._ordering.pins and not under.isdisjoint(parents[revision])
-        ]
+        exits = self._exits(block, under)
         if not exits:
             pinned = next((name for name in block if name in self._ordering.pins), None)
             if pinned is None:
@@ -180,10 +185,29 @@ class _Linear:
         kept = tuple(parent for parent in parents[link] if parent not in under)
         self._draft.relink(link, (tip, *kept), *self._why_after(link, branch_point))
 
+    def _exits(self, block: list[str], under: set[str]) -> list[str]:
+        """The revisions of a block that lead out of it and can be turned elsewhere.
+
+        Not those that the user has pinned, and not those with which labelled branches begin:
+        where these stand says what their labels mean.
+        """
+        lineages = self._task.lineages.by_revision
+        return [
+            revision
+            for revision in block
+            if not under.isdisjoint(self._draft.parents[revision])
+            and revision not in self._ordering.pins
+            and lineages[revision].name != revision
+        ]
+
+    def _joined_bases(self, block: list[str]) -> list[str]:
+        root, bases = self._ordering.root, self._task.lineages.bases
+        return [revision for revision in block if revision in bases and revision != root]
+
     def _link_bases(self, bases: list[str], parent: str) -> None:
         previous = self._last_base
         for base in bases:
-            why = reasons_for_base(self._task)
+            why = (*self._why_base, Reason("branch", f"{parent} is the last revision before it"))
             if previous not in (None, self._ordering.root):
                 why += (*self._why_above(base, str(previous)),)
             self._draft.relink(base, (parent,), *why)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import NewRevision, Plan, Reason
-from flask_chainfix.strategies.draft import Draft, reasons_for_base
+from flask_chainfix.strategies.draft import Draft, reasons_for_base, several_branches
 from flask_chainfix.strategies.registry import Task, strategy
 
 _ID_LENGTH = 12  # like the ids that Alembic makes
@@ -33,18 +32,19 @@ def _attach_bases(task: Task, draft: Draft) -> None:
     graph, root = task.snapshot.graph, task.ordering.root
     if not task.bases_to_link or root is None:
         return
+    why_base = reasons_for_base(task)
     family = graph.descendants([root])
     joined = [
         base for base in task.bases_to_link if not family.isdisjoint(graph.descendants([base]))
     ]
     for base in joined:
-        draft.relink(base, (root,), *reasons_for_base(task))
+        draft.relink(base, (root,), *why_base)
     apart = [base for base in graph.bases if base in task.bases_to_link and base not in joined]
     if apart:
         tip = _longest_branch(task, graph, family, apart)
         for base in apart:
             why = Reason("branch", f"{tip} is the head of its longest branch")
-            draft.relink(base, (tip,), *reasons_for_base(task), why)
+            draft.relink(base, (tip,), *why_base, why)
 
 
 def _longest_branch(task: Task, graph: Graph, family: set[str], apart: list[str]) -> str:
@@ -55,10 +55,7 @@ def _longest_branch(task: Task, graph: Graph, family: set[str], apart: list[str]
         if head in family and task.lineages.by_revision[head] is task.lineages.main
     ]
     if not heads:
-        raise CannotPlan(
-            f"there are several branches that {', '.join(apart)} could follow",
-            f"say which: --attach {apart[0]}=REVISION",
-        )
+        raise several_branches(task, apart)
     return max(heads, key=lambda head: (graph.depth[head], task.ordering.ranks[head]))
 
 

@@ -70,7 +70,7 @@ def _edit(snapshot: Snapshot, revision: str, parents: tuple[str, ...]) -> Edit:
 
 def _with_pins(snapshot: Snapshot, pins: Mapping[str, str]) -> Snapshot:
     pinned = snapshot.after(_edit(snapshot, child, (parent,)) for child, parent in pins.items())
-    if pinned.graph.cycles:
+    if pins and pinned.graph.cycles:
         raise CannotPlan(
             "what --attach asks for would make a cycle of " + ", ".join(pinned.graph.cycles[0]),
             "attach these revisions so that none of them runs before itself",

@@ -80,8 +80,13 @@ def check(environment: str) -> Figures:
     return {"seconds": seconds}
 
 
-def repair(environment: str) -> Figures:
-    """Our ``repair`` in three parts, and everything put back afterwards."""
+def repair(environment: str, confirmed: str) -> Figures:
+    """Our ``repair`` in its parts, and everything put back afterwards.
+
+    Args:
+        environment: a chain with extra bases.
+        confirmed: whether Alembic shall be asked (``True``), which loads the chain three times.
+    """
     from flask_chainfix import runtime as alembics
     from flask_chainfix import store, workflows
     from flask_chainfix.report import Tools
@@ -93,23 +98,20 @@ def repair(environment: str) -> Figures:
     report = workflows.plan_repair(runtime, Tools(), Wishes())
     planned = perf_counter()
     assert report.after is not None, report.error
+    figures: Figures = {"plan": planned - start, "files": len(report.edits)}
     with store.locked(directory), store.changed_files(directory, report.edits) as journal:
-        written = perf_counter()
+        written = asked = perf_counter()
         peak = _peak()
-        alembics.confirm(runtime, report.after)
-        confirmed = perf_counter()
+        if confirmed == "True":
+            alembics.confirm(runtime, report.after)
+            asked = perf_counter()
+            figures["confirm"] = asked - written
     done = perf_counter()
     with store.locked(directory):
         store.undo(journal)
     for edit in report.edits:
         py_compile.compile(str(edit.path), doraise=True)
-    return {
-        "plan": planned - start,
-        "write": written - planned + done - confirmed,
-        "confirm": confirmed - written,
-        "files": len(report.edits),
-        "peak": peak,
-    }
+    return {**figures, "write": written - planned + done - asked, "peak": peak}
 
 
 def _peak() -> int:
