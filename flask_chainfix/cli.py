@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -23,12 +21,10 @@ from flask_chainfix.errors import (
     NeedsConsent,
 )
 from flask_chainfix.formats import Style, format_names, printable, render
+from flask_chainfix.opening import enter_app, open_from_app, open_from_files
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
+from flask_chainfix.runtime import Runtime
 from flask_chainfix.strategies import Wishes, strategy_names
-
-if TYPE_CHECKING:
-    from flask.cli import ScriptInfo
 
 _OPENER = "flask_chainfix.opener"
 _strict_option = click.option(
@@ -160,7 +156,7 @@ def _run(
         message = "interrupted; nothing was changed, or every file was put back"
         report = _failure(context, Interrupted(message, "run the command again when you like"))
     except OSError as error:
-        remedy = "see to it that the file can be read and written, then run the command again"
+        remedy = "make sure that the file can be read and written, then run the command again"
         report = _failure(context, CannotRead(str(error), remedy))
     try:
         _echo(render(output_format, report, _style(sys.stdout)))
@@ -249,8 +245,8 @@ def _echo(text: str, err: bool = False) -> None:
 @click.pass_context
 def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
-    _enter_app(context)
-    context.meta[_OPENER] = lambda: _open_app(context, directory)
+    enter_app(context)
+    context.meta[_OPENER] = lambda: open_from_app(context, directory)
 
 
 @click.group("fixchain")
@@ -267,61 +263,9 @@ def main(context: click.Context, directory: str | None, config: str | None) -> N
     """Diagnose and relink an Alembic migration chain, without an app."""
     if directory and config:
         raise click.UsageError("give either --directory or --config, not both")
-    context.meta[_OPENER] = lambda: _open_files(directory, config)
+    context.meta[_OPENER] = lambda: open_from_files(directory, config)
 
 
 for _group in (app_group, main):
     for _command in (check, repair, undo):
         _group.add_command(_command)
-
-
-def _enter_app(context: click.Context) -> None:
-    """What ``flask.cli.with_appcontext`` does; the console script runs without Flask imported."""
-    from flask import current_app
-    from flask.cli import ScriptInfo
-
-    if not current_app:
-        app = context.ensure_object(ScriptInfo).load_app()
-        context.with_resource(app.app_context())
-
-
-def _open_app(context: click.Context, directory: str | None) -> tuple[Runtime, Tools]:
-    from flask import g
-    from flask.cli import ScriptInfo
-
-    directory = directory or g.get("directory")
-    script_info = context.find_object(ScriptInfo)
-    reopen: dict[str, Any] = {}
-    if script_info is not None and script_info.create_app is None:
-        reopen = {"app": script_info.app_import_path, "x_arg": list(g.get("x_arg") or ())}
-    return open_app(directory, reopen), _app_tools(context, script_info, directory)
-
-
-def _app_tools(
-    context: click.Context, script_info: ScriptInfo | None, directory: str | None
-) -> Tools:
-    """The commands with the options that the user had to give."""
-    program = str(context.find_root().info_name)
-    groups = context.command_path[len(program) :].split()[:-1]
-    app = script_info.app_import_path if script_info is not None else None
-    if app is not None and app != os.environ.get("FLASK_APP"):
-        program += f" --app {shlex.quote(app)}"
-    words = [program, *groups]
-    if directory:
-        words.append(f"-d {shlex.quote(directory)}")
-    alembic = " ".join(words)
-    return Tools(alembic, f"{alembic} fixchain")
-
-
-def _open_files(directory: str | None, config: str | None) -> tuple[Runtime, Tools]:
-    runtime = open_config(config) if config else open_directory(directory or "migrations")
-    place = shlex.quote(config or directory or "")
-    option = f" -c {place}" if config else f" -d {place}" if directory else ""
-    if runtime.environment.uses_flask:
-        used = runtime.environment.directory
-        alembic = "flask db"
-        if used != Path("migrations").absolute():
-            alembic += f" -d {shlex.quote(os.path.relpath(used))}"
-    else:
-        alembic = "alembic" + (f" -c {place}" if config else "")
-    return runtime, Tools(alembic, f"fixchain{option}")

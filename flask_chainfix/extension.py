@@ -34,7 +34,7 @@ class ChainFix:
     Args:
         app: the app; leave it out and call ``init_app`` later in app factories.
 
-    Use it beside ``Migrate``, before or behind it::
+    Use it beside ``Migrate``, before or after it::
 
         migrate = Migrate(app, db)
         chainfix = ChainFix(app)

@@ -9,6 +9,7 @@ from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.errors import (
     CannotPlan,
+    CannotRead,
     CannotRewrite,
     NoMigrations,
     NothingToUndo,
@@ -29,7 +30,7 @@ def check(runtime: Runtime, tools: Tools, *, strict: bool) -> Report:
         NoMigrations: there is nothing to check.
     """
     report = _diagnosed(runtime, "check", tools, strict)
-    report = replace(report, notices=report.notices + _interruption(runtime, tools))
+    report = replace(report, notices=report.notices + _noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
     return _planned(runtime, report, Wishes(strict=strict))
@@ -98,7 +99,7 @@ def carry_out_undo(runtime: Runtime, report: Report) -> Report:
             raise NothingToUndo(
                 "the repair has been undone meanwhile", "run check to see the chain"
             )
-        store.undo(journal)
+        store.undo(journal, runtime.environment.version_locations)
     snapshot, notices = store.read_snapshot(runtime.environment)
     return replace(report, before=snapshot, findings=diagnose(snapshot), notices=notices, done=True)
 
@@ -209,3 +210,11 @@ def _interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
     if store.is_locked(directory):
         return ("another repair of this environment is running",)
     return (f"an earlier repair was killed half-way; `{tools.fixchain} undo` puts its files back",)
+
+
+def _noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
+    """The same for ``check``, which a damaged journal does not stop."""
+    try:
+        return _interruption(runtime, tools)
+    except CannotRead as error:
+        return (error.message,)

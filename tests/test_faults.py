@@ -77,11 +77,12 @@ def assert_stopped(ended: Ended, message: str) -> None:
     assert "Traceback" not in ended.output
 
 
-def assert_repaired(run: Commands, place: Path, ended: Ended) -> None:
-    """One chain, and nothing but migrations in the version location."""
+def assert_repaired(run: Commands, place: Path, ended: Ended, *, cleared: bool = True) -> None:
+    """One chain, and nothing but migrations in the version location if all was ``cleared``."""
     assert ended.exit_code == 0, ended
     assert run("-d", place, "check").exit_code == 0
-    assert [name for name in migrations(place) if name.startswith((".", "__"))] == []
+    others = [name for name in migrations(place) if name.startswith((".", "__"))]
+    assert [name for name in others if cleared or not name.endswith(".fixchain-old")] == []
 
 
 # --- A step that fails ---------------------------------------------------------------------------
@@ -92,11 +93,13 @@ def test_a_step_that_fails_puts_everything_back(run: Commands, place: Path, stra
     before = migrations(place)
     repair = ("-d", place, "repair", "--yes", "--strategy", strategy)
     steps = steps_of_repair(run, place, strategy)
+    journal_finished = len(steps) - steps[::-1].index("os.rename")
     for at, name in enumerate(steps, 1):
         ended = run(*repair, fault=ONCE, at=at)
         if ended.exit_code == 0:
-            assert name in HARMLESS or at == len(steps)  # the last one lets go of the lock
-            assert_repaired(run, place, ended)
+            clearing = name == "os.remove" and at > journal_finished
+            assert name in HARMLESS or clearing or at == len(steps)  # the last lets go of the lock
+            assert_repaired(run, place, ended, cleared=not clearing)
             assert run("-d", place, "undo", "--yes").exit_code == 0
         else:
             assert_stopped(ended, "")
@@ -158,7 +161,7 @@ def test_killed_at_any_step_of_a_repair(run: Commands, place: Path, strategy: st
             assert migrations(place) == before
             continue
         else:  # killed when all was done
-            assert_repaired(run, place, check)
+            assert_repaired(run, place, check, cleared=False)
         assert run("-d", place, "undo", "--yes").exit_code == 0
         assert migrations(place) == before, (at, name)
     assert set(interrupted) >= EVERY_KIND_OF_STEP
@@ -182,7 +185,9 @@ def test_an_undo_that_does_not_end_can_be_run_again(
             assert path.startswith(".") or found in (before[path], after[path]), (at, name)
         if fault == KILL:
             assert ended.exit_code == -signal.SIGKILL
-        elif name != "os.mkdir" and at < len(steps):
+        elif ended.exit_code == 0:  # clearing away may fail, for Alembic does not look at it
+            assert name in {"os.mkdir", "os.remove"} or at == len(steps)
+        else:
             assert_stopped(ended, "")
             assert "No space left on device" in ended.output
         again = run("-d", place, "undo", "--yes")

@@ -35,10 +35,10 @@ ASCII = Style(width=80, ascii_only=True)
 
 # One chain with every kind of finding.
 _FAULTS = (
-    "base",
-    "main <- base",
-    "other_base",
-    "second_head <- base",
+    "first",
+    "main <- first",
+    "other_first",
+    "second_head <- first",
     "hangs <- gone",
     "round_1 <- round_2",
     "round_2 <- round_1",
@@ -47,7 +47,7 @@ _FAULTS = (
     "an_id_that_is_longer_than_thirty_two <- main",
     "labelled_1 <- main  @twice",
     "labelled_2 <- main  @twice",
-    "redundant <- base, main",
+    "redundant <- first, main",
     rev("copied <- main"),
     rev("copied <- main", file="copied_again.py"),
 )

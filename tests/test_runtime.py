@@ -96,7 +96,7 @@ def test_an_env_py_of_flask_migrate_is_recognised(project: Path) -> None:
     ("name", "content", "message"),
     [
         ("nowhere", None, "there is no directory nowhere"),
-        ("file", "", "file is no directory"),
+        ("file", "", "file is not a directory"),
         ("empty", (), "it has no env.py"),
         ("half", ("env.py",), "there is no version location"),
     ],
@@ -161,7 +161,7 @@ def test_settings_that_mean_nothing_are_refused(project: Path, section: str, mes
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ('[tool]\nfixchain = "x"', "is no table"),
+        ('[tool]\nfixchain = "x"', "is not a table"),
         ('[tool.fixchain]\nignore = "FC101"', "no list of strings"),
         ("[tool.fixchain]\nignore = [1]", "no list of strings"),
         ('[tool.fixchain]\nignored = ["FC101"]', "unknown key"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import py_compile
+import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -14,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from flask_chainfix import store, workflows
-from flask_chainfix.errors import CannotWrite, ChainFixError, StaleSnapshot
+from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.model import Edit
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
@@ -264,6 +267,223 @@ def test_a_damaged_journal(run: Commands, place: Path, damage: bytes | str) -> N
 def test_the_journal_keeps_out_of_version_control(place: Path, run: Commands) -> None:
     assert run("-d", place, "repair", "--yes").exit_code == 0
     assert (place / ".fixchain" / ".gitignore").read_text() == "*\n"
+
+
+# --- New directories -----------------------------------------------------------------------------
+
+
+def test_a_new_file_in_new_directories(place: Path) -> None:
+    before = tree(place / "versions")
+    new = place / "versions" / "2024" / "01" / "merge.py"
+    with store.locked(place), store.changed_files(place, [Edit(new, None, b"new")]) as journal:
+        assert new.read_bytes() == b"new"
+        py_compile.compile(str(new), doraise=True)
+    store.undo(journal, [place / "versions"])
+    assert tree(place / "versions") == before
+    assert store.latest(place) is None
+
+
+def test_new_directories_go_when_the_repair_fails(place: Path) -> None:
+    before = tree(place / "versions")
+    new = place / "versions" / "2024" / "01" / "merge.py"
+    with (
+        pytest.raises(CannotWrite),
+        store.locked(place),
+        store.changed_files(place, [Edit(new, None, b"new")]),
+    ):
+        raise OSError
+    assert tree(place / "versions") == before
+    assert store.latest(place) is None
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_undo_spares_directories_that_are_used_or_gone(place: Path, removed: bool) -> None:
+    new = place / "versions" / "2024" / "01" / "merge.py"
+    with store.locked(place), store.changed_files(place, [Edit(new, None, b"new")]):
+        pass
+    other = place / "versions" / "2024" / "notes.txt"
+    if removed:
+        shutil.rmtree(place / "versions" / "2024")
+    else:
+        other.write_bytes(b"by hand")
+    journal = store.latest(place)
+    assert journal is not None
+    store.undo(journal, [place / "versions"])
+    assert other.exists() == (not removed)
+    assert not new.parent.exists()
+    assert store.latest(place) is None
+
+
+# --- Names beside the files ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["new", "old"])
+def test_a_directory_at_a_name_beside_a_file(place: Path, kind: str) -> None:
+    runtime, report = planned(place)
+    name = f".{report.edits[-1].path.name}.fixchain-{kind}"
+    (place / "versions" / name).mkdir()
+    before = tree(place / "versions")
+    with pytest.raises(CannotWrite, match="is a directory"):
+        workflows.carry_out(runtime, report)
+    assert tree(place / "versions") == before
+    assert store.latest(place) is None
+    (place / "versions" / name).rmdir()
+    assert workflows.carry_out(runtime, report).done
+
+    (place / "versions" / name).mkdir()
+    repaired = tree(place / "versions")
+    with pytest.raises(CannotWrite, match="is a directory"):
+        workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools()))
+    assert tree(place / "versions") == repaired
+
+
+@pytest.mark.parametrize("kind", ["new", "old"])
+def test_a_leftover_that_cannot_be_deleted_keeps_up_no_journal(
+    place: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """As where the directory appears after the repair has looked for it."""
+    runtime, report = planned(place)
+    path = place / "versions" / f".{report.edits[-1].path.name}.fixchain-{kind}"
+    path.mkdir()
+    before = tree(place / "versions")
+    monkeypatch.setattr("flask_chainfix.store.writing._refuse_directories", lambda _: None)
+    with pytest.raises(CannotWrite, match="could not be written"):
+        workflows.carry_out(runtime, report)
+    after = tree(place / "versions")
+    assert {name: node[:2] for name, node in after.items()} == {
+        name: node[:2] for name, node in before.items()
+    }
+    assert store.latest(place) is None
+
+
+def test_a_journal_that_cannot_be_finished_is_answered_by_renames(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = migrations(place)
+    path = place / "versions" / "e_add_e.py"
+    names: list[str] = []
+
+    def fail(_: object) -> None:
+        names.extend(migrations(place))
+        raise OSError
+
+    monkeypatch.setattr("flask_chainfix.store.journal.Journal.finish", fail)
+    with (
+        pytest.raises(CannotWrite),
+        store.locked(place),
+        store.changed_files(place, [Edit(path, path.read_bytes(), b"new")]),
+    ):
+        pass
+    assert ".e_add_e.py.fixchain-old" in names
+    assert migrations(place) == before
+    assert store.latest(place) is None
+
+
+# --- Where a journal may lead --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_journal_belongs_to_its_copy_of_the_project(
+    run: Commands, place: Path, tmp_path: Path, copied: bool
+) -> None:
+    before = migrations(place)
+    assert run("-d", place, "repair", "--yes").exit_code == 0
+    other = tmp_path / "deeper" / "project"
+    if copied:
+        shutil.copytree(place, other)
+    else:
+        other.parent.mkdir()
+        place.rename(other)
+    repaired = tree(place)
+    ended = run("-d", other, "undo", "--yes")
+    assert ended.exit_code == 0, ended
+    assert migrations(other) == before
+    assert tree(place) == repaired
+
+
+def journal_of(run: Commands, place: Path) -> Path:
+    assert run("-d", place, "repair", "--yes").exit_code == 0
+    (path,) = (place / ".fixchain").glob("*.json")
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../victim.py",
+        "versions/../env.py",
+        "versions/linked/victim.py",
+        "absolute",
+        "versions/notes.txt",
+        "versions/a\0.py",
+        "versions",
+    ],
+)
+def test_a_journal_that_leads_elsewhere(
+    run: Commands, place: Path, tmp_path: Path, name: str
+) -> None:
+    """It would delete the file: its content is the one that the repair is said to have made."""
+    journal = journal_of(run, place)
+    victim = tmp_path / "victim.py"
+    for path in (victim, place / "env.py", place / "versions" / "notes.txt"):
+        path.write_bytes(b"new")
+    (place / "versions" / "linked").symlink_to(tmp_path)
+    document = json.loads(journal.read_bytes())
+    document["files"] = [
+        {
+            "path": str(victim) if name == "absolute" else name,
+            "before": None,
+            "after_sha256": hashlib.sha256(b"new").hexdigest(),
+            "missing_directories": 0,
+        }
+    ]
+    journal.write_text(json.dumps(document))
+    before = tree(tmp_path)
+    ended = run("-d", place, "undo", "--yes")
+    assert ended.exit_code == 3
+    assert "no migration" in " ".join(ended.output.split())
+    assert "\nremedy: " in ended.output
+    assert tree(tmp_path) == before
+
+
+def test_a_damaged_journal_does_not_stop_check(run: Commands, place: Path) -> None:
+    journal = journal_of(run, place)
+    journal.write_bytes(b"[" * 100_000)
+    ended = run("-d", place, "check")
+    assert ended.exit_code == 0, ended
+    assert "cannot be read" in " ".join(ended.output.split())
+    for command in ("repair", "undo"):
+        ended = run("-d", place, command, "--yes")
+        assert ended.exit_code == 3
+        assert "cannot be read" in " ".join(ended.output.split())
+
+
+@pytest.mark.parametrize("name", ["z.json", "z.unfinished"])
+def test_directories_among_the_journals(run: Commands, place: Path, name: str) -> None:
+    before = migrations(place)
+    (place / ".fixchain" / name).mkdir(parents=True)
+    for command in ("repair", "check", "undo"):
+        ended = run("-d", place, command, *["--yes"] * (command != "check"))
+        assert ended.exit_code == 0, ended
+    assert migrations(place) == before
+
+
+def test_an_undo_that_cannot_read_a_file(run: Commands, place: Path) -> None:
+    path = place / "versions" / "e_add_e.py"
+    with store.locked(place), store.changed_files(place, [Edit(path, path.read_bytes(), b"")]):
+        pass
+    path.unlink()
+    path.mkdir()
+    journal = store.latest(place)
+    assert journal is not None
+    with pytest.raises(CannotRead, match="cannot be read"):
+        store.undo(journal)
+
+
+def test_only_the_user_can_read_the_journal(run: Commands, place: Path) -> None:
+    journal = journal_of(run, place)
+    assert stat.S_IMODE(journal.stat().st_mode) == 0o600
+    assert stat.S_IMODE(journal.parent.stat().st_mode) == 0o700
 
 
 # --- Stale bytecode ------------------------------------------------------------------------------

@@ -470,6 +470,14 @@ def test_a_branch_with_a_label_keeps_its_head_while_the_others_are_linked() -> N
     assert fixed.graph.parents["f"] == ("a",)
 
 
+def test_a_lineage_that_is_one_chain_already_is_left_alone_whatever_depends_on_it() -> None:
+    # The two lineages need each other in turns, but only one of them has two heads.
+    expand = ("e <- a @expand", "x <- e", "y <- e +c", "m <- x, y +f")
+    snapshot = chain("a", "b <- a @contract", *expand, "c <- b", "f <- b +y")
+    assert links(make_plan(snapshot, Wishes())) == {"f": ("c",)}
+    assert not make_plan(chain("a", "b +a", "c +b", "d", "e <- a, c, d"), Wishes()).relinks
+
+
 def test_the_merge_revision_lies_beside_the_heads_that_it_joins() -> None:
     snapshot = chain("a", "b <- a", "p /plugin", "q <- p /plugin", "r <- p /plugin")
     (new,) = make_plan(snapshot, MERGE).new_revisions
@@ -503,10 +511,13 @@ def test_merge_joins_all_heads_at_once() -> None:
 
 
 def test_merge_attaches_an_extra_base_to_the_head_of_the_longest_branch() -> None:
-    snapshot = chain("a", "b <- a", "c <- b", "d <- a", "z")
-    plan = make_plan(snapshot, MERGE)
-    assert links(plan) == {"z": ("c",)}
-    assert [new.down_revision for new in plan.new_revisions] == [("d", "z")]
+    plan = make_plan(chain("a", "b <- a", "c <- a", "d <- c", "e <- a", "z"), MERGE)
+    assert links(plan) == {"z": ("d",)}
+    assert [new.down_revision for new in plan.new_revisions] == [("b", "e", "z")]
+
+
+def test_merge_attaches_an_extra_base_to_the_latest_of_equally_long_branches() -> None:
+    assert links(make_plan(chain("a", "b <- a", "c <- a", "z"), MERGE)) == {"z": ("c",)}
 
 
 def test_the_id_of_a_merge_revision_is_new_and_the_same_each_time() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask_chainfix.formats.registry import shown_path
+from flask_chainfix.formats.style import shown_path
 from flask_chainfix.report import Report
 
 

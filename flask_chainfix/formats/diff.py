@@ -7,7 +7,7 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator
 
-from flask_chainfix.formats.registry import printable, shown_path
+from flask_chainfix.formats.style import printable, shown_path
 from flask_chainfix.model import Edit
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask_chainfix.formats.registry import Style, format_, printable, shown_path
+from flask_chainfix.formats.registry import format_
+from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
 from flask_chainfix.model import Finding, Location, Severity
 from flask_chainfix.report import Report

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.formats.registry import Style, format_, shown_path
+from flask_chainfix.formats.registry import format_
+from flask_chainfix.formats.style import Style, shown_path
 from flask_chainfix.model import Confirmation, Finding, Plan, Reason
 from flask_chainfix.report import Report, Tools
 

@@ -12,7 +12,8 @@ from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
 from flask_chainfix.formats.diff import unified_diff
 from flask_chainfix.formats.picture import PictureNode, draw
-from flask_chainfix.formats.registry import Style, format_, printable, shown_path
+from flask_chainfix.formats.registry import format_
+from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
 from flask_chainfix.model import Confirmation, Finding, Plan, Reason, Severity
 from flask_chainfix.report import Report

@@ -50,7 +50,7 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     else:
         yield Fault(
             f"{count(len(bases), 'base')} where there should be one: {listing(bases)}",
-            "repair links the others behind the base that stays; bases that are meant to stand"
+            "repair links the others after the base that stays; bases that are meant to stand"
             " apart get a branch label, or are listed as intended_bases",
             bases,
             locations,

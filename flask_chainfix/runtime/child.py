@@ -1,4 +1,4 @@
-"""The fresh process that lets Alembic load the migrations (``python -m …runtime.child``).
+"""The fresh process that lets Alembic load the migrations; ``confirm`` starts it.
 
 Reads a request as JSON from stdin and answers with one JSON document on stdout. Whatever the app
 or a migration prints goes to stderr instead.
@@ -8,24 +8,50 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+import traceback
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
+from flask_chainfix.runtime.environment import (
+    Runtime,
+    open_app,
+    open_config,
+    open_directory,
+    open_resolved,
+)
 
 
 def main() -> None:
     """Answer one request."""
-    answer_stream: TextIO = sys.stdout
-    sys.stdout = sys.stderr
-    request = json.load(sys.stdin)
-    sys.path[:] = request["sys_path"]
+    with os.fdopen(_take_stdout(), "w", encoding="utf-8") as answer_stream:
+        request = json.load(sys.stdin)
+        try:
+            answer = _answer(request)
+        except (Exception, SystemExit) as error:  # apps and migrations can raise anything
+            answer = _failure(error, request["locations"])
+        json.dump(answer, answer_stream)
+
+
+def _take_stdout() -> int:
+    """Keep stdout for the answer, also from programs that the app runs."""
+    descriptor = os.dup(1)
+    os.dup2(2, 1)
+    return descriptor
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    if "app" in request:
+        # The first process, too, imported it before the project's directory came onto sys.path.
+        import flask.cli  # noqa: F401
+    sys.path[:], sys.argv[:] = request["sys_path"], request["argv"]
     with _context(request):
-        json.dump(_ask_alembic(_open(request)), answer_stream)
+        return _ask_alembic(_open(request))
 
 
 def _context(request: dict[str, Any]) -> AbstractContextManager[object]:
@@ -44,10 +70,14 @@ def _open(request: dict[str, Any]) -> Runtime:
         return open_app(request["directory"])
     if "config" in request:
         return open_config(request["config"])
-    return open_directory(request["directory"], request.get("options"))
+    if "options" in request:
+        return open_resolved(request["directory"], request["options"])
+    return open_directory(request["directory"])
 
 
 def _ask_alembic(runtime: Runtime) -> dict[str, Any]:
+    # Otherwise ``history`` runs env.py, which wants a database.
+    runtime.config.set_main_option("revision_environment", "false")
     script = ScriptDirectory.from_config(runtime.config)
     parents = {
         revision.revision: list(revision._versioned_down_revisions)
@@ -68,5 +98,21 @@ def _output_of(alembic_command: Any, runtime: Runtime) -> str:
     return runtime.config.stdout.getvalue()
 
 
-if __name__ == "__main__":
-    main()
+def _failure(error: BaseException, locations: list[str]) -> dict[str, Any]:
+    """What a person needs of a traceback: the exception, and where in the migrations it is."""
+    said = str(error).strip().splitlines()
+    name = type(error).__name__
+    answer = {"error": f"{name}: {said[0]}" if said else name}
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno))
+    for file, line in reversed(places):
+        path = Path(os.path.abspath(file))
+        if any(path.is_relative_to(location) for location in locations):
+            answer["place"] = f"{_short(path)}, line {line}"
+            break
+    return answer
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

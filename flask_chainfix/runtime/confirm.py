@@ -19,6 +19,15 @@ from flask_chainfix.snapshot import Snapshot
 
 _REPORT = "nothing was changed; please report this with the output of `fixchain check`"
 
+# Python puts the working directory first, where the migrations may be called ``alembic`` and a
+# module ``types``. The first process's path follows last, for what only it finds.
+_START = """\
+import sys
+sys.path[:] = [place for place in sys.path if place] + sys.argv[1:]
+from flask_chainfix.runtime.child import main
+main()
+"""
+
 
 def foresee(snapshot: Snapshot) -> None:
     """Let Alembic's own ``RevisionMap`` take the future chain, in memory.
@@ -56,28 +65,20 @@ def _revision(header: Header) -> Revision:
     )
 
 
-def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    try:
-        answer = json.loads(process.stdout)
-    except ValueError:
-        said = process.stderr.strip().splitlines()
-        raise NotConfirmed(
-            "Alembic could not load the repaired chain: " + (said[-1] if said else "no answer"),
-            "every file was put back as it was; correct what it says, then repair again",
-        ) from None
-    assert isinstance(answer, dict)
-    return answer
-
-
-def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
-    """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
+def _ask_fresh_process(runtime: Runtime) -> dict[str, Any]:
+    """Let a fresh process load the migrations from the disk.
 
     Raises:
-        NotConfirmed: Alembic fails, or sees anything else than ``expected``.
+        NotConfirmed: Alembic fails there.
     """
-    request = {**runtime.reopen, "sys_path": sys.path}
-    process = subprocess.run(
-        [sys.executable, "-m", "flask_chainfix.runtime.child"],
+    request = {
+        **runtime.reopen,
+        "sys_path": sys.path,
+        "argv": sys.argv,  # apps look at it: ``if "db" in sys.argv``
+        "locations": [str(place) for place in runtime.environment.version_locations],
+    }
+    process = subprocess.run(  # noqa: S603  (this Python, this code)
+        [sys.executable, "-c", _START, *sys.path],
         input=json.dumps(request),
         capture_output=True,
         text=True,
@@ -88,6 +89,43 @@ def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
         check=False,
     )
     answer = _parse(process)
+    if "error" in answer:
+        place = f" ({answer['place']})" if "place" in answer else ""
+        raise _not_loaded(runtime, answer["error"] + place)
+    return answer
+
+
+def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    try:
+        answer = json.loads(process.stdout)
+    except ValueError:  # the process has ended before it could answer
+        said = process.stderr.strip().splitlines()
+        return {"error": said[-1] if said else "no answer"}
+    assert isinstance(answer, dict)
+    return answer
+
+
+def _not_loaded(runtime: Runtime, reason: str) -> NotConfirmed:
+    message = f"Alembic could not load the repaired chain: {reason}"
+    remedy = "every file was put back as it was; correct what it says, then repair again"
+    if runtime.loses_app:
+        message += (
+            "\nthe app could not be loaded in the fresh process, because it comes from a callback"
+        )
+        remedy += (
+            "; if a migration needs the app, run"
+            " `flask --app MODULE:FACTORY db fixchain repair` instead"
+        )
+    return NotConfirmed(message, remedy)
+
+
+def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+    """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
+
+    Raises:
+        NotConfirmed: Alembic fails, or sees anything else than ``expected``.
+    """
+    answer = _ask_fresh_process(runtime)
     graph = expected.graph
     # Sorted, because a set of parents has no order of its own.
     seen = {revision: sorted(parents) for revision, parents in answer["parents"].items()}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from flask_chainfix.errors import BadConfiguration, ChainFixError, NoEnvironment
+from flask_chainfix.errors import NoEnvironment
 from flask_chainfix.model import Environment
+from flask_chainfix.runtime.configuration import (
+    configuration_errors,
+    project_config,
+    read_config,
+)
 from flask_chainfix.runtime.settings import read_settings
 
 # The options by which Alembic finds migration files.
@@ -36,12 +39,14 @@ class Runtime:
         config: Alembic's configuration.
         script: Alembic's script directory; nothing of it has been imported.
         reopen: how a fresh process finds the same environment, as JSON values.
+        loses_app: whether the app comes from a callback, so that a fresh process is without it.
     """
 
     environment: Environment
     config: Config
     script: ScriptDirectory
     reopen: dict[str, Any]
+    loses_app: bool = False
 
 
 def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Runtime:
@@ -66,20 +71,44 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
         )
     directory = directory or extension.directory
     _require_directory(Path(directory))
-    with _configuration_errors(directory):
+    with configuration_errors(directory):
         config = extension.migrate.get_config(directory)
-    if not reopen:  # a fresh process cannot run the app's callbacks again: hand over their result
-        names = (name for name in _LOCATING if config.get_main_option(name) is not None)
-        reopen = {"options": {name: config.get_main_option(name) for name in names}}
-    return _open(config, {"directory": str(directory), **reopen})
+    runtime = _open(config, {"directory": str(directory), **(reopen or {})})
+    return runtime if reopen else _without_app(runtime)
 
 
-def open_directory(directory: str, options: Mapping[str, str] | None = None) -> Runtime:
+def _without_app(runtime: Runtime) -> Runtime:
+    """Hand over what the app's callbacks made of the configuration: none of them runs again."""
+    values = {name: runtime.config.get_main_option(name) for name in _LOCATING}
+    options = {name: value for name, value in values.items() if value is not None}
+    reopen = {"directory": str(runtime.script.dir), "options": options}
+    return replace(runtime, reopen=reopen, loses_app=True)
+
+
+def open_resolved(directory: str, options: Mapping[str, str]) -> Runtime:
+    """Open an environment by what was found out before; no configuration file is read.
+
+    Args:
+        directory: it holds ``env.py``.
+        options: the main options by which Alembic finds migration files.
+
+    Raises:
+        NoEnvironment: there is no such directory, or it is no migration environment.
+        BadConfiguration: the options cannot be used.
+    """
+    with configuration_errors(directory):
+        config = Config()
+        for name, value in {**options, "script_location": directory}.items():
+            _set_option(config, name, value)
+    return _open(config, {"directory": directory, "options": dict(options)})
+
+
+def open_directory(directory: str) -> Runtime:
     """Open an environment by its directory, without an app.
 
     Args:
-        directory: it holds ``env.py``, and usually ``versions/`` and ``alembic.ini``.
-        options: main options that count more than those of ``alembic.ini``.
+        directory: it holds ``env.py``, and usually ``versions/`` and ``alembic.ini``. Without one
+            of its own, the project's configuration counts if that names the directory.
 
     Raises:
         NoEnvironment: there is no such directory, or it is no migration environment.
@@ -88,10 +117,9 @@ def open_directory(directory: str, options: Mapping[str, str] | None = None) -> 
     path = Path(directory)
     _require_directory(path)
     ini = path / "alembic.ini"
-    with _configuration_errors(str(ini)):
-        config = Config(str(ini)) if ini.exists() else Config()
-        for name, value in {**(options or {}), "script_location": str(path)}.items():
-            config.set_main_option(name, value.replace("%", "%%"))
+    with configuration_errors(str(ini)):
+        config = Config(str(ini)) if ini.exists() else project_config(path) or Config()
+        _set_option(config, "script_location", str(path))
     return _open(config, {"directory": directory})
 
 
@@ -105,34 +133,18 @@ def open_config(file: str) -> Runtime:
     path = Path(file)
     if not path.is_file():
         raise NoEnvironment(f"there is no file {file}", "give -c the path of an alembic.ini")
-    with _configuration_errors(file):
-        config = _config_of(path)
+    with configuration_errors(file):
+        config = read_config(path)
     return _open(config, {"config": file})
 
 
-def _config_of(path: Path) -> Config:
-    """Read a file together with its counterpart in the working directory, as Alembic does."""
-    if path.suffix == ".toml":
-        ini, toml = Path("alembic.ini"), path
-    else:
-        ini, toml = path, Path("pyproject.toml")
-    ini_name = str(ini) if ini.exists() else None
-    if not toml.exists():
-        return Config(ini_name)
-    try:
-        return Config(ini_name, toml_file=str(toml))
-    except TypeError as error:  # Alembic before 1.16 knows no such file
-        if toml is not path:
-            return Config(ini_name)
-        raise BadConfiguration(
-            f"this version of Alembic cannot be configured by {path.name}",
-            "use Alembic 1.16 or newer, or an alembic.ini",
-        ) from error
+def _set_option(config: Config, name: str, value: str) -> None:
+    config.set_main_option(name, value.replace("%", "%%"))
 
 
 def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
     name = config.config_file_name or reopen.get("config") or reopen["directory"]
-    with _configuration_errors(str(name)):
+    with configuration_errors(str(name)):
         script = ScriptDirectory.from_config(config)
         # Alembic's public attribute is the raw setting; this one is where it will really look.
         locations = tuple(Path(os.path.abspath(place)) for place in script._version_locations)
@@ -141,7 +153,7 @@ def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
     env_py = directory / "env.py"
     if not env_py.is_file():
         raise NoEnvironment(
-            f"{directory} is no migration environment: it has no env.py",
+            f"{directory} is not a migration environment: it has no env.py",
             "give the directory that `flask db init` made, or create one with it",
         )
     if not any(place.is_dir() for place in locations):
@@ -164,27 +176,7 @@ def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
 def _require_directory(path: Path) -> None:
     if not path.is_dir():
         raise NoEnvironment(
-            f"there is no directory {path}" if not path.exists() else f"{path} is no directory",
+            f"there is no directory {path}" if not path.exists() else f"{path} is not a directory",
             "run the command where the migrations directory is, or name it with -d DIRECTORY or"
             " -c alembic.ini; a new project makes it with `flask db init`",
         )
-
-
-@contextmanager
-def _configuration_errors(name: str) -> Iterator[None]:
-    """Turn whatever Alembic raises while it reads configuration into one clear error.
-
-    Its deprecation warnings are left to the project's own Alembic commands.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except ChainFixError:
-        raise
-    except Exception as error:  # callbacks and interpolation can raise anything
-        detail = str(error).strip() or type(error).__name__
-        raise BadConfiguration(
-            f"the configuration in {name} cannot be used: {detail}",
-            "correct it until `flask db heads` or `alembic heads` accepts it",
-        ) from error

@@ -65,10 +65,10 @@ def _from_toml(config: Config) -> Mapping[str, list[str]]:
         return {}
     section = tomllib.loads(Path(name).read_text("utf-8")).get("tool", {}).get("fixchain", {})
     if not isinstance(section, dict):
-        raise BadConfiguration("[tool.fixchain] is no table", "write it as a TOML table")
+        raise BadConfiguration("[tool.fixchain] is not a table", "write it as a TOML table")
     for key, value in section.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise BadConfiguration(
-                f"{key} in [tool.fixchain] is no list of strings", f'write {key} = ["…"]'
+                f"{key} in [tool.fixchain] is not a list of strings", f'write {key} = ["…"]'
             )
     return section

@@ -23,13 +23,9 @@ def read_bytecode(data: bytes) -> Header | Unreadable:
             "was compiled by another version of Python",
             "run the command with the Python that runs the app",
         )
-    try:
-        code = marshal.loads(data[_PREFIX_SIZE:])  # noqa: S302  (Alembic would even run it)
-    except (EOFError, ValueError, TypeError):
-        code = None
-    if not isinstance(code, CodeType):
+    values = _read_values(data[_PREFIX_SIZE:])
+    if values is None:
         return Unreadable("is damaged bytecode", "compile the migration again")
-    values = _stored_constants(code)
     for name in ("revision", "down_revision"):
         if name not in values:
             return Unreadable(f"assigns no {name}", "add the variable, and compile it again")
@@ -51,6 +47,15 @@ def read_bytecode(data: bytes) -> Header | Unreadable:
         {},
         tuple(problems),
     )
+
+
+def _read_values(data: bytes) -> dict[str, object] | None:
+    """What a module's variables hold; ``None`` where the bytecode is damaged."""
+    try:
+        code = marshal.loads(data)  # noqa: S302  (Alembic would even run it)
+        return _stored_constants(code) if isinstance(code, CodeType) else None
+    except Exception:  # neither marshal nor dis checks its input: SystemError, IndexError, …
+        return None
 
 
 def _stored_constants(code: CodeType) -> dict[str, object]:

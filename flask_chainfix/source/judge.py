@@ -104,7 +104,9 @@ def header_problems(name: str, value: object, offset: int) -> Iterator[Problem]:
     for item in items:
         if not isinstance(item, str):
             detail = f"is {item!r}" if item is value else f"holds {item!r}"
-            yield Problem(name, ProblemKind.NOT_A_STRING, f"{detail}, which is no string", offset)
+            yield Problem(
+                name, ProblemKind.NOT_A_STRING, f"{detail}, which is not a string", offset
+            )
 
 
 def docstring_node(tree: ast.Module) -> ast.Constant | None:

@@ -66,5 +66,5 @@ def _unreadable(data: bytes, error: BaseException) -> Unreadable:
         )
     return Unreadable(
         f"cannot be compiled: {type(error).__name__}",
-        "simplify the file: the interpreter itself cannot take it",
+        "simplify the file: Python itself cannot compile it",
     )

@@ -71,9 +71,7 @@ def risky_definitions(tree: ast.Module) -> frozenset[str]:
 
     Those that hold a back door or assign to a global name, and those that use such a one.
     """
-    definitions = [
-        node for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))
-    ]
+    definitions = [node for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
     risky = {node.name for node in definitions if _holds_back_door(node)}
     size = -1
     while size != len(risky):

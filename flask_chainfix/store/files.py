@@ -13,20 +13,21 @@ from pathlib import Path
 _OPTIMIZED = re.compile(r"\.opt-\w+$")
 
 
-def write_synced(path: Path, data: bytes, like: Path | None = None) -> None:
+def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 0o666) -> None:
     """Write a file anew and see it to the disk.
 
     Args:
         path: the file; what is there is replaced.
         data: its bytes.
         like: a file whose mode and owner it gets.
+        mode: its mode without one, less what the umask takes away.
 
     Raises:
         OSError: it cannot be written; then no part of it is left.
     """
     path.unlink(missing_ok=True)
     descriptor = os.open(
-        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode
     )
     try:
         try:

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from flask_chainfix.errors import CannotRead
 from flask_chainfix.model import Edit
@@ -33,11 +35,18 @@ class Entry:
         path: the file, after links.
         before: its old bytes; ``None`` for a file that the repair made.
         after: SHA-256 of its new bytes, in hexadecimal.
+        missing: how many of the directories above the file are not there before the repair.
     """
 
     path: Path
     before: bytes | None
     after: str
+    missing: int = 0
+
+    @property
+    def made_directories(self) -> tuple[Path, ...]:
+        """The directories that the repair makes for the file, the innermost first."""
+        return tuple(self.path.parents)[: self.missing]
 
     def holds_new(self, data: bytes | None) -> bool:
         """Whether ``data`` is what the repair wrote."""
@@ -83,14 +92,11 @@ def create(environment: Path, edits: Sequence[Edit]) -> Journal:
     """
     directory = directory_for(environment)
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
-    entries = tuple(
-        Entry(Path(os.path.realpath(edit.path)), edit.before, sha256(edit.after).hexdigest())
-        for edit in edits
-    )
+    entries = tuple(_entry_for(edit) for edit in edits)
     journal = Journal(directory / f"{stamp}{_ENDED}", False, entries)
     draft = directory / "draft"
     try:
-        write_synced(draft, _document(entries, os.path.realpath(environment)))
+        write_synced(draft, _document(entries, os.path.realpath(environment)), mode=0o600)
         os.replace(draft, journal.path.with_suffix(_UNFINISHED))
         sync_directory(directory)
     except BaseException:
@@ -106,39 +112,78 @@ def latest(environment: Path) -> Journal | None:
         CannotRead: it is damaged.
     """
     directory = directory_for(environment)
-    unfinished, ended = (directory.glob(f"*{suffix}") for suffix in (_UNFINISHED, _ENDED))
+    names = _files_in(directory)
+    unfinished, ended = (
+        (name for name in names if name.endswith(suffix)) for suffix in (_UNFINISHED, _ENDED)
+    )
     newest = max(unfinished, default=None) or max(ended, default=None)
-    return None if newest is None else _read(newest)
+    return None if newest is None else _read(directory / newest)
+
+
+def _entry_for(edit: Edit) -> Entry:
+    path = Path(os.path.realpath(edit.path))
+    missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
+    return Entry(path, edit.before, sha256(edit.after).hexdigest(), missing)
+
+
+def _files_in(directory: Path) -> list[str]:
+    try:
+        with os.scandir(directory) as listing:
+            return [entry.name for entry in listing if entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise CannotRead(
+            f"{directory} cannot be read: {error.strerror}",
+            "run the command as the user who ran the last repair",
+        ) from error
 
 
 def _document(entries: Sequence[Entry], environment: str) -> bytes:
     files = [
         {
-            # Relative, so that a copy of the project has journals of its own.
-            "path": os.path.relpath(entry.path, environment),
+            "path": _relative(entry.path, environment),
             "before": None if entry.before is None else b64encode(entry.before).decode(),
             "after_sha256": entry.after,
+            "missing_directories": entry.missing,
         }
         for entry in entries
     ]
     return json.dumps({"version": _VERSION, "files": files}, indent=1).encode()
 
 
+def _relative(path: Path, environment: str) -> str:
+    """The path as seen from the environment, so that a copy of it has journals of its own."""
+    try:
+        return os.path.relpath(path, environment)
+    except ValueError:  # on another drive of Windows
+        return str(path)
+
+
 def _read(path: Path) -> Journal:
     environment = os.path.realpath(path.parent.parent)
     try:
         document = json.loads(path.read_bytes())
-        entries = tuple(
-            Entry(
-                Path(os.path.normpath(os.path.join(environment, file["path"]))),
-                None if file["before"] is None else b64decode(file["before"], validate=True),
-                file["after_sha256"],
-            )
-            for file in document["files"]
-        )
+        if document["version"] != _VERSION:
+            raise ValueError("it is of another version")
+        entries = tuple(_entry_from(file, environment) for file in document["files"])
         return Journal(path.with_suffix(_ENDED), path.suffix == _ENDED, entries)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CannotRead(
             f"the journal {path} cannot be read: {error}",
             "if you know that its repair is not to be undone, move the file elsewhere",
         ) from error
+
+
+def _entry_from(file: dict[str, Any], environment: str) -> Entry:
+    name, before, after, missing = (
+        file[key] for key in ("path", "before", "after_sha256", "missing_directories")
+    )
+    if not name.endswith(".py") or "\0" in name:
+        raise ValueError(f"{name!r} is no migration file")
+    return Entry(
+        Path(os.path.realpath(os.path.join(environment, name))),
+        None if before is None else b64decode(before, validate=True),
+        str(after),
+        max(0, int(missing)),
+    )

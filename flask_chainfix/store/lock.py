@@ -33,7 +33,7 @@ def locked(environment: Path) -> Iterator[None]:
     """
     directory = directory_for(environment)
     try:
-        directory.mkdir(exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)  # old bytes are for those who may read the files
         # Journals belong to this checkout; a rule of their own spares the project's .gitignore.
         ignore = directory / ".gitignore"
         if not ignore.exists():
@@ -42,7 +42,7 @@ def locked(environment: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotWrite(
             f"{directory} cannot be written: {error.strerror}",
-            "nothing was changed; see to it that the directory can be written",
+            "nothing was changed; make sure that the directory can be written",
         ) from error
     try:
         try:

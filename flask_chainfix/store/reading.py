@@ -74,7 +74,7 @@ def _directories(location: Path, environment: Environment) -> Iterator[Path]:
 def _cannot_list(error: OSError) -> NoReturn:
     raise CannotRead(
         f"{error.filename} cannot be listed: {error.strerror}",
-        "see to it that the directory can be read",
+        "make sure that the directory can be read",
     ) from error
 
 
@@ -131,7 +131,7 @@ def _list(folder: Path) -> list[os.DirEntry[str]]:
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in a circle
+    except OSError:  # a link that points back to itself
         return False
 
 
@@ -148,12 +148,12 @@ def _read_file(
     try:
         if entry.is_symlink():
             if os.path.islink(path):
-                return _unreadable(directory, name, "is a link that leads round in a circle")
+                return _unreadable(directory, name, "is a link that points back to itself")
             if not os.path.exists(path):
                 return _unreadable(directory, name, "is a link to a file that is not there")
             compiled = _Bytecode(directory)
         if not entry.is_file():
-            return _unreadable(directory, name, "is no regular file")
+            return _unreadable(directory, name, "is not a regular file")
         descriptor = os.open(path, os.O_RDONLY)
         try:
             status = os.fstat(descriptor)

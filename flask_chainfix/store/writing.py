@@ -8,21 +8,23 @@ The order of steps, and what a crash behind each leaves:
    synced: nothing changed but such names;
 4. file by file, the old content gets a second name and the new content takes its place: some
    files old, some new, each of them whole;
-5. the caller looks at the result; only then is the journal marked as done.
+5. the caller looks at the result; only then is the journal marked as done: every file new;
+6. the second names of the old contents are deleted: every file new.
 
 Whatever fails before the end of step 5 is answered by putting every file back, which only renames
 and deletes, so a full disk does not stop it. After a crash the journal, still marked as
-unfinished, holds every old byte for ``undo``.
+unfinished, holds every old byte for ``undo``. Names that step 6 leaves behind do no harm, as
+Alembic does not load them; the next repair or ``undo`` of such a file takes them away.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flask_chainfix.errors import CannotWrite, ChainFixError, StaleSnapshot
+from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.model import Edit
 from flask_chainfix.store import journal as journals
 from flask_chainfix.store.files import (
@@ -57,8 +59,6 @@ def changed_files(environment: Path, edits: Sequence[Edit]) -> Iterator[Journal]
     try:
         _write_all(journal, edits)
         yield journal
-        for entry in journal.entries:
-            _beside(entry.path, "old").unlink(missing_ok=True)
         journal.finish()
     except OSError as error:
         put_back(journal)
@@ -66,31 +66,48 @@ def changed_files(environment: Path, edits: Sequence[Edit]) -> Iterator[Journal]
     except BaseException:
         put_back(journal)
         raise
+    _clear_away(journal)
 
 
-def undo(journal: Journal) -> None:
+def undo(journal: Journal, version_locations: Sequence[Path] | None = None) -> None:
     """Put back the files of a repair, whether it ended or was killed half-way.
 
+    Args:
+        journal: the record of the repair.
+        version_locations: where its files must lie; without them it is trusted, as one may be
+            that this process has written itself.
+
     Raises:
+        CannotRead: the journal names a file that is no migration of these locations, or one
+            cannot be read; nothing was changed.
         StaleSnapshot: a file has been changed since; nothing was changed.
         CannotWrite: a file cannot be written; the journal is kept, so undo can be run again.
     """
+    if version_locations is not None:
+        _refuse_strangers(journal, version_locations)
     for entry in journal.entries:
-        data = read_or_none(entry.path)
-        if data != entry.before and not entry.holds_new(data):
+        data = _read_now(entry.path)
+        if data == entry.before:
+            continue
+        if not entry.holds_new(data):
             raise StaleSnapshot(
                 f"{entry.path} has been changed since the repair",
                 "nothing was changed; undo your change of that file first, or use version control",
             )
+        _refuse_directories(entry.path)
     put_back(journal)
 
 
 def put_back(journal: Journal) -> None:
     """Restore every file of a journal and clear away whatever the repair left beside them."""
     try:
+        restored = [_restore(entry) for entry in journal.entries]
+        # Where no file had to be restored, nothing that is left beside them keeps up the journal.
+        with suppress(*([] if any(restored) else [OSError])):
+            drop_all_bytecode(entry.path for entry in journal.entries)
+        _clear_away(journal)
         for entry in journal.entries:
-            _restore(entry)
-        drop_all_bytecode(entry.path for entry in journal.entries)
+            _remove_made_directories(entry)
         journal.discard()
     except OSError as error:
         raise CannotWrite(
@@ -99,8 +116,54 @@ def put_back(journal: Journal) -> None:
         ) from error
 
 
+def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> None:
+    locations = [Path(os.path.realpath(location)) for location in version_locations]
+    strangers = {
+        entry.path
+        for entry in journal.entries
+        if not any(entry.path.is_relative_to(location) for location in locations)
+    }
+    if strangers:
+        strangers -= {target for location in locations for target in _link_targets(location)}
+    if strangers:
+        raise CannotRead(
+            f"the journal {journal.path} names {min(strangers)}, which is no migration of this"
+            " environment",
+            "nothing was changed; if you know that its repair is not to be undone, move the"
+            " journal elsewhere",
+        )
+
+
+def _link_targets(location: Path) -> Iterator[Path]:
+    for directory, _, names in os.walk(location):
+        for path in (os.path.join(directory, name) for name in names):
+            if os.path.islink(path):
+                yield Path(os.path.realpath(path))
+
+
+def _read_now(path: Path) -> bytes | None:
+    try:
+        return read_or_none(path)
+    except OSError as error:
+        raise CannotRead(
+            f"{path} cannot be read: {error.strerror}",
+            "nothing was changed; restore the file or its permissions, then run undo again",
+        ) from error
+
+
+def _refuse_directories(path: Path) -> None:
+    """Stop before anything is changed where a name beside a file cannot be used."""
+    for name in (_beside(path, "old"), _beside(path, "new")):
+        if name.is_dir() and not name.is_symlink():
+            raise CannotWrite(
+                f"{name} is a directory, and its name is needed for a while",
+                "nothing was changed; move it elsewhere, then run the command again",
+            )
+
+
 def _compare(edits: Sequence[Edit]) -> None:
     for edit in edits:
+        _refuse_directories(Path(os.path.realpath(edit.path)))
         if read_or_none(edit.path) != edit.before:
             raise StaleSnapshot(
                 f"{edit.path} has been changed since it was read",
@@ -115,6 +178,8 @@ def _compare(edits: Sequence[Edit]) -> None:
 
 def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
     for entry, edit in zip(journal.entries, edits, strict=True):
+        if entry.missing:
+            entry.path.parent.mkdir(parents=True, exist_ok=True)
         like = entry.path if entry.before is not None else None
         write_synced(_beside(entry.path, "new"), edit.after, like)
     for entry in journal.entries:
@@ -123,8 +188,13 @@ def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
         os.replace(_beside(entry.path, "new"), entry.path)
         drop_bytecode(entry.path)
     drop_all_bytecode(entry.path for entry in journal.entries)
-    for directory in {entry.path.parent for entry in journal.entries}:
+    for directory in {path for entry in journal.entries for path in _directories_of(entry)}:
         sync_directory(directory)
+
+
+def _directories_of(entry: Entry) -> tuple[Path, ...]:
+    """The directories that get new names when a file is written."""
+    return tuple(entry.path.parents)[: entry.missing + 1]
 
 
 def _keep_old(path: Path) -> None:
@@ -136,18 +206,39 @@ def _keep_old(path: Path) -> None:
         write_synced(old, path.read_bytes(), path)
 
 
-def _restore(entry: Entry) -> None:
-    old, new = _beside(entry.path, "old"), _beside(entry.path, "new")
+def _restore(entry: Entry) -> bool:
+    """Put back one file.
+
+    Returns:
+        Whether there was anything to do.
+    """
+    if read_or_none(entry.path) == entry.before:
+        return False
     if entry.before is None:
-        entry.path.unlink(missing_ok=True)
-    elif read_or_none(entry.path) != entry.before:
+        entry.path.unlink()
+    else:
+        old = _beside(entry.path, "old")
         if read_or_none(old) != entry.before:
             write_synced(old, entry.before, entry.path if entry.path.exists() else None)
         os.replace(old, entry.path)
-    old.unlink(missing_ok=True)
-    new.unlink(missing_ok=True)
-    drop_bytecode(entry.path)
     sync_directory(entry.path.parent)
+    return True
+
+
+def _clear_away(journal: Journal) -> None:
+    """Delete what lies beside the files; Alembic does not load what cannot be deleted."""
+    for entry in journal.entries:
+        for kind in ("old", "new"):
+            with suppress(OSError):
+                _beside(entry.path, kind).unlink(missing_ok=True)
+
+
+def _remove_made_directories(entry: Entry) -> None:
+    """Remove the directories that the repair made, unless something else lies in them by now."""
+    for directory in entry.made_directories:
+        for path in (directory / "__pycache__", directory):
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _beside(path: Path, kind: str) -> Path:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 
+from flask_chainfix.graph.components import cyclic_components
 from flask_chainfix.model import Header
 
 _NONE: tuple[str, ...] = ()
@@ -210,7 +211,7 @@ class Graph:
     def cycles(self) -> tuple[tuple[str, ...], ...]:
         """The members of each cycle, sorted: strongly connected components (Tarjan, 1972)."""
         suspects = self.order[len(self._free_of_cycles) :]
-        return _strong_components(suspects, self.requirements) if suspects else ()
+        return cyclic_components(suspects, self.requirements) if suspects else ()
 
     def ancestors(self, revisions: Iterable[str], *, outside: Collection[str] = ()) -> set[str]:
         """The revisions themselves and all that are below them, without those ``outside``.
@@ -288,48 +289,3 @@ def _reach(
                 reached.add(neighbour)
                 pending.append(neighbour)
     return reached
-
-
-def _strong_components(
-    starts: Iterable[str], successors: Callable[[str], tuple[str, ...]]
-) -> tuple[tuple[str, ...], ...]:
-    """Tarjan's components that are cycles, without recursion: chains are long."""
-    index: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    cycles: list[tuple[str, ...]] = []
-    for start in starts:
-        work = [(start, iter(successors(start)))] if start not in index else []
-        while work:
-            node, following = work[-1]
-            if node not in index:
-                index[node] = lowest[node] = len(index)
-                stack.append(node)
-                on_stack.add(node)
-            for successor in following:
-                if successor not in index:
-                    work.append((successor, iter(successors(successor))))
-                    break
-                if successor in on_stack:
-                    lowest[node] = min(lowest[node], index[successor])
-            else:
-                work.pop()
-                if work:
-                    below = work[-1][0]
-                    lowest[below] = min(lowest[below], lowest[node])
-                if lowest[node] == index[node]:
-                    members = _pop_until(stack, on_stack, node)
-                    if len(members) > 1 or node in successors(node):
-                        cycles.append(tuple(sorted(members)))
-    return tuple(sorted(cycles))
-
-
-def _pop_until(stack: list[str], on_stack: set[str], last: str) -> list[str]:
-    members = []
-    while True:
-        member = stack.pop()
-        on_stack.discard(member)
-        members.append(member)
-        if member == last:
-            return members

@@ -1,0 +1,70 @@
+"""Find the runtime that a command works on, and how users would type commands for it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flask_chainfix.report import Tools
+from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
+
+if TYPE_CHECKING:
+    from flask.cli import ScriptInfo
+
+
+def enter_app(context: click.Context) -> None:
+    """What ``flask.cli.with_appcontext`` does; the console script runs without Flask imported."""
+    from flask import current_app
+    from flask.cli import ScriptInfo
+
+    if not current_app:
+        app = context.ensure_object(ScriptInfo).load_app()
+        context.with_resource(app.app_context())
+
+
+def open_from_app(context: click.Context, directory: str | None) -> tuple[Runtime, Tools]:
+    """Open the environment of the app that the command runs in."""
+    from flask import g
+    from flask.cli import ScriptInfo
+
+    directory = directory or g.get("directory")
+    script_info = context.find_object(ScriptInfo)
+    reopen: dict[str, Any] = {}
+    if script_info is not None and script_info.create_app is None:
+        reopen = {"app": script_info.app_import_path, "x_arg": list(g.get("x_arg") or ())}
+    return open_app(directory, reopen), _app_tools(context, script_info, directory)
+
+
+def _app_tools(
+    context: click.Context, script_info: ScriptInfo | None, directory: str | None
+) -> Tools:
+    """The commands with the options that the user had to give."""
+    program = str(context.find_root().info_name)
+    groups = context.command_path[len(program) :].split()[:-1]
+    app = script_info.app_import_path if script_info is not None else None
+    if app is not None and app != os.environ.get("FLASK_APP"):
+        program += f" --app {shlex.quote(app)}"
+    words = [program, *groups]
+    if directory:
+        words.append(f"-d {shlex.quote(directory)}")
+    alembic = " ".join(words)
+    return Tools(alembic, f"{alembic} fixchain")
+
+
+def open_from_files(directory: str | None, config: str | None) -> tuple[Runtime, Tools]:
+    """Open the environment that the options of the console script name."""
+    runtime = open_config(config) if config else open_directory(directory or "migrations")
+    place = shlex.quote(config or directory or "")
+    option = f" -c {place}" if config else f" -d {place}" if directory else ""
+    if runtime.environment.uses_flask:
+        used = runtime.environment.directory
+        alembic = "flask db"
+        if used != Path("migrations").absolute():
+            alembic += f" -d {shlex.quote(os.path.relpath(used))}"
+    else:
+        alembic = "alembic" + (f" -c {place}" if config else "")
+    return runtime, Tools(alembic, f"fixchain{option}")
