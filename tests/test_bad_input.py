@@ -218,13 +218,12 @@ def test_settings_in_toml(project: Path, setting: str, message: str) -> None:
     assert unchanging(project) == before
 
 
-def test_nothing_in_versions(project: Path) -> None:
+@pytest.mark.parametrize("command", [["check"], ["repair", "--yes"]])
+def test_nothing_in_versions(project: Path, command: list[str]) -> None:
     without("versions")(project)
     (project / "migrations" / "versions").mkdir()
-    for command in (["check"], ["repair", "--yes"]):
-        ended = run("fixchain", *command, "--format", "json", cwd=project)
-        assert ended.returncode == 0
-        assert json.loads(ended.stdout)["revisions"] == 0
+    expected = Stop("NoEnvironment", "there are no migrations in", "the right directory")
+    expect(expected, *command, cwd=project)
 
 
 # --- Bad migrations ------------------------------------------------------------------------------

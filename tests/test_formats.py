@@ -188,6 +188,8 @@ def hostile_report(project: Path) -> Report:
     finding = Finding(
         "FC103",
         "missing-down-revision",
+        "missing parent",
+        1,
         Severity.ERROR,
         f"message {HOSTILE}",
         f"breaks {HOSTILE}",
@@ -253,6 +255,8 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
     finding = Finding(
         "FC103",
         "a,b:c%d\ne",
+        "missing parent",
+        1,
         Severity.ERROR,
         "100 % of:\nthis, all",
         "breaks",

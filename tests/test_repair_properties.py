@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -62,7 +63,16 @@ _ENCODINGS = (
 _REVISES = ("Revises: {}\n", "Revises: {}\n", "Revises:{}\n", "Revises: old, stale\n", "")
 
 
-def _value(draw: st.DrawFn, names: tuple[str, ...]) -> str:
+T = TypeVar("T")
+
+
+class Draw(Protocol):
+    """Either kind of ``draw`` that Hypothesis has."""
+
+    def __call__(self, strategy: st.SearchStrategy[T], /) -> T: ...
+
+
+def _value(draw: Draw, names: tuple[str, ...]) -> str:
     if not names:
         return draw(st.sampled_from(_NONE))
     if len(names) == 1:
@@ -70,7 +80,7 @@ def _value(draw: st.DrawFn, names: tuple[str, ...]) -> str:
     return draw(st.sampled_from(_SEVERAL)).format(", ".join(map(repr, names)))
 
 
-def spelled(draw: st.DrawFn, item: Rev, *, decoys: bool = True) -> bytes:
+def spelled(draw: Draw, item: Rev, *, decoys: bool = True) -> bytes:
     """The file of a revision, in some spelling."""
     encoding, cookie = draw(st.sampled_from(_ENCODINGS))
     revises = draw(st.sampled_from(_REVISES)).format(", ".join(item.parents))

@@ -162,8 +162,8 @@ def test_settings_that_mean_nothing_are_refused(project: Path, section: str, mes
     ("section", "message"),
     [
         ('[tool]\nfixchain = "x"', "is not a table"),
-        ('[tool.fixchain]\nignore = "FC101"', "no list of strings"),
-        ("[tool.fixchain]\nignore = [1]", "no list of strings"),
+        ('[tool.fixchain]\nignore = "FC101"', "list of strings"),
+        ("[tool.fixchain]\nignore = [1]", "list of strings"),
         ('[tool.fixchain]\nignored = ["FC101"]', "unknown key"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies import Wishes
+from tests.commands import run
 from tests.disk import BROKEN, environment, migrations, tree
 
 TOOLS = Tools("program db", "program db fixchain")
@@ -148,22 +150,24 @@ def test_undo_refuses_a_file_that_was_changed_since(runtime: Runtime) -> None:
     assert migrations(runtime.environment.directory) == changed
 
 
-def interrupt(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave behind what a killed repair leaves: a journal that never came to its end."""
-    with monkeypatch.context() as patch:
-        patch.setattr("flask_chainfix.store.writing.put_back", lambda journal: None)
-        patch.setattr(
-            "flask_chainfix.workflows.alembic.confirm", lambda *_: (_ for _ in ()).throw(OSError())
-        )
-        with pytest.raises(ChainFixError):
-            workflows.carry_out(runtime, planned(runtime))
+KILLED = """
+import os, sys
+from flask_chainfix import cli, workflows
+workflows.alembic.confirm = lambda *_: os._exit(9)
+cli.main(["-d", sys.argv[1], "repair", "--yes"])
+"""
 
 
-def test_an_interrupted_repair_is_noticed_and_undone(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def interrupt(runtime: Runtime) -> None:
+    """Leave behind what a repair leaves that is killed when its files are written."""
+    place = runtime.environment.directory
+    done = run(sys.executable, "-c", KILLED, place, cwd=place.parent)
+    assert done.exit_code == 9, done.stderr
+
+
+def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
     before = migrations(runtime.environment.directory)
-    interrupt(runtime, monkeypatch)
+    interrupt(runtime)
     half_way = tree(runtime.environment.directory)
 
     (notice,) = workflows.check(runtime, TOOLS, strict=False).notices
@@ -179,14 +183,14 @@ def test_an_interrupted_repair_is_noticed_and_undone(
     assert planned(runtime).plan is not None
 
 
-def test_one_repair_at_a_time(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_repair_at_a_time(runtime: Runtime) -> None:
     report = planned(runtime)
     before = migrations(runtime.environment.directory)
     with store.locked(runtime.environment.directory):
         refused(RepairRunning, workflows.carry_out, runtime, report)
     assert migrations(runtime.environment.directory) == before
 
-    interrupt(runtime, monkeypatch)
+    interrupt(runtime)
     with store.locked(runtime.environment.directory):
         (notice,) = workflows.check(runtime, TOOLS, strict=False).notices
         assert "running" in notice

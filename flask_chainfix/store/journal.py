@@ -114,9 +114,9 @@ def latest(environment: Path) -> Journal | None:
     directory = directory_for(environment)
     names = _files_in(directory)
     unfinished, ended = (
-        (name for name in names if name.endswith(suffix)) for suffix in (_UNFINISHED, _ENDED)
+        [name for name in names if name.endswith(suffix)] for suffix in (_UNFINISHED, _ENDED)
     )
-    newest = max(unfinished, default=None) or max(ended, default=None)
+    newest = max(unfinished or ended, default=None)
     return None if newest is None else _read(directory / newest)
 
 
