@@ -23,7 +23,7 @@ KINDS = ("sqlite", "postgresql", "mariadb")
 
 _VARIABLES = {"postgresql": "FIXCHAIN_TEST_POSTGRESQL", "mariadb": "FIXCHAIN_TEST_MARIADB"}
 _USUAL = {
-    "postgresql": "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
+    "postgresql": "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres",
     "mariadb": "mysql+pymysql://root@127.0.0.1:3306/",
 }
 # SQLAlchemy 1.4 knows only the older of the two drivers.

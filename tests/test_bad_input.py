@@ -222,7 +222,7 @@ def test_settings_in_toml(project: Path, setting: str, message: str) -> None:
 def test_nothing_in_versions(project: Path, command: list[str]) -> None:
     without("versions")(project)
     (project / "migrations" / "versions").mkdir()
-    expected = Stop("NoEnvironment", "there are no migrations in", "the right directory")
+    expected = Stop("NoMigrations", "there are no migrations in", "the right directory")
     expect(expected, *command, cwd=project)
 
 

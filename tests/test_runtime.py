@@ -268,7 +268,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 app = Flask(__name__)
-app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql://user:{PASSWORD}@127.0.0.1:1/none"
+app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql+psycopg2://user:{PASSWORD}@127.0.0.1:1/none"
 db = SQLAlchemy(app)
 Migrate(app, db)
 ChainFix(app)

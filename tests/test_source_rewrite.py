@@ -376,9 +376,7 @@ def test_any_combination_of_certain_parts_can_be_rewritten(data: bytes, parents:
 
 def reads_down_revision(data: bytes) -> bool:
     return any(
-        isinstance(node, ast.Name)
-        and node.id == "down_revision"
-        and isinstance(node.ctx, ast.Load)
+        isinstance(node, ast.Name) and node.id == "down_revision" and isinstance(node.ctx, ast.Load)
         for node in ast.walk(parsed(data))
     )
 

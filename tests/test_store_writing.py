@@ -477,7 +477,7 @@ def test_an_undo_that_cannot_read_a_file(run: Commands, place: Path) -> None:
     journal = store.latest(place)
     assert journal is not None
     with pytest.raises(CannotRead, match="cannot be read"):
-        store.undo(journal)
+        store.undo(journal, [place / "versions"])
 
 
 def test_only_the_user_can_read_the_journal(run: Commands, place: Path) -> None:
@@ -525,7 +525,7 @@ def test_alembic_never_sees_stale_bytecode(tmp_path: Path, undone: bool) -> None
     at_that_second()
     if undone:
         py_compile.compile(str(path), doraise=True)
-        store.undo(journal)
+        store.undo(journal, [place / "versions"])
         at_that_second()
     assert path.read_bytes() == (before if undone else edit.after)
     assert alembic_heads(place) == ({"b", "c"} if undone else {"c"})

@@ -77,7 +77,7 @@ def _ask_fresh_process(runtime: Runtime) -> dict[str, Any]:
         "argv": sys.argv,  # apps look at it: ``if "db" in sys.argv``
         "locations": [str(place) for place in runtime.environment.version_locations],
     }
-    process = subprocess.run(  # noqa: S603  (this Python, this code)
+    process = subprocess.run(
         [sys.executable, "-c", _START, *sys.path],
         input=json.dumps(request),
         capture_output=True,

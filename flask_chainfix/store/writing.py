@@ -69,13 +69,12 @@ def changed_files(environment: Path, edits: Sequence[Edit]) -> Iterator[Journal]
     _clear_away(journal)
 
 
-def undo(journal: Journal, version_locations: Sequence[Path] | None = None) -> None:
+def undo(journal: Journal, version_locations: Sequence[Path]) -> None:
     """Put back the files of a repair, whether it ended or was killed half-way.
 
     Args:
         journal: the record of the repair.
-        version_locations: where its files must lie; without them it is trusted, as one may be
-            that this process has written itself.
+        version_locations: where its files must lie.
 
     Raises:
         CannotRead: the journal names a file that is no migration of these locations, or one
@@ -83,8 +82,7 @@ def undo(journal: Journal, version_locations: Sequence[Path] | None = None) -> N
         StaleSnapshot: a file has been changed since; nothing was changed.
         CannotWrite: a file cannot be written; the journal is kept, so undo can be run again.
     """
-    if version_locations is not None:
-        _refuse_strangers(journal, version_locations)
+    _refuse_strangers(journal, version_locations)
     for entry in journal.entries:
         data = _read_now(entry.path)
         if data == entry.before:

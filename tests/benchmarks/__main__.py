@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from . import __doc__ as about
-from .measures import growing_chains, plain_chain, sample
+from .measures import Section, growing_chains, plain_chain, sample
 from .report import Results, show
 
 
@@ -28,11 +28,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
         _say("sample app")
-        sample_section = sample(scratch, times)
+        sample_section = _done(sample(scratch, times))
         plain = []
         for size in sorted(options.sizes):
             _say(f"{size:,} revisions")
-            plain.append(plain_chain(scratch, size, times))
+            plain.append(_done(plain_chain(scratch, size, times)))
         _say("branch labels")
         labelled = growing_chains(
             scratch, "labelled", "{:,} chained branch labels", options.labels, times
@@ -42,6 +42,13 @@ def main() -> None:
             scratch, "dependent", "{:,} depends_on", options.dependencies, times
         )
     show(Results(plain, labelled, dependent, sample_section))
+
+
+def _done(section: Section) -> Section:
+    """Say at once what was measured: the rest takes minutes, and may be stopped."""
+    for row in section.rows:
+        print(f"  {row.seconds:9.3f} s  {row.name}", file=sys.stderr, flush=True)
+    return section
 
 
 def _say(text: str) -> None:

@@ -108,7 +108,7 @@ def repair(environment: str, confirmed: str) -> Figures:
             figures["confirm"] = asked - written
     done = perf_counter()
     with store.locked(directory):
-        store.undo(journal)
+        store.undo(journal, runtime.environment.version_locations)
     for edit in report.edits:
         py_compile.compile(str(edit.path), doraise=True)
     return {**figures, "write": written - planned + done - asked, "peak": peak}
