@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
+from alembic.script.revision import _revision_illegal_chars
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -323,8 +324,9 @@ def test_a_dependency_that_may_be_a_computed_label_is_not_missing() -> None:
 def test_characters_that_alembic_keeps_for_itself(character: str) -> None:
     finding = only("FC108", chain(Rev(f"a{character}b")))
     assert f"holds {character}" in finding.message
-    with pytest.raises(Refused):
-        alembic_loads(chain(Rev(f"a{character}b")))
+    if character in _revision_illegal_chars:  # older versions let the colon pass
+        with pytest.raises(Refused):
+            alembic_loads(chain(Rev(f"a{character}b")))
 
 
 def test_ids_that_are_no_strings_or_empty() -> None:
