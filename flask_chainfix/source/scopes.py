@@ -108,8 +108,8 @@ def _is_back_door(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and node.id in BACK_DOORS
 
 
-def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes that run in the statement's own scope: not the bodies of functions and classes.
+def _in_scope(statement: ast.stmt | ast.expr) -> Iterator[ast.AST]:
+    """The nodes that run in the scope of a statement: not the bodies of functions and classes.
 
     Decorators, default values, base classes and walrus targets in comprehensions do.
     """
@@ -122,14 +122,33 @@ def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:
             yield from (inner for inner in ast.walk(node) if id(inner) not in own)
             continue
         yield node
-        if isinstance(node, _FUNCTIONS):
-            # Arguments hold defaults and annotations, which are worked out here and now.
-            pending.extend([*node.decorator_list, node.args])
-            pending.extend([node.returns] if node.returns is not None else [])
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            pending.extend(node.decorator_list)
+            yield from _worked_out_at(node)
         elif isinstance(node, ast.Lambda):
             pending.append(node.args)
-        elif isinstance(node, ast.ClassDef):
-            pending.extend([*node.decorator_list, *node.bases])
-            pending.extend(keyword.value for keyword in node.keywords)
         else:
             pending.extend(ast.iter_child_nodes(node))
+
+
+def _worked_out_at(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+) -> Iterator[ast.AST]:
+    """The nodes of a signature, which is worked out where the definition stands.
+
+    Annotations and base classes see the definition's type parameters (PEP 695); defaults do not.
+    """
+    own = {parameter.name for parameter in getattr(node, "type_params", ())}
+    generic: list[ast.expr | None]
+    if isinstance(node, ast.ClassDef):
+        generic = [*node.bases, *(keyword.value for keyword in node.keywords)]
+    else:
+        arguments = node.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        starred = [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
+        generic = [node.returns, *(argument.annotation for argument in every + starred)]
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            yield from _in_scope(default) if default is not None else ()
+    for part in generic:
+        inner = _in_scope(part) if part is not None else ()
+        yield from (name for name in inner if not (isinstance(name, ast.Name) and name.id in own))
