@@ -1,0 +1,40 @@
+"""A migration environment, and what its settings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the ``[fixchain]`` section says.
+
+    Attributes:
+        ignore: codes of findings that are not to be reported.
+        intended_bases: bases that are meant to stand beside the main one.
+    """
+
+    ignore: frozenset[str] = frozenset()
+    intended_bases: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A migration environment, as Alembic's configuration describes it.
+
+    Attributes:
+        directory: the script location, absolute: it holds ``env.py``.
+        version_locations: the directories that hold migrations, absolute, in Alembic's order.
+        recursive: whether migrations are also looked for below these directories.
+        sourceless: whether compiled migrations without a source count.
+        settings: the ``[fixchain]`` section.
+        uses_flask: whether ``env.py`` belongs to Flask-Migrate.
+    """
+
+    directory: Path
+    version_locations: tuple[Path, ...]
+    recursive: bool = False
+    sourceless: bool = False
+    settings: Settings = Settings()
+    uses_flask: bool = False

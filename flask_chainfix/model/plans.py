@@ -1,0 +1,90 @@
+"""How a chain is to be repaired, and what Alembic said of the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """Why a part of a plan is as it is: a stable word for scripts, a sentence for people."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Relink:
+    """A revision whose parents change.
+
+    Attributes:
+        revision: its id.
+        path: its file.
+        before: its parents as the file names them now.
+        after: its parents after the repair.
+        why: the reasons, the most important first.
+    """
+
+    revision: str
+    path: Path
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    why: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class NewRevision:
+    """A migration file that the repair adds.
+
+    Attributes:
+        revision: its id.
+        path: its file; ``None`` until Alembic's template has been asked for the name.
+        location: the version location that it goes to.
+        message: its message.
+        down_revision: its parents.
+        why: the reasons.
+    """
+
+    revision: str
+    path: Path | None
+    location: Path
+    message: str
+    down_revision: tuple[str, ...]
+    why: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a chain is to be repaired.
+
+    Attributes:
+        strategy: the name of the strategy that made it.
+        relinks: files to rewrite, in the order of the repaired chain.
+        new_revisions: files to add.
+        order: every revision of the repaired lineage, base first.
+    """
+
+    strategy: str
+    relinks: tuple[Relink, ...]
+    new_revisions: tuple[NewRevision, ...]
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What Alembic itself said of the files on the disk.
+
+    Attributes:
+        by: name and version, ``alembic 1.20.1`` for example.
+        bases: ids, sorted.
+        heads: ids, sorted.
+        heads_output: what ``heads`` printed.
+        history_output: what ``history`` printed.
+    """
+
+    by: str
+    bases: tuple[str, ...]
+    heads: tuple[str, ...]
+    heads_output: str
+    history_output: str

@@ -1,0 +1,91 @@
+"""What a migration does to the schema of a database, as far as its source tells."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Kind(Enum):
+    """The kinds of schema objects that migrations create and use."""
+
+    TABLE = "table"
+    COLUMN = "column"
+    INDEX = "index"
+    CONSTRAINT = "constraint"
+    TYPE = "type"
+
+
+class SchemaObject(NamedTuple):
+    """A named object of a schema.
+
+    Attributes:
+        kind: what it is.
+        name: its own name, as the migration spells it; SQL names without quotes in lower case.
+        table: the table that it belongs to; ``""`` for tables, types, and where it is not said.
+        schema: the schema as it is named; ``""`` where none is.
+        database: the bind whose database it is in, of a multi-database environment; else ``""``.
+    """
+
+    kind: Kind
+    name: str
+    table: str = ""
+    schema: str = ""
+    database: str = ""
+
+
+class Action(Enum):
+    """What a migration does with an object."""
+
+    CREATE = "creates"
+    USE = "uses"
+    DROP = "drops"
+
+
+class Effect(NamedTuple):
+    """One thing that a migration does with one object.
+
+    Renaming is a DROP of the old name and a CREATE of the new one, with ``renamed`` set on both.
+
+    Attributes:
+        action: what it does.
+        object: with which object.
+        line: 1-based line of the operation.
+        certain: whether it happens whenever the migration runs; ``False`` under a condition, with
+            ``if_exists`` or ``if_not_exists``, and on some databases only.
+        renamed: the other name of an object that is being renamed.
+    """
+
+    action: Action
+    object: SchemaObject
+    line: int
+    certain: bool = True
+    renamed: SchemaObject | None = None
+
+
+class Opaque(NamedTuple):
+    """Something that a migration does and its source does not tell.
+
+    Attributes:
+        detail: what cannot be known, in words that complete "line 7: …".
+        line: 1-based line of the operation.
+        actions: what it may be.
+        table: the table that it is confined to; ``None`` where it may concern any.
+    """
+
+    detail: str
+    line: int
+    actions: frozenset[Action] = frozenset(Action)
+    table: SchemaObject | None = None
+
+
+class Footprint(NamedTuple):
+    """What one direction of a migration does, in the order in which it does it.
+
+    Attributes:
+        effects: what is known.
+        opaque: what is not.
+    """
+
+    effects: tuple[Effect, ...] = ()
+    opaque: tuple[Opaque, ...] = ()
