@@ -68,6 +68,22 @@ class NotConfirmed(ChainFixError):
     """Alembic does not see what the plan promised; every file was put back."""
 
 
+class CannotRehearse(ChainFixError):
+    """A rehearsal cannot start: for want of the app, or because of what the app does itself."""
+
+
+class NoScratchDatabase(ChainFixError):
+    """No scratch database could be made; none is left behind."""
+
+
+class ScratchLeftBehind(ChainFixError):
+    """A scratch database is still there, because it could not be dropped."""
+
+
+class RehearsalFailed(ChainFixError):
+    """The chain does not run on a scratch database as it should; no file was changed."""
+
+
 class NeedsConsent(ChainFixError):
     """Files would change, nobody can be asked, and ``--yes`` was not given."""
 

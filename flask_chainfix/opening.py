@@ -15,6 +15,8 @@ from flask_chainfix.runtime import Runtime, open_app, open_config, open_director
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
 
+_FOUND_BY_ALEMBIC = ("alembic.ini", "pyproject.toml")
+
 
 def enter_app(context: click.Context) -> None:
     """What ``flask.cli.with_appcontext`` does; the console script runs without Flask imported."""
@@ -66,5 +68,15 @@ def open_from_files(directory: str | None, config: str | None) -> tuple[Runtime,
         if used != Path("migrations").absolute():
             alembic += f" -d {shlex.quote(os.path.relpath(used))}"
     else:
-        alembic = "alembic" + (f" -c {place}" if config else "")
+        file = config or _other_config_file(runtime)
+        alembic = "alembic" + (f" -c {shlex.quote(file)}" if file else "")
     return runtime, Tools(alembic, f"fixchain{option}")
+
+
+def _other_config_file(runtime: Runtime) -> str:
+    """The configuration file that Alembic has to be told of; ``""`` for one that it finds."""
+    # Alembic before 1.16 knows no other file than an ini.
+    file = runtime.config.config_file_name or getattr(runtime.config, "toml_file_name", None)
+    if file is None or os.path.realpath(file) in map(os.path.realpath, _FOUND_BY_ALEMBIC):
+        return ""
+    return os.path.relpath(file)

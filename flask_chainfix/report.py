@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.model import Confirmation, Edit, Finding, Plan, Severity
+from flask_chainfix.model import Confirmation, Edit, Finding, Plan, Rehearsal, Severity
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -40,10 +40,12 @@ class Report:
         confirmation: what Alembic said of the result.
         journal: where the old contents of changed files are kept.
         restored: the files that an undo puts back.
+        deleted: the files that an undo deletes, because the repair made them.
         obstacle: why there is no plan although there is something to repair.
         error: what stopped the command.
         notices: what else the user should know.
         done: whether the plan was carried out.
+        rehearsal: what came of running the chain on a scratch database.
     """
 
     command: str
@@ -58,10 +60,12 @@ class Report:
     confirmation: Confirmation | None = None
     journal: Path | None = None
     restored: tuple[Path, ...] = ()
+    deleted: tuple[Path, ...] = ()
     obstacle: ChainFixError | None = None
     error: ChainFixError | None = None
     notices: tuple[str, ...] = ()
     done: bool = False
+    rehearsal: Rehearsal | None = None
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from flask_chainfix import source
+from flask_chainfix.evidence import Evidence
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     Edit,
     Environment,
+    Footprint,
     Header,
     Location,
     MigrationFile,
@@ -31,6 +33,9 @@ class Snapshot:
 
     environment: Environment
     files: tuple[MigrationFile, ...]
+    _footprints: dict[tuple[Path, str], Footprint] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @cached_property
     def graph(self) -> Graph:
@@ -63,6 +68,33 @@ class Snapshot:
             if isinstance(file.reading, Header) and file.reading.revision is None
         )
 
+    @cached_property
+    def unplaced(self) -> tuple[MigrationFile, ...]:
+        """The files whose id or parents are not known, and so their place in the chain."""
+        return tuple(
+            file
+            for file in self.files
+            if isinstance(file.reading, Header) and None in file.reading[:2]
+        )
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the migrations do to the schema; reading that takes longer than all else."""
+        footprints = {
+            revision: self.footprint(files[0]) for revision, files in self.files_by_revision.items()
+        }
+        return Evidence(self.graph, footprints)
+
+    def footprint(self, file: MigrationFile) -> Footprint:
+        """What a file's ``upgrade()`` does to the schema."""
+        from flask_chainfix.footprint import read_footprint  # healthy chains go without it
+
+        place = (file.directory, file.name)
+        if place not in self._footprints:
+            dialect = self.environment.dialect
+            self._footprints[place] = read_footprint(file.data, dialect=dialect)
+        return self._footprints[place]
+
     def file(self, revision: str) -> MigrationFile:
         """The first file of a revision."""
         return self.files_by_revision[revision][0]
@@ -85,12 +117,17 @@ class Snapshot:
     def after(self, edits: Iterable[Edit]) -> Snapshot:
         """The snapshot as it would be once the edits were made; nothing is written."""
         changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}
+        known = {
+            place: footprint
+            for place, footprint in self._footprints.items()
+            if place not in changed
+        }
         files = []
         for file in self.files:
             place = (file.directory, file.name)
             files.append(_read(*place, changed.pop(place)) if place in changed else file)
         files.extend(_read(*place, data) for place, data in changed.items())
-        return replace(self, files=tuple(files))
+        return replace(self, files=tuple(files), _footprints=known)
 
 
 def _read(directory: Path, name: str, data: bytes) -> MigrationFile:

@@ -16,20 +16,32 @@ from flask_chainfix.errors import (
     RepairInterrupted,
     RepairRunning,
 )
-from flask_chainfix.model import Finding, Severity
+from flask_chainfix.git import read_history
+from flask_chainfix.model import Finding, Severity, Wishes
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import diagnose
+from flask_chainfix.rules import Family, all_rules, by_severity, diagnose
+from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_heads
+from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Runtime
-from flask_chainfix.strategies import Wishes, edits_for, make_plan
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import edits_for, make_plan
 
 
-def check(runtime: Runtime, tools: Tools, *, strict: bool) -> Report:
+def check(runtime: Runtime, tools: Tools, *, strict: bool, schema: bool = False) -> Report:
     """Diagnose the chain, and show what a repair would make of it.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        strict: whether warnings count like errors.
+        schema: whether to look at the schema also where there is nothing to repair.
 
     Raises:
         NoMigrations: there is nothing to check.
     """
     report = _diagnosed(runtime, "check", tools, strict)
+    if schema or _to_mend(report):
+        report = _with_schema(report)
     report = replace(report, notices=report.notices + _noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
@@ -48,7 +60,8 @@ def plan_repair(runtime: Runtime, tools: Tools, wishes: Wishes) -> Report:
         RepairInterrupted, RepairRunning: an earlier repair is not at its end.
     """
     _refuse_interrupted(runtime, tools)
-    report = _planned(runtime, _diagnosed(runtime, "repair", tools, wishes.strict), wishes)
+    report = _diagnosed(runtime, "repair", tools, wishes.strict)
+    report = _planned(runtime, _with_schema(report), wishes)
     if report.plan is not None:
         report = replace(report, exit_code=1)
     if report.obstacle is not None:
@@ -74,15 +87,18 @@ def plan_undo(runtime: Runtime, tools: Tools) -> Report:
 
     Raises:
         NothingToUndo: there is none.
+        StaleSnapshot: a migration that has come since builds on one that undo would delete.
     """
     journal = store.latest(runtime.environment.directory)
     if journal is None:
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
+    store.refuse_orphans(journal, runtime.environment)
     return Report(
         "undo",
         tools=tools,
         journal=journal.path,
-        restored=tuple(entry.path for entry in journal.entries),
+        restored=tuple(entry.path for entry in journal.entries if entry.before is not None),
+        deleted=tuple(entry.path for entry in journal.entries if entry.before is None),
     )
 
 
@@ -99,6 +115,7 @@ def carry_out_undo(runtime: Runtime, report: Report) -> Report:
             raise NothingToUndo(
                 "the repair has been undone meanwhile", "run check to see the chain"
             )
+        store.refuse_orphans(journal, runtime.environment)
         store.undo(journal, runtime.environment.version_locations)
     snapshot, notices = store.read_snapshot(runtime.environment)
     return replace(report, before=snapshot, findings=diagnose(snapshot), notices=notices, done=True)
@@ -118,13 +135,43 @@ def _diagnosed(runtime: Runtime, command: str, tools: Tools, strict: bool) -> Re
     if unknown:
         names = ", ".join(sorted(unknown))
         notices += (f"intended_bases in the settings names {names}, which is not a base",)
-    heads = snapshot.graph.heads
-    if len(heads) > 1 and not any(finding.severity is Severity.ERROR for finding in findings):
-        way = f"`{tools.alembic} upgrade heads` goes to all of them"
-        notices += (f"{len(heads)} heads are kept apart on purpose; {way}",)
+    remarks = remarks_on_heads(snapshot, findings)
+    notices += tuple(remark.replace("{alembic}", tools.alembic) for remark in remarks)
     return Report(
         command, tools=tools, strict=strict, before=snapshot, findings=findings, notices=notices
     )
+
+
+def _with_schema(report: Report) -> Report:
+    """The report with what the migrations do to the schema judged as well.
+
+    Not while the chain itself is in doubt: what is missing there would look like faults here.
+    """
+    snapshot = report.before
+    assert snapshot is not None
+    if not all(finding.repairable for finding in _errors(report.findings)):
+        notice = "what the migrations do to the schema is judged once the chain itself is known"
+        return replace(report, notices=(*report.notices, notice))
+    findings = by_severity((*report.findings, *diagnose(snapshot, Family.SCHEMA)))
+    return replace(report, findings=findings, notices=report.notices + _opaque(snapshot))
+
+
+def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
+    """What there is to say about migrations that do what their source does not tell."""
+    places = [
+        f"{snapshot.file(revision).name}:{doubts[0].line} ({doubts[0].detail})"
+        for revision, doubts in snapshot.evidence.opaque.items()
+    ]
+    if not places:
+        return ()
+    return (
+        f"what {count(len(places), 'migration')} may do cannot be known from the source, so nothing"
+        f" is proven about that: {listing(places, 3)}",
+    )
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
 
 
 def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
@@ -132,18 +179,23 @@ def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
 
     Without a plan where nothing needs one; with an obstacle where none can be made.
     """
-    if not _to_mend(report) and not wishes.attach and wishes.root is None:
-        return report
     before = report.before
     assert before is not None
+    if not (_to_mend(report) or wishes.asks_for_links or heads_in_doubt(before)):
+        return report
     try:
         _refuse_unrepairable(report)
-        plan = make_plan(before, wishes)
+        history = read_history(
+            [file.path for file in before.files], before.environment.version_locations
+        )
+        report = replace(report, notices=report.notices + history.notices)
+        plan = make_plan(before, wishes, history)
         rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
         plan = replace(plan, new_revisions=tuple(new for new, _ in rendered))
         edits = edits_for(before, plan) + tuple(edit for _, edit in rendered)
         after = before.after(edits)
-        _refuse_unhealthy(replace(report, before=after, findings=diagnose(after)))
+        expected = replace(report, before=after, findings=diagnose(after, *Family))
+        _refuse_unhealthy(expected, wishes)
         alembic.foresee(after)
     except (CannotPlan, CannotRewrite) as error:
         return replace(report, obstacle=error)
@@ -163,17 +215,16 @@ def _to_mend(report: Report) -> tuple[Finding, ...]:
 
 def _refuse_unrepairable(report: Report) -> None:
     assert report.before is not None
-    ignored = [
-        finding
-        for finding in diagnose(report.before, ignored=True)
-        if finding.severity is Severity.ERROR
-    ]
+    ignored = _errors(diagnose(report.before, ignored=True))
     if ignored:
         raise CannotPlan(
             f"the settings ignore {_codes(ignored)}, and what is ignored cannot be planned around",
             "take it out of ignore; bases that are meant to stand apart go into intended_bases",
         )
-    blocking = [finding for finding in _to_mend(report) if not finding.repairable]
+    chain = {rule.code for rule in all_rules() if rule.family is Family.CHAIN}
+    blocking = [
+        finding for finding in _to_mend(report) if not finding.repairable and finding.code in chain
+    ]
     if blocking:
         raise CannotPlan(
             f"the chain cannot be relinked while it has {_codes(blocking)}",
@@ -181,13 +232,16 @@ def _refuse_unrepairable(report: Report) -> None:
         )
 
 
-def _refuse_unhealthy(expected: Report) -> None:
+def _refuse_unhealthy(expected: Report, wishes: Wishes) -> None:
     left = _to_mend(expected)
-    if left:
-        raise CannotPlan(
-            f"the planned chain would still have a fault: {left[0].message}",
-            "say with --attach REVISION=PARENT where the pieces belong",
-        )
+    if not left:
+        return
+    remedy = "say with --attach REVISION=PARENT where the pieces belong"
+    if left[0].code == "FC203":
+        remedy = left[0].hint
+    elif left[0].code == "FC201" and wishes.strategy == "merge":
+        remedy = f"use --strategy linear, which puts one behind the other; or {remedy}"
+    raise CannotPlan(f"the planned chain would still have a fault: {left[0].message}", remedy)
 
 
 def _codes(findings: Sequence[Finding]) -> str:

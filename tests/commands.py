@@ -93,14 +93,15 @@ def on_terminal(
         )
         os.close(theirs)
         os.write(ours, answer.encode())
-        output = _read_terminal(ours)
+        output = read_terminal(ours)
         os.close(ours)
         exit_code = process.wait(_TIME_LIMIT)
         errors.seek(0)
         return Done(exit_code, output, errors.read().decode())
 
 
-def _read_terminal(descriptor: int) -> str:
+def read_terminal(descriptor: int) -> str:
+    """All that comes from a terminal until its other side is closed."""
     chunks = []
     while True:
         try:

@@ -116,7 +116,8 @@ def _loaded(module: ModuleType, script: Script | None = None) -> Loaded:
         revision=values["revision"],
         down_revision=_ids(values["down_revision"]),
         branch_labels=util.to_tuple(values["branch_labels"], default=()),
-        depends_on=_ids(values["depends_on"]),
+        # What is not true is none.
+        depends_on=_ids(tuple_rev_as_scalar(util.to_tuple(values["depends_on"])) or None),
         unordered=frozenset(
             name for name in VARIABLES if isinstance(getattr(module, name, None), (set, frozenset))
         ),
@@ -358,6 +359,8 @@ _REST = {
     "label_set": "branch_labels = {'users', 'accounts'}\ndepends_on = None",
     "label_empty": "branch_labels = ''\ndepends_on = ()",
     "depends": "branch_labels = None\ndepends_on = 'cccccccccccc'",
+    "depends_empty": "branch_labels = None\ndepends_on = ''",
+    "depends_empty_in_tuple": "branch_labels = None\ndepends_on = ('',)",
     "depends_two": "branch_labels = None\ndepends_on = 'cccccccccccc', 'dddddddddddd'",
     "depends_lines": "branch_labels = None\ndepends_on = [\n    'cccccccccccc',\n    'users',\n]",
     "depends_on_itself": f"branch_labels = None\ndepends_on = '{REVISION}'",
@@ -711,6 +714,7 @@ _COMPUTED = {
 
 _NOT_STRINGS = {
     "number": "down_revision = 5",
+    "number_in_tuple": 'down_revision = ("aaaaaaaaaaaa", 5)',
     "negative": "down_revision = -5",
     "octal_like": "down_revision = 0",
     "float": "down_revision = 1e5",

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
+from textwrap import indent
 
 from alembic.script.revision import Revision, RevisionMap
 
@@ -38,9 +39,10 @@ from flask_chainfix.model import (
     Plan,
     Settings,
     Unreadable,
+    Wishes,
 )
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import Wishes, edits_for, make_plan
+from flask_chainfix.strategies import edits_for, make_plan
 
 MIGRATIONS = Path("/project/migrations")
 _UNDATED = "undated"
@@ -64,12 +66,13 @@ depends_on = {depends_on!r}
 
 
 def upgrade():
-    op.create_table('t_{revision}', sa.Column('id', sa.Integer(), primary_key=True))
+{upgrade}
 
 
 def downgrade():
-    op.drop_table('t_{revision}')
+{downgrade}
 '''
+_MAKES_A_TABLE = "op.create_table('t_{}', sa.Column('id', sa.Integer(), primary_key=True))"
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Rev:
         date: the text behind ``Create Date:``; ``None`` for a docstring without that line.
         file: the file's name; ``None`` for the one that Alembic would give it.
         location: the name of the version location.
+        upgrade: the statements of ``upgrade()``; ``None`` for one that makes a table of its own.
+        downgrade: those of ``downgrade()``.
     """
 
     revision: str
@@ -93,6 +98,12 @@ class Rev:
     date: str | None = "2024-01-01"
     file: str | None = None
     location: str = "versions"
+    upgrade: tuple[str, ...] | None = None
+    downgrade: tuple[str, ...] | None = None
+
+    def doing(self, *statements: str) -> Rev:
+        """The same revision with these statements in its ``upgrade()``."""
+        return replace(self, upgrade=statements)
 
 
 # --- Notation ------------------------------------------------------------------------------------
@@ -143,7 +154,14 @@ def migration(rev: Rev) -> bytes:
         down_revision=_scalar(rev.parents),
         labels=rev.labels or None,
         depends_on=_scalar(rev.depends_on),
+        upgrade=_body(rev.upgrade, _MAKES_A_TABLE.format(rev.revision)),
+        downgrade=_body(rev.downgrade, f"op.drop_table('t_{rev.revision}')"),
     ).encode()
+
+
+def _body(statements: tuple[str, ...] | None, default: str) -> str:
+    lines = "\n".join((default,) if statements is None else statements or ("pass",))
+    return indent(lines, "    ")
 
 
 def _scalar(names: tuple[str, ...]) -> str | tuple[str, ...] | None:

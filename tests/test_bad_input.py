@@ -136,6 +136,11 @@ def test_no_migrations_directory(tmp_path: Path, command: str) -> None:
             id="ini without a section",
         ),
         pytest.param(
+            ini("[alembic]\nno equals sign\n"), [],
+            Stop("BadConfiguration", " [line 2]: 'no equals sign", "correct it"),
+            id="ini with a line that is nothing",
+        ),
+        pytest.param(
             ini("[alembic]\n\n[alembic]\n"), [],
             Stop("BadConfiguration", "section 'alembic' already exists", "correct it"),
             id="ini with a section twice",

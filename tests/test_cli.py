@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.config import Config
 
 from flask_chainfix import workflows
 from flask_chainfix.model import Finding, Severity
-from flask_chainfix.rules import diagnose
+from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import BROKEN, environment, migrations, tree
@@ -128,8 +129,9 @@ def test_findings_of_severity_info_never_count(
 ) -> None:
     environment(project / "migrations", *WARNING)
 
-    def only_infos(snapshot: Snapshot) -> tuple[Finding, ...]:
-        return tuple(replace(finding, severity=Severity.INFO) for finding in diagnose(snapshot))
+    def only_infos(snapshot: Snapshot, *families: Family) -> tuple[Finding, ...]:
+        found = diagnose(snapshot, *families)
+        return tuple(replace(finding, severity=Severity.INFO) for finding in found)
 
     monkeypatch.setattr(workflows, "diagnose", only_infos)
     done = fixchain("check", "--strict", "--format", "json")
@@ -444,6 +446,31 @@ def test_undo_asks_on_a_terminal(broken: Path) -> None:
     assert migrations(broken) != repaired
 
 
+def test_undo_says_which_files_it_deletes(broken: Path) -> None:
+    answer = ("repair", "--yes", "--strategy", "merge", "--format", "json")
+    report = run("fixchain", *answer, cwd=broken.parent).document
+    new = report["plan"]["new_revisions"][0]["path"]
+    relinked = [relink["path"] for relink in report["plan"]["relinks"]]
+    declined = on_terminal("fixchain", "undo", cwd=broken.parent, answer="n\n")
+    assert "Put back and delete these files?" in declined.stderr
+    back, deleted = declined.stdout.split("Undoing the last repair deletes:")
+    assert all(path in back and path not in deleted for path in relinked)
+    assert new in deleted
+    assert new not in back
+    undone = run("fixchain", "undo", "--yes", "--format", "json", cwd=broken.parent).document
+    assert sorted(undone["restored"]) == sorted(relinked)
+    assert undone["deleted"] == [new]
+
+
+def test_undo_of_a_mere_merge_only_deletes(project: Path) -> None:
+    environment(project / "migrations", "a", "b <- a", "c <- a")
+    fixchain("repair", "--yes", "--strategy", "merge")
+    declined = on_terminal("fixchain", "undo", cwd=project, answer="n\n")
+    assert "Delete these files?" in declined.stderr
+    assert "puts back" not in declined.stdout
+    assert fixchain("undo", "--yes", "--format", "json").document["restored"] is None
+
+
 @pytest.mark.parametrize("closing", ["<&-", "</dev/null", ">&-", "2>&-"])
 def test_a_closed_stream_is_no_reason_to_crash(broken: Path, closing: str) -> None:
     before = tree(broken)
@@ -453,6 +480,50 @@ def test_a_closed_stream_is_no_reason_to_crash(broken: Path, closing: str) -> No
         assert done.exit_code == exit_code, done.stderr
         assert "Traceback" not in done.stderr
     assert tree(broken) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("output_format", ["text", "json"])
+def test_a_result_that_cannot_be_written_is_said_on_stderr(
+    broken: Path, output_format: str
+) -> None:
+    before = migrations(broken)
+    for command in ("check", "repair --dry-run", "repair", "undo --yes"):
+        shell = f'exec "$0" {command} --format {output_format} >/dev/full'
+        done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+        assert done.exit_code == 3
+        assert done.stderr.count("error: ") == 1
+        assert migrations(broken) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_what_was_done_is_done_also_if_the_result_cannot_be_written(broken: Path) -> None:
+    before = migrations(broken)
+    shell = 'exec "$0" repair --yes --format json >/dev/full'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "error: the repair was made, but the result cannot be written: " in done.stderr
+    assert "remedy: undo puts the files back with `fixchain undo`" in done.stderr
+    assert migrations(broken) != before
+    shell = 'exec "$0" undo --yes --format json >/dev/full'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+    assert done.exit_code == 0
+    assert "error: the files were put back, but the result cannot be written: " in done.stderr
+    assert migrations(broken) == before
+
+
+def test_a_repair_that_nobody_hears_of_is_told_on_stderr(broken: Path) -> None:
+    shell = 'set -o pipefail; "$0" repair --yes --format json | true'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+    assert done.exit_code == 0
+    assert "error: the repair was made, but the result cannot be written: " in done.stderr
+    assert run("fixchain", "check", cwd=broken.parent).exit_code == 0
+
+
+def test_a_full_stderr_is_no_reason_to_crash(broken: Path) -> None:
+    shell = 'exec "$0" repair 2>/dev/full'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+    assert done.exit_code == 3
 
 
 def test_answers_through_a_pipe_do_not_count(broken: Path) -> None:
@@ -502,6 +573,46 @@ def test_advice_names_the_options_that_find_the_environment(
     (project / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
     done = fixchain(*options, "check")
     assert named in [line.strip() for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ("migrations/alembic.ini", "alembic -c migrations/alembic.ini"),
+        ("alembic.ini", "alembic"),
+    ],
+)
+def test_advice_names_the_configuration_that_alembic_needs(
+    project: Path, config: str, named: str
+) -> None:
+    environment(project / "migrations", *BROKEN)
+    (project / config).write_text("[alembic]\nscript_location = migrations\n")
+    lines = [line.strip() for line in fixchain("-d", "migrations", "check").stdout.splitlines()]
+    assert f"{named} heads" in lines
+    done = run(*named.split(), "heads", cwd=project)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.split() == ["b", "(head)", "d", "(head)", "e", "(head)"]
+
+
+def test_advice_names_the_pyproject_that_alembic_needs(project: Path) -> None:
+    if not hasattr(Config(), "toml_file_name"):
+        pytest.skip("this Alembic knows no pyproject.toml")
+    environment(project / "backend/migrations", *BROKEN)
+    settings = project / "backend/pyproject.toml"
+    settings.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n')
+    done = fixchain("-d", "backend/migrations", "check")
+    named = "alembic -c backend/pyproject.toml"
+    assert f"{named} heads" in [line.strip() for line in done.stdout.splitlines()]
+    assert run(*named.split(), "heads", cwd=project).exit_code == 0
+
+
+def test_advice_where_no_repair_can_be_planned(project: Path) -> None:
+    place = environment(project / "migrations", *BROKEN)
+    (place / "alembic.ini").write_text("[alembic]\n[fixchain]\nignore = FC101\n")
+    text = " ".join(fixchain("check").stdout.split())
+    assert "No repair can be planned yet: the settings ignore FC101 multiple-bases" in text
+    assert "What to do 1. Take it out of ignore; bases that are meant to stand apart" in text
+    assert text.endswith("2. Look again: fixchain check")
 
 
 def test_advice_repeats_strict(project: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from alembic.config import Config
 
 from flask_chainfix.errors import BadConfiguration
-from flask_chainfix.model import Unreadable
+from flask_chainfix.model import Header, Unreadable
 from flask_chainfix.runtime import open_config, open_directory
 from flask_chainfix.source.bytecode import read_bytecode
 from tests.commands import Done, flask, run
@@ -161,6 +161,25 @@ def test_a_failure_names_the_exception_and_the_migration(
     assert message.endswith(f"(migrations/versions/d_add_d.py, line {len(lines)})")
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "import os, sys\nprint('raw', file=sys.stderr, flush=True)\nos._exit(0)",
+            "(exit code 0);",
+        ),
+        ("import os\nos._exit(7)", "(exit code 7)"),
+    ],
+)
+def test_a_process_that_ends_without_an_answer_is_said_to(
+    project: Path, code: str, said: str
+) -> None:
+    add_to_migration(project, code)
+    message = run("fixchain", *REPAIR, cwd=project).document["error"]["message"]
+    assert f"the process ended without an answer {said}" in message
+    assert message.endswith("; the last line of its stderr: raw" if ";" in said else said)
+
+
 # --- Damaged bytecode ----------------------------------------------------------------------------
 
 
@@ -172,6 +191,17 @@ def test_damaged_bytecode_is_said_to_be_damaged(cut: bool) -> None:
     reading = read_bytecode(data[:-10] if cut else data)
     assert isinstance(reading, Unreadable)
     assert reading.reason == "is damaged bytecode"
+
+
+@pytest.mark.parametrize(
+    ("value", "parents"), [("5", None), ("('a', 5)", None), ("('a',)", ("a",)), ("None", ())]
+)
+def test_parents_in_bytecode(value: str, parents: tuple[str, ...] | None) -> None:
+    code = compile(f"revision = 'b'\ndown_revision = {value}\n", "m.py", "exec")
+    reading = read_bytecode(MAGIC_NUMBER + bytes(12) + marshal.dumps(code))
+    assert isinstance(reading, Header)
+    assert reading.down_revision == parents
+    assert bool(reading.problems) == (parents is None)
 
 
 def test_any_damage_to_bytecode_is_survived() -> None:

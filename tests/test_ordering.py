@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.lineage import find_lineages
+from flask_chainfix.model import History, Wishes
 from flask_chainfix.ordering import Ordering, arrange, parse_date
 from flask_chainfix.snapshot import Snapshot
 from tests.support import Rev, chain, rev
@@ -18,7 +19,8 @@ UTC = timezone.utc
 
 def ordering(snapshot: Snapshot, root: str | None = None) -> Ordering:
     """What decides the order of a chain for which nobody wished anything else."""
-    return arrange(snapshot, find_lineages(snapshot), root=root, pins={})
+    lineages = find_lineages(snapshot)
+    return arrange(snapshot, lineages, snapshot.graph, History(), Wishes(root=root))
 
 
 def by_rank(snapshot: Snapshot) -> list[str]:

@@ -24,11 +24,10 @@ from hypothesis import strategies as st
 from flask_chainfix import source, store, workflows
 from flask_chainfix.errors import CannotPlan, CannotRewrite, ChainFixError
 from flask_chainfix.lineage import find_lineages
-from flask_chainfix.model import Confirmation, Header
+from flask_chainfix.model import Confirmation, Header, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import Wishes
 from tests.disk import ENV_PY, SCRIPT_MAKO, tree
 from tests.shapes import DECOY_ENDINGS
 from tests.strategies_oracle import all_ancestors, redundant_parents, revisions

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.model import Finding, Settings, Severity
-from flask_chainfix.rules import all_rules, diagnose
+from flask_chainfix.rules import Family, all_rules, diagnose
 from flask_chainfix.snapshot import Snapshot
 from tests.strategies_oracle import strong_components
 from tests.support import (
@@ -24,6 +24,7 @@ from tests.support import (
     chain,
     headers_of,
     read_directory,
+    repaired,
     rev,
     without_file,
     write,
@@ -59,6 +60,8 @@ def test_corpus(name: str) -> None:
     expected: dict[str, Any] = json.loads((directory / "expected.json").read_text("utf-8"))
     intended = frozenset(expected.get("settings", {}).get("intended_bases", ()))
     snapshot = read_directory(directory, Settings(intended_bases=intended))
+    # While the chain itself is broken nothing is said about the schema.
+    families = () if name.startswith("FC1") else tuple(Family)
     found = [
         {
             "code": finding.code,
@@ -69,7 +72,7 @@ def test_corpus(name: str) -> None:
                 for place in finding.locations
             ],
         }
-        for finding in diagnose(snapshot)
+        for finding in diagnose(snapshot, *families)
     ]
     assert found == expected["findings"]
 
@@ -193,6 +196,31 @@ def test_branches_that_each_have_a_label_are_no_second_heads() -> None:
     assert codes(chain("a", "b <- a", "f <- a @feature", "m <- b, f")) == []
 
 
+def test_a_head_without_a_label_beside_labelled_ones_may_be_the_trunk() -> None:
+    specs = ("a", "e <- a @expand", "c <- a @contract", "t <- a", "u <- t")
+    finding = only("FC102", chain(*specs))
+    assert (finding.severity, finding.repairable) == (Severity.WARNING, False)
+    assert finding.revisions == ("c", "e", "u")
+    assert finding.message.startswith("u is a head without a branch label")
+    # What the hint says makes the chain healthy, either way.
+    assert "repair --attach t=c" in finding.hint
+    assert codes(chain("a", "e <- a @expand", "c <- a @contract", "t <- c", "u <- t")) == []
+    assert codes(chain("a", "e <- a @expand", "c <- a @contract", "t <- a @trunk", "u <- t")) == []
+
+
+def test_heads_without_a_label_beside_labelled_ones_should_be_one() -> None:
+    snapshot = chain("a", "b <- a", "c <- a", "e <- a @x", "f <- a @y")
+    finding = only("FC102", snapshot)
+    assert (finding.severity, finding.repairable) == (Severity.ERROR, True)
+    assert finding.revisions == ("b", "c")
+    assert [finding.severity for finding in diagnose(repaired(snapshot))] == [Severity.WARNING]
+
+
+def test_a_trunk_that_is_merged_gets_no_advice_that_would_tear_it() -> None:
+    specs = ("a", "e <- a @x", "f <- a @y", "p <- a", "q <- a", "m <- p, q")
+    assert "--attach" not in only("FC102", chain(*specs)).hint
+
+
 # --- Root causes, not echoes ---------------------------------------------------------------------
 
 
@@ -224,6 +252,14 @@ def test_each_cycle_is_a_finding() -> None:
 def test_the_hint_of_a_cycle_says_which_variable() -> None:
     assert "depends_on" not in only("FC105", chain("p <- q", "q <- p")).hint
     assert "depends_on" in only("FC105", chain("a +b", "b <- a")).hint
+
+
+def test_a_cycle_that_alembic_does_not_notice_is_said_to_be_one() -> None:
+    seen = only("FC105", chain("p <- q", "q <- p", "r <- q"))
+    assert "CycleDetected" in seen.breaks
+    unseen = only("FC105", chain("r", "a <- b, r", "b <- a", "c <- b"))
+    assert unseen.severity is Severity.ERROR
+    assert "does not notice" in unseen.breaks
 
 
 def test_a_duplicate_is_no_second_base_or_head() -> None:
@@ -336,6 +372,46 @@ def test_ids_that_are_no_strings_or_empty() -> None:
     finding = only("FC108", chain("a", extra={"b.py": number}))
     assert finding.revisions == ("b",)
     assert finding.locations[0].line == 2
+
+
+def test_parents_that_are_no_strings_are_no_second_base_or_head() -> None:
+    for value in (b"5", b"('b', 5)", b"[None, 'b']", b"True"):
+        stray = b'"""x\n\nRevises: b\n"""\nrevision = \'x\'\ndown_revision = ' + value
+        assert only("FC108", chain("a", "b <- a", extra={"x.py": stray})).revisions == ("x",)
+
+
+@pytest.mark.parametrize("value", ["''", "('',)", '[""]', "None", "(None,)", "0", "()"])
+def test_dependencies_that_alembic_takes_for_none(value: str) -> None:
+    data = f"revision = 'x'\ndown_revision = 'a'\nbranch_labels = None\ndepends_on = {value}\n"
+    assert codes(chain("a", extra={"x.py": data.encode()})) == []
+
+
+def test_an_empty_dependency_beside_another_is_missing() -> None:
+    data = b"revision = 'x'\ndown_revision = 'b'\ndepends_on = ('', 'a')\n"
+    snapshot = chain("a", "b <- a", extra={"x.py": data})
+    assert codes(snapshot) == ["FC107"]
+    with pytest.raises(Refused):
+        alembic_loads(snapshot)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "severity", "breaks"),
+    [
+        ("revision", "''", Severity.WARNING, "little: "),
+        ("revision", "'base'", Severity.ERROR, "“{alembic} history” and “{alembic} upgrade” stop"),
+        ("revision", "'x:y'", Severity.ERROR, "newer versions of Alembic refuse the id"),
+        ("revision", "'x-y'", Severity.ERROR, "every “{alembic}” command stops"),
+        ("revision", "'x:-y'", Severity.ERROR, "every “{alembic}” command stops"),
+        ("branch_labels", "(5,)", Severity.ERROR, "“{alembic} heads” and “{alembic} history” stop"),
+        ("depends_on", "(5, 'a')", Severity.ERROR, "every “{alembic}” command stops"),
+    ],
+)
+def test_what_an_invalid_id_breaks(name: str, value: str, severity: Severity, breaks: str) -> None:
+    header = {"revision": "'x'", "down_revision": "'a'", name: value}
+    text = "".join(f"{name} = {value}\n" for name, value in header.items())
+    finding = only("FC108", chain("a", extra={"x.py": text.encode()}))
+    assert finding.severity is severity
+    assert finding.breaks.startswith(breaks)
 
 
 def test_the_longest_id_that_fits() -> None:
@@ -463,6 +539,20 @@ def test_faults_are_those_that_an_independent_oracle_sees(snapshot: Snapshot) ->
     assert judged.intersection(codes(snapshot)) == expected_codes(
         (name, parents or (), needs or ()) for name, parents, needs in files
     )
+
+
+@given(faulty())
+def test_alembic_refuses_the_cycles_of_which_that_is_said(snapshot: Snapshot) -> None:
+    findings = diagnose(snapshot)
+    if {finding.code for finding in findings} & {"FC103", "FC104", "FC107"}:
+        return  # which Alembic refuses, or reads otherwise
+    cycles = [finding for finding in findings if finding.code == "FC105"]
+    try:
+        alembic_loads(snapshot)
+    except Refused:
+        assert any("CycleDetected" in finding.breaks for finding in cycles)
+    else:
+        assert all("does not notice" in finding.breaks for finding in cycles)
 
 
 @given(faulty())

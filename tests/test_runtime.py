@@ -16,7 +16,7 @@ from flask_chainfix.runtime import confirm, foresee, open_config, open_directory
 from flask_chainfix.snapshot import Snapshot
 from tests.commands import fixchain, flask, run
 from tests.disk import BROKEN, environment, tree
-from tests.support import chain
+from tests.support import chain, migration, rev
 
 KNOWS_TOML = hasattr(Config(), "toml_file_name")
 PASSWORD = "s3cret%40Word"
@@ -257,6 +257,78 @@ def test_alembic_is_asked_in_memory_before_anything_is_written() -> None:
     for broken in (chain("a", "b <- gone"), chain("a @b", "b <- a"), chain("a <- b", "b <- a")):
         with pytest.raises(CannotPlan, match="would not load"):
             foresee(broken)
+
+
+def test_a_migration_that_is_new_since_the_plan_was_made_is_named(project: Path) -> None:
+    snapshot = read()
+    (project / "migrations/versions/z.py").write_bytes(migration(rev("zzz <- c")))
+    with pytest.raises(NotConfirmed) as refusal:
+        confirm(open_directory("migrations"), snapshot)
+    assert refusal.value.message == "new since the plan was made: z.py (zzz)"
+    assert "run the command again" in refusal.value.remedy
+
+
+def test_a_migration_that_is_gone_since_the_plan_was_made_is_named(project: Path) -> None:
+    snapshot = read()
+    (project / "migrations/versions/c_add_c.py").unlink()
+    with pytest.raises(NotConfirmed, match=r"gone since the plan was made: c_add_c\.py \(c\)"):
+        confirm(open_directory("migrations"), snapshot)
+
+
+# --- New files from the template -----------------------------------------------------------------
+
+
+@pytest.fixture
+def forked(project: Path) -> Path:
+    """A chain of two heads in ``forked``."""
+    return environment(project / "forked", "a", "b <- a", "c <- a")
+
+
+@pytest.mark.parametrize(
+    ("recursive", "template", "exit_code"),
+    [
+        (False, "sub/%%(rev)s", 3),
+        (True, "sub/%%(rev)s", 0),
+        (True, "../%%(rev)s", 3),
+        (False, "%%(slug)s_%%(rev)s", 0),
+    ],
+)
+def test_a_new_revision_lies_where_alembic_looks(
+    forked: Path, recursive: bool, template: str, exit_code: int
+) -> None:
+    (forked / "alembic.ini").write_text(
+        f"[alembic]\nfile_template = {template}\nrecursive_version_locations = {str(recursive).lower()}\n"
+    )
+    repair = ("-d", "forked", "repair", "--strategy", "merge", "--yes", "--format", "json")
+    done = fixchain(*repair)
+    assert done.exit_code == exit_code, done.stdout
+    if exit_code:
+        error = done.document["error"]
+        assert error["type"] == "CannotPlan"
+        assert "where Alembic does not look for migrations" in error["message"]
+        assert "correct file_template" in error["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("${repr(down_revision)}", "None", "does not write the revision and down_revision"),
+        ("${repr(up_revision)}", "'x'", "does not write the revision and down_revision"),
+        ("${repr(down_revision)}", "tuple(['b', 'c'])", "does not write the revision and"),
+        ("${repr(down_revision)}", "${down_revision[0]} = x y", "is not valid Python"),
+        ("down_revision = ${repr(down_revision)}", "", "assigns no down_revision"),
+    ],
+)
+def test_a_template_that_writes_another_header_is_to_blame(
+    forked: Path, old: str, new: str, fault: str
+) -> None:
+    template = forked / "script.py.mako"
+    template.write_text(template.read_text().replace(old, new))
+    done = fixchain("-d", "forked", "repair", "--strategy", "merge", "--yes", "--format", "json")
+    error = done.document["error"]
+    assert (done.exit_code, error["type"]) == (3, "CannotPlan")
+    assert error["message"].startswith("script.py.mako ")
+    assert fault in error["message"]
 
 
 # --- Secrets -------------------------------------------------------------------------------------

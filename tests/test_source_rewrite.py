@@ -77,6 +77,10 @@ MAY_REFUSE = {
     "down-comparison_decoy": "the module itself uses down_revision",
     "end-comparison_lines": "the module itself uses down_revision",
     "end-list_comprehension": "the module itself uses down_revision",
+    "down-tuple_comments": "the value holds comments, which would be lost",
+    "down-implicit_concatenation_lines": "the value holds a comment, which would be lost",
+    "crlf-tuple": "the value holds a comment, which would be lost",
+    "cr-tuple": "the value holds a comment, which would be lost",
 }
 """By the beginning of the name: certain shapes that ``rewrite`` need not change, and why."""
 
@@ -319,6 +323,31 @@ def test_how_the_value_is_written(before: str, parents: Parents, after: str) -> 
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        ('(\n    "aaaa",  # main\n    "cccc",\n)', True),
+        ('(\n    # both\n    "aaaa", "cccc"\n)', True),
+        ('[  # "aaaa"\n    "cccc",\n]', True),
+        ('("aa"  # long\n    "aa")', True),
+        ('("aa#aa", "#",)', False),
+        ("(\"aa#aa\", '#')  # main", False),
+        ('(  # main\n    "aa#aa"  # here\n)', False),
+    ],
+)
+def test_no_comment_is_lost(value: str, refused: bool, newline: str) -> None:
+    before = migration(down=f"down_revision = {value}").replace("\n", newline).encode()
+    if refused:
+        with pytest.raises(CannotRewrite, match="holds a comment, which would be lost"):
+            source.rewrite(before, "shape.py", ("eeee",))
+    else:
+        after = source.rewrite(before, "shape.py", ("eeee",))
+        assert [after.count(word) for word in (b"# main", b"# here")] == [
+            before.count(word) for word in (b"# main", b"# here")
+        ]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
 def test_newlines_and_encoding_stay(newline: str, encoding: str) -> None:
     def file(parent: str) -> bytes:
@@ -371,7 +400,14 @@ def test_any_parents(shape: Shape, parents: Parents) -> None:
 def test_any_combination_of_certain_parts_can_be_rewritten(data: bytes, parents: Parents) -> None:
     if isinstance(alembic_reading(data), Loaded):
         # A module that uses down_revision itself would not be the same afterwards.
-        assert check(data, "shape.py", parents) or reads_down_revision(data)
+        # Nor one that would lose a comment.
+        refusable = reads_down_revision(data) or has_comment_in_value(data)
+        assert check(data, "shape.py", parents) or refusable
+
+
+def has_comment_in_value(data: bytes) -> bool:
+    header = source.read(data, "shape.py")
+    return isinstance(header, Header) and b"#" in value_of(data, header)
 
 
 def reads_down_revision(data: bytes) -> bool:

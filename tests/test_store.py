@@ -248,6 +248,18 @@ def test_no_file_at_all(place: Path, make: Callable[[Path], None], reason: str) 
 
 
 @posix
+def test_a_link_that_leads_nowhere_is_named_itself(place: Path) -> None:
+    (place / "versions").mkdir()
+    (place / "versions" / "z.py").symlink_to("../elsewhere/nope.py")
+    (file,) = read_snapshot(described(place, VERSIONS))[0].files
+    assert file.path == place / "versions" / "z.py"
+    # What is no migration by the name of what it leads to is passed over, as Alembic does it.
+    (place / "versions" / "z.py").unlink()
+    (place / "versions" / "z.py").symlink_to("nope")
+    assert read_snapshot(described(place, VERSIONS))[0].files == ()
+
+
+@posix
 def test_a_circle_of_links(place: Path) -> None:
     (place / "versions").mkdir()
     (place / "versions" / "bad.py").symlink_to("round")

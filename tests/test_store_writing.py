@@ -18,10 +18,9 @@ import pytest
 
 from flask_chainfix import store, workflows
 from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
-from flask_chainfix.model import Edit
+from flask_chainfix.model import Edit, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
-from flask_chainfix.strategies import Wishes
 from tests.disk import environment, migrations, tree
 from tests.forks import Commands
 from tests.support import migration, rev
@@ -239,6 +238,68 @@ def test_undo_refuses_to_lose_a_later_change(run: Commands, place: Path, change:
     assert ended.exit_code == 3
     assert "has been changed since the repair" in " ".join(ended.output.split())
     assert tree(place) == before
+
+
+@pytest.mark.parametrize("spec", ["late <- {}", "late <- a, {}", "late <- a +{}"])
+@pytest.mark.parametrize("planned_before", [False, True])
+def test_undo_refuses_to_delete_what_others_build_on(
+    place: Path, spec: str, planned_before: bool
+) -> None:
+    runtime = open_directory(str(place))
+    repair = workflows.plan_repair(runtime, Tools(), Wishes(strategy="merge"))
+    workflows.carry_out(runtime, repair)
+    undo = workflows.plan_undo(runtime, Tools()) if planned_before else None
+    assert repair.plan is not None
+    (new,) = repair.plan.new_revisions
+    late = place / "versions" / "late.py"
+    late.write_bytes(migration(rev(spec.format(new.revision))))
+    before = migrations(place)
+    with pytest.raises(StaleSnapshot) as refusal:
+        workflows.carry_out_undo(runtime, undo or workflows.plan_undo(runtime, Tools()))
+    assert f"{late} builds on {new.revision}, and undo would delete" in refusal.value.message
+    assert migrations(place) == before
+    late.unlink()
+    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools()))
+
+
+def test_undo_may_delete_what_only_its_own_files_build_on(place: Path) -> None:
+    """A merge revision that the same repair relinks others to."""
+    versions = place / "versions"
+    merged, child = migration(rev("m <- a, c")), versions / "e_add_e.py"
+    edits = (
+        Edit(versions / "m.py", None, merged),
+        Edit(child, child.read_bytes(), migration(rev("e <- m"))),
+    )
+    before = migrations(place)
+    with store.locked(place), store.changed_files(place, edits):
+        pass
+    runtime = open_directory(str(place))
+    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools()))
+    assert migrations(place) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("path", 5),
+        ("path", None),
+        ("path", ["x.py"]),
+        ("missing_directories", 1e999),
+        ("missing_directories", "x"),
+        ("before", 5),
+    ],
+)
+def test_a_journal_with_values_of_other_types(
+    run: Commands, place: Path, key: str, value: object
+) -> None:
+    assert run("-d", place, "repair", "--yes").exit_code == 0
+    (journal,) = (place / ".fixchain").glob("*.json")
+    document = json.loads(journal.read_bytes())
+    document["files"][0][key] = value
+    journal.write_text(json.dumps(document))
+    ended = run("-d", place, "undo", "--yes")
+    assert ended.exit_code == 3
+    assert f"error: the journal {journal} cannot be read" in ended.output.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

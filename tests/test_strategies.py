@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import Settings, Severity
+from flask_chainfix.model import Settings, Severity, Wishes
 from flask_chainfix.ordering import parse_date
 from flask_chainfix.rules import diagnose
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import Wishes, make_plan, strategy_names
+from flask_chainfix.strategies import make_plan, strategy_names
 from tests.strategies_oracle import (
     all_ancestors,
     fewest_relinks,

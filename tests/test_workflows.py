@@ -18,11 +18,10 @@ from flask_chainfix.errors import (
     RepairRunning,
     StaleSnapshot,
 )
-from flask_chainfix.model import Confirmation
+from flask_chainfix.model import Confirmation, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import Wishes
 from tests.commands import run
 from tests.disk import BROKEN, environment, migrations, tree
 
@@ -204,6 +203,97 @@ def test_strict_counts_warnings(tmp_path: Path, strict: bool, code: int) -> None
     assert report.exit_code == code
     assert [finding.code for finding in report.findings] == ["FC101"]
     assert (report.plan is not None) == strict
+
+
+# --- Several heads that are no error -------------------------------------------------------------
+
+EXPAND_AND_CONTRACT = ("a", "e <- a @expand", "c <- a @contract")
+COMPUTED = {
+    "parent": "revision = 'x'\ndown_revision = os.environ.get('X') or None\n",
+    "id": "revision = make_id()\ndown_revision = 'a'\n",
+    "label": "revision = 'x'\ndown_revision = 'a'\nbranch_labels = (cli.EXPAND,)\n",
+}
+
+
+def remarks(place: Path) -> list[str]:
+    notices = workflows.check(open_directory(str(place)), TOOLS, strict=False).notices
+    return [notice for notice in notices if "heads" in notice]
+
+
+def test_heads_that_are_kept_apart_on_purpose(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", *EXPAND_AND_CONTRACT)
+    way = "`program db upgrade heads` goes to all of them"
+    assert remarks(place) == [f"2 heads are kept apart on purpose; {way}"]
+    assert planned(open_directory(str(place))).error is None
+
+
+@pytest.mark.parametrize("specs", [("a", "b <- a"), EXPAND_AND_CONTRACT])
+@pytest.mark.parametrize("computed", ["parent", "id"])
+def test_heads_that_cannot_be_judged_for_computed_headers(
+    tmp_path: Path, specs: tuple[str, ...], computed: str
+) -> None:
+    place = environment(tmp_path / "migrations", *specs)
+    (place / "versions" / "x.py").write_text(COMPUTED[computed])
+    runtime = open_directory(str(place))
+    report = planned(runtime)
+    assert report.before is not None
+    if len(report.before.graph.heads) == 1:
+        assert report.error is None
+        return
+    (remark,) = remarks(place)
+    assert "cannot be judged, because the place of x.py in the chain is computed" in remark
+    assert workflows.check(runtime, TOOLS, strict=False).exit_code == 0
+    assert report.error is not None
+    assert report.exit_code == 3
+    assert "the header of x.py is computed" in report.error.message
+
+
+def test_heads_that_only_computed_labels_keep_apart(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", "a", "c <- a @contract")
+    (place / "versions" / "x.py").write_text(COMPUTED["label"])
+    (remark,) = remarks(place)
+    assert "2 heads are kept apart if the branch labels of x.py, which are computed" in remark
+    assert planned(open_directory(str(place))).error is None
+
+
+def test_computed_labels_elsewhere_play_no_part(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", *EXPAND_AND_CONTRACT)
+    (place / "versions" / "x.py").write_text(COMPUTED["label"].replace("'a'", "'e'"))
+    (remark,) = remarks(place)
+    assert remark.startswith("2 heads are kept apart on purpose")
+
+
+@pytest.mark.parametrize(
+    ("specs", "ignore"),
+    [
+        (("a", "b <- a", "c <- a"), "FC102 multiple-heads"),
+        (("a", "b <- a", "c <- gone"), "FC103 missing-down-revision"),
+    ],
+)
+def test_heads_that_the_settings_ignore(
+    tmp_path: Path, specs: tuple[str, ...], ignore: str
+) -> None:
+    place = environment(tmp_path / "migrations", *specs)
+    (place / "alembic.ini").write_text(f"[alembic]\n[fixchain]\nignore = {ignore[:5]}\n")
+    assert remarks(place) == [f"2 heads are not judged: the settings ignore {ignore}"]
+
+
+def test_a_head_that_may_be_the_trunk_is_not_said_to_be_there_on_purpose(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", *EXPAND_AND_CONTRACT, "t <- a")
+    assert remarks(place) == []
+    runtime = open_directory(str(place))
+    assert planned(runtime).error is None
+    plan = planned(runtime, attach={"t": "c"}).plan
+    assert plan is not None
+    (relink,) = plan.relinks
+    assert (relink.revision, relink.after) == ("t", ("c",))
+
+
+def test_a_healthy_chain_with_a_computed_header_is_healthy(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", "a", "b <- a")
+    (place / "versions" / "x.py").write_text(COMPUTED["label"].replace("'a'", "'b'"))
+    report = planned(open_directory(str(place)))
+    assert (report.exit_code, report.error, remarks(place)) == (0, None, [])
 
 
 def test_a_refusal_says_why_and_keeps_the_diagnosis(tmp_path: Path) -> None:

@@ -19,13 +19,14 @@ def steps(report: Report) -> list[Step]:
     """The way from a broken chain to a committed repair."""
     alembic, fixchain = report.tools.alembic, report.tools.fixchain
     if report.plan is None:
-        by_hand = [finding for finding in report.counting if not finding.repairable]
-        if not by_hand:
+        if any(not finding.repairable for finding in report.counting):
+            first = Step("Correct by hand what the findings above say.")
+        elif report.obstacle is not None:
+            remedy = report.obstacle.remedy
+            first = Step(f"{remedy[:1].upper()}{remedy[1:]}.")
+        else:
             return []
-        return [
-            Step("Correct by hand what the findings above say."),
-            Step("Look again:", (f"{fixchain} check",)),
-        ]
+        return [first, Step("Look again:", (f"{fixchain} check",))]
     strict = " --strict" if report.strict else ""
     return [
         Step("Look at the change (nothing is written):", (f"{fixchain} repair{strict} --dry-run",)),

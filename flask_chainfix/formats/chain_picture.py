@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix.formats.picture import PictureNode
-from flask_chainfix.model import Plan, Severity
+from flask_chainfix.model import Header, MigrationFile, Plan, ProblemKind, Severity
 from flask_chainfix.report import Report
 from flask_chainfix.snapshot import Snapshot
 
@@ -25,7 +25,7 @@ def current_state(report: Report) -> list[PictureNode]:
         if revision in in_cycles:
             marks.append("in a cycle")
         if revision in graph.floating:
-            marks.append("parent computed")
+            marks.append(f"parent {_unknown(snapshot.file(revision), 'down_revision')}")
         nodes.append(
             PictureNode(
                 revision,
@@ -38,8 +38,18 @@ def current_state(report: Report) -> list[PictureNode]:
     unreadable = [
         PictureNode(file.name, (), "", ("unreadable",), "broken") for file, _ in snapshot.unreadable
     ]
-    anonymous = [PictureNode(file.name, (), "", ("id computed",)) for file in snapshot.anonymous]
+    anonymous = [
+        PictureNode(file.name, (), "", (f"id {_unknown(file, 'revision')}",))
+        for file in snapshot.anonymous
+    ]
     return [*nodes, *unreadable, *anonymous]
+
+
+def _unknown(file: MigrationFile, name: str) -> str:
+    """Why a part of a header is not known."""
+    problems = file.reading.problems if isinstance(file.reading, Header) else ()
+    kinds = {problem.kind for problem in problems if problem.name == name}
+    return "no string" if ProblemKind.NOT_A_STRING in kinds else "computed"
 
 
 def expected_state(after: Snapshot, plan: Plan) -> list[PictureNode]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_chainfix.errors import ChainFixError
 from flask_chainfix.formats.registry import format_
+from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
 from flask_chainfix.model import Confirmation, Finding, Plan, Reason
 from flask_chainfix.report import Report, Tools
@@ -37,8 +38,10 @@ def _document(report: Report) -> dict[str, Any]:
         "plan": _plan(report.plan) if report.plan else None,
         "verified": _confirmation(report.confirmation) if report.confirmation else None,
         "restored": [shown_path(path) for path in report.restored] or None,
+        "deleted": [shown_path(path) for path in report.deleted] or None,
         "journal": shown_path(report.journal) if report.journal else None,
         "notices": list(report.notices),
+        **as_json(report.rehearsal),
         "error": _error(report.error) if report.error else None,
     }
 

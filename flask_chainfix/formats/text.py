@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from flask_chainfix.formats import advice
+from flask_chainfix.formats import advice, rehearsal
 from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
 from flask_chainfix.formats.diff import unified_diff
@@ -34,6 +34,8 @@ def to_text(report: Report, style: Style) -> str:
         _undo(page, report)
     elif report.before is None:
         return ""
+    elif report.command == "rehearse":
+        _rehearsal(page, report)
     elif report.done:
         _repaired(page, report)
     else:
@@ -113,6 +115,8 @@ def _diagnosis(page: _Page, report: Report) -> None:
     elif report.obstacle is not None and report.error is None:
         page.heading("Expected state")
         page.line(f"No repair can be planned yet: {report.obstacle.message}", _INDENT)
+    if report.rehearsal is not None:
+        _rehearsal(page, report)
     if report.command == "check":
         _steps(page, "What to do", advice.steps(report))
 
@@ -190,9 +194,29 @@ def _undo(page: _Page, report: Report) -> None:
         page.line("The files are as they were before the repair.", style="bold green")
         page.line(verdict(report))
         return
-    page.line("Undoing the last repair puts back:")
-    for path in report.restored:
-        page.verbatim(f"{' ' * _INDENT}{shown_path(path)}", "cyan")
+    for does, paths in (("puts back", report.restored), ("deletes", report.deleted)):
+        if paths:
+            page.line(f"Undoing the last repair {does}:")
+        for path in paths:
+            page.verbatim(f"{' ' * _INDENT}{shown_path(path)}", "cyan")
+
+
+def _rehearsal(page: _Page, report: Report) -> None:
+    if report.rehearsal is None:
+        return
+    if report.plan is not None:  # which stands above
+        page.line("")
+    page.line(rehearsal.verdict(report), style=rehearsal.color(report.rehearsal))
+    if report.plan is None:
+        for notice in report.notices:
+            page.line(f"note: {notice}", style="yellow")
+    for section in rehearsal.sections(report, page.style.width - _INDENT):
+        page.heading(section.title, section.aside)
+        for row in section.rows:
+            if row.wrapped:
+                page.line(row.text, _INDENT, row.style)
+            else:
+                page.verbatim(f"{' ' * _INDENT}{row.text}", row.style)
 
 
 def _confirmation(page: _Page, report: Report, confirmation: Confirmation) -> None:

@@ -12,7 +12,7 @@ from flask_chainfix.rules.wording import count
 def verdict(report: Report) -> str:
     """Whether the chain is healthy, and if not, what is wrong with it."""
     assert report.before is not None
-    graph = report.before.graph
+    graph, unplaced = report.before.graph, report.before.unplaced
     numbers: Counter[str] = Counter()
     for finding in report.findings:
         if finding.severity is Severity.ERROR:
@@ -24,8 +24,9 @@ def verdict(report: Report) -> str:
         f"{count(len(graph), 'revision')}, {count(len(graph.bases), 'base')},"
         f" {count(len(graph.heads), 'head')}"
     )
-    if report.before.anonymous or graph.floating:
-        return f"The migration chain could be judged in part only, for computed headers: {size}."
+    if unplaced:
+        unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
+        return f"The migration chain could be judged in part only, as {unknown}: {size}."
     warnings = sum(finding.severity is Severity.WARNING for finding in report.findings)
     if warnings:
         return f"The migration chain works, with {count(warnings, 'warning')}: {size}."

@@ -22,9 +22,13 @@ class Graph:
 
     Args:
         headers: one for each file, in a stable order; those without a readable id are left out.
+        evidence: revisions that must also run before each revision, though no header says so.
     """
 
-    def __init__(self, headers: Iterable[Header]) -> None:
+    def __init__(
+        self, headers: Iterable[Header], evidence: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        self._evidence = evidence or {}
         named: dict[str, tuple[str, ...]] = {}
         self._dependency_names: dict[str, tuple[str, ...]] = {}
         self._labels: dict[str, tuple[str, ...]] = {}
@@ -109,7 +113,7 @@ class Graph:
 
     @property
     def floating(self) -> Collection[str]:
-        """Revisions whose parents are computed."""
+        """Revisions whose parents are not known: computed, or no strings."""
         return self._floating
 
     @property
@@ -129,10 +133,13 @@ class Graph:
     @cached_property
     def dependencies(self) -> Mapping[str, tuple[str, ...]]:
         """The revisions that each revision depends on, labels resolved; only where there are."""
-        return {
+        resolved = {
             revision: tuple(target for name in names if (target := self._resolve(name)) is not None)
             for revision, names in self._dependency_names.items()
         }
+        for revision, targets in self._evidence.items():
+            resolved[revision] = tuple(dict.fromkeys(resolved.get(revision, _NONE) + targets))
+        return resolved
 
     @cached_property
     def missing_dependencies(self) -> Mapping[str, tuple[str, ...]]:

@@ -12,7 +12,13 @@ from flask_chainfix.model.files import (
 )
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.history import History, Landing
-from flask_chainfix.model.plans import Confirmation, NewRevision, Plan, Reason, Relink
+from flask_chainfix.model.plans import Confirmation, NewRevision, Plan, Reason, Relink, Wishes
+from flask_chainfix.model.rehearsal import (
+    FailureKind,
+    Rehearsal,
+    RehearsalFailure,
+    RehearsalStep,
+)
 from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "Edit",
     "Effect",
     "Environment",
+    "FailureKind",
     "Finding",
     "Footprint",
     "Header",
@@ -35,10 +42,14 @@ __all__ = [
     "Problem",
     "ProblemKind",
     "Reason",
+    "Rehearsal",
+    "RehearsalFailure",
+    "RehearsalStep",
     "Relink",
     "SchemaObject",
     "Settings",
     "Severity",
     "Span",
     "Unreadable",
+    "Wishes",
 ]

@@ -30,6 +30,7 @@ class Environment:
         sourceless: whether compiled migrations without a source count.
         settings: the ``[fixchain]`` section.
         uses_flask: whether ``env.py`` belongs to Flask-Migrate.
+        dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
     """
 
     directory: Path
@@ -38,3 +39,4 @@ class Environment:
     sourceless: bool = False
     settings: Settings = Settings()
     uses_flask: bool = False
+    dialect: str | None = None

@@ -49,7 +49,7 @@ class Header(NamedTuple):
     Attributes:
         revision: the id; ``None`` where it is computed.
         down_revision: parents in the order of the file, ``()`` for a base; ``None`` where
-            they are computed.
+            they are computed, or are no strings.
         branch_labels: labels, ``()`` for none; ``None`` where they are computed.
         depends_on: ids or labels, ``()`` for none; ``None`` where they are computed.
         message: first paragraph of the docstring, as Alembic shows it; ``""`` without one.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,28 @@ class Reason(NamedTuple):
 
     kind: str
     detail: str
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asks of a plan.
+
+    Attributes:
+        strategy: the name of a strategy.
+        root: the base that is to stay; ``None`` lets the chain decide.
+        attach: parents that revisions are to get, by revision.
+        strict: whether bases that merge points already join are linked as well.
+    """
+
+    strategy: str = "linear"
+    root: str | None = None
+    attach: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+
+    @property
+    def asks_for_links(self) -> bool:
+        """Whether links are asked for, also of a chain that needs none."""
+        return bool(self.attach) or self.root is not None
 
 
 @dataclass(frozen=True)

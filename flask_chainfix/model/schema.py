@@ -33,6 +33,11 @@ class SchemaObject(NamedTuple):
     schema: str = ""
     database: str = ""
 
+    @property
+    def spelled(self) -> str:
+        """The name as people write it: ``schema.table.column``."""
+        return ".".join(part for part in (self.schema, self.table, self.name) if part)
+
 
 class Action(Enum):
     """What a migration does with an object."""

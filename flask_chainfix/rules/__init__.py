@@ -5,7 +5,7 @@ is the text that users read. Root causes are reported, not their echoes: a missi
 also a second base.
 """
 
-from flask_chainfix.rules import chain, headers, references  # noqa: F401  (they register rules)
-from flask_chainfix.rules.registry import Rule, all_rules, diagnose
+from flask_chainfix.rules import chain, headers, references, schema  # noqa: F401  (they register rules)
+from flask_chainfix.rules.registry import Family, Rule, all_rules, by_severity, diagnose
 
-__all__ = ["Rule", "all_rules", "diagnose"]
+__all__ = ["Family", "Rule", "all_rules", "by_severity", "diagnose"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
 from flask_chainfix.rules.registry import Fault, rule
@@ -73,14 +74,21 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
     It happens most often when two people write a migration at the same time, each on top of the
     same revision, and both are merged. Heads that are meant to stand apart are not counted:
     those of branches that each begin with a branch label, and those of lineages whose base is
-    meant to stand apart.
+    meant to stand apart. One head without a label beside labelled branches is a warning: it may
+    be the trunk, and it may be an accident.
     """
     heads = snapshot.graph.heads
     if len(heads) < 2:
         return
-    for group in _groups(heads, find_lineages(snapshot).by_revision):
+    by_revision = find_lineages(snapshot).by_revision
+    groups: dict[Lineage, list[str]] = {}
+    for head in heads:
+        groups.setdefault(by_revision[head], []).append(head)
+    for lineage, group in groups.items():
         unexplained = _heads_of_their_own(snapshot, group)
-        if len(unexplained) > 1:
+        if len(unexplained) < 2:
+            yield from _unlabelled(snapshot, groups, lineage)
+        else:
             yield Fault(
                 f"{count(len(unexplained), 'head')} where there should be one:"
                 f" {listing(unexplained)}",
@@ -92,18 +100,47 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
             )
 
 
-def _groups(heads: Iterable[str], by_revision: Mapping[str, Lineage]) -> Iterator[list[str]]:
-    """The heads that should be one: of one lineage, or of one and the branches apart from it."""
-    groups: dict[Lineage, list[str]] = {}
-    for head in heads:
-        groups.setdefault(by_revision[head], []).append(head)
-    for lineage in list(groups):
-        below = lineage.parent
-        while below is not None and below not in groups:
-            below = below.parent
-        if below is not None:
-            groups[below].extend(groups[lineage])
-    yield from groups.values()
+def _unlabelled(
+    snapshot: Snapshot, groups: Mapping[Lineage, list[str]], lineage: Lineage
+) -> Iterator[Fault]:
+    """A head without a label beside branches that have one: the trunk, or there by accident."""
+    labelled = [head for other in groups if _is_above(other, lineage) for head in groups[other]]
+    heads = _heads_of_their_own(snapshot, groups[lineage] + labelled)
+    trunk = [head for head in heads if head not in labelled]
+    if not trunk or len(heads) < 2:
+        return
+    start = _start_of_branch(snapshot.graph, trunk[0])
+    to_attach = f" (repair --attach {start}={labelled[0]}, for example)" if start else ""
+    yield Fault(
+        f"{trunk[0]} is a head without a branch label, beside branches that have one:"
+        f" {listing(labelled)}",
+        f"if it is meant to stand apart, give its branch a label, too; if not, put it on one of the"
+        f" others{to_attach}",
+        heads,
+        snapshot.locations(trunk[0], "revision"),
+        severity=Severity.WARNING,
+        breaks="nothing by itself: “{alembic} upgrade heads” goes to all of them",
+        repairable=False,
+    )
+
+
+def _is_above(lineage: Lineage, below: Lineage) -> bool:
+    while lineage.parent is not None:
+        lineage = lineage.parent
+        if lineage is below:
+            return True
+    return False
+
+
+def _start_of_branch(graph: Graph, head: str) -> str:
+    """The first revision of a head's branch; ``""`` where it does not simply branch off."""
+    revision = head
+    while len(graph.parents[revision]) == 1:
+        (parent,) = graph.parents[revision]
+        if len(graph.children[parent]) > 1:
+            return revision
+        revision = parent
+    return ""
 
 
 def _heads_of_their_own(snapshot: Snapshot, heads: list[str]) -> list[str]:
@@ -126,6 +163,14 @@ def _heads_of_their_own(snapshot: Snapshot, heads: list[str]) -> list[str]:
         elif len(own) > 1:
             hanging.extend(own)
     return (sound if len(sound) > 1 else []) + hanging
+
+
+# Measured with Alembic 1.10 and 1.20.
+_UNSEEN_CYCLE = (
+    "Alembic does not notice this cycle, as there is a way past it: “{alembic} heads” works, but"
+    " “{alembic} upgrade” runs the members in an order of its own or never ends, and"
+    " “{alembic} downgrade” can stop half-way"
+)
 
 
 @rule(
@@ -155,7 +200,21 @@ def cycle(snapshot: Snapshot) -> Iterator[Fault]:
             f"correct {names} of one of them, so that the circle is open",
             members,
             [place for member in members for place in snapshot.locations(member, "down_revision")],
+            breaks=None if _alembic_sees(snapshot.graph, members) else _UNSEEN_CYCLE,
         )
+
+
+def _alembic_sees(graph: Graph, members: tuple[str, ...]) -> bool:
+    """Whether Alembic refuses a cycle: it only looks for what no head or no base leads to."""
+    if any(member in graph.requirements(member) for member in members):
+        return True
+    wanted = set(members)
+    if not wanted <= graph.ancestors(graph.heads) & graph.descendants(graph.bases):
+        return True
+    required = {name for revision in graph for name in graph.requirements(revision)}
+    last = [revision for revision in graph if revision not in required]
+    first = (not graph.requirements(name) for name in graph.required(members))
+    return not wanted <= graph.required(last) or not any(first)
 
 
 @rule(

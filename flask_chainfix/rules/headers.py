@@ -15,6 +15,15 @@ LONGEST_ID = 32
 _ILLEGAL = frozenset("@-+:")
 _NO_IDS = frozenset({"", "base"})
 _BASE_WORDS = frozenset({"", "none", "<base>", "base"})
+# What Alembic does with these was measured with 1.10 and 1.20.
+_ID_BREAKS = {
+    ":": "newer versions of Alembic refuse the id, and then every “{alembic}” command stops",
+    "": "little: commands work, but none can name the revision, and older versions of Alembic take"
+    " what is built on it for a base",
+    "base": "“{alembic} history” and “{alembic} upgrade” stop with an AssertionError, and"
+    " “{alembic} heads” does not show the revision",
+}
+_LABEL_BREAKS = "“{alembic} heads” and “{alembic} history” stop with a traceback (TypeError)"
 
 
 @rule(
@@ -54,14 +63,16 @@ def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
     """
     for revision in snapshot.graph:
         if revision in _NO_IDS or not _ILLEGAL.isdisjoint(revision):
-            illegal = _ILLEGAL.intersection(revision)
-            what = f"holds {' '.join(sorted(illegal))}" if illegal else "means no revision"
+            illegal = "".join(sorted(_ILLEGAL.intersection(revision)))
+            what = f"holds {' '.join(illegal)}" if illegal else "means no revision"
             yield Fault(
                 f"the id {revision!r} {what}",
                 "give the revision an id of letters, digits and underscores, also where other"
                 " migrations name it",
                 (revision,),
                 snapshot.locations(revision, "revision"),
+                severity=None if revision else Severity.WARNING,
+                breaks=_ID_BREAKS.get(illegal or revision),
             )
     for file, header in _with_problems(snapshot):
         for problem in header.problems:
@@ -71,6 +82,7 @@ def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
                     "write ids as strings",
                     _ids(header),
                     (Location(file.path, line_of(file.data, problem.offset)),),
+                    breaks=_LABEL_BREAKS if problem.name == "branch_labels" else None,
                 )
 
 

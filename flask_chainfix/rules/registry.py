@@ -5,9 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from flask_chainfix.model import Finding, Location, Severity
 from flask_chainfix.snapshot import Snapshot
+
+
+class Family(Enum):
+    """What a rule looks at, and so what it costs."""
+
+    CHAIN = "headers and links"
+    SCHEMA = "what the migrations do, which takes reading all of them in full"
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,7 @@ class Fault:
         number: how many of what the rule looks for were found.
         severity: where it differs from the rule's own.
         breaks: where it differs from what the rule's fault usually breaks.
+        repairable: where it differs from whether ``repair`` mends what the rule finds.
     """
 
     message: str
@@ -31,6 +40,7 @@ class Fault:
     number: int = 1
     severity: Severity | None = None
     breaks: str | None = None
+    repairable: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Rule:
         severity: of its findings, unless one says otherwise.
         breaks: what stops working, unless one says otherwise.
         repairable: whether ``repair`` mends what it finds.
+        family: what it looks at.
         explanation: the docstring of its function.
         find: the function.
     """
@@ -54,6 +65,7 @@ class Rule:
     severity: Severity
     breaks: str
     repairable: bool
+    family: Family
     explanation: str
     find: Callable[[Snapshot], Iterator[Fault]]
 
@@ -71,12 +83,15 @@ def rule(  # noqa: PLR0913  (what a rule says of itself, and all of it by name)
     noun: str,
     breaks: str,
     repairable: bool = False,
+    family: Family = Family.CHAIN,
 ) -> Callable[[_Find], _Find]:
     """Register a function as the rule with this code."""
 
     def register(find: _Find) -> _Find:
         explanation = inspect.cleandoc(find.__doc__ or "")
-        _RULES[code] = Rule(code, name, noun, severity, breaks, repairable, explanation, find)
+        _RULES[code] = Rule(
+            code, name, noun, severity, breaks, repairable, family, explanation, find
+        )
         return find
 
     return register
@@ -87,19 +102,30 @@ def all_rules() -> tuple[Rule, ...]:
     return tuple(_RULES[code] for code in sorted(_RULES))
 
 
-def diagnose(snapshot: Snapshot, *, ignored: bool = False) -> tuple[Finding, ...]:
-    """Run every rule that the settings do not ignore; or, if ``ignored``, those that they do.
+def diagnose(snapshot: Snapshot, *families: Family, ignored: bool = False) -> tuple[Finding, ...]:
+    """Run the rules of some families that the settings do not ignore; or only those that they do.
+
+    Args:
+        snapshot: the chain.
+        families: which rules; without any, those of the chain.
+        ignored: whether to run the ignored rules instead of the others.
 
     Returns:
         The findings: errors first, then warnings, each by code.
     """
     codes = snapshot.environment.settings.ignore
+    wanted = families or (Family.CHAIN,)
     findings = [
         _finding(rule, fault)
         for rule in all_rules()
-        if (rule.code in codes) is ignored
+        if rule.family in wanted and (rule.code in codes) is ignored
         for fault in rule.find(snapshot)
     ]
+    return by_severity(findings)
+
+
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Errors first, then warnings, each in the order in which they come."""
     order = list(Severity)
     return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
 
@@ -116,5 +142,5 @@ def _finding(rule: Rule, fault: Fault) -> Finding:
         fault.hint,
         tuple(sorted(set(fault.revisions))),
         tuple(fault.locations),
-        rule.repairable,
+        rule.repairable if fault.repairable is None else fault.repairable,
     )

@@ -14,9 +14,9 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun[:-1]}ies" if noun.endswith("cy") else f"{number:,} {noun}s"
 
 
-def listing(items: Iterable[str]) -> str:
+def listing(items: Iterable[str], most: int = _LISTED) -> str:
     """Items separated by commas; a long list is cut, and says how much is left out."""
     names = list(items)
-    shown = ", ".join(names[:_LISTED])
-    left_out = len(names) - _LISTED
+    shown = ", ".join(names[:most])
+    left_out = len(names) - most
     return f"{shown} and {left_out:,} more" if left_out > 0 else shown

@@ -2,14 +2,19 @@
 
 from flask_chainfix.runtime.confirm import confirm, foresee
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
+from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
 from flask_chainfix.runtime.template import render
 
 __all__ = [
+    "Chains",
+    "Progress",
+    "RehearsalRequest",
     "Runtime",
     "confirm",
     "foresee",
     "open_app",
     "open_config",
     "open_directory",
+    "rehearse",
     "render",
 ]

@@ -11,25 +11,19 @@ import json
 import os
 import sys
 import traceback
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from flask_chainfix.runtime.environment import (
-    Runtime,
-    open_app,
-    open_config,
-    open_directory,
-    open_resolved,
-)
+from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.runtime.fresh import entered, reopen, take_stdout
 
 
 def main() -> None:
     """Answer one request."""
-    with os.fdopen(_take_stdout(), "w", encoding="utf-8") as answer_stream:
+    with os.fdopen(take_stdout(), "w", encoding="utf-8") as answer_stream:
         request = json.load(sys.stdin)
         try:
             answer = _answer(request)
@@ -38,52 +32,21 @@ def main() -> None:
         json.dump(answer, answer_stream)
 
 
-def _take_stdout() -> int:
-    """Keep stdout for the answer, also from programs that the app runs."""
-    descriptor = os.dup(1)
-    os.dup2(2, 1)
-    return descriptor
-
-
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    if "app" in request:
-        # The first process, too, imported it before the project's directory came onto sys.path.
-        import flask.cli  # noqa: F401
-    sys.path[:], sys.argv[:] = request["sys_path"], request["argv"]
-    with _context(request):
-        return _ask_alembic(_open(request))
-
-
-def _context(request: dict[str, Any]) -> AbstractContextManager[object]:
-    if "app" not in request:
-        return nullcontext()
-    from flask.cli import ScriptInfo
-
-    return ScriptInfo(app_import_path=request["app"]).load_app().app_context()
-
-
-def _open(request: dict[str, Any]) -> Runtime:
-    if "app" in request:
-        from flask import g
-
-        g.x_arg = request["x_arg"]
-        return open_app(request["directory"])
-    if "config" in request:
-        return open_config(request["config"])
-    if "options" in request:
-        return open_resolved(request["directory"], request["options"])
-    return open_directory(request["directory"])
+    with entered(request):
+        return _ask_alembic(reopen(request))
 
 
 def _ask_alembic(runtime: Runtime) -> dict[str, Any]:
     # Otherwise ``history`` runs env.py, which wants a database.
     runtime.config.set_main_option("revision_environment", "false")
     script = ScriptDirectory.from_config(runtime.config)
+    revisions = list(script.walk_revisions())
     parents = {
-        revision.revision: list(revision._versioned_down_revisions)
-        for revision in script.walk_revisions()
+        revision.revision: list(revision._versioned_down_revisions) for revision in revisions
     }
     return {
+        "files": {revision.revision: str(revision.path) for revision in revisions},
         "heads": list(script.get_heads()),
         "bases": list(script.get_bases()),
         "parents": parents,

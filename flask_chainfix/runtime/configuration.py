@@ -129,7 +129,7 @@ def configuration_errors(name: str) -> Iterator[None]:
     except ChainFixError:
         raise
     except Exception as error:  # callbacks and interpolation can raise anything
-        detail = str(error).strip() or type(error).__name__
+        detail = " ".join(str(error).split()) or type(error).__name__
         raise BadConfiguration(
             f"the configuration in {name} cannot be used: {detail}",
             "correct it until `flask db heads` or `alembic heads` accepts it",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import warnings
 from typing import Any
 
@@ -14,19 +13,12 @@ from alembic.script.revision import Revision, RevisionMap
 
 from flask_chainfix.errors import CannotPlan, NotConfirmed
 from flask_chainfix.model import Confirmation, Header
+from flask_chainfix.rules.wording import listing
+from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.snapshot import Snapshot
 
 _REPORT = "nothing was changed; please report this with the output of `fixchain check`"
-
-# Python puts the working directory first, where the migrations may be called ``alembic`` and a
-# module ``types``. The first process's path follows last, for what only it finds.
-_START = """\
-import sys
-sys.path[:] = [place for place in sys.path if place] + sys.argv[1:]
-from flask_chainfix.runtime.child import main
-main()
-"""
 
 
 def foresee(snapshot: Snapshot) -> None:
@@ -71,21 +63,16 @@ def _ask_fresh_process(runtime: Runtime) -> dict[str, Any]:
     Raises:
         NotConfirmed: Alembic fails there.
     """
-    request = {
-        **runtime.reopen,
-        "sys_path": sys.path,
-        "argv": sys.argv,  # apps look at it: ``if "db" in sys.argv``
-        "locations": [str(place) for place in runtime.environment.version_locations],
-    }
+    locations = [str(place) for place in runtime.environment.version_locations]
+    request = {**fresh.request(runtime), "locations": locations}
     process = subprocess.run(
-        [sys.executable, "-c", _START, *sys.path],
+        fresh.command("flask_chainfix.runtime.child"),
         input=json.dumps(request),
         capture_output=True,
         text=True,
         encoding="utf-8",
         errors="replace",
-        # Looking at the result leaves nothing behind it, bytecode neither.
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=fresh.environment(),
         check=False,
     )
     answer = _parse(process)
@@ -100,7 +87,9 @@ def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
         answer = json.loads(process.stdout)
     except ValueError:  # the process has ended before it could answer
         said = process.stderr.strip().splitlines()
-        return {"error": said[-1] if said else "no answer"}
+        last_line = f"; the last line of its stderr: {said[-1]}" if said else ""
+        how = f"exit code {process.returncode}"
+        return {"error": f"the process ended without an answer ({how}){last_line}"}
     assert isinstance(answer, dict)
     return answer
 
@@ -135,10 +124,7 @@ def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
         or set(answer["heads"]) != set(graph.heads)
         or set(answer["bases"]) != set(graph.bases)
     ):
-        raise NotConfirmed(
-            "Alembic sees another chain than the plan promised:\n" + answer["heads_output"],
-            "every file was put back as it was",
-        )
+        raise _another_chain(answer, expected)
     return Confirmation(
         by=f"alembic {alembic.__version__}",
         bases=tuple(sorted(answer["bases"])),
@@ -146,3 +132,24 @@ def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
         heads_output=answer["heads_output"],
         history_output=answer["history_output"],
     )
+
+
+def _another_chain(answer: dict[str, Any], expected: Snapshot) -> NotConfirmed:
+    """What is the matter: mostly, files that have come or gone while the user was being asked."""
+    known = {os.path.realpath(file.path) for file in expected.files}
+    new = [
+        f"{os.path.basename(path)} ({revision})"
+        for revision, path in answer["files"].items()
+        if os.path.realpath(path) not in known
+    ]
+    gone = [
+        f"{file.name} ({revision})"
+        for revision, (file, *_) in expected.files_by_revision.items()
+        if not file.path.exists()
+    ]
+    for names, what in ((new, "new"), (gone, "gone")):
+        if names:
+            message = f"{what} since the plan was made: {listing(names)}"
+            return NotConfirmed(message, "every file was put back as it was; run the command again")
+    message = f"Alembic sees another chain than the plan promised:\n{answer['heads_output']}"
+    return NotConfirmed(message, "every file was put back as it was")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from configparser import InterpolationError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,9 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
     with configuration_errors(directory):
         config = extension.migrate.get_config(directory)
     runtime = _open(config, {"directory": str(directory), **(reopen or {})})
+    dialect = _dialect(current_app.config.get("SQLALCHEMY_DATABASE_URI"))
+    if dialect is not None:
+        runtime = replace(runtime, environment=replace(runtime.environment, dialect=dialect))
     return runtime if reopen else _without_app(runtime)
 
 
@@ -169,8 +173,24 @@ def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
         sourceless=bool(script.sourceless),
         settings=settings,
         uses_flask=b"current_app" in env_py.read_bytes(),
+        dialect=_configured_dialect(config),
     )
     return Runtime(environment, config, script, reopen)
+
+
+def _configured_dialect(config: Config) -> str | None:
+    try:
+        return _dialect(config.get_main_option("sqlalchemy.url"))
+    except InterpolationError:  # env.py fills in what is missing
+        return None
+
+
+def _dialect(url: object) -> str | None:
+    """The dialect that a database URL names; no engine is made, so no driver is needed."""
+    name, colon, _ = str(getattr(url, "drivername", url)).partition(":")
+    if url is None or not (colon or hasattr(url, "drivername")):
+        return None
+    return name.partition("+")[0]
 
 
 def _require_directory(path: Path) -> None:

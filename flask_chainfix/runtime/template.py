@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from alembic import util
 from alembic.script.revision import tuple_rev_as_scalar
 
+from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.model import Edit, NewRevision
+from flask_chainfix.model import Edit, Header, NewRevision, Unreadable
 from flask_chainfix.runtime.environment import Runtime
 
 
@@ -21,7 +23,7 @@ def render(runtime: Runtime, new: NewRevision) -> tuple[NewRevision, Edit]:
         The new revision with its path, and the edit that creates the file.
 
     Raises:
-        CannotPlan: the template cannot be rendered.
+        CannotPlan: the template cannot be rendered, or makes no migration that Alembic would find.
     """
     script = runtime.script
     try:
@@ -50,4 +52,34 @@ def render(runtime: Runtime, new: NewRevision) -> tuple[NewRevision, Edit]:
             "if the template uses the app, run the command as `flask db fixchain`; or use"
             " --strategy linear, which needs no new file",
         ) from error
+    _require_searched(runtime, path)
+    _require_header(new, source.read(data, path.name))
     return replace(new, path=path), Edit(path, None, data)
+
+
+def _require_searched(runtime: Runtime, path: Path) -> None:
+    """Stop where Alembic would not find the file."""
+    locations = runtime.environment.version_locations
+    folder = Path(os.path.abspath(path.parent))
+    below = any(folder.is_relative_to(location) for location in locations)
+    if folder not in locations and not (runtime.environment.recursive and below):
+        raise CannotPlan(
+            f"the new revision would be {path}, where Alembic does not look for migrations",
+            "correct file_template, or set recursive_version_locations = true; or use --strategy"
+            " linear, which needs no new file",
+        )
+
+
+def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
+    """Stop where the template does not write the header that it was given."""
+    if isinstance(reading, Unreadable):
+        fault = f"writes a migration that {reading.reason}"
+    elif (reading.revision, reading.down_revision) != (new.revision, new.down_revision):
+        fault = "does not write the revision and down_revision that it is given"
+    else:
+        return
+    raise CannotPlan(
+        f"script.py.mako {fault}",
+        "correct the template: `revision = ${repr(up_revision)}` and `down_revision ="
+        " ${repr(down_revision)}`; or use --strategy linear, which needs no new file",
+    )

@@ -9,5 +9,6 @@ from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.positions import line_of
 from flask_chainfix.source.reader import read
 from flask_chainfix.source.rewriter import rewrite
+from flask_chainfix.source.scopes import names_bound
 
-__all__ = ["line_of", "read", "read_bytecode", "rewrite"]
+__all__ = ["line_of", "names_bound", "read", "read_bytecode", "rewrite"]

@@ -79,15 +79,31 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
 
 
 def header_ids(name: str, value: object) -> tuple[str, ...] | None:
-    """What Alembic makes of a header value: always a tuple; ``None`` where it is computed."""
+    """What Alembic makes of a header value: always a tuple.
+
+    Returns:
+        The ids or labels; ``None`` where they are computed, and for parents that are no strings:
+        where such a migration stands is not known.
+    """
     if isinstance(value, Computed):
         return None
+    value = _kept(name, value)
     if isinstance(value, str):
-        # Alembic takes an empty string for "none" here, and nowhere else.
-        return () if name == "depends_on" and not value else (value,)
+        return (value,)
     if name != "revision" and isinstance(value, tuple):
-        return tuple(item for item in value if isinstance(item, str))
-    return ()
+        ids = tuple(item for item in value if isinstance(item, str))
+        return None if name == "down_revision" and len(ids) < len(value) else ids
+    return None if name == "down_revision" and value is not None else ()
+
+
+def _kept(name: str, value: object) -> object:
+    """What Alembic keeps of a header value."""
+    if name not in ("down_revision", "depends_on"):
+        return value
+    if isinstance(value, tuple) and len(value) == 1:
+        value = value[0]
+    # Here, and nowhere else, an empty string and the like are taken for "none".
+    return value or None if name == "depends_on" else value
 
 
 def header_problems(name: str, value: object, offset: int) -> Iterator[Problem]:
@@ -95,6 +111,7 @@ def header_problems(name: str, value: object, offset: int) -> Iterator[Problem]:
     if isinstance(value, Computed):
         yield Problem(name, ProblemKind.COMPUTED, value.reason, offset)
         return
+    value = _kept(name, value)
     if name == "revision":
         items: tuple[object, ...] = (value,)
     elif value is None:

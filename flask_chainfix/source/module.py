@@ -89,7 +89,7 @@ def _doubt_changed_lists(
         size = len(doubted)
         doubted = doubted.union(*(names for names in lists if not names.isdisjoint(doubted)))
     for name in doubted.intersection(bindings):
-        if bindings[name].mutable:
+        if bindings[name].mutable and not isinstance(bindings[name].value, Computed):
             computed = Computed("is a list or set that the module may change")
             bindings[name] = Binding(computed, bindings[name].node)
 

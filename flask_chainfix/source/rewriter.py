@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 import warnings
 
 from flask_chainfix.errors import CannotRewrite
@@ -62,6 +64,9 @@ def _changes(
         raise CannotRewrite(f"{filename}: {why}", _REMEDY)
     if any(uses_any(statement, ["down_revision"]) for statement in old.tree.body):
         raise CannotRewrite(f"{filename}: the module itself uses down_revision", _REMEDY)
+    if _holds_comment(positions.decode(span)):
+        why = "the value of down_revision holds a comment, which would be lost"
+        raise CannotRewrite(f"{filename}: {why}", _REMEDY)
     quote = _quote_used(data, span, header.spans.get("revision"))
     changes = [(span, positions.encode(_literal(down_revision, quote)))]
     revises = header.spans.get("revises")
@@ -74,6 +79,15 @@ def _changes(
             text = " " + text
         changes.append((revises, positions.encode(text)))
     return changes
+
+
+def _holds_comment(expression: str) -> bool:
+    """Whether a comment stands inside an expression that can go over several lines."""
+    if "#" not in expression:
+        return False
+    lines = io.StringIO(f"({expression}\n)", newline=None)
+    tokens = tokenize.generate_tokens(lines.readline)
+    return any(token.type == tokenize.COMMENT for token in tokens)
 
 
 def _problem(header: Header) -> str:

@@ -49,7 +49,7 @@ _HEADER = re.compile(
 )
 _REACH = 16_384  # bytes; a header further down is left to the syntax tree
 # Alembic takes an empty string for "none" in depends_on, and nowhere else.
-_EMPTY = (b"''", b'""')
+_EMPTY = ("",)
 _STRINGS = re.compile(rb"""['"]([^'"]*)['"]""")
 _VARIABLES = ("revision", "down_revision", "branch_labels", "depends_on")
 # What could change a header variable without its assignment standing in the header: the names
@@ -104,7 +104,7 @@ def scan(data: bytes) -> Header | None:
             revision[1:-1].decode(),
             _ids(down_revision),
             _ids(branch_labels),
-            _ids(depends_on) if depends_on not in _EMPTY else (),
+            ids if (ids := _ids(depends_on)) != _EMPTY else (),
             *document,
             _Spans(data),
         )

@@ -168,7 +168,7 @@ def _read(path: Path) -> Journal:
             raise ValueError("it is of another version")
         entries = tuple(_entry_from(file, environment) for file in document["files"])
         return Journal(path.with_suffix(_ENDED), path.suffix == _ENDED, entries)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CannotRead(
             f"the journal {path} cannot be read: {error}",
             "if you know that its repair is not to be undone, move the file elsewhere",
@@ -179,7 +179,7 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     name, before, after, missing = (
         file[key] for key in ("path", "before", "after_sha256", "missing_directories")
     )
-    if not name.endswith(".py") or "\0" in name:
+    if not isinstance(name, str) or not name.endswith(".py") or "\0" in name:
         raise ValueError(f"{name!r} is no migration file")
     return Entry(
         Path(os.path.realpath(os.path.join(environment, name))),

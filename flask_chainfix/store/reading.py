@@ -147,10 +147,12 @@ def _read_file(
 ) -> MigrationFile:
     try:
         if entry.is_symlink():
+            # What such a link leads to has no name that anybody could look for.
+            link = Path(os.path.dirname(entry.path)), entry.name
             if os.path.islink(path):
-                return _unreadable(directory, name, "is a link that points back to itself")
+                return _unreadable(*link, "is a link that points back to itself")
             if not os.path.exists(path):
-                return _unreadable(directory, name, "is a link to a file that is not there")
+                return _unreadable(*link, "is a link to a file that is not there")
             compiled = _Bytecode(directory)
         if not entry.is_file():
             return _unreadable(directory, name, "is not a regular file")

@@ -1,7 +1,7 @@
 """Ways to make one chain of several pieces: ``Snapshot + Lineages + Ordering -> Plan``."""
 
 from flask_chainfix.strategies import linear, merge  # noqa: F401  (they register strategies)
-from flask_chainfix.strategies.planning import Wishes, edits_for, make_plan
+from flask_chainfix.strategies.planning import edits_for, make_plan
 from flask_chainfix.strategies.registry import strategy_names
 
-__all__ = ["Wishes", "edits_for", "make_plan", "strategy_names"]
+__all__ = ["edits_for", "make_plan", "strategy_names"]

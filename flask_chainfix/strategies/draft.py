@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from flask_chainfix.errors import CannotPlan
+from flask_chainfix.evidence import Ancestry, Precedence, start_of_branch
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import NewRevision, Plan, Reason, Relink
+from flask_chainfix.ordering import reason_for
 from flask_chainfix.strategies.registry import Task
+
+_NAMED = 3  # proofs that are spelled out with one link
 
 
 class Draft:
@@ -13,7 +19,7 @@ class Draft:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self.parents: dict[str, tuple[str, ...]] = dict(task.snapshot.graph.parents)
+        self.parents: dict[str, tuple[str, ...]] = dict(task.graph.parents)
         self._reasons: dict[str, list[Reason]] = {
             revision: [Reason("pin", f"--attach {revision}={parent}")]
             for revision, parent in task.ordering.pins.items()
@@ -31,23 +37,26 @@ class Draft:
             CannotPlan: dependencies run against the new links.
         """
         snapshot = self._task.snapshot
-        graph = Graph(
+        headers = (
             snapshot.header(revision)._replace(down_revision=parents)
             for revision, parents in self.parents.items()
         )
+        graph = Graph(headers, self._task.proof.before)
         if graph.cycles:
             raise CannotPlan(
                 f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
-                "depends_on runs against it; say with --attach REVISION=PARENT where the pieces"
-                " belong",
+                "depends_on, or what the migrations do, runs against it; say with --attach"
+                " REVISION=PARENT where the pieces belong",
             )
         return graph
 
     def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
         """The finished plan."""
+        self._put_branches_in_order()
         if self._reasons:
             self._drop_redundant_parents()
         original, graph = self._task.original, self.graph()
+        self._add_proofs(graph)
         relinks = tuple(
             Relink(
                 revision,
@@ -66,9 +75,57 @@ class Draft:
         order += [new.revision for new in new_revisions]
         return Plan(strategy, relinks, new_revisions, tuple(order))
 
+    def _put_branches_in_order(self) -> None:
+        """Move branches that stay beside others above what they need there.
+
+        They have merged already, or are to be: in that, Alembic runs them in any order.
+        """
+        runs_before = None
+        for before, after, _ in filter(_is_certain, self._task.proof.precedences):
+            if runs_before is None:
+                runs_before = Ancestry(self._linked())
+            if not runs_before(before.revision, after.revision):
+                start = start_of_branch(runs_before, self.parents, after.revision, before.revision)
+                if len(self.parents[start]) <= 1:
+                    self.relink(start, (before.revision,))
+                    runs_before = None
+
+    def _linked(self) -> Graph:
+        """The chain as it is now, without what is only proven."""
+        snapshot = self._task.snapshot
+        return Graph(
+            snapshot.header(revision)._replace(down_revision=parents)
+            for revision, parents in self.parents.items()
+        )
+
+    def _add_proofs(self, graph: Graph) -> None:
+        """Name with each new link what of the schema needs it."""
+        named: Counter[str] = Counter()
+        pairs = set()
+        for precedence in self._task.proof.precedences:
+            pair = precedence.before.revision, precedence.after.revision
+            link = self._link_below(graph, pair[1])
+            if link is not None and pair not in pairs and named[link] < _NAMED:
+                pairs.add(pair)
+                named[link] += 1
+                reason = reason_for(self._task.snapshot, precedence)
+                self._reasons[link].insert(named[link] - 1, reason)
+
+    def _link_below(self, graph: Graph, revision: str) -> str | None:
+        """The changed link that carries a revision: its own, or the nearest below it."""
+        pending, seen = [revision], set()
+        while pending:
+            at = pending.pop(0)
+            if graph.parents[at] != self._task.graph.parents[at]:
+                return at
+            below = [parent for parent in self._task.graph.parents[at] if parent not in seen]
+            seen.update(below)
+            pending.extend(below)
+        return None
+
     def _drop_redundant_parents(self) -> None:
         """Take out parents that have come to lie below another parent of the same revision."""
-        before, graph = self._task.snapshot.graph, self.graph()
+        before, graph = self._task.graph, self.graph()
         for revision, parents in graph.parents.items():
             dropped = [
                 parent
@@ -82,6 +139,10 @@ class Draft:
                 self.relink(revision, kept, Reason("redundant", why))
 
 
+def _is_certain(precedence: Precedence) -> bool:
+    return precedence.certain
+
+
 def _is_redundant(graph: Graph, revision: str, parent: str) -> bool:
     """Whether a parent is an ancestor of another parent of the revision."""
     return any(
@@ -92,7 +153,7 @@ def _is_redundant(graph: Graph, revision: str, parent: str) -> bool:
 def reasons_for_base(task: Task) -> tuple[Reason, ...]:
     """Why an extra base is linked to something at all."""
     root = task.ordering.root
-    size = len(task.snapshot.graph.descendants([root])) - 1 if root is not None else 0
+    size = len(task.graph.descendants([root])) - 1 if root is not None else 0
     return (
         Reason(
             "base",
@@ -106,7 +167,7 @@ def reasons_for_base(task: Task) -> tuple[Reason, ...]:
 
 def several_branches(task: Task, bases: list[str]) -> CannotPlan:
     """The refusal to choose between branches that stand apart on purpose."""
-    heads = ", ".join(sorted(task.snapshot.graph.heads))
+    heads = ", ".join(sorted(task.graph.heads))
     return CannotPlan(
         f"{', '.join(bases)} could follow any of several branches that are kept apart by branch"
         f" labels; the heads are {heads}",

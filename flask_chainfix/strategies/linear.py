@@ -12,26 +12,66 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, pairwise
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import Plan, Reason
 from flask_chainfix.strategies.draft import Draft, reasons_for_base, several_branches
+from flask_chainfix.strategies.interleave import interleave
 from flask_chainfix.strategies.registry import Task, strategy
 
 
 @strategy("linear")
 def linear(task: Task) -> Plan:
-    """Link every lineage into one chain; healthy merge points stay as they are."""
-    return _Linear(task).plan()
+    """Link every lineage into one chain; healthy merge points stay as they are.
+
+    Branches stay whole where that runs and costs no file more; else they interleave.
+    """
+    whole = _Linear(task)
+    plan, refusal = None, None
+    try:
+        plan = whole.plan()
+    except CannotPlan as error:
+        refusal = error
+    if whole.must_interleave or plan is None or len(plan.relinks) > whole.fewest:
+        interleaved = _interleaved(task, whole, refusal)
+        if interleaved is not None and (
+            plan is None or whole.must_interleave or len(interleaved.relinks) < len(plan.relinks)
+        ):
+            return interleaved
+    if plan is None:
+        assert refusal is not None
+        raise refusal
+    return plan
+
+
+def _interleaved(task: Task, whole: _Linear, refusal: CannotPlan | None) -> Plan | None:
+    """The plan with the fewest files, branches taken apart; ``None`` where none was found."""
+    main = task.lineages.main
+    if any(task.lineages.by_revision[revision] is not main for revision in whole.moving):
+        return None
+    try:
+        units = interleave(task, whole.moving)
+    except CannotPlan as error:
+        raise refusal or error from error
+    if units is None:
+        return None
+    draft = Draft(task)
+    for before, unit in pairwise(units):
+        tip, link = before.revisions[-1], unit.revisions[0]
+        if unit.parent != tip:
+            why = reasons_for_base(task) if unit.parent is None else ()
+            branch = Reason("branch", f"{tip} is the last revision before it")
+            draft.relink(link, (tip,), *why, branch)
+    return draft.plan("linear")
 
 
 class _Linear:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._ordering = task.ordering
-        self._graph = task.snapshot.graph
+        self._graph = task.graph
         self._draft = Draft(task)
         self._position = {name: index for index, name in enumerate(self._graph.order)}
         self._placed: set[str] = set()
@@ -43,7 +83,13 @@ class _Linear:
         self._heads = {
             head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
         }
-        self._moving = self._graph.ancestors(self._heads)
+        self.moving = self._graph.ancestors(self._heads)
+        self.fewest = max(0, len(self._heads) - 1)
+
+    @property
+    def must_interleave(self) -> bool:
+        """Whether what single links prove says too little: a table has several lives."""
+        return any(revision in self._task.lives for revision in self.moving)
 
     def plan(self) -> Plan:
         waiting = [head for head in self._heads_in_order() if head in self._heads]
@@ -121,7 +167,7 @@ class _Linear:
 
     def _needs(self, revision: str) -> set[str]:
         """What must run up to a revision and is not placed yet, where it can be moved at all."""
-        return self._graph.required([revision]).intersection(self._moving) - self._placed
+        return self._graph.required([revision]).intersection(self.moving) - self._placed
 
     def _fits(self, tip: str, *, whole: bool) -> bool:
         """Whether something in the tip's block can be linked to what is placed."""
@@ -227,11 +273,12 @@ class _Linear:
         if ordering.ranks[other] < ordering.ranks[revision]:
             yield ordering.explain(revision, other)
         elif ordering.pins or self._graph.dependencies:
-            yield Reason("constraint", "depends_on and --attach decide before dates and names do")
+            what = "what the schema needs, depends_on and --attach"
+            yield Reason("constraint", f"{what} decide before commits, dates and names do")
 
 
 def _lineages_to_link(task: Task) -> set[Lineage | None]:
     """The lineages that are not one chain yet: with several heads, or bases to link."""
-    heads = Counter(task.lineages.by_revision[head] for head in task.snapshot.graph.heads)
+    heads = Counter(task.lineages.by_revision[head] for head in task.graph.heads)
     several: set[Lineage | None] = {lineage for lineage, number in heads.items() if number > 1}
     return several | ({task.lineages.main} if task.bases_to_link else set())

@@ -29,7 +29,7 @@ def merge(task: Task) -> Plan:
 
 
 def _attach_bases(task: Task, draft: Draft) -> None:
-    graph, root = task.snapshot.graph, task.ordering.root
+    graph, root = task.graph, task.ordering.root
     if not task.bases_to_link or root is None:
         return
     why_base = reasons_for_base(task)
@@ -40,30 +40,36 @@ def _attach_bases(task: Task, draft: Draft) -> None:
     for base in joined:
         draft.relink(base, (root,), *why_base)
     apart = [base for base in graph.bases if base in task.bases_to_link and base not in joined]
-    if apart:
-        tip = _longest_branch(task, graph, family, apart)
-        for base in apart:
-            why = Reason("branch", f"{tip} is the head of its longest branch")
-            draft.relink(base, (tip,), *why_base, why)
+    for base in apart:
+        tip = _longest_branch(task, family, base)
+        why = Reason("branch", f"{tip} is the head of its longest branch")
+        draft.relink(base, (tip,), *why_base, why)
 
 
-def _longest_branch(task: Task, graph: Graph, family: set[str], apart: list[str]) -> str:
-    """The head that is furthest above the base that stays; among equals the latest."""
+def _longest_branch(task: Task, family: set[str], base: str) -> str:
+    """The head that is furthest above the base that stays; among equals the latest.
+
+    If there is one below which all stands that the extra base and what is above it need, no other.
+    """
+    graph = task.graph
     heads = [
         head
         for head in graph.heads
         if head in family and task.lineages.by_revision[head] is task.lineages.main
     ]
     if not heads:
-        raise several_branches(task, apart)
-    return max(heads, key=lambda head: (graph.depth[head], task.ordering.ranks[head]))
+        raise several_branches(task, [base])
+    above = graph.descendants([base])
+    needed = graph.required(above).intersection(family) - above
+    able = [head for head in heads if needed <= graph.ancestors([head])]
+    return max(able or heads, key=lambda head: (graph.depth[head], task.ordering.ranks[head]))
 
 
 def _merge_revision(task: Task, heads: list[str]) -> NewRevision:
     parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
     location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)
     return NewRevision(
-        _new_id(task.snapshot.graph, parents),
+        _new_id(task.graph, parents),
         None,
         location,
         f"merge {len(parents)} heads",

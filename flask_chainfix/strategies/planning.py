@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
+from flask_chainfix.evidence import Lives
+from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages, find_lineages
-from flask_chainfix.model import Edit, Header, Plan
-from flask_chainfix.ordering import arrange, check_wishes
+from flask_chainfix.model import Edit, Header, History, Plan, Wishes
+from flask_chainfix.ordering import arrange, check_wishes, prove
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies.registry import Task, run_strategy
 
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the user asks of a plan.
-
-    Attributes:
-        strategy: one of ``strategy_names()``.
-        root: the base that is to stay; ``None`` lets the chain decide.
-        attach: parents that revisions are to get, by revision.
-        strict: whether bases that merge points already join are linked as well.
-    """
-
-    strategy: str = "linear"
-    root: str | None = None
-    attach: Mapping[str, str] = field(default_factory=dict)
-    strict: bool = False
+_NO_HISTORY = History()
 
 
-def make_plan(snapshot: Snapshot, wishes: Wishes) -> Plan:
+def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY) -> Plan:
     """Plan a repair of a chain that has no faults but several bases or heads.
+
+    Args:
+        snapshot: the chain.
+        wishes: what the user asks of the plan.
+        history: when its files landed in version control.
 
     Raises:
         CannotPlan: what the user wants, or the chain, leaves no way.
         CannotRewrite: a file that would have to change cannot be changed with certainty.
     """
     _require_known_headers(snapshot)
-    check_wishes(snapshot, wishes.root, wishes.attach)
+    check_wishes(snapshot, wishes)
     pinned = _with_pins(snapshot, wishes.attach)
     lineages = find_lineages(pinned)
-    ordering = arrange(pinned, lineages, root=wishes.root, pins=wishes.attach)
+    proof = prove(pinned, lineages, wishes)
+    graph = Graph(_headers(pinned), proof.before)
+    ordering = arrange(pinned, lineages, graph, history, wishes)
     task = Task(
         original=snapshot,
         snapshot=pinned,
         lineages=lineages,
+        proof=proof,
+        lives=Lives(pinned.evidence),
+        graph=graph,
         ordering=ordering,
         bases_to_link=_bases_to_link(pinned, lineages, ordering.root, wishes.strict),
         root_is_wish=wishes.root is not None,
@@ -69,8 +65,10 @@ def _edit(snapshot: Snapshot, revision: str, parents: tuple[str, ...]) -> Edit:
 
 
 def _with_pins(snapshot: Snapshot, pins: Mapping[str, str]) -> Snapshot:
+    if not pins:
+        return snapshot
     pinned = snapshot.after(_edit(snapshot, child, (parent,)) for child, parent in pins.items())
-    if pins and pinned.graph.cycles:
+    if pinned.graph.cycles:
         raise CannotPlan(
             "what --attach asks for would make a cycle of " + ", ".join(pinned.graph.cycles[0]),
             "attach these revisions so that none of them runs before itself",
@@ -89,10 +87,14 @@ def _bases_to_link(
     return extra.difference(home)
 
 
+def _headers(snapshot: Snapshot) -> Iterator[Header]:
+    return (file.reading for file in snapshot.files if isinstance(file.reading, Header))
+
+
 def _require_known_headers(snapshot: Snapshot) -> None:
-    for file in snapshot.files:
-        if isinstance(file.reading, Header) and None in file.reading[:2]:
-            raise CannotPlan(
-                f"the header of {file.name} is computed, so its place in the chain is unknown",
-                "write revision and down_revision of that file as plain values",
-            )
+    if snapshot.unplaced:
+        name = snapshot.unplaced[0].name
+        raise CannotPlan(
+            f"the header of {name} is computed, so its place in the chain is unknown",
+            "write revision and down_revision of that file as plain values",
+        )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flask_chainfix.evidence import Lives
+from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
 from flask_chainfix.model import Plan
-from flask_chainfix.ordering import Ordering
+from flask_chainfix.ordering import Ordering, Proof
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -19,7 +21,10 @@ class Task:
         original: the chain as it is on the disk.
         snapshot: the chain with the parents that the user has pinned.
         lineages: which bases and heads of ``snapshot`` belong together.
-        ordering: what decides the order.
+        proof: what the schema proves about the order, pair by pair.
+        lives: what it proves of objects that come and go several times.
+        graph: the chain of ``snapshot``, in which a revision also requires what is proven.
+        ordering: what decides where nothing is proven.
         bases_to_link: the bases that are to get a parent.
         root_is_wish: whether the user chose the base that stays.
     """
@@ -27,6 +32,9 @@ class Task:
     original: Snapshot
     snapshot: Snapshot
     lineages: Lineages
+    proof: Proof
+    lives: Lives
+    graph: Graph
     ordering: Ordering
     bases_to_link: frozenset[str]
     root_is_wish: bool

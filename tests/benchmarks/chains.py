@@ -200,21 +200,28 @@ def _created_table(number: int) -> list[str]:
     ]
 
 
+def _table_below(number: int) -> str:
+    """The table of the revision below; the one before it may stand beside this one."""
+    return f"table_{number - 2 if number % _BRANCH_EVERY == 12 else number - 1}"
+
+
 def _added_columns(number: int) -> list[str]:
-    lines = [f"    with op.batch_alter_table('table_{number - 1}', schema=None) as batch_op:"]
+    table = _table_below(number)
+    lines = [f"    with op.batch_alter_table('{table}', schema=None) as batch_op:"]
     for place, column in enumerate(_COLUMNS[:4]):
         added = column.rstrip(",").replace("Column('", f"Column('extra_{place}_")
         lines.append(f"        batch_op.add_column({added})")
     lines.append(
-        f"        batch_op.create_index(batch_op.f('ix_table_{number - 1}_extra'),"
+        f"        batch_op.create_index(batch_op.f('ix_{table}_extra'),"
         " ['extra_0_name'], unique=False)"
     )
     return [*lines, ""]
 
 
 def _dropped_columns(number: int) -> list[str]:
-    lines = [f"    with op.batch_alter_table('table_{number - 1}', schema=None) as batch_op:"]
-    lines.append(f"        batch_op.drop_index(batch_op.f('ix_table_{number - 1}_extra'))")
+    table = _table_below(number)
+    lines = [f"    with op.batch_alter_table('{table}', schema=None) as batch_op:"]
+    lines.append(f"        batch_op.drop_index(batch_op.f('ix_{table}_extra'))")
     for place, column in reversed(list(enumerate(_COLUMNS[:4]))):
         name = column.split("'")[1]
         lines.append(f"        batch_op.drop_column('extra_{place}_{name}')")

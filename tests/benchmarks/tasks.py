@@ -89,8 +89,8 @@ def repair(environment: str, confirmed: str) -> Figures:
     """
     from flask_chainfix import runtime as alembics
     from flask_chainfix import store, workflows
+    from flask_chainfix.model import Wishes
     from flask_chainfix.report import Tools
-    from flask_chainfix.strategies import Wishes
 
     runtime = alembics.open_directory(environment)
     directory = runtime.environment.directory

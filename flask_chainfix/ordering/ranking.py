@@ -1,16 +1,18 @@
-"""Evidence -> the base that stays, what must come before what, and a rank for what is free."""
+"""The base that stays, and a rank for what nothing else orders: Git, then dates, then names."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from flask_chainfix.errors import CannotPlan
+from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
-from flask_chainfix.model import Reason
+from flask_chainfix.model import History, Landing, Reason, Wishes
 from flask_chainfix.snapshot import Snapshot
 
 _DATE = re.compile(
@@ -18,11 +20,16 @@ _DATE = re.compile(
     r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?[ ]?(Z|[+-]\d\d:?\d\d)?)?\s*"
 )
 _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
+_NOT_LANDED = sys.maxsize
 
 
 class Rank(NamedTuple):
-    """Where a revision goes among those that nothing else orders; smaller runs earlier."""
+    """Where a revision goes among those that nothing else orders; smaller runs earlier.
 
+    What has not been committed yet comes behind what has, and what has no date behind what has.
+    """
+
+    landed: int
     undated: bool
     date: datetime
     file_name: str
@@ -35,18 +42,22 @@ class Ordering:
     Attributes:
         root: the base that stays; ``None`` for a chain without bases.
         ranks: the rank of each revision.
+        landings: the commit that first added each revision's file, where there is one.
         placeholders: revisions whose ``Create Date`` does not count.
         pins: parents that the user has chosen, by revision.
     """
 
     root: str | None
     ranks: Mapping[str, Rank]
+    landings: Mapping[str, Landing]
     placeholders: frozenset[str]
     pins: Mapping[str, str]
 
     def explain(self, revision: str, predecessor: str) -> Reason:
         """Why ``revision`` goes above ``predecessor``, where only rank says so."""
         rank, other = self.ranks[revision], self.ranks[predecessor]
+        if rank.landed != other.landed:
+            return Reason("git", self._landed_later(revision, predecessor))
         if rank.undated and not other.undated:
             why = (
                 f"its Create Date is older than that of the base {self.root} and so a placeholder"
@@ -64,24 +75,38 @@ class Ordering:
             "rank", f"no later date decides; file names {other.file_name} < {rank.file_name}"
         )
 
+    def _landed_later(self, revision: str, predecessor: str) -> str:
+        before = self.landings[predecessor]
+        reference = f"{_short(before.date)} ({before.commit}) that added {predecessor}"
+        after = self.landings.get(revision)
+        if after is None:
+            return f"it is not committed yet, and so later than the commit of {reference}"
+        return f"its commit of {_short(after.date)} ({after.commit}) came after that of {reference}"
+
 
 def arrange(
-    snapshot: Snapshot,
-    lineages: Lineages,
-    *,
-    root: str | None,
-    pins: Mapping[str, str],
+    snapshot: Snapshot, lineages: Lineages, graph: Graph, history: History, wishes: Wishes
 ) -> Ordering:
-    """Gather the evidence for an order.
+    """Choose the base that stays, and rank all revisions.
 
     Args:
-        snapshot: the chain, pins applied.
+        snapshot: the chain, with the parents that the user has chosen.
         lineages: its lineages.
-        root: the base that the user wants to stay.
-        pins: the parents that the user has chosen, by revision.
+        graph: the same chain, with what is proven of its order.
+        history: when the files landed in version control.
+        wishes: what the user asks of the plan.
     """
-    dates = {revision: _create_date(snapshot, revision) for revision in snapshot.graph}
-    chosen = root or _base_that_stays(snapshot, lineages.bases, dates)
+    dates = {revision: _create_date(snapshot, revision) for revision in graph}
+    landings = {
+        revision: landing
+        for revision in graph
+        if (landing := history.landings.get(snapshot.file(revision).path)) is not None
+    }
+    landed = {
+        revision: landings[revision].position if revision in landings else _NOT_LANDED
+        for revision in graph
+    }
+    chosen = wishes.root or _base_that_stays(snapshot, lineages.bases, graph, landed, dates)
     oldest = dates.get(chosen) if chosen is not None else None
     placeholders = frozenset(
         revision
@@ -92,19 +117,21 @@ def arrange(
     for revision, date in dates.items():
         counts = date is not None and revision not in placeholders
         ranks[revision] = Rank(
+            landed[revision],
             not counts,
             date if counts and date is not None else _NO_DATE,
             snapshot.file(revision).name,
         )
-    return Ordering(chosen, ranks, placeholders, pins)
+    return Ordering(chosen, ranks, landings, placeholders, wishes.attach)
 
 
-def check_wishes(snapshot: Snapshot, root: str | None, attach: Mapping[str, str]) -> None:
+def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
     """Compare what the user wants with the chain.
 
     Raises:
         CannotPlan: it names unknown revisions, or contradicts the chain or itself.
     """
+    root, attach = wishes.root, wishes.attach
     graph = snapshot.graph
     for revision in (root, *attach, *attach.values()):
         if revision is not None and revision not in graph:
@@ -131,21 +158,25 @@ def check_wishes(snapshot: Snapshot, root: str | None, attach: Mapping[str, str]
 
 
 def _base_that_stays(
-    snapshot: Snapshot, bases: tuple[str, ...], dates: Mapping[str, datetime | None]
+    snapshot: Snapshot,
+    bases: tuple[str, ...],
+    graph: Graph,
+    landed: Mapping[str, int],
+    dates: Mapping[str, datetime | None],
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
     A base that depends on what is above another base cannot stay below it.
     """
-    graph = snapshot.graph
 
-    def order(base: str) -> tuple[bool, int, bool, datetime, str]:
+    def order(base: str) -> tuple[bool, int, int, bool, datetime, str]:
         date = dates[base]
         must_follow = base in graph.dependencies and any(
             other in graph.required([base]) for other in bases if other != base
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
-        return must_follow, -size, date is None, date or _NO_DATE, snapshot.file(base).name
+        name = snapshot.file(base).name
+        return must_follow, -size, landed[base], date is None, date or _NO_DATE, name
 
     return min(bases, key=order, default=None)
 

@@ -1,0 +1,29 @@
+"""What the footprints of a chain prove about its order: who makes what, who needs it, who ends it.
+
+``record`` collects what the revisions do with each object, ``order`` says what must run before
+what, ``lives`` follows objects that come and go several times, and ``gaps`` finds what no order
+can mend. Tables and columns are found out about in full; indexes, constraints and types only as
+far as they order revisions.
+"""
+
+from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch
+from flask_chainfix.evidence.gaps import made_twice, never_made
+from flask_chainfix.evidence.lives import Life, Lives
+from flask_chainfix.evidence.order import Precedence, disorders, is_disorder, precedences
+from flask_chainfix.evidence.record import Evidence
+from flask_chainfix.evidence.touches import Touch
+
+__all__ = [
+    "Ancestry",
+    "Evidence",
+    "Life",
+    "Lives",
+    "Precedence",
+    "Touch",
+    "disorders",
+    "is_disorder",
+    "made_twice",
+    "never_made",
+    "precedences",
+    "start_of_branch",
+]

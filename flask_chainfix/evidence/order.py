@@ -1,0 +1,113 @@
+"""What must run before what, and what the chain as it is does not see to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from flask_chainfix.evidence.record import Evidence
+from flask_chainfix.evidence.touches import Key, Touch, table_of
+from flask_chainfix.model import Action, Kind
+
+
+class Precedence(NamedTuple):
+    """One revision must run before another, because of one object.
+
+    Attributes:
+        before: what the revision that runs first does: it makes the object, or uses it.
+        after: what the revision that runs later does.
+        ending: ``use`` where that one uses the object, ``drop`` where it drops it.
+    """
+
+    before: Touch
+    after: Touch
+    ending: str
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing but this order can run."""
+        return self.before.certain and self.after.certain
+
+
+def precedences(evidence: Evidence) -> Iterator[Precedence]:
+    """What must run before what and is not assured of it by the chain as it is.
+
+    Contested objects are left out: pair by pair nothing can be said of them.
+    """
+    contested = evidence.contested
+    for key in {**evidence.users, **evidence.droppers, **evidence.creators}:
+        if key not in contested:
+            for precedence in _precedences_of(evidence, key):
+                one, other = precedence.before.revision, precedence.after.revision
+                if one != other and not evidence.runs_before(one, other):
+                    yield precedence
+
+
+def _precedences_of(evidence: Evidence, key: Key) -> Iterator[Precedence]:
+    makers, users = evidence.creators.get(key, []), evidence.users.get(key, [])
+    if len(makers) > 1:  # an index or type of which several have the name
+        return
+    for maker in makers:
+        for user in users:
+            yield Precedence(maker, user, "use")
+    for dropper in evidence.droppers.get(key, ()):
+        for maker in makers:
+            yield Precedence(maker, dropper, "drop")
+        for user in users:
+            yield Precedence(user, dropper, "drop")
+
+
+def disorders(evidence: Evidence) -> Iterator[Precedence]:
+    """What is certain to fail in an order that the chain allows.
+
+    Held back where something that cannot be known could explain it.
+    """
+    for precedence in precedences(evidence):
+        if is_disorder(evidence, precedence):
+            yield precedence
+    for key in sorted(evidence.contested, key=str):
+        for precedence in _contested_disorders(evidence, key):
+            if is_disorder(evidence, precedence):
+                yield precedence
+
+
+def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
+    """What finds an object that is made, or dropped, several times not there."""
+    makers, droppers = evidence.creators.get(key, []), evidence.droppers.get(key, [])
+    runs_before = evidence.runs_before
+    for user in (*evidence.users.get(key, ()), *droppers):
+        below = [maker for maker in makers if runs_before(maker.revision, user.revision)]
+        ends = [end for end in droppers if runs_before(end.revision, user.revision)]
+        for end in ends:
+            if not any(runs_before(end.revision, maker.revision) for maker in below):
+                yield Precedence(user, end, "drop")
+                break
+        else:
+            if not below and not ends and not evidence.is_there_first(key):
+                yield Precedence(makers[0], user, "use")
+
+
+def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
+    """Whether a chain that does not see to an order is certain to fail in another one."""
+    before, after, ending = precedence
+    if before.object.kind not in (Kind.TABLE, Kind.COLUMN):
+        return False
+    if before.object.kind is Kind.COLUMN and _is_told_of_table(evidence, precedence):
+        return False
+    user = after if ending == "use" else before
+    if not user.certain or not (ending == "use" or after.certain):
+        return False
+    return not any(
+        (revision == user.revision or evidence.runs_before(revision, user.revision))
+        and evidence.may_touch(revision, Action.CREATE, user.object)
+        for revision in evidence.opaque
+    )
+
+
+def _is_told_of_table(evidence: Evidence, precedence: Precedence) -> bool:
+    """Whether the table of a column has the same fault in the same two revisions."""
+    before, after, ending = precedence
+    table = evidence.key(table_of(before.object))
+    touch = before if ending == "use" else after
+    touches = evidence.creators if ending == "use" else evidence.droppers
+    return any(other.revision == touch.revision for other in touches.get(table, ()))

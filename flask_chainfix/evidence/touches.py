@@ -1,0 +1,111 @@
+"""Objects as they can be compared, and what one revision does with them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask_chainfix.model import Action, Kind, SchemaObject
+
+# Tables, schemas and columns that Alembic and databases keep for themselves.
+_THEIR_TABLES = frozenset(
+    {"alembic_version", "sqlite_master", "sqlite_sequence", "spatial_ref_sys"}
+)
+_THEIR_SCHEMAS = frozenset({"information_schema", "mysql", "pg_catalog", "sys"})
+_THEIR_COLUMNS = frozenset({"ctid", "oid", "rowid", "tableoid", "xmin"})
+
+
+class Key(NamedTuple):
+    """What all spellings of an object have in common.
+
+    Case is folded and ``public`` taken for the default schema, so that what some database would
+    keep apart is not told to be missing.
+    """
+
+    kind: Kind
+    database: str
+    schema: str
+    table: str
+    name: str
+
+
+def key_of(object_: SchemaObject) -> Key:
+    """The key of an object."""
+    kind, name, table, schema, database = object_
+    schema = schema.casefold()
+    # An index may be dropped without a word about its table.
+    table = "" if kind is Kind.INDEX else table.casefold()
+    return Key(kind, database, "" if schema == "public" else schema, table, name.casefold())
+
+
+def table_key(key: Key) -> Key:
+    """The key of the table that a column belongs to; that of a table itself."""
+    if key.kind is Kind.TABLE:
+        return key
+    return key._replace(kind=Kind.TABLE, table="", name=key.table)
+
+
+def table_of(object_: SchemaObject) -> SchemaObject:
+    """The table that a column belongs to; a table itself."""
+    if object_.kind is Kind.TABLE:
+        return object_
+    return SchemaObject(Kind.TABLE, object_.table, "", object_.schema, object_.database)
+
+
+def belongs_to_database(object_: SchemaObject) -> bool:
+    """Whether an object is Alembic's or the database's own, which no migration creates."""
+    return (
+        table_of(object_).name.casefold() in _THEIR_TABLES
+        or object_.schema.casefold() in _THEIR_SCHEMAS
+        or (object_.kind is Kind.COLUMN and object_.name.casefold() in _THEIR_COLUMNS)
+    )
+
+
+class Touch(NamedTuple):
+    """What one revision does with one object, seen from outside the revision.
+
+    Attributes:
+        revision: its id.
+        line: 1-based line of the operation.
+        object: the object as the operation spells it.
+        certain: whether it happens whenever the revision runs.
+    """
+
+    revision: str
+    line: int
+    object: SchemaObject
+    certain: bool
+
+
+class OwnTouches:
+    """What one revision does, less what concerns nobody but itself.
+
+    Attributes:
+        made: what exists because of it.
+        used: what must exist before it, and still does afterwards.
+        ended: what must exist before it, and no longer does.
+    """
+
+    def __init__(self) -> None:
+        self.made: dict[Key, Touch] = {}
+        self.used: dict[Key, Touch] = {}
+        self.ended: dict[Key, Touch] = {}
+
+    def add(self, action: Action, key: Key, touch: Touch) -> None:
+        """Add the revision's next operation."""
+        if action is Action.USE:
+            known = self.used.get(key)
+            if key not in self.made and (known is None or touch.certain > known.certain):
+                self.used[key] = touch
+        elif action is Action.CREATE:
+            self._make(key, touch)
+        elif self.made.pop(key, None) is None:
+            self.ended.setdefault(key, touch)
+
+    def _make(self, key: Key, touch: Touch) -> None:
+        replaced = self.ended.pop(key, None)
+        if replaced is None:
+            self.made.setdefault(key, touch)
+        elif replaced.certain and touch.certain:
+            self.used.setdefault(key, replaced)
+        else:  # dropped if it was there, and made in any case
+            self.made.setdefault(key, touch._replace(certain=False))

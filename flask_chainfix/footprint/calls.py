@@ -1,0 +1,281 @@
+"""What calling something in a migration gives, and what it does to the schema."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from flask_chainfix.footprint.definitions import DEFINITIONS
+from flask_chainfix.footprint.operations import perform, run_statement
+from flask_chainfix.footprint.run import Run
+from flask_chainfix.footprint.values import (
+    UNKNOWN,
+    Arguments,
+    Clause,
+    Foreign,
+    Handle,
+    Imported,
+    Local,
+    Metadata,
+    Method,
+    Operations,
+    Query,
+    TableValue,
+    Text,
+    TypeValue,
+    elements,
+    is_constant,
+    uses,
+)
+from flask_chainfix.model import Action
+
+_EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "stream"})
+_QUERIES = frozenset(
+    {"add", "add_all", "delete", "get", "merge", "query"}
+    | {"bulk_insert_mappings", "bulk_save_objects", "bulk_update_mappings"}
+)
+_GIVES_HANDLE = frozenset(
+    {"begin", "begin_nested", "connect", "connection", "execution_options", "get_bind"}
+)
+_HARMLESS = frozenset(
+    {"autocommit_block", "close", "commit", "expire_all", "expunge_all", "flush", "rollback"}
+    | {"get_transaction", "in_transaction", "detach", "invalidate", "refresh", "remove"}
+)
+_SESSIONS = frozenset({"Connection", "Session", "scoped_session", "sessionmaker", "get_bind"})
+_CONTEXTS = frozenset({"get_context", "get_bind"})
+_BACK_DOORS = frozenset({"__import__", "compile", "eval", "exec", "globals", "setattr", "vars"})
+_SEQUENCES = frozenset({"frozenset", "list", "set", "sorted", "tuple"})
+_LONGEST_RANGE = 10_000
+
+
+def defines(function: object) -> bool:
+    """Whether a call defines a column or table, so that its arguments make types and defaults."""
+    return isinstance(function, Imported) and function.name.rpartition(".")[2] in DEFINITIONS
+
+
+def call(run: Run, function: object, arguments: Arguments) -> object:
+    """Call a value."""
+    handler = _BY_TYPE.get(type(function))
+    if handler is not None:
+        return handler(run, function, arguments)
+    if not run.defining:
+        run.doubt("a call of something that is computed", arguments.line)
+    return UNKNOWN
+
+
+def _method(run: Run, method: Method, arguments: Arguments) -> object:
+    handler = _BY_OWNER.get(type(method.owner))
+    if handler is not None:
+        return handler(run, method.owner, method.name, arguments)
+    return _other_method(run, method, arguments)
+
+
+def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
+    """A method of something that does not change the schema itself."""
+    root: object = method
+    while isinstance(root, Method):
+        root = root.owner
+    if _hands_over(run, f"{method.name}()", arguments):
+        return UNKNOWN
+    if isinstance(root, TableValue) and root.mapped and root.table is not None:
+        # An ORM query of the app's own session runs without the migration's connection.
+        run.note(Action.USE, root.table, arguments.line)
+    used = uses([method.owner, *arguments.values])
+    return Clause(used) if used or isinstance(root, Clause) else UNKNOWN
+
+
+def _hands_over(run: Run, to: str, arguments: Arguments) -> bool:
+    """Whether a way to the database is handed to code that cannot be followed."""
+    if not any(isinstance(value, (Handle, Operations)) for value in arguments.values):
+        return False
+    if not run.defining:
+        run.doubt(f"the connection is handed to {to}", arguments.line)
+    return True
+
+
+def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
+    if name in _EXECUTES:
+        run_statement(run, arguments.get(0, "statement", "clause"), arguments.line)
+        return UNKNOWN
+    if name in _QUERIES:
+        return _query(run, Query(), name, arguments)
+    if name in _GIVES_HANDLE:
+        return owner
+    if name not in _HARMLESS:
+        run.doubt(f"the connection's {name}()", arguments.line)
+    return UNKNOWN
+
+
+def _query(run: Run, owner: Query, name: str, arguments: Arguments) -> object:
+    for used in uses(arguments.values):
+        run.note(Action.USE, used, arguments.line)
+    return owner
+
+
+def _metadata(run: Run, owner: Metadata, name: str, arguments: Arguments) -> object:
+    if name in ("create_all", "drop_all"):
+        action = Action.CREATE if name == "create_all" else Action.DROP
+        run.doubt(f"metadata.{name}()", arguments.line, action)
+    return UNKNOWN
+
+
+def _table(run: Run, owner: TableValue, name: str, arguments: Arguments) -> object:
+    if name not in ("create", "drop") or owner.mapped:
+        return _other_method(run, Method(owner, name), arguments)
+    if owner.table is None:
+        run.doubt(f"{name}() of a table whose name is computed", arguments.line)
+    elif name == "create":
+        operands = [owner.table.name, *owner.columns]
+        named = {"schema": owner.table.schema or None, "if_not_exists": _checkfirst(arguments)}
+        perform(run, Operations(), "create_table", Arguments(operands, named, arguments.line))
+    else:
+        certain = not _checkfirst(arguments)
+        run.note(Action.DROP, owner.table, arguments.line, certain=certain)
+    return UNKNOWN
+
+
+def _checkfirst(arguments: Arguments) -> bool:
+    return arguments.get(1, "checkfirst") not in (None, False)
+
+
+def _type(run: Run, owner: TypeValue, name: str, arguments: Arguments) -> object:
+    if owner.object is not None and name in ("create", "drop"):
+        action = Action.CREATE if name == "create" else Action.DROP
+        # Only PostgreSQL has such types.
+        run.note(action, owner.object, arguments.line, certain=False)
+        return UNKNOWN
+    return owner
+
+
+def _text(run: Run, owner: Text, name: str, arguments: Arguments) -> object:
+    return owner
+
+
+def _foreign(run: Run, owner: Foreign, name: str, arguments: Arguments) -> object:
+    if not run.defining:
+        run.doubt(f"{owner.name}().{name}(), which is defined elsewhere", arguments.line)
+    return UNKNOWN
+
+
+def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
+    module, _, name = function.name.rpartition(".")
+    if module == "builtins":
+        return _builtin(run, name, arguments)
+    if name in DEFINITIONS:
+        return DEFINITIONS[name](run, arguments)
+    package = function.name.partition(".")[0]
+    if package == "alembic" and not _hands_over(run, function.name, arguments):
+        return _context_function(run, name, arguments)
+    if package == "sqlalchemy":
+        if name in _SESSIONS:
+            return Handle()
+        types = [value for value in arguments.values if isinstance(value, TypeValue)]
+        return types[0] if types else Clause(uses(arguments.values))
+    if _hands_over(run, function.name, arguments) or package in sys.stdlib_module_names:
+        return UNKNOWN
+    if name[:1].isupper():
+        return Foreign(function.name)
+    if not run.defining:
+        run.doubt(f"{function.name}(), which is defined elsewhere", arguments.line)
+    return UNKNOWN
+
+
+def _context_function(run: Run, name: str, arguments: Arguments) -> object:
+    """A function of ``alembic.context``."""
+    if name == "execute":
+        run_statement(run, arguments.get(0, "sql"), arguments.line)
+    return Handle() if name in _CONTEXTS else UNKNOWN
+
+
+def _builtin(run: Run, name: str, arguments: Arguments) -> object:
+    positional = arguments.positional
+    if name == "getattr" and len(positional) > 1 and isinstance(positional[1], str):
+        return Method(positional[0], positional[1])
+    if name in _BACK_DOORS:
+        run.doubt(f"{name}()", arguments.line)
+        return UNKNOWN
+    if _hands_over(run, f"{name}()", arguments) or not arguments.complete:
+        return UNKNOWN
+    if any(isinstance(value, Local) for value in arguments.values):
+        return _apply(run, name, arguments)
+    if arguments.named:
+        return UNKNOWN
+    if name in _SEQUENCES or name in ("enumerate", "zip", "reversed"):
+        return _sequence(name, [elements(value) for value in positional])
+    if name == "range" and all(isinstance(value, int) for value in positional):
+        return _range([value for value in positional if isinstance(value, int)])
+    if name == "str" and len(positional) == 1 and is_constant(positional[0]):
+        return str(positional[0])
+    return UNKNOWN
+
+
+def _apply(run: Run, name: str, arguments: Arguments) -> object:
+    """A built-in function that calls a function of the file, such as ``map``."""
+    function, *sequences = arguments.positional
+    known = [elements(sequence) for sequence in sequences]
+    if name == "map" and isinstance(function, Local) and known and None not in known:
+        rows = zip(*(row for row in known if row is not None), strict=False)
+        return tuple(run.call(function, Arguments(list(row), {}, arguments.line)) for row in rows)
+    with run.perhaps():
+        for value in arguments.values:
+            if isinstance(value, Local):
+                run.call(value, Arguments([], {}, arguments.line))
+    return UNKNOWN
+
+
+def _sequence(name: str, operands: list[tuple[object, ...] | None]) -> object:
+    known = [operand for operand in operands if operand is not None]
+    if not known or len(known) != len(operands):
+        return () if not operands else UNKNOWN
+    if name == "zip":
+        return tuple(zip(*known, strict=False))
+    if name == "enumerate":
+        return tuple(enumerate(known[0]))
+    if name == "reversed":
+        return known[0][::-1]
+    if name == "sorted":
+        return tuple(sorted(known[0], key=str)) if _all_strings(known[0]) else UNKNOWN
+    return known[0]
+
+
+def _all_strings(values: tuple[object, ...]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _range(bounds: list[int]) -> object:
+    if not 1 <= len(bounds) <= 3 or (len(bounds) == 3 and not bounds[2]):
+        return UNKNOWN
+    values = range(*bounds)
+    return tuple(values) if len(values) <= _LONGEST_RANGE else UNKNOWN
+
+
+def _local(run: Run, function: Local, arguments: Arguments) -> object:
+    return run.call(function, arguments)
+
+
+def _session(run: Run, function: Handle, arguments: Arguments) -> object:
+    return function
+
+
+def _mapped(run: Run, function: TableValue, arguments: Arguments) -> object:
+    return Clause(uses([function]))
+
+
+_BY_TYPE: dict[type, Callable[[Run, Any, Arguments], object]] = {
+    Method: _method,
+    Imported: _imported,
+    Local: _local,
+    Handle: _session,
+    TableValue: _mapped,
+}
+_BY_OWNER: dict[type, Callable[[Run, Any, str, Arguments], object]] = {
+    Operations: perform,
+    Handle: _handle,
+    Query: _query,
+    Metadata: _metadata,
+    TableValue: _table,
+    TypeValue: _type,
+    Text: _text,
+    Foreign: _foreign,
+}

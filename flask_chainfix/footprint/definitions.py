@@ -1,0 +1,148 @@
+"""SQLAlchemy's words for columns, constraints, tables and types, as migrations use them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask_chainfix.footprint.run import Run
+from flask_chainfix.footprint.values import (
+    UNKNOWN,
+    Arguments,
+    Clause,
+    ColumnValue,
+    ConstraintValue,
+    Metadata,
+    Partial,
+    Reference,
+    TableValue,
+    Text,
+    TypeValue,
+    elements,
+    uses,
+)
+from flask_chainfix.model import Action, Kind
+
+_Definition = Callable[[Run, Arguments], object]
+DEFINITIONS: dict[str, _Definition] = {}
+"""What makes a value of its own, by the name that it has in whatever module offers it."""
+
+
+def _definition(*names: str) -> Callable[[_Definition], _Definition]:
+    def register(function: _Definition) -> _Definition:
+        DEFINITIONS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@_definition("Column", "column", "mapped_column")
+def _column(run: Run, arguments: Arguments) -> object:
+    name = arguments.get(0, "name")
+    references: list[Reference] = []
+    types: list[TypeValue] = []
+    complete = arguments.complete
+    for value in arguments.values:
+        if isinstance(value, ConstraintValue):
+            references.extend(value.references)
+            complete = complete and value.complete
+        elif isinstance(value, TypeValue):
+            types.append(value)
+    named = name if isinstance(name, str) else None
+    return ColumnValue(named, tuple(references), tuple(types), complete)
+
+
+@_definition("ForeignKey")
+def _foreign_key(run: Run, arguments: Arguments) -> object:
+    target = arguments.get(0, "column")
+    references = _references([target])
+    name = arguments.get(3, "name") if "name" in arguments.named else None
+    return ConstraintValue(_name(name), references or (), references is not None)
+
+
+@_definition("ForeignKeyConstraint")
+def _foreign_key_constraint(run: Run, arguments: Arguments) -> object:
+    references = _references(elements(arguments.get(1, "refcolumns")))
+    return ConstraintValue(
+        _name(arguments.get(2, "name")), references or (), references is not None
+    )
+
+
+@_definition(
+    "CheckConstraint", "ExcludeConstraint", "PrimaryKeyConstraint", "UniqueConstraint", "Index"
+)
+def _constraint(run: Run, arguments: Arguments) -> object:
+    return ConstraintValue(_name(arguments.named.get("name")))
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _references(targets: tuple[object, ...] | list[object] | None) -> tuple[Reference, ...] | None:
+    """The tables and columns that foreign keys name; ``None`` where that is not known."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for target in targets or (None,):
+        if isinstance(target, str):
+            table, _, column = target.rpartition(".")
+            schema, _, table = table.rpartition(".")
+        else:
+            columns = [used for used in uses([target]) if used.kind is Kind.COLUMN]
+            if not columns:
+                return None
+            schema, table, column = columns[0].schema, columns[0].table, columns[0].name
+        if not table:
+            return None
+        found.setdefault((table, schema), []).append(column)
+    return tuple(
+        Reference(table, schema, tuple(columns)) for (table, schema), columns in found.items()
+    )
+
+
+@_definition("Table", "table")
+def _table(run: Run, arguments: Arguments) -> object:
+    name, schema = arguments.get(0, "name"), arguments.named.get("schema")
+    known = isinstance(name, str) and (schema is None or isinstance(schema, str))
+    table = run.table(str(name), str(schema or "")) if known else None
+    reflected = arguments.named.get("autoload_with") or arguments.named.get("autoload")
+    if reflected and table is not None:
+        run.note(Action.USE, table, arguments.line)
+    parts = (ColumnValue, ConstraintValue)
+    return TableValue(table, tuple(value for value in arguments.values if isinstance(value, parts)))
+
+
+@_definition("text", "DDL")
+def _text(run: Run, arguments: Arguments) -> object:
+    script = arguments.get(0, "text", "statement")
+    return Text(script if isinstance(script, (str, Partial)) else Partial(""))
+
+
+@_definition("Enum", "ENUM")
+def _enum(run: Run, arguments: Arguments) -> object:
+    name, schema = arguments.named.get("name"), arguments.named.get("schema")
+    if not isinstance(name, str):
+        return TypeValue(None)
+    type_ = run.part(Kind.TYPE, name, None)._replace(schema=str(schema or ""))
+    native = arguments.named.get("native_enum") is not False
+    return TypeValue(
+        type_ if native else None, arguments.named.get("create_type", True) is not False
+    )
+
+
+@_definition("MetaData")
+def _metadata(run: Run, arguments: Arguments) -> object:
+    return Metadata()
+
+
+@_definition("quoted_name")
+def _quoted_name(run: Run, arguments: Arguments) -> object:
+    return arguments.get(0, "value")
+
+
+@_definition("CreateSchema", "DropSchema", "CreateSequence", "DropSequence", "Sequence")
+def _nothing_of_interest(run: Run, arguments: Arguments) -> object:
+    return Clause(())
+
+
+@_definition("inspect")
+def _inspect(run: Run, arguments: Arguments) -> object:
+    return UNKNOWN

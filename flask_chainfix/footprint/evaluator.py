@@ -1,0 +1,338 @@
+"""What an expression of a migration is worth, and what working it out does to the schema."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from flask_chainfix.footprint.calls import call, defines
+from flask_chainfix.footprint.run import Run
+from flask_chainfix.footprint.values import (
+    UNKNOWN,
+    Arguments,
+    Clause,
+    ColumnsOf,
+    Handle,
+    Imported,
+    Local,
+    Method,
+    Operations,
+    Partial,
+    TableValue,
+    elements,
+    is_constant,
+    uses,
+)
+from flask_chainfix.model import Kind, SchemaObject
+
+# Formatting beyond plain insertion could make a string of any length.
+_PLAIN_PERCENT = re.compile(r"(?:[^%]|%[%sdr])*")
+_PLAIN_BRACES = re.compile(r"(?:[^{}]|\{\{|\}\}|\{\w*\})*")
+_STRING_METHODS = frozenset(
+    {"capitalize", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rstrip", "strip"}
+    | {"title", "upper", "join", "format", "split"}
+)
+_IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
+_LOOKING = frozenset({"copy", "count", "index"})
+_LONGEST = 10_000_000  # characters or elements of a value that is worked out
+_OTHER_HANDLES = frozenset({"bind", "connection", "engine", "session"})
+
+
+def evaluate(run: Run, node: ast.expr) -> object:
+    """The value of an expression; calls in it are followed."""
+    return _EVALUATORS.get(type(node), _combined)(run, node)
+
+
+def _constant(run: Run, node: ast.Constant) -> object:
+    return node.value
+
+
+def _name(run: Run, node: ast.Name) -> object:
+    return run.lookup(node.id)
+
+
+def _attribute(run: Run, node: ast.Attribute) -> object:
+    return attribute(evaluate(run, node.value), node.attr)
+
+
+def attribute(owner: object, name: str) -> object:
+    """An attribute of a value."""
+    if isinstance(owner, Imported):
+        return imported(f"{owner.name}.{name}")
+    if isinstance(owner, Handle) and name in _OTHER_HANDLES:
+        return owner
+    if isinstance(owner, ColumnsOf):
+        return _column(owner.table, name)
+    if isinstance(owner, TableValue):
+        if name in ("c", "columns"):
+            return ColumnsOf(owner.table)
+        if name == "__table__":
+            return TableValue(owner.table)
+    return Method(owner, name)
+
+
+def imported(name: str) -> object:
+    """What an import gives, by its dotted name."""
+    if name == "alembic.op":
+        return Operations()
+    return Handle() if name.endswith(".session") else Imported(name)
+
+
+def _column(table: SchemaObject | None, name: str) -> object:
+    if table is None:
+        return UNKNOWN
+    return Clause((SchemaObject(Kind.COLUMN, name, table.name, table.schema, table.database),))
+
+
+def _call(run: Run, node: ast.Call) -> object:
+    run.count_call()
+    function = evaluate(run, node.func)
+    defining = run.defining
+    run.defining = defining or defines(function)
+    arguments = _arguments(run, node)
+    run.defining = defining
+    if isinstance(function, Method) and isinstance(node.func, ast.Attribute):
+        if isinstance(function.owner, (str, dict)) and function.name not in _IN_PLACE:
+            return _call_of_constant(function.owner, function.name, arguments)
+        if type(function.owner) is tuple or isinstance(function.owner, dict):
+            changed = _changed_in_place(function.owner, function.name, arguments)
+            assign(run, node.func.value, changed)
+            return UNKNOWN
+    return call(run, function, arguments)
+
+
+def _arguments(run: Run, node: ast.Call) -> Arguments:
+    positional: list[object] = []
+    named: dict[str, object] = {}
+    complete = True
+    for argument in node.args:
+        if isinstance(argument, ast.Starred):
+            values = elements(evaluate(run, argument.value))
+            complete = complete and values is not None
+            positional.extend(values or ())
+        else:
+            positional.append(evaluate(run, argument))
+    for keyword in node.keywords:
+        value = evaluate(run, keyword.value)
+        if keyword.arg is not None:
+            named[keyword.arg] = value
+        elif isinstance(value, dict):
+            named.update((str(key), held) for key, held in value.items())
+        else:
+            complete = False
+    return Arguments(positional, named, node.lineno, complete)
+
+
+def _changed_in_place(owner: object, name: str, arguments: Arguments) -> object:
+    """What a list holds once a method has been called; unknown for most methods."""
+    if type(owner) is tuple and len(arguments.positional) == 1:
+        if name == "append":
+            return (*owner, arguments.positional[0])
+        more = elements(arguments.positional[0])
+        if name == "extend" and more is not None:
+            return owner + more
+    return owner if name in _LOOKING else UNKNOWN
+
+
+def _call_of_constant(owner: str | dict[object, object], name: str, arguments: Arguments) -> object:
+    values = [*arguments.positional, *arguments.named.values()]
+    if isinstance(owner, dict):
+        views = {"items": owner.items, "keys": owner.keys, "values": owner.values}
+        return tuple(views[name]()) if name in views and not values else UNKNOWN
+    if name not in _STRING_METHODS:
+        return UNKNOWN
+    if name == "format" and not (all(map(is_constant, values)) and _PLAIN_BRACES.fullmatch(owner)):
+        return Partial(owner.partition("{")[0])
+    if not all(map(is_constant, values)):
+        return UNKNOWN
+    if sum(len(str(value)) for value in (owner, *values)) > _LONGEST:
+        return UNKNOWN
+    try:
+        result = getattr(owner, name)(*arguments.positional, **arguments.named)
+    except Exception:  # wrong arguments, which the migration will notice itself
+        return UNKNOWN
+    return tuple(result) if isinstance(result, list) else result
+
+
+def _tuple(run: Run, node: ast.Tuple | ast.List | ast.Set) -> object:
+    values: list[object] = []
+    for element in node.elts:
+        if isinstance(element, ast.Starred):
+            inner = elements(evaluate(run, element.value))
+            if inner is None:
+                return UNKNOWN
+            values.extend(inner)
+        else:
+            values.append(evaluate(run, element))
+    return tuple(values)
+
+
+def _dict(run: Run, node: ast.Dict) -> object:
+    items: dict[object, object] = {}
+    known = True
+    for key, value in zip(node.keys, node.values, strict=True):
+        held = evaluate(run, value)
+        name = evaluate(run, key) if key is not None else UNKNOWN
+        known = known and is_constant(name)
+        if known:
+            items[name] = held
+    return items if known else UNKNOWN
+
+
+def _joined(run: Run, node: ast.JoinedStr) -> object:
+    start, known = "", True
+    for part in node.values:
+        value = evaluate(run, part)
+        if known and isinstance(value, (str, int, float)):
+            start += str(value)
+        else:
+            known = False
+    return start if known else Partial(start)
+
+
+def _formatted(run: Run, node: ast.FormattedValue) -> object:
+    value = evaluate(run, node.value)
+    return value if node.conversion == -1 and node.format_spec is None else UNKNOWN
+
+
+def _binary(run: Run, node: ast.BinOp) -> object:
+    left, right = evaluate(run, node.left), evaluate(run, node.right)
+    if isinstance(node.op, ast.Add):
+        return _sum(left, right)
+    if isinstance(node.op, ast.Mod) and isinstance(left, str):
+        if is_constant(right) and _PLAIN_PERCENT.fullmatch(left):
+            try:
+                return left % right
+            except (TypeError, ValueError):
+                return UNKNOWN
+        return Partial(left.partition("%")[0])
+    return _clause_of([left, right])
+
+
+def _sum(left: object, right: object) -> object:
+    if isinstance(left, str):
+        if isinstance(right, str):
+            return left + right if len(left) + len(right) <= _LONGEST else UNKNOWN
+        return Partial(left + (right.start if isinstance(right, Partial) else ""))
+    if type(left) is tuple and type(right) is tuple:
+        return left + right if len(left) + len(right) <= _LONGEST else UNKNOWN
+    return left if isinstance(left, Partial) else _clause_of([left, right])
+
+
+def _subscript(run: Run, node: ast.Subscript) -> object:
+    owner, key = evaluate(run, node.value), evaluate(run, node.slice)
+    if isinstance(owner, ColumnsOf) and isinstance(key, str):
+        return _column(owner.table, key)
+    if type(owner) is tuple and isinstance(key, int):
+        return owner[key] if -len(owner) <= key < len(owner) else UNKNOWN
+    if isinstance(owner, dict) and is_constant(key):
+        return owner.get(key, UNKNOWN)
+    return Method(owner, "[]") if isinstance(owner, Imported) else _clause_of([owner, key])
+
+
+def _lambda(run: Run, node: ast.Lambda) -> object:
+    return Local(node, run.names)
+
+
+def _comprehension(run: Run, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> object:
+    loop = node.generators[0]
+    items = elements(evaluate(run, loop.iter))
+    plain = len(node.generators) == 1 and not loop.ifs
+    before = dict(run.names)
+    try:
+        if items is not None and plain:
+            values = []
+            for item in items:
+                run.count_call()
+                assign(run, loop.target, item)
+                values.append(evaluate(run, node.elt))
+            return tuple(values)
+        with run.perhaps():
+            for name in _targets(loop.target for loop in node.generators):
+                run.names[name] = UNKNOWN
+            evaluate(run, node.elt)
+        return UNKNOWN
+    finally:
+        run.names = before
+
+
+def _targets(targets: Iterable[ast.expr]) -> Iterator[str]:
+    for target in targets:
+        for node in ast.walk(target):
+            if isinstance(node, ast.Name):
+                yield node.id
+
+
+def assign(run: Run, target: ast.expr, value: object) -> None:
+    """Give the names of an assignment's target what they hold from now on."""
+    if isinstance(target, ast.Name):
+        run.names[target.id] = value
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        known = elements(value)
+        parts = known if known is not None and len(known) == len(target.elts) else None
+        for index, element in enumerate(target.elts):
+            assign(run, element, UNKNOWN if parts is None else parts[index])
+    elif isinstance(target, ast.Starred):
+        assign(run, target.value, UNKNOWN)
+    # A list or dictionary that is changed in place holds what nobody knows.
+    elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+        run.names[target.value.id] = UNKNOWN
+
+
+def _named(run: Run, node: ast.NamedExpr) -> object:
+    value = evaluate(run, node.value)
+    assign(run, node.target, value)
+    return value
+
+
+def _choice(run: Run, node: ast.IfExp) -> object:
+    test = evaluate(run, node.test)
+    if is_constant(test):
+        return evaluate(run, node.body if test else node.orelse)
+    with run.perhaps():
+        values = [evaluate(run, node.body), evaluate(run, node.orelse)]
+    return _clause_of(values)
+
+
+def _short_circuit(run: Run, node: ast.BoolOp) -> object:
+    values = [evaluate(run, node.values[0])]
+    with run.perhaps():
+        values.extend(evaluate(run, value) for value in node.values[1:])
+    return _clause_of(values)
+
+
+def _combined(run: Run, node: ast.AST) -> object:
+    """Any other expression: what it uses is all that its parts use."""
+    parts = islice(ast.iter_child_nodes(node), 1_000)
+    return _clause_of([evaluate(run, part) for part in parts if isinstance(part, ast.expr)])
+
+
+def _clause_of(values: Iterable[object]) -> object:
+    used = uses(values)
+    return Clause(used) if used else UNKNOWN
+
+
+_EVALUATORS: dict[type[ast.AST], Callable[[Run, Any], object]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Call: _call,
+    ast.Tuple: _tuple,
+    ast.List: _tuple,
+    ast.Set: _tuple,
+    ast.Dict: _dict,
+    ast.JoinedStr: _joined,
+    ast.FormattedValue: _formatted,
+    ast.BinOp: _binary,
+    ast.Subscript: _subscript,
+    ast.Lambda: _lambda,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.NamedExpr: _named,
+    ast.IfExp: _choice,
+    ast.BoolOp: _short_circuit,
+}

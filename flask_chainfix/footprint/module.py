@@ -1,0 +1,107 @@
+"""What the module-level names of a migration hold."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+
+from flask_chainfix.footprint.evaluator import assign, evaluate, imported
+from flask_chainfix.footprint.run import Run
+from flask_chainfix.footprint.values import UNKNOWN, Foreign, Imported, Local, TableValue
+from flask_chainfix.source import names_bound
+
+_BUILTINS = frozenset(dir(builtins))
+
+
+class Module:
+    """The names of a module, worked out when they are asked for."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._values: dict[str, object] = {}
+        self._assignments: dict[str, ast.Assign | ast.AnnAssign] = {}
+        self._classes: dict[str, ast.ClassDef] = {}
+        self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+        for statement in tree.body:
+            self._bind(statement)
+
+    def _bind(self, statement: ast.stmt) -> None:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            self._values.update(imports(statement))
+        elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            self.functions[statement.name] = statement
+            self._values[statement.name] = Local(statement)
+        elif isinstance(statement, ast.ClassDef):
+            self._classes[statement.name] = statement
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            for name in names_bound(statement):
+                self._values.pop(name, None)
+                self._assignments[name] = statement
+            if not isinstance(statement.value, ast.Constant):
+                self._doubt(_changed_in_place(statement))
+        elif isinstance(statement, ast.Expr):
+            self._doubt(_changed_in_place(statement))
+        else:
+            self._doubt(names_bound(statement))
+
+    def _doubt(self, names: Iterator[str]) -> None:
+        self._values.update(dict.fromkeys(names, UNKNOWN))
+
+    def value(self, run: Run, name: str) -> object:
+        """What a name holds; built-in functions are in ``builtins``."""
+        if name not in self._values:
+            # Until it is known: a name may be made from itself.
+            self._values[name] = UNKNOWN
+            self._values[name] = self._work_out(run, name)
+        return self._values[name]
+
+    def _work_out(self, run: Run, name: str) -> object:
+        assignment = self._assignments.get(name)
+        if assignment is not None and assignment.value is not None:
+            with run.elsewhere():
+                value = evaluate(run, assignment.value)
+                targets = (
+                    assignment.targets
+                    if isinstance(assignment, ast.Assign)
+                    else [assignment.target]
+                )
+                for target in targets:
+                    assign(run, target, value)
+                return run.names.get(name, UNKNOWN)
+        if name in self._classes:
+            return table_of_class(run, self._classes[name])
+        return Imported(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
+
+
+def _changed_in_place(statement: ast.stmt) -> Iterator[str]:
+    """The names whose lists or dictionaries a module-level statement may change."""
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name):
+            called = isinstance(node, ast.Attribute) and isinstance(statement, ast.Expr)
+            if called or isinstance(node.ctx, ast.Store):
+                yield node.value.id
+
+
+def imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, object]]:
+    """The names that an import binds, with what they hold."""
+    for alias in statement.names:
+        if isinstance(statement, ast.ImportFrom):
+            module = "." * statement.level + (statement.module or "")
+            yield alias.asname or alias.name, imported(f"{module}.{alias.name}")
+        elif alias.asname is not None:
+            yield alias.asname, imported(alias.name)
+        else:
+            root = alias.name.partition(".")[0]
+            yield root, imported(root)
+
+
+def table_of_class(run: Run, node: ast.ClassDef) -> object:
+    """The table of a mapped class; of any other class just that it is one."""
+    for statement in node.body:
+        if not isinstance(statement, ast.Assign):
+            continue
+        for target in statement.targets:
+            if isinstance(target, ast.Name) and target.id == "__tablename__":
+                name = evaluate(run, statement.value)
+                return TableValue(run.table(name) if isinstance(name, str) else None, mapped=True)
+    return Foreign(node.name)

@@ -1,0 +1,79 @@
+"""From the bytes of a migration to its footprint."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from flask_chainfix.footprint.module import Module
+from flask_chainfix.footprint.run import Run, TooMuch
+from flask_chainfix.footprint.values import Arguments, Local
+from flask_chainfix.footprint.walker import follow
+from flask_chainfix.model import Footprint, Opaque
+
+_CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def read_footprint(
+    data: bytes, *, dialect: str | None = None, direction: str = "upgrade"
+) -> Footprint:
+    """Find out what a migration does to the schema, without running it.
+
+    The statements of its function are followed as they would run: constants are worked out, loops
+    over literals unrolled, helper functions of the same file entered. What depends on anything
+    else is either uncertain (it may or may not happen) or opaque (it cannot be known).
+
+    Args:
+        data: the file's bytes.
+        dialect: SQLAlchemy's name of the database's dialect, for SQL; ``None`` where it is not
+            known.
+        direction: ``upgrade`` or ``downgrade``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
+            tree = ast.parse(data)
+        module = Module(tree)
+    except _CANNOT_PARSE:
+        return _all_opaque("a file that is no valid Python for this interpreter")
+    function = module.functions.get(direction)
+    if function is None:
+        return _all_opaque(f"{direction}() is not defined in the file itself")
+    parts = _functions_of_binds(module, direction) if function.args.args else {}
+    footprints = [
+        _follow(module, part, dialect, bind) for bind, part in (parts or {"": function}).items()
+    ]
+    return Footprint(
+        tuple(effect for footprint in footprints for effect in footprint.effects),
+        tuple(opaque for footprint in footprints for opaque in footprint.opaque),
+    )
+
+
+def _functions_of_binds(
+    module: Module, direction: str
+) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """One function for each bind, as Flask-Migrate's multi-database template writes them."""
+    prefix = f"{direction}_"
+    return {
+        name[len(prefix) :]: function
+        for name, function in module.functions.items()
+        if name.startswith(prefix)
+    }
+
+
+def _follow(
+    module: Module,
+    function: ast.FunctionDef | ast.AsyncFunctionDef,
+    dialect: str | None,
+    bind: str,
+) -> Footprint:
+    run = Run(module.value, follow, dialect, bind)
+    try:
+        run.call(Local(function), Arguments([], {}, function.lineno))
+    except (TooMuch, RecursionError):
+        run.doubt("too much to be followed", function.lineno)
+    return run.footprint
+
+
+def _all_opaque(detail: str) -> Footprint:
+    return Footprint((), (Opaque(detail, 1),))

@@ -1,0 +1,61 @@
+"""How long sqlglot would take for a statement: some are made to take longer than anyone waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask_chainfix.footprint.sql.tokens import Form, Token
+from flask_chainfix.footprint.sql.user_types import is_builtin
+
+_OPENING = frozenset({"(", "[", "{", "CASE"})
+_CLOSING = frozenset({")", "]", "}", "END"})
+_PREFIXES = frozenset({"!", "+", "-", "@", "NOT", "~"})
+_TYPES = frozenset({"ARRAY", "LIST", "MAP", "NESTED", "NULLABLE", "OBJECT", "STRUCT", "TUPLE"})
+# What people nest without a thought; each level below may double the time.
+_SHALLOW = 4
+_LONG = 4096
+
+
+def effort(text: str, tokens: Sequence[Token]) -> int:
+    """A bound for the time that parsing takes, in characters of a plain statement.
+
+    sqlglot tries out more than one way to read what stands in parentheses, most of all behind the
+    name of a type, and what is joined where no ON follows at once; and it looks ahead.
+    """
+    levels = max(0, _nesting(tokens) - _SHALLOW) + _bare_joins(tokens)
+    return (len(text) * (_LONG + len(text)) // _LONG) << min(levels, 32)
+
+
+def _nesting(tokens: Sequence[Token]) -> int:
+    """The deepest nesting; what stands in parentheses behind a type counts twice."""
+    weights: list[int] = []
+    depth = deepest = prefixes = 0
+    before = ""
+    for token in tokens:
+        mark = token.word or token.raw if token.form in (Form.SIGN, Form.WORD) else ""
+        prefixes = prefixes + 1 if mark in _PREFIXES else 0
+        behind_type = before in _TYPES or is_builtin(before.lower())
+        if mark in _OPENING or (mark == "<" and behind_type):
+            weights.append(1 + behind_type)
+            depth += weights[-1]
+        elif mark in _CLOSING and weights:
+            depth -= weights.pop()
+        deepest = max(deepest, depth + prefixes)
+        before = mark
+    return deepest
+
+
+def _bare_joins(tokens: Sequence[Token]) -> int:
+    """How many joins have no ON or USING before the next."""
+    bare = depth = 0
+    waiting: dict[int, bool] = {}
+    before = ""
+    for token in tokens:
+        depth += (token.raw == "(") - (token.raw == ")")
+        if token.word in ("APPLY", "JOIN", "STRAIGHT_JOIN") and before not in ("CROSS", "NATURAL"):
+            bare += waiting.get(depth, False)
+            waiting[depth] = True
+        elif token.word in ("ON", "USING"):
+            waiting[depth] = False
+        before = token.word
+    return bare + sum(waiting.values())

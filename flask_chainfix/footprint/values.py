@@ -1,0 +1,239 @@
+"""What the expressions of a migration can be worth, as far as schemas are concerned.
+
+Beside these, plain Python constants, tuples and dictionaries stand for themselves.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from flask_chainfix.model import SchemaObject
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that only running the migration would show, and that changes no schema itself."""
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A string of which only the beginning is known."""
+
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Alembic's ``op``, or the object that ``batch_alter_table`` gives.
+
+    Attributes:
+        batch: whether the operations are confined to one table.
+        table: the table of a batch; ``None`` where its name is not known.
+    """
+
+    batch: bool = False
+    table: SchemaObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A way to the database: a connection, a session, a migration context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An ORM query; what it uses has been noted, and so will be what is added to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """A ``MetaData`` collection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A module, or something in it, by its dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """An object made by a class of another module."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A function of the same file, or a lambda.
+
+    Attributes:
+        node: its definition.
+        names: what the names hold around it; ``None`` at module level.
+    """
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    names: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableValue:
+    """A ``Table``, or a mapped class of the same file.
+
+    Attributes:
+        table: the table; ``None`` where its name is not known.
+        columns: its columns, where it was defined with some.
+        mapped: whether it is a class, whose attributes need not be columns.
+    """
+
+    table: SchemaObject | None
+    columns: tuple[object, ...] = ()
+    mapped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsOf:
+    """The ``c`` of a table."""
+
+    table: SchemaObject | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A SQL expression made of Python objects, with the objects that it uses."""
+
+    uses: tuple[SchemaObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A SQL text; unknown where it is computed from the beginning."""
+
+    sql: str | Partial
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key's target: a table, and the columns of it that are known."""
+
+    table: str
+    schema: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnValue:
+    """A ``Column`` that is being defined.
+
+    Attributes:
+        name: ``None`` where it is not known.
+        references: the targets of its foreign keys.
+        types: the enumerated types that it has.
+        complete: whether every target is known.
+    """
+
+    name: str | None
+    references: tuple[Reference, ...] = ()
+    types: tuple[TypeValue, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintValue:
+    """A constraint of a table that is being defined; the same attributes as of a column."""
+
+    name: str | None
+    references: tuple[Reference, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TypeValue:
+    """An enumerated type.
+
+    Attributes:
+        object: the type; ``None`` where it has no name of its own.
+        made_with_table: whether PostgreSQL makes it together with a table that has it.
+    """
+
+    object: SchemaObject | None
+    made_with_table: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a value, not yet called."""
+
+    owner: object
+    name: str
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The arguments of a call.
+
+    Attributes:
+        positional: in order, with starred ones spread out.
+        named: by name.
+        line: 1-based line of the call.
+        complete: whether there are no others, of which only running would show the number.
+    """
+
+    positional: list[object]
+    named: Mapping[str, object]
+    line: int
+    complete: bool = True
+
+    def get(self, index: int, *names: str) -> object:
+        """An argument by place or name; ``None`` where it is not given."""
+        if index < len(self.positional):
+            return self.positional[index]
+        for name in names:
+            if name in self.named:
+                return self.named[name]
+        return None if self.complete else UNKNOWN
+
+    @property
+    def values(self) -> list[object]:
+        """All of them."""
+        return [*self.positional, *self.named.values()]
+
+
+def is_constant(value: object) -> bool:
+    """Whether a value is one that Python code could hold as a literal."""
+    if type(value) is tuple:
+        return all(map(is_constant, value))
+    return value is None or isinstance(value, (str, int, float, bytes))
+
+
+def elements(value: object) -> tuple[object, ...] | None:
+    """What a loop over a value meets; ``None`` where that is not known."""
+    if type(value) is tuple:
+        return value
+    if isinstance(value, dict):
+        return tuple(value)
+    return tuple(value) if isinstance(value, str) else None
+
+
+def uses(values: Iterable[object]) -> tuple[SchemaObject, ...]:
+    """The objects that SQL made of these values would use."""
+    found: dict[SchemaObject, None] = {}
+    for value in values:
+        if isinstance(value, Clause):
+            found.update(dict.fromkeys(value.uses))
+        elif isinstance(value, TableValue) and value.table is not None:
+            found[value.table] = None
+        elif isinstance(value, Method):
+            found.update(dict.fromkeys(uses([value.owner])))
+        elif type(value) is tuple:
+            found.update(dict.fromkeys(uses(value)))
+        elif isinstance(value, dict):
+            found.update(dict.fromkeys(uses(value.keys())))
+            found.update(dict.fromkeys(uses(value.values())))
+    return tuple(found)

@@ -1,0 +1,245 @@
+"""Follow the statements of a migration in the order in which they run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask_chainfix.footprint.evaluator import assign, evaluate
+from flask_chainfix.footprint.module import imports, table_of_class
+from flask_chainfix.footprint.run import Run, merged
+from flask_chainfix.footprint.values import (
+    UNKNOWN,
+    Arguments,
+    Handle,
+    Local,
+    Operations,
+    Query,
+    elements,
+    is_constant,
+)
+
+_RETURNED = "return"  # no Python name, so no name of the migration's
+
+
+def follow(run: Run, function: Local, arguments: Arguments) -> object:
+    """Run a function of the file with arguments.
+
+    Returns:
+        What it returns; unknown where that depends on what only running shows.
+    """
+    node = function.node
+    run.names.pop(_RETURNED, None)
+    names = _parameters(node.args)
+    run.names.update(dict.fromkeys(names, UNKNOWN))
+    _defaults(run, node.args)
+    run.names.update(zip(names, arguments.positional, strict=False))
+    run.names.update((name, value) for name, value in arguments.named.items() if name in names)
+    if node.args.vararg is not None:
+        rest = tuple(arguments.positional[len(node.args.posonlyargs) + len(node.args.args) :])
+        run.names[node.args.vararg.arg] = rest if arguments.complete else UNKNOWN
+    if isinstance(node, ast.Lambda):
+        return evaluate(run, node.body)
+    block(run, node.body)
+    return run.names.get(_RETURNED)
+
+
+def _parameters(arguments: ast.arguments) -> list[str]:
+    plain = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return [argument.arg for argument in plain] + (
+        [arguments.kwarg.arg] if arguments.kwarg is not None else []
+    )
+
+
+def _defaults(run: Run, arguments: ast.arguments) -> None:
+    plain = [*arguments.posonlyargs, *arguments.args]
+    for argument, default in zip(reversed(plain), reversed(arguments.defaults), strict=False):
+        run.names[argument.arg] = evaluate(run, default)
+    for argument, keyword in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if keyword is not None:
+            run.names[argument.arg] = evaluate(run, keyword)
+
+
+def block(run: Run, statements: Sequence[ast.stmt]) -> bool:
+    """Run statements one after the other.
+
+    Returns:
+        Whether the block may be left before its end. What is then behind it may not happen.
+    """
+    left = False
+    for statement in statements:
+        handler = _STATEMENTS.get(type(statement))
+        if handler is not None and handler(run, statement):
+            left = True
+            run.certain = False
+        if isinstance(statement, _LEAVING):
+            break
+    return left
+
+
+def _expression(run: Run, node: ast.Expr) -> bool:
+    evaluate(run, node.value)
+    return False
+
+
+def _assignment(run: Run, node: ast.Assign) -> bool:
+    value = evaluate(run, node.value)
+    for target in node.targets:
+        assign(run, target, value)
+    return False
+
+
+def _annotated(run: Run, node: ast.AnnAssign) -> bool:
+    if node.value is not None:
+        assign(run, node.target, evaluate(run, node.value))
+    return False
+
+
+def _augmented(run: Run, node: ast.AugAssign) -> bool:
+    binary = ast.BinOp(_loading(node.target), node.op, node.value)
+    assign(run, node.target, evaluate(run, binary))
+    return False
+
+
+def _loading(target: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
+    return ast.Name(target.id, ast.Load()) if isinstance(target, ast.Name) else target
+
+
+def _choice(run: Run, node: ast.If) -> bool:
+    test = evaluate(run, node.test)
+    if is_constant(test):
+        return block(run, node.body if test else node.orelse)
+    certain, before = run.certain, dict(run.names)
+    run.certain = False
+    left = block(run, node.body)
+    one, run.names = run.names, before
+    left = block(run, node.orelse) or left
+    run.certain, run.names = certain, merged(one, run.names)
+    return left
+
+
+def _loop(run: Run, node: ast.For | ast.AsyncFor) -> bool:
+    items = elements(evaluate(run, node.iter))
+    certain = run.certain
+    if items is None:
+        with run.perhaps():
+            assign(run, node.target, UNKNOWN)
+            left = block(run, node.body)
+        left = _leaves_function(node.body) and left
+    else:
+        left = False
+        for item in items:
+            run.count_call()
+            assign(run, node.target, item)
+            block(run, node.body)
+        left = _leaves_function(node.body)
+        run.certain = certain
+    return block(run, node.orelse) or left
+
+
+def _leaves_function(body: Sequence[ast.stmt]) -> bool:
+    return any(isinstance(inner, ast.Return) for statement in body for inner in ast.walk(statement))
+
+
+def _while(run: Run, node: ast.While) -> bool:
+    evaluate(run, node.test)
+    with run.perhaps():
+        block(run, node.body)
+    return _leaves_function(node.body)
+
+
+def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
+    for item in node.items:
+        value = evaluate(run, item.context_expr)
+        if item.optional_vars is not None:
+            known = isinstance(value, (Operations, Handle, Query))
+            assign(run, item.optional_vars, value if known else UNKNOWN)
+    return block(run, node.body)
+
+
+def _try(run: Run, node: ast.Try) -> bool:
+    with run.perhaps():
+        left = block(run, node.body)
+        for handler in node.handlers:
+            if handler.name is not None:
+                run.names[handler.name] = UNKNOWN
+            left = block(run, handler.body) or left
+        left = block(run, node.orelse) or left
+    return block(run, node.finalbody) or left
+
+
+def _match(run: Run, node: ast.Match) -> bool:
+    evaluate(run, node.subject)
+    left = False
+    for case in node.cases:
+        with run.perhaps():
+            for inner in ast.walk(case.pattern):
+                name = getattr(inner, "name", None) or getattr(inner, "rest", None)
+                if isinstance(name, str):
+                    run.names[name] = UNKNOWN
+            left = block(run, case.body) or left
+    return left
+
+
+def _return(run: Run, node: ast.Return) -> bool:
+    value = evaluate(run, node.value) if node.value is not None else None
+    run.names[_RETURNED] = value if run.certain else UNKNOWN
+    return True
+
+
+def _leave(run: Run, node: ast.Continue | ast.Break) -> bool:
+    return True
+
+
+def _raise(run: Run, node: ast.Raise) -> bool:
+    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
+    return False
+
+
+def _import(run: Run, node: ast.Import | ast.ImportFrom) -> bool:
+    run.names.update(imports(node))
+    return False
+
+
+def _function(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    run.names[node.name] = Local(node, run.names)
+    return False
+
+
+def _class(run: Run, node: ast.ClassDef) -> bool:
+    run.names[node.name] = table_of_class(run, node)
+    return False
+
+
+def _delete(run: Run, node: ast.Delete) -> bool:
+    for target in node.targets:
+        assign(run, target, UNKNOWN)
+    return False
+
+
+_LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+_STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
+    ast.Expr: _expression,
+    ast.Assign: _assignment,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.If: _choice,
+    ast.For: _loop,
+    ast.AsyncFor: _loop,
+    ast.While: _while,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Try: _try,
+    ast.Match: _match,
+    ast.Return: _return,
+    ast.Raise: _raise,
+    ast.Continue: _leave,
+    ast.Break: _leave,
+    ast.Import: _import,
+    ast.ImportFrom: _import,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Delete: _delete,
+}

@@ -1,0 +1,40 @@
+"""A bar on a terminal while something takes its time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from flask_chainfix.formats.style import printable
+
+
+@contextmanager
+def progress_bar(stream: TextIO | None) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar, if the stream is a terminal, and take it away at the end.
+
+    Yields:
+        What is to be called with the steps done, the steps in all, and what is running.
+    """
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda *_: None
+        return
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(file=stream),
+        transient=True,
+    )
+    task = bar.add_task("", total=None)
+
+    def advance(done: int, total: int, running: str) -> None:
+        bar.update(task, completed=done, total=total, description=printable(running))
+
+    with bar:
+        yield advance

@@ -1,0 +1,105 @@
+"""What came of running a chain on a scratch database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+
+class FailureKind(Enum):
+    """What a failure is to be blamed on."""
+
+    CHAIN = "chain"  # something is missing, or there already: its order or content
+    SQLITE = "sqlite"  # SQLite cannot do it outside batch mode, or does not know the SQL
+    DOWNGRADE = "downgrade"  # a downgrade() fails, or leaves something behind
+    DRIVER = "driver"  # a database driver is not installed
+    ENVIRONMENT = "environment"  # the app or env.py raises
+    CONNECTION = "connection"  # the app, env.py or a migration wants another database
+    DATABASE = "database"  # the server: no space, connection lost
+    STAMP = "stamp"  # the new chain cannot start where the database is stamped
+    STRANDED = "stranded"  # revisions that never run on a database stamped there
+    COMPARISON = "comparison"  # comparing with the models raises
+    MIGRATION = "migration"  # anything else that a migration raises
+
+
+class RehearsalStep(NamedTuple):
+    """One revision that ran in one direction.
+
+    Attributes:
+        revision: its id.
+        direction: ``up`` or ``down``.
+        round: 1 for the first way up and down, 2 for the second way up; 0 on the way to where the
+            database is stamped, which the old chain goes.
+        seconds: how long it took.
+        error: the database's or Python's own message; ``""`` where there was none.
+        bind: the bind whose database it ran in, of a multi-database environment; else ``""``.
+    """
+
+    revision: str
+    direction: str
+    round: int
+    seconds: float
+    error: str = ""
+    bind: str = ""
+
+
+@dataclass(frozen=True)
+class RehearsalFailure:
+    """What ended a rehearsal.
+
+    Attributes:
+        kind: what is to be blamed.
+        message: the database's or Python's own words, passwords masked.
+        revision: the revision that was running; ``None`` where none was.
+        direction: ``up``, ``down``, or ``""`` where no revision was running.
+        round: as in ``RehearsalStep``.
+        path: the file in which it happened.
+        line: the line there, 1-based.
+        operation: the operation or the SQL that failed, ``op.add_column`` for example.
+        bind: as in ``RehearsalStep``.
+        cause: what the migrations' own text tells of it; ``""`` where nobody has asked.
+        remedy: what to do about this one, where more is known than of its kind.
+    """
+
+    kind: FailureKind
+    message: str
+    revision: str | None = None
+    direction: str = ""
+    round: int = 0
+    path: Path | None = None
+    line: int | None = None
+    operation: str = ""
+    bind: str = ""
+    cause: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What came of running a chain on a scratch database.
+
+    Attributes:
+        database: where it ran, in words or as a URL with the password masked.
+        dialect: ``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``.
+        app_dialect: that of the app's own database; ``""`` where nothing says it.
+        steps: what ran, in this order; the last one may have failed.
+        failure: what ended it early.
+        differences: what the models have otherwise; ``None`` if they were not compared.
+        not_compared: why not.
+        stranded: revisions that never ran on a database stamped at ``start``.
+        start: where the database was stamped; empty for a rehearsal from nothing.
+        kept: URLs of the databases that are still there, passwords masked.
+    """
+
+    database: str
+    dialect: str
+    app_dialect: str = ""
+    steps: tuple[RehearsalStep, ...] = ()
+    failure: RehearsalFailure | None = None
+    differences: tuple[str, ...] | None = None
+    not_compared: str = ""
+    stranded: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()

@@ -1,0 +1,15 @@
+"""Evidence -> the base that stays, what must come before what, and a rank for what is free."""
+
+from flask_chainfix.ordering.proof import Proof, prove, reason_for
+from flask_chainfix.ordering.ranking import Ordering, arrange, check_wishes, parse_date
+
+__all__ = [
+    "Ordering",
+    "Proof",
+    "arrange",
+    "check_wishes",
+    "parse_date",
+    "prove",
+    "reason_for",
+    "spelled",
+]

@@ -1,0 +1,156 @@
+"""What the schema proves about the order, as edges that no header names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.evidence import Evidence, Precedence, Touch, is_disorder, precedences
+from flask_chainfix.graph import Graph
+from flask_chainfix.lineage import Lineages
+from flask_chainfix.model import Header, Kind, Reason, Wishes
+from flask_chainfix.snapshot import Snapshot
+
+_NAMED = 3  # contradictory operations that a message spells out
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What must run before what, beyond what the headers say.
+
+    Attributes:
+        precedences: the proven pairs.
+        before: for each revision those that must run before it.
+    """
+
+    precedences: tuple[Precedence, ...] = ()
+    before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def prove(snapshot: Snapshot, lineages: Lineages, wishes: Wishes) -> Proof:
+    """Find out what the schema proves about the order of the revisions of each lineage.
+
+    What is only probable (an operation under a condition, say) is taken as proven as long as it
+    contradicts nothing.
+
+    Args:
+        snapshot: the chain, pins applied.
+        lineages: its lineages.
+        wishes: what the user asks of the plan.
+
+    Raises:
+        CannotPlan: what is proven contradicts the chain, the user's wishes, or itself.
+    """
+    evidence = snapshot.evidence
+    same = lineages.by_revision
+    relevant = [
+        precedence
+        for precedence in precedences(evidence)
+        if same[precedence.before.revision] is same[precedence.after.revision]
+    ]
+    decisive = "FC201" not in snapshot.environment.settings.ignore
+    certain = [item for item in relevant if decisive and _is_decisive(evidence, item)]
+    graph = _graph(snapshot, certain)
+    if graph.cycles:
+        raise _contradiction(snapshot, certain, graph, wishes.attach)
+    _refuse_root(snapshot, certain, wishes.root)
+    accepted = list(certain)
+    chosen = set(certain)
+    for precedence in relevant:
+        if precedence not in chosen and not _runs_against(graph, accepted, precedence):
+            accepted.append(precedence)
+    return Proof(tuple(accepted), _before(accepted))
+
+
+def _refuse_root(snapshot: Snapshot, certain: list[Precedence], root: str | None) -> None:
+    for precedence in certain:
+        if precedence.after.revision == root:
+            reason = reason_for(snapshot, precedence).detail
+            raise CannotPlan(
+                f"--root {root} contradicts what the migrations do: {reason}",
+                f"choose another base, or leave out --root: {root} must come later",
+            )
+
+
+def _is_decisive(evidence: Evidence, precedence: Precedence) -> bool:
+    """Whether a chain against it is certain to fail."""
+    before, after = precedence.before, precedence.after
+    if not precedence.certain:
+        return False
+    if before.object.kind not in (Kind.TABLE, Kind.COLUMN):
+        return not evidence.runs_before(after.revision, before.revision)
+    return not evidence.runs_before(after.revision, before.revision) or (
+        is_disorder(evidence, precedence)
+    )
+
+
+def _graph(snapshot: Snapshot, precedences: Iterable[Precedence]) -> Graph:
+    headers = (file.reading for file in snapshot.files if isinstance(file.reading, Header))
+    return Graph(headers, _before(precedences))
+
+
+def _before(precedences: Iterable[Precedence]) -> Mapping[str, tuple[str, ...]]:
+    before: dict[str, dict[str, None]] = {}
+    for precedence in precedences:
+        earlier = before.setdefault(precedence.after.revision, {})
+        earlier[precedence.before.revision] = None
+    return {revision: tuple(earlier) for revision, earlier in before.items()}
+
+
+def _runs_against(graph: Graph, accepted: list[Precedence], precedence: Precedence) -> bool:
+    """Whether what should run later must run earlier, by the chain and what is accepted."""
+    extra = _before(accepted)
+    target = precedence.after.revision
+    pending, seen = [precedence.before.revision], set()
+    while pending:
+        revision = pending.pop()
+        if revision == target:
+            return True
+        if revision not in seen:
+            seen.add(revision)
+            pending.extend(graph.requirements(revision))
+            pending.extend(extra.get(revision, ()))
+    return False
+
+
+def _contradiction(
+    snapshot: Snapshot, precedences: list[Precedence], graph: Graph, pins: Mapping[str, str]
+) -> CannotPlan:
+    """The refusal that names what cannot be true together."""
+    members = set(graph.cycles[0])
+    involved = [
+        precedence
+        for precedence in precedences
+        if {precedence.before.revision, precedence.after.revision} <= members
+    ]
+    sentences = [reason_for(snapshot, precedence).detail for precedence in involved[:_NAMED]]
+    pinned = [revision for revision in pins if revision in members]
+    if pinned:
+        attach = f"--attach {pinned[0]}={pins[pinned[0]]}"
+        return CannotPlan(
+            f"{attach} contradicts what the migrations do: {'; '.join(sentences)}",
+            "attach it to a revision above those that it needs",
+        )
+    return CannotPlan(
+        f"no order of these revisions can run: {'; '.join(sentences)}; but"
+        f" {', '.join(sorted(members))} are linked the other way round",
+        "move the operation into the revision where it can run; if it is not as it looks, list"
+        " FC201 under ignore in the settings",
+    )
+
+
+def reason_for(snapshot: Snapshot, precedence: Precedence) -> Reason:
+    """Why one revision goes after another, with both places."""
+    before, after, ending = precedence
+    first, second = (_place(snapshot, touch) for touch in (before, after))
+    what = f"{before.object.kind.value} {before.object.spelled}"
+    if ending == "use":
+        text = f"{after.revision} uses {what} ({second}), which {before.revision} creates ({first})"
+    else:
+        text = f"{after.revision} drops {what} ({second}), which {before.revision} uses ({first})"
+    return Reason("schema", text)
+
+
+def _place(snapshot: Snapshot, touch: Touch) -> str:
+    return f"{snapshot.file(touch.revision).name}:{touch.line}"

@@ -1,0 +1,121 @@
+"""Rehearse the chain of a report: as it is on the disk, or as its plan will leave it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from flask_chainfix import runtime as alembic
+from flask_chainfix import store
+from flask_chainfix.errors import CannotRehearse, RehearsalFailed
+from flask_chainfix.model import Edit
+from flask_chainfix.report import Report
+from flask_chainfix.rules.wording import listing
+from flask_chainfix.runtime import Chains, Progress, RehearsalRequest, Runtime
+from flask_chainfix.snapshot import Snapshot
+
+
+def rehearse(
+    runtime: Runtime, checked: Report, request: RehearsalRequest, progress: Progress
+) -> Report:
+    """Run the chain as it is on a scratch database.
+
+    Args:
+        runtime: the environment.
+        checked: what ``check`` has found.
+        request: how the user wants it.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Returns:
+        A report with a rehearsal, and with an error where that failed.
+
+    Raises:
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``runtime.rehearse``.
+    """
+    now = checked.before
+    assert now is not None
+    report = replace(
+        checked, command="rehearse", exit_code=0, plan=None, after=None, edits=(), obstacle=None
+    )
+    old = _old_chain(runtime, now, request.start) if request.start else None
+    report = _rehearsed(runtime, report, request, Chains(now, old), progress)
+    rehearsal = report.rehearsal
+    assert rehearsal is not None
+    if report.error is None and report.counting:
+        faults = listing(sorted({f"{each.code} {each.name}" for each in report.counting}))
+        notice = (
+            f"the chain has {faults}, so nothing is proven: Alembic runs it in an order of its own,"
+            " and may choose another one next time"
+        )
+        report = replace(report, exit_code=1, notices=(*report.notices, notice))
+    if report.error is None and rehearsal.differences:
+        report = replace(report, exit_code=1)
+    return report
+
+
+def rehearse_plan(
+    runtime: Runtime, planned: Report, request: RehearsalRequest, progress: Progress
+) -> Report:
+    """Run the chain as a plan will leave it on a scratch database, before a file is changed.
+
+    Args:
+        runtime: the environment.
+        planned: a report with a plan.
+        request: how the user wants it.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Returns:
+        The report with a rehearsal, and with an error where that failed.
+
+    Raises:
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``runtime.rehearse``.
+    """
+    assert planned.after is not None
+    return _rehearsed(runtime, planned, request, Chains(planned.after), progress)
+
+
+def _rehearsed(
+    runtime: Runtime, report: Report, request: RehearsalRequest, chains: Chains, progress: Progress
+) -> Report:
+    rehearsal = alembic.rehearse(runtime, request, chains, progress)
+    report = replace(report, rehearsal=rehearsal)
+    failure = rehearsal.failure
+    if failure is None:
+        return report
+    at = f" at {failure.revision}" if failure.revision else ""
+    remedy = failure.remedy.replace("{alembic}", report.tools.alembic)
+    error = RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", remedy)
+    return replace(report, exit_code=error.exit_code, error=error)
+
+
+def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snapshot:
+    """The chain before the last repair, or as it is if there was none.
+
+    Raises:
+        CannotRehearse: it does not have the revisions at which a database is to be stamped.
+    """
+    journal = store.latest(runtime.environment.directory)
+    old = now
+    if journal is not None:
+        before = {entry.path: entry.before for entry in journal.entries}
+        old = _with_contents(now, before)
+    unknown = [revision for revision in start if revision not in old.graph]
+    if unknown:
+        when = "before the last repair" if journal is not None else "as it is"
+        raise CannotRehearse(
+            f"no database can be stamped at {listing(unknown)}: the chain {when} has no such"
+            " revision",
+            f"its heads are {listing(old.graph.heads)}",
+        )
+    return old
+
+
+def _with_contents(now: Snapshot, before: dict[Path, bytes | None]) -> Snapshot:
+    """The snapshot with other contents of some files, and without those that have none."""
+    paths = {Path(os.path.realpath(file.path)): file.path for file in now.files}
+    gone = {paths.get(path) for path, data in before.items() if data is None}
+    left = replace(now, files=tuple(file for file in now.files if file.path not in gone))
+    return left.after(
+        Edit(paths.get(path, path), None, data) for path, data in before.items() if data is not None
+    )

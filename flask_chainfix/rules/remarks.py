@@ -1,0 +1,84 @@
+"""What there is to say about several heads where they are no error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from flask_chainfix.lineage import find_lineages
+from flask_chainfix.model import Finding, Header, MigrationFile, Severity
+from flask_chainfix.rules.registry import diagnose
+from flask_chainfix.rules.wording import count, listing
+from flask_chainfix.snapshot import Snapshot
+
+
+def heads_in_doubt(snapshot: Snapshot) -> bool:
+    """Whether some of several heads may be none, because migrations have an unknown place."""
+    return len(snapshot.graph.heads) > 1 and bool(snapshot.unplaced)
+
+
+def remarks_on_heads(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Why several heads are no error, or why that is not known.
+
+    Args:
+        snapshot: the chain.
+        findings: what is wrong with it, as far as the settings let it be said.
+
+    Returns:
+        At most one sentence, with ``{alembic}`` for what runs Alembic's commands.
+    """
+    heads = snapshot.graph.heads
+    said = [finding for finding in findings if finding.code == "FC102"]
+    if len(heads) < 2 or said or _errors(findings):
+        return ()
+    number = f"{len(heads)} heads"
+    ignored = _errors(diagnose(snapshot, ignored=True))
+    if ignored:
+        codes = sorted({f"{finding.code} {finding.name}" for finding in ignored})
+        return (f"{number} are not judged: the settings ignore {listing(codes)}",)
+    if snapshot.unplaced:
+        return (
+            f"{number} cannot be judged, because the place of {_names(snapshot.unplaced)} in the"
+            " chain is computed",
+        )
+    if _are_explained(_without_computed_labels(snapshot)):
+        return (
+            f"{number} are kept apart on purpose; `{{alembic}} upgrade heads` goes to all of them",
+        )
+    computed = [file for file in snapshot.files if _has_computed_labels(file)]
+    if computed and _are_explained(snapshot):
+        return (
+            f"{number} are kept apart if the branch labels of {_names(computed)}, which are"
+            " computed, say so; `{alembic} upgrade heads` goes to all of them",
+        )
+    return ()
+
+
+def _are_explained(snapshot: Snapshot) -> bool:
+    """Whether each head is one of a lineage of its own."""
+    heads, by_revision = snapshot.graph.heads, find_lineages(snapshot).by_revision
+    return len({by_revision[head] for head in heads}) == len(heads)
+
+
+def _without_computed_labels(snapshot: Snapshot) -> Snapshot:
+    files = tuple(
+        file._replace(reading=file.reading._replace(branch_labels=()))
+        if isinstance(file.reading, Header) and _has_computed_labels(file)
+        else file
+        for file in snapshot.files
+    )
+    return replace(snapshot, files=files)
+
+
+def _has_computed_labels(file: MigrationFile) -> bool:
+    return isinstance(file.reading, Header) and file.reading.branch_labels is None
+
+
+def _names(files: Iterable[MigrationFile]) -> str:
+    names = [file.name for file in files]
+    several = f"{count(len(names), 'migration')} ({listing(names, 3)})"
+    return names[0] if len(names) == 1 else several
+
+
+def _errors(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.ERROR]

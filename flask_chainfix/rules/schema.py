@@ -1,0 +1,149 @@
+"""Faults of what the migrations do to the schema, read from their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flask_chainfix.evidence import Precedence, Touch, disorders, made_twice, never_made
+from flask_chainfix.lineage import find_lineages
+from flask_chainfix.model import Kind, Location, Severity
+from flask_chainfix.rules.registry import Family, Fault, rule
+from flask_chainfix.rules.wording import count, listing
+from flask_chainfix.snapshot import Snapshot
+
+
+@rule(
+    "FC201",
+    "schema-order",
+    Severity.ERROR,
+    noun="schema order fault",
+    breaks="“{alembic} upgrade” of an empty database can stop there: what it needs does not exist",
+    family=Family.SCHEMA,
+)
+def schema_order(snapshot: Snapshot) -> Iterator[Fault]:
+    """A migration uses a table or column that is not sure to be there when it runs.
+
+    Only a later revision creates it, or one on a parallel branch, which may run before or after;
+    or a revision drops it before, or on a parallel branch. It comes from relinking by date or file
+    name, and from two branches that were never run together. Where a migration does something
+    that its source does not tell and that could explain it, nothing is reported.
+    """
+    lineages = find_lineages(snapshot).by_revision
+    for (before, after), found in _by_pair(disorders(snapshot.evidence)).items():
+        apart = lineages[before] is not lineages[after]
+        parallel = not snapshot.evidence.runs_before(after, before)
+        yield Fault(
+            _sentence(snapshot, found[0], len(found) - 1),
+            _hint(before, after, apart=apart, parallel=parallel),
+            (before, after),
+            _places(snapshot, (found[0].after, found[0].before)),
+            severity=Severity.WARNING if apart else None,
+            repairable=parallel and not apart,
+        )
+
+
+def _by_pair(found: Iterable[Precedence]) -> dict[tuple[str, str], list[Precedence]]:
+    pairs: dict[tuple[str, str], list[Precedence]] = {}
+    for item in found:
+        pairs.setdefault((item.before.revision, item.after.revision), []).append(item)
+    return pairs
+
+
+def _sentence(snapshot: Snapshot, disorder: Precedence, others: int) -> str:
+    before, after, ending = disorder
+    runs_before = snapshot.evidence.runs_before
+    parallel = not runs_before(after.revision, before.revision)
+    user, other = (after, before) if ending == "use" else (before, after)
+    if ending == "use":
+        deed = "creates on a parallel branch" if parallel else "creates only later"
+    else:
+        deed = "drops on a parallel branch" if parallel else "has dropped before"
+    more = f", and {count(others, 'more object')} likewise" if others else ""
+    what = f"{user.object.kind.value} {user.object.spelled}"
+    return f"{user.revision} uses {what}, which {other.revision} {deed}{more}"
+
+
+def _hint(before: str, after: str, *, apart: bool, parallel: bool) -> str:
+    if apart:
+        return f"the branches are kept apart on purpose: let {after} say depends_on = {before!r}"
+    if parallel:
+        return f"repair puts {after} behind {before}"
+    return "move the operation into a revision where it can run, or the revision to another place"
+
+
+def _places(snapshot: Snapshot, touches: Iterable[Touch]) -> list[Location]:
+    return [Location(snapshot.file(touch.revision).path, touch.line) for touch in touches]
+
+
+@rule(
+    "FC203",
+    "table-created-twice",
+    Severity.ERROR,
+    noun="table created twice",
+    breaks="“{alembic} upgrade” of an empty database stops with “table already exists”",
+    family=Family.SCHEMA,
+)
+def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
+    """Two revisions create the same table, and nothing drops it in between.
+
+    It is the mark of two “initial” migrations, each the whole schema: `migrations/` was made anew
+    beside an old chain. No order of them can run.
+    """
+    pairs: dict[tuple[str, str], list[tuple[Touch, Touch]]] = {}
+    for one, other in made_twice(snapshot.evidence):
+        if one.object.kind is Kind.TABLE:
+            pairs.setdefault((one.revision, other.revision), []).append((one, other))
+    for (first, second), tables in pairs.items():
+        names = listing(sorted(one.object.spelled for one, _ in tables))
+        yield Fault(
+            f"{first} and {second} both create {names}",
+            "keep one of the two and delete the other file; or make the other's upgrade() and"
+            " downgrade() do nothing; a database that has run only one of them is then stamped"
+            " by hand",
+            (first, second),
+            _places(snapshot, tables[0]),
+            len(tables),
+        )
+
+
+@rule(
+    "FC202",
+    "table-never-created",
+    Severity.WARNING,
+    noun="table never created",
+    breaks="“{alembic} upgrade” of an empty database stops there, unless something else makes it",
+    family=Family.SCHEMA,
+)
+def table_never_created(snapshot: Snapshot) -> Iterator[Fault]:
+    """A migration uses a table that no migration creates.
+
+    It was made by `db.create_all()` or by hand before the first migration, its name is misspelt,
+    or the migration that created it was deleted.
+    """
+    yield from _never_created(snapshot, Kind.TABLE)
+
+
+@rule(
+    "FC204",
+    "column-never-created",
+    Severity.WARNING,
+    noun="column never created",
+    breaks="“{alembic} upgrade” of an empty database stops there, unless something else makes it",
+    family=Family.SCHEMA,
+)
+def column_never_created(snapshot: Snapshot) -> Iterator[Fault]:
+    """A migration uses a column that no migration creates, of a table that one does create."""
+    yield from _never_created(snapshot, Kind.COLUMN)
+
+
+def _never_created(snapshot: Snapshot, kind: Kind) -> Iterator[Fault]:
+    for users in never_made(snapshot.evidence):
+        if users[0].object.kind is kind:
+            name = users[0].object.spelled
+            revisions = [user.revision for user in users]
+            yield Fault(
+                f"{kind.value} {name} is created by no migration, and used by {listing(revisions)}",
+                f"create it in a migration before {revisions[0]}, or correct the name",
+                revisions,
+                _places(snapshot, users),
+            )

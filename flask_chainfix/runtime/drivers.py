@@ -1,0 +1,110 @@
+"""Database drivers: which one is missing, and what their errors mean for the user."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import NoSuchModuleError
+
+from flask_chainfix.errors import NoScratchDatabase
+from flask_chainfix.runtime.messages import masked, said
+
+# By the name of the module: what installs it, and how a URL asks for it.
+PACKAGES = {
+    "psycopg2": ("psycopg2-binary", "postgresql+psycopg2"),
+    "psycopg": ("psycopg[binary]", "postgresql+psycopg"),
+    "pg8000": ("pg8000", "postgresql+pg8000"),
+    "asyncpg": ("asyncpg", "postgresql+asyncpg"),
+    "pymysql": ("pymysql", "mysql+pymysql"),
+    "MySQLdb": ("mysqlclient", "mysql+mysqldb"),
+    "mysql": ("mysql-connector-python", "mysql+mysqlconnector"),
+    "mariadb": ("mariadb", "mariadb+mariadbconnector"),
+    "aiomysql": ("aiomysql", "mysql+aiomysql"),
+    "asyncmy": ("asyncmy", "mysql+asyncmy"),
+    "aiosqlite": ("aiosqlite", "sqlite+aiosqlite"),
+}
+_SYNCHRONOUS = ("psycopg2", "psycopg", "pg8000", "pymysql", "MySQLdb", "mysql", "mariadb")
+_REMEDIES = (
+    (
+        r"password|authentication|access denied for user '[^']*'@'[^']*' \(",
+        "correct the user and the password in the URL",
+    ),
+    (
+        r"permission denied to create|access denied|command denied|must be (owner|superuser)",
+        "give the user the right to create databases (ALTER ROLE … CREATEDB, or GRANT ALL ON"
+        " `fixchain\\_rehearsal\\_%`.* TO …), or rehearse as another user",
+    ),
+    (
+        r"no space|disk full|disk is full|quota",
+        "make room on the disk of the server",
+    ),
+    (
+        r"refused|can't connect|could not connect|timed? ?out|timeout|translate host|unreachable"
+        r"|not known|no route|no such file|lost connection",
+        "start the server, or correct the host and the port in the URL",
+    ),
+)
+
+
+def explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
+    """An error of a database server in terms of what to do about it."""
+    message = masked(said(error), [str(url.password or "")])
+    if driver := missing_driver(error):
+        return _without_driver(driver, url)
+    remedy = "make sure that the server answers to this URL; without --database, SQLite is used"
+    for pattern, found in _REMEDIES:
+        if re.search(pattern, message, re.IGNORECASE):
+            remedy = found
+            break
+    return NoScratchDatabase(f"{doing} {url.render_as_string()}: {message}", remedy)
+
+
+def missing_driver(error: BaseException | None) -> str | None:
+    """The module of the database driver that an exception says is not installed."""
+    if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
+        return error.name
+    if isinstance(error, NoSuchModuleError):
+        return str(error).rpartition(":")[2]
+    return None
+
+
+def _without_driver(driver: str, url: URL) -> NoScratchDatabase:
+    if driver not in PACKAGES:
+        return NoScratchDatabase(
+            f"SQLAlchemy does not know {url.drivername}",
+            f"write another driver in the URL: {_written(url)}",
+        )
+    remedy = f"pip install {PACKAGES[driver][0]}"
+    installed = _installed(url)
+    if installed:
+        remedy += f", or write {' or '.join(installed)} in the URL"
+    return NoScratchDatabase(f"the driver {driver} is not installed", remedy)
+
+
+def _installed(url: URL) -> list[str]:
+    """The ways to write the URL that work here."""
+    backend = url.get_backend_name()
+    return [
+        written
+        for module, (_, written) in PACKAGES.items()
+        if written.startswith(f"{backend}+") and find_spec(module) is not None
+    ]
+
+
+def synchronous(url: URL) -> URL:
+    """The URL for a connection of our own, where the project's driver is an asynchronous one."""
+    if not url.get_dialect().is_async:
+        return url
+    backend = url.get_backend_name()
+    drivers = [
+        written
+        for module, written in ((module, PACKAGES[module][1]) for module in _SYNCHRONOUS)
+        if written.startswith(f"{backend}+") and find_spec(module) is not None
+    ]
+    return url.set(drivername=drivers[0] if drivers else backend)
+
+
+def _written(url: URL) -> str:
+    return ", ".join(_installed(url)) or url.get_backend_name()

@@ -1,0 +1,65 @@
+"""Run a chain on scratch databases, up, down and up again, in a process of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask_chainfix.model import Rehearsal
+from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.runtime.rehearsing.process import (
+    Outcome,
+    Progress,
+    ending_in_order,
+    follow,
+)
+from flask_chainfix.runtime.rehearsing.remedies import remedy_for
+from flask_chainfix.runtime.rehearsing.request import (
+    Chains,
+    RehearsalRequest,
+    binds_of,
+    message,
+    refuse_without_app,
+)
+from flask_chainfix.runtime.scratch import scratch_databases
+
+__all__ = ["Chains", "Progress", "RehearsalRequest", "rehearse"]
+
+
+def rehearse(
+    runtime: Runtime, request: RehearsalRequest, chains: Chains, progress: Progress
+) -> Rehearsal:
+    """Prove a chain on databases that are made for it and dropped at the end.
+
+    Args:
+        runtime: the environment that it belongs to.
+        request: how the user wants it.
+        chains: what is to be rehearsed.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Raises:
+        CannotRehearse: it cannot begin.
+        NoScratchDatabase: there is nothing to run it on.
+        ScratchLeftBehind: a database could not be dropped.
+    """
+    refuse_without_app(runtime)
+    outcome = Outcome(progress)
+    with (
+        ending_in_order(),
+        scratch_databases(request.database, binds_of(runtime), keep=request.keep) as scratch,
+    ):
+        follow(message(runtime, request, chains, scratch), outcome)
+    app_dialect, failure = runtime.environment.dialect or "", outcome.failure
+    if failure is not None:
+        failure = replace(failure, remedy=remedy_for(failure, app_dialect))
+    return Rehearsal(
+        database=scratch.shown,
+        dialect=scratch.dialect,
+        app_dialect=app_dialect,
+        steps=tuple(outcome.steps),
+        failure=failure,
+        differences=outcome.differences,
+        not_compared=outcome.not_compared,
+        stranded=outcome.stranded,
+        start=request.start,
+        kept=scratch.masked_urls if request.keep else (),
+    )

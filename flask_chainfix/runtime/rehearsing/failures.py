@@ -1,0 +1,128 @@
+"""In the rehearsing process: an exception in terms that help the user."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import alembic.operations
+from sqlalchemy.exc import StatementError
+
+from flask_chainfix.model import FailureKind
+from flask_chainfix.runtime.messages import masked, said
+from flask_chainfix.runtime.rehearsing.blame import causes, kind_of
+from flask_chainfix.runtime.rehearsing.engines import ForeignConnection
+
+_OPERATIONS = os.path.dirname(alembic.operations.__file__)
+_SQL_LENGTH = 60
+
+
+@dataclass
+class Scene:
+    """What is going on at the moment, for whoever has to describe a failure.
+
+    Attributes:
+        dialect: of the scratch databases.
+        migrations: the files of the chain.
+        env_py: the environment's own.
+        doing: what kind of failure it is when no migration is to blame.
+        remedy: what to do about that one.
+        passwords: what must not be shown.
+        step: the revision, direction, round and bind that run; ``None`` in between.
+    """
+
+    dialect: str
+    migrations: Collection[str]
+    env_py: str
+    doing: FailureKind = FailureKind.ENVIRONMENT
+    remedy: str = ""
+    passwords: set[str] = field(default_factory=set)
+    step: tuple[str, str, int, str] | None = None
+
+
+def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
+    """The fields of a ``RehearsalFailure``, as JSON values."""
+    revision, direction, round_, bind = scene.step or (None, "", 0, "")
+    kind = kind_of(error, direction, round_, scene.dialect)
+    if scene.step is None and kind not in (FailureKind.CONNECTION, FailureKind.DRIVER):
+        kind = scene.doing
+    innermost, frames = _frames(error, scene)
+    place = _place(frames, scene)
+    return {
+        "kind": kind.value,
+        "message": masked(_message(error), scene.passwords),
+        "revision": revision,
+        "direction": direction,
+        "round": round_,
+        "bind": bind,
+        "path": place[0] if place else None,
+        "line": place[1] if place else None,
+        "remedy": scene.remedy,
+        "operation": masked(_operation(innermost, frames, scene), scene.passwords),
+    }
+
+
+def _message(error: BaseException) -> str:
+    for each in causes(error):
+        if isinstance(each, ForeignConnection):
+            return f"this wants to connect to {each}, which is not the scratch database"
+    return said(error)
+
+
+_Frames = Sequence[traceback.FrameSummary]
+
+
+def _frames(error: BaseException, scene: Scene) -> tuple[BaseException, _Frames]:
+    """The traceback that leads into a migration, of the exception or of one behind it."""
+    found: list[tuple[BaseException, _Frames]] = []
+    for each in causes(error):
+        frames = list(traceback.extract_tb(each.__traceback__))
+        if isinstance(each, SyntaxError) and each.filename:
+            frames.append(traceback.FrameSummary(each.filename, each.lineno or 1, ""))
+        found.append((each, frames))
+    inside = [(each, frames) for each, frames in found if _last(frames, scene.migrations)]
+    return (inside or found)[-1] if inside else found[0]
+
+
+def _last(frames: _Frames, files: Collection[str]) -> int:
+    """1-based place of the last frame in one of the files; 0 where there is none."""
+    places = [number for number, frame in enumerate(frames, 1) if frame.filename in files]
+    return places[-1] if places else 0
+
+
+def _place(frames: _Frames, scene: Scene) -> tuple[str, int] | None:
+    here = str(Path.cwd())
+    own = [
+        frame.filename
+        for frame in frames
+        if frame.filename.startswith(here) and "site-packages" not in frame.filename
+    ]
+    for files in (scene.migrations, (scene.env_py,), own):
+        number = _last(frames, files)
+        if number:
+            frame = frames[number - 1]
+            return frame.filename, frame.lineno or 1
+    return None
+
+
+def _operation(error: BaseException, frames: _Frames, scene: Scene) -> str:
+    """The operation that the migration has called, or the beginning of its SQL."""
+    number = _last(frames, scene.migrations)
+    if number:
+        for frame in frames[number:]:
+            if os.path.dirname(frame.filename) == _OPERATIONS and frame.name != "<lambda>":
+                name = frame.name
+                return f"op.{name}" if name == "batch_alter_table" else f"op.{_plain(name)}"
+    if isinstance(error, StatementError) and error.statement:
+        sql = " ".join(error.statement.split())
+        return sql if len(sql) <= _SQL_LENGTH else f"{sql[: _SQL_LENGTH - 1]}…"
+    return ""
+
+
+def _plain(name: str) -> str:
+    """What ``batch_op`` calls by the shorter name."""
+    return name.removeprefix("batch_")

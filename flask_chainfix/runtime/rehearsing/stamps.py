@@ -1,0 +1,39 @@
+"""In the rehearsing process: a stamp of the old chain with which the new one cannot go on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from alembic.script import ScriptDirectory
+
+
+def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collection[str]) -> str:
+    """Say where the stamp has to be moved.
+
+    Args:
+        script: the new chain.
+        stamps: the revisions that ``alembic_version`` holds.
+        ran: the revisions that have run in this database.
+    """
+    parents = {found.revision: set(found._all_down_revisions) for found in script.walk_revisions()}
+    known = [stamp for stamp in stamps if stamp in parents]
+    unknown = sorted(set(stamps).difference(parents))
+    if unknown:
+        names = ", ".join(unknown)
+        return f"the new chain has no {names}: find out what has become of it, then move the stamp"
+    below = {stamp: _ancestors(stamp, parents) for stamp in known}
+    tops = sorted(stamp for stamp in known if not any(stamp in below[other] for other in known))
+    advice = f"move the stamp with `{{alembic}} stamp --purge {' '.join(tops)}`"
+    missing = sorted(set().union(*(below[top] for top in tops)).difference(ran))
+    if missing:
+        advice += f", once {', '.join(missing)} have been applied by hand: they never ran there"
+    return advice
+
+
+def _ancestors(revision: str, parents: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = set(parents[revision])
+    while waiting:
+        found |= waiting
+        waiting = {name for each in waiting for name in parents.get(each, ())} - found
+    return found

@@ -1,0 +1,139 @@
+"""Migration environments that can really run, for the tests of rehearsals."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from textwrap import dedent, indent
+
+from tests.conftest import SAMPLE_APP
+
+# What `alembic init` makes, shortened.
+PLAIN_ENV = """\
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+{models}
+
+def run():
+    section = context.config.get_section(context.config.config_ini_section) or {{}}
+    engine = engine_from_config(section, prefix="sqlalchemy.", poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=target_metadata)
+        with context.begin_transaction():
+            context.run_migrations()
+
+run()
+"""
+MODELS = """\
+from sqlalchemy import Column, Integer, MetaData, String, Table
+target_metadata = MetaData()
+for name in "abc":
+    Table(name, target_metadata, Column("id", Integer, primary_key=True))
+"""
+APP = """\
+from flask import Flask
+from flask_chainfix import ChainFix
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+db = SQLAlchemy()
+
+class A(db.Model):
+    __tablename__ = "a"
+    id = db.Column(db.Integer, primary_key=True)
+
+class B(db.Model):
+    __tablename__ = "b"
+    id = db.Column(db.Integer, primary_key=True)
+
+class C(db.Model):
+    __tablename__ = "c"
+    id = db.Column(db.Integer, primary_key=True)
+
+def create_app():
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = {uri!r}
+    app.config["SQLALCHEMY_BINDS"] = {binds!r}
+    db.init_app(app)
+    Migrate(app, db)
+    ChainFix(app)
+    {more}
+    return app
+"""
+_MIGRATION = '''\
+"""add {revision}"""
+from alembic import op
+import sqlalchemy as sa
+
+revision = {revision!r}
+down_revision = {parents!r}
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+{up}
+
+
+def downgrade():
+{down}
+'''
+
+
+def create(table: str) -> str:
+    return f"op.create_table({table!r}, sa.Column('id', sa.Integer(), primary_key=True))"
+
+
+def drop(table: str) -> str:
+    return f"op.drop_table({table!r})"
+
+
+def add(
+    project: Path, spec: str, up: str | None = None, down: str | None = None, before: str = ""
+) -> Path:
+    """Write a migration: ``add(project, "b <- a", "op.execute(…)")``; else it makes table ``b``."""
+    revision, _, parents = (part.strip() for part in spec.partition("<-"))
+    names = tuple(parents.replace(",", " ").split())
+    text = _MIGRATION.format(
+        revision=revision,
+        parents=(names[0] if names else None) if len(names) < 2 else names,
+        up=indent(dedent(create(revision) if up is None else up), "    "),
+        down=indent(dedent(drop(revision) if down is None else down), "    "),
+    )
+    path = project / "migrations/versions" / f"{revision}_add.py"
+    path.write_text(text.replace("\n\ndef upgrade", f"\n{before}\n\ndef upgrade", 1))
+    return path
+
+
+def line_of(path: Path, code: str) -> int:
+    """The 1-based line of a file that holds this code."""
+    (line,) = (
+        number for number, text in enumerate(path.read_text().splitlines(), 1) if code in text
+    )
+    return line
+
+
+def plain(project: Path, *specs: str, models: str = MODELS) -> Path:
+    """A plain Alembic environment in ``migrations``; each revision makes a table of its name."""
+    versions = project / "migrations/versions"
+    versions.mkdir(parents=True)
+    (project / "migrations/env.py").write_text(PLAIN_ENV.format(models=models))
+    shutil.copy(SAMPLE_APP / "migrations/script.py.mako", project / "migrations")
+    for spec in specs:
+        add(project, spec)
+    return project
+
+
+def with_app(
+    project: Path,
+    *specs: str,
+    uri: str = "sqlite:///own.db",
+    binds: dict[str, str] | None = None,
+    more: str = "",
+) -> Path:
+    """A Flask app in ``panel.py`` with Flask-Migrate's own ``env.py``."""
+    plain(project, *specs)
+    for name in ("env.py", "alembic.ini"):
+        shutil.copy(SAMPLE_APP / "migrations" / name, project / "migrations")
+    (project / "panel.py").write_text(APP.format(uri=uri, binds=binds or {}, more=more))
+    return project

@@ -1,0 +1,490 @@
+"""What a migration does to the schema, read from Python source that is never run."""
+
+from __future__ import annotations
+
+import ast
+from inspect import signature
+
+import pytest
+from alembic.operations import BatchOperations, Operations
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_chainfix.footprint import operations, read_footprint
+from tests.footprints import doubts, effects, footprint, line
+
+# --- Alembic's operations ------------------------------------------------------------------------
+
+OPERATIONS = {
+    "op.create_table('t', sa.Column('id', sa.Integer()), sa.Column('n', sa.String(5)))": [
+        "+ table t",
+        "+ column t.id",
+        "+ column t.n",
+    ],
+    "op.create_table('t', sa.Column('id'), schema='s', if_not_exists=True)": [
+        "+ table s.t?",
+        "+ column s.t.id?",
+    ],
+    "op.create_table('t', sa.Column('u', sa.ForeignKey('user.id')))": [
+        "· table user",
+        "· column user.id",
+        "+ table t",
+        "+ column t.u",
+    ],
+    "op.create_table('t', sa.Column('up', sa.ForeignKey('t.id')), sa.Column('id'))": [
+        "+ table t",
+        "+ column t.up",
+        "+ column t.id",
+    ],
+    "op.create_table('t', sa.ForeignKeyConstraint(['a', 'b'], ['s.m.a', 's.m.b'], name='fk'))": [
+        "· table s.m",
+        "· column s.m.a",
+        "· column s.m.b",
+        "+ table t",
+        "+ constraint t.fk",
+    ],
+    "op.create_table('t', sa.UniqueConstraint('a', name=op.f('uq')))": [
+        "+ table t",
+        "+ constraint t.uq",
+    ],
+    "op.create_table(table_name='t')": ["+ table t"],
+    "op.create_table('t', sa.Column('s', sa.Enum('a', name='st')))": [
+        "+ table t",
+        "+ column t.s",
+        "+ type st?",
+    ],
+    "op.create_table('t', sa.Column('s', postgresql.ENUM(name='st', create_type=False)))": [
+        "+ table t",
+        "+ column t.s",
+        "· type st?",
+    ],
+    "op.create_table('t', sa.Column('s', sa.ARRAY(sa.Enum('a', name='st'))))": [
+        "+ table t",
+        "+ column t.s",
+        "+ type st?",
+    ],
+    "op.drop_table('t')": ["- table t"],
+    "op.drop_table('t', schema='s', if_exists=True)": ["- table s.t?"],
+    "op.rename_table('t', 'u')": ["- table t = u", "+ table u = t"],
+    "op.rename_table('t', 'u', schema='s')": ["- table s.t = s.u", "+ table s.u = s.t"],
+    "op.add_column('t', sa.Column('c', sa.Integer()))": ["· table t", "+ column t.c"],
+    "op.add_column('t', sa.Column('c', sa.ForeignKey('u.id')), schema='s')": [
+        "· table s.t",
+        "· table u",
+        "· column u.id",
+        "+ column s.t.c",
+    ],
+    "op.add_column('t', sa.Column('c', sa.Enum('a', name='st')))": [
+        "· table t",
+        "· type st?",
+        "+ column t.c",
+    ],
+    "op.drop_column('t', 'c')": ["· table t", "- column t.c"],
+    "op.drop_column(table_name='t', column_name='c')": ["· table t", "- column t.c"],
+    "op.alter_column('t', 'c', nullable=False)": ["· table t", "· column t.c"],
+    "op.alter_column('t', 'c', new_column_name='d')": [
+        "· table t",
+        "- column t.c = t.d",
+        "+ column t.d = t.c",
+    ],
+    "op.create_index('ix', 't', ['a', sa.text('lower(b)')])": [
+        "· table t",
+        "· column t.a",
+        "+ index t.ix",
+    ],
+    "op.create_index(op.f('ix'), table_name='t', columns=['a'], unique=True)": [
+        "· table t",
+        "· column t.a",
+        "+ index t.ix",
+    ],
+    "op.drop_index('ix')": ["- index ix"],
+    "op.drop_index('ix', table_name='t')": ["· table t", "- index t.ix"],
+    "op.create_foreign_key('fk', 't', 'u', ['a'], ['id'], referent_schema='s')": [
+        "· table t",
+        "· column t.a",
+        "· table s.u",
+        "· column s.u.id",
+        "+ constraint t.fk",
+    ],
+    "op.create_foreign_key(None, 't', 'u', ['a'], ['id'])": [
+        "· table t",
+        "· column t.a",
+        "· table u",
+        "· column u.id",
+    ],
+    "op.create_unique_constraint('uq', 't', ['a'])": [
+        "· table t",
+        "· column t.a",
+        "+ constraint t.uq",
+    ],
+    "op.create_primary_key('pk', 't', ['a'])": ["· table t", "· column t.a", "+ constraint t.pk"],
+    "op.create_check_constraint('ck', 't', 'a > 0')": ["· table t", "+ constraint t.ck"],
+    "op.create_exclude_constraint('ex', 't', ('a', '='))": ["· table t", "+ constraint t.ex"],
+    "op.drop_constraint('uq', 't', type_='unique')": ["· table t", "- constraint t.uq"],
+    "op.create_table_comment('t', 'hello')": ["· table t"],
+    "op.drop_table_comment('t')": ["· table t"],
+    "op.bulk_insert(sa.table('t', sa.column('a')), [{'a': 1}, {'b': 2}])": [
+        "· table t",
+        "· column t.a",
+        "· column t.b",
+    ],
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), OPERATIONS.items(), ids=OPERATIONS.keys())
+def test_operations(body: str, expected: list[str]) -> None:
+    assert effects(body) == expected
+
+
+def test_the_whole_of_alembics_operation_api_is_known() -> None:
+    offered = {name for name in dir(Operations) if not name.startswith("_")}
+    not_about_the_schema = {
+        "context",
+        "create_module_class_proxy",
+        "get_context",
+        "implementation_for",
+        "impl",
+        "invoke",
+        "migration_context",
+        "register_operation",
+        "run_async",
+    }
+    known = set(operations.KNOWN)
+    assert offered - not_about_the_schema <= known
+    assert set(BATCH) <= {name for name in dir(BatchOperations) if not name.startswith("_")} | {""}
+
+
+@pytest.mark.parametrize("name", sorted(set(operations.KNOWN) & set(dir(Operations))))
+def test_parameters_have_alembics_names_and_order(name: str) -> None:
+    if name == "f":
+        return  # Alembic's own has a name that nobody writes
+    theirs = list(signature(getattr(Operations, name)).parameters)[1:]
+    ours = operations.KNOWN[name].parameters
+    assert list(ours) == theirs[: len(ours)]
+
+
+BATCH = {
+    "add_column": ("b.add_column(sa.Column('c'))", "+ column s.t.c"),
+    "drop_column": ("b.drop_column('c')", "- column s.t.c"),
+    "alter_column": ("b.alter_column('c', nullable=True)", "· column s.t.c"),
+    "create_index": ("b.create_index('ix', ['c'])", "+ index s.t.ix"),
+    "drop_index": ("b.drop_index(b.f('ix'))", "- index s.t.ix"),
+    "create_unique_constraint": ("b.create_unique_constraint('u', ['c'])", "+ constraint s.t.u"),
+    "create_primary_key": ("b.create_primary_key('p', ['c'])", "+ constraint s.t.p"),
+    "create_check_constraint": ("b.create_check_constraint('k', 'c > 0')", "+ constraint s.t.k"),
+    "create_foreign_key": (
+        "b.create_foreign_key('f', 'u', ['c'], ['id'])",
+        "+ constraint s.t.f",
+    ),
+    "drop_constraint": ("b.drop_constraint('k', type_='check')", "- constraint s.t.k"),
+}
+
+
+@pytest.mark.parametrize("name", BATCH)
+def test_batch_operations_are_about_the_table_of_the_batch(name: str) -> None:
+    call, expected = BATCH[name]
+    found = effects(f"with op.batch_alter_table('t', schema='s') as b:\n    {call}")
+    assert found[0] == "· table s.t"
+    assert found[-1] == expected
+
+
+# --- Python around them --------------------------------------------------------------------------
+
+FOLLOWED = {
+    "a constant of the module": ("op.drop_table(NAME)", "NAME = 'a'", ["- table a"]),
+    "an f-string of constants": ("op.drop_table(f'{P}_x{1}')", "P = 'a'", ["- table a_x1"]),
+    "a formatted string": ("op.drop_table('%s_%d' % ('a', 1))", "", ["- table a_1"]),
+    "str.format": ("op.drop_table('{}_{x}'.format('a', x='b'))", "", ["- table a_b"]),
+    "a sum": ("x = 'a'\nx += '_b'\nop.drop_table(x)", "", ["- table a_b"]),
+    "a loop": ("for t in ('a', 'b'):\n    op.drop_table(t)", "", ["- table a", "- table b"]),
+    "a loop over pairs": (
+        "for t, c in [('a', 'x'), ('b', 'y')]:\n    op.drop_column(t, c)",
+        "",
+        ["· table a", "- column a.x", "· table b", "- column b.y"],
+    ),
+    "a loop over a dictionary": (
+        "for t, cs in D.items():\n    for c in cs:\n        op.drop_column(t, c)",
+        "D = {'a': ['x', 'y']}",
+        ["· table a", "- column a.x", "- column a.y"],
+    ),
+    "enumerate, zip, range, sorted": (
+        "for i, t in enumerate(sorted(['b', 'a'])):\n    op.drop_table(f'{t}{i}')\n"
+        "for i, t in zip(range(2), 'xy'):\n    op.drop_table(f'{t}{i}')",
+        "",
+        ["- table a0", "- table b1", "- table x0", "- table y1"],
+    ),
+    "a comprehension": (
+        "[op.drop_table(t) for t in ('a', 'b')]",
+        "",
+        ["- table a", "- table b"],
+    ),
+    "map": ("list(map(lambda t: op.drop_table(t), ['a']))", "", ["- table a"]),
+    "a helper function": (
+        "drop('a')\ndrop(table='b')",
+        "def drop(table, suffix='_x'):\n    op.drop_table(table + suffix)",
+        ["- table a_x", "- table b_x"],
+    ),
+    "a helper's result": (
+        "op.create_table('t', *columns())",
+        "def columns():\n    return [sa.Column('a'), sa.Column('b')]",
+        ["+ table t", "+ column t.a", "+ column t.b"],
+    ),
+    "a function in the function": (
+        "p = 'a'\ndef drop(t):\n    op.drop_table(p + t)\ndrop('b')",
+        "",
+        ["- table ab"],
+    ),
+    "a list that grows": (
+        "cs = []\ncs.append(sa.Column('a'))\ncs.extend([sa.Column('b')])\n"
+        "op.create_table('t', *cs)",
+        "",
+        ["+ table t", "+ column t.a", "+ column t.b"],
+    ),
+    "another name for op": (
+        "migration.drop_table('a')\no.drop_table('b')\nalembic.op.drop_table('c')",
+        "import alembic\nimport alembic.op as o\nfrom alembic import op as migration",
+        ["- table a", "- table b", "- table c"],
+    ),
+    "op as an argument": (
+        "run(op)",
+        "def run(operations):\n    operations.drop_table('a')",
+        ["- table a"],
+    ),
+    "getattr with a name": ("getattr(op, 'drop_' + 'table')('a')", "", ["- table a"]),
+    "a column of another module's type": (
+        "op.add_column('t', sa.Column('c', types.GUID(), default=make()))",
+        "from app import types\nfrom app.defaults import make",
+        ["· table t", "+ column t.c"],
+    ),
+    "Flask-SQLAlchemy's words": (
+        "op.create_table('t', db.Column('c', db.Integer, db.ForeignKey('u.id')))",
+        "from app import db",
+        ["· table u", "· column u.id", "+ table t", "+ column t.c"],
+    ),
+    "a walrus": ("if (t := 'a'):\n    op.drop_table(t)", "", ["- table a"]),
+    "a constant condition": ("if 0:\n    op.drop_table('a')\nelse:\n    pass", "", []),
+    "autocommit": (
+        "with op.get_context().autocommit_block():\n    op.drop_table('a')",
+        "",
+        ["- table a"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_python_is_followed(name: str) -> None:
+    body, module, expected = FOLLOWED[name]
+    assert effects(body, module) == expected
+
+
+CONDITIONAL = {
+    "a condition": "if op.get_bind().dialect.name == 'sqlite':\n    op.drop_table('a')",
+    "its other side": "if x():\n    pass\nelse:\n    op.drop_table('a')",
+    "a way out before it": "if context.is_offline_mode():\n    return\nop.drop_table('a')",
+    "an attempt": "try:\n    op.drop_table('a')\nexcept Exception:\n    pass",
+    "a loop over what is found": "for t in range(n):\n    op.drop_table('a')",
+    "a while loop": "while n:\n    op.drop_table('a')",
+    "a match": "match n:\n    case 1:\n        op.drop_table('a')",
+    "a choice in an expression": "op.drop_table('a') if n else None",
+    "a short circuit": "n and op.drop_table('a')",
+    "a loop left early": "for t in ('b', 'a'):\n    if n:\n        break\n    op.drop_table('a')",
+}
+_N = "n = sorted\ndef x():\n    return n"
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_what_may_not_happen_is_uncertain(name: str) -> None:
+    assert effects(CONDITIONAL[name], _N) == ["- table a?"]
+
+
+def test_a_migration_that_raises_has_not_run() -> None:
+    assert effects("if n:\n    raise SystemExit\nop.drop_table('a')", _N) == ["- table a"]
+
+
+def test_a_name_that_depends_on_a_condition_is_not_known() -> None:
+    assert doubts("if n:\n    t = 'a'\nelse:\n    t = 'b'\nop.drop_table(t)", _N) == ["+·-"]
+    assert effects("if n:\n    t = 'a'\nelse:\n    t = 'a'\nop.drop_table(t)", _N) == ["- table a"]
+
+
+# --- Data migrations and SQL ---------------------------------------------------------------------
+
+USERS = "users = sa.table('users', sa.column('id'), sa.column('name'))"
+DATA = {
+    "op.execute(users.update().where(users.c.id == 1).values(name='x'))": [
+        "· table users",
+        "· column users.id",
+    ],
+    "op.get_bind().execute(sa.select(users.c['name']))": ["· column users.name"],
+    "c = op.get_bind()\nc.execute(users.delete())": ["· table users"],
+    "c = op.get_bind()\nq = users.insert().values(id=1)\nc.execute(q)": ["· table users"],
+    "s = sa.orm.Session(bind=op.get_bind())\ns.query(Thing).filter(Thing.id == 1).delete()": [
+        "· table things"
+    ],
+    "s = sa.orm.Session(bind=op.get_bind())\ns.add(Thing(id=1))\ns.commit()": ["· table things"],
+    "t = sa.Table('r', sa.MetaData(), autoload_with=op.get_bind())\nop.execute(t.delete())": [
+        "· table r",
+        "· table r",
+    ],
+    "t = sa.Table('r', sa.MetaData(), sa.Column('a'))\nt.create(op.get_bind())": [
+        "+ table r",
+        "+ column r.a",
+    ],
+    "t = sa.Table('r', sa.MetaData())\nt.drop(op.get_bind(), checkfirst=True)": ["- table r?"],
+    "postgresql.ENUM('a', name='st').create(op.get_bind(), checkfirst=True)": ["+ type st?"],
+    "sa.Enum(name='st').drop(op.get_bind())": ["- type st?"],
+    "op.execute('UPDATE users SET name = 1')": ["· table users", "· column users.name"],
+    "op.execute(sa.text('DROP TABLE users'))": ["- table users"],
+    "op.get_bind().execute(sa.text('DROP TABLE users').bindparams(x=1))": ["- table users"],
+    "context.execute('DROP TABLE users')": ["- table users"],
+    "op.execute('DROP TABLE %s' % 'users')": ["- table users"],
+    "op.execute(SQL)": ["- table users"],
+    "if n:\n    op.execute('DROP TABLE users')": ["- table users?"],
+}
+_MODELS = (
+    f"{USERS}\nSQL = 'DROP TABLE users'\nn = sorted\n"
+    "class Thing(sa.orm.declarative_base()):\n    __tablename__ = 'things'\n    id = sa.Column()"
+)
+
+
+@pytest.mark.parametrize(("body", "expected"), DATA.items(), ids=DATA.keys())
+def test_data_migrations(body: str, expected: list[str]) -> None:
+    assert effects(body, _MODELS) == expected
+
+
+# --- What cannot be known ------------------------------------------------------------------------
+
+OPAQUE = {
+    "a computed table": ("op.create_table(input())", ["+·-"]),
+    "a computed column": ("op.add_column('t', make())", ["+·-", "+ t"]),
+    "computed columns": ("op.create_table('t', *make())", ["+·-", "+ t"]),
+    "a computed column name": ("op.drop_column('t', str(n))", ["- t"]),
+    "a computed new name": ("op.alter_column('t', 'c', new_column_name=str(n))", ["+·- t"]),
+    "computed SQL": ("op.execute(str(n))", ["+·-"]),
+    "SQL with a known beginning": ("op.execute(f'UPDATE {n} SET x = 1')", ["·"]),
+    "SQL that creates": ("op.execute('CREATE TABLE ' + str(n))", ["+·"]),
+    "SQL that drops": ("op.execute('DROP TABLE {}'.format(n))", ["-"]),
+    "SQL that alters": ("op.execute('ALTER TABLE %s DROP x' % n)", ["+·-"]),
+    "an operation of a plugin": ("op.create_view('v')", ["+·-"]),
+    "a helper from elsewhere": ("make()", ["+·-"]),
+    "the connection handed over": ("Job(op.get_bind())", ["+·-"]),
+    "op handed over": ("print(op)", ["+·-"]),
+    "an object from elsewhere": ("Job().run()", ["+·-"]),
+    "exec": ("exec('x = 1')", ["+·-"]),
+    "globals": ("globals()['f']()", ["+·-", "+·-"]),
+    "create_all": ("sa.MetaData().create_all(op.get_bind())", ["+"]),
+    "drop_all": ("sa.MetaData().drop_all(op.get_bind())", ["-"]),
+    "a name from a star import": ("helper()", ["+·-"]),
+    "a computed foreign key": ("op.create_table('t', sa.Column('c', sa.ForeignKey(n)))", ["·"]),
+}
+
+
+@pytest.mark.parametrize("name", OPAQUE)
+def test_what_cannot_be_known_is_said(name: str) -> None:
+    body, expected = OPAQUE[name]
+    module = "from app.jobs import *\nfrom app.jobs import Job, make\nn = len"
+    assert doubts(body, module) == expected
+
+
+def test_an_unknown_name_hides_nothing_else() -> None:
+    found = footprint("op.drop_table(str(n))\nop.drop_table('a')", "n = len")
+    assert [line(effect) for effect in found.effects] == ["- table a"]
+    assert len(found.opaque) == 1
+
+
+HARMLESS = {
+    "logging": "import logging\nlogging.getLogger('x').info('hello %s', 1)",
+    "time": "import datetime\nx = datetime.datetime.utcnow()",
+    "printing": "print('hello')",
+    "looking": "sa.inspect(op.get_bind()).get_columns('t')",
+    "rows": "for row in op.get_bind().execute(sa.select(sa.func.now())):\n    print(row.id)",
+    "a docstring": "'''does nothing'''",
+    "nothing": "pass",
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_changes_no_schema_is_no_doubt(name: str) -> None:
+    assert effects(HARMLESS[name]) == []
+
+
+# --- Whole files ---------------------------------------------------------------------------------
+
+
+def test_every_bind_of_a_multi_database_migration_is_read() -> None:
+    source = b"""
+from alembic import op
+def upgrade(engine_name):
+    globals()["upgrade_%s" % engine_name]()
+def upgrade_():
+    op.drop_table('a')
+def upgrade_logs():
+    op.drop_table('a')
+"""
+    found = read_footprint(source)
+    assert [line(effect) for effect in found.effects] == ["- table a", "- table logs:a"]
+    assert not found.opaque
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"def upgrade(:",
+        b"\xff\xfe",
+        b"x = 1\0",
+        b"from app import upgrade",
+        b"upgrade = print",
+        b"def upgrade():\n    f()\ndef f():\n    f()\n",
+        b"from alembic import op\ndef upgrade():\n"
+        + b"    op.drop_table("
+        + b"(" * 150
+        + b")" * 151,
+        b"def upgrade():\n    for a in range(10000):\n        for b in range(10000):\n"
+        b"            str(a)\n",
+        b"def upgrade():\n    x = " + b"+".join([b"1"] * 5000),
+    ],
+)
+def test_what_cannot_be_followed_is_all_opaque(source: bytes) -> None:
+    found = read_footprint(source)
+    assert any(len(doubt.actions) == 3 and doubt.table is None for doubt in found.opaque)
+
+
+def test_the_lines_are_those_of_the_operations() -> None:
+    found = footprint("op.drop_table(\n    'a'\n)\nop.drop_table('b')")
+    first, second = (effect.line for effect in found.effects)
+    assert second - first == 3
+
+
+def test_downgrades_are_read_on_request() -> None:
+    up, down = b"def upgrade():\n    pass\n", b"def downgrade():\n    op.drop_table('a')\n"
+    source = b"from alembic import op\n" + up + down
+    found = read_footprint(source, direction="downgrade")
+    assert [line(effect) for effect in found.effects] == ["- table a"]
+
+
+_STATEMENTS = st.sampled_from(
+    [case[0] for case in FOLLOWED.values()]
+    + [case[0] for case in OPAQUE.values()]
+    + [*CONDITIONAL.values(), *HARMLESS.values(), *OPERATIONS, *DATA]
+)
+
+
+@given(st.lists(_STATEMENTS, max_size=6), st.sampled_from(["if n:", "for i in n:", "try:", ""]))
+def test_any_mixture_is_read_without_an_error(bodies: list[str], block: str) -> None:
+    body = "\n".join(bodies) or "pass"
+    if block:
+        body = f"{block}\n" + "\n".join(f"    {text}" for text in body.splitlines())
+        body += "\nfinally:\n    pass" if block == "try:" else ""
+    footprint(body, _MODELS)
+
+
+@given(st.text(alphabet="op.drtable_('a', b)[]{}:=\n\t #\"f%+lambdforinwheys", max_size=120))
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    read_footprint(f"from alembic import op\ndef upgrade():\n    {text}".encode())
+
+
+def test_nothing_is_imported_or_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    mark = tmp_path_factory.mktemp("run") / "mark"
+    source = f"open({str(mark)!r}, 'w')\ndef upgrade():\n    open({str(mark)!r}, 'w')\n"
+    ast.parse(source)
+    read_footprint(source.encode())
+    assert not mark.exists()

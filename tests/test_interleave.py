@@ -1,0 +1,197 @@
+"""Orders that run: found whenever there is one, with the fewest files, and refused otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.model import Settings, Wishes
+from flask_chainfix.rules import Family, diagnose
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import make_plan
+from tests.schema_oracle import absent_at_first, fewest_files, runs, schemas, written
+from tests.strategies_oracle import parents_of, revisions
+from tests.support import Rev, chain, foreseen, links, rev
+
+
+def doing(branches: Sequence[Rev], deeds: dict[str, tuple[tuple[str, str, str], ...]]) -> list[Rev]:
+    """The same revisions with what they are to do."""
+    return [rev.doing(*written(deeds[rev.revision])) for rev in branches]
+
+
+@settings(max_examples=600)
+@given(st.data(), revisions(most=6, merges=False))
+def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[Rev, ...]) -> None:
+    deeds = data.draw(schemas(branches))
+    parents = parents_of(branches)
+    heads = set(parents) - {name for named in parents.values() for name in named}
+    assume(len(heads) > 1)
+    fewest = fewest_files(parents, deeds)
+    snapshot = chain(*doing(branches, deeds))
+    try:
+        plan = make_plan(snapshot, Wishes())
+    except CannotPlan:
+        assert fewest is None
+        return
+    after = foreseen(snapshot, plan)
+    faults = [found for found in diagnose(after, Family.SCHEMA) if found.code in ("FC201", "FC203")]
+    if fewest is None:
+        assert faults
+    else:
+        assert runs(plan.order, deeds, absent_at_first(parents, deeds)), plan.order
+        assert len(plan.relinks) == fewest
+        assert not faults
+
+
+# --- Literal chains ------------------------------------------------------------------------------
+
+CREATE_T, USE_T, DROP_T = (("create", "t", ""),), (("use", "t", ""),), (("drop", "t", ""),)
+
+
+def snapshot_of(*specs: str, **deeds: tuple[tuple[str, str, str], ...]) -> Snapshot:
+    """A chain whose revisions do just this; each is a day younger than the one before it."""
+    return chain(
+        *(
+            rev(spec, date=f"2024-01-{day:02}").doing(*written(deeds.get(spec.split()[0], ())))
+            for day, spec in enumerate(specs, 1)
+        )
+    )
+
+
+def test_creators_come_before_users_whatever_the_dates_say() -> None:
+    snapshot = snapshot_of("u", "c", "c2 <- c", u=USE_T, c2=CREATE_T)
+    assert make_plan(snapshot, Wishes()).order == ("c", "c2", "u")
+
+
+def test_users_come_before_droppers() -> None:
+    snapshot = snapshot_of("a", "d <- a", "u <- a", a=CREATE_T, d=DROP_T, u=USE_T)
+    assert make_plan(snapshot, Wishes()).order == ("a", "u", "d")
+
+
+def test_users_of_the_old_name_come_before_the_renamer() -> None:
+    renaming = ("op.rename_table('t', 'v')",)
+    using = ("op.add_column('v', sa.Column('c', sa.Integer()))",)
+    snapshot = chain(
+        rev("a").doing(*written(CREATE_T)),
+        rev("n <- a", date="2024-01-02").doing(*renaming),
+        rev("o <- a", date="2024-01-03").doing(*written(USE_T)),
+        rev("v <- a", date="2024-01-01").doing(*using),
+    )
+    order = make_plan(snapshot, Wishes()).order
+    assert order.index("o") < order.index("n") < order.index("v")
+
+
+def test_branches_stay_whole_where_they_can() -> None:
+    snapshot = snapshot_of("a", "x1 <- a", "y1 <- a", "x2 <- x1", "y2 <- y1", a=CREATE_T, y2=USE_T)
+    assert make_plan(snapshot, Wishes()).order == ("a", "x1", "x2", "y1", "y2")
+
+
+def test_branches_interleave_where_they_must() -> None:
+    # x2 uses what y1 makes, and y2 uses what x1 makes and x3 drops.
+    snapshot = snapshot_of(
+        "a",
+        "x1 <- a",
+        "x2 <- x1",
+        "x3 <- x2",
+        "y1 <- a",
+        "y2 <- y1",
+        x1=(("create", "u", ""),),
+        x2=USE_T,
+        x3=(("drop", "u", ""),),
+        y1=CREATE_T,
+        y2=(("use", "u", ""),),
+    )
+    plan = make_plan(snapshot, Wishes())
+    order = plan.order
+    assert order.index("y1") < order.index("x2")
+    assert order.index("x1") < order.index("y2") < order.index("x3")
+    assert len(plan.relinks) == 2
+
+
+def test_the_reason_names_the_table_and_both_lines() -> None:
+    snapshot = snapshot_of("a", "b", a=CREATE_T, b=USE_T)
+    (relink,) = make_plan(snapshot, Wishes()).relinks
+    assert relink.why[0].kind == "schema"
+    assert relink.why[0].detail == (
+        "b uses table t (b_add_b.py:20), which a creates (a_add_a.py:20)"
+    )
+
+
+def test_a_table_may_have_several_lives() -> None:
+    snapshot = snapshot_of("a", "b <- a", "x", a=CREATE_T, b=DROP_T, x=CREATE_T)
+    assert make_plan(snapshot, Wishes()).order == ("a", "b", "x")
+
+
+@pytest.mark.parametrize(
+    ("specs", "deeds", "named"),
+    [
+        (("a", "b"), {"a": CREATE_T, "b": CREATE_T}, "table t is created by a and by b"),
+        (("a", "b", "c"), {"b": DROP_T, "c": DROP_T}, "table t is dropped by b and by c"),
+        (
+            ("a", "x <- a", "y <- a"),
+            {"x": (("create", "t", "c"),), "y": (("create", "t", "c"),)},
+            "column t.c is created by x and by y",
+        ),
+        (
+            ("a", "b <- a", "x"),
+            {"a": USE_T, "b": CREATE_T},
+            "a uses table t (a_add_a.py:20), which b creates (b_add_b.py:20)",
+        ),
+        (
+            ("a", "a2 <- a", "b", "b2 <- b"),
+            {
+                "a": USE_T,
+                "a2": (("create", "u", ""),),
+                "b": (("use", "u", ""),),
+                "b2": CREATE_T,
+            },
+            "b uses table u (b_add_b.py:20), which a2 creates (a2_add_a2.py:20)",
+        ),
+    ],
+)
+def test_what_no_order_can_run_is_refused_with_both_sides(
+    specs: tuple[str, ...], deeds: dict[str, tuple[tuple[str, str, str], ...]], named: str
+) -> None:
+    with pytest.raises(CannotPlan) as caught:
+        make_plan(snapshot_of(*specs, **deeds), Wishes())
+    assert named in caught.value.message
+    assert caught.value.remedy
+
+
+def test_a_pin_against_the_evidence_is_refused() -> None:
+    snapshot = snapshot_of("a", "b <- a", "x", b=CREATE_T, x=USE_T)
+    with pytest.raises(CannotPlan, match=r"--attach b=x contradicts .*: x uses table t"):
+        make_plan(snapshot, Wishes(attach={"b": "x", "x": "a"}))
+
+
+def test_a_root_against_the_evidence_is_refused() -> None:
+    snapshot = snapshot_of("a", "x", a=CREATE_T, x=USE_T)
+    with pytest.raises(CannotPlan, match=r"--root x .*x uses table t"):
+        make_plan(snapshot, Wishes(root="x"))
+
+
+def test_what_is_ignored_orders_nothing() -> None:
+    settings_ = Settings(ignore=frozenset({"FC201"}))
+    specs = [rev("a").doing(*written(USE_T)), rev("b <- a").doing(*written(CREATE_T)), rev("x")]
+    assert make_plan(chain(*specs, settings=settings_), Wishes()).order == ("a", "b", "x")
+
+
+def test_what_is_only_probable_gives_way() -> None:
+    maybe = ("if op.get_bind().dialect.name == 'sqlite':", f"    {written(USE_T)[0]}")
+    snapshot = chain(
+        rev("a", date="2024-01-03"),
+        rev("u", date="2024-01-01").doing(*maybe),
+        rev("c <- a", date="2024-01-02").doing(*written(CREATE_T)),
+    )
+    assert make_plan(snapshot, Wishes()).order == ("a", "c", "u")
+    against = chain(rev("u").doing(*maybe), rev("c <- u").doing(*written(CREATE_T)), rev("x"))
+    assert make_plan(against, Wishes()).order == ("u", "c", "x")
+
+
+def test_merge_attaches_a_base_where_it_finds_what_it_needs() -> None:
+    snapshot = snapshot_of("a", "x1 <- a", "x2 <- x1", "y1 <- a", "extra", y1=CREATE_T, extra=USE_T)
+    assert links(make_plan(snapshot, Wishes("merge"))) == {"extra": ("y1",)}
