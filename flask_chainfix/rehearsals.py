@@ -11,19 +11,20 @@ from flask_chainfix import store
 from flask_chainfix.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.model import Edit
 from flask_chainfix.report import Report
+from flask_chainfix.rules import cause_of
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Chains, Progress, RehearsalRequest, Runtime
 from flask_chainfix.snapshot import Snapshot
 
 
 def rehearse(
-    runtime: Runtime, checked: Report, request: RehearsalRequest, progress: Progress
+    runtime: Runtime, examined: Report, request: RehearsalRequest, progress: Progress
 ) -> Report:
     """Run the chain as it is on a scratch database.
 
     Args:
         runtime: the environment.
-        checked: what ``check`` has found.
+        examined: what is known of the chain.
         request: how the user wants it.
         progress: called with the steps done, the steps in all, and what is running.
 
@@ -33,13 +34,10 @@ def rehearse(
     Raises:
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``runtime.rehearse``.
     """
-    now = checked.before
+    now = examined.before
     assert now is not None
-    report = replace(
-        checked, command="rehearse", exit_code=0, plan=None, after=None, edits=(), obstacle=None
-    )
     old = _old_chain(runtime, now, request.start) if request.start else None
-    report = _rehearsed(runtime, report, request, Chains(now, old), progress)
+    report = _rehearsed(runtime, examined, request, Chains(now, old), progress)
     rehearsal = report.rehearsal
     assert rehearsal is not None
     if report.error is None and report.counting:
@@ -79,10 +77,11 @@ def _rehearsed(
     runtime: Runtime, report: Report, request: RehearsalRequest, chains: Chains, progress: Progress
 ) -> Report:
     rehearsal = alembic.rehearse(runtime, request, chains, progress)
-    report = replace(report, rehearsal=rehearsal)
     failure = rehearsal.failure
     if failure is None:
-        return report
+        return replace(report, rehearsal=rehearsal)
+    failure = replace(failure, cause=cause_of(chains.chain, failure))
+    report = replace(report, rehearsal=replace(rehearsal, failure=failure))
     at = f" at {failure.revision}" if failure.revision else ""
     remedy = failure.remedy.replace("{alembic}", report.tools.alembic)
     error = RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", remedy)

@@ -95,6 +95,12 @@ class Snapshot:
             self._footprints[place] = read_footprint(file.data, dialect=dialect)
         return self._footprints[place]
 
+    def footprint_down(self, file: MigrationFile) -> Footprint:
+        """What a file's ``downgrade()`` does to the schema."""
+        from flask_chainfix.footprint import read_footprint
+
+        return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
+
     def file(self, revision: str) -> MigrationFile:
         """The first file of a revision."""
         return self.files_by_revision[revision][0]

@@ -48,6 +48,15 @@ def check(runtime: Runtime, tools: Tools, *, strict: bool, schema: bool = False)
     return _planned(runtime, report, Wishes(strict=strict))
 
 
+def examine(runtime: Runtime, tools: Tools) -> Report:
+    """Find out what is wrong with the chain, for a rehearsal of it.
+
+    Raises:
+        NoMigrations: there is nothing to rehearse.
+    """
+    return _with_schema(_diagnosed(runtime, "rehearse", tools, strict=False))
+
+
 def plan_repair(runtime: Runtime, tools: Tools, wishes: Wishes) -> Report:
     """Work out a repair without changing anything.
 

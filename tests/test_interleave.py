@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.model import Settings, Wishes
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies import make_plan
-from tests.schema_oracle import absent_at_first, fewest_files, runs, schemas, written
+from tests.schema_oracle import (
+    absent_at_first,
+    fewest_files,
+    needs_only_what_is_made,
+    runs,
+    schemas,
+    written,
+)
 from tests.strategies_oracle import parents_of, revisions
-from tests.support import Rev, chain, foreseen, links, rev
+from tests.support import Rev, chain, foreseen, links, repaired, rev, write
 
 
 def doing(branches: Sequence[Rev], deeds: dict[str, tuple[tuple[str, str, str], ...]]) -> list[Rev]:
@@ -45,6 +57,68 @@ def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[
         assert runs(plan.order, deeds, absent_at_first(parents, deeds)), plan.order
         assert len(plan.relinks) == fewest
         assert not faults
+
+
+@settings(max_examples=200)
+@given(st.data(), revisions(most=6, merges=False))
+def test_a_planned_chain_never_fails_for_a_reason_of_order(
+    data: st.DataObject, branches: tuple[Rev, ...]
+) -> None:
+    """Each chain that is planned runs on a real database, by Alembic itself."""
+    deeds = data.draw(schemas(branches))
+    parents = parents_of(branches)
+    absent = absent_at_first(parents, deeds)
+    assume(needs_only_what_is_made(deeds, absent))
+    snapshot = chain(*doing(branches, deeds))
+    try:
+        after = repaired(snapshot)
+    except CannotPlan:
+        assume(False)
+    assume(not diagnose(after, Family.SCHEMA))
+    there = [table for table in ("t", "u") if (table, "") not in absent]
+    with tempfile.TemporaryDirectory() as directory:
+        upgrade_on_sqlite(after, Path(directory), there, absent)
+
+
+def upgrade_on_sqlite(
+    snapshot: Snapshot,
+    directory: Path,
+    there: Sequence[str],
+    absent: Collection[tuple[str, str]],
+) -> None:
+    """Upgrade an SQLite database to the head, which fails if a revision does.
+
+    Args:
+        snapshot: the chain.
+        directory: an empty one.
+        there: tables that exist already.
+        absent: what of them does not.
+    """
+    write(snapshot, directory / "migrations")
+    (directory / "migrations" / "env.py").write_text(_ENV)
+    url = f"sqlite:///{directory / 'test.db'}"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for table in there:
+            column = "" if (table, "c") in absent else ", c INTEGER"
+            connection.execute(text(f"CREATE TABLE {table} (id INTEGER{column})"))
+    engine.dispose()
+    config = Config()
+    config.set_main_option("script_location", str(directory / "migrations"))
+    config.set_main_option("sqlalchemy.url", url)
+    command.upgrade(config, "head")
+
+
+_ENV = """\
+from alembic import context
+from sqlalchemy import create_engine
+engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
+with engine.connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()
+"""
 
 
 # --- Literal chains ------------------------------------------------------------------------------

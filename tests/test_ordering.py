@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.lineage import find_lineages
-from flask_chainfix.model import History, Wishes
+from flask_chainfix.model import History, Landing, Reason, Wishes
 from flask_chainfix.ordering import Ordering, arrange, parse_date
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import make_plan
 from tests.support import Rev, chain, rev
 
 UTC = timezone.utc
@@ -164,3 +165,61 @@ def test_where_the_base_has_no_date_there_are_no_placeholders() -> None:
 def test_explanations(date: str | None, reason: str) -> None:
     snapshot = chain("a :2024-01-01", "b <- a :2024-01-01", Rev("c", ("a",), date=date))
     assert reason in ordering(snapshot).explain("c", "b").detail
+
+
+# --- Git -----------------------------------------------------------------------------------------
+
+
+def landed(snapshot: Snapshot, *order: str) -> History:
+    """The history in which files landed in this order, a day apart; the others have not."""
+    return History(
+        {
+            snapshot.file(revision).path: Landing(
+                day, f"c{day}", datetime(2024, 6, day + 1, tzinfo=UTC)
+            )
+            for day, revision in enumerate(order)
+        }
+    )
+
+
+def test_what_landed_later_goes_on_top_whatever_the_create_dates_say() -> None:
+    snapshot = chain("a", "x <- a :2024-05-01", "y <- a :2024-04-01")
+    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "x", "y"))
+    assert plan.order == ("a", "x", "y")
+    (relink,) = plan.relinks
+    assert relink.why[-1] == Reason(
+        "git",
+        "its commit of 2024-06-03 00:00:00 (c2) came after that of 2024-06-02 00:00:00 (c1) that"
+        " added x",
+    )
+
+
+def test_what_is_not_committed_yet_is_the_latest() -> None:
+    snapshot = chain("a", "x <- a :2023-05-01", "y <- a :2024-04-01")
+    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "y"))
+    assert plan.order == ("a", "y", "x")
+    assert plan.relinks[0].why[-1].detail == (
+        "it is not committed yet, and so later than the commit of 2024-06-02 00:00:00 (c1) that"
+        " added y"
+    )
+
+
+def test_what_landed_together_is_ordered_by_create_date() -> None:
+    snapshot = chain("a", "x <- a :2024-05-01", "y <- a :2024-04-01")
+    together = dict.fromkeys(
+        landed(snapshot, "a", "x", "y").landings, Landing(0, "c", datetime.now(UTC))
+    )
+    assert make_plan(snapshot, Wishes(), History(together)).order == ("a", "y", "x")
+
+
+def test_of_equally_long_chains_the_base_that_landed_first_stays() -> None:
+    snapshot = chain("x :2024-01-01", "y :2024-02-01")
+    assert make_plan(snapshot, Wishes(), landed(snapshot, "y", "x")).order == ("y", "x")
+
+
+def test_evidence_comes_before_git() -> None:
+    snapshot = chain(
+        rev("u").doing("op.execute('SELECT 1 FROM t')"),
+        rev("c").doing("op.create_table('t')"),
+    )
+    assert make_plan(snapshot, Wishes(), landed(snapshot, "u", "c")).order == ("c", "u")

@@ -48,7 +48,8 @@ _ONE = (
     "'''{0}'''",
     "\\\n    {0!r}",
 )
-_SEVERAL = ("({0})", "[{0}]", "(\n    {0},\n)", "{0}", "(  # merges\n    {0}  # )\n)")
+# A comment among several is a reason to refuse: ``test_source_rewrite`` is about that.
+_SEVERAL = ("({0})", "[{0}]", "(\n    {0},\n)", "{0}", "(\n\n    {0}\n)")
 _ANNOTATIONS = ("", "", ": 'str | None'", ":(\n  str\n)")
 _ENDS = ("", "  # don't touch = 'x'", "  # Update this to the latest migration", " \t ")
 _LINE_ENDS = ("\n", "\n", "\r\n")

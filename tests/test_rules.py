@@ -397,7 +397,7 @@ def test_an_empty_dependency_beside_another_is_missing() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "severity", "breaks"),
     [
-        ("revision", "''", Severity.WARNING, "little: "),
+        ("revision", "''", Severity.ERROR, "little: "),
         ("revision", "'base'", Severity.ERROR, "“{alembic} history” and “{alembic} upgrade” stop"),
         ("revision", "'x:y'", Severity.ERROR, "newer versions of Alembic refuse the id"),
         ("revision", "'x-y'", Severity.ERROR, "every “{alembic}” command stops"),

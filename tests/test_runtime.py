@@ -297,7 +297,8 @@ def test_a_new_revision_lies_where_alembic_looks(
     forked: Path, recursive: bool, template: str, exit_code: int
 ) -> None:
     (forked / "alembic.ini").write_text(
-        f"[alembic]\nfile_template = {template}\nrecursive_version_locations = {str(recursive).lower()}\n"
+        f"[alembic]\nfile_template = {template}\n"
+        f"recursive_version_locations = {str(recursive).lower()}\n"
     )
     repair = ("-d", "forked", "repair", "--strategy", "merge", "--yes", "--format", "json")
     done = fixchain(*repair)

@@ -169,7 +169,7 @@ def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
     interrupt(runtime)
     half_way = tree(runtime.environment.directory)
 
-    (notice,) = workflows.check(runtime, TOOLS, strict=False).notices
+    notice, *_ = workflows.check(runtime, TOOLS, strict=False).notices
     assert "killed half-way" in notice
     assert "program db fixchain undo" in notice
     error = refused(RepairInterrupted, planned, runtime)

@@ -6,6 +6,7 @@ also a second base.
 """
 
 from flask_chainfix.rules import chain, headers, references, schema  # noqa: F401  (they register rules)
+from flask_chainfix.rules.causes import cause_of
 from flask_chainfix.rules.registry import Family, Rule, all_rules, by_severity, diagnose
 
-__all__ = ["Family", "Rule", "all_rules", "by_severity", "diagnose"]
+__all__ = ["Family", "Rule", "all_rules", "by_severity", "cause_of", "diagnose"]

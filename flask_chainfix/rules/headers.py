@@ -71,7 +71,6 @@ def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
                 " migrations name it",
                 (revision,),
                 snapshot.locations(revision, "revision"),
-                severity=None if revision else Severity.WARNING,
                 breaks=_ID_BREAKS.get(illegal or revision),
             )
     for file, header in _with_problems(snapshot):

@@ -1,0 +1,40 @@
+"""Options -> workflow -> echo; nothing else."""
+
+from __future__ import annotations
+
+import click
+
+from flask_chainfix.cli.commands import check, rehearse, repair, undo
+from flask_chainfix.cli.running import OPENER
+from flask_chainfix.opening import enter_app, open_from_app, open_from_files
+
+
+@click.group("fixchain")
+@click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
+@click.pass_context
+def app_group(context: click.Context, directory: str | None) -> None:
+    """Diagnose and relink the migration chain."""
+    enter_app(context)
+    context.meta[OPENER] = lambda: open_from_app(context, directory)
+
+
+@click.group("fixchain")
+@click.option(
+    "-d",
+    "--directory",
+    metavar="DIR",
+    help="Directory with env.py and versions/.  [default: migrations]",
+)
+@click.option("-c", "--config", metavar="FILE", help="An alembic.ini or pyproject.toml instead.")
+@click.version_option(package_name="flask-chainfix")
+@click.pass_context
+def main(context: click.Context, directory: str | None, config: str | None) -> None:
+    """Diagnose and relink an Alembic migration chain, without an app."""
+    if directory and config:
+        raise click.UsageError("give either --directory or --config, not both")
+    context.meta[OPENER] = lambda: open_from_files(directory, config)
+
+
+for _group in (app_group, main):
+    for _command in (check, repair, rehearse, undo):
+        _group.add_command(_command)

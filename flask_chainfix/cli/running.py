@@ -1,0 +1,112 @@
+"""From a command to its output: errors become reports, and nothing is done without consent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import click
+
+from flask_chainfix.cli.streams import echo, error_text, show, style
+from flask_chainfix.errors import (
+    CannotRead,
+    CannotWrite,
+    ChainFixError,
+    Declined,
+    Interrupted,
+    NeedsConsent,
+)
+from flask_chainfix.formats import render
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.runtime import Runtime
+
+OPENER = "flask_chainfix.opener"
+
+
+def run(
+    context: click.Context, output_format: str, work: Callable[[Runtime, Tools], Report]
+) -> None:
+    """Open the environment, do the work, and turn its report or its error into output."""
+    try:
+        runtime, tools = context.meta[OPENER]()
+        report = work(runtime, tools)
+    except ChainFixError as error:
+        report = _failure(context, error)
+    except KeyboardInterrupt:
+        message = "interrupted; nothing was changed, or every file was put back"
+        report = _failure(context, Interrupted(message, "run the command again when you like"))
+    except OSError as error:
+        remedy = "make sure that the file can be read and written, then run the command again"
+        report = _failure(context, CannotRead(str(error), remedy))
+    stderr_too = output_format != "json"
+    try:
+        echo(render(output_format, report, style(sys.stdout)))
+    except (BrokenPipeError, CannotWrite) as error:
+        if isinstance(error, BrokenPipeError) and not report.done:
+            raise  # click ends quietly when nobody reads on
+        report, stderr_too = _unwritten(context, report, error), True
+    if report.error is not None and stderr_too:
+        with suppress(OSError, CannotWrite):  # nobody is left to be told
+            echo(error_text(report.error), err=True)
+    context.exit(report.exit_code)
+
+
+def _unwritten(context: click.Context, report: Report, error: Exception) -> Report:
+    """The report with an error for stderr, as nothing else can be told: also of what was done."""
+    if not report.done:
+        if report.error is None and isinstance(error, CannotWrite):
+            return _failure(context, error)
+        return report
+    fixchain = report.tools.fixchain
+    what, remedy = (
+        ("the files were put back", f"`{fixchain} check` shows the chain")
+        if report.command == "undo"
+        else ("the repair was made", f"undo puts the files back with `{fixchain} undo`")
+    )
+    message = f"{what}, but the result cannot be written: {error.__cause__ or error}"
+    return replace(report, error=CannotWrite(message, remedy))
+
+
+def _failure(context: click.Context, error: ChainFixError) -> Report:
+    return Report(str(context.info_name), exit_code=error.exit_code, error=error)
+
+
+def after_asking(
+    report: Report,
+    output_format: str,
+    question: str,
+    act: Callable[[Report], Report],
+    prove: Callable[[Report], Report] | None = None,
+) -> Report:
+    """Show what would be done, prove it if wanted, ask unless there is no question, and do it."""
+    show(report, output_format, question)
+    try:
+        if prove is not None:
+            report = prove(report)
+            show(replace(report, command="rehearse"), output_format, question)
+            if report.error is not None:
+                raise report.error
+        if question:
+            _ask(question)
+        return act(report)
+    except ChainFixError as error:
+        if output_format == "text":  # the report has been shown
+            raise
+        return replace(report, exit_code=error.exit_code, error=error)
+
+
+def _ask(question: str) -> None:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise NeedsConsent(
+            "nobody can be asked here, and --yes was not given",
+            "nothing was changed; look at the change, then run the command with --yes",
+        )
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C or Ctrl-D is an answer, too
+        echo("\n", err=True)
+        agreed = False
+    if not agreed:
+        raise Declined("declined", "nothing was changed")

@@ -1,0 +1,70 @@
+"""Where output goes, and what can be shown there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from flask_chainfix.errors import CannotWrite, ChainFixError
+from flask_chainfix.formats import Style, printable, render
+from flask_chainfix.report import Report
+
+
+def style(stream: Any) -> Style:
+    """What a stream can show; it may be missing."""
+    # A process that was started without a stream has None in its place.
+    terminal = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    return Style(
+        width=max(40, shutil.get_terminal_size((80, 24)).columns),
+        color=terminal and not os.environ.get("NO_COLOR"),
+        ascii_only=not _can_encode("●│╮┆…✗◆“”→", stream),
+    )
+
+
+def _can_encode(text: str, stream: Any) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Write text to stdout, or to stderr, with what its encoding cannot say replaced.
+
+    Raises:
+        BrokenPipeError: nobody reads on.
+        CannotWrite: the stream cannot be written for any other reason.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        return
+    encoding = stream.encoding or "ascii"
+    encodable = text.encode(encoding, errors="replace").decode(encoding)
+    try:
+        # Colours are in the text only if they are wanted.
+        click.echo(encodable, nl=False, err=err, color=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = f"the output cannot be written: {error}"
+        remedy = "nothing was changed; send the output somewhere else"
+        raise CannotWrite(message, remedy) from error
+
+
+def error_text(error: ChainFixError) -> str:
+    """An error and its remedy, as stderr has them."""
+    lines = f"error: {error.message}\nremedy: {error.remedy}".splitlines()
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def show(report: Report, output_format: str, question: str) -> None:
+    """Show what would be done: on stdout, or on stderr if that is for JSON and will be asked."""
+    if output_format == "text":
+        echo(render("text", report, style(sys.stdout)))
+    elif question:
+        echo(render("text", report, style(sys.stderr)), err=True)
