@@ -19,6 +19,7 @@ STEPS = (
     ("flask db upgrade", 1),
     ("flask db fixchain repair --yes", 0),
     ("flask db fixchain check", 0),
+    ("flask db fixchain rehearse", 0),
     ("flask db heads", 0),
     ("flask db history", 0),
     ("flask db upgrade", 0),

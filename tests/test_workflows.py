@@ -178,7 +178,8 @@ def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
 
     workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, TOOLS))
     assert migrations(runtime.environment.directory) == before
-    assert workflows.check(runtime, TOOLS, strict=False).notices == ()
+    notices = workflows.check(runtime, TOOLS, strict=False).notices
+    assert not any("killed half-way" in notice for notice in notices)
     assert planned(runtime).plan is not None
 
 

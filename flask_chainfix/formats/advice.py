@@ -42,17 +42,25 @@ def steps(report: Report) -> list[Step]:
 
 def steps_after_repair(report: Report) -> list[Step]:
     """The way from a repair to its commit."""
-    alembic = report.tools.alembic
     assert report.before is not None
-    head = "head" if len((report.after or report.before).graph.heads) == 1 else "heads"
     directory = shown_path(report.before.environment.directory)
     return [
-        Step(
-            "Test the chain up and down on an empty database, not on one with data:",
-            (f"{alembic} upgrade {head}", f"{alembic} downgrade base", f"{alembic} upgrade {head}"),
-        ),
+        _test(report),
         Step(
             "Commit it, and tell everybody whose database has run these migrations:",
             (f"git add {directory}", 'git commit -m "Relink the migration chain"'),
         ),
     ]
+
+
+def _test(report: Report) -> Step:
+    alembic, fixchain = report.tools.alembic, report.tools.fixchain
+    assert report.before is not None
+    # An env.py of Flask-Migrate runs inside the app only.
+    if fixchain.startswith(alembic) or not report.before.environment.uses_flask:
+        return Step("Test the chain up and down on a scratch database:", (f"{fixchain} rehearse",))
+    head = "head" if len((report.after or report.before).graph.heads) == 1 else "heads"
+    return Step(
+        "Test the chain up and down on an empty database, not on one with data:",
+        (f"{alembic} upgrade {head}", f"{alembic} downgrade base", f"{alembic} upgrade {head}"),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask_chainfix.footprint.sql.context import Context, keyword
+from flask_chainfix.footprint.sql.context import Context
 from flask_chainfix.footprint.sql.cursor import (
     Cursor,
     Deeds,
@@ -45,7 +45,7 @@ _REACHES_OUT = frozenset(
     {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
 )
 # What stands behind the name of a column that is called like a kind: ALTER key TYPE integer.
-_NO_NAMES = frozenset({"CASCADE", "RESTRICT", "SET", "TO", "TYPE"})
+_NO_NAMES = frozenset({"ADD", "CASCADE", "DROP", "RESTRICT", "SET", "TO", "TYPE"})
 _DROP_ENDS = ("CASCADE", "CONSTRAINTS", "RESTRICT")
 
 
@@ -107,14 +107,13 @@ def _table(cursor: Cursor, table: Name, context: Context) -> Deeds:
     """What the actions behind ALTER TABLE and the name do."""
     start = cursor.at
     try:
-        cursor.needs(not cursor.ended and not runs_into_next(cursor.since(0)))
+        cursor.needs(not cursor.ended and not runs_into_next(cursor.tokens))
         deeds = list(_Actions(table, context).read(cursor))
     except Unread:
         cursor.rest()
         reaches_out = any(token.word in _REACHES_OUT for token in cursor.since(start))
-        statement = [keyword("ALTER"), *cursor.since(0)]
         confined = None if reaches_out else table
-        deeds = [context.unread(statement, "a statement", table=confined)]
+        deeds = [context.unread(cursor.tokens, "a statement", table=confined)]
     first = deeds[0] if deeds else None
     if not (isinstance(first, Effect) and first.renamed and first.object == table.table()):
         yield use(table.table())

@@ -73,6 +73,11 @@ class Cursor:
         return self._tokens[self.at - 1]
 
     @property
+    def tokens(self) -> Sequence[Token]:
+        """All there are, those behind included."""
+        return self._tokens
+
+    @property
     def ended(self) -> bool:
         """Whether no token is left."""
         return self.at >= len(self._tokens)

@@ -30,7 +30,7 @@ _BEHIND_QUERY = frozenset({"CASCADED", "CHECK", "DATA", "LOCAL", "NO", "ONLY", "
 def read_create(cursor: Cursor, context: Context) -> Deeds:
     """What a CREATE statement does, from behind its verb."""
     kind, modifiers = kind_of(cursor)
-    if kind in ("TABLE", "VIEW", "INDEX", "SCHEMA") and runs_into_next(cursor.since(0)):
+    if kind in ("TABLE", "VIEW", "INDEX", "SCHEMA") and runs_into_next(cursor.tokens):
         raise Unread
     cursor.takes("CONCURRENTLY")
     anyway = not cursor.takes("IF", "NOT", "EXISTS")

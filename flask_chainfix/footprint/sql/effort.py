@@ -14,6 +14,7 @@ _TYPES = frozenset({"ARRAY", "LIST", "MAP", "NESTED", "NULLABLE", "OBJECT", "STR
 # What people nest without a thought; each level below may double the time.
 _SHALLOW = 4
 _LONG = 4096
+_LEAST = 100
 
 
 def effort(text: str, tokens: Sequence[Token]) -> int:
@@ -23,7 +24,7 @@ def effort(text: str, tokens: Sequence[Token]) -> int:
     name of a type, and what is joined where no ON follows at once; and it looks ahead.
     """
     levels = max(0, _nesting(tokens) - _SHALLOW) + _bare_joins(tokens)
-    return (len(text) * (_LONG + len(text)) // _LONG) << min(levels, 32)
+    return _LEAST + (len(text) * (_LONG + len(text)) // _LONG << min(levels, 32))
 
 
 def _nesting(tokens: Sequence[Token]) -> int:

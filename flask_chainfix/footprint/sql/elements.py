@@ -18,6 +18,7 @@ from flask_chainfix.model import Action, Effect, Kind, Opaque
 
 _KEYS = frozenset({"FULLTEXT", "INDEX", "KEY", "SPATIAL"})
 _KEYED = _KEYS | {"FOREIGN", "PRIMARY", "UNIQUE"}
+_BEFORE_NAME = frozenset({"EXISTS", "IF", "INDEX", "KEY", "NOT"})
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "FOREIGN", "PERIOD", "PRIMARY", "UNIQUE"})
 # What may stand between the kind of a constraint and its columns.
 _BEFORE_COLUMNS = frozenset({"CLUSTERED", "DISTINCT", "NONCLUSTERED", "NOT", "NULLS"})
@@ -53,7 +54,7 @@ def more_columns(table: Name, source: str) -> Opaque:
 def column(cursor: Cursor, table: Name, context: Context) -> Deeds:
     """What the definition of a column creates and uses."""
     name = cursor.name()
-    if cursor.peek().form is Form.SIGN:
+    if cursor.peek().form is Form.SIGN and not cursor.ended:
         raise Unread
     rest = list(column_rest(cursor, table, context))
     yield from (deed for deed in rest if isinstance(deed, Effect) and deed.action is Action.USE)
@@ -172,7 +173,7 @@ def _begins_key(cursor: Cursor) -> bool:
     if cursor.peek().word not in _KEYS:
         return False
     at = 1
-    while cursor.peek(at).word in ("INDEX", "KEY"):
+    while cursor.peek(at).word in _BEFORE_NAME:
         at += 1
     at += bool(cursor.peek(at).name and cursor.peek(at).word != "USING")
     at += 2 if cursor.peek(at).word == "USING" else 0

@@ -144,7 +144,9 @@ def name_of(node: object) -> str:
     """The name that an identifier spells; ``""`` for anything else."""
     if not isinstance(node, exp.Identifier):
         return ""
-    name = str(node.this)
+    # sqlglot takes the # of Transact-SQL's temporary tables off.
+    marks = "#" * bool(node.args.get("temporary")) + "##" * bool(node.args.get("global"))
+    name = f"{marks}{node.this}"
     return name if node.args.get("quoted") else name.lower()
 
 

@@ -64,6 +64,8 @@ _ESCAPING_SINGLE = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'"
 _ESCAPING_DOUBLE = r'"[^"\\]*(?:(?:""|\\.)[^"\\]*)*"'
 _BACKTICKS = r"`[^`]*(?:``[^`]*)*`"
 _BRACKETS = r"\[[^\]]*(?:\]\][^\]]*)*\]"
+# What is left of these is not closed.
+_OPEN = r"(?P<open>['\"])"
 _LINE_COMMENT = r"(?P<line>--[^\n]*)"
 
 _ELSEWHERE = (
@@ -79,12 +81,18 @@ _PATTERNS = {
         r"(?P<block>/\*)",
         rf"(?P<string>(?:[bBnNxX]|_\w+\s*)?{_ESCAPING_SINGLE}|{_ESCAPING_DOUBLE})",
         rf"(?P<name>{_BACKTICKS})",
+        r"(?P<open>['\"`])",
         r"(?P<variable>@@?[\w.$]+)",
     ),
-    "sqlite": (*_ELSEWHERE, rf"(?P<name>{_DOUBLE}|{_BACKTICKS}|{_BRACKETS})"),
+    "sqlite": (
+        *_ELSEWHERE,
+        rf"(?P<name>{_DOUBLE}|{_BACKTICKS}|{_BRACKETS})",
+        r"(?P<open>['\"`\[])",
+    ),
     "tsql": (
         *_ELSEWHERE,
         rf"(?P<name>{_DOUBLE}|{_BRACKETS})",
+        r"(?P<open>['\"\[])",
         r"(?P<variable>@@?[\w$#]+)",
         r"(?P<temporary>##?[\w$#]+)",
     ),
@@ -93,15 +101,18 @@ _PATTERNS = {
         r"(?P<quoted>[qQ]'(?P<mark>[^\s']))",
         _ELSEWHERE[2],
         rf"(?P<name>{_DOUBLE})",
+        _OPEN,
     ),
     "": (
         *_ELSEWHERE,
         r"(?P<dollar>(?<![\w$])\$(?:[^\W\d]\w*)?\$)",
         rf"(?P<name>(?:[uU]&)?{_DOUBLE})",
+        _OPEN,
     ),
 }
 _LITERALS = frozenset({Form.BIND, Form.NUMBER, Form.STRING})
 _MANY = 20
+_NESTING_COMMENTS = frozenset({"", "postgres", "tsql"})
 _CLOSING_MARKS = {"[": "]", "(": ")", "{": "}", "<": ">"}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _FORMS = {
@@ -131,7 +142,7 @@ def lex(script: str, dialect: str) -> Iterator[Token]:
         elif form in ("blank", "line", "hidden"):
             gap, fresh = True, fresh or "\n" in match[0]
         else:
-            end = _end_of_long(script, match, dialect)
+            end = -1 if form == "open" else _end_of_long(script, match, dialect)
             if end < 0:
                 break
             if form == "block":
@@ -162,12 +173,20 @@ def text_of(tokens: Sequence[Token]) -> str:
         elif token.form in (Form.BIND, Form.STRING):
             pieces.append(" NULL " if token.form is Form.BIND else " 'x' ")
         else:
-            raw = token.raw[1:] if token.raw in ("\\:", "%%") else token.raw
+            raw = _plain(token)
             # Tokens that come together from different places may have no space between them.
             apart = token.gap or (behind_word and token.form is Form.WORD)
             pieces.append(f" {raw}" if apart else raw)
         behind_word = token.form is Form.WORD
     return "".join(pieces).strip()
+
+
+def _plain(token: Token) -> str:
+    """A token as every version of sqlglot can take it."""
+    if token.form is Form.NAME and token.raw[0] == "[":
+        name = token.name.replace('"', '""')
+        return f'"{name}"'
+    return token.raw[1:] if token.raw in ("\\:", "%%") else token.raw
 
 
 def words(text: str) -> frozenset[str]:
@@ -188,7 +207,7 @@ def _end_of_long(script: str, match: re.Match[str], dialect: str) -> int:
     for edge in _COMMENT_EDGE.finditer(script, match.end()):
         if edge[0] == "*/":
             depth -= 1
-        elif dialect in ("", "tsql"):
+        elif dialect in _NESTING_COMMENTS:
             depth += 1
         if depth == 0:
             return edge.end()

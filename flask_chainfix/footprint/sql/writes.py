@@ -49,7 +49,8 @@ def begins_query(cursor: Cursor) -> bool:
     at = 0
     while cursor.peek(at).raw == "(":
         at += 1
-    return cursor.peek(at).word in _QUERIES or cursor.peek(at).word == "VALUES"
+    options = cursor.peek(at).word == "WITH" and cursor.peek(at + 1).raw == "("
+    return cursor.peek(at).word in _QUERIES | {"VALUES"} and not options
 
 
 def _with_clause(tokens: Sequence[Token]) -> tuple[Sequence[Token], Sequence[Token]]:
