@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flask_chainfix import source
 from flask_chainfix.evidence import Evidence
+from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     Edit,
@@ -80,10 +81,12 @@ class Snapshot:
     @cached_property
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; reading that takes longer than all else."""
-        footprints = {
-            revision: self.footprint(files[0]) for revision, files in self.files_by_revision.items()
-        }
-        return Evidence(self.graph, footprints)
+        with without_garbage_collection():
+            footprints = {
+                revision: self.footprint(files[0])
+                for revision, files in self.files_by_revision.items()
+            }
+            return Evidence(self.graph, footprints)
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""

@@ -162,6 +162,11 @@ def expect(dialect: str | None, script: str, *expected: str) -> None:
             "~p, ~q, +t, +t.a, !columns of t that come from another table{creates}@t",
         ),
         (
+            "postgresql",
+            "CREATE TABLE t OF e (PRIMARY KEY (a))",
+            "~type e, +t, !columns of t that come from a type{creates}@t",
+        ),
+        (
             "sqlite",
             "CREATE VIRTUAL TABLE t USING fts5(a, content='b')",
             "+t, !columns of t that come from a module{creates}@t",
@@ -195,6 +200,7 @@ def test_create_table(dialect: str | None, script: str, expected: str) -> None:
         "CREATE TABLE",
         "CREATE TABLE t (a int) CREATE TABLE u (b int)",
         "CREATE TABLE t AS EXECUTE q",
+        "CREATE TABLE t CLONE u",
         "CREATE FROBNICATOR f",
     ],
 )
@@ -727,7 +733,7 @@ def test_how_it_is_written(dialect: str | None, script: str, expected: str) -> N
         "-- nothing",
         "BEGIN; COMMIT; ROLLBACK; BEGIN TRANSACTION; END; START TRANSACTION; SAVEPOINT a",
         "SET search_path TO s; SET FOREIGN_KEY_CHECKS=0; RESET ALL; PRAGMA foreign_keys=OFF",
-        "GRANT SELECT ON t TO u; REVOKE ALL ON t FROM u; LOCK TABLE t; ANALYZE t; VACUUM FULL t",
+        "GRANT CREATE TABLE, DROP VIEW TO u; GRANT SELECT ON t TO u; REVOKE ALL ON t FROM u; LOCK TABLE t; ANALYZE t; VACUUM FULL t",
         'CREATE SCHEMA s; CREATE EXTENSION IF NOT EXISTS "uuid-ossp"; CREATE SEQUENCE q',
         "DROP SEQUENCE q; DROP SCHEMA s; DROP EXTENSION e; DROP FUNCTION f(int)",
         "ALTER SEQUENCE q OWNED BY t.id; ALTER SCHEMA s OWNER TO u; ALTER ROLE u SET a = 1",
@@ -827,6 +833,43 @@ def test_other_statements(dialect: str, script: str, expected: str) -> None:
 def test_opaque(dialect: str, script: str) -> None:
     """One thing that may be anything; the rest of a script is read all the same."""
     assert done(script, dialect) == [f"!{script}"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "DROP TABLE a\nDROP TABLE b",
+        "SET IDENTITY_INSERT a ON\nINSERT INTO a VALUES (1)",
+        "INSERT INTO a VALUES (1)\nEXEC b",
+        "CREATE TABLE a (b int)\nEXEC c",
+        "ALTER TABLE a ADD b int\nALTER TABLE c ADD d int",
+        "COMMENT ON TABLE a IS 'b' DROP TABLE c",
+        "BEGIN TRANSACTION\nUPDATE a SET b = 1",
+        "CREATE SCHEMA a CREATE TABLE b (c int)",
+        "GRANT SELECT ON a TO b\nDROP TABLE c",
+    ],
+)
+def test_statements_without_a_semicolon_between_them_may_do_anything(script: str) -> None:
+    """Except in Transact-SQL, which needs none, they are no SQL at all."""
+    assert done(script) == [f"!{script}".replace("\n", " ")]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("SET IDENTITY_INSERT a ON\nINSERT INTO a (b) VALUES (1)\nSET NOCOUNT ON", "~a, ~a.b"),
+        ("SET NOCOUNT ON\nUPDATE a\nSET b = 1\nDROP TABLE c", "~a, ~a.b, -c"),
+        ("DECLARE @a int\nDROP TABLE b", "-b, !DECLARE @a int{uses}"),
+        (
+            "DROP TABLE a\nIF EXISTS (SELECT 1)\nDROP TABLE b",
+            "-a, !IF EXISTS (SELECT 1) DROP TABLE b",
+        ),
+        ("DROP TABLE\nIF EXISTS a\nEXEC b", "-a?, !EXEC b"),
+        ("CREATE TABLE a (\n  [update] int,\n  merge int\n)", "+a, +a.update, +a.merge"),
+    ],
+)
+def test_transact_sql_needs_no_semicolons(script: str, expected: str) -> None:
+    expect("mssql", script, expected)
 
 
 def test_what_is_opaque_does_not_hide_the_rest() -> None:

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from flask_chainfix.graph import Graph
 
 
 class Ancestry:
-    """Which revisions run before which, by any kind of edge; a call answers for two of them."""
+    """Which revisions run before which, by any kind of edge; a call answers for two of them.
+
+    Revisions that follow each other without a branch form a run. What is below a run is kept as the
+    bits of a number, a bit for each run, so that long chains take little.
+    """
 
     def __init__(self, graph: Graph) -> None:
-        self._position = {revision: index for index, revision in enumerate(graph.order)}
-        self._below: list[int] | None = None
-        chain = len(graph.bases) == 1 and all(
-            len(children) == 1 for children in graph.children.values()
+        self._place: dict[str, tuple[int, int]] = {}
+        self._below: list[int] = []
+        followers = Counter(
+            required for revision in graph for required in graph.requirements(revision)
         )
-        if not chain or graph.cycles:
-            self._below = self._sets_below(graph)
-
-    def _sets_below(self, graph: Graph) -> list[int]:
-        """For each revision the set of those below it, as the bits of a number."""
-        below: list[int] = []
-        for position, revision in enumerate(graph.order):
-            bits = 1 << position
-            for required in graph.requirements(revision):
-                at = self._position[required]
-                if at < position:  # in a cycle nothing is certain
-                    bits |= below[at]
-            below.append(bits)
-        return below
+        for revision in graph.order:
+            # In a cycle, nothing is certain.
+            required = [name for name in graph.requirements(revision) if name in self._place]
+            if len(required) == 1 and followers[required[0]] == 1:
+                run, position = self._place[required[0]]
+                self._place[revision] = run, position + 1
+                continue
+            below = 0
+            for name in required:
+                run = self._place[name][0]
+                below |= self._below[run] | 1 << run
+            self._place[revision] = len(self._below), 0
+            self._below.append(below)
 
     def __call__(self, first: str, second: str) -> bool:
         """Whether ``first`` runs before ``second`` in every order that the chain allows."""
-        at, above = self._position[first], self._position[second]
-        if self._below is None:
-            return at < above
-        return at != above and bool(self._below[above] >> at & 1)
+        run, position = self._place[first]
+        above, higher = self._place[second]
+        return position < higher if run == above else bool(self._below[above] >> run & 1)
 
 
 def start_of_branch(

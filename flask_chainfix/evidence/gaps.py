@@ -43,7 +43,7 @@ def made_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
 
     Held back where something that cannot be known may drop it.
     """
-    for key in evidence.contested:
+    for key in sorted(evidence.contested, key=str):
         makers = [touch for touch in evidence.creators.get(key, ()) if touch.certain]
         if key.kind is Kind.COLUMN:
             makers = [touch for touch in makers if not _makes_table(evidence, touch)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -74,6 +75,7 @@ def attribute(owner: object, name: str) -> object:
     return Method(owner, name)
 
 
+@lru_cache(maxsize=4096)
 def imported(name: str) -> object:
     """What an import gives, by its dotted name."""
     if name == "alembic.op":

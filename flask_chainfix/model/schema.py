@@ -15,6 +15,10 @@ class Kind(Enum):
     CONSTRAINT = "constraint"
     TYPE = "type"
 
+    # Each member is there once. Enum's own hash is that of the name, and slow where objects are
+    # looked up by the hundred thousand.
+    __hash__ = object.__hash__
+
 
 class SchemaObject(NamedTuple):
     """A named object of a schema.
@@ -45,6 +49,8 @@ class Action(Enum):
     CREATE = "creates"
     USE = "uses"
     DROP = "drops"
+
+    __hash__ = object.__hash__
 
 
 class Effect(NamedTuple):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
 from typing import NoReturn
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotRead
+from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.model import Environment, Header, MigrationFile, Unreadable
 from flask_chainfix.snapshot import Snapshot
 
@@ -33,7 +32,7 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
     """
     files: dict[str, MigrationFile] = {}
     notices: list[str] = []
-    with _without_garbage_collection():
+    with without_garbage_collection():
         for location in environment.version_locations:
             if not location.is_dir():
                 notices.append(f"the version location {location} does not exist")
@@ -46,18 +45,6 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
                         " location; each is read once, as Alembic does"
                     )
     return Snapshot(environment, tuple(files.values())), tuple(notices)
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Reading makes many small objects and drops none: collecting meanwhile only costs time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _directories(location: Path, environment: Environment) -> Iterator[Path]:

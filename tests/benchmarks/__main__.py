@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from . import __doc__ as about
-from .measures import Section, growing_chains, plain_chain, sample
+from .measures import Section, busy_chain, growing_chains, plain_chain, sample
 from .report import Results, show
 
 
@@ -20,6 +20,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--schemas", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
     parser.add_argument("--dependencies", type=int, default=4_000, help="depends_on")
     parser.add_argument("--repetitions", type=int, help="default: many where they are short")
@@ -33,6 +34,10 @@ def main() -> None:
         for size in sorted(options.sizes):
             _say(f"{size:,} revisions")
             plain.append(_done(plain_chain(scratch, size, times)))
+        busy = []
+        for size in sorted(options.schemas):
+            _say(f"{size:,} revisions of 40 operations each")
+            busy.append(_done(busy_chain(scratch, size, times)))
         _say("branch labels")
         labelled = growing_chains(
             scratch, "labelled", "{:,} chained branch labels", options.labels, times
@@ -41,7 +46,7 @@ def main() -> None:
         dependent = growing_chains(
             scratch, "dependent", "{:,} depends_on", options.dependencies, times
         )
-    show(Results(plain, labelled, dependent, sample_section))
+    show(Results(plain, busy, labelled, dependent, sample_section))
 
 
 def _done(section: Section) -> Section:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _BRANCH_EVERY = 50
+_MANY_OPERATIONS = 40
 _START = datetime(2015, 1, 5, 9, 30)
 
 _FLASK_MIGRATE = '''\
@@ -125,6 +126,7 @@ def dependent(size: int) -> Iterator[Migration]:
 
 SHAPES: dict[str, Callable[[int], Iterator[Migration]]] = {
     "plain": plain,
+    "busy": plain,
     "labelled": labelled,
     "dependent": dependent,
 }
@@ -137,7 +139,9 @@ def generate(environment: Path, shape: str, size: int) -> None:
     (environment / "env.py").write_text("from flask import current_app  # never run here\n")
     (environment / "script.py.mako").write_text('"""${message}"""\n')
     for migration in SHAPES[shape](size):
-        _path(versions, migration.number).write_text(_text(migration), "utf-8")
+        busy = shape == "busy"
+        text = _text(migration, _MANY_OPERATIONS if busy else None)
+        _path(versions, migration.number).write_text(text, "utf-8")
 
 
 def cut(environment: Path, size: int) -> list[Path]:
@@ -167,7 +171,8 @@ def _path(versions: Path, number: int) -> Path:
     return versions / f"{_id(number)}_change_table_{number}.py"
 
 
-def _text(migration: Migration) -> str:
+def _text(migration: Migration, operations: int | None = None) -> str:
+    """The file of a revision; with many operations, or with as many as are usual."""
     number = migration.number
     ids = tuple(_id(parent) for parent in migration.parents)
     # One in seven is in the annotated layout, as in public projects.
@@ -175,6 +180,8 @@ def _text(migration: Migration) -> str:
     create = number % 3 != 2
     upgrade = _created_table(number) if create else _added_columns(number)
     downgrade = [f"    op.drop_table('table_{number}')"] if create else _dropped_columns(number)
+    if operations is not None:
+        upgrade, downgrade = _many_operations(number, operations)
     return template.format(
         id=_id(number),
         message=f"change table {number}",
@@ -186,6 +193,27 @@ def _text(migration: Migration) -> str:
         upgrade="\n".join([_BEGIN, *upgrade, _END]),
         downgrade="\n".join([_BEGIN, *downgrade, _END]),
     )
+
+
+def _many_operations(number: int, operations: int) -> tuple[list[str], list[str]]:
+    """Tables, each with an index, a column and an altered one: four operations a table."""
+    names = [f"table_{number}_{place}" for place in range(operations // 4)]
+    upgrade = [line for name in names for line in _four_operations(name)]
+    return upgrade, [f"    op.drop_table('{name}')" for name in reversed(names)]
+
+
+def _four_operations(table: str) -> list[str]:
+    return [
+        f"    op.create_table('{table}',",
+        "    sa.Column('id', sa.Integer(), nullable=False),",
+        *(f"    {column}" for column in _COLUMNS[:4]),
+        "    sa.PrimaryKeyConstraint('id')",
+        "    )",
+        f"    op.create_index(op.f('ix_{table}_name'), '{table}', ['name'], unique=False)",
+        f"    op.add_column('{table}', sa.Column('extra', sa.Text(), nullable=True))",
+        f"    with op.batch_alter_table('{table}', schema=None) as batch_op:",
+        "        batch_op.alter_column('name', existing_type=sa.Text(), nullable=True)",
+    ]
 
 
 def _created_table(number: int) -> list[str]:

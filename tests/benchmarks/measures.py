@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .processes import ROOT, Took, in_turns, program, task
 
 READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "check, in process"
+PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
 HEADS, CHECK_SAMPLE = "flask db heads", "fixchain check"
 # Beyond that, compiling every file and Alembic take minutes, and nothing new is learned: no cold
 # start, no confirmation (Alembic loads the chain three times there), and Alembic only once.
@@ -79,6 +80,18 @@ def plain_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
         repair = {"repair": partial(task, "repair", environment, patient)}
         repaired = in_turns(min(times, 2) if patient else 1, repair)
     return Section(f"{size:,} revisions", size, (*warm, *cold, *_repair_rows(repaired["repair"])))
+
+
+def busy_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
+    """A healthy chain of 40 operations a migration, and what it takes to understand them."""
+    with _chain(scratch, "busy", size) as environment:
+        task("compile_all", environment)
+        runs = {
+            PARSE: partial(task, "parse", environment),
+            SCHEMA: partial(task, "check_schema", environment),
+        }
+        rows = _measured(repetitions or (5 if size <= 1_000 else 2), runs)
+    return Section(f"{size:,} revisions of 40 operations each", size, tuple(rows))
 
 
 def growing_chains(

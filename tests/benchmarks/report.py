@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from .measures import ALEMBIC, CHECK, CHECK_SAMPLE, HEADS, READING, Section
+from .measures import ALEMBIC, CHECK, CHECK_SAMPLE, HEADS, PARSE, READING, SCHEMA, Section
 
 _COLUMNS = (
     "seconds",
@@ -24,13 +24,14 @@ _NOTE = (
     "Reading, loading and checking in process: seconds of the process's own work. Whole processes"
     " and repairs: seconds on the clock."
 )
-_FASTER, _TIMES_READING, _FLAT = 5.0, 3.0, 1.5
+_FASTER, _TIMES_READING, _TIMES_PARSING, _FLAT = 5.0, 3.0, 2.5, 1.5
 
 
 class Results(NamedTuple):
     """Everything that was measured: by size, and the chains that are hard on Alembic."""
 
     plain: Sequence[Section]
+    busy: Sequence[Section]
     labelled: Sequence[Section]
     dependent: Sequence[Section]
     sample: Section
@@ -62,7 +63,13 @@ def _table(results: Results) -> Table:
     table.add_column("")
     for title in _COLUMNS:
         table.add_column(title, justify="right")
-    for section in (*results.plain, *results.labelled, *results.dependent, results.sample):
+    for section in (
+        *results.plain,
+        *results.busy,
+        *results.labelled,
+        *results.dependent,
+        results.sample,
+    ):
         table.add_row(section.title)
         for row in section.rows:
             table.add_row(
@@ -101,6 +108,14 @@ def goals(results: Results) -> Iterator[Goal]:
     yield _growth(f"time per revision flat to {last.revisions:,}", first, last)
     for parts in (results.labelled, results.dependent):
         yield _growth(f"no super-linear step, {parts[0].title} and more", parts[0], parts[-1])
+    busy, busiest = results.busy[0], results.busy[-1]
+    yield _goal(
+        f"check --schema at {busy.revisions:,} at most {_TIMES_PARSING:g} times one ast.parse",
+        busy.seconds(SCHEMA),
+        busy.seconds(PARSE),
+        at_most=_TIMES_PARSING,
+    )
+    yield _growth(f"check --schema linear to {busiest.revisions:,}", busy, busiest, SCHEMA)
     yield _goal(
         "fixchain check on the sample no slower than flask db heads",
         results.sample.seconds(CHECK_SAMPLE),
@@ -109,8 +124,8 @@ def goals(results: Results) -> Iterator[Goal]:
     )
 
 
-def _growth(text: str, first: Section, last: Section) -> Goal:
-    each = [_each(section, CHECK) for section in (first, last)]
+def _growth(text: str, first: Section, last: Section, name: str = CHECK) -> Goal:
+    each = [_each(section, name) for section in (first, last)]
     if first.revisions == last.revisions or each[0] is None or each[1] is None:
         return Goal(text, "one size only", None)
     measured = (

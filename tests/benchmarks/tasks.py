@@ -80,6 +80,31 @@ def check(environment: str) -> Figures:
     return {"seconds": seconds}
 
 
+def parse(environment: str) -> Figures:
+    """One ``ast.parse`` of every file: the least that anything can take that understands them."""
+    import ast
+
+    files = [path.read_bytes() for path in Path(environment, "versions").glob("*.py")]
+    start = process_time()
+    for data in files:
+        ast.parse(data)
+    return {"seconds": process_time() - start}
+
+
+def check_schema(environment: str) -> Figures:
+    """Our ``check --schema`` on a healthy chain, from the first file to the findings."""
+    from flask_chainfix import workflows
+    from flask_chainfix.report import Tools
+    from flask_chainfix.runtime import open_directory
+
+    runtime = open_directory(environment)
+    start = process_time()
+    report = workflows.check(runtime, Tools(), strict=False, schema=True)
+    seconds = process_time() - start
+    assert report.exit_code == 0, report.findings
+    return {"seconds": seconds}
+
+
 def repair(environment: str, confirmed: str) -> Figures:
     """Our ``repair`` in its parts, and everything put back afterwards.
 
@@ -121,7 +146,8 @@ def _peak() -> int:
 
 
 _TASKS: dict[str, Callable[..., Figures]] = {
-    task.__name__: task for task in (generate, compile_all, cut, read, alembic, check, repair)
+    task.__name__: task
+    for task in (generate, compile_all, cut, read, parse, alembic, check, check_schema, repair)
 }
 
 

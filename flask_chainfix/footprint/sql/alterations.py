@@ -17,7 +17,6 @@ from flask_chainfix.footprint.sql.cursor import (
 )
 from flask_chainfix.footprint.sql.elements import column, column_rest, element, elements
 from flask_chainfix.footprint.sql.kinds import ON_TABLE, TABLES, TYPES, kind_of
-from flask_chainfix.footprint.sql.statements import runs_into_next
 from flask_chainfix.footprint.sql.tokens import words
 from flask_chainfix.footprint.sql.user_types import type_used, types_in
 from flask_chainfix.model import Effect, Kind, SchemaObject
@@ -107,7 +106,7 @@ def _table(cursor: Cursor, table: Name, context: Context) -> Deeds:
     """What the actions behind ALTER TABLE and the name do."""
     start = cursor.at
     try:
-        cursor.needs(not cursor.ended and not runs_into_next(cursor.tokens))
+        cursor.needs(not cursor.ended)
         deeds = list(_Actions(table, context).read(cursor))
     except Unread:
         cursor.rest()

@@ -17,7 +17,6 @@ from flask_chainfix.footprint.sql.cursor import (
 )
 from flask_chainfix.footprint.sql.elements import columns_listed, elements, more_columns
 from flask_chainfix.footprint.sql.kinds import ON_TABLE, kind_of
-from flask_chainfix.footprint.sql.statements import runs_into_next
 from flask_chainfix.footprint.sql.tokens import Token
 from flask_chainfix.footprint.sql.user_types import type_used
 from flask_chainfix.footprint.sql.writes import begins_query
@@ -30,8 +29,6 @@ _BEHIND_QUERY = frozenset({"CASCADED", "CHECK", "DATA", "LOCAL", "NO", "ONLY", "
 def read_create(cursor: Cursor, context: Context) -> Deeds:
     """What a CREATE statement does, from behind its verb."""
     kind, modifiers = kind_of(cursor)
-    if kind in ("TABLE", "VIEW", "INDEX", "SCHEMA") and runs_into_next(cursor.tokens):
-        raise Unread
     cursor.takes("CONCURRENTLY")
     anyway = not cursor.takes("IF", "NOT", "EXISTS")
     deeds: Deeds = iter(())
@@ -61,9 +58,14 @@ def _table(cursor: Cursor, table: Name, context: Context) -> Deeds:
         yield use(cursor.qualified().table())
         yield more_columns(table, "another table")
         return
+    typed = cursor.takes("OF")
+    if typed:
+        yield use(cursor.qualified().type())
+        yield more_columns(table, "a type")
     listed = cursor.peek().raw == "(" and not begins_query(cursor)
     if listed:
         yield from elements(cursor.group(), table, context)
+    queried = False
     while not cursor.ended:
         if cursor.takes("INHERITS"):
             for part in cursor.group().parts():
@@ -72,11 +74,13 @@ def _table(cursor: Cursor, table: Name, context: Context) -> Deeds:
         elif begins_query(cursor):
             named = listed and context.dialect != "mysql"
             yield from _made_from(cursor.rest(), table, context, named=named)
+            queried = True
         elif cursor.peek().raw == "(":
             cursor.group()
         else:
             cursor.needs(not cursor.sees("AS", "EXECUTE"))
             cursor.needs(cursor.next().raw != ")")
+    cursor.needs(listed or typed or queried)
 
 
 def _made_from(tokens: Sequence[Token], table: Name, context: Context, *, named: bool) -> Deeds:

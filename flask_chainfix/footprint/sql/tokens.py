@@ -49,7 +49,8 @@ class Token(NamedTuple):
         if self.form is not Form.NAME:
             return ""
         closing = self.raw[-1]
-        return self.raw[1:-1].replace(closing * 2, closing)
+        start = self.raw.index("[" if closing == "]" else closing)
+        return self.raw[start + 1 : -1].replace(closing * 2, closing)
 
 
 _BLANK = r"(?P<blank>\s+)"

@@ -11,7 +11,7 @@ from flask_chainfix.footprint.sql.definitions import read_create
 from flask_chainfix.footprint.sql.elements import columns_listed
 from flask_chainfix.footprint.sql.kinds import TABLES, TYPES, kind_of
 from flask_chainfix.footprint.sql.removals import read_drop
-from flask_chainfix.footprint.sql.statements import begins_block
+from flask_chainfix.footprint.sql.statements import begins_block, runs_into_next
 from flask_chainfix.footprint.sql.tokens import Form, Token, words
 from flask_chainfix.footprint.sql.writes import begins_query, rows
 from flask_chainfix.model import Action, Effect, Kind, Opaque, SchemaObject
@@ -28,10 +28,11 @@ _INERT = words(
     UNLOCK USE VACUUM
     """
 )
-_WRITING = frozenset({"DELETE", "INSERT", "MERGE", "UPDATE"})
 _BEHIND_TRUNCATE = frozenset(
     {"CASCADE", "CONTINUE", "DROP", "RESTART", "RESTRICT", "REUSE", "WITH"}
 )
+_USING = frozenset({"DECLARE", "DELETE", "INSERT", "MERGE", "UPDATE"})
+_DEFINING = words("ALTER CALL CREATE DROP EXEC EXECUTE RENAME TRUNCATE")
 _ILLEGAL = frozenset({"\\", "`"})
 
 
@@ -39,12 +40,11 @@ def read_statement(tokens: Sequence[Token], context: Context) -> tuple[Effect | 
     """What a statement does, each thing once."""
     first = tokens[0].word or tokens[0].raw
     try:
-        if any(_is_illegal(token) for token in tokens):
+        if runs_into_next(tokens) or any(_is_illegal(token) for token in tokens):
             raise Unread
         return tuple(dict.fromkeys(_deeds(first, tokens, context)))
     except Unread:
-        actions = (Action.USE,) if first in _WRITING else ()
-        return (context.unread(tokens, "a statement", *actions),)
+        return (context.unread(tokens, "a statement", *_may_do(first, tokens, context)),)
 
 
 def _deeds(first: str, tokens: Sequence[Token], context: Context) -> Deeds:
@@ -56,6 +56,14 @@ def _deeds(first: str, tokens: Sequence[Token], context: Context) -> Deeds:
         return iter(())
     cursor.needs(first in _VERBS)
     return _VERBS[first](cursor, context)
+
+
+def _may_do(first: str, tokens: Sequence[Token], context: Context) -> tuple[Action, ...]:
+    """What an unread statement may do, where it is not anything."""
+    block = first == "DECLARE" and context.dialect == "oracle"
+    if first not in _USING or block or any(token.word in _DEFINING for token in tokens):
+        return ()
+    return (Action.USE,)
 
 
 def _is_illegal(token: Token) -> bool:

@@ -1,0 +1,50 @@
+"""Which revisions run before which, and how names are compared."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from flask_chainfix.evidence import Ancestry, start_of_branch
+from flask_chainfix.evidence.touches import key_of
+from flask_chainfix.model import Kind, SchemaObject
+from tests.strategies_oracle import reachable, revisions
+from tests.support import Rev, chain
+
+
+@given(revisions(dependencies=True))
+def test_ancestry_is_what_walking_down_finds(branches: tuple[Rev, ...]) -> None:
+    graph = chain(*branches).graph
+    runs_before = Ancestry(graph)
+    edges = {revision: graph.requirements(revision) for revision in graph}
+    for above in graph:
+        below = reachable(edges, above)
+        for revision in graph:
+            assert runs_before(revision, above) is (revision in below)
+
+
+def test_members_of_cycles_are_not_sure_of_each_other() -> None:
+    runs_before = Ancestry(chain("a <- b", "b <- a", "c <- b").graph)
+    assert not (runs_before("a", "b") and runs_before("b", "a"))
+
+
+def test_the_start_of_a_branch_is_where_it_leaves_the_other() -> None:
+    graph = chain("a", "x1 <- a", "x2 <- x1", "y1 <- a", "y2 <- y1").graph
+    assert start_of_branch(Ancestry(graph), graph.parents, "x2", "y2") == "x1"
+    assert start_of_branch(Ancestry(graph), graph.parents, "y1", "x1") == "y1"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (SchemaObject(Kind.TABLE, "User"), SchemaObject(Kind.TABLE, "user"), True),
+        (SchemaObject(Kind.TABLE, "t", schema="public"), SchemaObject(Kind.TABLE, "t"), True),
+        (SchemaObject(Kind.TABLE, "t", schema="s"), SchemaObject(Kind.TABLE, "t"), False),
+        (SchemaObject(Kind.TABLE, "t", database="b"), SchemaObject(Kind.TABLE, "t"), False),
+        (SchemaObject(Kind.INDEX, "ix", "t"), SchemaObject(Kind.INDEX, "ix"), True),
+        (SchemaObject(Kind.COLUMN, "c", "t"), SchemaObject(Kind.COLUMN, "c", "u"), False),
+        (SchemaObject(Kind.TABLE, "ß"), SchemaObject(Kind.TABLE, "SS"), True),
+    ],
+)
+def test_objects_that_may_be_one(one: SchemaObject, other: SchemaObject, same: bool) -> None:
+    assert (key_of(one) == key_of(other)) is same
