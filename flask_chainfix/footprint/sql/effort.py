@@ -41,6 +41,8 @@ def _nesting(tokens: Sequence[Token]) -> int:
             depth += weights[-1]
         elif mark in _CLOSING and weights:
             depth -= weights.pop()
+        elif before == "IF":
+            depth += 1  # IF as a statement, which nothing closes
         deepest = max(deepest, depth + prefixes)
         before = mark
     return deepest
