@@ -245,12 +245,15 @@ def _refuse_unhealthy(expected: Report, wishes: Wishes) -> None:
     left = _to_mend(expected)
     if not left:
         return
+    fault = left[0]
     remedy = "say with --attach REVISION=PARENT where the pieces belong"
-    if left[0].code == "FC203":
-        remedy = left[0].hint
-    elif left[0].code == "FC201" and wishes.strategy == "merge":
+    if fault.code == "FC203":
+        remedy = fault.hint
+    elif fault.code == "FC201" and wishes.strategy == "merge":
         remedy = f"use --strategy linear, which puts one behind the other; or {remedy}"
-    raise CannotPlan(f"the planned chain would still have a fault: {left[0].message}", remedy)
+    if fault.code in {rule.code for rule in all_rules() if rule.family is Family.SCHEMA}:
+        remedy += f"; if it is not as it looks, list {fault.code} under ignore in the settings"
+    raise CannotPlan(f"the planned chain would still have a fault: {fault.message}", remedy)
 
 
 def _codes(findings: Sequence[Finding]) -> str:

@@ -254,6 +254,31 @@ def test_what_is_ignored_orders_nothing() -> None:
     assert make_plan(chain(*specs, settings=settings_), Wishes()).order == ("a", "b", "x")
 
 
+def test_what_is_ignored_is_no_reason_to_refuse() -> None:
+    settings_ = Settings(ignore=frozenset({"FC203"}))
+    specs = [rev("a").doing(*written(CREATE_T)), rev("b").doing(*written(CREATE_T))]
+    assert make_plan(chain(*specs, settings=settings_), Wishes()).order == ("a", "b")
+
+
+@pytest.mark.parametrize("strategy", ["linear", "merge"])
+def test_branches_that_stay_beside_each_other_are_put_in_order(strategy: str) -> None:
+    snapshot = snapshot_of(
+        "a", "x <- a", "y <- a", "m <- x, y", "h1 <- m", "h2 <- m", x=USE_T, y=CREATE_T
+    )
+    plan = make_plan(snapshot, Wishes(strategy))
+    assert links(plan)["x"] == ("y",)
+    assert links(plan)["m"] == ("x",)
+    after = foreseen(snapshot, plan)
+    assert not [found for found in diagnose(after, Family.SCHEMA) if found.code == "FC201"]
+
+
+def test_heads_that_a_merge_would_leave_beside_each_other_are_put_in_order() -> None:
+    snapshot = snapshot_of("a", "x <- a", "y <- a", "y2 <- y", x=USE_T, y=CREATE_T)
+    plan = make_plan(snapshot, Wishes("merge"))
+    assert links(plan) == {"x": ("y",)}
+    assert plan.new_revisions[0].down_revision == ("x", "y2")
+
+
 def test_what_is_only_probable_gives_way() -> None:
     maybe = ("if op.get_bind().dialect.name == 'sqlite':", f"    {written(USE_T)[0]}")
     snapshot = chain(

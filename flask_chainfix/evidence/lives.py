@@ -32,13 +32,17 @@ class _Step(NamedTuple):
 class Lives:
     """The contested objects of a chain, without those of which nothing is certain.
 
+    Args:
+        evidence: what is known of all objects.
+        ignored: whether the user knows better than what is proven here.
+
     Attributes:
         beginning: those that exist before the chain.
     """
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, *, ignored: bool = False) -> None:
         self._evidence = evidence
-        contested = {key for key in evidence.contested if not self._is_in_doubt(key)}
+        contested = {key for key in evidence.contested if not (ignored or self._is_in_doubt(key))}
         tables = {table_key(key) for key in contested}
         self.beginning: Life = frozenset(key for key in contested if evidence.is_there_first(key))
         self._steps: dict[str, tuple[_Step, ...]] = {}

@@ -81,13 +81,13 @@ class Draft:
         They have merged already, or are to be: in that, Alembic runs them in any order.
         """
         runs_before = None
-        for before, after, _ in filter(_is_certain, self._task.proof.precedences):
-            if runs_before is None:
-                runs_before = Ancestry(self._linked())
-            if not runs_before(before.revision, after.revision):
-                start = start_of_branch(runs_before, self.parents, after.revision, before.revision)
+        for precedence in filter(_is_certain, self._task.proof.precedences):
+            first, second = precedence.before.revision, precedence.after.revision
+            runs_before = runs_before or Ancestry(self._linked())
+            if not runs_before(first, second) and not runs_before(second, first):
+                start = start_of_branch(runs_before, self.parents, second, first)
                 if len(self.parents[start]) <= 1:
-                    self.relink(start, (before.revision,))
+                    self.relink(start, (first,))
                     runs_before = None
 
     def _linked(self) -> Graph:

@@ -35,13 +35,14 @@ def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY
     lineages = find_lineages(pinned)
     proof = prove(pinned, lineages, wishes)
     graph = Graph(_headers(pinned), proof.before)
+    ignore = snapshot.environment.settings.ignore
     ordering = arrange(pinned, lineages, graph, history, wishes)
     task = Task(
         original=snapshot,
         snapshot=pinned,
         lineages=lineages,
         proof=proof,
-        lives=Lives(pinned.evidence),
+        lives=Lives(pinned.evidence, ignored=not ignore.isdisjoint({"FC201", "FC203"})),
         graph=graph,
         ordering=ordering,
         bases_to_link=_bases_to_link(pinned, lineages, ordering.root, wishes.strict),
