@@ -1,0 +1,100 @@
+"""What the commands make of the schema: when it is looked at, what is said, what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.commands import fixchain
+from tests.disk import environment, migrations
+from tests.support import rev
+
+MAKE, USE = "op.create_table('t')", "op.execute('SELECT 1 FROM t')"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def codes(*arguments: str) -> list[str]:
+    """The codes that a check finds."""
+    document = fixchain("check", *arguments, "--format", "json").document
+    return [finding["code"] for finding in document["findings"]]
+
+
+def test_a_healthy_chain_is_looked_into_only_on_request(project: Path) -> None:
+    environment(project / "migrations", rev("a").doing(USE), rev("b <- a").doing(MAKE))
+    assert codes() == []
+    assert codes("--schema") == ["FC201"]
+    assert fixchain("check").exit_code == 0
+    assert fixchain("check", "--schema").exit_code == 1
+
+
+def test_a_chain_that_needs_repair_is_looked_into(project: Path) -> None:
+    environment(project / "migrations", rev("a").doing(USE), rev("b").doing(MAKE))
+    assert codes() == ["FC101", "FC102", "FC201"]
+
+
+def test_the_schema_is_judged_once_the_chain_is_known(project: Path) -> None:
+    environment(project / "migrations", rev("a").doing(MAKE), rev("b <- gone").doing(USE))
+    assert codes("--schema") == ["FC103"]
+    text = " ".join(fixchain("check", "--schema").stdout.split())
+    assert "judged once the chain itself is known" in text
+
+
+def test_what_cannot_be_known_is_named_once(project: Path) -> None:
+    revisions = [rev("a", date="2024-01-01").doing("helper()", "other()"), rev("b").doing(MAKE)]
+    environment(project / "migrations", *revisions)
+    document = fixchain("check", "--format", "json").document
+    (notice,) = [text for text in document["notices"] if "cannot be known" in text]
+    assert "1 migration may do" in notice
+    assert "a_add_a.py:20 (a call of something that is computed)" in notice
+
+
+def test_merge_points_do_not_keep_a_disorder(project: Path) -> None:
+    place = environment(
+        project / "migrations",
+        "a",
+        rev("x <- a").doing(USE),
+        rev("y <- a").doing(MAKE),
+        "m <- x, y",
+    )
+    done = fixchain("repair", "--yes", "--format", "json")
+    assert done.exit_code == 0
+    changed = {item["revision"]: item["after"] for item in done.document["plan"]["relinks"]}
+    assert changed == {"x": ["y"], "m": ["x"]}
+    assert codes("--schema") == []
+    assert fixchain("repair", "--dry-run").exit_code == 0
+    assert place.is_dir()
+
+
+def test_two_initial_migrations_are_refused_with_the_ways_out(project: Path) -> None:
+    place = environment(project / "migrations", rev("a").doing(MAKE), rev("b").doing(MAKE))
+    before = migrations(place)
+    done = fixchain("repair", "--yes")
+    assert done.exit_code == 3
+    assert "table t is created by a and by b" in done.stderr
+    assert "keep one" in done.stderr
+    assert migrations(place) == before
+    (place / "alembic.ini").write_text("[alembic]\n[fixchain]\nignore = FC203\n")
+    assert fixchain("repair", "--dry-run").exit_code == 1
+
+
+def test_the_order_of_commits_decides_before_the_dates(project: Path) -> None:
+    place = environment(project / "migrations", "a")
+    git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org")
+    subprocess.run([*git, "init", "--quiet"], cwd=project, check=True)
+    for name, day in (("x", "2024-05-01"), ("y", "2024-04-01")):
+        environment(project / name, "a", rev(f"{name} <- a", date=day))
+        (file,) = (project / name / "versions").glob(f"{name}_*.py")
+        file.rename(place / "versions" / file.name)
+        subprocess.run([*git, "add", "migrations"], cwd=project, check=True)
+        subprocess.run([*git, "commit", "--quiet", "-m", name], cwd=project, check=True)
+    plan = fixchain("repair", "--dry-run", "--format", "json").document["plan"]
+    assert plan["order"] == ["a", "x", "y"]
+    assert plan["relinks"][0]["why"][-1]["kind"] == "git"
