@@ -35,7 +35,7 @@ def doing(branches: Sequence[Rev], deeds: dict[str, tuple[tuple[str, str, str], 
     return [rev.doing(*written(deeds[rev.revision])) for rev in branches]
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(st.data(), revisions(most=6, merges=False))
 def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[Rev, ...]) -> None:
     deeds = data.draw(schemas(branches))
