@@ -43,6 +43,10 @@ OPERATIONS = {
         "+ table t",
         "+ constraint t.fk",
     ],
+    "op.create_table('t', sa.Column('c', sa.ForeignKey('u.id', use_alter=True)))": [
+        "+ table t",
+        "+ column t.c",
+    ],
     "op.create_table('t', sa.UniqueConstraint('a', name=op.f('uq')))": [
         "+ table t",
         "+ constraint t.uq",
@@ -297,6 +301,20 @@ def test_what_may_not_happen_is_uncertain(name: str) -> None:
     assert effects(CONDITIONAL[name], _N) == ["- table a?"]
 
 
+def test_what_a_context_manager_lets_fail_is_uncertain() -> None:
+    body = "import contextlib\nwith contextlib.suppress(Exception):\n    op.drop_table('a')"
+    assert effects(body) == ["- table a?"]
+
+
+def test_a_generator_runs_only_if_somebody_iterates() -> None:
+    assert effects("def go():\n    op.drop_table('a')\n    yield\ngo()") == ["- table a?"]
+
+
+def test_a_global_name_may_be_set_by_any_function() -> None:
+    module = "T = 'a'\ndef change():\n    global T\n    T = 'b'"
+    assert doubts("change()\nop.drop_table(T)", module) == ["+·-"]
+
+
 def test_a_migration_that_raises_has_not_run() -> None:
     assert effects("if n:\n    raise SystemExit\nop.drop_table('a')", _N) == ["- table a"]
 
@@ -373,6 +391,27 @@ OPAQUE = {
     "globals": ("globals()['f']()", ["+·-", "+·-"]),
     "create_all": ("sa.MetaData().create_all(op.get_bind())", ["+"]),
     "drop_all": ("sa.MetaData().drop_all(op.get_bind())", ["-"]),
+    "a decorated function": (
+        "def twice(f):\n    return f\n@twice\ndef go():\n    op.drop_table('a')\ngo()",
+        ["+·-", "+·-"],
+    ),
+    "an operation handed to a function": ("list(map(op.drop_table, ['a']))", ["+·-"]),
+    "a list with two names": (
+        "x = y = ['a', 'b']\ny.remove('a')\nfor t in x:\n    op.drop_table(t)",
+        ["+·-"],
+    ),
+    "a list that a helper changes": (
+        "def rm(z):\n    z.remove('a')\nx = ['a', 'b']\nrm(x)\nop.drop_table(x[0])",
+        ["+·-"],
+    ),
+    "a dictionary that a helper changes": (
+        "d = {'t': 'a'}\ndef change():\n    d['t'] = 'b'\nchange()\nop.drop_table(d['t'])",
+        ["+·-"],
+    ),
+    "a nonlocal name": (
+        "t = 'a'\ndef change():\n    nonlocal t\n    t = 'b'\nchange()\nop.drop_table(t)",
+        ["+·-"],
+    ),
     "a name from a star import": ("helper()", ["+·-"]),
     "a computed foreign key": ("op.create_table('t', sa.Column('c', sa.ForeignKey(n)))", ["·"]),
 }

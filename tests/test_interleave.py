@@ -260,6 +260,18 @@ def test_what_is_ignored_is_no_reason_to_refuse() -> None:
     assert make_plan(chain(*specs, settings=settings_), Wishes()).order == ("a", "b")
 
 
+@pytest.mark.parametrize("what", ["create_table", "drop_table"])
+def test_what_may_have_happened_is_no_reason_to_refuse(what: str) -> None:
+    maybe = ("if op.get_context().dialect.name == 'mysql':", f"    op.{what}('t')")
+    snapshot = chain(
+        rev("a").doing(),
+        rev("b <- a").doing(*maybe),
+        rev("c <- b").doing(f"op.{what}('t')"),
+        rev("x <- a").doing(),
+    )
+    assert len(make_plan(snapshot, Wishes()).relinks) == 1
+
+
 @pytest.mark.parametrize("strategy", ["linear", "merge"])
 def test_branches_that_stay_beside_each_other_are_put_in_order(strategy: str) -> None:
     snapshot = snapshot_of(

@@ -428,6 +428,18 @@ def test_models_that_cannot_be_compared(project: Path) -> None:
     assert ran(done) == ["+a", "-a", "+a"]
 
 
+@pytest.mark.parametrize(
+    ("missing", "kind"), [("downgrade", "downgrade"), ("upgrade", "migration")]
+)
+def test_a_migration_that_lacks_a_function(project: Path, missing: str, kind: str) -> None:
+    plain(project, "a")
+    (file,) = (project / "migrations/versions").glob("*.py")
+    file.write_text(file.read_text().replace(f"def {missing}", "def other"))
+    found = failure(rehearse())
+    assert found["kind"] == kind
+    assert f"has no attribute '{missing}'" in found["message"]
+
+
 def test_passwords_in_messages_are_masked(project: Path, tmp_path: Path) -> None:
     plain(project, "a")
     env = project / "migrations/env.py"

@@ -125,6 +125,20 @@ def test_what_runs_is_no_finding(specs: tuple[tuple[str, tuple[str, ...]], ...])
         (("a", (MAKE,)), ("o <- a", (UNKNOWN,)), ("b <- o", (MAKE,))),
         (("a", (MAKE,)), ("b <- a", ("op.create_table('t', if_not_exists=True)",))),
         (("a", (MAKE,)), ("b <- a", (MAYBE + DROP, MAKE))),
+        (
+            ("a", ("op.create_table('t', schema='main')",)),
+            ("b <- a", (DROP,)),
+            ("c <- b", ("op.create_table('t', schema='main')",)),
+        ),
+        (
+            ("a", ("op.create_table('p')", "op.execute('CREATE TABLE t PARTITION OF p DEFAULT')")),
+            ("b <- a", ("op.drop_table('p')",)),
+            ("c <- b", (MAKE,)),
+        ),
+        (
+            ("a", (MAKE, "op.execute('CREATE VIEW v AS SELECT id AS n FROM t')")),
+            ("b <- a", ("op.execute('SELECT n FROM v')",)),
+        ),
     ],
 )
 def test_what_something_unknown_could_explain_is_no_finding(

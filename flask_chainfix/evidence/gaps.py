@@ -44,6 +44,8 @@ def made_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
     Held back where something that cannot be known may drop it.
     """
     for key in sorted(evidence.contested, key=str):
+        if evidence.has_twin(key):
+            continue
         makers = [touch for touch in evidence.creators.get(key, ()) if touch.certain]
         if key.kind is Kind.COLUMN:
             makers = [touch for touch in makers if not _makes_table(evidence, touch)]

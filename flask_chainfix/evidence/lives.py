@@ -61,7 +61,16 @@ class Lives:
                 self._steps[revision] = steps
 
     def _is_in_doubt(self, key: Key) -> bool:
+        """Whether what happens to an object depends on conditions, on unknowns, or on its schema.
+
+        Whether an object that was made under a condition exists, only running would show.
+        """
         evidence = self._evidence
+        table = table_key(key)
+        for one in {key, table}:
+            changes = [*evidence.creators.get(one, ()), *evidence.droppers.get(one, ())]
+            if not all(touch.certain for touch in changes) or evidence.has_twin(one):
+                return True
         touches = evidence.creators.get(key) or evidence.droppers.get(key) or evidence.users[key]
         return any(
             evidence.may_touch(revision, action, touches[0].object)

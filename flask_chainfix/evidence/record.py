@@ -132,6 +132,21 @@ class Evidence:
             for dropper in self.droppers.get(key, ())
         )
 
+    @cached_property
+    def _twins(self) -> frozenset[Key]:
+        """Objects of one name that are made or dropped in several schemas, one by default."""
+        first: dict[Key, Key] = {}
+        twins: set[Key] = set()
+        for key in {**self.creators, **self.droppers}:
+            other = first.setdefault(key._replace(schema=""), key)
+            if other != key and not (other.schema and key.schema):
+                twins.update((other, key))
+        return frozenset(twins)
+
+    def has_twin(self, key: Key) -> bool:
+        """Whether an object may be another one as well, whose schema is not said, or is."""
+        return key in self._twins
+
     def origins(self, key: Key) -> set[Key]:
         """The names that a table had before it was renamed to this one, itself included."""
         found, pending = {key}, [key]

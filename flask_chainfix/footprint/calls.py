@@ -10,6 +10,7 @@ from flask_chainfix.footprint.definitions import DEFINITIONS
 from flask_chainfix.footprint.operations import perform, run_statement
 from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import (
+    SUPPRESS,
     UNKNOWN,
     Arguments,
     Clause,
@@ -87,11 +88,17 @@ def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
 
 def _hands_over(run: Run, to: str, arguments: Arguments) -> bool:
     """Whether a way to the database is handed to code that cannot be followed."""
-    if not any(isinstance(value, (Handle, Operations)) for value in arguments.values):
+    if not any(map(_reaches_database, arguments.values)):
         return False
     if not run.defining:
         run.doubt(f"the connection is handed to {to}", arguments.line)
     return True
+
+
+def _reaches_database(value: object) -> bool:
+    if isinstance(value, Method):
+        return isinstance(value.owner, (Handle, Operations))
+    return isinstance(value, (Handle, Operations))
 
 
 def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
@@ -172,8 +179,10 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
             return Handle()
         types = [value for value in arguments.values if isinstance(value, TypeValue)]
         return types[0] if types else Clause(uses(arguments.values))
-    if _hands_over(run, function.name, arguments) or package in sys.stdlib_module_names:
+    if _hands_over(run, function.name, arguments):
         return UNKNOWN
+    if package in sys.stdlib_module_names:
+        return SUPPRESS if function.name == SUPPRESS.name else UNKNOWN
     if name[:1].isupper():
         return Foreign(function.name)
     if not run.defining:

@@ -53,14 +53,17 @@ def _column(run: Run, arguments: Arguments) -> object:
 
 @_definition("ForeignKey")
 def _foreign_key(run: Run, arguments: Arguments) -> object:
-    target = arguments.get(0, "column")
-    references = _references([target])
+    if arguments.named.get("use_alter"):
+        return ConstraintValue(None)  # not a part of CREATE TABLE
+    references = _references([arguments.get(0, "column")])
     name = arguments.get(3, "name") if "name" in arguments.named else None
     return ConstraintValue(_name(name), references or (), references is not None)
 
 
 @_definition("ForeignKeyConstraint")
 def _foreign_key_constraint(run: Run, arguments: Arguments) -> object:
+    if arguments.named.get("use_alter"):
+        return ConstraintValue(None)
     references = _references(elements(arguments.get(1, "refcolumns")))
     return ConstraintValue(
         _name(arguments.get(2, "name")), references or (), references is not None

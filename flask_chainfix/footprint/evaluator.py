@@ -101,7 +101,9 @@ def _call(run: Run, node: ast.Call) -> object:
             return _call_of_constant(function.owner, function.name, arguments)
         if type(function.owner) is tuple or isinstance(function.owner, dict):
             changed = _changed_in_place(function.owner, function.name, arguments)
-            assign(run, node.func.value, changed)
+            if changed is not function.owner:
+                _outdate(run, function.owner)
+                assign(run, node.func.value, changed)
             return UNKNOWN
     return call(run, function, arguments)
 
@@ -281,7 +283,14 @@ def assign(run: Run, target: ast.expr, value: object) -> None:
         assign(run, target.value, UNKNOWN)
     # A list or dictionary that is changed in place holds what nobody knows.
     elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+        _outdate(run, run.lookup(target.value.id))
         run.names[target.value.id] = UNKNOWN
+
+
+def _outdate(run: Run, value: object) -> None:
+    """Note that a list or dictionary is no longer what its other names say."""
+    if value and (type(value) is tuple or isinstance(value, dict)):  # empty ones are all one
+        run.outdated.append(value)
 
 
 def _named(run: Run, node: ast.NamedExpr) -> object:

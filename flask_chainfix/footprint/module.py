@@ -15,22 +15,34 @@ _BUILTINS = frozenset(dir(builtins))
 
 
 class Module:
-    """The names of a module, worked out when they are asked for."""
+    """The names of a module, worked out when they are asked for.
 
-    def __init__(self, tree: ast.Module) -> None:
+    Args:
+        tree: the module.
+        shares_names: whether functions may set names of other scopes.
+
+    Attributes:
+        functions: those at module level.
+        shared: the names that functions set for others.
+    """
+
+    def __init__(self, tree: ast.Module, *, shares_names: bool) -> None:
         self._values: dict[str, object] = {}
         self._assignments: dict[str, ast.Assign | ast.AnnAssign] = {}
         self._classes: dict[str, ast.ClassDef] = {}
         self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
         for statement in tree.body:
             self._bind(statement)
+        self.shared = frozenset(_shared(tree)) if shares_names else frozenset()
+        self._doubt(iter(self.shared))
 
     def _bind(self, statement: ast.stmt) -> None:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             self._values.update(imports(statement))
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self.functions[statement.name] = statement
-            self._values[statement.name] = Local(statement)
+            # What stands for a decorated function, only running would show.
+            self._values[statement.name] = UNKNOWN if statement.decorator_list else Local(statement)
         elif isinstance(statement, ast.ClassDef):
             self._classes[statement.name] = statement
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
@@ -80,6 +92,13 @@ def _changed_in_place(statement: ast.stmt) -> Iterator[str]:
             called = isinstance(node, ast.Attribute) and isinstance(statement, ast.Expr)
             if called or isinstance(node.ctx, ast.Store):
                 yield node.value.id
+
+
+def _shared(tree: ast.Module) -> Iterator[str]:
+    """The names that functions set for others: what they hold when, only running would show."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield from node.names
 
 
 def imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, object]]:

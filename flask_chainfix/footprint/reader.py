@@ -33,7 +33,7 @@ def read_footprint(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
             tree = ast.parse(data)
-        module = Module(tree)
+        module = Module(tree, shares_names=b"global" in data or b"nonlocal" in data)
     except _CANNOT_PARSE:
         return _all_opaque("a file that is no valid Python for this interpreter")
     function = module.functions.get(direction)
@@ -67,7 +67,7 @@ def _follow(
     dialect: str | None,
     bind: str,
 ) -> Footprint:
-    run = Run(module.value, follow, dialect, bind)
+    run = Run(module, follow, dialect, bind)
     try:
         run.call(Local(function), Arguments([], {}, function.lineno))
     except (TooMuch, RecursionError):

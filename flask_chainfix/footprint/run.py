@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from flask_chainfix.footprint.sql import read_sql
 from flask_chainfix.footprint.values import UNKNOWN, Arguments, Local, Partial
@@ -26,6 +27,15 @@ class TooMuch(Exception):
     """The migration does more than can be followed in reasonable time."""
 
 
+class Names(Protocol):
+    """The names of a module."""
+
+    shared: frozenset[str]
+
+    def value(self, run: Run, name: str) -> object:
+        """What a name holds."""
+
+
 class Run:
     """The state of a run.
 
@@ -38,13 +48,14 @@ class Run:
     Attributes:
         names: what local names hold.
         certain: whether the place that has been reached is reached whenever the migration runs.
+        outdated: lists and dictionaries that have been changed in place, as they were before.
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
     """
 
     def __init__(
         self,
-        module: Callable[[Run, str], object],
+        module: Names,
         follow: Callable[[Run, Local, Arguments], object],
         dialect: str | None,
         database: str,
@@ -52,6 +63,7 @@ class Run:
         self._module = module
         self.names: dict[str, object] = {}
         self.certain = True
+        self.outdated: list[object] = []
         self.defining = False
         self._follow = follow
         self._dialect = dialect
@@ -69,7 +81,9 @@ class Run:
     def lookup(self, name: str) -> object:
         """What a name holds."""
         value = self.names.get(name, self)
-        return self._module(self, name) if value is self else value
+        if name in self._module.shared or any(value is old for old in self.outdated):
+            return UNKNOWN
+        return self._module.value(self, name) if value is self else value
 
     def table(self, name: str, schema: str = "") -> SchemaObject:
         """A table of the database that is being migrated."""

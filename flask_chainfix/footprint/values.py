@@ -69,6 +69,10 @@ class Foreign:
     name: str
 
 
+SUPPRESS = Foreign("contextlib.suppress")
+"""The context manager that lets operations fail."""
+
+
 @dataclass(frozen=True, slots=True)
 class Local:
     """A function of the same file, or a lambda.

@@ -10,6 +10,7 @@ from flask_chainfix.footprint.evaluator import assign, evaluate
 from flask_chainfix.footprint.module import imports, table_of_class
 from flask_chainfix.footprint.run import Run, merged
 from flask_chainfix.footprint.values import (
+    SUPPRESS,
     UNKNOWN,
     Arguments,
     Handle,
@@ -41,8 +42,17 @@ def follow(run: Run, function: Local, arguments: Arguments) -> object:
         run.names[node.args.vararg.arg] = rest if arguments.complete else UNKNOWN
     if isinstance(node, ast.Lambda):
         return evaluate(run, node.body)
+    if _is_generator(node):
+        with run.perhaps():  # not before somebody iterates over it
+            block(run, node.body)
+        return UNKNOWN
     block(run, node.body)
     return run.names.get(_RETURNED)
+
+
+def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    yields = (ast.Yield, ast.YieldFrom)
+    return any(isinstance(inner, yields) for part in node.body for inner in ast.walk(part))
 
 
 def _parameters(arguments: ast.arguments) -> list[str]:
@@ -150,11 +160,16 @@ def _while(run: Run, node: ast.While) -> bool:
 
 
 def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
+    suppressed = False
     for item in node.items:
         value = evaluate(run, item.context_expr)
+        suppressed = suppressed or value == SUPPRESS
         if item.optional_vars is not None:
             known = isinstance(value, (Operations, Handle, Query))
             assign(run, item.optional_vars, value if known else UNKNOWN)
+    if suppressed:
+        with run.perhaps():
+            return block(run, node.body)
     return block(run, node.body)
 
 
@@ -203,7 +218,9 @@ def _import(run: Run, node: ast.Import | ast.ImportFrom) -> bool:
 
 
 def _function(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    run.names[node.name] = Local(node, run.names)
+    if node.decorator_list:  # what stands for the function, and what that does, only running shows
+        run.doubt("a decorated function", node.lineno)
+    run.names[node.name] = UNKNOWN if node.decorator_list else Local(node, run.names)
     return False
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchModuleError
 
 from flask_chainfix.errors import NoScratchDatabase
-from flask_chainfix.runtime.messages import masked, said
+from flask_chainfix.runtime.messages import masked, said, shown_url
 
 # By the name of the module: what installs it, and how a URL asks for it.
 PACKAGES = {
@@ -58,7 +58,7 @@ def explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
         if re.search(pattern, message, re.IGNORECASE):
             remedy = found
             break
-    return NoScratchDatabase(f"{doing} {url.render_as_string()}: {message}", remedy)
+    return NoScratchDatabase(f"{doing} {shown_url(url)}: {message}", remedy)
 
 
 def missing_driver(error: BaseException | None) -> str | None:

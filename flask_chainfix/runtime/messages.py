@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 # The password of a URL, also of one that SQLAlchemy cannot read.
 _IN_URL = re.compile(r"(//[^\s:/@]*:)\S*@")
+_IN_QUERY = re.compile(r"(?i)([?&][a-z_]*pass(?:word|wd)?=)[^&\s]*")
 _LONG_ENOUGH = 4
 
 
 def masked(text: str, passwords: Iterable[str] = ()) -> str:
     """Text without passwords: those inside URLs, and those that are given."""
-    text = _IN_URL.sub(r"\1***@", text)
+    text = _IN_QUERY.sub(r"\1***", _IN_URL.sub(r"\1***@", text))
     for password in passwords:
         for form in sorted({password, quote(password, safe=""), quote_plus(password)}):
             if len(form) >= _LONG_ENOUGH:
@@ -21,6 +26,11 @@ def masked(text: str, passwords: Iterable[str] = ()) -> str:
             elif form:  # a short one is a part of other words
                 text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", text)
     return text
+
+
+def shown_url(url: URL) -> str:
+    """A URL without the passwords in it, in whatever part of it they are."""
+    return masked(url.render_as_string())
 
 
 def said(error: BaseException) -> str:

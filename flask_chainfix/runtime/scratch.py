@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.runtime.drivers import explained, synchronous
-from flask_chainfix.runtime.messages import masked, said
+from flask_chainfix.runtime.messages import masked, said, shown_url
 
 _PREFIX = "fixchain_rehearsal"
 _SERVERS = ("postgresql", "mysql", "mariadb")
@@ -57,7 +57,7 @@ class Scratch:
     @property
     def masked_urls(self) -> tuple[str, ...]:
         """The URLs without their passwords."""
-        return tuple(url.render_as_string() for url in self.urls.values())
+        return tuple(shown_url(url) for url in self.urls.values())
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _files(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
             made[bind] = path
         yield Scratch(
             {bind: url.set(database=str(path)) for bind, path in made.items()},
-            url.render_as_string(),
+            shown_url(url),
         )
         kept = keep
     finally:
@@ -194,7 +194,7 @@ def _on_server(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
             _refuse_tables(url.set(database=name))
         yield Scratch(
             {bind: url.set(database=name) for bind, name in names.items()},
-            url.set(database=stem).render_as_string(),
+            shown_url(url.set(database=stem)),
             "mariadb" if getattr(server.dialect, "is_mariadb", False) else server.dialect.name,
         )
         kept = keep
@@ -251,13 +251,13 @@ def _refuse_tables(url: URL) -> None:
         engine.dispose()
     if tables:
         raise NoScratchDatabase(
-            f"{url.render_as_string()} is not empty: it holds {', '.join(sorted(tables))}",
+            f"{shown_url(url)} is not empty: it holds {', '.join(sorted(tables))}",
             "a rehearsal runs only in an empty database; see what the server puts into new ones",
         )
 
 
 def _drop(server: Engine, name: str) -> None:
-    with _dropping(server.url.set(database=name).render_as_string()), server.connect() as admin:
+    with _dropping(shown_url(server.url.set(database=name))), server.connect() as admin:
         quoted = server.dialect.identifier_preparer.quote_identifier(name)
         _end_connections(admin, name)
         if not _is_postgresql(server):

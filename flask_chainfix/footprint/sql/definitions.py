@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from flask_chainfix.footprint.sql.context import Context
 from flask_chainfix.footprint.sql.cursor import (
@@ -53,7 +54,8 @@ def read_create(cursor: Cursor, context: Context) -> Deeds:
 
 def _table(cursor: Cursor, table: Name, context: Context) -> Deeds:
     """What stands behind CREATE TABLE and the name."""
-    yield create(table.table())
+    # A part of another table goes with that, without a word.
+    yield from doubtful(iter((create(table.table()),)), not _is_part(cursor.copy().rest()))
     if cursor.takes("PARTITION", "OF") or cursor.takes("LIKE"):
         yield use(cursor.qualified().table())
         yield more_columns(table, "another table")
@@ -83,6 +85,12 @@ def _table(cursor: Cursor, table: Name, context: Context) -> Deeds:
     cursor.needs(listed or typed or queried)
 
 
+def _is_part(tokens: Sequence[Token]) -> bool:
+    """Whether a table is a partition of another, or inherits from it."""
+    pairs = {(token.word, following.word) for token, following in pairwise(tokens)}
+    return ("PARTITION", "OF") in pairs or any(token.word == "INHERITS" for token in tokens)
+
+
 def _made_from(tokens: Sequence[Token], table: Name, context: Context, *, named: bool) -> Deeds:
     """What CREATE TABLE … AS takes from a query."""
     query = _without_options(tokens)
@@ -108,6 +116,7 @@ def _virtual(cursor: Cursor, table: Name, context: Context) -> Deeds:
 def _view(cursor: Cursor, view: Name, context: Context) -> Deeds:
     """What stands behind CREATE VIEW and the name."""
     yield create(view.table())
+    yield more_columns(view, "a query")
     while not cursor.takes("AS"):
         if cursor.peek().raw == "(":
             cursor.group()

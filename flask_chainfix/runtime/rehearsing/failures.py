@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from flask_chainfix.runtime.rehearsing.engines import ForeignConnection
 
 _OPERATIONS = os.path.dirname(alembic.operations.__file__)
 _SQL_LENGTH = 60
+_LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
 
 
 @dataclass
@@ -44,12 +46,20 @@ class Scene:
     step: tuple[str, str, int, str] | None = None
 
 
+def _missing_function(error: BaseException) -> FailureKind | None:
+    """Whom to blame where a migration lacks a function, which Alembic finds out by itself."""
+    found = _LACKS.fullmatch(str(error)) if isinstance(error, AttributeError) else None
+    if found is None:
+        return None
+    return FailureKind.DOWNGRADE if found[1] == "down" else FailureKind.MIGRATION
+
+
 def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
     """The fields of a ``RehearsalFailure``, as JSON values."""
     revision, direction, round_, bind = scene.step or (None, "", 0, "")
     kind = kind_of(error, direction, round_, scene.dialect)
     if scene.step is None and kind not in (FailureKind.CONNECTION, FailureKind.DRIVER):
-        kind = scene.doing
+        kind = _missing_function(error) or scene.doing
     innermost, frames = _frames(error, scene)
     place = _place(frames, scene)
     return {
