@@ -19,21 +19,24 @@ class Module:
 
     Args:
         tree: the module.
-        shares_names: whether functions may set names of other scopes.
+        data: its bytes; a word that does not stand there need not be looked for in the tree.
 
     Attributes:
         functions: those at module level.
         shared: the names that functions set for others.
+        may_yield: whether a function may be a generator.
     """
 
-    def __init__(self, tree: ast.Module, *, shares_names: bool) -> None:
+    def __init__(self, tree: ast.Module, data: bytes) -> None:
         self._values: dict[str, object] = {}
         self._assignments: dict[str, ast.Assign | ast.AnnAssign] = {}
         self._classes: dict[str, ast.ClassDef] = {}
         self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
         for statement in tree.body:
             self._bind(statement)
-        self.shared = frozenset(_shared(tree)) if shares_names else frozenset()
+        self.may_yield = b"yield" in data
+        shares = b"global" in data or b"nonlocal" in data
+        self.shared = frozenset(_shared(tree)) if shares else frozenset()
         self._doubt(iter(self.shared))
 
     def _bind(self, statement: ast.stmt) -> None:

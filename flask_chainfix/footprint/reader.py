@@ -33,7 +33,7 @@ def read_footprint(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
             tree = ast.parse(data)
-        module = Module(tree, shares_names=b"global" in data or b"nonlocal" in data)
+        module = Module(tree, data)
     except _CANNOT_PARSE:
         return _all_opaque("a file that is no valid Python for this interpreter")
     function = module.functions.get(direction)

@@ -31,6 +31,7 @@ class Names(Protocol):
     """The names of a module."""
 
     shared: frozenset[str]
+    may_yield: bool
 
     def value(self, run: Run, name: str) -> object:
         """What a name holds."""
@@ -48,6 +49,7 @@ class Run:
     Attributes:
         names: what local names hold.
         certain: whether the place that has been reached is reached whenever the migration runs.
+        may_yield: whether a function of the file may be a generator.
         outdated: lists and dictionaries that have been changed in place, as they were before.
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
@@ -61,6 +63,7 @@ class Run:
         database: str,
     ) -> None:
         self._module = module
+        self.may_yield = module.may_yield
         self.names: dict[str, object] = {}
         self.certain = True
         self.outdated: list[object] = []

@@ -42,7 +42,7 @@ def follow(run: Run, function: Local, arguments: Arguments) -> object:
         run.names[node.args.vararg.arg] = rest if arguments.complete else UNKNOWN
     if isinstance(node, ast.Lambda):
         return evaluate(run, node.body)
-    if _is_generator(node):
+    if run.may_yield and _is_generator(node):
         with run.perhaps():  # not before somebody iterates over it
             block(run, node.body)
         return UNKNOWN
