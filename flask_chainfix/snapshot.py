@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,12 @@ class Snapshot:
     @cached_property
     def graph(self) -> Graph:
         """The chain that the readable files form."""
-        return Graph(file.reading for file in self.files if isinstance(file.reading, Header))
+        return Graph(self.headers)
+
+    @property
+    def headers(self) -> Iterator[Header]:
+        """What each readable file says of itself."""
+        return (file.reading for file in self.files if isinstance(file.reading, Header))
 
     @cached_property
     def files_by_revision(self) -> Mapping[str, tuple[MigrationFile, ...]]:

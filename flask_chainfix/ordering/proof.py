@@ -9,7 +9,7 @@ from flask_chainfix.errors import CannotPlan
 from flask_chainfix.evidence import Evidence, Precedence, Touch, is_disorder, precedences
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
-from flask_chainfix.model import Header, Kind, Reason, Wishes
+from flask_chainfix.model import Kind, Reason, Wishes
 from flask_chainfix.snapshot import Snapshot
 
 _NAMED = 3  # contradictory operations that a message spells out
@@ -51,7 +51,7 @@ def prove(snapshot: Snapshot, lineages: Lineages, wishes: Wishes) -> Proof:
     ]
     decisive = "FC201" not in snapshot.environment.settings.ignore
     certain = [item for item in relevant if decisive and _is_decisive(evidence, item)]
-    graph = _graph(snapshot, certain)
+    graph = Graph(snapshot.headers, _before(certain))
     if graph.cycles:
         raise _contradiction(snapshot, certain, graph, wishes.attach)
     _refuse_root(snapshot, certain, wishes.root)
@@ -83,11 +83,6 @@ def _is_decisive(evidence: Evidence, precedence: Precedence) -> bool:
     return not evidence.runs_before(after.revision, before.revision) or (
         is_disorder(evidence, precedence)
     )
-
-
-def _graph(snapshot: Snapshot, precedences: Iterable[Precedence]) -> Graph:
-    headers = (file.reading for file in snapshot.files if isinstance(file.reading, Header))
-    return Graph(headers, _before(precedences))
 
 
 def _before(precedences: Iterable[Precedence]) -> Mapping[str, tuple[str, ...]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.evidence import Lives
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages, find_lineages
-from flask_chainfix.model import Edit, Header, History, Plan, Wishes
+from flask_chainfix.model import Edit, History, Plan, Wishes
 from flask_chainfix.ordering import arrange, check_wishes, prove
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies.registry import Task, run_strategy
@@ -34,7 +34,7 @@ def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY
     pinned = _with_pins(snapshot, wishes.attach)
     lineages = find_lineages(pinned)
     proof = prove(pinned, lineages, wishes)
-    graph = Graph(_headers(pinned), proof.before)
+    graph = Graph(pinned.headers, proof.before)
     ignore = snapshot.environment.settings.ignore
     ordering = arrange(pinned, lineages, graph, history, wishes)
     task = Task(
@@ -86,10 +86,6 @@ def _bases_to_link(
         return extra
     home = next(piece for piece in snapshot.graph.pieces if root in piece)
     return extra.difference(home)
-
-
-def _headers(snapshot: Snapshot) -> Iterator[Header]:
-    return (file.reading for file in snapshot.files if isinstance(file.reading, Header))
 
 
 def _require_known_headers(snapshot: Snapshot) -> None:
