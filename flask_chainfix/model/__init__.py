@@ -1,5 +1,13 @@
 """The data that everything else speaks of, frozen and without behaviour of its own."""
 
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    LostRevision,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import (
     Edit,
@@ -24,6 +32,7 @@ from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque,
 __all__ = [
     "Action",
     "Confirmation",
+    "DatabaseState",
     "Edit",
     "Effect",
     "Environment",
@@ -35,7 +44,11 @@ __all__ = [
     "Kind",
     "Landing",
     "Location",
+    "LostRevision",
     "MigrationFile",
+    "Move",
+    "MoveResult",
+    "MoveState",
     "NewRevision",
     "Opaque",
     "Plan",
@@ -50,6 +63,7 @@ __all__ = [
     "Settings",
     "Severity",
     "Span",
+    "Standing",
     "Unreadable",
     "Wishes",
 ]

@@ -1,0 +1,112 @@
+"""Where databases stand in a chain, and how their version rows are to move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+
+class DatabaseState(Enum):
+    """What a look at a database's version table has shown."""
+
+    STAMPED = "stamped"  # it has rows
+    EMPTY = "empty"  # no database, no version table or no row in it, and no other table
+    UNSTAMPED = "unstamped"  # no row, but tables: something else has made them
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one database stands; of tenants' schemas, each is one.
+
+    Attributes:
+        name: how users know it, passwords masked.
+        identity: tells it from all others, on every run the same; holds no password.
+        state: what a look at it has shown.
+        rows: the ids in its version table, sorted, exactly as they are there.
+        tables: the names of its other tables; ``None`` where nobody has looked.
+        own: whether it is one of the app's own.
+        problem: why it is unreachable, in its own words.
+        remedy: what to do about that.
+    """
+
+    name: str
+    identity: str
+    state: DatabaseState
+    rows: tuple[str, ...] = ()
+    tables: frozenset[str] | None = None
+    own: bool = False
+    problem: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Move:
+    """The change of one database's version rows, to be made only if they still are ``before``.
+
+    Attributes:
+        name: as in ``Standing``.
+        identity: as in ``Standing``.
+        before: the rows now, sorted.
+        after: the rows afterwards, sorted.
+    """
+
+    name: str
+    identity: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class MoveState(Enum):
+    """How a move has ended."""
+
+    MOVED = "moved"
+    UNCHANGED = "unchanged"  # there was nothing to do
+    REFUSED = "refused"  # moving would skip revisions, or the rows are others by now
+    FAILED = "failed"  # the database did not let us; its rows are as they were
+    UNKNOWN = "unknown"  # the connection was lost while the change was being made final
+
+
+@dataclass(frozen=True)
+class MoveResult:
+    """What came of one move.
+
+    Attributes:
+        move: what was to be done.
+        state: how it ended.
+        detail: why, where it did not simply work.
+        remedy: what to do about that.
+    """
+
+    move: Move
+    state: MoveState
+    detail: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class LostRevision:
+    """What version control knows of a revision that no file has any more.
+
+    Attributes:
+        revision: its id.
+        commit: the abbreviated hash of the commit that removed its file.
+        author: who made that commit.
+        date: when it was committed, aware.
+        path: the file's path before, absolute.
+        data: the file's bytes before that commit.
+        parents: what its file named as ``down_revision``.
+        renamed: the id that the same file, or a file with the same body, has now; ``None`` if
+            none has it.
+    """
+
+    revision: str
+    commit: str
+    author: str
+    date: datetime
+    path: Path
+    data: bytes
+    parents: tuple[str, ...]
+    renamed: str | None = None
