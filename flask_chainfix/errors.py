@@ -44,6 +44,10 @@ class CannotPlan(ChainFixError):
     """No repair can be planned with certainty."""
 
 
+class UnsafeForDatabases(CannotPlan):
+    """A plan would make a known database skip revisions."""
+
+
 class CannotRewrite(ChainFixError):
     """A migration file cannot be changed with certainty, so it is not changed."""
 

@@ -12,6 +12,7 @@ from flask_chainfix.evidence import Evidence
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
+    Databases,
     Edit,
     Environment,
     Footprint,
@@ -30,10 +31,14 @@ class Snapshot:
     Attributes:
         environment: where they lie and what the settings say.
         files: every file that Alembic would load, in the order in which it lists them.
+        databases: where the databases stand that somebody has looked at.
+        old: the chain that may have stamped them, where that is another one.
     """
 
     environment: Environment
     files: tuple[MigrationFile, ...]
+    databases: Databases = field(default_factory=Databases)
+    old: Graph | None = field(default=None, compare=False)
     _footprints: dict[tuple[Path, str], Footprint] = field(
         default_factory=dict, repr=False, compare=False
     )

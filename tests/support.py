@@ -20,7 +20,7 @@ what this notation cannot say: ``rev("b <- a", file="other name.py")``.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
@@ -32,12 +32,15 @@ from alembic.script.revision import Revision, RevisionMap
 from flask_chainfix import source
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
+    Databases,
+    DatabaseState,
     Edit,
     Environment,
     Header,
     MigrationFile,
     Plan,
     Settings,
+    Standing,
     Unreadable,
     Wishes,
 )
@@ -353,6 +356,20 @@ def alembic_loads(headers: Iterable[Header] | Snapshot) -> Loaded:
 def headers_of(snapshot: Snapshot) -> list[Header]:
     """The headers of the files that have one."""
     return [file.reading for file in snapshot.files if isinstance(file.reading, Header)]
+
+
+def stamped(snapshot: Snapshot, **rows: Sequence[str]) -> Snapshot:
+    """The chain with databases of these names, whose version tables hold these rows."""
+    standings = tuple(
+        Standing(
+            name,
+            name,
+            DatabaseState.STAMPED if held else DatabaseState.EMPTY,
+            tuple(sorted(held)),
+        )
+        for name, held in rows.items()
+    )
+    return replace(snapshot, databases=Databases(standings))
 
 
 def without_file(snapshot: Snapshot, revision: str) -> Snapshot:

@@ -1,7 +1,9 @@
 """The data that everything else speaks of, frozen and without behaviour of its own."""
 
 from flask_chainfix.model.databases import (
+    Databases,
     DatabaseState,
+    DatabaseWishes,
     LostRevision,
     Move,
     MoveResult,
@@ -33,6 +35,8 @@ __all__ = [
     "Action",
     "Confirmation",
     "DatabaseState",
+    "DatabaseWishes",
+    "Databases",
     "Edit",
     "Effect",
     "Environment",

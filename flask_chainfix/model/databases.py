@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -62,6 +63,7 @@ class Move:
 class MoveState(Enum):
     """How a move has ended."""
 
+    PLANNED = "planned"
     MOVED = "moved"
     UNCHANGED = "unchanged"  # there was nothing to do
     REFUSED = "refused"  # moving would skip revisions, or the rows are others by now
@@ -110,3 +112,44 @@ class LostRevision:
     data: bytes
     parents: tuple[str, ...]
     renamed: str | None = None
+
+
+@dataclass(frozen=True)
+class Databases:
+    """All that was read of databases, nothing judged.
+
+    Attributes:
+        standings: where each of them stands.
+        moved: the last change of rows that the journal holds, by identity.
+        lost: what version control knows of rows that no file has, by revision.
+        notices: what keeps that from being complete, for the user.
+    """
+
+    standings: tuple[Standing, ...] = ()
+    moved: Mapping[str, Move] = field(default_factory=dict)
+    lost: Mapping[str, LostRevision] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatabaseWishes:
+    """Which databases the user wants to be looked at.
+
+    Attributes:
+        own: whether the app's own are among them.
+        urls: URLs, passwords included.
+        file: a file with a URL, or the name of an environment variable, on each line.
+        schemas: a pattern of schemas with a version table each.
+        stamps: the rows of databases that cannot be reached from here.
+    """
+
+    own: bool = False
+    urls: tuple[str, ...] = ()
+    file: str | None = None
+    schemas: str | None = None
+    stamps: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether a database is to be looked at, at all."""
+        return self.own or bool(self.urls or self.file or self.stamps)

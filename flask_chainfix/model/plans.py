@@ -20,13 +20,13 @@ class Wishes:
     """What the user asks of a plan.
 
     Attributes:
-        strategy: the name of a strategy.
+        strategy: the name of a strategy; ``auto`` takes the first that is safe.
         root: the base that is to stay; ``None`` lets the chain decide.
         attach: parents that revisions are to get, by revision.
         strict: whether bases that merge points already join are linked as well.
     """
 
-    strategy: str = "linear"
+    strategy: str = "auto"
     root: str | None = None
     attach: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
@@ -86,12 +86,14 @@ class Plan:
         relinks: files to rewrite, in the order of the repaired chain.
         new_revisions: files to add.
         order: every revision of the repaired lineage, base first.
+        why: why this strategy.
     """
 
     strategy: str
     relinks: tuple[Relink, ...]
     new_revisions: tuple[NewRevision, ...]
     order: tuple[str, ...]
+    why: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
 from flask_chainfix.model import History, Landing, Reason, Wishes
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import Applied
 
 _DATE = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
@@ -84,8 +85,14 @@ class Ordering:
         return f"its commit of {_short(after.date)} ({after.commit}) came after that of {reference}"
 
 
-def arrange(
-    snapshot: Snapshot, lineages: Lineages, graph: Graph, history: History, wishes: Wishes
+def arrange(  # noqa: PLR0913  (all that an order depends on)
+    snapshot: Snapshot,
+    lineages: Lineages,
+    graph: Graph,
+    history: History,
+    wishes: Wishes,
+    *,
+    databases: Sequence[Applied],
 ) -> Ordering:
     """Choose the base that stays, and rank all revisions.
 
@@ -95,6 +102,7 @@ def arrange(
         graph: the same chain, with what is proven of its order.
         history: when the files landed in version control.
         wishes: what the user asks of the plan.
+        databases: what has run where.
     """
     dates = {revision: _create_date(snapshot, revision) for revision in graph}
     landings = {
@@ -106,7 +114,9 @@ def arrange(
         revision: landings[revision].position if revision in landings else _NOT_LANDED
         for revision in graph
     }
-    chosen = wishes.root or _base_that_stays(snapshot, lineages.bases, graph, landed, dates)
+    chosen = wishes.root or _base_that_stays(
+        snapshot, lineages, graph, landed, dates, databases=databases
+    )
     oldest = dates.get(chosen) if chosen is not None else None
     placeholders = frozenset(
         revision
@@ -157,26 +167,32 @@ def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
             )
 
 
-def _base_that_stays(
+def _base_that_stays(  # noqa: PLR0913  (the same)
     snapshot: Snapshot,
-    bases: tuple[str, ...],
+    lineages: Lineages,
     graph: Graph,
     landed: Mapping[str, int],
     dates: Mapping[str, datetime | None],
+    *,
+    databases: Sequence[Applied],
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
-    A base that depends on what is above another base cannot stay below it.
+    A base that depends on what is above another base cannot stay below it, and none can that is
+    missing in a database which has run another one.
     """
+    bases = lineages.bases
+    have = [database.revisions.intersection(bases) for database in databases]
 
-    def order(base: str) -> tuple[bool, int, int, bool, datetime, str]:
+    def order(base: str) -> tuple[int, bool, int, int, bool, datetime, str]:
         date = dates[base]
+        missing = sum(bool(some) and base not in some for some in have)
         must_follow = base in graph.dependencies and any(
             other in graph.required([base]) for other in bases if other != base
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
         name = snapshot.file(base).name
-        return must_follow, -size, landed[base], date is None, date or _NO_DATE, name
+        return missing, must_follow, -size, landed[base], date is None, date or _NO_DATE, name
 
     return min(bases, key=order, default=None)
 

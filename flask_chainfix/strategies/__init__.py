@@ -1,7 +1,8 @@
 """Ways to make one chain of several pieces: ``Snapshot + Lineages + Ordering -> Plan``."""
 
 from flask_chainfix.strategies import linear, merge  # noqa: F401  (they register strategies)
+from flask_chainfix.strategies.choice import AUTO
 from flask_chainfix.strategies.planning import edits_for, make_plan
 from flask_chainfix.strategies.registry import strategy_names
 
-__all__ = ["edits_for", "make_plan", "strategy_names"]
+__all__ = ["AUTO", "edits_for", "make_plan", "strategy_names"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.evidence import Ancestry, Precedence, start_of_branch
@@ -41,12 +43,12 @@ class Draft:
             snapshot.header(revision)._replace(down_revision=parents)
             for revision, parents in self.parents.items()
         )
-        graph = Graph(headers, self._task.proof.before)
+        graph = Graph(headers, self._task.before)
         if graph.cycles:
             raise CannotPlan(
                 f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
-                "depends_on, or what the migrations do, runs against it; say with --attach"
-                " REVISION=PARENT where the pieces belong",
+                "depends_on, what the migrations do, or what databases have run is against it; say"
+                " with --attach REVISION=PARENT where the pieces belong",
             )
         return graph
 
@@ -99,17 +101,23 @@ class Draft:
         )
 
     def _add_proofs(self, graph: Graph) -> None:
-        """Name with each new link what of the schema needs it."""
+        """Name with each new link what of the schema or of databases needs it."""
         named: Counter[str] = Counter()
         pairs = set()
-        for precedence in self._task.proof.precedences:
-            pair = precedence.before.revision, precedence.after.revision
+        for pair, reason in self._proofs():
             link = self._link_below(graph, pair[1])
             if link is not None and pair not in pairs and named[link] < _NAMED:
                 pairs.add(pair)
                 named[link] += 1
-                reason = reason_for(self._task.snapshot, precedence)
-                self._reasons[link].insert(named[link] - 1, reason)
+                self._reasons[link].insert(named[link] - 1, reason())
+
+    def _proofs(self) -> Iterator[tuple[tuple[str, str], Callable[[], Reason]]]:
+        """The pairs whose order is proven, each with what makes the words for it."""
+        for precedence in self._task.proof.precedences:
+            pair = precedence.before.revision, precedence.after.revision
+            yield pair, partial(reason_for, self._task.snapshot, precedence)
+        for moved in self._task.moved:
+            yield (moved.before, moved.after), partial(getattr, moved, "reason")
 
     def _link_below(self, graph: Graph, revision: str) -> str | None:
         """The changed link that carries a revision: its own, or the nearest below it."""

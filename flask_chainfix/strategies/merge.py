@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
+from flask_chainfix.errors import UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import NewRevision, Plan, Reason
@@ -23,51 +26,130 @@ def merge(task: Task) -> Plan:
     for head in graph.heads:
         groups.setdefault(task.lineages.by_revision[head], []).append(head)
     new_revisions = tuple(
-        _merge_revision(task, heads) for heads in groups.values() if len(heads) > 1
+        new for heads in groups.values() if len(heads) > 1 for new in _merge_revisions(task, heads)
     )
     return draft.plan("merge", new_revisions)
 
 
 def _attach_bases(task: Task, draft: Draft) -> None:
+    """Put each extra base on what every database that has run it has run, too.
+
+    One base can carry the next, so those for which there is no such place yet wait for others.
+    """
     graph, root = task.graph, task.ordering.root
     if not task.bases_to_link or root is None:
         return
     why_base = reasons_for_base(task)
-    family = graph.descendants([root])
-    joined = [
-        base for base in task.bases_to_link if not family.isdisjoint(graph.descendants([base]))
+    kept = set(task.lineages.bases) - task.bases_to_link
+    family = graph.descendants(kept)
+    waiting = [base for base in graph.bases if base in task.bases_to_link]
+    while waiting:
+        places = ((base, _place_for(task, family, base)) for base in waiting)
+        found = next(((base, place) for base, place in places if place is not None), None)
+        if found is None:
+            raise _no_place(task, waiting[0])
+        base, (tip, why) = found
+        draft.relink(base, (tip,), *why_base, *why)
+        waiting.remove(base)
+        if base not in family:
+            family |= graph.descendants([base]) - family
+
+
+def _place_for(task: Task, family: set[str], base: str) -> tuple[str, tuple[Reason, ...]] | None:
+    """The parent that an extra base gets, and why; ``None`` where there is no safe one."""
+    graph, root = task.graph, task.ordering.root
+    assert root is not None
+    above = graph.descendants([base])
+    if not family.isdisjoint(above):  # a merge point has joined them
+        return (root, ()) if _is_safe(task, base, root) else None
+    heads = _heads_of_family(task, family, base)
+    safe = [head for head in heads if _is_safe(task, base, head)]
+    if safe:
+        tip = _longest_branch(task, family, base, safe)
+        return tip, (Reason("branch", f"{tip} is the head of its longest branch"),)
+    main = task.lineages.main
+    lower = [
+        revision
+        for revision in family
+        if task.lineages.by_revision[revision] is main and _is_safe(task, base, revision)
     ]
-    for base in joined:
-        draft.relink(base, (root,), *why_base)
-    apart = [base for base in graph.bases if base in task.bases_to_link and base not in joined]
-    for base in apart:
-        tip = _longest_branch(task, family, base)
-        why = Reason("branch", f"{tip} is the head of its longest branch")
-        draft.relink(base, (tip,), *why_base, why)
+    if not lower:
+        return None
+    tip = _longest_branch(task, family, base, lower)
+    database = next(each for each in task.databases if base in each.revisions)
+    why = f"{tip} is the last revision that {database.name} has run, as it has run {base}"
+    return tip, (Reason("database", why),)
 
 
-def _longest_branch(task: Task, family: set[str], base: str) -> str:
-    """The head that is furthest above the base that stays; among equals the latest.
+def _is_safe(task: Task, base: str, parent: str) -> bool:
+    """Whether every database that has run a base has also run what would be its parent."""
+    return all(
+        parent in database.revisions for database in task.databases if base in database.revisions
+    )
 
-    If there is one below which all stands that the extra base and what is above it need, no other.
-    """
-    graph = task.graph
+
+def _heads_of_family(task: Task, family: set[str], base: str) -> list[str]:
     heads = [
         head
-        for head in graph.heads
+        for head in task.graph.heads
         if head in family and task.lineages.by_revision[head] is task.lineages.main
     ]
     if not heads:
         raise several_branches(task, [base])
+    return heads
+
+
+def _longest_branch(task: Task, family: set[str], base: str, places: list[str]) -> str:
+    """The place that is furthest above the base that stays; among equals the latest.
+
+    If there is one below which all stands that the extra base and what is above it need, no other.
+    """
+    graph = task.graph
     above = graph.descendants([base])
     needed = graph.required(above).intersection(family) - above
-    able = [head for head in heads if needed <= graph.ancestors([head])]
-    return max(able or heads, key=lambda head: (graph.depth[head], task.ordering.ranks[head]))
+    able = [place for place in places if needed <= graph.ancestors([place])]
+    return max(able or places, key=lambda place: (graph.depth[place], task.ordering.ranks[place]))
 
 
-def _merge_revision(task: Task, heads: list[str]) -> NewRevision:
+def _no_place(task: Task, base: str) -> UnsafeForDatabases:
+    """The refusal that names two databases which have begun at different bases."""
+    root = task.ordering.root
+    having = next(
+        each for each in task.databases if base in each.revisions and root not in each.revisions
+    )
+    other = next((each for each in task.databases if root in each.revisions), None)
+    message = f"{having.name} has run the base {base}, and not the base {root}"
+    if other is not None:
+        message += f"; {other.name} has run {root}"
+        if base not in other.revisions:
+            message += f", and not {base}"
+    return UnsafeForDatabases(
+        f"{message}: whichever comes first, a database would skip it",
+        "upgrade one of them with the chain as it is, so that it has run both; or leave it out",
+    )
+
+
+def _merge_revisions(task: Task, heads: list[str]) -> Iterator[NewRevision]:
+    """What joins heads into one: a single revision, if Alembic can run that.
+
+    It fails (KeyError, in versions 1.10 to 1.20) at a merge point with three parents one of which
+    depends on another, and not at one with two.
+    """
     parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
     location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)
+    required = task.snapshot.graph.required
+    tied = any(one != other and one in required([other]) for one in heads for other in heads)
+    if not tied:
+        yield _merge_revision(task, parents, location)
+        return
+    joined, *others = parents
+    for head in others:
+        new = _merge_revision(task, (joined, head), location)
+        joined = new.revision
+        yield new
+
+
+def _merge_revision(task: Task, parents: tuple[str, ...], location: Path) -> NewRevision:
     return NewRevision(
         _new_id(task.graph, parents),
         None,

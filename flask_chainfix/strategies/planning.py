@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 from flask_chainfix import source
-from flask_chainfix.errors import CannotPlan
+from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.evidence import Lives
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages, find_lineages
 from flask_chainfix.model import Edit, History, Plan, Wishes
 from flask_chainfix.ordering import arrange, check_wishes, prove
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies.registry import Task, run_strategy
+from flask_chainfix.stamps import applied_in
+from flask_chainfix.strategies.choice import choose
+from flask_chainfix.strategies.registry import Task
 
 _NO_HISTORY = History()
 
@@ -21,12 +25,16 @@ def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY
     """Plan a repair of a chain that has no faults but several bases or heads.
 
     Args:
-        snapshot: the chain.
+        snapshot: the chain, and where the databases stand that are known.
         wishes: what the user asks of the plan.
         history: when its files landed in version control.
 
+    Returns:
+        A plan that makes no known database skip a revision.
+
     Raises:
         CannotPlan: what the user wants, or the chain, leaves no way.
+        UnsafeForDatabases: any way would make a known database skip revisions.
         CannotRewrite: a file that would have to change cannot be changed with certainty.
     """
     _require_known_headers(snapshot)
@@ -34,21 +42,45 @@ def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY
     pinned = _with_pins(snapshot, wishes.attach)
     lineages = find_lineages(pinned)
     proof = prove(pinned, lineages, wishes)
-    graph = Graph(pinned.headers, proof.before)
     ignore = snapshot.environment.settings.ignore
-    ordering = arrange(pinned, lineages, graph, history, wishes)
-    task = Task(
-        original=snapshot,
-        snapshot=pinned,
-        lineages=lineages,
-        proof=proof,
-        lives=Lives(pinned.evidence, ignored=not ignore.isdisjoint({"FC201", "FC203"})),
-        graph=graph,
-        ordering=ordering,
-        bases_to_link=_bases_to_link(pinned, lineages, ordering.root, wishes.strict),
-        root_is_wish=wishes.root is not None,
-    )
-    return run_strategy(wishes.strategy, task)
+    databases = tuple(database for database in applied_in(snapshot) if database.revisions)
+    graph = Graph(pinned.headers, proof.before)
+    lives = Lives(pinned.evidence, ignored=not ignore.isdisjoint({"FC201", "FC203"}))
+
+    def task_with(root: str | None) -> Task:
+        rooted = replace(wishes, root=root)
+        ordering = arrange(pinned, lineages, graph, history, rooted, databases=databases)
+        return Task(
+            original=snapshot,
+            snapshot=pinned,
+            lineages=lineages,
+            proof=proof,
+            lives=lives,
+            before=proof.before,
+            graph=graph,
+            ordering=ordering,
+            bases_to_link=_bases_to_link(pinned, lineages, ordering.root, wishes.strict),
+            root_is_wish=wishes.root is not None,
+            databases=databases,
+        )
+
+    task = task_with(wishes.root)
+    try:
+        return choose(wishes.strategy, task)
+    except UnsafeForDatabases as refusal:
+        for root in _other_roots(task):
+            with suppress(UnsafeForDatabases):
+                return choose(wishes.strategy, task_with(root))
+        raise refusal from None
+
+
+def _other_roots(task: Task) -> Iterator[str]:
+    """The bases that could stay instead, one of each piece."""
+    if not task.root_is_wish:
+        for piece in task.snapshot.graph.pieces:
+            here = [base for base in task.lineages.bases if base in piece]
+            if here and task.ordering.root not in piece:
+                yield here[0]
 
 
 def edits_for(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask_chainfix.evidence import Lives
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
 from flask_chainfix.model import Plan
-from flask_chainfix.ordering import Ordering, Proof
+from flask_chainfix.ordering import Moved, Ordering, Proof
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import Applied
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,13 @@ class Task:
         lineages: which bases and heads of ``snapshot`` belong together.
         proof: what the schema proves about the order, pair by pair.
         lives: what it proves of objects that come and go several times.
-        graph: the chain of ``snapshot``, in which a revision also requires what is proven.
+        before: for each revision those that must run before it, though no header says so.
+        graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
         ordering: what decides where nothing is proven.
         bases_to_link: the bases that are to get a parent.
         root_is_wish: whether the user chose the base that stays.
+        databases: what has run where, of which nothing must come to be above what has not.
+        moved: the order that this asks of one line.
     """
 
     original: Snapshot
@@ -34,10 +38,13 @@ class Task:
     lineages: Lineages
     proof: Proof
     lives: Lives
+    before: Mapping[str, tuple[str, ...]]
     graph: Graph
     ordering: Ordering
     bases_to_link: frozenset[str]
     root_is_wish: bool
+    databases: tuple[Applied, ...] = ()
+    moved: tuple[Moved, ...] = ()
 
 
 _Strategy = Callable[[Task], Plan]
