@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRehearse, RehearsalFailed
-from flask_chainfix.model import Edit
 from flask_chainfix.report import Report
 from flask_chainfix.rules import cause_of
 from flask_chainfix.rules.wording import listing
@@ -94,11 +91,8 @@ def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snaps
     Raises:
         CannotRehearse: it does not have the revisions at which a database is to be stamped.
     """
-    journal = store.latest(runtime.environment.directory)
-    old = now
-    if journal is not None:
-        before = {entry.path: entry.before for entry in journal.entries}
-        old = _with_contents(now, before)
+    journal = store.latest_repair(runtime.environment.directory)
+    old = store.before_repair(now, journal) if journal is not None else now
     unknown = [revision for revision in start if revision not in old.graph]
     if unknown:
         when = "before the last repair" if journal is not None else "as it is"
@@ -108,13 +102,3 @@ def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snaps
             f"its heads are {listing(old.graph.heads)}",
         )
     return old
-
-
-def _with_contents(now: Snapshot, before: dict[Path, bytes | None]) -> Snapshot:
-    """The snapshot with other contents of some files, and without those that have none."""
-    paths = {Path(os.path.realpath(file.path)): file.path for file in now.files}
-    gone = {paths.get(path) for path, data in before.items() if data is None}
-    left = replace(now, files=tuple(file for file in now.files if file.path not in gone))
-    return left.after(
-        Edit(paths.get(path, path), None, data) for path, data in before.items() if data is not None
-    )

@@ -113,6 +113,34 @@ def _tables_made(snapshot: Snapshot, revision: str) -> set[str]:
     }
 
 
+def survivors(snapshot: Snapshot, revision: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The nearest ancestors of a lost revision that files still have.
+
+    Args:
+        snapshot: the chain, and what version control knows of lost revisions.
+        revision: a revision that no file has.
+
+    Returns:
+        These ancestors, as the rows that stand for them, and the lost revisions from the given one
+        down to them; no ancestors where version control does not know the way.
+    """
+    found: dict[str, None] = {}
+    between: dict[str, None] = {}
+    pending = [revision]
+    while pending:
+        name = pending.pop()
+        if name in snapshot.graph:
+            found[name] = None
+            continue
+        lost = snapshot.databases.lost.get(name)
+        if lost is None:
+            return (), tuple(between)
+        if name not in between:
+            between[name] = None
+            pending.extend(lost.parents)
+    return tops(snapshot.graph, snapshot.graph.required(found)), tuple(between)
+
+
 def overlaps(graph: Graph, rows: Iterable[str]) -> tuple[str, ...]:
     """The rows that another row already stands for; Alembic refuses to upgrade from such."""
     known = [row for row in rows if row in graph]

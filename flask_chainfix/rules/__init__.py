@@ -5,7 +5,13 @@ is the text that users read. Root causes are reported, not their echoes: a missi
 also a second base.
 """
 
-from flask_chainfix.rules import chain, headers, references, schema  # noqa: F401  (they register rules)
+from flask_chainfix.rules import (  # noqa: F401  (they register rules)
+    chain,
+    databases,
+    headers,
+    references,
+    schema,
+)
 from flask_chainfix.rules.causes import cause_of
 from flask_chainfix.rules.registry import Family, Rule, all_rules, by_severity, diagnose
 

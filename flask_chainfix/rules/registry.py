@@ -16,6 +16,7 @@ class Family(Enum):
 
     CHAIN = "headers and links"
     SCHEMA = "what the migrations do, which takes reading all of them in full"
+    DATABASE = "where databases stand"
 
 
 @dataclass(frozen=True)

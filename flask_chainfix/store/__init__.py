@@ -1,17 +1,24 @@
 """The disk: reading every migration file, changing some of them safely, and putting them back."""
 
-from flask_chainfix.store.journal import latest
+from flask_chainfix.store.journal import Journal, latest, latest_repair
 from flask_chainfix.store.lock import is_locked, locked
 from flask_chainfix.store.orphans import refuse_orphans
+from flask_chainfix.store.previous import before_repair
 from flask_chainfix.store.reading import read_snapshot
+from flask_chainfix.store.rows import recorded_moves, row_log
 from flask_chainfix.store.writing import changed_files, undo
 
 __all__ = [
+    "Journal",
+    "before_repair",
     "changed_files",
     "is_locked",
     "latest",
+    "latest_repair",
     "locked",
     "read_snapshot",
+    "recorded_moves",
     "refuse_orphans",
+    "row_log",
     "undo",
 ]

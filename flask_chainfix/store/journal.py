@@ -24,7 +24,7 @@ from flask_chainfix.model import Edit
 from flask_chainfix.store.files import sync_directory, write_synced
 
 _VERSION = 1
-_ENDED, _UNFINISHED = ".json", ".unfinished"
+_ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class Journal:
     finished: bool
     entries: tuple[Entry, ...]
 
+    @property
+    def rows_path(self) -> Path:
+        """Where the rows are taken down that were moved with this repair."""
+        return self.path.with_suffix(_ROWS)
+
     def finish(self) -> None:
         """Note on the disk that the repair has come to its end."""
         os.replace(self.path.with_suffix(_UNFINISHED), self.path)
@@ -74,7 +79,7 @@ class Journal:
 
     def discard(self) -> None:
         """Forget the repair, as its files are what they were before."""
-        for suffix in (_UNFINISHED, _ENDED):
+        for suffix in (_ROWS, _UNFINISHED, _ENDED):
             self.path.with_suffix(suffix).unlink(missing_ok=True)
         sync_directory(self.path.parent)
 
@@ -118,6 +123,18 @@ def latest(environment: Path) -> Journal | None:
     )
     newest = max(unfinished or ended, default=None)
     return None if newest is None else _read(directory / newest)
+
+
+def latest_repair(environment: Path) -> Journal | None:
+    """The journal of the newest repair that has come to its end and changed files.
+
+    Raises:
+        CannotRead: one is damaged.
+    """
+    directory = directory_for(environment)
+    names = sorted((name for name in _files_in(directory) if name.endswith(_ENDED)), reverse=True)
+    journals = (_read(directory / name) for name in names)
+    return next((journal for journal in journals if journal.entries), None)
 
 
 def _entry_for(edit: Edit) -> Entry:

@@ -1,0 +1,137 @@
+"""The rows of databases in the journal: what each was before it was moved, and what it became.
+
+They lie beside the journal of the repair that they belong to, one line of JSON for each database,
+written and synced before that database's transaction is made final. So a line may stand for a move
+that never came about, but no move is without its line; looking at the rows tells which.
+
+A chain is repaired files first, then rows, and undone rows first, then files. Whatever ends the
+process in between, the files are never older than a row: with the new files an old row means what
+it meant before, or Alembic refuses it; with the old files a new row would lie.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from flask_chainfix.errors import CannotRead, CannotWrite
+from flask_chainfix.model import Move
+from flask_chainfix.store.files import sync_directory
+from flask_chainfix.store.journal import Journal, create
+
+
+class RowLog:
+    """Takes down moves, from any thread."""
+
+    def __init__(self, environment: Path, journal: Journal | None) -> None:
+        self._environment = environment
+        self._descriptor = -1
+        self._lock = Lock()
+        self.journal = journal
+
+    def record(self, move: Move) -> None:
+        """Write a move down and see it to the disk.
+
+        Raises:
+            CannotWrite: it cannot be written.
+        """
+        values = [move.identity, move.name, list(move.before), list(move.after)]
+        line = json.dumps(values).encode() + b"\n"
+        with self._lock:
+            try:
+                if self._descriptor < 0:
+                    self._open()
+                view = memoryview(line)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+                os.fsync(self._descriptor)
+            except OSError as error:
+                raise CannotWrite(
+                    f"the journal cannot be written: {error}",
+                    "no further row was moved; make room or give rights, then run the command again",
+                ) from error
+
+    def _open(self) -> None:
+        if self.journal is None:
+            self.journal = create(self._environment, ())
+            self.journal.finish()
+        path = self.journal.rows_path
+        _close_last_line(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(path, flags, 0o600)
+        sync_directory(path.parent)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+@contextmanager
+def row_log(environment: Path, journal: Journal | None) -> Iterator[RowLog]:
+    """Take down moves in a journal; in a new one, without files, where there is none.
+
+    Args:
+        environment: the environment's directory; its lock is held by the caller.
+        journal: of the repair that the moves follow.
+    """
+    log = RowLog(environment, journal)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def recorded_moves(journal: Journal) -> tuple[Move, ...]:
+    """What the journal says of each database: its rows before the first move and after the last.
+
+    Raises:
+        CannotRead: the record is damaged.
+    """
+    path = journal.rows_path
+    moves: dict[str, Move] = {}
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise _damaged(path, error) from error
+    for line in lines[:-1]:  # behind the last line end there is nothing, or half a line
+        try:
+            identity, name, before, after = json.loads(line)
+            move = Move(str(name), str(identity), _ids(before), _ids(after))
+        except (ValueError, TypeError) as error:
+            raise _damaged(path, error) from error
+        first = moves.get(move.identity)
+        kept = first.before if first is not None else move.before
+        moves[move.identity] = Move(move.name, move.identity, kept, move.after)
+    return tuple(moves.values())
+
+
+def _ids(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("it does not hold ids")
+    return tuple(values)
+
+
+def _close_last_line(path: Path) -> None:
+    """Take away the half line that a process left which was killed while it wrote it."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    if not data.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)
+
+
+def _damaged(path: Path, error: Exception) -> CannotRead:
+    return CannotRead(
+        f"the journal of rows {path} cannot be read: {error}",
+        "if you know that these rows are not to be put back, move the file elsewhere",
+    )
