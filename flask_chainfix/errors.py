@@ -84,6 +84,10 @@ class ScratchLeftBehind(ChainFixError):
     """A scratch database is still there, because it could not be dropped."""
 
 
+class BadDatabase(ChainFixError):
+    """What was given as a database is none, or it cannot be found out which ones are meant."""
+
+
 class RehearsalFailed(ChainFixError):
     """The chain does not run on a scratch database as it should; no file was changed."""
 

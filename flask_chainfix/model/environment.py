@@ -13,10 +13,14 @@ class Settings:
     Attributes:
         ignore: codes of findings that are not to be reported.
         intended_bases: bases that are meant to stand beside the main one.
+        version_table: the name of Alembic's version table, where ``env.py`` does not tell it.
+        version_table_schema: the schema of that table, likewise.
     """
 
     ignore: frozenset[str] = frozenset()
     intended_bases: frozenset[str] = frozenset()
+    version_table: str | None = None
+    version_table_schema: str | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,16 @@ PACKAGES = {
     "aiosqlite": ("aiosqlite", "sqlite+aiosqlite"),
 }
 _SYNCHRONOUS = ("psycopg2", "psycopg", "pg8000", "pymysql", "MySQLdb", "mysql", "mariadb")
+# By driver: for connecting, and for an answer where that is another matter.
+_TIMEOUTS = {
+    "psycopg2": ("connect_timeout",),
+    "psycopg": ("connect_timeout",),
+    "pg8000": ("timeout",),
+    "pymysql": ("connect_timeout", "read_timeout"),
+    "mysqldb": ("connect_timeout", "read_timeout"),
+    "mariadbconnector": ("connect_timeout", "read_timeout"),
+    "mysqlconnector": ("connection_timeout",),
+}
 _REMEDIES = (
     (
         r"password|authentication|access denied for user '[^']*'@'[^']*' \(",
@@ -52,7 +62,7 @@ def explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
     """An error of a database server in terms of what to do about it."""
     message = masked(said(error), [str(url.password or "")])
     if driver := missing_driver(error):
-        return _without_driver(driver, url)
+        return NoScratchDatabase(*without_driver(driver, url))
     remedy = "make sure that the server answers to this URL; without --database, SQLite is used"
     for pattern, found in _REMEDIES:
         if re.search(pattern, message, re.IGNORECASE):
@@ -70,9 +80,10 @@ def missing_driver(error: BaseException | None) -> str | None:
     return None
 
 
-def _without_driver(driver: str, url: URL) -> NoScratchDatabase:
+def without_driver(driver: str, url: URL) -> tuple[str, str]:
+    """What to say of a driver that ``missing_driver`` has named: a message and a remedy."""
     if driver not in PACKAGES:
-        return NoScratchDatabase(
+        return (
             f"SQLAlchemy does not know {url.drivername}",
             f"write another driver in the URL: {_written(url)}",
         )
@@ -80,7 +91,7 @@ def _without_driver(driver: str, url: URL) -> NoScratchDatabase:
     installed = _installed(url)
     if installed:
         remedy += f", or write {' or '.join(installed)} in the URL"
-    return NoScratchDatabase(f"the driver {driver} is not installed", remedy)
+    return f"the driver {driver} is not installed", remedy
 
 
 def _installed(url: URL) -> list[str]:
@@ -104,6 +115,19 @@ def synchronous(url: URL) -> URL:
         if written.startswith(f"{backend}+") and find_spec(module) is not None
     ]
     return url.set(drivername=drivers[0] if drivers else backend)
+
+
+def timeouts(url: URL, connecting: int, answering: int) -> dict[str, int]:
+    """The arguments of the URL's driver that bound its waiting, but for those in the URL.
+
+    Args:
+        url: its driver counts.
+        connecting: seconds.
+        answering: seconds, where the driver knows them apart.
+    """
+    names = _TIMEOUTS.get(url.get_driver_name(), ())
+    seconds = zip(names, (connecting, answering), strict=False)
+    return {name: value for name, value in seconds if name not in url.query}
 
 
 def _written(url: URL) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.runtime.drivers import explained, synchronous
+from flask_chainfix.runtime.drivers import explained, synchronous, timeouts
 from flask_chainfix.runtime.messages import masked, said, shown_url
 
 _PREFIX = "fixchain_rehearsal"
@@ -28,16 +28,6 @@ _SERVERS = ("postgresql", "mysql", "mariadb")
 _NAMING_A_DATABASE = ("database", "dbname", "db")
 _BESIDE_SQLITE = ("", "-journal", "-wal", "-shm")
 _PATIENCE = 10
-# By driver: for connecting, and for an answer where that is another matter.
-_TIMEOUTS = {
-    "psycopg2": ("connect_timeout",),
-    "psycopg": ("connect_timeout",),
-    "pg8000": ("timeout",),
-    "pymysql": ("connect_timeout", "read_timeout"),
-    "mysqldb": ("connect_timeout", "read_timeout"),
-    "mariadbconnector": ("connect_timeout", "read_timeout"),
-    "mysqlconnector": ("connection_timeout",),
-}
 
 
 @dataclass(frozen=True)
@@ -213,13 +203,11 @@ def _engine_for_server(url: URL) -> Engine:
     maintenance = "postgres" if url.get_backend_name() == "postgresql" else "information_schema"
     try:
         url = synchronous(url)
-        timeouts = _TIMEOUTS.get(url.get_driver_name(), ())
-        patience = zip(timeouts, (_PATIENCE, 3 * _PATIENCE), strict=False)
         return create_engine(
             url.set(database=maintenance),
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",  # databases are not created in transactions
-            connect_args={name: seconds for name, seconds in patience if name not in url.query},
+            connect_args=timeouts(url, _PATIENCE, 3 * _PATIENCE),
         )
     except Exception as error:  # a driver that is not there, or does not like the URL
         raise explained(error, url, "cannot connect to") from error

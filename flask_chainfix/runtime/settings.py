@@ -18,7 +18,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_KEYS = ("ignore", "intended_bases")
+_SINGLE = ("version_table", "version_table_schema")
+_KEYS = ("ignore", "intended_bases", *_SINGLE)
 
 
 def read_settings(config: Config) -> Settings:
@@ -42,7 +43,20 @@ def read_settings(config: Config) -> Settings:
             f"unknown code {', '.join(sorted(unknown))} under ignore in the fixchain settings",
             f"the known codes are {', '.join(sorted(codes))}",
         )
-    return Settings(ignore, frozenset(values.get("intended_bases", ())))
+    return Settings(
+        ignore,
+        frozenset(values.get("intended_bases", ())),
+        *(_one(values, key) for key in _SINGLE),
+    )
+
+
+def _one(values: Mapping[str, list[str]], key: str) -> str | None:
+    named = values.get(key, [])
+    if len(named) > 1:
+        raise BadConfiguration(
+            f"{key} in the fixchain settings is more than one name", f"write {key} = NAME"
+        )
+    return named[0] if named else None
 
 
 def _from_ini(config: Config) -> Mapping[str, list[str]]:
@@ -66,6 +80,10 @@ def _from_toml(config: Config) -> Mapping[str, list[str]]:
     section = tomllib.loads(Path(name).read_text("utf-8")).get("tool", {}).get("fixchain", {})
     if not isinstance(section, dict):
         raise BadConfiguration("[tool.fixchain] is not a table", "write it as a TOML table")
+    section = {
+        key: [value] if key in _SINGLE and isinstance(value, str) else value
+        for key, value in section.items()
+    }
     for key, value in section.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise BadConfiguration(

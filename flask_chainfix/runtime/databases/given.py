@@ -1,0 +1,75 @@
+"""The databases that users name: by URL, or in a file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from flask_chainfix.errors import BadDatabase
+from flask_chainfix.runtime.databases.schemas import in_schemas
+from flask_chainfix.runtime.databases.targets import Target, distinct, named
+from flask_chainfix.runtime.databases.urls import parsed
+from flask_chainfix.runtime.databases.version_table import version_table
+from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.runtime.messages import shown_url
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def targets_from(
+    runtime: Runtime, urls: Sequence[str], file: str | None, schemas: str | None
+) -> tuple[Target, ...]:
+    """The databases that options name, each once.
+
+    Args:
+        runtime: the environment whose version table they have.
+        urls: their URLs.
+        file: a file with a URL, or the name of an environment variable that holds one, in each
+            line; blank lines and those that start with ``#`` do not count.
+        schemas: a pattern for the schemas to look at instead; see ``in_schemas``.
+
+    Raises:
+        BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
+        BadDatabase: something that is named is no database, or the file cannot be read.
+    """
+    table = version_table(runtime, in_schemas=schemas is not None)
+    given = [parsed(url, "--database") for url in urls]
+    if file is not None:
+        given += _listed(file)
+    targets = distinct(
+        Target(named(shown_url(url), table.schema), url, table.schema, table.name) for url in given
+    )
+    return in_schemas(targets, schemas) if schemas is not None and targets else targets
+
+
+def _listed(file: str) -> Iterator[URL]:
+    try:
+        lines = Path(file).read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise BadDatabase(
+            f"{file} cannot be read: {reason}",
+            "give --databases a file with the URL of one database in each line",
+        ) from error
+    entries = [(number, line.strip()) for number, line in enumerate(lines, start=1)]
+    entries = [(number, entry) for number, entry in entries if entry and entry[0] != "#"]
+    if not entries:
+        raise BadDatabase(f"{file} names no database", "write one URL into each line")
+    for number, entry in entries:
+        yield _entry(entry, f"{file}:{number}")
+
+
+def _entry(entry: str, place: str) -> URL:
+    if not _VARIABLE.fullmatch(entry):
+        return parsed(entry, place)
+    value = os.environ.get(entry)
+    if not value:
+        raise BadDatabase(
+            f"{place}: there is no environment variable {entry}",
+            "set it to the URL of the database, or write the URL itself",
+        )
+    return parsed(value, f"{place}: {entry}")

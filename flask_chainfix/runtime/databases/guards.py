@@ -1,0 +1,144 @@
+"""SQL for operators: a move as a script that changes nothing where the rows are others."""
+
+# ruff: noqa: S608 - names are quoted, and values literals, in the way of the dialect
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import text
+
+from flask_chainfix.model import Move
+from flask_chainfix.runtime.databases import limits
+from flask_chainfix.runtime.databases.changes import changes_for
+from flask_chainfix.runtime.databases.tables import version_table
+from flask_chainfix.runtime.databases.targets import Target
+
+_OTHERS = "the rows are others: nothing was changed"
+
+
+def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
+    """The statements that make a move, each with the semicolon at its end.
+
+    On other rows than those that are expected, the script for PostgreSQL ends with an error, and
+    those for MySQL and SQLite change nothing and say so in a result.
+
+    Args:
+        target: the database; it is not connected to.
+        move: what is to be done.
+    """
+    script = {"postgresql": _postgresql, "mysql": _mysql, "sqlite": _sqlite}[target.backend]
+    return tuple(f"{statement};" for statement in script(quoted_table(target), move))
+
+
+def quoted_table(target: Target) -> str:
+    """The name of the version table as it stands in SQL, quoted where it has to be."""
+    # With this style of parameters no percent sign is doubled.
+    of_backend: Any = target.url.get_dialect()
+    name: str = of_backend(paramstyle="named").identifier_preparer.format_table(
+        version_table(target)
+    )
+    return name
+
+
+def verbatim(statement: str) -> Any:
+    """A statement in which a colon is a colon."""
+    return text(statement.replace(":", r"\:"))
+
+
+def _postgresql(table: str, move: Move) -> Iterator[str]:
+    before = ", ".join(_postgresql_literal(revision) for revision in sorted(move.before))
+    found = f'ARRAY(SELECT version_num::text FROM {table} ORDER BY version_num::text COLLATE "C")'
+    body = (
+        "BEGIN\n"
+        f"  IF {found} IS DISTINCT FROM ARRAY[{before}]::text[] THEN\n"
+        f"    RAISE EXCEPTION '{_OTHERS}';\n"
+        "  END IF;\n"
+        "END"
+    )
+    tag = "$fixchain$"
+    while tag in body:
+        tag = f"{tag[:-1]}_$"
+    yield "BEGIN"
+    yield f"SET LOCAL lock_timeout = '{limits.WAITING}s'"
+    yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
+    yield f"DO {tag}{body}{tag}"
+    yield from _changes(table, move, _postgresql_literal, "")
+    yield "COMMIT"
+
+
+def _mysql(table: str, move: Move) -> Iterator[str]:
+    def binary(value: str) -> str:
+        return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
+
+    expected = _expected(
+        table,
+        move,
+        lambda revision: f"{binary('version_num')} = {binary(_mysql_literal(revision))}",
+    )
+    yield f"SET SESSION innodb_lock_wait_timeout = {limits.WAITING}"
+    yield "START TRANSACTION"
+    yield f"SELECT version_num FROM {table} FOR UPDATE"
+    yield f"SET @fixchain_expected = ({expected})"
+    yield from _changes(table, move, _mysql_literal, "@fixchain_expected")
+    yield "COMMIT"
+    yield f"SELECT IF(@fixchain_expected, 'moved', '{_OTHERS}') AS fixchain"
+
+
+def _sqlite(table: str, move: Move) -> Iterator[str]:
+    expected = _expected(
+        table, move, lambda revision: f"version_num COLLATE BINARY = {_plain_literal(revision)}"
+    )
+    yield "BEGIN IMMEDIATE"
+    yield f"CREATE TEMP TABLE fixchain AS SELECT {expected} AS expected"
+    # The shell goes on after an error; after a rollback there is no table with the answer.
+    yield from _changes(
+        table, move, _plain_literal, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK"
+    )
+    yield f"SELECT CASE WHEN expected THEN 'moved' ELSE '{_OTHERS}' END FROM temp.fixchain"
+    yield "DROP TABLE temp.fixchain"
+    yield "COMMIT"
+
+
+def _expected(table: str, move: Move, is_it: Callable[[str], str]) -> str:
+    """Whether the rows are those before the move, as an expression."""
+    counted = [f"(SELECT COUNT(*) FROM {table}) = {len(move.before)}"]
+    counted += [
+        f"(SELECT COUNT(*) FROM {table} WHERE {is_it(revision)}) = {times}"
+        for revision, times in sorted(Counter(move.before).items())
+    ]
+    return " AND ".join(counted)
+
+
+def _changes(
+    table: str, move: Move, literal: Callable[[str], str], guard: str, conflict: str = ""
+) -> Iterator[str]:
+    changes = changes_for(move)
+    also, only = (f" AND {guard}", f" WHERE {guard}") if guard else ("", "")
+    for old, new in changes.updated:
+        yield (
+            f"UPDATE{conflict} {table} SET version_num = {literal(new)}"
+            f" WHERE version_num = {literal(old)}{also}"
+        )
+    for old in changes.deleted:
+        yield f"DELETE FROM {table} WHERE version_num = {literal(old)}{also}"
+    for new in changes.inserted:
+        source = " FROM DUAL" if guard.startswith("@") else ""
+        yield f"INSERT{conflict} INTO {table} (version_num) SELECT {literal(new)}{source}{only}"
+
+
+def _plain_literal(value: str) -> str:
+    return "'{}'".format(value.replace("'", "''"))
+
+
+def _postgresql_literal(value: str) -> str:
+    # Whether a backslash is one depends on a setting of the server, but not in this form.
+    doubled = value.replace("\\", "\\\\")
+    return f"E{_plain_literal(doubled)}" if "\\" in value else _plain_literal(value)
+
+
+def _mysql_literal(value: str) -> str:
+    # Here it depends on sql_mode.
+    return f"_utf8mb4 X'{value.encode().hex()}'" if "\\" in value else _plain_literal(value)

@@ -1,0 +1,117 @@
+"""Version tables and the tables beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import bindparam, column, select, table, text
+from sqlalchemy.engine import Connection
+
+from flask_chainfix.runtime.databases.obstacles import Obstacle
+from flask_chainfix.runtime.databases.targets import Target
+
+_AT_ONCE = 1_000  # schemas in one query
+# What an extension has brought along is nobody's migration.
+_POSTGRESQL = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname IN :schemas AND NOT EXISTS (
+    SELECT 1 FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+_MYSQL = (
+    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN :schemas"
+)
+_POSTGRESQL_PATH = """
+SELECT place::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(place, rank)
+ORDER BY rank
+"""
+
+
+class Catalog:
+    """The tables that some schemas hold.
+
+    Args:
+        default: the schemas that are looked through where none is named, in this order.
+        tables: the names of tables by schema.
+    """
+
+    def __init__(self, default: tuple[str, ...], tables: Mapping[str, frozenset[str]]) -> None:
+        self._default = default
+        self._tables = tables
+
+    def around(self, target: Target) -> tuple[bool, frozenset[str]]:
+        """Whether a target's version table is there, and what other tables are beside it."""
+        places = self._default if target.schema is None else (target.schema,)
+        held = [self._tables.get(place, frozenset()) for place in places] or [frozenset()]
+        beside = next((names for names in held if target.version_table in names), held[0])
+        return target.version_table in beside, beside - {target.version_table}
+
+
+def read_catalog(connection: Connection, targets: Iterable[Target]) -> Catalog:
+    """Look which tables are in the schemas of some targets of one database."""
+    targets = list(targets)
+    named = {target.schema for target in targets if target.schema is not None}
+    kind = targets[0].backend
+    if kind == "sqlite":
+        return _sqlite_catalog(connection)
+    path = _POSTGRESQL_PATH if kind == "postgresql" else "SELECT DATABASE()"
+    default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
+    found: dict[str, set[str]] = {}
+    query = text(_POSTGRESQL if kind == "postgresql" else _MYSQL).bindparams(
+        bindparam("schemas", expanding=True)
+    )
+    schemas = sorted(named.union(default))
+    for start in range(0, len(schemas), _AT_ONCE):
+        part = schemas[start : start + _AT_ONCE]
+        for schema, name in connection.execute(query, {"schemas": part}):
+            found.setdefault(schema, set()).add(name)
+    return Catalog(default, {schema: frozenset(names) for schema, names in found.items()})
+
+
+def _sqlite_catalog(connection: Connection) -> Catalog:
+    attached = [row[1] for row in connection.execute(text("PRAGMA database_list"))]
+    return Catalog(
+        ("main",),
+        {
+            schema: frozenset(
+                connection.execute(
+                    select(column("name"))
+                    .select_from(table("sqlite_master", schema=schema))
+                    .where(column("type").in_(["table", "view"]))
+                    .where(column("name").notlike("sqlite_%"))
+                ).scalars()
+            )
+            for schema in attached
+        },
+    )
+
+
+def version_table(target: Target) -> Any:
+    """A target's version table, for SQLAlchemy to write in the way of any database."""
+    return table(target.version_table, column("version_num"), schema=target.schema)
+
+
+def read_rows(connection: Connection, target: Target, *, locking: bool = False) -> tuple[str, ...]:
+    """The ids in a target's version table, sorted.
+
+    Args:
+        connection: to its database, in a transaction.
+        target: whose rows to read.
+        locking: whether MySQL is to lock them.
+
+    Raises:
+        Obstacle: it holds something that is no id.
+    """
+    query: Any = select(column("version_num")).select_from(version_table(target))
+    values = list(connection.execute(query.with_for_update() if locking else query).scalars())
+    for value in values:
+        if not isinstance(value, str):
+            held = "NULL" if value is None else repr(value)
+            raise Obstacle(
+                f"a row of {target.shown_table} holds {held} instead of the id of a revision",
+                "delete that row, or write the right id into it; all rows are shown by"
+                f" SELECT * FROM {target.shown_table}",  # noqa: S608 - it is only shown
+            )
+    return tuple(sorted(values))

@@ -1,0 +1,147 @@
+"""The databases to look at: what tells one from all others, and the app's own ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from configparser import InterpolationError
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from sqlalchemy.engine import URL, Engine
+
+from flask_chainfix.runtime.databases.urls import parsed
+from flask_chainfix.runtime.databases.version_table import VersionTable, version_table
+from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.runtime.messages import shown_url
+
+_PORTS = {"postgresql": 5432, "mysql": 3306}
+_PLACEHOLDER = "driver://"  # what ``alembic init`` writes where the URL is to stand
+
+
+@dataclass(frozen=True)
+class Target:
+    """One database to look at, or one schema of it.
+
+    Attributes:
+        name: how users know it, passwords masked.
+        url: where it is, password included.
+        schema: the one that holds the version table; ``None`` for the default one.
+        version_table: the name of Alembic's version table.
+        engine: the app's own, which has its own ways to connect; ``None`` to connect by the URL.
+        own: whether it is one of the app's own.
+    """
+
+    name: str
+    url: URL
+    schema: str | None = None
+    version_table: str = "alembic_version"
+    engine: Engine | None = None
+    own: bool = False
+
+    @property
+    def backend(self) -> str:
+        """The kind of server: ``postgresql``, ``mysql`` (MariaDB too) or ``sqlite``."""
+        backend = self.url.get_backend_name()
+        return "mysql" if backend == "mariadb" else backend
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite database, absolute; ``None`` for one in memory, and for servers."""
+        name = self.url.database or ""
+        if self.backend != "sqlite" or not name:
+            return None
+        if name.startswith("file:"):
+            name, _, query = name[len("file:") :].partition("?")
+            if "mode=memory" in query or self.url.query.get("mode") == "memory":
+                return None
+            name = unquote(name)
+            if name.startswith("//"):  # with an authority, which can be empty or localhost
+                name = f"/{name[2:].partition('/')[2]}"
+        return None if name in ("", ":memory:") else Path(os.path.abspath(name))
+
+    @property
+    def identity(self) -> str:
+        """Tells it from all others, on every run the same; holds no password."""
+        if self.backend == "sqlite":
+            place = f"sqlite:{self.file or ':memory:'}"
+            return f"{place}#{self.schema or ''}.{self.version_table}"
+        url, schema, database = self.url, self.schema or "", self.url.database or ""
+        if self.backend == "mysql":  # a schema is a database there
+            schema, database = "", schema or database
+        host = url.host or url.query.get("host") or url.query.get("unix_socket") or ""
+        port = url.port or url.query.get("port") or _PORTS[self.backend]
+        place = f"{self.backend}://{url.username or ''}@{host}:{port}/{database}"
+        return f"{place}#{schema}.{self.version_table}"
+
+    @property
+    def shown_table(self) -> str:
+        """The version table, in words for users."""
+        return f"{self.schema}.{self.version_table}" if self.schema else self.version_table
+
+
+def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, ...]:
+    """The databases of the app, or without one those that Alembic's configuration names.
+
+    Args:
+        runtime: the environment; if it is an app's, this runs inside that app.
+        in_schemas: whether ``in_schemas`` will look for schemas, so that the one that ``env.py``
+            names does not count.
+
+    Raises:
+        BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
+        BadDatabase: Alembic's configuration names something that is no database.
+    """
+    named = version_table(runtime, in_schemas=in_schemas)
+    found = _of_app(named) if _has_app(runtime) else _of_configuration(runtime, named)
+    return distinct(found)
+
+
+def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """Each database once."""
+    return tuple({target.identity: target for target in reversed([*targets])}.values())[::-1]
+
+
+def named(name: str, schema: str | None) -> str:
+    """The name of a database together with that of its schema."""
+    return f"{name}, schema {schema}" if schema else name
+
+
+def _has_app(runtime: Runtime) -> bool:
+    return "app" in runtime.reopen or runtime.loses_app
+
+
+def _of_app(table: VersionTable) -> Iterator[Target]:
+    from flask import current_app
+
+    for bind, engine in current_app.extensions["migrate"].db.engines.items():
+        name = "the app's database" if bind is None else f"bind {bind}"
+        yield Target(
+            named(name, table.schema), engine.url, table.schema, table.name, engine, own=True
+        )
+
+
+def _of_configuration(runtime: Runtime, table: VersionTable) -> Iterator[Target]:
+    for written in _configured_urls(runtime):
+        url = parsed(written, f"sqlalchemy.url in {runtime.config.config_file_name}")
+        yield Target(named(shown_url(url), table.schema), url, table.schema, table.name, own=True)
+
+
+def _configured_urls(runtime: Runtime) -> Iterator[str]:
+    config = runtime.config
+    # What ``alembic init -t multidb`` makes has a section for each database.
+    sections = [config.config_ini_section]
+    try:
+        if config.file_config.has_section(config.config_ini_section):
+            sections += (config.get_main_option("databases") or "").replace(",", " ").split()
+        for section in sections:
+            written = (
+                config.get_section_option(section, "sqlalchemy.url")
+                if config.file_config.has_section(section)
+                else None
+            )
+            if written and not written.startswith(_PLACEHOLDER):
+                yield written
+    except InterpolationError:  # env.py fills in what is missing
+        return

@@ -1,0 +1,56 @@
+"""URLs of databases, as users write them."""
+
+from __future__ import annotations
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from flask_chainfix.errors import BadDatabase
+from flask_chainfix.runtime.drivers import missing_driver, synchronous, without_driver
+from flask_chainfix.runtime.messages import masked, said, shown_url
+
+_BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
+
+
+def parsed(written: str, place: str) -> URL:
+    """The URL of a database to which this process can connect.
+
+    Args:
+        written: what the user has written.
+        place: where, for the error; ``""`` on the command line.
+
+    Raises:
+        BadDatabase: it is no such URL, or its driver is not installed.
+    """
+    prefix = f"{place}: " if place else ""
+    try:
+        url = make_url(written)
+    except (ArgumentError, ValueError) as error:
+        raise BadDatabase(
+            f"{prefix}{masked(written)!r} is not the URL of a database",
+            "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",
+        ) from error
+    backend = url.get_backend_name()
+    if backend not in _BACKENDS:
+        raise BadDatabase(
+            f"{prefix}{backend} is no kind of database that can be read here",
+            "write postgresql: instead of postgres:"
+            if backend == "postgres"
+            else "give the URL of a PostgreSQL, MariaDB, MySQL or SQLite database",
+        )
+    try:
+        usable = synchronous(url)
+        create_engine(usable)  # connects to nothing, but imports the driver
+    except Exception as error:
+        driver = missing_driver(error)
+        message, remedy = (
+            without_driver(driver, url)
+            if driver
+            else (
+                f"{shown_url(url)}: {masked(said(error), [str(url.password or '')])}",
+                "correct the URL",
+            )
+        )
+        raise BadDatabase(f"{prefix}{message}", remedy) from error
+    return usable
