@@ -1,6 +1,15 @@
 """Alembic and Flask-Migrate: where migrations lie, and what Alembic itself says of a chain."""
 
 from flask_chainfix.runtime.confirm import confirm, foresee
+from flask_chainfix.runtime.databases import (
+    Target,
+    guarded_sql,
+    in_schemas,
+    move_rows,
+    own_targets,
+    read_standings,
+    targets_from,
+)
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
 from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
 from flask_chainfix.runtime.template import render
@@ -10,11 +19,18 @@ __all__ = [
     "Progress",
     "RehearsalRequest",
     "Runtime",
+    "Target",
     "confirm",
     "foresee",
+    "guarded_sql",
+    "in_schemas",
+    "move_rows",
     "open_app",
     "open_config",
     "open_directory",
+    "own_targets",
+    "read_standings",
     "rehearse",
     "render",
+    "targets_from",
 ]

@@ -1,6 +1,6 @@
 """The disk: reading every migration file, changing some of them safely, and putting them back."""
 
-from flask_chainfix.store.journal import Journal, latest, latest_repair
+from flask_chainfix.store.journal import Journal, all_journals, latest, latest_repair
 from flask_chainfix.store.lock import is_locked, locked
 from flask_chainfix.store.orphans import refuse_orphans
 from flask_chainfix.store.previous import before_repair
@@ -10,6 +10,7 @@ from flask_chainfix.store.writing import changed_files, undo
 
 __all__ = [
     "Journal",
+    "all_journals",
     "before_repair",
     "changed_files",
     "is_locked",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -125,16 +125,25 @@ def latest(environment: Path) -> Journal | None:
     return None if newest is None else _read(directory / newest)
 
 
+def all_journals(environment: Path) -> Iterator[Journal]:
+    """The journals of all that has come to its end, the oldest first.
+
+    Raises:
+        CannotRead: one is damaged.
+    """
+    directory = directory_for(environment)
+    for name in sorted(name for name in _files_in(directory) if name.endswith(_ENDED)):
+        yield _read(directory / name)
+
+
 def latest_repair(environment: Path) -> Journal | None:
     """The journal of the newest repair that has come to its end and changed files.
 
     Raises:
         CannotRead: one is damaged.
     """
-    directory = directory_for(environment)
-    names = sorted((name for name in _files_in(directory) if name.endswith(_ENDED)), reverse=True)
-    journals = (_read(directory / name) for name in names)
-    return next((journal for journal in journals if journal.entries), None)
+    repairs = [journal for journal in all_journals(environment) if journal.entries]
+    return repairs[-1] if repairs else None
 
 
 def _entry_for(edit: Edit) -> Entry:

@@ -1,0 +1,112 @@
+"""Where databases stand: what they, the journal and version control say, beside the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from flask_chainfix import runtime as alembic
+from flask_chainfix import store
+from flask_chainfix.git import find_lost, read_at
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import (
+    Databases,
+    DatabaseState,
+    DatabaseWishes,
+    LostRevision,
+    Standing,
+)
+from flask_chainfix.runtime import Progress, Runtime, Target
+from flask_chainfix.snapshot import Snapshot
+
+_GENERATIONS = 3  # of lost ancestors of lost revisions, each asked for at once
+
+
+class Survey(NamedTuple):
+    """What was found.
+
+    Attributes:
+        snapshot: the chain, with its databases.
+        targets: how to reach each of them, by identity; not those that --stamp tells of.
+    """
+
+    snapshot: Snapshot
+    targets: Mapping[str, Target]
+
+
+def survey(
+    runtime: Runtime,
+    snapshot: Snapshot,
+    wishes: DatabaseWishes,
+    progress: Progress,
+    old: str | None = None,
+) -> Survey:
+    """Look at databases; nothing is changed in them.
+
+    Args:
+        runtime: the environment.
+        snapshot: its chain as the files have it.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        old: the Git revision that holds the chain which has stamped them; without one it is that
+            of the files, or of the last repair's journal.
+
+    Raises:
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
+    """
+    targets = _targets(runtime, wishes)
+    standings = alembic.read_standings(targets, progress)
+    standings += tuple(_told(rows) for rows in wishes.stamps)
+    journal = store.latest_repair(runtime.environment.directory)
+    before: Graph | None = None
+    if old is not None:
+        before = read_at(old, runtime.environment).graph
+    elif journal is not None:
+        before = store.before_repair(snapshot, journal).graph
+    moved = {
+        move.identity: move
+        for each in store.all_journals(runtime.environment.directory)
+        for move in store.recorded_moves(each)
+    }
+    lost, notices = _lost(runtime, snapshot, before, standings)
+    databases = Databases(standings, moved, lost, notices)
+    return Survey(
+        replace(snapshot, databases=databases, old=before),
+        {target.identity: target for target in targets},
+    )
+
+
+def _targets(runtime: Runtime, wishes: DatabaseWishes) -> tuple[Target, ...]:
+    own = alembic.own_targets(runtime) if wishes.own else ()
+    named = alembic.targets_from(runtime, wishes.urls, wishes.file, wishes.schemas)
+    if own and wishes.schemas is not None:
+        own = alembic.in_schemas(own, wishes.schemas)
+    return tuple({target.identity: target for target in (*named, *own)}.values())
+
+
+def _told(rows: tuple[str, ...]) -> Standing:
+    written = ",".join(rows)
+    return Standing(f"--stamp {written}", f"--stamp {written}", DatabaseState.STAMPED, rows)
+
+
+def _lost(
+    runtime: Runtime, snapshot: Snapshot, old: Graph | None, standings: Iterable[Standing]
+) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
+    """What version control knows of rows that no file has, and of their lost ancestors."""
+    rows = {row for standing in standings for row in standing.rows}
+    if old is not None:  # a chain that is gone by now has revisions that are gone
+        rows |= old.required(row for row in rows if row in old)
+    wanted = rows.difference(snapshot.graph)
+    found: dict[str, LostRevision] = {}
+    notices: dict[str, None] = {}
+    for _ in range(_GENERATIONS):
+        if not wanted:
+            break
+        more, said = find_lost(wanted, runtime.environment, snapshot)
+        found.update(more)
+        notices.update(dict.fromkeys(said))
+        parents = {parent for lost in more.values() for parent in lost.parents}
+        wanted = parents.difference(snapshot.graph, found)
+    return found, tuple(notices)
