@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.git.log import Change, Commit, Entry, read_log
-from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
+from flask_chainfix.git.repositories import Repository, places, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
 from flask_chainfix.model import History, Landing
 
@@ -66,8 +66,8 @@ def _notices(
     readings: Sequence[_Reading], unknown: Mapping[str, list[str]], *, ranked: bool
 ) -> Iterator[str]:
     for reason, roots in unknown.items():
-        places = ", ".join(str(Path(root)) for root in roots)
-        latest = f"the migrations in {places} count as the latest"
+        where = ", ".join(str(Path(root)) for root in roots)
+        latest = f"the migrations in {where} count as the latest"
         yield f"{reason}: {latest if ranked else _NO_EVIDENCE}"
     pending = sum(reading.pending for reading in readings)
     if pending and not ranked:
@@ -98,7 +98,7 @@ def _read(repository: Repository, located: Mapping[str, Mapping[Path, str]]) -> 
     for real_paths in located.values():
         for file, path in real_paths.items():
             names.setdefault(repository.name(path), []).append(file)
-    entries, compared = read_log(repository, located, "ADR")
+    entries, compared = read_log(repository, places(repository, located), "ADR")
     landed = _trace(entries, names)
     notices = [] if compared else [_NOT_COMPARED]
     # The oldest commits of a shallow clone seem to have no parents and to add all their files.

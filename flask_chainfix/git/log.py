@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from flask_chainfix.git.repositories import Repository, places
+from flask_chainfix.git.repositories import Repository
 from flask_chainfix.git.running import Unknown
 
 _LATEST = 2**37  # seconds since 1970
@@ -79,13 +79,13 @@ Entry = tuple[Commit, list[Change]]
 
 
 def read_log(
-    repository: Repository, roots: Iterable[str], kinds: str, *revisions: str, each: bool = False
+    repository: Repository, paths: Iterable[str], kinds: str, *revisions: str, each: bool = False
 ) -> tuple[list[Entry], bool]:
     """Ask for all commits that led to some revisions.
 
     Args:
         repository: where to ask.
-        roots: the version locations in it.
+        paths: pathspecs of the files that count.
         kinds: Git's letters for the changes that count.
         revisions: what is asked for; nothing is ``HEAD``.
         each: whether merges are compared with each of their parents, and appear once for each.
@@ -98,7 +98,7 @@ def read_log(
         Unknown: Git cannot tell.
     """
     asked = (*_LOG, *(_EACH if each else _MERGED), f"--diff-filter={kinds}")
-    among = (*revisions, "--", *places(repository, roots))
+    among = (*revisions, "--", *paths)
     try:
         return _parse(repository.git(*asked, _SIMILAR, *among)), True
     except Unknown as reason:

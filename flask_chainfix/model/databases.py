@@ -92,14 +92,19 @@ class LostRevision:
 
     Attributes:
         revision: its id.
-        commit: the abbreviated hash of the commit that removed its file.
+        commit: the abbreviated hash of the commit that removed its file, or changed its id; where
+            the file is still there (``kept``), of the last one that changed it.
         author: who made that commit.
         date: when it was committed, aware.
-        path: the file's path before, absolute.
-        data: the file's bytes before that commit.
+        path: the file's path before; absolute.
+        data: the file's bytes before; where it is still there, its bytes there.
         parents: what its file named as ``down_revision``.
         renamed: the id that the same file, or a file with the same body, has now; ``None`` if
             none has it.
+        edited: whether the file that is meant by ``renamed`` does something else by now.
+        branch: the branch or other reference that leads to the commit, where ``HEAD`` does not.
+        kept: whether the file is still there: on ``branch``, or at ``HEAD`` and only the work
+            tree is without it, or in a directory that is no version location.
     """
 
     revision: str
@@ -110,3 +115,6 @@ class LostRevision:
     data: bytes
     parents: tuple[str, ...]
     renamed: str | None = None
+    edited: bool = False
+    branch: str = ""
+    kept: bool = False
