@@ -40,6 +40,10 @@ class CannotRead(ChainFixError):
     """A directory or file of the environment could not be read at all."""
 
 
+class CannotReadGit(ChainFixError):
+    """Git cannot show the migrations as they were."""
+
+
 class CannotPlan(ChainFixError):
     """No repair can be planned with certainty."""
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix import git
-from flask_chainfix.git import read_history
+from flask_chainfix.git import read_history, running
 from flask_chainfix.model import History
 from tests.support import migration, rev
 
@@ -537,7 +536,7 @@ def test_a_git_that_does_not_work(
     script(tmp_path / "bin/git", text)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    monkeypatch.setattr(git, "_TIME_LIMIT", 0.2 if "sleep" in text else 30)
+    monkeypatch.setattr(running, "_TIME_LIMIT", 0.2 if "sleep" in text else 30)
     assert read(put_outside(tmp_path / "a")) == History({}, (f"{reason}: {ALONE}",))
 
 

@@ -5,10 +5,22 @@ templates write), and asks the syntax tree where it is not (``judge``). ``rewrit
 value and proves that nothing else changed.
 """
 
+from flask_chainfix.source.body import does_nothing, same_body, words_in
 from flask_chainfix.source.bytecode import read_bytecode
+from flask_chainfix.source.naming import is_loaded
 from flask_chainfix.source.positions import line_of
 from flask_chainfix.source.reader import read
 from flask_chainfix.source.rewriter import rewrite
 from flask_chainfix.source.scopes import names_bound
 
-__all__ = ["line_of", "names_bound", "read", "read_bytecode", "rewrite"]
+__all__ = [
+    "does_nothing",
+    "is_loaded",
+    "line_of",
+    "names_bound",
+    "read",
+    "read_bytecode",
+    "rewrite",
+    "same_body",
+    "words_in",
+]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from struct import Struct
 from typing import NoReturn
@@ -15,10 +15,6 @@ from flask_chainfix.errors import CannotRead
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.model import Environment, Header, MigrationFile, Unreadable
 from flask_chainfix.snapshot import Snapshot
-
-# The rules by which Alembic chooses files.
-_SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")
-_SOURCE_OR_COMPILED = re.compile(r"(?!\.\#|__init__)(.*\.py)(c|o)?$")
 
 
 def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
@@ -73,7 +69,6 @@ def _read_directory(
     Returns:
         How many were there already.
     """
-    rule = _SOURCE_OR_COMPILED if environment.sourceless else _SOURCE
     repeated = 0
     for folder, entries in _listings(directory, environment):
         compiled = _Bytecode(folder)
@@ -85,8 +80,8 @@ def _read_directory(
                 real_path = os.path.realpath(entry.path)
                 name = os.path.basename(real_path)
                 place = Path(os.path.dirname(real_path))
-            match = rule.match(name)
-            if match is None or (match.lastindex == 2 and _has_source(place, match[1], match[2])):
+            exists = partial(_exists, place)
+            if not source.is_loaded(name, exists, sourceless=environment.sourceless):
                 continue
             if real_path in files:
                 repeated += 1
@@ -122,11 +117,8 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _has_source(directory: Path, source_name: str, suffix: str) -> bool:
-    """Whether a compiled file is passed over, because there is something better to load."""
-    return (directory / source_name).exists() or (
-        suffix == "o" and (directory / f"{source_name}c").exists()
-    )
+def _exists(directory: Path, name: str) -> bool:
+    return (directory / name).exists()
 
 
 def _read_file(

@@ -1,0 +1,10 @@
+"""Git: when migrations landed, what became of those that are gone, and chains as they once were.
+
+Everything is only read: nothing is checked out, fetched or written.
+"""
+
+from flask_chainfix.git.history import read_history
+from flask_chainfix.git.lost import find_lost
+from flask_chainfix.git.past import read_at
+
+__all__ = ["find_lost", "read_at", "read_history"]

@@ -1,0 +1,173 @@
+"""Every version that migration files had in one repository, and what became of revisions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.git.log import Commit, Entry, Version, read_log
+from flask_chainfix.git.repositories import Repository, literal, places
+from flask_chainfix.model import Header
+
+MOST = 50_000  # contents that are read
+_KINDS = "ADMRT"
+_REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
+
+
+class Trace(NamedTuple):
+    """The newest commit that had to do with a revision.
+
+    Attributes:
+        commit: that commit.
+        version: the file of the revision: before the commit, or after it if it is ``kept``.
+        after: what the commit made of that file; ``None`` where it removed it.
+        kept: whether the revision is still there after the commit.
+        branch: the reference that leads to the commit, where ``HEAD`` does not.
+    """
+
+    commit: Commit
+    version: Version
+    after: Version | None
+    kept: bool = False
+    branch: str = ""
+
+
+class Archive:
+    """The log of a repository, with the contents that it tells of.
+
+    Args:
+        repository: where to ask.
+        roots: the real paths of the version locations in it.
+
+    Attributes:
+        repository: where it is.
+        complete: whether all contents were read, and not only the newest.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+
+    def __init__(self, repository: Repository, roots: Sequence[str]) -> None:
+        self.repository = repository
+        self._own = tuple(map(repository.name, roots))
+        paths = places(repository, roots)
+        self._here, _ = read_log(repository, paths, _KINDS)
+        without = ("--not", "HEAD") if self._here else ()  # without commits HEAD is no revision
+        # What leads to a commit is what is named first: rather a branch than a tag on it.
+        refs = ("--branches", "--remotes", "--tags", "--all", *without)
+        self._elsewhere, _ = read_log(repository, paths, _KINDS, *refs)
+        versions = dict.fromkeys(_versions(chain(self._here, self._elsewhere)))
+        blobs = list(dict.fromkeys(version.blob for version in versions))
+        self.complete = len(blobs) <= MOST
+        self._contents = repository.contents(blobs[:MOST])
+        self._versions = [version for version in versions if version.blob in self._contents]
+        self._headers: dict[Version, Header | None] = {}
+
+    def data(self, version: Version) -> bytes:
+        """The content of a version that has a header."""
+        return self._contents[version.blob]
+
+    def header(self, version: Version) -> Header | None:
+        """What a version says of itself; ``None`` where nobody can read that."""
+        if version not in self._headers:
+            name = version.name.rpartition("/")[2]
+            reading = source.read(self._contents.get(version.blob, b""), name)
+            self._headers[version] = reading if isinstance(reading, Header) else None
+        return self._headers[version]
+
+    def trace(self, id_: str) -> Trace | None:
+        """The newest commit that had to do with a revision, rather one that ``HEAD`` has."""
+        holding = frozenset(self._holding(id_))
+        own = frozenset(version for version in holding if version.name.startswith(self._own))
+        for versions in filter(None, (own, holding)):
+            trace = _newest(self._here, versions)
+            if trace is not None:
+                return trace
+        for versions in filter(None, (own, holding)):
+            trace = _newest(self._elsewhere, versions)
+            if trace is not None:
+                return trace._replace(branch=_short(trace.commit.ref))
+        return None
+
+    def traces(self, ids: Iterable[str]) -> dict[str, Trace]:
+        """The traces of revisions, those included that only a merge has removed.
+
+        Raises:
+            Unknown: Git cannot tell.
+        """
+        found = {id_: trace for id_ in ids if (trace := self.trace(id_)) is not None}
+        doubtful = {
+            trace.version.name for trace in found.values() if trace.kept and not trace.branch
+        }
+        if not doubtful:
+            return found
+        gone = doubtful - self._at_head(doubtful)
+        dropped = self._dropped(gone) if gone else {}
+        for id_, trace in list(found.items()):
+            commit = dropped.get(trace.version.name)
+            if commit is not None and not trace.branch:
+                found[id_] = Trace(commit, trace.version, None)
+        return found
+
+    def _holding(self, id_: str) -> Iterator[Version]:
+        """The versions that have an id: contents decide, but few of them have to be parsed."""
+        forms = _quoted(id_)
+        for version in self._versions:
+            name = version.name.rpartition("/")[2]
+            data = self._contents[version.blob]
+            if not forms or any(form in data for form in forms) or name.startswith(id_):
+                header = self.header(version)
+                if header is not None and header.revision == id_:
+                    yield version
+
+    def _at_head(self, names: Collection[str]) -> set[str]:
+        """Those of the files that ``HEAD`` has."""
+        paths = map(literal, names)
+        output = self.repository.git(
+            "ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD", "--", *paths
+        )
+        return set(os.fsdecode(output).split("\0"))
+
+    def _dropped(self, names: Collection[str]) -> dict[str, Commit]:
+        """The merges that took one side's word for it that a file is not there."""
+        entries, _ = read_log(self.repository, map(literal, names), "D", each=True)
+        dropped: dict[str, Commit] = {}
+        for commit, changes in entries:
+            for change in changes:
+                dropped.setdefault(change.names[-1], commit)
+        return dropped
+
+
+def _versions(entries: Iterable[Entry]) -> Iterator[Version]:
+    for _, changes in entries:
+        for change in changes:
+            for version in (change.after, *change.before):
+                if version is not None and version.name.endswith(".py"):
+                    yield version
+
+
+def _newest(entries: Iterable[Entry], holding: Collection[Version]) -> Trace | None:
+    for commit, changes in entries:
+        for change in changes:
+            if change.after is not None and change.after in holding:
+                return Trace(commit, change.after, change.after, kept=True)
+        for change in changes:
+            for version in change.before:
+                if version in holding:
+                    return Trace(commit, version, change.after)
+    return None
+
+
+def _quoted(id_: str) -> tuple[bytes, ...]:
+    """The ways to write an id; none where there are too many."""
+    if id_.isascii() and id_.isprintable() and not {"'", '"', "\\"} & set(id_):
+        return f"'{id_}'".encode(), f'"{id_}"'.encode()
+    return ()
+
+
+def _short(ref: str) -> str:
+    prefix = next(filter(ref.startswith, _REFS), "")
+    return ref[len(prefix) :]

@@ -1,0 +1,130 @@
+"""The repositories around version locations, and what they hold."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from flask_chainfix.git.running import Unknown, run
+
+_NO_REPOSITORY = "no Git repository was found"
+
+
+class Repository(NamedTuple):
+    """A repository.
+
+    Attributes:
+        top: the real path of its work tree, which ends in a slash.
+        shallow: whether its oldest commits have parents that are not here.
+        inherited: whether only the variables and directory of this process lead to it.
+    """
+
+    top: str
+    shallow: bool
+    inherited: bool
+
+    def git(self, *arguments: str, sent: bytes = b"") -> bytes:
+        """Run Git in it; see ``run``."""
+        return run(None if self.inherited else self.top, *arguments, sent=sent)
+
+    def name(self, path: str) -> str:
+        """What Git calls a real path in it."""
+        return path[len(self.top) :].replace(os.sep, "/")
+
+    def contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of blobs, by the names given; those that are not here are left out.
+
+        Raises:
+            Unknown: they cannot be read.
+        """
+        names = list(blobs)
+        # A branch may be named like an abbreviation: what it leads to is no blob.
+        sent = "".join(f"{name}^{{blob}}\n" for name in names).encode()
+        return dict(_blobs(names, self.git("cat-file", "--batch", sent=sent) if names else b""))
+
+
+def _blobs(names: Iterable[str], output: bytes) -> Iterator[tuple[str, bytes]]:
+    at = 0
+    for name in names:
+        end = output.index(b"\n", at)
+        *_, kind, size = output[at:end].split()
+        at = end + 1
+        if kind == b"blob":  # else the line says that there is none
+            yield name, output[at : at + int(size)]
+            at += int(size) + 1
+
+
+def real_directory(directory: str) -> str:
+    """The real path of a directory, which ends in a slash."""
+    return os.path.join(os.path.realpath(directory), "")
+
+
+def repositories_of(
+    roots: Iterable[str],
+) -> tuple[dict[Repository, list[str]], dict[str, list[str]]]:
+    """Find the repository around each directory.
+
+    Args:
+        roots: real paths that end in a slash.
+
+    Returns:
+        The directories by repository, and those without one by what keeps it from being found.
+    """
+    found: dict[Repository, list[str]] = {}
+    unknown: dict[str, list[str]] = {}
+    for root in roots:
+        try:
+            found.setdefault(_find(root), []).append(root)
+        except Unknown as reason:  # noqa: PERF203 - there are few
+            unknown.setdefault(str(reason), []).append(root)
+    return found, unknown
+
+
+def _find(root: str) -> Repository:
+    """The repository around a directory, else the one that a hook's variables put around it."""
+    # Git keeps no empty directories: that of the migrations went with the last of them.
+    existing = next(
+        place for place in (root, *map(str, Path(root).parents)) if os.path.isdir(place)
+    )
+    try:
+        return _ask_where(root, existing)
+    except Unknown:
+        if "GIT_DIR" in os.environ:
+            with suppress(Unknown):
+                return _ask_where(root, None)
+        raise
+
+
+def _ask_where(root: str, start: str | None) -> Repository:
+    try:
+        # The path comes last: it may hold newlines.
+        answer = run(start, "rev-parse", "--is-shallow-repository", "--show-toplevel")
+    except Unknown as reason:
+        if "not a git repository" in str(reason):
+            raise Unknown(_NO_REPOSITORY) from None
+        raise
+    shallow, _, top = os.fsdecode(answer).partition("\n")
+    top = real_directory(top[:-1])
+    if not root.startswith(top):
+        raise Unknown(_NO_REPOSITORY)
+    return Repository(top, shallow == "true", start is None)
+
+
+def places(repository: Repository, roots: Iterable[str]) -> list[str]:
+    """Pathspecs for version locations, and for where they probably were before they moved."""
+    # Where a version location was before a move is not known; what it was called mostly is.
+    names = {"versions"} | {Path(root).name for root in roots}
+    escaped = (re.sub(r"([*?\[\\])", r"\\\1", name) for name in names if name)
+    # Git tries the last one first, and the literal ones are quick to try.
+    return [f":(top,glob)**/{name}/**" for name in escaped] + [
+        literal(repository.name(root)) for root in roots
+    ]
+
+
+def literal(name: str) -> str:
+    """The pathspec for one file or directory, by the name that Git has for it."""
+    return f":(top,literal){name}"

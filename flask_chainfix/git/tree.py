@@ -1,0 +1,128 @@
+"""The files of version locations as one commit has them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.git.repositories import Repository, literal
+from flask_chainfix.git.running import Unknown
+
+_COMMIT = re.compile(rb"([0-9a-f]+) commit \d+\n")
+_LINK = "120000"
+_MOST_LINKS = 40  # that lead from one to the next
+
+
+class _Entry(NamedTuple):
+    mode: str
+    blob: str
+
+
+class Tree:
+    """What a commit has in some version locations.
+
+    Args:
+        repository: where the commit is.
+        commit: its hash.
+        locations: what Git calls the version locations, without a slash at the end.
+        sourceless: whether compiled migrations count.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+
+    def __init__(
+        self, repository: Repository, commit: str, locations: Sequence[str], *, sourceless: bool
+    ) -> None:
+        self._sourceless = sourceless
+        # Without a path it is the whole tree: that is what the top of the repository needs.
+        paths = map(literal, locations) if all(locations) else ()
+        output = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+        self._entries = dict(_parse(output))
+        self._folders: dict[str, list[str]] = {}
+        for path in self._entries:
+            folder, name = posixpath.split(path)
+            self._folders.setdefault(folder, []).append(name)
+        blobs = {
+            entry.blob
+            for path, entry in self._entries.items()
+            if entry.mode == _LINK or self._is_loaded(path)
+        }
+        self._contents = repository.contents(blobs)
+        if len(self._contents) < len(blobs):
+            raise Unknown("some of its files are not in the repository")
+
+    def folders(self, location: str, *, recursive: bool) -> Iterator[str]:
+        """The folders of a location that Alembic looks into, in its order."""
+        below = f"{location}/" if location else ""
+        for folder in sorted(self._folders, key=lambda folder: folder.split("/")):
+            if folder == location or (
+                recursive and folder.startswith(below) and not folder.endswith("__pycache__")
+            ):
+                yield folder
+
+    def has(self, location: str) -> bool:
+        """Whether there is a file in or below a location."""
+        return any(self.folders(location, recursive=True))
+
+    def files(self, folder: str) -> Iterator[tuple[str, str, bytes | None]]:
+        """The files of a folder that Alembic loads.
+
+        Yields:
+            The path and that of what it leads to, which are the same unless it is a link; and
+            the content, ``None`` where a link leads to nothing in the version locations.
+        """
+        for name in sorted(self._folders[folder]):
+            path = posixpath.join(folder, name)
+            target = self._follow(path)
+            if target in self._folders or not self._is_loaded(target):
+                continue
+            entry = self._entries.get(target)
+            found = entry is not None and entry.mode != _LINK
+            yield path, target, self._contents[entry.blob] if entry and found else None
+
+    def _follow(self, path: str) -> str:
+        for _ in range(_MOST_LINKS):
+            entry = self._entries.get(path)
+            if entry is None or entry.mode != _LINK:
+                break
+            link = os.fsdecode(self._contents[entry.blob])
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+        return path
+
+    def _is_loaded(self, path: str) -> bool:
+        folder, name = posixpath.split(path)
+
+        def exists(other: str) -> bool:
+            return posixpath.join(folder, other) in self._entries
+
+        return source.is_loaded(name, exists, sourceless=self._sourceless)
+
+
+def find_commit(repository: Repository, ref: str) -> str | None:
+    """The hash of the commit that a name stands for; ``None`` where there is none.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    if "\n" in ref or "\0" in ref:
+        return None
+    try:
+        sent = os.fsencode(f"{ref}^{{commit}}\n")
+    except UnicodeEncodeError:
+        return None
+    # What is asked for on stdin cannot be taken for an option, whatever it begins with.
+    answer = _COMMIT.fullmatch(repository.git("cat-file", "--batch-check", sent=sent))
+    return answer[1].decode() if answer else None
+
+
+def _parse(output: bytes) -> Iterator[tuple[str, _Entry]]:
+    for line in output.split(b"\0")[:-1]:
+        facts, _, path = line.partition(b"\t")
+        mode, kind, blob = facts.decode().split()
+        if kind == "blob":  # and no submodule
+            yield os.fsdecode(path), _Entry(mode, blob)
