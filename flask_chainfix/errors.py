@@ -108,6 +108,18 @@ class NothingToUndo(ChainFixError):
     """The journal holds no repair that could be undone."""
 
 
+class RowsNotMoved(ChainFixError):
+    """The version rows of a database could not be moved; those of others may have been."""
+
+
+class RowsNotPutBack(ChainFixError):
+    """The version rows of a database are not what they were before; no file was changed."""
+
+
+class DatabaseUnreachable(ChainFixError):
+    """A database that a plan has to be safe for cannot be asked where it stands."""
+
+
 class Declined(ChainFixError):
     """The user said no at the prompt."""
 

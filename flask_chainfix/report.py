@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.model import Confirmation, Edit, Finding, Plan, Rehearsal, Severity
+from flask_chainfix.model import (
+    Confirmation,
+    Edit,
+    Finding,
+    MoveResult,
+    Plan,
+    Rehearsal,
+    Severity,
+)
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -46,6 +54,9 @@ class Report:
         notices: what else the user should know.
         done: whether the plan was carried out.
         rehearsal: what came of running the chain on a scratch database.
+        ways: the same for the way of each database that stands elsewhere.
+        moves: what is to become, or has become, of the version rows of each database.
+        sql: statements that make these moves, by the name of the database.
     """
 
     command: str
@@ -66,6 +77,9 @@ class Report:
     notices: tuple[str, ...] = ()
     done: bool = False
     rehearsal: Rehearsal | None = None
+    ways: tuple[Rehearsal, ...] = ()
+    moves: tuple[MoveResult, ...] = ()
+    sql: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -7,12 +7,21 @@ written. What has run stays as it is, however the files are linked afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import Action, DatabaseState, Kind, Standing
+from flask_chainfix.model import (
+    Action,
+    DatabaseState,
+    Kind,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -55,7 +64,7 @@ def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
 
 
 def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
-    """What a database has run, by each chain that may have written its rows."""
+    """What a database has run, by each chain that may have written its rows; the old one last."""
     era = era_of(snapshot, standing)
     graphs = [snapshot.graph] if era is not Era.OLD else []
     if snapshot.old is not None and era is not Era.NOW:
@@ -111,6 +120,81 @@ def _tables_made(snapshot: Snapshot, revision: str) -> set[str]:
         for effect in effects
         if effect.action is Action.CREATE and effect.object.kind is Kind.TABLE and effect.certain
     }
+
+
+def move_for(
+    now: Snapshot, possible: Sequence[Applied], taken: Mapping[str, str] = MappingProxyType({})
+) -> MoveResult:
+    """The rows that a database is to have, so that they stand for exactly what has run there.
+
+    Args:
+        now: the chain as it is, or is going to be.
+        possible: what has run there; more than one where it is not known who wrote its rows.
+        taken: lost revisions, and those that the user takes them for.
+
+    Returns:
+        A move that is planned, or one that is refused, or for which there is nothing to do.
+    """
+    results = [_move(now, applied, taken) for applied in possible]
+    if all(result.move.after == results[0].move.after for result in results):
+        return results[0]
+    refused = next((each for each in results if each.state is MoveState.REFUSED), results[0])
+    return replace(
+        refused,
+        state=MoveState.REFUSED,
+        detail="its rows may have been written by the chain before the repair or after it, and"
+        " would mean different things",
+        remedy="if it was stamped before, name the Git revision that holds that chain: --old REF;"
+        " if it was built after, leave it as it is",
+    )
+
+
+def _move(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
+    standing, graph = applied.standing, now.graph
+    stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
+    unknown = [row for row in applied.unknown if row not in taken]
+    if unknown:
+        return MoveResult(
+            stay,
+            MoveState.REFUSED,
+            f"no migration file has {', '.join(unknown)}",
+            "check --database tells where it went, and what can be done",
+        )
+    run = applied.revisions | graph.required(taken[row] for row in standing.rows if row in taken)
+    gone = sorted(
+        name for name in run if name not in graph and name not in taken and not _is_noop(now, name)
+    )
+    if gone:
+        return MoveResult(
+            stay,
+            MoveState.REFUSED,
+            f"{', '.join(gone)} ran there, and no migration file has it any more",
+            f"bring it back (repair --bring-back {gone[0]}); or, if what it did is no longer there,"
+            f" say what it counts for: --lost {gone[0]}=REVISION",
+        )
+    kept = run.intersection(graph)
+    skipped = gaps(graph, kept)
+    if skipped:
+        return MoveResult(
+            stay,
+            MoveState.REFUSED,
+            f"{', '.join(skipped)} never ran there, and would be skipped",
+            "undo the repair and repair with this database named; or run them there by hand",
+        )
+    after = tops(graph, kept)
+    state = MoveState.UNCHANGED if after == standing.rows else MoveState.PLANNED
+    return MoveResult(replace(stay, after=after), state)
+
+
+def _is_noop(now: Snapshot, revision: str) -> bool:
+    """Whether what a lost revision did is proven to be nothing."""
+    lost = now.databases.lost.get(revision)
+    if lost is None:
+        return False
+    from flask_chainfix.footprint import read_footprint  # it is seldom needed
+
+    footprint = read_footprint(lost.data, dialect=now.environment.dialect)
+    return not footprint.effects and not footprint.opaque
 
 
 def survivors(snapshot: Snapshot, revision: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

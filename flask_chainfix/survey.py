@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
@@ -23,25 +22,15 @@ from flask_chainfix.snapshot import Snapshot
 _GENERATIONS = 3  # of lost ancestors of lost revisions, each asked for at once
 
 
-class Survey(NamedTuple):
-    """What was found.
-
-    Attributes:
-        snapshot: the chain, with its databases.
-        targets: how to reach each of them, by identity; not those that --stamp tells of.
-    """
-
-    snapshot: Snapshot
-    targets: Mapping[str, Target]
-
-
-def survey(
+def survey(  # noqa: PLR0913  (what a look depends on)
     runtime: Runtime,
     snapshot: Snapshot,
     wishes: DatabaseWishes,
     progress: Progress,
+    *,
     old: str | None = None,
-) -> Survey:
+    also: Collection[str] = (),
+) -> Snapshot:
     """Look at databases; nothing is changed in them.
 
     Args:
@@ -51,13 +40,17 @@ def survey(
         progress: called with the databases done, the databases in all, and the last one's name.
         old: the Git revision that holds the chain which has stamped them; without one it is that
             of the files, or of the last repair's journal.
+        also: lost revisions to look for in version control besides.
+
+    Returns:
+        The chain, with where its databases stand.
 
     Raises:
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
-    targets = _targets(runtime, wishes)
-    standings = alembic.read_standings(targets, progress)
+    targets = targets_for(runtime, wishes)
+    standings = alembic.read_standings(tuple(targets.values()), progress)
     standings += tuple(_told(rows) for rows in wishes.stamps)
     journal = store.latest_repair(runtime.environment.directory)
     before: Graph | None = None
@@ -70,20 +63,23 @@ def survey(
         for each in store.all_journals(runtime.environment.directory)
         for move in store.recorded_moves(each)
     }
-    lost, notices = _lost(runtime, snapshot, before, standings)
+    lost, notices = _lost(runtime, snapshot, before, standings, also)
     databases = Databases(standings, moved, lost, notices)
-    return Survey(
-        replace(snapshot, databases=databases, old=before),
-        {target.identity: target for target in targets},
-    )
+    return replace(snapshot, databases=databases, old=before)
 
 
-def _targets(runtime: Runtime, wishes: DatabaseWishes) -> tuple[Target, ...]:
-    own = alembic.own_targets(runtime) if wishes.own else ()
+def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:
+    """The databases that are to be reached, by identity.
+
+    Raises:
+        BadConfiguration, BadDatabase: there is no telling which are meant.
+    """
+    in_schemas = wishes.schemas is not None
+    own = alembic.own_targets(runtime, in_schemas=in_schemas) if wishes.own else ()
     named = alembic.targets_from(runtime, wishes.urls, wishes.file, wishes.schemas)
     if own and wishes.schemas is not None:
         own = alembic.in_schemas(own, wishes.schemas)
-    return tuple({target.identity: target for target in (*named, *own)}.values())
+    return {target.identity: target for target in (*named, *own)}
 
 
 def _told(rows: tuple[str, ...]) -> Standing:
@@ -92,13 +88,17 @@ def _told(rows: tuple[str, ...]) -> Standing:
 
 
 def _lost(
-    runtime: Runtime, snapshot: Snapshot, old: Graph | None, standings: Iterable[Standing]
+    runtime: Runtime,
+    snapshot: Snapshot,
+    old: Graph | None,
+    standings: Iterable[Standing],
+    also: Collection[str],
 ) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
     """What version control knows of rows that no file has, and of their lost ancestors."""
     rows = {row for standing in standings for row in standing.rows}
     if old is not None:  # a chain that is gone by now has revisions that are gone
         rows |= old.required(row for row in rows if row in old)
-    wanted = rows.difference(snapshot.graph)
+    wanted = rows.union(also).difference(snapshot.graph)
     found: dict[str, LostRevision] = {}
     notices: dict[str, None] = {}
     for _ in range(_GENERATIONS):

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.errors import (
-    CannotPlan,
-    CannotRead,
-    CannotRewrite,
-    NoMigrations,
-    NothingToUndo,
-    RepairInterrupted,
-    RepairRunning,
+from flask_chainfix.diagnosis import (
+    diagnosed,
+    noticed_interruption,
+    refuse_interrupted,
+    to_mend,
+    with_databases,
+    with_schema,
 )
-from flask_chainfix.git import read_history
-from flask_chainfix.model import Finding, Severity, Wishes
+from flask_chainfix.errors import DatabaseUnreachable, NothingToUndo
+from flask_chainfix.model import DatabaseState, DatabaseWishes, Wishes
+from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import Family, all_rules, by_severity, diagnose
-from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_heads
-from flask_chainfix.rules.wording import count, listing
-from flask_chainfix.runtime import Runtime
+from flask_chainfix.row_moves import planned_moves, put_rows_back, way_back
+from flask_chainfix.rules import diagnose
+from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import edits_for, make_plan
+from flask_chainfix.survey import survey
+
+NO_DATABASES = DatabaseWishes()
 
 
-def check(runtime: Runtime, tools: Tools, *, strict: bool, schema: bool = False) -> Report:
+def _unseen(done: int, total: int, what: str) -> None:
+    """Progress that nobody looks at."""
+
+
+def check(  # noqa: PLR0913  (what users can ask of it)
+    runtime: Runtime,
+    tools: Tools,
+    *,
+    strict: bool,
+    schema: bool = False,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = _unseen,
+) -> Report:
     """Diagnose the chain, and show what a repair would make of it.
 
     Args:
@@ -35,17 +47,23 @@ def check(runtime: Runtime, tools: Tools, *, strict: bool, schema: bool = False)
         tools: how the user would type commands.
         strict: whether warnings count like errors.
         schema: whether to look at the schema also where there is nothing to repair.
+        databases: which databases to ask where they stand; none if it names none.
+        progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         NoMigrations: there is nothing to check.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
-    report = _diagnosed(runtime, "check", tools, strict)
-    if schema or _to_mend(report):
-        report = _with_schema(report)
-    report = replace(report, notices=report.notices + _noticed_interruption(runtime, tools))
+    report = diagnosed(runtime, "check", tools, strict=strict)
+    if schema or to_mend(report):
+        report = with_schema(report)
+    if databases.any:
+        assert report.before is not None
+        report = with_databases(report, survey(runtime, report.before, databases, progress))
+    report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
-    return _planned(runtime, report, Wishes(strict=strict))
+    return planned(runtime, report, Wishes(strict=strict))
 
 
 def examine(runtime: Runtime, tools: Tools) -> Report:
@@ -54,28 +72,62 @@ def examine(runtime: Runtime, tools: Tools) -> Report:
     Raises:
         NoMigrations: there is nothing to rehearse.
     """
-    return _with_schema(_diagnosed(runtime, "rehearse", tools, strict=False))
+    return with_schema(diagnosed(runtime, "rehearse", tools, strict=False))
 
 
-def plan_repair(runtime: Runtime, tools: Tools, wishes: Wishes) -> Report:
-    """Work out a repair without changing anything.
+def plan_repair(
+    runtime: Runtime,
+    tools: Tools,
+    wishes: Wishes,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = _unseen,
+) -> Report:
+    """Work out a repair that is safe for every known database, without changing anything.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        wishes: what the user asks of the plan.
+        databases: which databases it has to be safe for.
+        progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        A report with a plan and its edits; without a plan where there is nothing to repair; with
-        an error where a plan is refused.
+        A report with a plan, its edits, and the rows that each database is to have; without a plan
+        where there is nothing to repair; with an error where a plan is refused.
 
     Raises:
         NoMigrations: there is nothing to repair.
         RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        DatabaseUnreachable: a database cannot be asked where it stands.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
-    _refuse_interrupted(runtime, tools)
-    report = _diagnosed(runtime, "repair", tools, wishes.strict)
-    report = _planned(runtime, _with_schema(report), wishes)
+    refuse_interrupted(runtime, tools)
+    report = diagnosed(runtime, "repair", tools, strict=wishes.strict)
+    assert report.before is not None
+    if to_mend(report) or wishes.asks_for_change:
+        lost = (*wishes.bring_back, *wishes.tombstones)
+        snapshot = survey(runtime, report.before, databases, progress, also=lost)
+        _refuse_unreachable(snapshot)
+        report = with_databases(report, snapshot)
+    report = planned(runtime, with_schema(report), wishes)
     if report.plan is not None:
-        report = replace(report, exit_code=1)
+        assert report.before is not None
+        assert report.after is not None
+        moves = planned_moves(report.before, report.after, {})
+        report = replace(report, exit_code=1, moves=moves)
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
     return report
+
+
+def _refuse_unreachable(snapshot: Snapshot) -> None:
+    for standing in snapshot.databases.standings:
+        if standing.state is DatabaseState.UNREACHABLE:
+            raise DatabaseUnreachable(
+                f"{standing.name} cannot be asked where it stands: {standing.problem}",
+                f"{standing.remedy}; or plan without the app's own databases (--no-database), and"
+                " tell with --stamp REVISION[,REVISION] where they stand",
+            )
 
 
 def carry_out(runtime: Runtime, report: Report) -> Report:
@@ -91,12 +143,18 @@ def carry_out(runtime: Runtime, report: Report) -> Report:
     return replace(report, exit_code=0, confirmation=confirmation, journal=journal.path, done=True)
 
 
-def plan_undo(runtime: Runtime, tools: Tools) -> Report:
+def plan_undo(runtime: Runtime, tools: Tools, databases: DatabaseWishes = NO_DATABASES) -> Report:
     """Find the last repair, also one that was killed half-way, without changing anything.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        databases: which databases, if rows were moved with it.
 
     Raises:
         NothingToUndo: there is none.
         StaleSnapshot: a migration that has come since builds on one that undo would delete.
+        RowsNotPutBack: a database whose rows were moved is not named.
     """
     journal = store.latest(runtime.environment.directory)
     if journal is None:
@@ -106,16 +164,29 @@ def plan_undo(runtime: Runtime, tools: Tools) -> Report:
         "undo",
         tools=tools,
         journal=journal.path,
+        moves=way_back(runtime, journal, databases),
         restored=tuple(entry.path for entry in journal.entries if entry.before is not None),
         deleted=tuple(entry.path for entry in journal.entries if entry.before is None),
     )
 
 
-def carry_out_undo(runtime: Runtime, report: Report) -> Report:
-    """Put back the files of the last repair.
+def carry_out_undo(
+    runtime: Runtime,
+    report: Report,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = _unseen,
+) -> Report:
+    """Put back the rows that were moved with the last repair, and then its files.
+
+    Args:
+        runtime: the environment.
+        report: what is to be undone.
+        databases: as in ``plan_undo``.
+        progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
-        ChainFixError: a file has changed since, or cannot be written.
+        ChainFixError: rows or a file have changed since, or cannot be written; then no file was
+            changed.
     """
     directory = runtime.environment.directory
     with store.locked(directory):
@@ -125,162 +196,11 @@ def carry_out_undo(runtime: Runtime, report: Report) -> Report:
                 "the repair has been undone meanwhile", "run check to see the chain"
             )
         store.refuse_orphans(journal, runtime.environment)
+        store.refuse_changed(journal, runtime.environment.version_locations)
+        moves = put_rows_back(runtime, report.moves, databases, progress)
         store.undo(journal, runtime.environment.version_locations)
     snapshot, notices = store.read_snapshot(runtime.environment)
-    return replace(report, before=snapshot, findings=diagnose(snapshot), notices=notices, done=True)
-
-
-def _diagnosed(runtime: Runtime, command: str, tools: Tools, strict: bool) -> Report:
-    snapshot, notices = store.read_snapshot(runtime.environment)
-    if not snapshot.files:
-        places = ", ".join(str(place) for place in runtime.environment.version_locations)
-        raise NoMigrations(
-            f"there are no migrations in {places}",
-            f"check that this is the right directory; `{tools.alembic} migrate` or `{tools.alembic}"
-            " revision` writes the first one",
-        )
     findings = diagnose(snapshot)
-    unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
-    if unknown:
-        names = ", ".join(sorted(unknown))
-        notices += (f"intended_bases in the settings names {names}, which is not a base",)
-    remarks = remarks_on_heads(snapshot, findings)
-    notices += tuple(remark.replace("{alembic}", tools.alembic) for remark in remarks)
-    return Report(
-        command, tools=tools, strict=strict, before=snapshot, findings=findings, notices=notices
+    return replace(
+        report, before=snapshot, findings=findings, notices=notices, moves=moves, done=True
     )
-
-
-def _with_schema(report: Report) -> Report:
-    """The report with what the migrations do to the schema judged as well.
-
-    Not while the chain itself is in doubt: what is missing there would look like faults here.
-    """
-    snapshot = report.before
-    assert snapshot is not None
-    if not all(finding.repairable for finding in _errors(report.findings)):
-        notice = "what the migrations do to the schema is judged once the chain itself is known"
-        return replace(report, notices=(*report.notices, notice))
-    findings = by_severity((*report.findings, *diagnose(snapshot, Family.SCHEMA)))
-    return replace(report, findings=findings, notices=report.notices + _opaque(snapshot))
-
-
-def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
-    """What there is to say about migrations that do what their source does not tell."""
-    places = [
-        f"{snapshot.file(revision).name}:{doubts[0].line} ({doubts[0].detail})"
-        for revision, doubts in snapshot.evidence.opaque.items()
-    ]
-    if not places:
-        return ()
-    return (
-        f"what {count(len(places), 'migration')} may do cannot be known from the source, so nothing"
-        f" is proven about that: {listing(places, 3)}",
-    )
-
-
-def _errors(findings: Sequence[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.severity is Severity.ERROR]
-
-
-def _planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
-    """The report with a plan that our own rules and Alembic's graph have both accepted.
-
-    Without a plan where nothing needs one; with an obstacle where none can be made.
-    """
-    before = report.before
-    assert before is not None
-    if not (_to_mend(report) or wishes.asks_for_links or heads_in_doubt(before)):
-        return report
-    try:
-        _refuse_unrepairable(report)
-        history = read_history(
-            [file.path for file in before.files], before.environment.version_locations
-        )
-        report = replace(report, notices=report.notices + history.notices)
-        plan = make_plan(before, wishes, history)
-        rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
-        plan = replace(plan, new_revisions=tuple(new for new, _ in rendered))
-        edits = edits_for(before, plan) + tuple(edit for _, edit in rendered)
-        after = before.after(edits)
-        expected = replace(report, before=after, findings=diagnose(after, *Family))
-        _refuse_unhealthy(expected, wishes)
-        alembic.foresee(after)
-    except (CannotPlan, CannotRewrite) as error:
-        return replace(report, obstacle=error)
-    if not edits:  # what the user wants is so already
-        return report
-    return replace(report, plan=plan, edits=edits, after=after)
-
-
-def _to_mend(report: Report) -> tuple[Finding, ...]:
-    """The findings that a repair mends, or is refused for."""
-    return tuple(
-        finding
-        for finding in report.counting
-        if finding.repairable or finding.severity is Severity.ERROR
-    )
-
-
-def _refuse_unrepairable(report: Report) -> None:
-    assert report.before is not None
-    ignored = _errors(diagnose(report.before, ignored=True))
-    if ignored:
-        raise CannotPlan(
-            f"the settings ignore {_codes(ignored)}, and what is ignored cannot be planned around",
-            "take it out of ignore; bases that are meant to stand apart go into intended_bases",
-        )
-    chain = {rule.code for rule in all_rules() if rule.family is Family.CHAIN}
-    blocking = [
-        finding for finding in _to_mend(report) if not finding.repairable and finding.code in chain
-    ]
-    if blocking:
-        raise CannotPlan(
-            f"the chain cannot be relinked while it has {_codes(blocking)}",
-            f"correct what the findings say, then run `{report.tools.fixchain} repair` again",
-        )
-
-
-def _refuse_unhealthy(expected: Report, wishes: Wishes) -> None:
-    left = _to_mend(expected)
-    if not left:
-        return
-    fault = left[0]
-    remedy = "say with --attach REVISION=PARENT where the pieces belong"
-    if fault.code == "FC203":
-        remedy = fault.hint
-    elif fault.code == "FC201" and wishes.strategy == "merge":
-        remedy = f"use --strategy linear, which puts one behind the other; or {remedy}"
-    if fault.code in {rule.code for rule in all_rules() if rule.family is Family.SCHEMA}:
-        remedy += f"; if it is not as it looks, list {fault.code} under ignore in the settings"
-    raise CannotPlan(f"the planned chain would still have a fault: {fault.message}", remedy)
-
-
-def _codes(findings: Sequence[Finding]) -> str:
-    return ", ".join(sorted({f"{finding.code} {finding.name}" for finding in findings}))
-
-
-def _refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
-    for notice in _interruption(runtime, tools):
-        if store.is_locked(runtime.environment.directory):
-            raise RepairRunning(notice, "nothing was changed; wait until it has ended")
-        raise RepairInterrupted(notice, f"put the files back with `{tools.fixchain} undo` first")
-
-
-def _interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
-    """What there is to say about a repair that has not come to its end."""
-    directory = runtime.environment.directory
-    journal = store.latest(directory)
-    if journal is None or journal.finished:
-        return ()
-    if store.is_locked(directory):
-        return ("another repair of this environment is running",)
-    return (f"an earlier repair was killed half-way; `{tools.fixchain} undo` puts its files back",)
-
-
-def _noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
-    """The same for ``check``, which a damaged journal does not stop."""
-    try:
-        return _interruption(runtime, tools)
-    except CannotRead as error:
-        return (error.message,)

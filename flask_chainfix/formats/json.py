@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
+from flask_chainfix.formats import databases
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
@@ -42,6 +43,8 @@ def _document(report: Report) -> dict[str, Any]:
         "journal": shown_path(report.journal) if report.journal else None,
         "notices": list(report.notices),
         **as_json(report.rehearsal),
+        "rehearsal_ways": [as_json(way) for way in report.ways] or None,
+        **databases.as_json(report),
         "error": _error(report.error) if report.error else None,
     }
 
@@ -85,6 +88,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
             for new in plan.new_revisions
         ],
         "order": list(plan.order),
+        "why": _reasons(plan.why),
     }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import printable, shown_path
 from flask_chainfix.model import Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report import Report
@@ -21,34 +22,6 @@ _SERVERS = {
 }
 # The passes over the chain that a rehearsal can make, in this order.
 _PASSES = ((0, "up", "old chain"), (1, "up", "up"), (1, "down", "down"), (2, "up", "up"))
-
-
-class Row(NamedTuple):
-    """A line of a section.
-
-    Attributes:
-        text: what it says.
-        style: its colour; ``""`` for none.
-        wrapped: whether it may be wrapped to the width.
-    """
-
-    text: str
-    style: str = ""
-    wrapped: bool = True
-
-
-class Section(NamedTuple):
-    """A part of what is shown.
-
-    Attributes:
-        title: its heading.
-        aside: what stands beside that.
-        rows: its lines.
-    """
-
-    title: str
-    aside: str
-    rows: tuple[Row, ...]
 
 
 def verdict(report: Report) -> str:

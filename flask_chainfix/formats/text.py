@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import StringIO
 
 from rich.console import Console
 from rich.text import Text
 
-from flask_chainfix.formats import advice, rehearsal
+from flask_chainfix.formats import advice, databases, rehearsal
 from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
 from flask_chainfix.formats.diff import unified_diff
 from flask_chainfix.formats.picture import PictureNode, draw
 from flask_chainfix.formats.registry import format_
+from flask_chainfix.formats.sections import Section
 from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
-from flask_chainfix.model import Confirmation, Finding, Plan, Reason, Severity
+from flask_chainfix.model import Confirmation, Finding, MoveState, Plan, Reason, Severity
 from flask_chainfix.report import Report
 from flask_chainfix.rules.wording import count
 
@@ -36,6 +38,8 @@ def to_text(report: Report, style: Style) -> str:
         return ""
     elif report.command == "rehearse":
         _rehearsal(page, report)
+    elif report.command == "restamp":
+        _restamp(page, report)
     elif report.done:
         _repaired(page, report)
     else:
@@ -104,6 +108,7 @@ def _diagnosis(page: _Page, report: Report) -> None:
         page.heading("Findings")
         for finding in report.findings:
             _finding(page, report, finding)
+    _sections(page, databases.sections(report))
     if report.plan is not None and report.after is not None:
         if report.command == "repair":
             _plan(page, report.plan)
@@ -138,6 +143,7 @@ def _finding(page: _Page, report: Report, finding: Finding) -> None:
 
 def _plan(page: _Page, plan: Plan) -> None:
     page.heading("Plan", _size(plan))
+    _why(page, plan.why, _INDENT)
     for relink in plan.relinks:
         change = Text(printable(relink.revision), "bold")
         change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
@@ -149,9 +155,9 @@ def _plan(page: _Page, plan: Plan) -> None:
         _why(page, new.why)
 
 
-def _why(page: _Page, reasons: tuple[Reason, ...]) -> None:
+def _why(page: _Page, reasons: tuple[Reason, ...], indent: int = 2 * _INDENT) -> None:
     for reason in reasons:
-        page.line(f"{reason.kind}: {reason.detail}", 2 * _INDENT, "dim")
+        page.line(f"{reason.kind}: {reason.detail}", indent, "dim")
 
 
 def _parents(parents: tuple[str, ...]) -> str:
@@ -194,6 +200,7 @@ def _undo(page: _Page, report: Report) -> None:
         page.line("The files are as they were before the repair.", style="bold green")
         page.line(verdict(report))
         return
+    _sections(page, databases.sections(report))
     for does, paths in (("puts back", report.restored), ("deletes", report.deleted)):
         if paths:
             page.line(f"Undoing the last repair {does}:")
@@ -210,7 +217,22 @@ def _rehearsal(page: _Page, report: Report) -> None:
     if report.plan is None:
         for notice in report.notices:
             page.line(f"note: {notice}", style="yellow")
-    for section in rehearsal.sections(report, page.style.width - _INDENT):
+    _sections(page, rehearsal.sections(report, page.style.width - _INDENT))
+
+
+def _restamp(page: _Page, report: Report) -> None:
+    page.line(databases.verdict(report), style=databases.color(report))
+    for notice in report.notices:
+        page.line(f"note: {notice}", style="yellow")
+    _sections(page, databases.sections(report))
+    if report.done and any(result.state is MoveState.MOVED for result in report.moves):
+        page.line("")
+        page.line("The old rows are in the journal, and are put back with")
+        page.verbatim(f"{' ' * _INDENT}{report.tools.fixchain} undo", "bold")
+
+
+def _sections(page: _Page, sections: Iterable[Section]) -> None:
+    for section in sections:
         page.heading(section.title, section.aside)
         for row in section.rows:
             if row.wrapped:

@@ -24,17 +24,22 @@ class Wishes:
         root: the base that is to stay; ``None`` lets the chain decide.
         attach: parents that revisions are to get, by revision.
         strict: whether bases that merge points already join are linked as well.
+        bring_back: lost revisions whose files are to come back from version control.
+        tombstones: lost revisions that are to get a file without a body, with the parent that it
+            gets; ``None`` leaves that to version control.
     """
 
     strategy: str = "auto"
     root: str | None = None
     attach: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+    bring_back: tuple[str, ...] = ()
+    tombstones: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
-    def asks_for_links(self) -> bool:
-        """Whether links are asked for, also of a chain that needs none."""
-        return bool(self.attach) or self.root is not None
+    def asks_for_change(self) -> bool:
+        """Whether something is asked for, also of a chain that needs nothing."""
+        return bool(self.attach or self.bring_back or self.tombstones) or self.root is not None
 
 
 @dataclass(frozen=True)

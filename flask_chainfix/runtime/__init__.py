@@ -9,6 +9,7 @@ from flask_chainfix.runtime.databases import (
     own_targets,
     read_standings,
     targets_from,
+    unreached_target,
 )
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
 from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
@@ -33,4 +34,5 @@ __all__ = [
     "rehearse",
     "render",
     "targets_from",
+    "unreached_target",
 ]

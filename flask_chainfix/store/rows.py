@@ -52,7 +52,7 @@ class RowLog:
             except OSError as error:
                 raise CannotWrite(
                     f"the journal cannot be written: {error}",
-                    "no further row was moved; make room or give rights, then run the command again",
+                    "no further row was moved; make room or give rights, then try again",
                 ) from error
 
     def _open(self) -> None:

@@ -82,6 +82,16 @@ def undo(journal: Journal, version_locations: Sequence[Path]) -> None:
         StaleSnapshot: a file has been changed since; nothing was changed.
         CannotWrite: a file cannot be written; the journal is kept, so undo can be run again.
     """
+    refuse_changed(journal, version_locations)
+    put_back(journal)
+
+
+def refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None:
+    """Stop where the files of a repair cannot be put back; nothing is changed.
+
+    Raises:
+        CannotRead, StaleSnapshot, CannotWrite: as ``undo`` does.
+    """
     _refuse_strangers(journal, version_locations)
     for entry in journal.entries:
         data = _read_now(entry.path)
@@ -93,7 +103,6 @@ def undo(journal: Journal, version_locations: Sequence[Path]) -> None:
                 "nothing was changed; undo your change of that file first, or use version control",
             )
         _refuse_directories(entry.path)
-    put_back(journal)
 
 
 def put_back(journal: Journal) -> None:

@@ -9,6 +9,7 @@ from flask_chainfix.runtime.databases.moving import move_rows
 from flask_chainfix.runtime.databases.reading import read_standings
 from flask_chainfix.runtime.databases.schemas import in_schemas
 from flask_chainfix.runtime.databases.targets import Target, own_targets
+from flask_chainfix.runtime.databases.unreached import unreached_target
 
 __all__ = [
     "Target",
@@ -18,4 +19,5 @@ __all__ = [
     "own_targets",
     "read_standings",
     "targets_from",
+    "unreached_target",
 ]

@@ -112,6 +112,6 @@ def read_rows(connection: Connection, target: Target, *, locking: bool = False) 
             raise Obstacle(
                 f"a row of {target.shown_table} holds {held} instead of the id of a revision",
                 "delete that row, or write the right id into it; all rows are shown by"
-                f" SELECT * FROM {target.shown_table}",  # noqa: S608 - it is only shown
+                f" SELECT * FROM {target.shown_table}",
             )
     return tuple(sorted(values))

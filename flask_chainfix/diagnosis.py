@@ -1,0 +1,129 @@
+"""What is wrong with a chain, and whether an earlier repair of it has come to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from flask_chainfix import store
+from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
+from flask_chainfix.model import Finding, Severity
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.rules import Family, all_rules, by_severity, diagnose
+from flask_chainfix.rules.remarks import remarks_on_heads
+from flask_chainfix.rules.wording import count, listing
+from flask_chainfix.runtime import Runtime
+from flask_chainfix.snapshot import Snapshot
+
+
+def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> Report:
+    """Read the chain, and say what is wrong with it.
+
+    Raises:
+        NoMigrations: there is none.
+    """
+    snapshot, notices = store.read_snapshot(runtime.environment)
+    if not snapshot.files:
+        places = ", ".join(str(place) for place in runtime.environment.version_locations)
+        raise NoMigrations(
+            f"there are no migrations in {places}",
+            f"check that this is the right directory; `{tools.alembic} migrate` or `{tools.alembic}"
+            " revision` writes the first one",
+        )
+    findings = diagnose(snapshot)
+    unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        notices += (f"intended_bases in the settings names {names}, which is not a base",)
+    remarks = remarks_on_heads(snapshot, findings)
+    notices += tuple(remark.replace("{alembic}", tools.alembic) for remark in remarks)
+    return Report(
+        command, tools=tools, strict=strict, before=snapshot, findings=findings, notices=notices
+    )
+
+
+def with_schema(report: Report) -> Report:
+    """The report with what the migrations do to the schema judged as well.
+
+    Not while the chain itself is in doubt: what is missing there would look like faults here.
+    """
+    snapshot = report.before
+    assert snapshot is not None
+    if not all(finding.repairable for finding in errors_of(report.findings)):
+        notice = "what the migrations do to the schema is judged once the chain itself is known"
+        return replace(report, notices=(*report.notices, notice))
+    findings = by_severity((*report.findings, *diagnose(snapshot, Family.SCHEMA)))
+    return replace(report, findings=findings, notices=report.notices + _opaque(snapshot))
+
+
+def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
+    """What there is to say about migrations that do what their source does not tell."""
+    places = [
+        f"{snapshot.file(revision).name}:{doubts[0].line} ({doubts[0].detail})"
+        for revision, doubts in snapshot.evidence.opaque.items()
+    ]
+    if not places:
+        return ()
+    return (
+        f"what {count(len(places), 'migration')} may do cannot be known from the source, so nothing"
+        f" is proven about that: {listing(places, 3)}",
+    )
+
+
+def with_databases(report: Report, snapshot: Snapshot) -> Report:
+    """The report with where the databases of a snapshot stand, and what is wrong with that."""
+    findings = by_severity((*report.findings, *diagnose(snapshot, Family.DATABASE)))
+    notices = report.notices + snapshot.databases.notices
+    return replace(report, before=snapshot, findings=findings, notices=notices)
+
+
+def errors_of(findings: Sequence[Finding]) -> list[Finding]:
+    """Those of severity error."""
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def to_mend(report: Report) -> tuple[Finding, ...]:
+    """The findings that a repair of the files mends, or is refused for."""
+    of_databases = codes_of(Family.DATABASE)
+    return tuple(
+        finding
+        for finding in report.counting
+        if finding.code not in of_databases
+        and (finding.repairable or finding.severity is Severity.ERROR)
+    )
+
+
+def codes_of(family: Family) -> set[str]:
+    """The codes of a family's rules."""
+    return {rule.code for rule in all_rules() if rule.family is family}
+
+
+def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
+    """Stop while an earlier repair has not come to its end.
+
+    Raises:
+        RepairInterrupted, RepairRunning: it was killed half-way, or is at work.
+    """
+    for notice in _interruption(runtime, tools):
+        if store.is_locked(runtime.environment.directory):
+            raise RepairRunning(notice, "nothing was changed; wait until it has ended")
+        raise RepairInterrupted(notice, f"put the files back with `{tools.fixchain} undo` first")
+
+
+def _interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
+    """What there is to say about a repair that has not come to its end."""
+    directory = runtime.environment.directory
+    journal = store.latest(directory)
+    if journal is None or journal.finished:
+        return ()
+    if store.is_locked(directory):
+        return ("another repair of this environment is running",)
+    return (f"an earlier repair was killed half-way; `{tools.fixchain} undo` puts its files back",)
+
+
+def noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
+    """The same for ``check``, which a damaged journal does not stop."""
+    try:
+        return _interruption(runtime, tools)
+    except CannotRead as error:
+        return (error.message,)

@@ -1,0 +1,147 @@
+"""Databases for people: where each stands, which rows it gets, and what came of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask_chainfix.formats.sections import Row, Section
+from flask_chainfix.formats.style import printable
+from flask_chainfix.model import DatabaseState, MoveResult, MoveState, Standing
+from flask_chainfix.report import Report
+from flask_chainfix.rules.wording import count
+
+_SHOWN_ROWS = 20
+_LONGEST_NAME = 44
+_STYLES = {
+    MoveState.MOVED: "green",
+    MoveState.REFUSED: "bold red",
+    MoveState.FAILED: "bold red",
+    MoveState.UNKNOWN: "bold red",
+}
+_WORDS = {
+    DatabaseState.EMPTY: "nothing applied",
+    DatabaseState.UNREACHABLE: "unreachable",
+}
+
+
+def verdict(report: Report) -> str:
+    """The one line that says what is to become of the rows, or has."""
+    numbers = {state: sum(result.state is state for result in report.moves) for state in MoveState}
+    words = {
+        MoveState.MOVED: "moved",
+        MoveState.PLANNED: "to move",
+        MoveState.UNCHANGED: "already right",
+        MoveState.REFUSED: "refused",
+        MoveState.FAILED: "failed",
+        MoveState.UNKNOWN: "not known",
+    }
+    parts = [f"{numbers[state]} {word}" for state, word in words.items() if numbers[state]]
+    if not parts:
+        return "No database was named, so there is no stamp to move."
+    return f"{count(len(report.moves), 'database')}: {', '.join(parts)}."
+
+
+def color(report: Report) -> str:
+    """The colour of the verdict."""
+    return "bold red" if report.error is not None else "bold green"
+
+
+def sections(report: Report) -> Iterator[Section]:
+    """The table of databases, folded where nothing is to be told, and SQL if it was asked for."""
+    rows = tuple(_rows(report))
+    if rows:
+        yield Section("Databases", "", rows)
+    for name, statements in report.sql:
+        lines = (line for statement in statements for line in statement.splitlines())
+        head = Row(f"-- {name}", "dim", wrapped=False)
+        yield Section("SQL", "", (head, *(Row(line, wrapped=False) for line in lines)))
+
+
+def _rows(report: Report) -> Iterator[Row]:
+    standings = (
+        {}
+        if report.before is None
+        else {standing.identity: standing for standing in report.before.databases.standings}
+    )
+    lines = [_line_of_move(standings, result) for result in report.moves] or [
+        (standing.name, _stands(standing), standing.problem, _style_of(standing))
+        for standing in standings.values()
+    ]
+    longest = min(max((len(printable(line[0])) for line in lines), default=0), _LONGEST_NAME)
+    quiet = 0
+    for number, (name, what, detail, style) in enumerate(lines):
+        if number >= _SHOWN_ROWS and not style.startswith("bold"):
+            quiet += 1
+            continue
+        yield Row(
+            f"{_cut(printable(name), longest):<{longest}}  {printable(what)}", style, wrapped=False
+        )
+        if detail:
+            yield Row(f"  {detail}")
+    if quiet:
+        yield Row(f"and {count(quiet, 'more database')}", "dim")
+
+
+def _line_of_move(standings: dict[str, Standing], result: MoveResult) -> tuple[str, str, str, str]:
+    move, state = result.move, result.state
+    standing = standings.get(move.identity)
+    if standing is not None and not standing.rows:
+        return move.name, _stands(standing), result.detail, _STYLES.get(state, "")
+    rows = ", ".join(move.before)
+    if move.after != move.before:
+        rows += f" → {', '.join(move.after) or 'none'}"
+    word = "" if state is MoveState.PLANNED else f"  {state.value}"
+    remedy = f"; {result.remedy}" if result.detail and result.remedy else ""
+    return move.name, f"{rows}{word}", f"{result.detail}{remedy}", _STYLES.get(state, "")
+
+
+def _stands(standing: Standing) -> str:
+    if standing.state is DatabaseState.UNSTAMPED:
+        return f"not stamped, with {count(len(standing.tables or ()), 'table')}"
+    return _WORDS.get(standing.state) or ", ".join(standing.rows)
+
+
+def _style_of(standing: Standing) -> str:
+    return "bold yellow" if standing.state is DatabaseState.UNREACHABLE else ""
+
+
+def _cut(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The keys of the JSON document that are about databases."""
+    standings = () if report.before is None else report.before.databases.standings
+    moves = {result.move.identity: result for result in report.moves}
+    known = {standing.identity for standing in standings}
+    found = [_database(standing, moves.get(standing.identity)) for standing in standings]
+    found += [_moved(result) for result in report.moves if result.move.identity not in known]
+    return {
+        "databases": found or None,
+        "sql": [{"name": name, "statements": list(each)} for name, each in report.sql] or None,
+    }
+
+
+def _database(standing: Standing, result: MoveResult | None) -> dict[str, Any]:
+    moved = _moved(result) if result is not None else {}
+    return {
+        "name": standing.name,
+        "own": standing.own,
+        "state": standing.state.value,
+        "rows": list(standing.rows),
+        "problem": standing.problem or None,
+        "rows_after": moved.get("rows_after"),
+        "result": moved.get("result"),
+        "detail": moved.get("detail"),
+    }
+
+
+def _moved(result: MoveResult) -> dict[str, Any]:
+    return {
+        "name": result.move.name,
+        "rows": list(result.move.before),
+        "rows_after": list(result.move.after),
+        "result": result.state.value,
+        "detail": result.detail or None,
+    }

@@ -1,0 +1,33 @@
+"""The parts of a text: a heading and lines below it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A line of a section.
+
+    Attributes:
+        text: what it says.
+        style: its colour; ``""`` for none.
+        wrapped: whether it may be wrapped to the width.
+    """
+
+    text: str
+    style: str = ""
+    wrapped: bool = True
+
+
+class Section(NamedTuple):
+    """A part of what is shown.
+
+    Attributes:
+        title: its heading.
+        aside: what stands beside that.
+        rows: its lines.
+    """
+
+    title: str
+    aside: str
+    rows: tuple[Row, ...]

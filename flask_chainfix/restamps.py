@@ -1,0 +1,131 @@
+"""restamp: after the files, the rows. Which rows each database gets, and giving them to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from flask_chainfix import runtime as alembic
+from flask_chainfix import store
+from flask_chainfix.diagnosis import diagnosed, refuse_interrupted, to_mend, with_databases
+from flask_chainfix.errors import CannotPlan, RowsNotMoved
+from flask_chainfix.model import DatabaseWishes, MoveState
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.row_moves import move_planned, planned_moves
+from flask_chainfix.rules.wording import count
+from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.survey import survey, targets_for
+
+_REFUSED = (MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class RestampWishes:
+    """What the user asks of a restamp.
+
+    Attributes:
+        databases: which ones.
+        old: the Git revision that holds the chain which has stamped them; ``None`` for the
+            journal's.
+        taken: lost revisions, and those that the user takes them for.
+    """
+
+    databases: DatabaseWishes
+    old: str | None = None
+    taken: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan_restamp(
+    runtime: Runtime, tools: Tools, wishes: RestampWishes, progress: Progress
+) -> Report:
+    """Work out the rows of every database, without changing anything.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        wishes: which databases, and what has stamped them.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Returns:
+        The report with a move for each database.
+
+    Raises:
+        CannotPlan: the chain is broken, or what is asked for names unknown revisions.
+        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    refuse_interrupted(runtime, tools)
+    report = diagnosed(runtime, "restamp", tools, strict=False)
+    assert report.before is not None
+    broken = to_mend(report)
+    if broken:
+        raise CannotPlan(
+            f"the chain itself is broken: {broken[0].message}", f"`{tools.fixchain} repair` first"
+        )
+    for revision in wishes.taken.values():
+        if revision not in report.before.graph:
+            raise CannotPlan(
+                f"there is no revision {revision!r} in this chain",
+                "give --lost REVISION=ANCESTOR the full id of an existing revision",
+            )
+    now = survey(runtime, report.before, wishes.databases, progress, old=wishes.old)
+    moves = planned_moves(now, now, wishes.taken, certain=wishes.old is not None)
+    return _judged(replace(with_databases(report, now), moves=moves))
+
+
+def carry_out_restamp(
+    runtime: Runtime,
+    report: Report,
+    databases: DatabaseWishes,
+    progress: Progress,
+    *,
+    follows: bool,
+) -> Report:
+    """Give every database its rows.
+
+    Args:
+        runtime: the environment.
+        report: with the moves that are planned.
+        databases: which ones.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        follows: whether the moves follow the last repair, so that ``undo`` takes back both.
+
+    Returns:
+        The report with what came of each move, and with an error where one was not made.
+
+    Raises:
+        CannotWrite, RepairRunning: the journal cannot be written.
+    """
+    directory = runtime.environment.directory
+    with store.locked(directory):
+        journal = store.latest_repair(directory) if follows else None
+        moves = move_planned(runtime, report.moves, databases, journal, progress)
+    return _judged(replace(report, moves=moves, done=True))
+
+
+def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Report:
+    """The report with the statements that make its moves, for an operator.
+
+    Raises:
+        BadDatabase: the kind of database that --stamp tells of is not known.
+    """
+    targets = targets_for(runtime, databases)
+    sql = []
+    for move in (each.move for each in report.moves if each.state is MoveState.PLANNED):
+        target = targets.get(move.identity) or alembic.unreached_target(runtime, move.name)
+        sql.append((move.name, alembic.guarded_sql(target, move)))
+    return replace(report, sql=tuple(sql))
+
+
+def _judged(report: Report) -> Report:
+    refused = [result for result in report.moves if result.state in _REFUSED]
+    if refused:
+        number = count(len(report.moves), "database")
+        error = RowsNotMoved(
+            f"{len(refused)} of {number} cannot be moved: {refused[0].move.name}:"
+            f" {refused[0].detail}",
+            refused[0].remedy,
+        )
+        return replace(report, exit_code=error.exit_code, error=error)
+    planned = any(result.state is MoveState.PLANNED for result in report.moves)
+    return replace(report, exit_code=1 if planned and not report.done else 0)

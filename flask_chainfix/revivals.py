@@ -1,0 +1,103 @@
+"""Revisions that databases have and files have not: brought back, or given a place without a body.
+
+Neither is done unless the user asks for it; where Git does not tell the place, neither is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask_chainfix import runtime as alembic
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.model import Edit, LostRevision, NewRevision, Reason, Wishes
+from flask_chainfix.runtime import Runtime
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import survivors
+
+
+def revive(
+    runtime: Runtime, snapshot: Snapshot, wishes: Wishes
+) -> tuple[tuple[NewRevision, Edit], ...]:
+    """The files that the user wants back, or in the place of lost ones.
+
+    Args:
+        runtime: the environment.
+        snapshot: the chain, and what version control knows of these revisions.
+        wishes: which, and how.
+
+    Raises:
+        CannotPlan: one is not lost, or nothing tells what it was or where it belongs.
+    """
+    for revision in (*wishes.bring_back, *wishes.tombstones):
+        if revision in snapshot.graph:
+            raise CannotPlan(
+                f"{revision} is not lost: {snapshot.file(revision).name} has it",
+                "leave out --bring-back and --tombstone for it",
+            )
+    return (
+        *(_brought_back(snapshot, revision) for revision in wishes.bring_back),
+        *_tombstones(runtime, snapshot, wishes),
+    )
+
+
+def _brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None:
+        raise CannotPlan(
+            f"Git has never seen {revision}, so its file cannot be brought back",
+            f"look for the checkout that has it; or put a no-op revision in its place: --tombstone"
+            f" {revision}=PARENT",
+        )
+    path = _place(snapshot, lost)
+    where = f"of {lost.branch}" if lost.branch else "that removed it"
+    why = Reason("git", f"as it was before commit {lost.commit} {where}, by {lost.author}")
+    new = NewRevision(revision, path, path.parent, "", lost.parents, (why,))
+    return new, Edit(path, None, lost.data)
+
+
+def _place(snapshot: Snapshot, lost: LostRevision) -> Path:
+    """Where its file was; in the first version location, if that is none any more."""
+    locations = snapshot.environment.version_locations
+    path = lost.path
+    if not any(path.is_relative_to(location) for location in locations):
+        path = locations[0] / path.name
+    if any(file.path == path for file in snapshot.files):
+        raise CannotPlan(
+            f"another migration has the file name of {lost.revision} by now: {path.name}",
+            f"move the stamp with restamp --lost {lost.revision}=REVISION, or rename that file",
+        )
+    return path
+
+
+def _tombstones(
+    runtime: Runtime, snapshot: Snapshot, wishes: Wishes
+) -> Iterator[tuple[NewRevision, Edit]]:
+    for revision, parent in wishes.tombstones.items():
+        lost = snapshot.databases.lost.get(revision)
+        if parent is None:
+            parents, why = _parents_by_git(snapshot, revision)
+        elif parent in snapshot.graph:
+            parents, why = (parent,), Reason("pin", f"--tombstone {revision}={parent}")
+        else:
+            raise CannotPlan(
+                f"there is no revision {parent!r} in this chain",
+                "give --tombstone REVISION=PARENT the full id of an existing revision",
+            )
+        location = snapshot.environment.version_locations[0]
+        if lost is not None and lost.path.parent in snapshot.environment.version_locations:
+            location = lost.path.parent
+        new = NewRevision(revision, None, location, f"tombstone of {revision}", parents, (why,))
+        yield alembic.render(runtime, new)
+
+
+def _parents_by_git(snapshot: Snapshot, revision: str) -> tuple[tuple[str, ...], Reason]:
+    lost = snapshot.databases.lost.get(revision)
+    parents, _ = survivors(snapshot, revision)
+    if lost is None or (lost.parents and not parents):
+        raise CannotPlan(
+            f"nothing tells where {revision} belongs: Git does not know it, or what it was on",
+            f"name what it is to be on: --tombstone {revision}=PARENT",
+        )
+    names = ", ".join(parents) or "nothing"
+    return parents, Reason("git", f"{lost.path.name} was on {names}, by commit {lost.commit}")
