@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.model import Move, MoveResult, Standing
 from flask_chainfix.runtime.databases import Target, move_rows, read_standings
+from tests.databases import new_database
 
 COLUMN = "version_num VARCHAR(32) NOT NULL PRIMARY KEY"
 ODD_NAME = "Odd %:name"
@@ -53,7 +54,7 @@ def stamp_oddly(url: str, row: str) -> None:
         connection.execute(table.insert().values(version_num=row))
 
 
-def rows_of(url: str, table: str = "alembic_version") -> list[object]:
+def rows_of(url: str, table: str = "alembic_version") -> list[str]:
     """The ids that stand in a version table, sorted."""
     return sorted(str(row[0]) for row in sql(url, f"SELECT version_num FROM {table}"))
 
@@ -83,6 +84,35 @@ def move(target: Target, before: str, after: str) -> MoveResult:
 def moving(target: Target, before: str, after: str) -> Move:
     """The move of one database."""
     return Move(target.name, target.identity, tuple(before.split()), tuple(after.split()))
+
+
+class Again:
+    """A database on each server that is made once, and empty whenever it is asked for."""
+
+    def __init__(self, made: ExitStack) -> None:
+        self._made = made
+        self._urls: dict[str, str] = {}
+
+    def url(self, kind: str, directory: Path) -> str:
+        """Its URL; for SQLite, that of a file which is not there yet."""
+        if kind == "sqlite":
+            return f"sqlite:///{directory / 'test.db'}"
+        if kind not in self._urls:
+            self._urls[kind] = self._made.enter_context(new_database(kind, directory))
+        url = self._urls[kind]
+        name = make_url(url).database
+        if kind == "mariadb":
+            sql(url, f"DROP DATABASE {name}", f"CREATE DATABASE {name}")
+            return url
+        found = sql(url, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_)'")
+        schemas = ", ".join(str(row[0]) for row in found)
+        sql(
+            url,
+            f"DROP SCHEMA {schemas} CASCADE",
+            "CREATE SCHEMA public",
+            "GRANT USAGE ON SCHEMA public TO PUBLIC",
+        )
+        return url
 
 
 @contextmanager

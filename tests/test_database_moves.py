@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -17,9 +17,10 @@ from sqlalchemy.exc import DBAPIError
 
 from flask_chainfix.model import Move, MoveState
 from flask_chainfix.runtime.databases import Target, guarded_sql, limits, move_rows
-from tests.databases import new_database
+from tests.databases import KINDS, new_database
 from tests.stamped import (
     ODD_NAME,
+    Again,
     cutting_proxy,
     look,
     move,
@@ -39,23 +40,32 @@ REFUSED, FAILED, UNKNOWN = MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOW
 SERVERS = ("postgresql", "mariadb")
 
 
+@pytest.fixture(scope="module")
+def again() -> Iterator[Again]:
+    with ExitStack() as made:
+        yield Again(made)
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind in turn."""
+    return again.url(request.param, tmp_path)
+
+
 @pytest.fixture(params=SERVERS)
-def server_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a new, empty database on each server in turn."""
-    with new_database(request.param, tmp_path) as url:
-        yield url
+def server_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database on each server in turn."""
+    return again.url(request.param, tmp_path)
 
 
 @pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    with new_database("postgresql", tmp_path) as url:
-        yield url
+def postgresql(again: Again, tmp_path: Path) -> str:
+    return again.url("postgresql", tmp_path)
 
 
 @pytest.fixture
-def mariadb(tmp_path: Path) -> Iterator[str]:
-    with new_database("mariadb", tmp_path) as url:
-        yield url
+def mariadb(again: Again, tmp_path: Path) -> str:
+    return again.url("mariadb", tmp_path)
 
 
 @pytest.fixture
@@ -207,7 +217,12 @@ def test_no_right_to_change(server_url: str) -> None:
     assert rows_of(server_url) == ["a"]
 
 
-def test_a_read_only_database(postgresql: str) -> None:
+def test_a_read_only_database(tmp_path: Path) -> None:
+    with new_database("postgresql", tmp_path) as postgresql:
+        read_only(postgresql)
+
+
+def read_only(postgresql: str) -> None:
     stamp(postgresql, "a")
     name = make_url(postgresql).database
     sql(postgresql, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
