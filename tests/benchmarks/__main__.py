@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from . import __doc__ as about
-from .measures import Section, busy_chain, growing_chains, plain_chain, sample
+from .measures import Section, busy_chain, growing_chains, plain_chain, sample, tenant_schemas
 from .report import Results, show
 
 
@@ -23,6 +23,12 @@ def main() -> None:
     parser.add_argument("--schemas", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
     parser.add_argument("--dependencies", type=int, default=4_000, help="depends_on")
+    parser.add_argument("--tenants", type=int, default=1_000, help="schemas of one PostgreSQL")
+    parser.add_argument(
+        "--postgresql",
+        metavar="URL",
+        help="an administrator's, of the server for them; without it, they are not measured",
+    )
     parser.add_argument("--repetitions", type=int, help="default: many where they are short")
     options = parser.parse_args()
     times = options.repetitions
@@ -46,7 +52,11 @@ def main() -> None:
         dependent = growing_chains(
             scratch, "dependent", "{:,} depends_on", options.dependencies, times
         )
-    show(Results(plain, busy, labelled, dependent, sample_section))
+        tenants = []
+        if options.postgresql:
+            _say(f"{options.tenants:,} schemas")
+            tenants.append(_done(tenant_schemas(options.postgresql, options.tenants)))
+    show(Results(plain, busy, labelled, dependent, sample_section, tenants))
 
 
 def _done(section: Section) -> Section:

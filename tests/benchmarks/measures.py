@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 from .processes import ROOT, Took, in_turns, program, task
 
 READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "check, in process"
 PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
+LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
 HEADS, CHECK_SAMPLE = "flask db heads", "fixchain check"
 # Beyond that, compiling every file and Alembic take minutes, and nothing new is learned: no cold
 # start, no confirmation (Alembic loads the chain three times there), and Alembic only once.
@@ -124,6 +126,29 @@ def sample(scratch: Path, repetitions: int | None) -> Section:
     versions = (scratch / "sample_app/migrations/versions").glob("*.py")
     rows = tuple(_measured(repetitions or 15, runs))
     return Section("the sample app, whole processes", len(list(versions)), rows)
+
+
+def tenant_schemas(server: str, size: int) -> Section:
+    """Many schemas with a version table each, read and moved; each tenth changes in between."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.engine import make_url
+
+    name = f"chainfix_benchmark_{uuid4().hex}"
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as admin:
+        admin.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            took = task("tenants", url, size)
+        finally:
+            admin.execute(text(f"DROP DATABASE {name}"))
+    engine.dispose()
+    rows = (
+        Row(LOOP, took.seconds["loop"]),
+        Row(READ_TENANTS, took.seconds["read"]),
+        Row("move the rows of each", took.seconds["move"]),
+    )
+    return Section(f"{size:,} schemas of one PostgreSQL database", size, rows)
 
 
 @contextmanager

@@ -139,6 +139,71 @@ def repair(environment: str, confirmed: str) -> Figures:
     return {**figures, "write": written - planned + done - asked, "peak": peak}
 
 
+def tenants(url: str, size: str) -> Figures:
+    """Read and move the version rows of many schemas of one PostgreSQL database.
+
+    Args:
+        url: of an empty database.
+        size: the number of schemas; the rows of each tenth change before they are moved.
+    """
+    from sqlalchemy.engine import make_url
+
+    from flask_chainfix.model import Move, MoveState
+    from flask_chainfix.runtime.databases import Target, move_rows, read_standings
+
+    names = [f"tenant_{number}" for number in range(int(size))]
+    _make_tenants(url, names)
+    targets = {item.identity: item for item in (Target(n, make_url(url), n) for n in names)}
+    start = perf_counter()
+    _read_in_a_loop(url, names)
+    looped = perf_counter()
+    standings = read_standings([*targets.values()], lambda *_: None)
+    read = perf_counter()
+    assert all(standing.rows == ("a",) for standing in standings)
+    _change(url, names[::10])
+    moves = [Move(item.name, key, ("a",), ("b",)) for key, item in targets.items()]
+    begun = perf_counter()
+    results = move_rows(targets, moves, lambda _: None, lambda *_: None)
+    moved = perf_counter()
+    rows = [standing.rows for standing in read_standings([*targets.values()], lambda *_: None)]
+    for number, result in enumerate(results):
+        state, row = (MoveState.MOVED, "b") if number % 10 else (MoveState.REFUSED, "other")
+        assert (result.state, rows[number]) == (state, (row,)), result
+    return {"loop": looped - start, "read": read - looped, "move": moved - begun}
+
+
+def _make_tenants(url: str, names: list[str]) -> None:
+    from sqlalchemy import create_engine
+
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        for name in names:
+            connection.exec_driver_sql(
+                f"CREATE SCHEMA {name}; CREATE TABLE {name}.account (id INTEGER);"
+                f" CREATE TABLE {name}.alembic_version (version_num VARCHAR(32) PRIMARY KEY);"
+                f" INSERT INTO {name}.alembic_version VALUES ('a')"
+            )
+
+
+def _read_in_a_loop(url: str, names: list[str]) -> None:
+    """The least that a script would do: one connection, two queries for each schema."""
+    from sqlalchemy import create_engine, text
+
+    tables = text("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = :name")
+    with create_engine(url).connect() as connection:
+        for name in names:
+            assert len(connection.execute(tables, {"name": name}).all()) == 2
+            rows = connection.execute(text(f"SELECT version_num FROM {name}.alembic_version"))
+            assert rows.all() == [("a",)]
+
+
+def _change(url: str, names: list[str]) -> None:
+    from sqlalchemy import create_engine
+
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        for name in names:
+            connection.exec_driver_sql(f"UPDATE {name}.alembic_version SET version_num = 'other'")
+
+
 def _peak() -> int:
     """The most memory that this process has had, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -147,7 +212,18 @@ def _peak() -> int:
 
 _TASKS: dict[str, Callable[..., Figures]] = {
     task.__name__: task
-    for task in (generate, compile_all, cut, read, parse, alembic, check, check_schema, repair)
+    for task in (
+        generate,
+        compile_all,
+        cut,
+        read,
+        parse,
+        alembic,
+        check,
+        check_schema,
+        repair,
+        tenants,
+    )
 }
 
 

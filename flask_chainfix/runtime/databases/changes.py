@@ -29,9 +29,15 @@ def changes_for(move: Move) -> Changes:
     twice = {revision for revision, times in counted.items() if times > 1}
     surplus = sorted(set(move.before) - set(move.after) - twice)
     missing = sorted(set(move.after) - (set(move.before) - twice))
-    pairs = min(len(surplus), len(missing))
+    # A server that tells no cases apart refuses the same id in another one beside the old.
+    pairs = [(old, new) for old in surplus for new in missing if old.casefold() == new.casefold()]
+    surplus, missing = (
+        [revision for revision in side if not any(revision in pair for pair in pairs)]
+        for side in (surplus, missing)
+    )
+    count = min(len(surplus), len(missing))
     return Changes(
-        tuple(zip(surplus[:pairs], missing[:pairs], strict=True)),
-        (*sorted(twice), *surplus[pairs:]),
-        tuple(missing[pairs:]),
+        (*pairs, *zip(surplus[:count], missing[:count], strict=True)),
+        (*sorted(twice), *surplus[count:]),
+        tuple(missing[count:]),
     )

@@ -138,11 +138,11 @@ def _begin(connection: Connection, target: Target, writing: bool) -> None:
         # For the transaction only: a pool on the way may hand the session to somebody else.
         connection.execute(
             text(
-                "SELECT set_config('statement_timeout', :limit, true),"
-                " set_config('lock_timeout', :limit, true)"
+                "SELECT set_config('lock_timeout', :lock, true),"
+                " set_config('statement_timeout', :statement, true)"
                 + ("" if writing else ", set_config('transaction_read_only', 'on', true)")
             ),
-            {"limit": f"{limits.WAITING}s"},
+            {"lock": f"{limits.WAITING}s", "statement": f"{2 * limits.WAITING}s"},
         )
     elif target.backend == "sqlite":
         _driver(connection).rollback()  # what a listener of the app may have begun

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CONNECTING = 5  # seconds
-WAITING = 5  # seconds for a lock, and for one statement where the server can be told so
+WAITING = 5  # seconds for a lock; a statement may take twice that where the server can be told
 SILENCE = 15  # seconds without any sign of life, after which nobody waits any longer
 WORKERS = 8
 # Fewer schemas than that are not worth a connection of their own.

@@ -118,12 +118,15 @@ def silent() -> Obstacle:
 
 def _kind_of(error: Exception, message: str) -> Kind:
     orig = getattr(error, "orig", None)
-    code = getattr(orig, "sqlstate", None) or getattr(orig, "pgcode", None)
     first = orig.args[0] if orig is not None and orig.args else None
-    if code is None:  # pg8000 gives the fields of the server's message
-        code = first.get("C") if isinstance(first, dict) else first
-    if isinstance(code, (int, str)) and code in _CODES:
-        return _CODES[code]
+    for code in (
+        getattr(orig, "pgcode", None),
+        getattr(orig, "sqlstate", None),
+        getattr(orig, "errno", None),
+        first.get("C") if isinstance(first, dict) else first,  # pg8000 gives a message's fields
+    ):
+        if isinstance(code, (int, str)) and code in _CODES:
+            return _CODES[code]
     found = (kind for words, kind in _WORDS if re.search(words, message, re.IGNORECASE))
     return next(found, Kind.OTHER)
 

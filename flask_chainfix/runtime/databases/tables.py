@@ -111,7 +111,7 @@ def read_rows(connection: Connection, target: Target, *, locking: bool = False) 
             held = "NULL" if value is None else repr(value)
             raise Obstacle(
                 f"a row of {target.shown_table} holds {held} instead of the id of a revision",
-                "delete that row, or write the right id into it; all rows are shown by"
+                "delete that row, or write the right id into it; all rows are shown by"  # noqa: S608
                 f" SELECT * FROM {target.shown_table}",
             )
     return tuple(sorted(values))

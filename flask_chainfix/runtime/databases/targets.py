@@ -73,6 +73,8 @@ class Target:
         host = url.host or url.query.get("host") or url.query.get("unix_socket") or ""
         port = url.port or url.query.get("port") or _PORTS[self.backend]
         place = f"{self.backend}://{url.username or ''}@{host}:{port}/{database}"
+        if options := url.query.get("options"):  # PostgreSQL's: they can set the search path
+            place += f"?{options}"
         return f"{place}#{schema}.{self.version_table}"
 
     @property
@@ -115,7 +117,8 @@ def _has_app(runtime: Runtime) -> bool:
 def _of_app(table: VersionTable) -> Iterator[Target]:
     from flask import current_app
 
-    for bind, engine in current_app.extensions["migrate"].db.engines.items():
+    engines = current_app.extensions["migrate"].db.engines
+    for bind, engine in sorted(engines.items(), key=lambda item: item[0] is not None):
         name = "the app's database" if bind is None else f"bind {bind}"
         yield Target(
             named(name, table.schema), engine.url, table.schema, table.name, engine, own=True

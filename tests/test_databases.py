@@ -1,0 +1,596 @@
+"""Real databases: which ones are meant, and where they stand."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+from types import ModuleType
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import Migrate  # type: ignore[import-untyped]
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
+
+from flask_chainfix.errors import BadConfiguration, BadDatabase
+from flask_chainfix.model import DatabaseState, Standing
+from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
+from flask_chainfix.runtime.databases import in_schemas, limits, own_targets, targets_from
+from tests.databases import KINDS, new_database
+from tests.stamped import (
+    ODD_NAME,
+    Again,
+    cutting_proxy,
+    look,
+    silent_server,
+    sql,
+    sqlite_url,
+    stamp,
+    stamp_oddly,
+    target,
+    user,
+)
+
+STAMPED, EMPTY = DatabaseState.STAMPED, DatabaseState.EMPTY
+UNSTAMPED, UNREACHABLE = DatabaseState.UNSTAMPED, DatabaseState.UNREACHABLE
+SERVERS = ("postgresql", "mariadb")
+
+
+@pytest.fixture(scope="module")
+def again() -> Iterator[Again]:
+    with ExitStack() as made:
+        yield Again(made)
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind in turn."""
+    return again.url(request.param, tmp_path)
+
+
+@pytest.fixture(params=SERVERS)
+def server_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database on each server in turn."""
+    return again.url(request.param, tmp_path)
+
+
+@pytest.fixture
+def postgresql(again: Again, tmp_path: Path) -> str:
+    return again.url("postgresql", tmp_path)
+
+
+@pytest.fixture
+def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As short as servers can be told."""
+    monkeypatch.setattr(limits, "WAITING", 1)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long enough for what does answer."""
+    monkeypatch.setattr(limits, "SILENCE", 0.6)
+
+
+def environment(directory: Path, env_py: str = "", ini: str = "") -> Path:
+    (directory / "migrations" / "versions").mkdir(parents=True)
+    (directory / "migrations" / "env.py").write_text(env_py)
+    (directory / "alembic.ini").write_text(f"[alembic]\nscript_location = migrations\n{ini}")
+    return directory / "migrations"
+
+
+def runtime_of(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, env_py: str = "", ini: str = ""
+) -> Runtime:
+    environment(directory, env_py, ini)
+    monkeypatch.chdir(directory)
+    return open_config("alembic.ini")
+
+
+def unreachable(standing: Standing, *words: str) -> None:
+    assert standing.state is UNREACHABLE, standing
+    assert standing.rows == ()
+    assert standing.tables is None
+    assert standing.remedy
+    for word in words:
+        assert word in f"{standing.problem} | {standing.remedy}"
+    assert "s3cret" not in f"{standing.problem} {standing.remedy} {standing.name}"
+
+
+# --- Where they stand ----------------------------------------------------------------------------
+
+
+def test_rows_and_tables_exactly_as_they_are(database_url: str) -> None:
+    stamp(database_url, "b2", "A1", "sp ace")
+    sql(database_url, "CREATE TABLE account (id INTEGER)")
+    (standing,) = look(target(database_url, own=True))
+    assert standing == Standing(
+        "the database",
+        target(database_url).identity,
+        STAMPED,
+        ("A1", "b2", "sp ace"),
+        frozenset({"account"}),
+        own=True,
+    )
+
+
+def test_without_a_row_other_tables_decide(database_url: str) -> None:
+    assert look(target(database_url))[0].state is EMPTY
+    stamp(database_url)
+    assert look(target(database_url))[0].state is EMPTY
+    sql(database_url, "CREATE TABLE account (id INTEGER)")
+    (standing,) = look(target(database_url))
+    assert (standing.state, standing.tables) == (UNSTAMPED, frozenset({"account"}))
+    sql(database_url, "DROP TABLE alembic_version")
+    assert look(target(database_url))[0].state is UNSTAMPED
+
+
+def test_a_version_table_of_another_name(database_url: str) -> None:
+    stamp_oddly(database_url, "a")
+    assert look(target(database_url, version_table=ODD_NAME))[0].rows == ("a",)
+
+
+def test_extra_columns_do_no_harm(database_url: str) -> None:
+    stamp(database_url, "a", columns="note VARCHAR(9) DEFAULT 'x' NOT NULL, version_num VARCHAR(9)")
+    assert look(target(database_url))[0].rows == ("a",)
+
+
+def test_null_is_said_to_be_null(database_url: str) -> None:
+    stamp(database_url, columns="version_num VARCHAR(9)")
+    sql(database_url, "INSERT INTO alembic_version (version_num) VALUES (NULL)")
+    unreachable(look(target(database_url))[0], "holds NULL", "SELECT * FROM alembic_version")
+
+
+def test_a_table_that_is_not_alembics(database_url: str) -> None:
+    sql(database_url, "CREATE TABLE alembic_version (other VARCHAR(9))")
+    unreachable(look(target(database_url))[0], "version_num", "not a table of Alembic's")
+
+
+def test_a_database_that_is_not_there(server_url: str) -> None:
+    missing = make_url(server_url).set(database="chainfix_test_not_there")
+    (standing,) = look(target(missing))
+    assert (standing.state, standing.tables) == (EMPTY, frozenset())
+
+
+def test_a_schema_that_is_not_there(server_url: str) -> None:
+    stamp(server_url, "a")
+    assert look(target(server_url, "chainfix_test_not_there"))[0].state is EMPTY
+
+
+def test_no_rights(server_url: str) -> None:
+    stamp(server_url, "a")
+    sql(server_url, "CREATE TABLE account (id INTEGER)")
+    grant = "SELECT ON account"
+    with user(server_url, grant) as url:
+        unreachable(look(target(url))[0], "denied", "give the user rights on alembic_version")
+
+
+def test_a_wrong_password(again: Again, tmp_path: Path) -> None:
+    with user(again.url("mariadb", tmp_path), "SELECT ON *.*") as url:
+        wrong = make_url(url).set(password="s3cret@wrong")
+        unreachable(look(target(wrong))[0], "Access denied", "correct the user and the password")
+
+
+def test_the_first_schema_of_the_search_path_counts(postgresql: str) -> None:
+    sql(postgresql, "CREATE SCHEMA one", "CREATE SCHEMA two", "CREATE TABLE one.account (id INT)")
+    stamp(postgresql, "b", table="two.alembic_version")
+    url = make_url(postgresql).update_query_dict({"options": "-c search_path=one,two"})
+    assert look(target(url))[0].rows == ("b",)
+
+
+def test_tables_of_an_extension_are_nobodys(postgresql: str) -> None:
+    sql(postgresql, "CREATE EXTENSION pg_stat_statements")
+    assert look(target(postgresql))[0].state is EMPTY
+
+
+def test_a_read_only_database(tmp_path: Path) -> None:
+    with new_database("postgresql", tmp_path) as postgresql:
+        read_only(postgresql)
+
+
+def read_only(postgresql: str) -> None:
+    stamp(postgresql, "a")
+    name = make_url(postgresql).database
+    sql(postgresql, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert look(target(postgresql))[0].rows == ("a",)
+
+
+def test_many_schemas_keep_their_order_and_their_own_problems(postgresql: str) -> None:
+    schemas = [f"tenant_{number:03}" for number in range(100)]
+    made = (
+        f"CREATE SCHEMA {name}; CREATE TABLE {name}.alembic_version AS SELECT '{name}'::text AS"
+        " version_num"
+        for name in schemas
+    )
+    sql(postgresql, ";".join(made))
+    with user(postgresql, f"USAGE ON SCHEMA {', '.join(schemas)}") as url:
+        readable = [name for number, name in enumerate(schemas) if number % 10]
+        tables = ", ".join(f"{name}.alembic_version" for name in readable)
+        role = make_url(url).username
+        sql(postgresql, f"GRANT SELECT ON {tables} TO {role}")
+        standings = look(*(target(url, name) for name in schemas))
+    for name, standing in zip(schemas, standings, strict=True):
+        if name in readable:
+            assert standing.rows == (name,)
+        else:
+            unreachable(standing, "permission denied")
+
+
+# --- SQLite --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_not_there_stays_away(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "nowhere")
+    engine = create_engine(sqlite_url(tmp_path))
+    found = look(target(url), target(engine.url, engine=engine), target("sqlite://"))
+    assert [standing.state for standing in found] == [EMPTY] * 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_file_appears_beside_a_write_ahead_log(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    sql(url, "PRAGMA journal_mode = WAL")
+    stamp(url, "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["app.db"]
+    assert look(target(url))[0].rows == ("a",)
+    assert [path.name for path in tmp_path.iterdir()] == ["app.db"]
+
+
+def test_what_only_the_log_holds_is_read(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    sql(url, "PRAGMA journal_mode = WAL")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        stamp(url, "a")
+        connection.exec_driver_sql("SELECT * FROM alembic_version").all()
+        assert look(target(url))[0].rows == ("a",)
+    engine.dispose()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "app.db").write_text("no database at all" * 100)
+    unreachable(look(target(sqlite_url(tmp_path)))[0], "not a database")
+
+
+def test_odd_names_of_files(tmp_path: Path) -> None:
+    place = tmp_path / "a %41?#.db"
+    plain = f"sqlite:///{tmp_path}/plain.db"
+    stamp(plain, "a")
+    os.rename(tmp_path / "plain.db", place)
+    url = make_url(plain).set(database=str(place))
+    assert look(target(url))[0].rows == ("a",)
+
+
+# --- Servers that do not answer ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "mysql+pymysql"])
+def test_a_server_that_is_down(scheme: str) -> None:
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        url = f"{scheme}://user:s3cret-word@127.0.0.1:{taken.getsockname()[1]}/app"
+        unreachable(look(target(url))[0], "refused", "start the server")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_servers_that_never_answer_do_not_hold_up_the_others(database_url: str) -> None:
+    stamp(database_url, "a")
+    with silent_server() as port:
+        silent = [
+            target(f"{scheme}://user:s3cret-word@127.0.0.1:{port}/app")
+            for scheme in ("postgresql+psycopg2", "mysql+pymysql")
+        ]
+        start = monotonic()
+        first, second, third = look(silent[0], target(database_url), silent[1])
+        assert monotonic() - start < 3
+    unreachable(first, "0.6 seconds", "see whether the server")
+    assert second.rows == ("a",)
+    unreachable(third, "0.6 seconds")
+
+
+def test_a_silent_server_does_not_keep_the_process() -> None:
+    program = (
+        "from sqlalchemy.engine import make_url\n"
+        "from flask_chainfix.runtime.databases import Target, limits, read_standings\n"
+        "limits.SILENCE = 0.2\n"
+        "url = make_url('postgresql+psycopg2://u@127.0.0.1:{}/app')\n"
+        "print(read_standings([Target('x', url)], print)[0].state)"
+    )
+    with silent_server() as port:
+        words = [sys.executable, "-c", program.format(port)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=4, check=True)
+    assert "UNREACHABLE" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("closing", [True, False], ids=["closed", "silent"])
+def test_a_connection_that_is_lost_half_way(server_url: str, closing: bool) -> None:
+    stamp(server_url, "a")
+    with cutting_proxy(server_url, b"FROM alembic_version", passing=False, closing=closing) as url:
+        unreachable(look(target(url))[0], "run the command again")
+
+
+@pytest.mark.usefixtures("waits_shortly")
+def test_a_table_that_another_session_holds(postgresql: str) -> None:
+    sql(postgresql, "CREATE SCHEMA busy", "CREATE SCHEMA free")
+    for schema in ("busy", "free"):
+        stamp(postgresql, schema, table=f"{schema}.alembic_version")
+    engine = create_engine(postgresql)
+    with engine.connect() as other, other.begin():
+        other.exec_driver_sql("LOCK TABLE busy.alembic_version IN ACCESS EXCLUSIVE MODE")
+        busy, free = look(target(postgresql, "busy"), target(postgresql, "free"))
+    engine.dispose()
+    unreachable(busy, "another session holds a lock on busy.alembic_version", "pg_stat_activity")
+    assert free.rows == ("free",)
+
+
+# --- The app's own -------------------------------------------------------------------------------
+
+
+def app_with(uri: str, binds: dict[str, Any] | None = None, **options: Any) -> Flask:
+    app = Flask("app")
+    app.config.update(SQLALCHEMY_DATABASE_URI=uri, SQLALCHEMY_BINDS=binds or {})
+    Migrate(app, SQLAlchemy(app), **options)
+    return app
+
+
+def own(app: Flask, directory: Path) -> list[Standing]:
+    with app.app_context():
+        runtime = open_app(str(directory / "migrations"), {"app": "app"})
+        return look(*own_targets(runtime))
+
+
+def test_each_bind_of_the_app(tmp_path: Path) -> None:
+    environment(tmp_path, "context.configure(connection=connection, **conf_args)")
+    first, second = (f"sqlite:///{tmp_path / name}" for name in ("one.db", "two.db"))
+    stamp(first, "a", table="versions")
+    sql(second, "CREATE TABLE measurement (id INTEGER)")
+    app = app_with(first, {"figures": second}, version_table="versions")
+    default, figures = own(app, tmp_path)
+    assert (default.name, default.rows, default.own) == ("the app's database", ("a",), True)
+    assert (figures.name, figures.state) == ("bind figures", UNSTAMPED)
+
+
+def test_the_apps_own_way_to_connect(tmp_path: Path, postgresql: str) -> None:
+    environment(tmp_path)
+    sql(postgresql, "CREATE SCHEMA inner_one")
+    stamp(postgresql, "a", table="inner_one.alembic_version")
+    path = "options=-c%20search_path=inner_one"
+    app = app_with("sqlite://", {"given": f"{postgresql}?{path}", "listened": postgresql})
+    with app.app_context():
+        engine = app.extensions["sqlalchemy"].engines["listened"]
+
+        @event.listens_for(engine, "connect")
+        def set_path(connection: Any, _: object) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SET search_path = inner_one")
+            connection.commit()
+
+    memory, *others = own(app, tmp_path)
+    assert memory.state is EMPTY
+    assert [standing.rows for standing in others] == [("a",), ("a",)]
+
+
+def test_the_apps_connections_come_back_as_they_were(postgresql: str) -> None:
+    stamp(postgresql, "a")
+    engine = create_engine(postgresql, pool_size=1, max_overflow=0)
+    assert look(target(postgresql, engine=engine))[0].rows == ("a",)
+    with engine.connect() as connection, connection.begin():
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
+        connection.exec_driver_sql("DELETE FROM alembic_version")
+    engine.dispose()
+
+
+def test_an_asynchronous_engine(database_url: str) -> None:
+    stamp(database_url, "a")
+    url = make_url(database_url)
+    driver = {"postgresql": "asyncpg", "mysql": "aiomysql"}.get(url.get_backend_name(), "aiosqlite")
+    url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
+    if driver == "asyncpg":  # the only one whose engine can be made without the driver
+        module = ModuleType("asyncpg")
+        module.paramstyle = "pyformat"  # type: ignore[attr-defined]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SQLAlchemy 1.4 wants its own pool
+            engine = create_engine(url, module=module)
+        assert engine.dialect.is_async
+        assert look(target(url, engine=engine))[0].rows == ("a",)
+    assert look(target(url))[0].rows == ("a",)
+
+
+def test_alembics_configuration_without_an_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ini = "databases = one, two\n[one]\nsqlalchemy.url = sqlite:///one.db\n[two]\nsqlalchemy.url ="
+    runtime = runtime_of(tmp_path, monkeypatch, "", f"{ini} sqlite:///two.db\n")
+    targets = own_targets(runtime)
+    assert [item.name for item in targets] == ["sqlite:///one.db", "sqlite:///two.db"]
+    assert all(item.own for item in targets)
+    assert targets[0].identity == target(f"sqlite:///{tmp_path / 'one.db'}").identity
+
+
+@pytest.mark.parametrize(
+    "ini", ["", "sqlalchemy.url = driver://user:pass@localhost/dbname\n", "sqlalchemy.url = %(x)s"]
+)
+def test_no_configured_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ini: str) -> None:
+    environment(tmp_path, "", ini)
+    monkeypatch.chdir(tmp_path)
+    assert own_targets(open_directory("migrations")) == ()
+
+
+# --- The version table's name --------------------------------------------------------------------
+
+NAMED = [
+    ("context.configure(version_table='v', version_table_schema='s')", "v", "s"),
+    ("context.configure(url=url)\ncontext.configure(version_table='v')", "v", None),
+    ("NAME: str = 'v'\ndef run():\n    context.configure(version_table=NAME)", "v", None),
+    ("options = {'version_table': 'v', **more}\ncontext.configure(**options)", "v", None),
+    ("conf_args['version_table_schema'] = 's'\n", "alembic_version", "s"),
+    ("context.configure(version_table_schema=None)", "alembic_version", None),
+    ("raise RuntimeError('env.py was run')", "alembic_version", None),
+]
+COMPUTED = [
+    "context.configure(version_table=get_name())",
+    "NAME = 'v'\nNAME += 'w'\ncontext.configure(version_table=NAME)",
+    "for NAME in ['v']:\n    context.configure(version_table=NAME)",
+    "context.configure(version_table='v')\ncontext.configure(version_table='w')",
+    "conf_args.setdefault('version_table', 'v')",
+    "context.configure(version_table=config.get_main_option('version_table'))",
+    "context.configure(version_table=5)",
+]
+
+
+@pytest.mark.parametrize(("env_py", "table", "schema"), NAMED)
+def test_what_env_py_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env_py: str, table: str, schema: str | None
+) -> None:
+    runtime = runtime_of(tmp_path, monkeypatch, env_py)
+    (found,) = targets_from(runtime, ["postgresql+psycopg2://u:s3cret@host/app"], None, None)
+    assert (found.version_table, found.schema) == (table, schema)
+    assert found.name == "postgresql+psycopg2://u:***@host/app" + (
+        f", schema {schema}" if schema else ""
+    )
+
+
+@pytest.mark.parametrize("env_py", COMPUTED)
+def test_what_only_running_env_py_would_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env_py: str
+) -> None:
+    runtime = runtime_of(tmp_path, monkeypatch, env_py)
+    with pytest.raises(BadConfiguration, match=r"env\.py") as caught:
+        own_targets(runtime)
+    assert "version_table = NAME" in caught.value.remedy
+
+
+def test_settings_win_over_env_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env_py = "context.configure(version_table=name(), version_table_schema=schema())"
+    ini = "[fixchain]\nversion_table = v\nversion_table_schema = s\n"
+    runtime = runtime_of(tmp_path, monkeypatch, env_py, ini)
+    (found,) = targets_from(runtime, ["sqlite:///x.db"], None, None)
+    assert (found.version_table, found.schema) == ("v", "s")
+
+
+def test_a_setting_with_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadConfiguration, match="version_table"):
+        runtime_of(tmp_path, monkeypatch, "", "[fixchain]\nversion_table = v, w\n")
+
+
+# --- Databases that are given --------------------------------------------------------------------
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    return runtime_of(tmp_path, monkeypatch)
+
+
+def test_a_file_with_urls_and_variables(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECOND_URL", "mysql+pymysql://u:s3cret@host/app")
+    Path("list").write_text("\n# ours\nsqlite:///one.db\n  SECOND_URL  \n")
+    found = targets_from(runtime, ["sqlite:///./one.db"], "list", None)
+    assert [item.name for item in found] == [
+        "sqlite:///./one.db",
+        "mysql+pymysql://u:***@host/app",
+    ]
+    assert not any(item.own for item in found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("postgresql+psycopg2://u:x@h/app", "postgresql+psycopg2://u:y@h:5432/app"),
+        ("postgresql+asyncpg://u:x@h/app", "postgresql+psycopg2://u@h/app"),
+        ("mysql+pymysql://u@host:3306/app", "mariadb+pymysql://u@host/app"),
+    ],
+)
+def test_one_database_written_in_two_ways(runtime: Runtime, one: str, other: str) -> None:
+    (found,) = targets_from(runtime, [one, other], None, None)
+    assert not found.url.get_dialect().is_async
+    assert "x" not in found.identity.partition("@")[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("no url at all", "is not the URL of a database"),
+        ("postgres://u:s3cret-word@host/app", "write postgresql: instead of postgres:"),
+        ("oracle://u:s3cret-word@host/app", "oracle is no kind of database"),
+        ("postgresql://u:s3cret-word@host:port/app", "is not the URL of a database"),
+        ("mysql+mysqlconnector://u:s3cret-word@host/app", "pip install mysql-connector-python"),
+        ("postgresql+nothing://u:s3cret-word@host/app", "SQLAlchemy does not know"),
+    ],
+)
+def test_what_is_no_database(runtime: Runtime, url: str, words: str) -> None:
+    Path("list").write_text(f"\n{url}\n")
+    for urls, file in ((url,), None), ((), "list"):
+        with pytest.raises(BadDatabase) as caught:
+            targets_from(runtime, urls, file, None)
+        said = f"{caught.value.message} | {caught.value.remedy}"
+        assert words in said
+        assert "s3cret" not in said
+        assert ("list:2: " if file else "--database: ") in said
+
+
+def test_files_that_name_no_database(runtime: Runtime) -> None:
+    Path("empty").write_text("# nothing\n")
+    Path("bytes").write_bytes(b"\xff\xfe\x00")
+    Path("unset").write_text("\nNOT_SET_ANYWHERE\n")
+    for file, words in {
+        "missing": "missing cannot be read: No such file",
+        "bytes": "bytes cannot be read: it is no text",
+        "empty": "empty names no database",
+        "unset": "unset:2: there is no environment variable NOT_SET_ANYWHERE",
+    }.items():
+        with pytest.raises(BadDatabase) as caught:
+            targets_from(runtime, [], file, None)
+        assert words in caught.value.message
+
+
+def test_schemas_by_pattern(runtime: Runtime, server_url: str) -> None:
+    postgresql = server_url.startswith("postgresql")
+    # On MariaDB they are databases, which the server has for everybody.
+    stem = f"{make_url(server_url).database}_t"
+    names = [f"{stem}_1", f"{stem}_2", f"{stem}_other"]
+    kind = "SCHEMA" if postgresql else "DATABASE"
+    sql(server_url, *(f"CREATE {kind} {name}" for name in names))
+    try:
+        for name in names[:2]:
+            stamp(server_url, name[-2:], table=f"{name}.alembic_version")
+        found = targets_from(runtime, [server_url], None, f"{stem}_*")
+        assert [item.schema for item in found] == names[:2]
+        assert found[0].name.endswith(f", schema {names[0]}")
+        assert in_schemas(found, f"{stem}_2")[0].name == found[1].name
+        assert [standing.rows for standing in look(*found)] == [("_1",), ("_2",)]
+        with pytest.raises(BadDatabase, match="no schema with a version table fits 'nothing_"):
+            in_schemas(found, "nothing_*")
+    finally:
+        cascade = " CASCADE" if postgresql else ""
+        sql(server_url, *(f"DROP {kind} {name}{cascade}" for name in names))
+
+
+def test_schemas_where_there_can_be_none(runtime: Runtime) -> None:
+    with pytest.raises(BadDatabase, match="SQLite") as caught:
+        targets_from(runtime, ["sqlite:///x.db"], None, "*")
+    assert "leave --schemas out" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("impatient")
+def test_schemas_of_a_silent_server(runtime: Runtime) -> None:
+    with silent_server() as port, pytest.raises(BadDatabase, match="not answered for"):
+        targets_from(runtime, [f"mysql+pymysql://u@127.0.0.1:{port}/app"], None, "*")
+
+
+def test_a_schema_that_env_py_computes_does_not_matter_with_a_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql: str
+) -> None:
+    runtime = runtime_of(tmp_path, monkeypatch, "context.configure(version_table_schema=tenant)")
+    stamp(postgresql, "a")
+    (found,) = targets_from(runtime, [postgresql], None, "pub*")
+    assert found.schema == "public"
