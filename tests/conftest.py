@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from tests.commands import environment
 from tests.databases import KINDS, new_database
+from tests.repositories import Repository
 
 SAMPLE_APP = Path(__file__).parent.parent / "sample_app"
 
@@ -25,6 +26,22 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = environment()
     for name in set(os.environ) - set(kept):
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the developer's shell and configuration say about Git."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+
+
+@pytest.fixture
+def repository(tmp_path: Path, own_git: None) -> Repository:
+    """An empty repository."""
+    return Repository(tmp_path / "repository")
 
 
 @pytest.fixture

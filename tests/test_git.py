@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from flask_chainfix.git import read_history, running
 from flask_chainfix.model import History
+from tests.repositories import FIRST_DAY, VERSIONS, Repository, needs_git, script
 from tests.support import migration, rev
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32" or shutil.which("git") is None, reason="needs git, links and scripts"
-)
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
 
-FIRST_DAY = datetime(2024, 1, 1, tzinfo=timezone.utc)
-VERSIONS = "migrations/versions"
 ALONE = "Create Date and file names decide alone"
 SHALLOW = (
     "the clone is shallow: which of the older migrations landed first is not known until"
@@ -32,87 +28,6 @@ PARTIAL = (
     "Git cannot compare the content of older files: a migration that one commit renamed and edited"
     " counts from that commit"
 )
-
-
-@pytest.fixture(autouse=True)
-def _own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the developer's shell and configuration say about Git."""
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-
-
-class Repository:
-    """A repository on the disk; migrations are given by path, or by name in ``VERSIONS``."""
-
-    def __init__(self, top: Path) -> None:
-        self.top = top
-        if not (top / ".git").exists():
-            top.mkdir(parents=True, exist_ok=True)
-            self.git("init", "-q", "-b", "main")
-
-    def git(self, *arguments: str | Path, day: int = 0, answer: bytes = b"") -> str:
-        date = f"{int((FIRST_DAY + timedelta(days=day)).timestamp())} +0200"
-        people = {f"GIT_{role}_{what}": "a" for role in ROLES for what in ("NAME", "EMAIL")}
-        dates = {f"GIT_{role}_DATE": date for role in ROLES}
-        done = subprocess.run(
-            ["git", "-c", "protocol.file.allow=always", *map(str, arguments)],
-            cwd=self.top,
-            env={**os.environ, **people, **dates},
-            input=answer,
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return os.fsdecode(done.stdout).strip()
-
-    def path(self, name: str) -> Path:
-        return self.top / (name if "/" in name else f"{VERSIONS}/{name}.py")
-
-    def put(self, *names: str, parent: str = "p") -> None:
-        for name in names:
-            path = self.path(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            revision = path.stem.encode("ascii", "replace").decode()
-            path.write_bytes(migration(rev(f"{revision} <- {parent}")))
-
-    def commit(self, day: int) -> str:
-        """Commit all that is there."""
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "x", day=day)
-        return self.git("rev-parse", "--short", "HEAD")
-
-    def add(self, *names: str, day: int, parent: str = "p") -> str:
-        self.put(*names, parent=parent)
-        return self.commit(day)
-
-    def move(self, old: str, new: str) -> None:
-        source, target = self.path(old), self.path(new)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
-
-    def remove(self, name: str, *, day: int) -> str:
-        self.path(name).unlink()
-        return self.commit(day)
-
-    def merge(self, branch: str, *, day: int) -> None:
-        self.git("merge", "-q", "--no-ff", "-m", "merge", branch, day=day)
-
-    def branch(self, name: str, at: str = "HEAD") -> None:
-        self.git("checkout", "-q", "-b", name, at)
-
-    def switch(self, name: str) -> None:
-        self.git("checkout", "-q", name)
-
-
-ROLES = ("AUTHOR", "COMMITTER")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path / "repository")
 
 
 def read(*locations: Path) -> History:
@@ -143,13 +58,6 @@ def landed(repository: Repository, location: str = VERSIONS) -> list[str]:
     history = read(repository.top / location)
     assert history.notices == ()
     return order(history)
-
-
-def script(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
 
 
 # --- Order and dates -----------------------------------------------------------------------------

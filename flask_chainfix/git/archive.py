@@ -13,7 +13,6 @@ from flask_chainfix.git.repositories import Repository, literal, places
 from flask_chainfix.model import Header
 
 MOST = 50_000  # contents that are read
-_KINDS = "ADMRT"
 _REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 
 
@@ -44,7 +43,8 @@ class Archive:
 
     Attributes:
         repository: where it is.
-        complete: whether all contents were read, and not only the newest.
+        cut: whether only the newest contents were read.
+        partial: whether some of the contents are not there.
 
     Raises:
         Unknown: Git cannot tell.
@@ -54,15 +54,14 @@ class Archive:
         self.repository = repository
         self._own = tuple(map(repository.name, roots))
         paths = places(repository, roots)
-        self._here, _ = read_log(repository, paths, _KINDS)
-        without = ("--not", "HEAD") if self._here else ()  # without commits HEAD is no revision
-        # What leads to a commit is what is named first: rather a branch than a tag on it.
-        refs = ("--branches", "--remotes", "--tags", "--all", *without)
-        self._elsewhere, _ = read_log(repository, paths, _KINDS, *refs)
+        self._here, _ = read_log(repository, paths, "ADMRT")
+        without = ("--not", "HEAD") if self._here else ()  # before its first commit HEAD is none
+        self._elsewhere, _ = read_log(repository, paths, "", "--all", *without)
         versions = dict.fromkeys(_versions(chain(self._here, self._elsewhere)))
         blobs = list(dict.fromkeys(version.blob for version in versions))
-        self.complete = len(blobs) <= MOST
         self._contents = repository.contents(blobs[:MOST])
+        self.cut = len(blobs) > MOST
+        self.partial = len(self._contents) < len(blobs[:MOST])
         self._versions = [version for version in versions if version.blob in self._contents]
         self._headers: dict[Version, Header | None] = {}
 
@@ -89,7 +88,7 @@ class Archive:
         for versions in filter(None, (own, holding)):
             trace = _newest(self._elsewhere, versions)
             if trace is not None:
-                return trace._replace(branch=_short(trace.commit.ref))
+                return trace._replace(branch=_branch(trace.commit, self._elsewhere))
         return None
 
     def traces(self, ids: Iterable[str]) -> dict[str, Trace]:
@@ -168,6 +167,17 @@ def _quoted(id_: str) -> tuple[bytes, ...]:
     return ()
 
 
-def _short(ref: str) -> str:
-    prefix = next(filter(ref.startswith, _REFS), "")
-    return ref[len(prefix) :]
+def _branch(commit: Commit, entries: Iterable[Entry]) -> str:
+    """What leads to a commit; a branch further on says more than a tag on the commit itself."""
+    leading: dict[str, str] = {}
+    for newer, _ in entries:  # no commit comes before one that it is a parent of
+        ref = min(newer.ref, leading.get(newer.name, newer.ref), key=_rank)
+        if newer.name == commit.name:
+            return ref[len(next(filter(ref.startswith, _REFS), "")) :]
+        for parent in newer.parents:
+            leading[parent] = min(ref, leading.get(parent, ref), key=_rank)
+    return commit.ref
+
+
+def _rank(ref: str) -> int:
+    return next((rank for rank, prefix in enumerate(_REFS) if ref.startswith(prefix)), len(_REFS))

@@ -34,7 +34,7 @@ class Commit(NamedTuple):
         age: its place in the log, 0 for the newest.
         name: its abbreviated hash.
         date: when it was committed, aware.
-        parents: how many it has.
+        parents: the abbreviated hashes of its parents.
         ref: what the log was asked for that has led to it.
         author: who made it.
     """
@@ -42,7 +42,7 @@ class Commit(NamedTuple):
     age: int
     name: str
     date: datetime
-    parents: int
+    parents: tuple[str, ...]
     ref: str
     author: str
 
@@ -86,7 +86,8 @@ def read_log(
     Args:
         repository: where to ask.
         paths: pathspecs of the files that count.
-        kinds: Git's letters for the changes that count.
+        kinds: Git's letters for the changes that count, and commits without any are left out;
+            ``""`` for all changes and all commits.
         revisions: what is asked for; nothing is ``HEAD``.
         each: whether merges are compared with each of their parents, and appear once for each.
 
@@ -97,7 +98,7 @@ def read_log(
     Raises:
         Unknown: Git cannot tell.
     """
-    asked = (*_LOG, *(_EACH if each else _MERGED), f"--diff-filter={kinds}")
+    asked = [*_LOG, *(_EACH if each else _MERGED), *([f"--diff-filter={kinds}"] if kinds else [])]
     among = (*revisions, "--", *paths)
     try:
         return _parse(repository.git(*asked, _SIMILAR, *among)), True
@@ -117,7 +118,7 @@ def _parse(output: bytes) -> list[Entry]:
             _, name, seconds, parents, ref, author = token.decode(errors="replace").split("\t", 5)
             # A damaged commit can have no date, or one beyond all calendars.
             date = datetime.fromtimestamp(min(int(seconds or 0), _LATEST), timezone.utc)
-            commit = Commit(len(entries), name, date, len(parents.split()), ref, author)
+            commit = Commit(len(entries), name, date, tuple(parents.split()), ref, author)
             entries.append((commit, []))
         elif text:
             entries[-1][1].append(_change(text, tokens))

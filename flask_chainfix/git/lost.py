@@ -58,8 +58,10 @@ def _distance(lost: LostRevision) -> tuple[bool, float]:
 def _limits(archive: Archive) -> Iterator[str]:
     if archive.repository.shallow:
         yield f"the clone is shallow: {_NOT_KNOWN} before `git fetch --unshallow`"
-    if not archive.complete:
-        yield f"there are more than {MOST:,} versions of migrations: older ones were not searched"
+    if archive.partial:
+        yield f"Git does not have the content of all older files: {_NOT_KNOWN}"
+    if archive.cut:
+        yield f"only the {MOST:,} newest versions of migrations were searched: {_NOT_KNOWN}"
 
 
 class _Search:

@@ -102,7 +102,8 @@ def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRe
         remedy += ": the version locations lie in several repositories, and each must have it"
     if repository.shallow:
         remedy += "; the clone is shallow, and `git fetch --unshallow` brings the rest"
-    return CannotReadGit(f"{ref!r} is no revision in the Git repository {repository.top}", remedy)
+    place = Path(repository.top)
+    return CannotReadGit(f"{ref!r} is no revision in the Git repository {place}", remedy)
 
 
 def _cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:

@@ -12,7 +12,7 @@ from flask_chainfix import source
 from flask_chainfix.git.repositories import Repository, literal
 from flask_chainfix.git.running import Unknown
 
-_COMMIT = re.compile(rb"([0-9a-f]+) commit \d+\n")
+_FOUND = re.compile(rb"([0-9a-f]+) (?:commit|tag) \d+\n")
 _LINK = "120000"
 _MOST_LINKS = 40  # that lead from one to the next
 
@@ -27,7 +27,7 @@ class Tree:
 
     Args:
         repository: where the commit is.
-        commit: its hash.
+        commit: its hash, or that of a tag on it.
         locations: what Git calls the version locations, without a slash at the end.
         sourceless: whether compiled migrations count.
 
@@ -104,7 +104,7 @@ class Tree:
 
 
 def find_commit(repository: Repository, ref: str) -> str | None:
-    """The hash of the commit that a name stands for; ``None`` where there is none.
+    """The hash of the commit, or of the tag, that a name stands for; ``None`` for no such name.
 
     Raises:
         Unknown: Git cannot tell.
@@ -112,11 +112,11 @@ def find_commit(repository: Repository, ref: str) -> str | None:
     if "\n" in ref or "\0" in ref:
         return None
     try:
-        sent = os.fsencode(f"{ref}^{{commit}}\n")
+        sent = os.fsencode(f"{ref}\n")
     except UnicodeEncodeError:
         return None
     # What is asked for on stdin cannot be taken for an option, whatever it begins with.
-    answer = _COMMIT.fullmatch(repository.git("cat-file", "--batch-check", sent=sent))
+    answer = _FOUND.fullmatch(repository.git("cat-file", "--batch-check", sent=sent))
     return answer[1].decode() if answer else None
 
 
