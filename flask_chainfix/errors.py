@@ -80,6 +80,10 @@ class ScratchLeftBehind(ChainFixError):
     """A scratch database is still there, because it could not be dropped."""
 
 
+class CannotBackUp(ChainFixError):
+    """A database could not be copied; no part of a copy is left."""
+
+
 class RehearsalFailed(ChainFixError):
     """The chain does not run on a scratch database as it should; no file was changed."""
 

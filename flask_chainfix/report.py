@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.model import Confirmation, Edit, Finding, Plan, Rehearsal, Severity
+from flask_chainfix.model import Backup, Confirmation, Edit, Finding, Plan, Rehearsal, Severity
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -46,6 +46,7 @@ class Report:
         notices: what else the user should know.
         done: whether the plan was carried out.
         rehearsal: what came of running the chain on a scratch database.
+        backups: the copies of databases that were made.
     """
 
     command: str
@@ -66,6 +67,7 @@ class Report:
     notices: tuple[str, ...] = ()
     done: bool = False
     rehearsal: Rehearsal | None = None
+    backups: tuple[Backup, ...] = ()
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
+from flask_chainfix.formats import backup
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
@@ -42,6 +43,7 @@ def _document(report: Report) -> dict[str, Any]:
         "journal": shown_path(report.journal) if report.journal else None,
         "notices": list(report.notices),
         **as_json(report.rehearsal),
+        "backups": backup.as_json(report.backups),
         "error": _error(report.error) if report.error else None,
     }
 
