@@ -19,6 +19,7 @@ from flask_chainfix.runtime.backups.tools import Client, answer_of, find, stream
 _PACKAGE, _BREW = "mariadb-client", "mariadb"
 _SIZE = "SELECT SUM(data_length) FROM information_schema.tables WHERE table_schema = DATABASE()"
 _PATIENCE = 10  # seconds, for connecting
+_CHARACTERS = "--default-character-set=utf8mb4"
 _DUMPING = (
     "--single-transaction",
     "--quick",
@@ -27,7 +28,6 @@ _DUMPING = (
     "--events",
     "--hex-blob",
     "--no-tablespaces",  # reading them takes a right that few users have
-    "--default-character-set=utf8mb4",
 )
 # MySQL's own tool asks MariaDB for what it does not have, and writes what only an administrator may
 # read in again; MariaDB's does not know the options.
@@ -59,7 +59,7 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> Written:
         raise CannotBackUp(f"{name} names no database", "put its name at the end of the URL")
     client = Client(name, _PACKAGE, {}, [parameters.get("password", "")])
     with _options_file(parameters) as options:
-        database = ["--", parameters["database"]]
+        database = [_CHARACTERS, "--", parameters["database"]]
         asking = ["--batch", "--skip-column-names", f"--connect-timeout={_PATIENCE}"]
         answer = answer_of(client, [asker, options, *asking, f"--execute={_SIZE}", *database])
         size = int(answer) if answer.strip().isdecimal() else 0
@@ -79,9 +79,8 @@ def restore(url: URL, path: Path) -> str:
     parameters = _parameters(url)
     words = [f"--{key}={value}" for key, value in _settings(parameters).items()]
     password = ["--password"] if "password" in parameters else []
-    return (
-        f"{shlex.join([program, *words, *password, '--', parameters['database']])} < {typed(path)}"
-    )
+    command = [program, *words, *password, _CHARACTERS, "--", parameters["database"]]
+    return f"{shlex.join(command)} < {typed(path)}"
 
 
 KIND = Kind(".sql", write, restore)

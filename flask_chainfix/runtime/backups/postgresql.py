@@ -79,7 +79,7 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> Written:
     progress(size, size, f"reading back {name}")
     contents = answer_of(client, [lister, "--list", "--", str(part)])
     answer_of(client, [lister, f"--file={os.devnull}", "--", str(part)])  # every row of it
-    return Written(len(re.findall(r"^\d+; \d+ \d+ TABLE ", contents, re.MULTILINE)), digest)
+    return Written(len(re.findall(r"^\d+; \d+ \d+ TABLE DATA ", contents, re.MULTILINE)), digest)
 
 
 def restore(url: URL, path: Path) -> str:

@@ -56,7 +56,8 @@ def app_databases() -> tuple[Source, ...]:
         raise CannotBackUp(
             f"the app's databases cannot be found: {masked(str(error))}", _NAME_ONE
         ) from error
-    urls = dict.fromkeys(engine.url for engine in engines.values())
+    binds = sorted(engines, key=lambda bind: bind or "")
+    urls = dict.fromkeys(engines[bind].url for bind in binds)
     if not urls:
         raise CannotBackUp(f"the app {current_app.name!r} has no database", _NAME_ONE)
     return tuple(Source(shown_url(url), url) for url in urls)

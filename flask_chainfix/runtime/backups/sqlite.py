@@ -142,7 +142,7 @@ def _copy(
         nonlocal least
         if status in _BUSY:  # it would wait for ever
             raise sqlite3.OperationalError("database is locked")
-        if least is not None and remaining > least:
+        if least is not None and 0 < least <= remaining:  # the source was written to
             raise _Disturbed
         least = remaining
         progress((total - remaining) * size, total * size, f"copying {name}")

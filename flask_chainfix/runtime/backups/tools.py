@@ -35,7 +35,8 @@ _REMEDIES = (
         "correct the name of the database in the URL",
     ),
     (
-        r"password|authentication|access denied for user '[^']*'@'[^']*'(?! to)|role \"[^\"]*\" does",
+        r"password|authentication|access denied for user '[^']*'@'[^']*'(?! to)"
+        r"|role \"[^\"]*\" does not exist",
         "correct the user and the password in the URL",
     ),
     (
