@@ -104,9 +104,7 @@ def read_back(part: Path) -> tuple[int, str]:
 
 def typed(path: Path) -> str:
     """A path as a user would type it here, quoted for a shell."""
-    real, here = os.path.abspath(path), os.getcwd()
-    below = os.path.commonpath((real, here)) == here if os.name == "posix" else False
-    return shlex.quote(os.path.relpath(real) if below else real)
+    return shlex.quote(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))
 
 
 def _make(directory: Path) -> list[Path]:

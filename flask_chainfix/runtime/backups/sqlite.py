@@ -77,7 +77,7 @@ def _file(url: URL) -> str:
 
 
 def _path(url: URL, name: str) -> str:
-    if _file(url) in ("", ":memory:") or "memory" in (url.query.get("mode"), url.query.get("vfs")):
+    if _file(url) in ("", ":memory:") or url.query.get("mode") == "memory":
         raise CannotBackUp(
             f"{name} is a database in memory, which only its own process can see",
             "name a database in a file with --database sqlite:///FILE",
