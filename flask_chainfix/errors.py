@@ -92,6 +92,10 @@ class BadDatabase(ChainFixError):
     """What was given as a database is none, or it cannot be found out which ones are meant."""
 
 
+class CannotBackUp(ChainFixError):
+    """A database could not be copied; no part of a copy is left."""
+
+
 class RehearsalFailed(ChainFixError):
     """The chain does not run on a scratch database as it should; no file was changed."""
 

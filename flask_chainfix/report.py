@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flask_chainfix.errors import ChainFixError
 from flask_chainfix.model import (
+    Backup,
     Confirmation,
     Edit,
     Finding,
@@ -57,6 +58,7 @@ class Report:
         ways: the same for the way of each database that stands elsewhere.
         moves: what is to become, or has become, of the version rows of each database.
         sql: statements that make these moves, by the name of the database.
+        backups: the copies of databases that were made.
     """
 
     command: str
@@ -80,6 +82,7 @@ class Report:
     ways: tuple[Rehearsal, ...] = ()
     moves: tuple[MoveResult, ...] = ()
     sql: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    backups: tuple[Backup, ...] = ()
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from flask_chainfix.cli.backing_up import DATABASES, backup
 from flask_chainfix.cli.commands import check, rehearse, repair, undo
 from flask_chainfix.cli.running import OPENER
 from flask_chainfix.opening import enter_app, open_from_app, open_from_files
+from flask_chainfix.runtime.backups import app_databases, no_databases
 
 
 @click.group("fixchain")
@@ -16,6 +18,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
     enter_app(context)
     context.meta[OPENER] = lambda: open_from_app(context, directory)
+    context.meta[DATABASES] = app_databases
 
 
 @click.group("fixchain")
@@ -33,8 +36,9 @@ def main(context: click.Context, directory: str | None, config: str | None) -> N
     if directory and config:
         raise click.UsageError("give either --directory or --config, not both")
     context.meta[OPENER] = lambda: open_from_files(directory, config)
+    context.meta[DATABASES] = no_databases
 
 
 for _group in (app_group, main):
-    for _command in (check, repair, rehearse, undo):
+    for _command in (check, repair, rehearse, backup, undo):
         _group.add_command(_command)

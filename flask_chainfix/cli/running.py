@@ -29,9 +29,13 @@ def run(
     context: click.Context, output_format: str, work: Callable[[Runtime, Tools], Report]
 ) -> None:
     """Open the environment, do the work, and turn its report or its error into output."""
+    answer(context, output_format, lambda: work(*context.meta[OPENER]()))
+
+
+def answer(context: click.Context, output_format: str, work: Callable[[], Report]) -> None:
+    """Do work that needs no environment, and turn its report or its error into output."""
     try:
-        runtime, tools = context.meta[OPENER]()
-        report = work(runtime, tools)
+        report = work()
     except ChainFixError as error:
         report = _failure(context, error)
     except KeyboardInterrupt:

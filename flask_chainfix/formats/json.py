@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.formats import databases
+from flask_chainfix.formats import backup, databases
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
@@ -45,6 +45,7 @@ def _document(report: Report) -> dict[str, Any]:
         **as_json(report.rehearsal),
         "rehearsal_ways": [as_json(way) for way in report.ways] or None,
         **databases.as_json(report),
+        "backups": backup.as_json(report.backups),
         "error": _error(report.error) if report.error else None,
     }
 

@@ -8,14 +8,27 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from flask_chainfix.formats.style import printable
 
 
 @contextmanager
-def progress_bar(stream: TextIO | None) -> Iterator[Callable[[int, int, str], None]]:
+def progress_bar(
+    stream: TextIO | None, *, in_bytes: bool = False
+) -> Iterator[Callable[[int, int, str], None]]:
     """Show a bar, if the stream is a terminal, and take it away at the end.
+
+    Args:
+        stream: where to show it.
+        in_bytes: whether the steps are bytes.
 
     Yields:
         What is to be called with the steps done, the steps in all, and what is running.
@@ -25,7 +38,7 @@ def progress_bar(stream: TextIO | None) -> Iterator[Callable[[int, int, str], No
         return
     bar = Progress(
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn() if in_bytes else MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
         console=Console(file=stream),

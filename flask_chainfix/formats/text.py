@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from flask_chainfix.formats import advice, databases, rehearsal
+from flask_chainfix.formats import advice, backup, databases, rehearsal
 from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
 from flask_chainfix.formats.diff import unified_diff
@@ -34,6 +34,8 @@ def to_text(report: Report, style: Style) -> str:
     page = _Page(style)
     if report.command == "undo" and report.journal is not None:
         _undo(page, report)
+    elif report.command == "backup":
+        _backups(page, report)
     elif report.before is None:
         return ""
     elif report.command == "rehearse":
@@ -239,6 +241,19 @@ def _sections(page: _Page, sections: Iterable[Section]) -> None:
                 page.line(row.text, _INDENT, row.style)
             else:
                 page.verbatim(f"{' ' * _INDENT}{row.text}", row.style)
+
+
+def _backups(page: _Page, report: Report) -> None:
+    if report.error is not None:
+        return
+    page.line(backup.verdict(report), style="bold green")
+    for each in report.backups:
+        page.heading("Backup", printable(each.name))
+        page.verbatim(f"{' ' * _INDENT}{shown_path(each.path)}", "cyan")
+        for fact in backup.facts(each):
+            page.line(fact, _INDENT)
+        page.line("to restore it, stop the app and type:", _INDENT)
+        page.verbatim(f"{' ' * 2 * _INDENT}{each.restore}", "bold")
 
 
 def _confirmation(page: _Page, report: Report, confirmation: Confirmation) -> None:

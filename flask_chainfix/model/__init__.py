@@ -1,5 +1,6 @@
 """The data that everything else speaks of, frozen and without behaviour of its own."""
 
+from flask_chainfix.model.backups import Backup
 from flask_chainfix.model.databases import (
     Databases,
     DatabaseState,
@@ -33,6 +34,7 @@ from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque,
 
 __all__ = [
     "Action",
+    "Backup",
     "Confirmation",
     "DatabaseState",
     "DatabaseWishes",

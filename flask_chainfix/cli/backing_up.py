@@ -1,0 +1,61 @@
+"""The command ``backup``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from flask_chainfix import backups
+from flask_chainfix.cli.running import answer
+from flask_chainfix.formats import progress_bar
+from flask_chainfix.report import Report
+from flask_chainfix.runtime.backups import named_database
+
+DATABASES = "flask_chainfix.databases"
+
+
+@click.command()
+@click.option(
+    "--database",
+    "urls",
+    metavar="URL",
+    multiple=True,
+    help="Back up this database; may be given several times.  [default: all of the app's own]",
+)
+@click.option(
+    "--to",
+    "directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("backups"),
+    show_default=True,
+    help="Where the files are to lie.",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="How to write the result.",
+)
+@click.pass_context
+def backup(
+    context: click.Context, urls: tuple[str, ...], directory: Path, output_format: str
+) -> None:
+    """Copy databases to files before anything is changed.
+
+    SQLite by its online backup, PostgreSQL with pg_dump, MariaDB and MySQL with their dump tool.
+    Each copy is read back, gets a checksum, and is shown with the command that restores it.
+    """
+
+    def work() -> Report:
+        named = tuple(named_database(url) for url in urls)
+        databases = named or context.meta[DATABASES]()
+        with progress_bar(sys.stderr, in_bytes=True) as progress:
+            made = backups.back_up(databases, directory, progress)
+        return Report(str(context.info_name), backups=made)
+
+    answer(context, output_format, work)
