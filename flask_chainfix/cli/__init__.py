@@ -6,7 +6,8 @@ import click
 
 from flask_chainfix.cli.backing_up import DATABASES, backup
 from flask_chainfix.cli.commands import check, rehearse, repair, undo
-from flask_chainfix.cli.running import OPENER
+from flask_chainfix.cli.restamping import restamp
+from flask_chainfix.cli.running import IN_APP, OPENER
 from flask_chainfix.opening import enter_app, open_from_app, open_from_files
 from flask_chainfix.runtime.backups import app_databases, no_databases
 
@@ -19,6 +20,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     enter_app(context)
     context.meta[OPENER] = lambda: open_from_app(context, directory)
     context.meta[DATABASES] = app_databases
+    context.meta[IN_APP] = True
 
 
 @click.group("fixchain")
@@ -37,8 +39,9 @@ def main(context: click.Context, directory: str | None, config: str | None) -> N
         raise click.UsageError("give either --directory or --config, not both")
     context.meta[OPENER] = lambda: open_from_files(directory, config)
     context.meta[DATABASES] = no_databases
+    context.meta[IN_APP] = False
 
 
 for _group in (app_group, main):
-    for _command in (check, repair, rehearse, backup, undo):
+    for _command in (check, repair, restamp, rehearse, backup, undo):
         _group.add_command(_command)

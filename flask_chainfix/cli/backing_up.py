@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from flask_chainfix import backups
+from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import answer
 from flask_chainfix.formats import progress_bar
+from flask_chainfix.model import DatabaseState, DatabaseWishes
 from flask_chainfix.report import Report
-from flask_chainfix.runtime.backups import named_database
+from flask_chainfix.runtime import Runtime
+from flask_chainfix.runtime.backups import Source, named_database
+from flask_chainfix.survey import targets_for
 
 DATABASES = "flask_chainfix.databases"
+_DIRECTORY = "backups"
 
 
 @click.command()
@@ -29,18 +35,11 @@ DATABASES = "flask_chainfix.databases"
     "directory",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    default=Path("backups"),
+    default=Path(_DIRECTORY),
     show_default=True,
     help="Where the files are to lie.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="How to write the result.",
-)
+@format_option("text", "json")
 @click.pass_context
 def backup(
     context: click.Context, urls: tuple[str, ...], directory: Path, output_format: str
@@ -59,3 +58,26 @@ def backup(
         return Report(str(context.info_name), backups=made)
 
     answer(context, output_format, work)
+
+
+def back_up_first(runtime: Runtime, wishes: DatabaseWishes, report: Report) -> Report:
+    """The report with a copy of every database that a repair has looked at.
+
+    Raises:
+        CannotBackUp: one of them could not be copied.
+    """
+    assert report.before is not None
+    there = {
+        standing.identity
+        for standing in report.before.databases.standings
+        if standing.state is not DatabaseState.EMPTY
+    }
+    targets = targets_for(runtime, wishes)
+    sources = {
+        target.url: Source(target.name, target.url)
+        for identity, target in targets.items()
+        if identity in there
+    }
+    with progress_bar(sys.stderr, in_bytes=True) as progress:
+        made = backups.back_up(tuple(sources.values()), Path(_DIRECTORY), progress)
+    return replace(report, backups=made)

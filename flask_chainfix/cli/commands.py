@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import click
 
 from flask_chainfix import rehearsals, workflows
+from flask_chainfix.cli.backing_up import back_up_first
+from flask_chainfix.cli.options import database_options, format_option, pairs, parse_revisions
+from flask_chainfix.cli.restamping import offer
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.formats import format_names, progress_bar
-from flask_chainfix.model import Wishes
+from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import RehearsalRequest, Runtime
-from flask_chainfix.strategies import strategy_names
+from flask_chainfix.strategies import AUTO, strategy_names
 
 _strict_option = click.option(
     "--strict",
     is_flag=True,
     help="Count warnings like errors; also link bases that merge points already join.",
 )
-
-
-def _format_option(*names: str) -> Callable[[Any], Any]:
-    return click.option(
-        "--format",
-        "output_format",
-        type=click.Choice(names),
-        default="text",
-        show_default=True,
-        help="How to write the result.",
-    )
 
 
 @click.command()
@@ -42,92 +33,115 @@ def _format_option(*names: str) -> Callable[[Any], Any]:
     is_flag=True,
     help="Look at what the migrations do to the schema, too, also if nothing needs repair.",
 )
-@_format_option(*format_names())
-@click.pass_context
-def check(context: click.Context, strict: bool, schema: bool, output_format: str) -> None:
+@database_options(own=False)
+@format_option(*format_names())
+def check(
+    context: click.Context,
+    /,
+    *,
+    strict: bool,
+    schema: bool,
+    databases: DatabaseWishes,
+    output_format: str,
+) -> None:
     """Say what is wrong with the migration chain; change nothing.
 
-    Reads the files only: no migration is imported, no database is asked. Exits with 1 if there
-    are errors.
+    Reads the files only: no migration is imported, and no database is asked unless one is named.
+    Exits with 1 if there are errors.
     """
-    run(
-        context,
-        output_format,
-        lambda runtime, tools: workflows.check(runtime, tools, strict=strict, schema=schema),
-    )
 
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        with progress_bar(sys.stderr) as progress:
+            return workflows.check(
+                runtime, tools, strict=strict, schema=schema, databases=databases, progress=progress
+            )
 
-def _parse_attach(
-    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str]:
-    attach: dict[str, str] = {}
-    for value in values:
-        revision, equals, parent = value.partition("=")
-        if not (revision and equals and parent):
-            raise click.BadParameter(f"{value!r} is not of the form REVISION=PARENT")
-        if revision in attach:
-            raise click.BadParameter(f"{revision} is attached twice")
-        attach[revision] = parent
-    return attach
+    run(context, output_format, work)
 
 
 @click.command()
 @click.option(
     "--strategy",
-    type=click.Choice(strategy_names()),
-    default=strategy_names()[0],
+    type=click.Choice((AUTO, *strategy_names())),
+    default=AUTO,
     show_default=True,
-    help="One chain; or branches beside each other, joined by a merge revision.",
+    help="One chain; or branches beside each other, joined by a merge revision; or whichever of"
+    " them is safe for every known database, one chain first.",
 )
 @click.option("--root", metavar="REVISION", help="The base that stays.")
 @click.option(
     "--attach",
     metavar="REVISION=PARENT",
     multiple=True,
-    callback=_parse_attach,
+    callback=pairs("REVISION=PARENT"),
     help="Put a revision on this parent; may be given several times.",
 )
+@click.option(
+    "--bring-back",
+    metavar="REVISION",
+    multiple=True,
+    help="Bring the file of a lost revision back from Git; may be given several times.",
+)
+@click.option(
+    "--tombstone",
+    "tombstones",
+    metavar="REVISION[=PARENT]",
+    multiple=True,
+    callback=pairs("REVISION[=PARENT]", needs_value=False),
+    help="Put a revision that does nothing in the place of a lost one; may be given several times.",
+)
 @_strict_option
+@database_options(own=True)
 @click.option(
     "--rehearse",
-    "database",
+    "scratch",
     metavar="[URL]",
     is_flag=False,
     flag_value="sqlite://",
-    help="First run the planned chain on a scratch database, as the command rehearse does.",
+    help="First run the planned chain on a scratch database, as the command rehearse does, and"
+    " the way of each known database.",
 )
+@click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_format_option("text", "json")
-@click.pass_context
-def repair(
+@format_option("text", "json")
+def repair(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
+    *,
+    databases: DatabaseWishes,
     dry_run: bool,
     yes: bool,
     output_format: str,
-    database: str | None,
+    scratch: str | None,
+    backup: bool,
     **wishes: Any,
 ) -> None:
     """Relink the chain to one base and one head.
 
-    Shows the plan, the diff and the chain before and after, and asks. Then rewrites
-    down_revision in the files, and lets Alembic confirm the result; otherwise every file is put
-    back.
+    Looks where the databases stand, so that none of them comes to skip a revision. Shows the plan,
+    the diff and the chain before and after, and asks. Then rewrites down_revision in the files, and
+    lets Alembic confirm the result; otherwise every file is put back. At the end it offers to move
+    the stamps of the databases.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Report:
-        report = workflows.plan_repair(runtime, tools, Wishes(**wishes))
-        prove = partial(_prove, runtime, database) if database else None
+        with progress_bar(sys.stderr) as progress:
+            report = workflows.plan_repair(runtime, tools, Wishes(**wishes), databases, progress)
+        prove = partial(_prove, runtime, scratch) if scratch else None
         if report.plan is None or dry_run:
             return prove(report) if prove and report.plan is not None else report
-        return after_asking(
-            report,
-            output_format,
-            "" if yes else "Make these changes?",
-            partial(workflows.carry_out, runtime),
-            prove,
-        )
+
+        def act(agreed: Report) -> Report:
+            if backup:
+                agreed = back_up_first(runtime, databases, agreed)
+            return workflows.carry_out(runtime, agreed)
+
+        question = "" if yes else "Make these changes?"
+        repaired = after_asking(report, output_format, question, act, prove)
+        if repaired.error is not None:
+            return repaired
+        return offer(runtime, databases, repaired, output_format, yes=yes)
 
     run(context, output_format, work)
 
@@ -141,7 +155,7 @@ def _prove(runtime: Runtime, database: str, report: Report) -> Report:
 def _parse_from(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    return parse_revisions(value or "")
 
 
 @click.command()
@@ -159,7 +173,7 @@ def _parse_from(
     help="Upgrade a database that the chain before the last repair has stamped there.",
 )
 @click.option("--keep", is_flag=True, help="Do not drop the scratch databases.")
-@_format_option("text", "json")
+@format_option("text", "json")
 @click.pass_context
 def rehearse(
     context: click.Context,
@@ -184,28 +198,33 @@ def rehearse(
 
 
 @click.command()
+@database_options(own=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_format_option("text", "json")
-@click.pass_context
-def undo(context: click.Context, yes: bool, output_format: str) -> None:
-    """Put back the files of the last repair, byte for byte.
+@format_option("text", "json")
+def undo(
+    context: click.Context, /, *, databases: DatabaseWishes, yes: bool, output_format: str
+) -> None:
+    """Put back the files of the last repair, byte for byte, and before them the stamps.
 
-    Also after a repair that was killed half-way. Refuses where a file has been changed since.
+    Also after a repair that was killed half-way. Refuses where a file or a stamp has been changed
+    since.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Report:
-        report = workflows.plan_undo(runtime, tools)
-        return after_asking(
-            report,
-            output_format,
-            "" if yes else _undo_question(report),
-            partial(workflows.carry_out_undo, runtime),
-        )
+        report = workflows.plan_undo(runtime, tools, databases)
+
+        def act(agreed: Report) -> Report:
+            with progress_bar(sys.stderr) as progress:
+                return workflows.carry_out_undo(runtime, agreed, databases, progress)
+
+        return after_asking(report, output_format, "" if yes else _undo_question(report), act)
 
     run(context, output_format, work)
 
 
 def _undo_question(report: Report) -> str:
+    if not (report.restored or report.deleted):
+        return "Put these stamps back?"
     if not report.deleted:
         return "Put these files back?"
     return "Put back and delete these files?" if report.restored else "Delete these files?"

@@ -23,6 +23,7 @@ from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime
 
 OPENER = "flask_chainfix.opener"
+IN_APP = "flask_chainfix.in_app"
 
 
 def run(
@@ -93,7 +94,7 @@ def after_asking(
             if report.error is not None:
                 raise report.error
         if question:
-            _ask(question)
+            ask(question)
         return act(report)
     except ChainFixError as error:
         if output_format == "text":  # the report has been shown
@@ -101,7 +102,13 @@ def after_asking(
         return replace(report, exit_code=error.exit_code, error=error)
 
 
-def _ask(question: str) -> None:
+def ask(question: str) -> None:
+    """Go on only if the user says yes.
+
+    Raises:
+        Declined: the user says no.
+        NeedsConsent: nobody is there who could be asked.
+    """
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
             "nobody can be asked here, and --yes was not given",

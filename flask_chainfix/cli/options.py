@@ -1,0 +1,142 @@
+"""Options that several commands have, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from flask_chainfix.cli.running import IN_APP
+from flask_chainfix.model import DatabaseWishes
+
+_OWN = ""
+
+Decorator = Callable[[Any], Any]
+
+
+def format_option(*names: str) -> Decorator:
+    """``--format``, with these formats."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(names),
+        default="text",
+        show_default=True,
+        help="How to write the result.",
+    )
+
+
+def database_options(*, own: bool) -> Decorator:
+    """The ways to name databases; the command gets them as ``databases``.
+
+    Args:
+        own: whether the app's own databases are among them unless ``--no-database`` says no.
+    """
+    options = [
+        click.option(
+            "--database",
+            "urls",
+            metavar="[URL]",
+            is_flag=False,
+            flag_value=_OWN,
+            multiple=True,
+            help="A database; without a URL the app's own, or that of alembic.ini. May be given"
+            " several times.",
+        ),
+        click.option(
+            "--databases",
+            "file",
+            metavar="FILE",
+            help="Databases in a file: a URL, or the name of an environment variable, a line.",
+        ),
+        click.option(
+            "--schemas",
+            metavar="PATTERN",
+            help="The schemas of these databases with a version table each, such as 'tenant_*'.",
+        ),
+        click.option(
+            "--stamp",
+            "stamps",
+            metavar="REVISION[,REVISION]",
+            multiple=True,
+            callback=_parse_stamps,
+            help="Where a database stands that cannot be reached from here.",
+        ),
+    ]
+    if own:
+        options.append(
+            click.option("--no-database", is_flag=True, help="Leave the app's own databases out.")
+        )
+
+    def decorate(command: Callable[..., None]) -> Any:
+        @click.pass_context
+        @wraps(command)
+        def with_databases(  # noqa: PLR0913  (an option each)
+            context: click.Context,
+            /,
+            *,
+            urls: tuple[str, ...],
+            file: str | None,
+            schemas: str | None,
+            stamps: tuple[tuple[str, ...], ...],
+            no_database: bool = False,
+            **values: Any,
+        ) -> None:
+            by_default = own and not no_database and context.meta[IN_APP]
+            wishes = DatabaseWishes(
+                own=_OWN in urls or by_default,
+                urls=tuple(url for url in urls if url != _OWN),
+                file=file,
+                schemas=schemas,
+                stamps=stamps,
+            )
+            if schemas is not None and not (wishes.own or wishes.urls or wishes.file):
+                raise click.UsageError("--schemas needs a database to look in: --database")
+            command(context, databases=wishes, **values)
+
+        decorated: Any = with_databases
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _parse_stamps(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...]:
+    stamps = tuple(parse_revisions(value) for value in values)
+    if not all(stamps):
+        raise click.BadParameter("a revision is missing")
+    return stamps
+
+
+def parse_revisions(text: str) -> tuple[str, ...]:
+    """Ids with commas between them, sorted, each once."""
+    return tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
+
+
+def pairs(form: str, *, needs_value: bool = True) -> Callable[..., dict[str, Any]]:
+    """A callback that makes a dictionary of ``REVISION=OTHER`` options.
+
+    Args:
+        form: how the option is written, for the error.
+        needs_value: whether ``=OTHER`` may not be left out; without it the value is ``None``.
+    """
+
+    def parse(
+        context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+    ) -> dict[str, Any]:
+        parsed: dict[str, str | None] = {}
+        for value in values:
+            revision, equals, other = value.partition("=")
+            if not revision or ((equals or needs_value) and not (equals and other)):
+                raise click.BadParameter(f"{value!r} is not of the form {form}")
+            if revision in parsed:
+                raise click.BadParameter(f"{revision} is named twice")
+            parsed[revision] = other or None
+        return parsed
+
+    return parse

@@ -1,0 +1,110 @@
+"""The command ``restamp``, and the offer to move rows at the end of a repair."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import click
+
+from flask_chainfix import restamps
+from flask_chainfix.cli.options import database_options, format_option, pairs
+from flask_chainfix.cli.running import after_asking, ask, run
+from flask_chainfix.cli.streams import show
+from flask_chainfix.errors import ChainFixError, Declined, NeedsConsent
+from flask_chainfix.formats import progress_bar
+from flask_chainfix.model import DatabaseWishes, MoveState
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.rules.wording import count
+from flask_chainfix.runtime import Runtime
+
+
+@click.command()
+@database_options(own=True)
+@click.option(
+    "--old",
+    metavar="REF",
+    help="The Git revision with the chain that stamped them.  [default: before the last repair]",
+)
+@click.option(
+    "--lost",
+    "taken",
+    metavar="REVISION=OTHER",
+    multiple=True,
+    callback=pairs("REVISION=OTHER"),
+    help="Count a stamp that no file has for this revision; may be given several times.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the rows; change nothing.")
+@click.option("--sql", is_flag=True, help="Print guarded SQL for an operator; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option("text", "json")
+def restamp(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    databases: DatabaseWishes,
+    dry_run: bool,
+    sql: bool,
+    yes: bool,
+    output_format: str,
+    **wishes: Any,
+) -> None:
+    """Move the stamps of databases to the repaired chain.
+
+    Each database gets the rows that stand for exactly what has run there, in a transaction of its
+    own; one where revisions would be skipped is refused. The old rows go into the journal.
+    """
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        asked = restamps.RestampWishes(databases, **wishes)
+        with progress_bar(sys.stderr) as progress:
+            report = restamps.plan_restamp(runtime, tools, asked, progress)
+        if sql:
+            return restamps.as_sql(runtime, report, databases)
+        number = outstanding(report)
+        if dry_run or not number:
+            return report
+        return after_asking(
+            report,
+            output_format,
+            "" if yes else _question(number),
+            partial(_move, runtime, databases, follows=asked.old is None),
+        )
+
+    run(context, output_format, work)
+
+
+def outstanding(report: Report) -> int:
+    """How many stamps are to be moved."""
+    return sum(result.state is MoveState.PLANNED for result in report.moves)
+
+
+def _question(number: int) -> str:
+    return f"Move the stamps of {count(number, 'database')}?"
+
+
+def _move(runtime: Runtime, databases: DatabaseWishes, report: Report, *, follows: bool) -> Report:
+    with progress_bar(sys.stderr) as progress:
+        return restamps.carry_out_restamp(runtime, report, databases, progress, follows=follows)
+
+
+def offer(
+    runtime: Runtime, databases: DatabaseWishes, repaired: Report, output_format: str, *, yes: bool
+) -> Report:
+    """Move the rows after the files, if the user agrees; the repair stands in any case."""
+    number = outstanding(repaired)
+    if not number:
+        return repaired
+    show(repaired, output_format, "" if yes else _question(number))
+    try:
+        if not yes:
+            ask(_question(number))
+        moved = _move(runtime, databases, repaired, follows=True)
+    except (Declined, NeedsConsent):
+        moved = repaired
+    except ChainFixError as error:
+        moved = replace(repaired, exit_code=error.exit_code, error=error)
+    # What the repair did has been shown.
+    return replace(moved, command="restamp") if output_format == "text" else moved
