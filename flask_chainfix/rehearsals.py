@@ -7,6 +7,7 @@ from dataclasses import replace
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRehearse, RehearsalFailed
+from flask_chainfix.model import MoveState
 from flask_chainfix.report import Report
 from flask_chainfix.rules import cause_of
 from flask_chainfix.rules.wording import listing
@@ -61,13 +62,39 @@ def rehearse_plan(
         progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        The report with a rehearsal, and with an error where that failed.
+        The report with a rehearsal, another for the way of each database that is known, built up
+        by the old chain, restamped and upgraded over the new one, and with an error where one
+        failed.
 
     Raises:
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``runtime.rehearse``.
     """
     assert planned.after is not None
-    return _rehearsed(runtime, planned, request, Chains(planned.after), progress)
+    report = _rehearsed(runtime, planned, request, Chains(planned.after), progress)
+    for move, names in _ways(planned).items():
+        if report.error is not None:
+            break
+        start, rows = move
+        on_the_way = replace(request, start=start, restamp=rows)
+        chains = Chains(planned.after, planned.before)
+        done = _rehearsed(runtime, planned, on_the_way, chains, progress)
+        assert done.rehearsal is not None
+        way = replace(done.rehearsal, way_of=names)
+        report = replace(report, ways=(*report.ways, way), error=done.error)
+        if done.error is not None:
+            report = replace(report, rehearsal=way, exit_code=done.exit_code)
+    return report
+
+
+def _ways(planned: Report) -> dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]:
+    """The databases that have something applied, by where they stand and what they are to get."""
+    ways: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+    for result in planned.moves:
+        move = result.move
+        if move.before and result.state in (MoveState.PLANNED, MoveState.UNCHANGED):
+            way = move.before, move.after
+            ways[way] = (*ways.get(way, ()), move.name)
+    return ways
 
 
 def _rehearsed(

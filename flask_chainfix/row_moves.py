@@ -130,8 +130,8 @@ def put_rows_back(
         raise RowsNotPutBack(
             f"the rows of {len(failed)} of {len(results)} databases were not put back, so no file"
             f" was: {first.move.name}: {first.detail}",
-            f"{first.remedy}; the others have their old rows, with which the files as they are work"
-            " too",
+            f"bring it back to {', '.join(first.move.before)} with a downgrade, then undo again; or"
+            " keep the repair, and run restamp",
         )
     return results
 

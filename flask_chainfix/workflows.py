@@ -27,6 +27,12 @@ from flask_chainfix.survey import survey
 NO_DATABASES = DatabaseWishes()
 
 
+_NO_DATABASE_TOLD = (
+    "no database was looked at: name those that have run these migrations with --database, or tell"
+    " with --stamp where they stand, so that none of them comes to skip a revision"
+)
+
+
 def _unseen(done: int, total: int, what: str) -> None:
     """Progress that nobody looks at."""
 
@@ -113,11 +119,21 @@ def plan_repair(
     if report.plan is not None:
         assert report.before is not None
         assert report.after is not None
-        moves = planned_moves(report.before, report.after, {})
-        report = replace(report, exit_code=1, moves=moves)
+        moves = planned_moves(_revived(report), report.after, {})
+        notices = report.notices if databases.any else (*report.notices, _NO_DATABASE_TOLD)
+        report = replace(report, exit_code=1, moves=moves, notices=notices)
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
     return report
+
+
+def _revived(report: Report) -> Snapshot:
+    """The chain as it is, with the lost revisions that the plan brings back."""
+    assert report.before is not None
+    assert report.plan is not None
+    lost = {row for standing in report.before.databases.standings for row in standing.rows}
+    paths = {new.path for new in report.plan.new_revisions if new.revision in lost}
+    return report.before.after(edit for edit in report.edits if edit.path in paths)
 
 
 def _refuse_unreachable(snapshot: Snapshot) -> None:

@@ -107,4 +107,6 @@ def offer(
     except ChainFixError as error:
         moved = replace(repaired, exit_code=error.exit_code, error=error)
     # What the repair did has been shown.
-    return replace(moved, command="restamp") if output_format == "text" else moved
+    if output_format != "text":
+        return moved
+    return replace(moved, command="restamp", notices=())

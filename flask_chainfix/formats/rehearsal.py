@@ -9,7 +9,7 @@ from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import printable, shown_path
 from flask_chainfix.model import Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report import Report
-from flask_chainfix.rules.wording import count
+from flask_chainfix.rules.wording import count, listing
 
 _SHOWN_ROWS = 20
 _SHOWN_SLOWEST = 5
@@ -29,6 +29,8 @@ def verdict(report: Report) -> str:
     rehearsal = report.rehearsal
     assert rehearsal is not None
     chain = "planned chain" if report.plan is not None else "chain"
+    if rehearsal.way_of:
+        chain = f"way of {listing(rehearsal.way_of)}"
     failure = rehearsal.failure
     if failure is not None:
         where = f" at {failure.revision} ({_way(failure)})" if failure.revision else ""
@@ -71,9 +73,20 @@ def sections(report: Report, width: int) -> Iterator[Section]:
         yield Section("Failure", failure.kind.value, (*_failure_rows(failure), remedy))
     if rehearsal.differences:
         yield Section("Differences", "to the models", tuple(_difference_rows(rehearsal)))
+    if report.ways:
+        yield Section("Ways", "of known databases", tuple(_way_rows(report)))
     if rehearsal.kept:
         kept = tuple(Row(url, "cyan", wrapped=False) for url in rehearsal.kept)
         yield Section("Kept", "", kept)
+
+
+def _way_rows(report: Report) -> Iterator[Row]:
+    for way in report.ways:
+        names = listing(way.way_of)
+        ran = count(len([step for step in way.steps if step.round]), "revision")
+        result = "failed" if way.failure else f"ok, {ran} run over the new chain"
+        style = "bold red" if way.failure else ""
+        yield Row(f"{names}, from {', '.join(way.start)}: {result}", style)
 
 
 def _difference_rows(rehearsal: Rehearsal) -> Iterator[Row]:

@@ -90,6 +90,7 @@ class Rehearsal:
         not_compared: why not.
         stranded: revisions that never ran on a database stamped at ``start``.
         start: where the database was stamped; empty for a rehearsal from nothing.
+        way_of: the known databases that stand there, whose way this was.
         kept: URLs of the databases that are still there, passwords masked.
     """
 
@@ -102,4 +103,5 @@ class Rehearsal:
     not_compared: str = ""
     stranded: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
+    way_of: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()

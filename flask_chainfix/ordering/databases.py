@@ -30,7 +30,6 @@ class Moved(NamedTuple):
     before: str
     after: str
 
-    @property
     def reason(self) -> Reason:
         """Why the one goes before the other."""
         return Reason(

@@ -104,20 +104,21 @@ class Draft:
         """Name with each new link what of the schema or of databases needs it."""
         named: Counter[str] = Counter()
         pairs = set()
-        for pair, reason in self._proofs():
+        for pair, reason, most in self._proofs():
             link = self._link_below(graph, pair[1])
-            if link is not None and pair not in pairs and named[link] < _NAMED:
-                pairs.add(pair)
-                named[link] += 1
-                self._reasons[link].insert(named[link] - 1, reason())
+            if link is None or pair in pairs or named[link] >= most:
+                continue
+            pairs.add(pair)
+            named[link] += 1
+            self._reasons[link].insert(named[link] - 1, reason())
 
-    def _proofs(self) -> Iterator[tuple[tuple[str, str], Callable[[], Reason]]]:
-        """The pairs whose order is proven, each with what makes the words for it."""
+    def _proofs(self) -> Iterator[tuple[tuple[str, str], Callable[[], Reason], int]]:
+        """The pairs whose order is proven, what makes the words, and how many a link may have."""
         for precedence in self._task.proof.precedences:
             pair = precedence.before.revision, precedence.after.revision
-            yield pair, partial(reason_for, self._task.snapshot, precedence)
+            yield pair, partial(reason_for, self._task.snapshot, precedence), _NAMED
         for moved in self._task.moved:
-            yield (moved.before, moved.after), partial(getattr, moved, "reason")
+            yield (moved.before, moved.after), moved.reason, 1
 
     def _link_below(self, graph: Graph, revision: str) -> str | None:
         """The changed link that carries a revision: its own, or the nearest below it."""

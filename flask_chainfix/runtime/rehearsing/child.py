@@ -126,6 +126,8 @@ class _Rehearsing:
             found = self._steps_from(script, heads, phase)
             self.send("plan", count=len(found), left=left)
             yield from self._timed(found, phase, self._bind_of(context))
+            if self._old and phase is self._phases[-2] and self._request["restamp"]:
+                _restamp(context, self._request["restamp"])
 
         with EnvironmentContext(
             config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
@@ -174,6 +176,13 @@ class _Rehearsing:
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
             if stranded:
                 self.send("stranded", revisions=sorted(stranded))
+
+
+def _restamp(context: Any, rows: Sequence[str]) -> None:
+    """Give the database the rows that it is to have in the new chain."""
+    context.connection.execute(context._version.delete())
+    for row in rows:
+        context.connection.execute(context._version.insert().values(version_num=row))
 
 
 def _point(config: Config, urls: Mapping[str, URL]) -> None:

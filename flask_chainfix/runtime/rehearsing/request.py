@@ -25,11 +25,13 @@ class RehearsalRequest:
         keep: whether the scratch databases stay.
         start: revisions of the old chain at which the database is stamped; empty to start from
             nothing.
+        restamp: the rows that it gets before it is upgraded; empty to leave it as it is stamped.
     """
 
     database: str | None = None
     keep: bool = False
     start: tuple[str, ...] = ()
+    restamp: tuple[str, ...] = ()
 
 
 class Chains(NamedTuple):
@@ -92,6 +94,7 @@ def message(
         "chain": _files(chains.chain),
         "old": _files(chains.old) if chains.old is not None else [],
         "start": list(request.start),
+        "restamp": list(request.restamp),
         "env_py": str(Path(runtime.environment.directory, "env.py")),
     }
 
