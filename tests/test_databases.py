@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from alembic.config import Config
 from flask import Flask
 from flask_migrate import Migrate  # type: ignore[import-untyped]
 from flask_sqlalchemy import SQLAlchemy
@@ -77,7 +78,7 @@ def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long enough for what does answer."""
-    monkeypatch.setattr(limits, "SILENCE", 0.6)
+    monkeypatch.setattr(limits, "SILENCE", 0.5)
 
 
 def environment(directory: Path, env_py: str = "", ini: str = "") -> Path:
@@ -281,19 +282,19 @@ def test_a_server_that_is_down(scheme: str) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_servers_that_never_answer_do_not_hold_up_the_others(database_url: str) -> None:
-    stamp(database_url, "a")
+def test_servers_that_never_answer_do_not_hold_up_the_others(postgresql: str) -> None:
+    stamp(postgresql, "a")
     with silent_server() as port:
         silent = [
             target(f"{scheme}://user:s3cret-word@127.0.0.1:{port}/app")
             for scheme in ("postgresql+psycopg2", "mysql+pymysql")
         ]
         start = monotonic()
-        first, second, third = look(silent[0], target(database_url), silent[1])
+        first, second, third = look(silent[0], target(postgresql), silent[1])
         assert monotonic() - start < 3
-    unreachable(first, "0.6 seconds", "see whether the server")
+    unreachable(first, "0.5 seconds", "see whether the server")
     assert second.rows == ("a",)
-    unreachable(third, "0.6 seconds")
+    unreachable(third, "0.5 seconds")
 
 
 def test_a_silent_server_does_not_keep_the_process() -> None:
@@ -476,6 +477,17 @@ def test_settings_win_over_env_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     runtime = runtime_of(tmp_path, monkeypatch, env_py, ini)
     (found,) = targets_from(runtime, ["sqlite:///x.db"], None, None)
     assert (found.version_table, found.schema) == ("v", "s")
+
+
+@pytest.mark.skipif(not hasattr(Config, "toml_file_name"), reason="Alembic before 1.16")
+def test_settings_of_pyproject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    os.remove("alembic.ini")
+    sections = '[tool.alembic]\nscript_location = "migrations"\n[tool.fixchain]\n'
+    Path("pyproject.toml").write_text(f'{sections}version_table = "v"\n')
+    (found,) = targets_from(open_config("pyproject.toml"), ["sqlite:///x.db"], None, None)
+    assert found.version_table == "v"
 
 
 def test_a_setting_with_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

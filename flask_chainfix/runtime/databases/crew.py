@@ -176,7 +176,7 @@ class _Crew(Generic[T, R]):
     def _note(self, job: Job[T], index: int, result: R) -> None:
         if job in self._running:
             self.results[index] = result
-            if self._progress is not None:
+            if self._progress is not None and not self._stopped.is_set():
                 self._progress(len(self.results), job.items[index])
 
     def _end(self, job: Job[T], error: BaseException | None) -> None:
