@@ -13,7 +13,7 @@ import pytest
 from flask_chainfix.git import archive, find_lost
 from flask_chainfix.model import Environment, LostRevision
 from flask_chainfix.store import read_snapshot
-from tests.repositories import FIRST_DAY, VERSIONS, Repository, needs_git, script
+from tests.repositories import DISTURBING, FIRST_DAY, VERSIONS, Repository, needs_git, script
 from tests.support import Rev, migration, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -295,6 +295,17 @@ def test_an_id_changed_and_not_committed(repository: Repository) -> None:
     assert (found.kept, found.renamed, found.edited) == (True, "new", True)
 
 
+def test_another_file_of_the_same_name_on_another_branch(repository: Repository) -> None:
+    repository.add("a", day=1)
+    repository.branch("feature")
+    write(repository, "x", "there")
+    repository.commit(2)
+    repository.switch("main")
+    write(repository, "x", "here", *OTHER)
+    repository.commit(3)
+    assert renamed("there", repository) == (None, False)
+
+
 def test_a_file_renamed_with_a_new_id(repository: Repository) -> None:
     write(repository, "old_users", "old")
     write(repository, "other", "other", *OTHER)
@@ -429,6 +440,31 @@ def test_more_versions_than_are_read(
     found, notices = ask("a", "b", at=repository)
     assert {id_: one.commit for id_, one in found.items()} == {"b": commit}
     assert len(notices) == 1
+
+
+def test_the_user_s_configuration_does_not_disturb(repository: Repository) -> None:
+    repository.add("a", "old", day=1)
+    repository.branch("feature")
+    repository.add("b", day=2)
+    repository.switch("main")
+    write(repository, "old", "new")
+    repository.commit(3)
+    repository.git("merge", "-q", "-s", "ours", "-m", "merge", "feature", day=4)
+    repository.branch("other")
+    repository.add("c", day=5)
+    repository.switch("main")
+
+    def answer() -> list[tuple[str, str | None, str]]:
+        found, notices = ask("b", "c", "old", at=repository)
+        assert notices == ()
+        return [(one.revision, one.renamed, one.branch) for one in found.values()]
+
+    expected = [("b", None, ""), ("c", None, "other"), ("old", "new", "")]
+    for setting in DISTURBING:
+        key, _, value = setting.partition("=")
+        repository.git("config", key, value)
+        assert answer() == expected, setting
+        repository.git("config", "--unset", key)
 
 
 # --- Any name ------------------------------------------------------------------------------------
