@@ -18,7 +18,7 @@ _LATEST = 2**37  # seconds since 1970
 _LOG = (  # noqa: SIM905 - a line for each would say less
     "log -z --format=commit%x09%h%x09%ct%x09%p%x09%S%x09%an --raw --date-order"
     " --full-history --sparse -l1000"
-    " --encoding=UTF-8 --root -O/dev/null --no-relative --no-follow --no-show-signature"
+    " --encoding=UTF-8 --root -O/dev/null --no-relative --no-show-signature"
 ).split()
 # What a merge itself does; and, much longer, how it differs from each of its parents.
 _MERGED, _EACH = ("-c", "--combined-all-paths"), ("-m",)
