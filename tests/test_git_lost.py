@@ -135,6 +135,15 @@ def test_the_own_version_location_counts_before_others(repository: Repository) -
     assert lost("a", repository).commit == commit
 
 
+def test_a_file_moved_out_of_the_version_location(repository: Repository) -> None:
+    repository.add("a", "b", day=1)
+    repository.move("a", "attic/versions/a.py")
+    commit = repository.commit(2)
+    found = lost("a", repository)
+    assert (found.commit, found.path) == (commit, repository.path("a"))
+    assert found.renamed is None
+
+
 def test_all_migrations_are_gone(repository: Repository) -> None:
     """And so is the directory: Git keeps no empty ones."""
     repository.add("a", day=1)
@@ -503,6 +512,15 @@ def test_any_branch_and_any_directory(repository: Repository, name: str) -> None
         "b": (f"{branch}-ü", repository.top / location / "b.py"),
     }
     assert notices == ()
+
+
+def test_a_branch_named_like_the_content_of_a_file(repository: Repository) -> None:
+    repository.add("a", "b", "c", day=1)
+    blob = repository.git("rev-parse", "--short", f"HEAD:{VERSIONS}/a.py")
+    repository.path("a").unlink()
+    repository.remove("b", day=2)
+    repository.git("branch", blob)
+    assert list(ask("a", "b", at=repository)[0]) == ["b"]
 
 
 def test_any_author(repository: Repository) -> None:
