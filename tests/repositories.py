@@ -19,6 +19,34 @@ needs_git = pytest.mark.skipif(
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=timezone.utc)
 VERSIONS = "migrations/versions"
+# What a user may have configured.
+DISTURBING = [
+    "color.ui=always",
+    "core.abbrev=40",
+    "core.attributesFile=attributes",
+    "core.pager=false",
+    "core.quotePath=true",
+    "diff.algorithm=patience",
+    "diff.external=false",
+    "diff.noPrefix=true",
+    "diff.orderFile=missing",
+    "diff.relative=true",
+    "diff.renameLimit=1",
+    "diff.renames=copies",
+    "diff.renames=false",
+    "diff.submodule=log",
+    "format.pretty=fuller",
+    "i18n.logOutputEncoding=UTF-16",
+    "log.abbrevCommit=true",
+    "log.date=relative",
+    "log.decorate=full",
+    "log.diffMerges=first-parent",
+    "log.follow=true",
+    "log.mailmap=true",
+    "log.showRoot=false",
+    "log.showSignature=true",
+    "notes.displayRef=*",
+]
 _ROLES = ("AUTHOR", "COMMITTER")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from flask_chainfix.git import read_history, running
 from flask_chainfix.model import History
-from tests.repositories import FIRST_DAY, VERSIONS, Repository, needs_git, script
+from tests.repositories import DISTURBING, FIRST_DAY, VERSIONS, Repository, needs_git, script
 from tests.support import migration, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -546,34 +546,6 @@ def test_the_location_is_the_repository(repository: Repository) -> None:
 
 
 # --- Configuration -------------------------------------------------------------------------------
-
-DISTURBING = [
-    "color.ui=always",
-    "core.abbrev=40",
-    "core.attributesFile=attributes",
-    "core.pager=false",
-    "core.quotePath=true",
-    "diff.algorithm=patience",
-    "diff.external=false",
-    "diff.noPrefix=true",
-    "diff.orderFile=missing",
-    "diff.relative=true",
-    "diff.renameLimit=1",
-    "diff.renames=copies",
-    "diff.renames=false",
-    "diff.submodule=log",
-    "format.pretty=fuller",
-    "i18n.logOutputEncoding=UTF-16",
-    "log.abbrevCommit=true",
-    "log.date=relative",
-    "log.decorate=full",
-    "log.diffMerges=first-parent",
-    "log.follow=true",
-    "log.mailmap=true",
-    "log.showRoot=false",
-    "log.showSignature=true",
-    "notes.displayRef=*",
-]
 
 
 @pytest.mark.parametrize("setting", DISTURBING)

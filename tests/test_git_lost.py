@@ -13,7 +13,7 @@ import pytest
 from flask_chainfix.git import archive, find_lost
 from flask_chainfix.model import Environment, LostRevision
 from flask_chainfix.store import read_snapshot
-from tests.repositories import FIRST_DAY, VERSIONS, Repository, needs_git, script
+from tests.repositories import DISTURBING, FIRST_DAY, VERSIONS, Repository, needs_git, script
 from tests.support import Rev, migration, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -133,6 +133,15 @@ def test_the_own_version_location_counts_before_others(repository: Repository) -
     commit = repository.remove("a", day=2)
     repository.remove("other/versions/a.py", day=3)
     assert lost("a", repository).commit == commit
+
+
+def test_a_file_moved_out_of_the_version_location(repository: Repository) -> None:
+    repository.add("a", "b", day=1)
+    repository.move("a", "attic/versions/a.py")
+    commit = repository.commit(2)
+    found = lost("a", repository)
+    assert (found.commit, found.path) == (commit, repository.path("a"))
+    assert found.renamed is None
 
 
 def test_all_migrations_are_gone(repository: Repository) -> None:
@@ -295,6 +304,17 @@ def test_an_id_changed_and_not_committed(repository: Repository) -> None:
     assert (found.kept, found.renamed, found.edited) == (True, "new", True)
 
 
+def test_another_file_of_the_same_name_on_another_branch(repository: Repository) -> None:
+    repository.add("a", day=1)
+    repository.branch("feature")
+    write(repository, "x", "there")
+    repository.commit(2)
+    repository.switch("main")
+    write(repository, "x", "here", *OTHER)
+    repository.commit(3)
+    assert renamed("there", repository) == (None, False)
+
+
 def test_a_file_renamed_with_a_new_id(repository: Repository) -> None:
     write(repository, "old_users", "old")
     write(repository, "other", "other", *OTHER)
@@ -431,6 +451,31 @@ def test_more_versions_than_are_read(
     assert len(notices) == 1
 
 
+def test_the_user_s_configuration_does_not_disturb(repository: Repository) -> None:
+    repository.add("a", "old", day=1)
+    repository.branch("feature")
+    repository.add("b", day=2)
+    repository.switch("main")
+    write(repository, "old", "new")
+    repository.commit(3)
+    repository.git("merge", "-q", "-s", "ours", "-m", "merge", "feature", day=4)
+    repository.branch("other")
+    repository.add("c", day=5)
+    repository.switch("main")
+
+    def answer() -> list[tuple[str, str | None, str]]:
+        found, notices = ask("b", "c", "old", at=repository)
+        assert notices == ()
+        return [(one.revision, one.renamed, one.branch) for one in found.values()]
+
+    expected = [("b", None, ""), ("c", None, "other"), ("old", "new", "")]
+    for setting in DISTURBING:
+        key, _, value = setting.partition("=")
+        repository.git("config", key, value)
+        assert answer() == expected, setting
+        repository.git("config", "--unset", key)
+
+
 # --- Any name ------------------------------------------------------------------------------------
 
 ODD = ["-x", "--help", "with space", "quo'te\"", "ünï 漢", "back\\slash", "li\nne", "%h", "[a]*?"]
@@ -467,6 +512,15 @@ def test_any_branch_and_any_directory(repository: Repository, name: str) -> None
         "b": (f"{branch}-ü", repository.top / location / "b.py"),
     }
     assert notices == ()
+
+
+def test_a_branch_named_like_the_content_of_a_file(repository: Repository) -> None:
+    repository.add("a", "b", "c", day=1)
+    blob = repository.git("rev-parse", "--short", f"HEAD:{VERSIONS}/a.py")
+    repository.path("a").unlink()
+    repository.remove("b", day=2)
+    repository.git("branch", blob)
+    assert list(ask("a", "b", at=repository)[0]) == ["b"]
 
 
 def test_any_author(repository: Repository) -> None:

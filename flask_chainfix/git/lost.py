@@ -115,6 +115,8 @@ class _Search:
 
     def _next(self, trace: Trace) -> str | None:
         """The id that the file of a revision had next."""
+        if trace.kept and trace.branch:
+            return None
         if trace.kept:
             path = self._path(trace.version.name)
             header = next((file.reading for file in self._now.files if file.path == path), None)

@@ -82,8 +82,10 @@ class Tree:
             if target in self._folders or not self._is_loaded(target):
                 continue
             entry = self._entries.get(target)
-            found = entry is not None and entry.mode != _LINK
-            yield path, target, self._contents[entry.blob] if entry and found else None
+            if entry is None or entry.mode == _LINK:
+                yield path, target, None
+            else:
+                yield path, target, self._contents[entry.blob]
 
     def _follow(self, path: str) -> str:
         for _ in range(_MOST_LINKS):
