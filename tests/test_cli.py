@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from alembic.config import Config
 
-from flask_chainfix import workflows
+from flask_chainfix import diagnosis
 from flask_chainfix.model import Finding, Severity
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
@@ -133,7 +133,7 @@ def test_findings_of_severity_info_never_count(
         found = diagnose(snapshot, *families)
         return tuple(replace(finding, severity=Severity.INFO) for finding in found)
 
-    monkeypatch.setattr(workflows, "diagnose", only_infos)
+    monkeypatch.setattr(diagnosis, "diagnose", only_infos)
     done = fixchain("check", "--strict", "--format", "json")
     assert [finding["severity"] for finding in done.document["findings"]] == ["info"]
     assert done.exit_code == 0

@@ -31,8 +31,8 @@ def steps(report: Report) -> list[Step]:
     return [
         Step("Look at the change (nothing is written):", (f"{fixchain} repair{strict} --dry-run",)),
         Step(
-            "Back up every database that has run these migrations, with pg_dump, mysqldump or"
-            " sqlite3 .backup."
+            "Back up every database that has run these migrations:",
+            (f"{fixchain} backup{_database(report)}",),
         ),
         Step("Repair the files:", (f"{fixchain} repair{strict}",)),
         Step("See what Alembic makes of it:", (f"{alembic} history", f"{alembic} heads")),
@@ -46,11 +46,19 @@ def steps_after_repair(report: Report) -> list[Step]:
     directory = shown_path(report.before.environment.directory)
     return [
         _test(report),
+        Step("Commit it:", (f"git add {directory}", 'git commit -m "Relink the migration chain"')),
         Step(
-            "Commit it, and tell everybody whose database has run these migrations:",
-            (f"git add {directory}", 'git commit -m "Relink the migration chain"'),
+            "Where other databases have run these migrations, move their stamps once the files are"
+            " there (REF: a commit from before the repair):",
+            (f"{report.tools.fixchain} restamp --old REF{_database(report)}",),
         ),
     ]
+
+
+def _database(report: Report) -> str:
+    """What the console script has to be told, as it knows no app."""
+    in_app = report.tools.fixchain.startswith(report.tools.alembic)
+    return "" if in_app else " --database URL"
 
 
 def _test(report: Report) -> Step:

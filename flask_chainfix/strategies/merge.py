@@ -44,15 +44,14 @@ def _attach_bases(task: Task, draft: Draft) -> None:
     family = graph.descendants(kept)
     waiting = [base for base in graph.bases if base in task.bases_to_link]
     while waiting:
-        places = ((base, _place_for(task, family, base)) for base in waiting)
-        found = next(((base, place) for base, place in places if place is not None), None)
-        if found is None:
+        places = {base: _place_for(task, family, base) for base in waiting}
+        found = {base: place for base, place in places.items() if place is not None}
+        if not found:
             raise _no_place(task, waiting[0])
-        base, (tip, why) = found
-        draft.relink(base, (tip,), *why_base, *why)
-        waiting.remove(base)
-        if base not in family:
-            family |= graph.descendants([base]) - family
+        for base, (tip, why) in found.items():
+            draft.relink(base, (tip,), *why_base, *why)
+            waiting.remove(base)
+        family |= graph.descendants(found)
 
 
 def _place_for(task: Task, family: set[str], base: str) -> tuple[str, tuple[Reason, ...]] | None:
