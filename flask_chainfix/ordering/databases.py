@@ -7,7 +7,7 @@ stay beside each other it asks only that nothing is put below what has run and h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.errors import UnsafeForDatabases
@@ -37,17 +37,43 @@ class Moved(NamedTuple):
         )
 
 
-def moved_pairs(
-    graph: Graph, lineages: Mapping[str, Lineage], databases: Sequence[Applied]
-) -> tuple[Moved, ...]:
-    """The order that databases ask of a single line.
-
-    Only between branches that nothing has merged yet: what a merge point has joined stays as it
-    is, and so may have run in any order.
+class Branches:
+    """Which revisions stand on branches that nothing has merged yet.
 
     Args:
         graph: the chain.
         lineages: the lineage of each revision.
+    """
+
+    def __init__(self, graph: Graph, lineages: Mapping[str, Lineage]) -> None:
+        self._graph = graph
+        self._lineages = lineages
+        self._heads: dict[str, frozenset[str]] = {}
+
+    def apart(self, one: str, other: str) -> bool:
+        """Whether a single line would have to put one of two revisions below the other.
+
+        What a merge point has joined stays as it is, and so may have run in any order.
+        """
+        if self._lineages[one] is not self._lineages[other]:
+            return False
+        return self._heads_above(one).isdisjoint(self._heads_above(other))
+
+    def _heads_above(self, revision: str) -> frozenset[str]:
+        if revision not in self._heads:
+            above = self._graph.descendants([revision])
+            self._heads[revision] = frozenset(above.intersection(self._graph.heads))
+        return self._heads[revision]
+
+
+def moved_pairs(
+    graph: Graph, branches: Branches, databases: Sequence[Applied]
+) -> tuple[Moved, ...]:
+    """The order that databases ask of a single line.
+
+    Args:
+        graph: the chain.
+        branches: its branches.
         databases: what they have run.
     """
     pairs: dict[tuple[str, str], Moved] = {}
@@ -60,43 +86,28 @@ def moved_pairs(
         ]
         for before in tops(graph, have):
             for after in first:
-                if (before, after) not in pairs and _in_question(graph, lineages, before, after):
+                if (before, after) not in pairs and branches.apart(before, after):
                     pairs[before, after] = Moved(database, before, after)
     return tuple(pairs.values())
 
 
-def _in_question(graph: Graph, lineages: Mapping[str, Lineage], before: str, after: str) -> bool:
-    if lineages[before] is not lineages[after]:
-        return False
-    heads = graph.descendants([before]).intersection(graph.heads)
-    return heads.isdisjoint(graph.descendants([after]))
-
-
-def disagreement(
-    graph: Graph, lineages: Mapping[str, Lineage], databases: Sequence[Applied]
-) -> str:
+def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied]) -> str:
     """Two databases that have gone different ways, and how; ``""`` where there are none."""
-    pairs = moved_pairs(graph, lineages, databases)
-    for one in pairs:
+    for one in moved_pairs(graph, branches, databases):
         for other in databases:
-            have = other.revisions
-            against = [
-                revision
-                for revision in _not_in(graph, have, one.database)
-                if _in_question(graph, lineages, one.before, revision)
-            ]
-            if one.before not in have and against:
-                return (
-                    f"{one.database.name} has run {one.before} and not {against[0]}, and"
-                    f" {other.name} has run {against[0]} and not {one.before}"
-                )
+            if one.before in other.revisions:
+                continue
+            for revision in graph:
+                if (
+                    revision in other.revisions
+                    and revision not in one.database.revisions
+                    and branches.apart(one.before, revision)
+                ):
+                    return (
+                        f"{one.database.name} has run {one.before} and not {revision}, and"
+                        f" {other.name} has run {revision} and not {one.before}"
+                    )
     return ""
-
-
-def _not_in(graph: Graph, have: frozenset[str], database: Applied) -> Iterator[str]:
-    return (
-        revision for revision in graph if revision in have and revision not in database.revisions
-    )
 
 
 def refuse_unsafe(graph: Graph, databases: Sequence[Applied]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import Plan, Reason
-from flask_chainfix.ordering import Moved, disagreement, moved_pairs, refuse_unsafe
+from flask_chainfix.ordering import Branches, Moved, disagreement, moved_pairs, refuse_unsafe
 from flask_chainfix.strategies.registry import Task, run_strategy
 
 AUTO = "auto"
@@ -42,7 +42,7 @@ def choose(strategy: str, task: Task) -> Plan:
 
 def _in_one_line(task: Task) -> Plan:
     """A line in which all that has run anywhere comes before what has not."""
-    moved = moved_pairs(task.snapshot.graph, task.lineages.by_revision, task.databases)
+    moved = moved_pairs(task.snapshot.graph, _branches(task), task.databases)
     before = _together(task.before, moved)
     ordered = Graph(task.snapshot.headers, before)
     if not ordered.cycles:
@@ -80,13 +80,17 @@ def _safe(strategy: str, task: Task) -> Plan:
     refuse_unsafe(Graph(headers), task.databases)
     if not task.databases:
         return plan
-    names = dict.fromkeys(database.name for database in task.databases)
-    known = "the known database" if len(names) == 1 else f"all {len(names)} known databases"
+    number = len(task.snapshot.databases.standings)
+    known = "the known database" if number == 1 else f"all {number:,} known databases"
     return replace(plan, why=(Reason("database", f"{strategy} is safe for {known}"),))
 
 
 def _disagreement(task: Task) -> str:
-    return disagreement(task.snapshot.graph, task.lineages.by_revision, task.databases)
+    return disagreement(task.snapshot.graph, _branches(task), task.databases)
+
+
+def _branches(task: Task) -> Branches:
+    return Branches(task.snapshot.graph, task.lineages.by_revision)
 
 
 def _together(

@@ -43,7 +43,8 @@ def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY
     lineages = find_lineages(pinned)
     proof = prove(pinned, lineages, wishes)
     ignore = snapshot.environment.settings.ignore
-    databases = tuple(database for database in applied_in(snapshot) if database.revisions)
+    different = {database.revisions: database for database in applied_in(snapshot)[::-1]}
+    databases = tuple(different.values())[::-1]
     graph = Graph(pinned.headers, proof.before)
     lives = Lives(pinned.evidence, ignored=not ignore.isdisjoint({"FC201", "FC203"}))
 
