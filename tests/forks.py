@@ -142,7 +142,7 @@ class _Steps:
     def _announced(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _CALLS:
             self._step(event)
-        elif event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR) and args[0] != os.devnull:
+        elif event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR) and _is_file(args[0]):
             self._step("open")
 
     def _called(self, name: str, descriptor: int, *rest: Any) -> Any:
@@ -167,6 +167,11 @@ class _Steps:
             self._fault == FULL and self._count >= self._at and name in NEEDS_SPACE
         ):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _is_file(path: object) -> bool:
+    """Whether it is opened by its name: a pipe to another process is not."""
+    return not isinstance(path, int) and path != os.devnull
 
 
 if __name__ == "__main__":

@@ -74,7 +74,16 @@ def test_the_sample_is_rehearsed_repaired_and_proven(
     url = make_url(database_url)
     option = [] if url.drivername == "sqlite" else ["--database", database_url]
 
-    repair = ("db", "fixchain", "repair", "--rehearse", *option[1:], "--yes", *JSON)
+    repair = (
+        "db",
+        "fixchain",
+        "repair",
+        "--rehearse",
+        *option[1:],
+        "--no-database",
+        "--yes",
+        *JSON,
+    )
     repaired = flask(*repair, cwd=sample, env=own)
     assert repaired.exit_code == 0, repaired
     assert repaired.document["verified"] is not None
