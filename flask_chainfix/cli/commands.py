@@ -198,7 +198,7 @@ def rehearse(
 
 
 @click.command()
-@database_options(own=True)
+@database_options(own=True, told=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
 def undo(

@@ -28,11 +28,12 @@ def format_option(*names: str) -> Decorator:
     )
 
 
-def database_options(*, own: bool) -> Decorator:
+def database_options(*, own: bool, told: bool = True) -> Decorator:
     """The ways to name databases; the command gets them as ``databases``.
 
     Args:
         own: whether the app's own databases are among them unless ``--no-database`` says no.
+        told: whether ``--stamp`` can tell of others.
     """
     options = [
         click.option(
@@ -56,15 +57,18 @@ def database_options(*, own: bool) -> Decorator:
             metavar="PATTERN",
             help="The schemas of these databases with a version table each, such as 'tenant_*'.",
         ),
-        click.option(
-            "--stamp",
-            "stamps",
-            metavar="REVISION[,REVISION]",
-            multiple=True,
-            callback=_parse_stamps,
-            help="Where a database stands that cannot be reached from here.",
-        ),
     ]
+    if told:
+        options.append(
+            click.option(
+                "--stamp",
+                "stamps",
+                metavar="REVISION[,REVISION]",
+                multiple=True,
+                callback=_parse_stamps,
+                help="Where a database stands that cannot be reached from here.",
+            )
+        )
     if own:
         options.append(
             click.option("--no-database", is_flag=True, help="Leave the app's own databases out.")
@@ -80,7 +84,7 @@ def database_options(*, own: bool) -> Decorator:
             urls: tuple[str, ...],
             file: str | None,
             schemas: str | None,
-            stamps: tuple[tuple[str, ...], ...],
+            stamps: tuple[tuple[str, ...], ...] = (),
             no_database: bool = False,
             **values: Any,
         ) -> None:

@@ -187,6 +187,7 @@ def _repaired(page: _Page, report: Report) -> None:
     assert plan is not None
     assert confirmation is not None
     page.line(f"Repaired: {_size(plan)}.", style="bold green")
+    _copies(page, report)
     _confirmation(page, report, confirmation)
     if report.journal is not None:
         page.line("")
@@ -199,7 +200,9 @@ def _repaired(page: _Page, report: Report) -> None:
 
 def _undo(page: _Page, report: Report) -> None:
     if report.done:
-        page.line("The files are as they were before the repair.", style="bold green")
+        what = "files" if report.restored or report.deleted else "stamps"
+        page.line(f"The {what} are as they were before.", style="bold green")
+        _sections(page, databases.sections(report))
         page.line(verdict(report))
         return
     _sections(page, databases.sections(report))
@@ -247,6 +250,10 @@ def _backups(page: _Page, report: Report) -> None:
     if report.error is not None:
         return
     page.line(backup.verdict(report), style="bold green")
+    _copies(page, report)
+
+
+def _copies(page: _Page, report: Report) -> None:
     for each in report.backups:
         page.heading("Backup", printable(each.name))
         page.verbatim(f"{' ' * _INDENT}{shown_path(each.path)}", "cyan")
