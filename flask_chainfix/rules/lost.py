@@ -176,7 +176,7 @@ def _deeds(snapshot: Snapshot, revision: str) -> str:
     words = [*dict.fromkeys(_told(footprint.effects))]
     if footprint.opaque:
         words.append("does more than its source tells" if words else "does not tell what it does")
-    return listing(words, _SHOWN_DEEDS) or "does something that is not about tables"
+    return listing(words, _SHOWN_DEEDS) or "does nothing to tables, and perhaps something else"
 
 
 def _told(effects: Sequence[Effect]) -> Iterator[str]:
