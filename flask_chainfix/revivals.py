@@ -64,6 +64,11 @@ def _brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]
             f"look for the checkout that has it; or put a no-op revision in its place: --tombstone"
             f" {revision}=PARENT",
         )
+    if lost.renamed in snapshot.graph and not lost.edited:
+        raise CannotPlan(
+            f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
+            f"move the stamp to its new id: restamp --lost {revision}={lost.renamed}",
+        )
     path = _place(snapshot, lost)
     where = f"of {lost.branch}" if lost.branch else "that removed it"
     why = Reason("git", f"as it was before commit {lost.commit} {where}, by {lost.author}")

@@ -106,7 +106,11 @@ def test_a_migration_with_another_id() -> None:
 def test_a_migration_with_another_id_that_does_something_else_by_now() -> None:
     finding = unknown(lost("x <- a", renamed="b", edited=True))
     assert finding.message == f"the same migration is b now, edited since ({PLACE})"
-    assert "if what was edited does not matter there: restamp --lost x=b" in finding.hint
+    assert hints(finding)[:2] == [
+        "move the stamp to its new id, if what was edited does not matter there:"
+        " restamp --lost x=b",
+        BRING_BACK,
+    ]
 
 
 def test_a_new_id_that_is_gone_as_well_does_not_count() -> None:

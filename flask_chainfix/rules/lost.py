@@ -65,12 +65,13 @@ def choices(snapshot: Snapshot, revision: str) -> Iterator[str]:
         if can_have_file(revision):
             yield f"put a no-op revision in its place: repair --tombstone {id_}=PARENT"
         yield "look for the checkout that has run it"
-    elif lost.renamed in snapshot.graph:
+        return
+    if lost.renamed in snapshot.graph:
         assert lost.renamed is not None
         compare = ", if what was edited does not matter there" if lost.edited else ""
         pair = _pair(revision, lost.renamed)
         yield f"move the stamp to its new id{compare}: restamp --lost {pair}"
-    else:
+    if lost.renamed not in snapshot.graph or lost.edited:
         yield from _ways_back(snapshot, lost)
 
 
