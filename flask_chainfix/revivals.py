@@ -60,9 +60,9 @@ def _brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         raise CannotPlan(
-            f"Git has never seen {revision}, so its file cannot be brought back",
-            f"look for the checkout that has it; or put a no-op revision in its place: --tombstone"
-            f" {revision}=PARENT",
+            f"Git knows nothing of {revision!r}, so its file cannot be brought back",
+            "look for the checkout that has it; or put a no-op revision in its place: --tombstone"
+            " REVISION=PARENT",
         )
     if lost.renamed in snapshot.graph and not lost.edited:
         raise CannotPlan(

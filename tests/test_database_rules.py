@@ -136,14 +136,14 @@ def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
 
 def test_a_row_that_nobody_knows() -> None:
     finding = unknown()
-    assert finding.message == "Git has never seen it"
+    assert finding.message == "Git knows nothing of it"
     assert hints(finding) == [f"{TOMBSTONE}=PARENT", "look for the checkout that has run it"]
 
 
 @pytest.mark.parametrize("row", ["ABCDEF", "abcdeg", " abcdef", "abc", "abcdef1234"])
 def test_a_row_that_is_close_to_an_id(row: str) -> None:
     finding = unknown(row=row, now=chain("z", "abcdef <- z"))
-    assert finding.message == "Git has never seen it; it is close to abcdef"
+    assert finding.message == "Git knows nothing of it; it is close to abcdef"
     assert hints(finding)[0].startswith("if it is abcdef, move the stamp: restamp --lost ")
 
 

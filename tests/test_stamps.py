@@ -401,7 +401,7 @@ def moves_from(before: Snapshot, now: Snapshot) -> list[tuple[Standing, MoveResu
     ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(repairs())
 def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Snapshot, Snapshot]) -> None:
     before, now = case
@@ -414,7 +414,7 @@ def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Snapshot, Snaps
         assert not any(one in new_ways[other] for one in rows for other in rows)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(repairs())
 def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Snapshot, Snapshot]) -> None:
     before, now = case

@@ -41,8 +41,8 @@ def whereabouts(snapshot: Snapshot, revision: str) -> str:
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         close = close_ids(revision, snapshot.graph)
-        never_seen = "Git has never seen it"
-        return f"{never_seen}; it is close to {listing(close)}" if close else never_seen
+        unknown = "Git knows nothing of it"
+        return f"{unknown}; it is close to {listing(close)}" if close else unknown
     place = f"{lost.path.name}, commit {lost.commit} of {lost.author}, {lost.date:%Y-%m-%d}"
     if lost.branch and lost.kept:
         return f"it is on the branch {lost.branch}, which is not merged here ({place})"
