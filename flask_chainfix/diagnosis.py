@@ -49,7 +49,9 @@ def with_schema(report: Report) -> Report:
     """
     snapshot = report.before
     assert snapshot is not None
-    if not all(finding.repairable for finding in errors_of(report.findings)):
+    of_databases = codes_of(Family.DATABASE)
+    in_doubt = [finding for finding in errors_of(report.findings) if not finding.repairable]
+    if any(finding.code not in of_databases for finding in in_doubt):
         notice = "what the migrations do to the schema is judged once the chain itself is known"
         return replace(report, notices=(*report.notices, notice))
     findings = by_severity((*report.findings, *diagnose(snapshot, Family.SCHEMA)))

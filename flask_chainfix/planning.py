@@ -90,7 +90,9 @@ def _refuse_unrepairable(report: Report) -> None:
             f"the chain cannot be relinked while it has {_codes(blocking)}",
             f"correct what the findings say, then run `{report.tools.fixchain} repair` again",
         )
-    for finding in report.findings:
+    # Ignoring such a finding makes it no less true that a plan could strand a revision.
+    of_databases = (*report.findings, *diagnose(report.before, Family.DATABASE, ignored=True))
+    for finding in of_databases:
         if finding.code in ("FC301", "FC302"):
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",

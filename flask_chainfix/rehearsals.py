@@ -104,10 +104,13 @@ def _rehearsed(
     failure = rehearsal.failure
     if failure is None:
         return replace(report, rehearsal=rehearsal)
-    failure = replace(failure, cause=cause_of(chains.chain, failure))
+    tools = report.tools
+    remedy = failure.remedy.replace("{alembic}", tools.alembic).replace(
+        "{fixchain}", tools.fixchain
+    )
+    failure = replace(failure, cause=cause_of(chains.chain, failure), remedy=remedy)
     report = replace(report, rehearsal=replace(rehearsal, failure=failure))
     at = f" at {failure.revision}" if failure.revision else ""
-    remedy = failure.remedy.replace("{alembic}", report.tools.alembic)
     error = RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", remedy)
     return replace(report, exit_code=error.exit_code, error=error)
 

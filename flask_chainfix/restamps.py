@@ -12,8 +12,10 @@ from flask_chainfix.errors import CannotPlan, RowsNotMoved
 from flask_chainfix.model import DatabaseWishes, MoveState
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import move_planned, planned_moves
+from flask_chainfix.rules.lost import notes_on_taken
 from flask_chainfix.rules.wording import count
 from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.survey import survey, targets_for
 
 _REFUSED = (MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOWN)
@@ -62,15 +64,26 @@ def plan_restamp(
         raise CannotPlan(
             f"the chain itself is broken: {broken[0].message}", f"`{tools.fixchain} repair` first"
         )
-    for revision in wishes.taken.values():
-        if revision not in report.before.graph:
-            raise CannotPlan(
-                f"there is no revision {revision!r} in this chain",
-                "give --lost REVISION=ANCESTOR the full id of an existing revision",
-            )
+    _require_lost(report.before, wishes.taken)
     now = survey(runtime, report.before, wishes.databases, progress, old=wishes.old)
     moves = planned_moves(now, now, wishes.taken, certain=wishes.old is not None)
-    return _judged(replace(with_databases(report, now), moves=moves))
+    report = with_databases(report, now)
+    notices = report.notices + notes_on_taken(now, wishes.taken)
+    return _judged(replace(report, moves=moves, notices=notices))
+
+
+def _require_lost(snapshot: Snapshot, taken: Mapping[str, str]) -> None:
+    for revision, other in taken.items():
+        if revision in snapshot.graph:
+            raise CannotPlan(
+                f"{revision} is not lost: {snapshot.file(revision).name} has it",
+                f"leave out --lost {revision}={other}",
+            )
+        if other not in snapshot.graph:
+            raise CannotPlan(
+                f"there is no revision {other!r} in this chain",
+                "give --lost REVISION=OTHER the full id of an existing revision as OTHER",
+            )
 
 
 def carry_out_restamp(

@@ -11,6 +11,7 @@ from pathlib import Path
 from flask_chainfix import runtime as alembic
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.model import Edit, LostRevision, NewRevision, Reason, Wishes
+from flask_chainfix.rules.lost import can_have_file
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import survivors
@@ -35,19 +36,38 @@ def revive(
                 f"{revision} is not lost: {snapshot.file(revision).name} has it",
                 "leave out --bring-back and --tombstone for it",
             )
+    _require_parents(snapshot, wishes)
     return (
         *(_brought_back(snapshot, revision) for revision in wishes.bring_back),
         *_tombstones(runtime, snapshot, wishes),
     )
 
 
+def _require_parents(snapshot: Snapshot, wishes: Wishes) -> None:
+    """Stop where what comes back is built on what does not."""
+    for revision in wishes.bring_back:
+        lost = snapshot.databases.lost.get(revision)
+        for parent in lost.parents if lost is not None else ():
+            if not (parent in snapshot.graph or parent in (*wishes.bring_back, *wishes.tombstones)):
+                raise CannotPlan(
+                    f"{revision} is built on {parent}, which no migration file has either",
+                    f"bring that back as well (--bring-back {parent}), or put a no-op revision in"
+                    f" its place (--tombstone {parent})",
+                )
+
+
 def _brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         raise CannotPlan(
-            f"Git has never seen {revision}, so its file cannot be brought back",
-            f"look for the checkout that has it; or put a no-op revision in its place: --tombstone"
-            f" {revision}=PARENT",
+            f"Git knows nothing of {revision!r}, so its file cannot be brought back",
+            "look for the checkout that has it; or put a no-op revision in its place: --tombstone"
+            " REVISION=PARENT",
+        )
+    if lost.renamed in snapshot.graph and not lost.edited:
+        raise CannotPlan(
+            f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
+            f"move the stamp to its new id: restamp --lost {revision}={lost.renamed}",
         )
     path = _place(snapshot, lost)
     where = f"of {lost.branch}" if lost.branch else "that removed it"
@@ -60,7 +80,8 @@ def _place(snapshot: Snapshot, lost: LostRevision) -> Path:
     """Where its file was; in the first version location, if that is none any more."""
     locations = snapshot.environment.version_locations
     path = lost.path
-    if not any(path.is_relative_to(location) for location in locations):
+    below = any(path.is_relative_to(location) for location in locations)
+    if path.parent not in locations and not (snapshot.environment.recursive and below):
         path = locations[0] / path.name
     if any(file.path == path for file in snapshot.files):
         raise CannotPlan(
@@ -75,8 +96,14 @@ def _tombstones(
 ) -> Iterator[tuple[NewRevision, Edit]]:
     for revision, parent in wishes.tombstones.items():
         lost = snapshot.databases.lost.get(revision)
+        if not can_have_file(revision):
+            raise CannotPlan(
+                f"no file can be written for the id {revision!r}: only letters, digits, underscores"
+                " and points are safe there",
+                "if you know what it counts for, move the stamp: restamp --lost REVISION=OTHER",
+            )
         if parent is None:
-            parents, why = _parents_by_git(snapshot, revision)
+            parents, why = _parents_by_git(snapshot, revision, wishes)
         elif parent in snapshot.graph:
             parents, why = (parent,), Reason("pin", f"--tombstone {revision}={parent}")
         else:
@@ -91,13 +118,17 @@ def _tombstones(
         yield alembic.render(runtime, new)
 
 
-def _parents_by_git(snapshot: Snapshot, revision: str) -> tuple[tuple[str, ...], Reason]:
+def _parents_by_git(
+    snapshot: Snapshot, revision: str, wishes: Wishes
+) -> tuple[tuple[str, ...], Reason]:
     lost = snapshot.databases.lost.get(revision)
-    parents, _ = survivors(snapshot, revision)
-    if lost is None or (lost.parents and not parents):
+    way = survivors(snapshot, revision)
+    if lost is None or way.unknown:
         raise CannotPlan(
             f"nothing tells where {revision} belongs: Git does not know it, or what it was on",
             f"name what it is to be on: --tombstone {revision}=PARENT",
         )
+    there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}
+    parents = lost.parents if there.issuperset(lost.parents) else way.rows
     names = ", ".join(parents) or "nothing"
     return parents, Reason("git", f"{lost.path.name} was on {names}, by commit {lost.commit}")

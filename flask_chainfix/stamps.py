@@ -11,11 +11,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
 
+from flask_chainfix import source
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     Action,
     DatabaseState,
+    Footprint,
     Kind,
     Move,
     MoveResult,
@@ -86,10 +89,12 @@ def era_of(snapshot: Snapshot, standing: Standing) -> Era:
     """
     now, old = snapshot.graph, snapshot.old
     rows = standing.rows
+    if old is None:
+        return Era.NOW
     moved = snapshot.databases.moved.get(standing.identity)
     if moved is not None and rows in (moved.before, moved.after):
         return Era.NOW if rows == moved.after else Era.OLD
-    if old is None or not all(row in old for row in rows):
+    if not all(row in old for row in rows):
         return Era.NOW
     if not all(row in now for row in rows):
         return Era.OLD
@@ -106,19 +111,25 @@ def _era_by_tables(snapshot: Snapshot, standing: Standing, doubtful: Collection[
     if standing.tables is None:
         return Era.UNSURE
     there = {table.lower() for table in standing.tables}
-    made = {table for revision in doubtful for table in _tables_made(snapshot, revision)}
+    made = _tables(snapshot, doubtful, Action.CREATE, certain=True)
+    ran = snapshot.graph.required(standing.rows) & snapshot.graph.descendants(doubtful)
+    made -= _tables(snapshot, ran.union(doubtful), Action.DROP, certain=False)
     if not made:
         return Era.UNSURE
     return Era.NOW if made <= there else Era.OLD
 
 
-def _tables_made(snapshot: Snapshot, revision: str) -> set[str]:
-    """The tables that are there for certain once a revision has run, in lower case."""
-    effects = snapshot.footprint(snapshot.file(revision)).effects
+def _tables(
+    snapshot: Snapshot, revisions: Iterable[str], action: Action, *, certain: bool
+) -> set[str]:
+    """The tables that revisions create, or drop, in lower case; perhaps only the certain ones."""
     return {
         effect.object.name.lower()
-        for effect in effects
-        if effect.action is Action.CREATE and effect.object.kind is Kind.TABLE and effect.certain
+        for revision in revisions
+        for effect in snapshot.footprint(snapshot.file(revision)).effects
+        if effect.action is action
+        and effect.object.kind is Kind.TABLE
+        and (effect.certain or not certain)
     }
 
 
@@ -136,9 +147,14 @@ def move_for(
         A move that is planned, or one that is refused, or for which there is nothing to do.
     """
     results = [_move(now, applied, taken) for applied in possible]
-    if all(result.move.after == results[0].move.after for result in results):
-        return results[0]
-    refused = next((each for each in results if each.state is MoveState.REFUSED), results[0])
+    first = results[0]
+    if all(result.state is first.state for result in results) and all(
+        result.move.after == first.move.after for result in results
+    ):
+        return first
+    if MoveState.PLANNED not in (result.state for result in results):
+        return _left_as_it_is(results)
+    refused = next((each for each in results if each.state is MoveState.REFUSED), first)
     return replace(
         refused,
         state=MoveState.REFUSED,
@@ -146,6 +162,17 @@ def move_for(
         " would mean different things",
         remedy="if it was stamped before, name the Git revision that holds that chain: --old REF;"
         " if it was built after, leave it as it is",
+    )
+
+
+def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
+    """Rows that stay by one chain, and cannot be moved if the other one has written them."""
+    refused = next(each for each in results if each.state is MoveState.REFUSED)
+    return replace(
+        refused,
+        state=MoveState.UNCHANGED,
+        detail="right if the chain as it is has stamped it; if the chain before the repair has,"
+        f" {refused.detail}",
     )
 
 
@@ -160,9 +187,10 @@ def _move(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResu
             f"no migration file has {', '.join(unknown)}",
             "check --database tells where it went, and what can be done",
         )
-    run = applied.revisions | graph.required(taken[row] for row in standing.rows if row in taken)
+    counted = {taken[name] for name in applied.revisions.union(standing.rows) if name in taken}
+    run = applied.revisions | graph.required(counted)
     gone = sorted(
-        name for name in run if name not in graph and name not in taken and not _is_noop(now, name)
+        name for name in run if name not in graph and name not in taken and not is_noop(now, name)
     )
     if gone:
         return MoveResult(
@@ -179,50 +207,76 @@ def _move(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResu
             stay,
             MoveState.REFUSED,
             f"{', '.join(skipped)} never ran there, and would be skipped",
-            "undo the repair and repair with this database named; or run them there by hand",
+            "undo the repair, and repair again with this database named; or take the files from"
+            " before the repair, upgrade to them there, then restamp with the new files",
         )
     after = tops(graph, kept)
     state = MoveState.UNCHANGED if after == standing.rows else MoveState.PLANNED
     return MoveResult(replace(stay, after=after), state)
 
 
-def _is_noop(now: Snapshot, revision: str) -> bool:
-    """Whether what a lost revision did is proven to be nothing."""
-    lost = now.databases.lost.get(revision)
-    if lost is None:
+def is_noop(snapshot: Snapshot, revision: str) -> bool:
+    """Whether what a lost revision did is proven to be nothing.
+
+    That it does nothing to tables is not enough: it may call a program, or make a function.
+    """
+    footprint = lost_footprint(snapshot, revision)
+    if footprint is None or any(footprint):
         return False
+    return source.does_nothing(snapshot.databases.lost[revision].data)
+
+
+def lost_footprint(snapshot: Snapshot, revision: str) -> Footprint | None:
+    """What a lost revision did to the schema; ``None`` where version control has no file of it."""
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None:
+        return None
     from flask_chainfix.footprint import read_footprint  # it is seldom needed
 
-    footprint = read_footprint(lost.data, dialect=now.environment.dialect)
-    return not footprint.effects and not footprint.opaque
+    return read_footprint(lost.data, dialect=snapshot.environment.dialect)
 
 
-def survivors(snapshot: Snapshot, revision: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The nearest ancestors of a lost revision that files still have.
+class Survivors(NamedTuple):
+    """What is left below a lost revision.
+
+    Attributes:
+        rows: its nearest ancestors that files still have, as the rows that stand for them; none
+            where the way to them is not known.
+        between: the lost revisions from it down to them.
+        unknown: those of ``between`` of which version control knows nothing.
+    """
+
+    rows: tuple[str, ...]
+    between: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def survivors(snapshot: Snapshot, revision: str) -> Survivors:
+    """Find the nearest ancestors of a lost revision that files still have.
 
     Args:
         snapshot: the chain, and what version control knows of lost revisions.
         revision: a revision that no file has.
-
-    Returns:
-        These ancestors, as the rows that stand for them, and the lost revisions from the given one
-        down to them; no ancestors where version control does not know the way.
     """
     found: dict[str, None] = {}
     between: dict[str, None] = {}
+    unknown: dict[str, None] = {}
     pending = [revision]
     while pending:
         name = pending.pop()
         if name in snapshot.graph:
             found[name] = None
             continue
+        if name in between:
+            continue
+        between[name] = None
         lost = snapshot.databases.lost.get(name)
         if lost is None:
-            return (), tuple(between)
-        if name not in between:
-            between[name] = None
+            unknown[name] = None
+        else:
             pending.extend(lost.parents)
-    return tops(snapshot.graph, snapshot.graph.required(found)), tuple(between)
+    rows = () if unknown else tops(snapshot.graph, snapshot.graph.required(found))
+    return Survivors(rows, tuple(between), tuple(unknown))
 
 
 def overlaps(graph: Graph, rows: Iterable[str]) -> tuple[str, ...]:

@@ -14,12 +14,13 @@ from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
     LostRevision,
+    Move,
     Standing,
 )
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
 
-_GENERATIONS = 3  # of lost ancestors of lost revisions, each asked for at once
+_GENERATIONS = 10  # of lost ancestors of lost revisions, each asked for at once
 
 
 def survey(  # noqa: PLR0913  (what a look depends on)
@@ -58,11 +59,11 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         before = read_at(old, runtime.environment).graph
     elif journal is not None:
         before = store.before_repair(snapshot, journal).graph
-    moved = {
-        move.identity: move
-        for each in store.all_journals(runtime.environment.directory)
-        for move in store.recorded_moves(each)
-    }
+    moved: dict[str, Move] = {}
+    for each in store.all_journals(runtime.environment.directory):
+        if each.entries:  # what was moved before a repair is for it to move again
+            moved.clear()
+        moved.update((move.identity, move) for move in store.recorded_moves(each))
     lost, notices = _lost(runtime, snapshot, before, standings, also)
     databases = Databases(standings, moved, lost, notices)
     return replace(snapshot, databases=databases, old=before)

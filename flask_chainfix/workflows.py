@@ -7,19 +7,26 @@ from dataclasses import replace
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.diagnosis import (
+    codes_of,
     diagnosed,
+    errors_of,
     noticed_interruption,
     refuse_interrupted,
     to_mend,
     with_databases,
     with_schema,
 )
-from flask_chainfix.errors import DatabaseUnreachable, NothingToUndo
+from flask_chainfix.errors import (
+    CannotPlan,
+    ChainFixError,
+    DatabaseUnreachable,
+    NothingToUndo,
+)
 from flask_chainfix.model import DatabaseState, DatabaseWishes, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import planned_moves, put_rows_back, way_back
-from flask_chainfix.rules import diagnose
+from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.survey import survey
@@ -99,7 +106,8 @@ def plan_repair(
 
     Returns:
         A report with a plan, its edits, and the rows that each database is to have; without a plan
-        where there is nothing to repair; with an error where a plan is refused.
+        where there is nothing to repair; with an error where a plan is refused, or where the files
+        need none and a database does not fit them.
 
     Raises:
         NoMigrations: there is nothing to repair.
@@ -110,12 +118,16 @@ def plan_repair(
     refuse_interrupted(runtime, tools)
     report = diagnosed(runtime, "repair", tools, strict=wishes.strict)
     assert report.before is not None
-    if to_mend(report) or wishes.asks_for_change:
+    needed = bool(to_mend(report)) or wishes.asks_for_change
+    if needed or databases.any:
         lost = (*wishes.bring_back, *wishes.tombstones)
         snapshot = survey(runtime, report.before, databases, progress, also=lost)
-        _refuse_unreachable(snapshot)
+        if needed:
+            _refuse_unreachable(snapshot)
         report = with_databases(report, snapshot)
     report = planned(runtime, with_schema(report), wishes)
+    if report.plan is None and report.obstacle is None:
+        report = replace(report, obstacle=_misfit(report))
     if report.plan is not None:
         assert report.before is not None
         assert report.after is not None
@@ -125,6 +137,17 @@ def plan_repair(
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
     return report
+
+
+def _misfit(report: Report) -> ChainFixError | None:
+    """What a database that does not fit healthy files needs instead of a repair."""
+    codes = codes_of(Family.DATABASE)
+    wrong = [finding for finding in errors_of(report.findings) if finding.code in codes]
+    if not wrong:
+        return None
+    return CannotPlan(
+        f"the files need no repair, and a database does: {wrong[0].message}", wrong[0].hint
+    )
 
 
 def _revived(report: Report) -> Snapshot:

@@ -78,7 +78,7 @@ def failure(done: Done) -> dict[str, Any]:
     assert isinstance(found, dict), document["error"]
     assert document["error"]["type"] == "RehearsalFailed"
     assert found["message"] in document["error"]["message"]
-    assert document["error"]["remedy"] == found["remedy"].replace("{alembic}", "alembic")
+    assert document["error"]["remedy"] == found["remedy"]
     assert found["remedy"]
     return found
 
@@ -399,7 +399,7 @@ def test_an_env_py_that_fails(project: Path, env: str, message: str) -> None:
     assert found["revision"] is None
     if "no migrations" not in message:
         assert (found["path"], found["line"]) == ("migrations/env.py", 1)
-    assert "alembic current" in found["remedy"].replace("{alembic}", "alembic")
+    assert "alembic current" in found["remedy"]
 
 
 def test_an_env_py_that_keeps_errors_for_itself(project: Path) -> None:
@@ -546,14 +546,13 @@ def test_from_two_revisions_that_now_overlap(project: Path) -> None:
     found = failure(rehearse("--from", "b, c"))
     assert found["kind"] == "stamp"
     assert "overlaps" in found["message"]
-    assert "alembic stamp --purge c" in found["remedy"].replace("{alembic}", "alembic")
+    assert found["remedy"] == "move the stamp to c with `fixchain restamp`"
 
 
 def test_from_revisions_above_one_that_never_ran(project: Path) -> None:
     repaired(project, "a", "b <- a", "c <- a", "d <- a", "e <- a")
     found = failure(rehearse("--from", "b,d"))
-    assert "alembic stamp --purge d" in found["remedy"].replace("{alembic}", "alembic")
-    assert "c have been applied by hand" in found["remedy"]
+    assert found["remedy"].startswith("c never ran there, and would be skipped: undo the repair")
 
 
 def test_from_a_revision_that_the_new_chain_no_longer_has(project: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flask_chainfix.formats.style import shown_path
+from flask_chainfix.formats.verdict import only_databases
 from flask_chainfix.report import Report
 
 
@@ -19,14 +20,16 @@ def steps(report: Report) -> list[Step]:
     """The way from a broken chain to a committed repair."""
     alembic, fixchain = report.tools.alembic, report.tools.fixchain
     if report.plan is None:
-        if any(not finding.repairable for finding in report.counting):
+        if report.counting and only_databases(report):
+            first = Step("Choose one of the remedies that the findings above name.")
+        elif any(not finding.repairable for finding in report.counting):
             first = Step("Correct by hand what the findings above say.")
         elif report.obstacle is not None:
             remedy = report.obstacle.remedy
             first = Step(f"{remedy[:1].upper()}{remedy[1:]}.")
         else:
             return []
-        return [first, Step("Look again:", (f"{fixchain} check",))]
+        return [first, Step("Look again:", (f"{fixchain} check{_looked_at(report)}",))]
     strict = " --strict" if report.strict else ""
     return [
         Step("Look at the change (nothing is written):", (f"{fixchain} repair{strict} --dry-run",)),
@@ -53,6 +56,12 @@ def steps_after_repair(report: Report) -> list[Step]:
             (f"{report.tools.fixchain} restamp --old REF{_database(report)}",),
         ),
     ]
+
+
+def _looked_at(report: Report) -> str:
+    """What makes ``check`` look at databases, where it did."""
+    assert report.before is not None
+    return (_database(report) or " --database") if report.before.databases.standings else ""
 
 
 def _database(report: Report) -> str:

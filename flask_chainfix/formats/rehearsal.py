@@ -69,7 +69,7 @@ def sections(report: Report, width: int) -> Iterator[Section]:
     if rows:
         yield Section("Rehearsal", rehearsal.database, rows)
     if failure is not None:
-        remedy = Row(f"remedy: {failure.remedy.replace('{alembic}', report.tools.alembic)}")
+        remedy = Row(f"remedy: {failure.remedy}")
         yield Section("Failure", failure.kind.value, (*_failure_rows(failure), remedy))
     if rehearsal.differences:
         yield Section("Differences", "to the models", tuple(_difference_rows(rehearsal)))

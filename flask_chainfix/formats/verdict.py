@@ -6,7 +6,14 @@ from collections import Counter
 
 from flask_chainfix.model import Severity
 from flask_chainfix.report import Report
+from flask_chainfix.rules import Family, all_rules
 from flask_chainfix.rules.wording import count
+
+
+def only_databases(report: Report) -> bool:
+    """Whether all that is wrong is wrong with databases, and the files are in order."""
+    codes = {rule.code for rule in all_rules() if rule.family is Family.DATABASE}
+    return all(finding.code in codes for finding in report.counting)
 
 
 def verdict(report: Report) -> str:
@@ -19,6 +26,8 @@ def verdict(report: Report) -> str:
             numbers[finding.noun] += finding.number
     if numbers:
         faults = ", ".join(count(number, noun) for noun, number in numbers.items())
+        if only_databases(report):
+            return f"The databases do not fit the migration chain: {faults}."
         return f"The migration chain is broken: {faults}."
     size = (
         f"{count(len(graph), 'revision')}, {count(len(graph.bases), 'base')},"

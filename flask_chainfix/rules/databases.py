@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flask_chainfix.model import DatabaseState, LostRevision, Severity, Standing
+from flask_chainfix.model import DatabaseState, Severity, Standing
+from flask_chainfix.rules.lost import choices, whereabouts
 from flask_chainfix.rules.registry import Family, Fault, rule
-from flask_chainfix.rules.spelling import close_ids
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import applied_in, gaps, overlaps, possibilities, survivors
+from flask_chainfix.stamps import gaps, overlaps, possibilities
 
 
 @rule(
@@ -29,62 +29,20 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
     can be brought back, a no-op revision can take its place, or the stamp can move to its nearest
     ancestor that is left.
     """
-    databases: dict[str, list[Standing]] = {}
-    for database in applied_in(snapshot):
-        for row in database.unknown:
+    names: dict[str, dict[str, None]] = {}
+    for standing in _reached(snapshot):
+        for row in standing.rows:
             if row not in snapshot.graph:
-                databases.setdefault(row, []).append(database.standing)
-    for row, standings in databases.items():
-        lost = snapshot.databases.lost.get(row)
-        names = listing(list(dict.fromkeys(standing.name for standing in standings)))
+                names.setdefault(row, {})[standing.name] = None
+    for row, standings in names.items():
+        verb = "is" if len(standings) == 1 else "are"
         yield Fault(
-            f"{names} is stamped with {row!r}, which no migration file has: "
-            + (_whereabouts(lost) if lost else _never_seen(snapshot, row)),
-            "; or ".join(_choices(snapshot, row, lost)),
+            f"{listing(standings)} {verb} stamped with {row!r}, which no migration file has:"
+            f" {whereabouts(snapshot, row)}",
+            "; or ".join(choices(snapshot, row)),
             [row],
             [],
         )
-
-
-def _whereabouts(lost: LostRevision) -> str:
-    place = f"{lost.path.name}, commit {lost.commit} of {lost.author}, {lost.date:%Y-%m-%d}"
-    if lost.branch and lost.kept:
-        return f"it is on the branch {lost.branch}, which is not merged here ({place})"
-    if lost.kept:
-        return f"its file is in Git, and not where migrations are looked for ({place})"
-    if lost.renamed:
-        return f"the same migration is {lost.renamed} now ({place})"
-    return f"its file was removed ({place})"
-
-
-def _never_seen(snapshot: Snapshot, row: str) -> str:
-    close = close_ids(row, snapshot.graph)
-    if close:
-        return f"version control has never seen it; it is close to {listing(close)}"
-    return "version control has never seen it"
-
-
-def _choices(snapshot: Snapshot, row: str, lost: LostRevision | None) -> Iterator[str]:
-    """What can be done, the best first."""
-    if lost is not None and lost.branch and lost.kept:
-        yield f"merge the branch {lost.branch}, then repair"
-    if lost is not None and lost.renamed in snapshot.graph:
-        yield f"move the stamp to its new id: restamp --lost {row}={lost.renamed}"
-    if lost is not None:
-        yield f"bring its file back from Git: repair --bring-back {row}"
-        left, between = survivors(snapshot, row)
-        if len(left) == 1:
-            yield (
-                f"move the stamp to {left[0]}, the nearest ancestor that is left, if what"
-                f" {listing(between)} did is no longer there: restamp --lost {row}={left[0]}"
-            )
-        yield f"put a no-op revision in its place: repair --tombstone {row}"
-        return
-    close = close_ids(row, snapshot.graph)
-    if close:
-        yield f"if it is {close[0]}, move the stamp: restamp --lost {row}={close[0]}"
-    yield f"put a no-op revision in its place: repair --tombstone {row}=PARENT"
-    yield "look for the checkout that has run it"
 
 
 @rule(
@@ -116,7 +74,8 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
             f"{standing.name} is stamped with {listing(standing.rows)}, and {listing(found)},"
             f" which the chain has below, {never} there",
             "undo the repair and repair again with that database named, so that the plan heeds it;"
-            " or run what was skipped there by hand"
+            " or take the files from before the repair, upgrade there to what was skipped, then"
+            " restamp with the new files"
             + ("" if sure else "; nothing is wrong if it was built after the repair"),
             found,
             [place for each in found[:1] for place in snapshot.locations(each, "down_revision")],
@@ -143,9 +102,10 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
         lower = overlaps(snapshot.graph, standing.rows)
         if lower:
             yield Fault(
-                f"{standing.name} is stamped with {listing(standing.rows)}, and others of these"
-                f" stand for {listing(lower)} already",
-                "move the stamp with the command restamp",
+                f"{standing.name} is stamped with {listing(standing.rows)}; {listing(lower)}"
+                f" {'is' if len(lower) == 1 else 'are'} below another of these in the chain, and so"
+                " stamped twice",
+                "move the stamp with the command restamp: nothing is run, and nothing is skipped",
                 lower,
                 [],
             )

@@ -23,7 +23,7 @@ _REMEDIES = {
     " alone, where the environment variable FIXCHAIN_REHEARSAL is set",
     FailureKind.DATABASE: "the chain is not to blame: see to the disk and the database server, then"
     " rehearse again",
-    FailureKind.STAMP: "move the stamp with `{alembic} stamp --purge`",
+    FailureKind.STAMP: "move the stamp with `{fixchain} restamp`",
     FailureKind.STRANDED: "upgrade will never run them on such a database: apply them there by"
     " hand, or choose another order with repair --attach",
     FailureKind.COMPARISON: "the chain itself is proven; correct env.py or the models until"
@@ -33,7 +33,7 @@ _REMEDIES = {
 
 
 def remedy_for(failure: RehearsalFailure, app_dialect: str) -> str:
-    """The advice for a failure; ``{alembic}`` in it stands for the user's command."""
+    """The advice for a failure; ``{alembic}`` and ``{fixchain}`` stand for commands."""
     if failure.remedy:
         return failure.remedy
     if failure.kind is FailureKind.DOWNGRADE and failure.direction == "up":

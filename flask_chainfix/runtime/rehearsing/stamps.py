@@ -20,14 +20,19 @@ def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collect
     unknown = sorted(set(stamps).difference(parents))
     if unknown:
         names = ", ".join(unknown)
-        return f"the new chain has no {names}: find out what has become of it, then move the stamp"
+        return (
+            f"the new chain has no {names}: `{{fixchain}} check --database` tells what has become"
+            " of it, and what can be done"
+        )
     below = {stamp: _ancestors(stamp, parents) for stamp in known}
     tops = sorted(stamp for stamp in known if not any(stamp in below[other] for other in known))
-    advice = f"move the stamp with `{{alembic}} stamp --purge {' '.join(tops)}`"
     missing = sorted(set().union(*(below[top] for top in tops)).difference(ran))
     if missing:
-        advice += f", once {', '.join(missing)} have been applied by hand: they never ran there"
-    return advice
+        return (
+            f"{', '.join(missing)} never ran there, and would be skipped: undo the repair, and"
+            " repair again with that database named"
+        )
+    return f"move the stamp to {' '.join(tops)} with `{{fixchain}} restamp`"
 
 
 def _ancestors(revision: str, parents: dict[str, set[str]]) -> set[str]:

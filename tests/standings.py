@@ -1,0 +1,66 @@
+"""Literal databases beside a literal chain: where they stand, and what Git knows of lost rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import Databases, DatabaseState, LostRevision, Move, Standing
+from flask_chainfix.snapshot import Snapshot
+from tests.support import Rev, migration, path_of, rev
+
+DAY = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def db(
+    rows: str | tuple[str, ...] = "", name: str = "production", *, tables: str | None = None
+) -> Standing:
+    """A database with these rows and other tables, written with blanks between them."""
+    rows = tuple(rows.split()) if isinstance(rows, str) else rows
+    return Standing(
+        name,
+        f"id of {name}",
+        DatabaseState.STAMPED if rows else DatabaseState.EMPTY,
+        tuple(sorted(rows)),
+        None if tables is None else frozenset(tables.split()),
+    )
+
+
+def unreachable(name: str, problem: str, remedy: str) -> Standing:
+    """A database that could not be asked."""
+    state = DatabaseState.UNREACHABLE
+    return Standing(name, f"id of {name}", state, problem=problem, remedy=remedy)
+
+
+def lost(spec: str | Rev, **changes: Any) -> LostRevision:
+    """What Git knows of a revision whose file was removed, in the notation of ``support``."""
+    item = spec if isinstance(spec, Rev) else rev(spec)
+    found = LostRevision(
+        item.revision, "1a2b3c4", "Ann", DAY, path_of(item.revision), migration(item), item.parents
+    )
+    return replace(found, **changes)
+
+
+def moved(before: str, after: str, name: str = "production") -> Move:
+    """A change of rows that the journal holds."""
+    rows = (tuple(sorted(words.split())) for words in (before, after))
+    return Move(name, f"id of {name}", *rows)
+
+
+def looked_at(
+    snapshot: Snapshot,
+    *standings: Standing,
+    lost: Iterable[LostRevision] = (),
+    moved: Iterable[Move] = (),
+    old: Graph | None = None,
+) -> Snapshot:
+    """The chain after a look at databases, at the journal and at Git."""
+    databases = Databases(
+        standings,
+        {move.identity: move for move in moved},
+        {each.revision: each for each in lost},
+    )
+    return replace(snapshot, databases=databases, old=old)

@@ -1,0 +1,407 @@
+"""Findings about databases that have moved: what they say, and when they are held back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from flask_chainfix.formats import render
+from flask_chainfix.formats.style import Style
+from flask_chainfix.model import Finding, LostRevision, Settings, Severity
+from flask_chainfix.report import Report
+from flask_chainfix.rules import Family, diagnose
+from flask_chainfix.rules.lost import can_have_file, notes_on_taken
+from flask_chainfix.snapshot import Snapshot
+from tests.standings import db, looked_at, lost, moved, unreachable
+from tests.support import Rev, chain, graph
+
+FORK = graph("a", "b <- a", "c <- a")
+LINE = chain("a", "b <- a", "c <- b")
+
+
+def found(snapshot: Snapshot) -> list[Finding]:
+    return list(diagnose(snapshot, Family.DATABASE))
+
+
+def only(code: str, snapshot: Snapshot) -> Finding:
+    (finding,) = found(snapshot)
+    assert finding.code == code
+    assert finding.breaks
+    assert not finding.repairable
+    return finding
+
+
+def test_databases_that_fit_the_chain() -> None:
+    assert found(looked_at(LINE, db(), db("c"), db("a", "old"), db("b", "older"))) == []
+    assert found(looked_at(LINE, db("b"), old=FORK)) == []
+    assert found(LINE) == []
+
+
+# --- FC301 ---------------------------------------------------------------------------------------
+
+
+def unknown(*known: LostRevision, row: str = "x", now: Snapshot = LINE) -> Finding:
+    finding = only("FC301", looked_at(now, db((row,)), lost=known))
+    assert (finding.severity, finding.revisions) == (Severity.ERROR, (row,))
+    start = f"production is stamped with {row!r}, which no migration file has: "
+    assert finding.message.startswith(start)
+    return replace(finding, message=finding.message[len(start) :])
+
+
+def hints(finding: Finding) -> list[str]:
+    return finding.hint.split("; or ")
+
+
+PLACE = "x_add_x.py, commit 1a2b3c4 of Ann, 2024-03-01"
+BRING_BACK = "bring its file back from Git: repair --bring-back x"
+TOMBSTONE = "put a no-op revision in its place: repair --tombstone x"
+
+
+def test_a_file_that_was_removed() -> None:
+    finding = unknown(lost("x <- b"))
+    assert finding.message == f"its file was removed ({PLACE})"
+    assert hints(finding) == [
+        BRING_BACK,
+        "move the stamp to b, the nearest ancestor that is left, if what x did is no longer there:"
+        " restamp --lost x=b",
+        TOMBSTONE,
+    ]
+
+
+def test_a_file_that_was_removed_and_did_nothing() -> None:
+    finding = unknown(lost(Rev("x", ("b",), upgrade=(), downgrade=())))
+    assert hints(finding)[1] == (
+        "move the stamp to b, the nearest ancestor that is left, as x did nothing:"
+        " restamp --lost x=b"
+    )
+
+
+def test_several_that_were_removed_in_a_row() -> None:
+    finding = unknown(lost("x <- w"), lost("w <- b"))
+    assert hints(finding)[:2] == [
+        "bring its file and those of w, which it is built on, back from Git: repair"
+        " --bring-back x --bring-back w",
+        "move the stamp to b, the nearest ancestor that is left, if what x, w did is no longer"
+        " there: restamp --lost x=b",
+    ]
+
+
+def test_what_was_built_on_something_unknown() -> None:
+    assert hints(unknown(lost("x <- w"))) == [f"{TOMBSTONE}=PARENT"]
+
+
+def test_a_merge_point_that_was_removed_has_no_single_ancestor() -> None:
+    finding = unknown(lost("x <- b, c"), now=chain("a", "b <- a", "c <- a", "d <- b, c"))
+    assert hints(finding) == [BRING_BACK, TOMBSTONE]
+
+
+def test_a_migration_with_another_id() -> None:
+    finding = unknown(lost("x <- a", renamed="b"))
+    assert finding.message == f"the same migration is b now ({PLACE})"
+    assert hints(finding) == ["move the stamp to its new id: restamp --lost x=b"]
+
+
+def test_a_migration_with_another_id_that_does_something_else_by_now() -> None:
+    finding = unknown(lost("x <- a", renamed="b", edited=True))
+    assert finding.message == f"the same migration is b now, edited since ({PLACE})"
+    assert hints(finding)[:2] == [
+        "move the stamp to its new id, if what was edited does not matter there:"
+        " restamp --lost x=b",
+        BRING_BACK,
+    ]
+
+
+def test_a_new_id_that_is_gone_as_well_does_not_count() -> None:
+    assert hints(unknown(lost("x <- b", renamed="y")))[0] == BRING_BACK
+
+
+def test_a_file_on_another_branch() -> None:
+    finding = unknown(lost("x <- b", branch="feature", kept=True))
+    assert finding.message == f"it is on the branch feature, which is not merged here ({PLACE})"
+    assert hints(finding)[0] == "merge the branch feature, then repair"
+
+
+def test_a_file_that_was_removed_on_another_branch() -> None:
+    finding = unknown(lost("x <- b", branch="feature"))
+    assert finding.message.startswith("its file was removed")
+    assert "merge" not in finding.hint
+
+
+def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
+    message = unknown(lost("x <- b", kept=True)).message
+    assert message == f"its file is in Git, and not where migrations are looked for ({PLACE})"
+
+
+def test_a_row_that_nobody_knows() -> None:
+    finding = unknown()
+    assert finding.message == "Git knows nothing of it"
+    assert hints(finding) == [f"{TOMBSTONE}=PARENT", "look for the checkout that has run it"]
+
+
+@pytest.mark.parametrize("row", ["ABCDEF", "abcdeg", " abcdef", "abc", "abcdef1234"])
+def test_a_row_that_is_close_to_an_id(row: str) -> None:
+    finding = unknown(row=row, now=chain("z", "abcdef <- z"))
+    assert finding.message == "Git knows nothing of it; it is close to abcdef"
+    assert hints(finding)[0].startswith("if it is abcdef, move the stamp: restamp --lost ")
+
+
+@pytest.mark.parametrize(
+    ("row", "quoted"),
+    [
+        ("it's", "'it'\"'\"'s=b'"),
+        ("x; rm -r y", "'x; rm -r y=b'"),
+        ("$(x)", "'$(x)=b'"),
+        ("-x", "-x=b"),
+    ],
+)
+def test_commands_can_be_copied_whatever_the_row_is(row: str, quoted: str) -> None:
+    removed = lost("x <- b", revision=row)
+    assert f"restamp --lost {quoted}" in unknown(removed, row=row).hint
+
+
+@pytest.mark.parametrize("row", ["../x", "a/b", 'a"b', "a\nb", "a@b", "-x", "x" * 300, "base"])
+def test_no_tombstone_is_offered_that_could_not_be_written(row: str) -> None:
+    assert not can_have_file(row)
+    assert "tombstone" not in unknown(row=row).hint
+    assert "tombstone" not in unknown(lost("x <- b", revision=row), row=row).hint
+
+
+@pytest.mark.parametrize("row", ["1a2b3c4d5e6f", "add_users", "2024.01_x", "Größe", "a b"])
+def test_ids_that_are_written(row: str) -> None:
+    assert can_have_file(row)
+
+
+def test_databases_with_one_lost_row_are_named_together() -> None:
+    (one,) = found(looked_at(LINE, db("x", "one"), db("b x", "two"), lost=[lost("x <- b")]))
+    assert one.message.startswith("one, two are stamped with 'x', which no migration file has")
+
+
+def test_a_row_that_only_the_chain_before_the_repair_has_is_lost_as_well() -> None:
+    """Its file was deleted after the repair."""
+    finding = only("FC301", looked_at(LINE, db("x"), old=graph("a", "x <- a")))
+    assert finding.revisions == ("x",)
+
+
+def test_rows_of_a_restored_backup_are_unknown_again() -> None:
+    snapshot = looked_at(LINE, db("x"), moved=[moved("x", "b")])
+    assert only("FC301", snapshot).revisions == ("x",)
+
+
+# --- FC302 ---------------------------------------------------------------------------------------
+
+
+def test_a_database_that_has_skipped_a_revision() -> None:
+    snapshot = looked_at(LINE, db("c", tables="t_a t_c"), old=FORK)
+    finding = only("FC302", snapshot)
+    assert finding.severity is Severity.ERROR
+    assert finding.message == (
+        "production is stamped with c, and b, which the chain has below, never ran there"
+    )
+    assert finding.revisions == ("b",)
+    assert [place.path.name for place in finding.locations] == ["b_add_b.py"]
+    assert "repair again with that database named" in finding.hint
+
+
+def test_one_that_may_have_skipped_it_is_a_warning() -> None:
+    finding = only("FC302", looked_at(LINE, db("c"), old=FORK))
+    assert finding.severity is Severity.WARNING
+    assert "may never have run there" in finding.message
+    assert finding.hint.endswith("nothing is wrong if it was built after the repair")
+
+
+def test_one_that_the_chain_as_it_is_has_built() -> None:
+    assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"), old=FORK)) == []
+    assert found(looked_at(LINE, db("c"), old=FORK, moved=[moved("b c", "c")])) == []
+
+
+def test_without_an_old_chain_nothing_shows_what_was_skipped() -> None:
+    assert found(looked_at(LINE, db("c", tables="t_a t_c"))) == []
+
+
+# --- FC303 ---------------------------------------------------------------------------------------
+
+
+def test_rows_that_overlap() -> None:
+    finding = only("FC303", looked_at(LINE, db("b c"), old=FORK))
+    assert (finding.severity, finding.revisions) == (Severity.ERROR, ("b",))
+    assert finding.message == (
+        "production is stamped with b, c; b is below another of these in the chain, and so stamped"
+        " twice"
+    )
+    assert "command restamp" in finding.hint
+
+
+def test_rows_beside_each_other_do_not_overlap() -> None:
+    assert found(looked_at(chain("a", "b <- a", "c <- a", "d <- b, c"), db("b c"))) == []
+
+
+def test_rows_can_overlap_and_be_unknown_and_stranded_at_once() -> None:
+    line = chain("a", "b <- a", "c <- b", "d <- c")
+    old = graph("a", "b <- a", "c <- a", "d <- a")
+    codes = [each.code for each in found(looked_at(line, db("b d"), old=old))]
+    assert codes == ["FC302", "FC303"]
+    assert [each.code for each in found(looked_at(line, db("b d x")))] == ["FC301", "FC303"]
+
+
+# --- FC304 ---------------------------------------------------------------------------------------
+
+
+def test_a_database_that_does_not_answer() -> None:
+    finding = only("FC304", looked_at(LINE, unreachable("far", "it is down", "start it"), db("c")))
+    assert (finding.severity, finding.revisions) == (Severity.WARNING, ())
+    assert finding.message == "far cannot be asked: it is down"
+    assert finding.hint == "start it; or say with --stamp where it stands"
+
+
+# --- Settings and formats ------------------------------------------------------------------------
+
+ALL = looked_at(
+    LINE,
+    db("x", "lost"),
+    db("c", "stranded", tables="t_a t_c"),
+    db("b c", "twice"),
+    unreachable("far", "it is down", "start it"),
+    lost=[lost("x <- b")],
+    old=FORK,
+)
+CODES = ["FC301", "FC302", "FC303", "FC304"]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_can_be_ignored(code: str) -> None:
+    assert [finding.code for finding in found(ALL)] == CODES
+    settings = Settings(ignore=frozenset({code}))
+    quiet = replace(ALL, environment=replace(ALL.environment, settings=settings))
+    assert [finding.code for finding in found(quiet)] == [each for each in CODES if each != code]
+    assert [each.code for each in diagnose(quiet, Family.DATABASE, ignored=True)] == [code]
+
+
+def shown(name: str) -> str:
+    return render(name, Report("check", before=ALL, findings=tuple(found(ALL))), Style(width=200))
+
+
+def test_github_shows_them_without_a_file_where_there_is_none() -> None:
+    lines = shown("github").splitlines()
+    assert lines[0].startswith("::error title=FC301 unknown-stamp::lost is stamped with 'x'")
+    assert lines[0].endswith("; or put a no-op revision in its place: repair --tombstone x.")
+    assert "b_add_b.py,title=FC302 stranded-revisions,line=" in lines[1]
+    assert lines[2].startswith("::error title=FC303 overlapping-stamps::twice is stamped")
+    assert lines[3].startswith("::warning title=FC304 database-unreachable::far cannot be asked")
+
+
+def test_json_shows_them() -> None:
+    document = json.loads(shown("json"))
+    assert [finding["code"] for finding in document["findings"]] == CODES
+    assert {finding["repairable"] for finding in document["findings"]} == {False}
+    assert [each["state"] for each in document["databases"]] == [
+        "stamped",
+        "stamped",
+        "stamped",
+        "unreachable",
+    ]
+
+
+def test_text_shows_them_and_says_what_to_type_next() -> None:
+    text = shown("text")
+    assert "remedy: bring its file back from Git: repair --bring-back x; or" in text
+    assert text.startswith("The databases do not fit the migration chain: 1 unknown stamp")
+    assert "flask db fixchain check --database\n" in text
+
+
+def test_a_broken_chain_comes_first_in_the_verdict() -> None:
+    broken = looked_at(chain("a", "b <- a", "c <- a"), db("x"))
+    findings = diagnose(broken, Family.CHAIN, Family.DATABASE)
+    text = render("text", Report("check", before=broken, findings=findings), Style())
+    assert text.startswith("The migration chain is broken: 2 heads, 1 unknown stamp.")
+
+
+@pytest.mark.parametrize("name", ["text", "json", "github"])
+def test_nowhere_is_alembics_purge_suggested(name: str) -> None:
+    assert "purge" not in shown(name)
+
+
+# --- Lost revisions that are taken for others ----------------------------------------------------
+
+
+def note(*known: LostRevision, row: str = "x", other: str = "b") -> str:
+    now = chain("a", "b <- a", "c <- b", "d <- a")
+    (told,) = notes_on_taken(looked_at(now, db(row), lost=known), {"x": other})
+    return told
+
+
+def x_doing(*statements: str) -> LostRevision:
+    return lost(Rev("x", ("b",), upgrade=statements, downgrade=()))
+
+
+STAYS = "; whatever of that is in the database stays there, and no file tells of it"
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (("op.create_table('t', sa.Column('id', sa.Integer()))",), "creates table t"),
+        (("op.add_column('t_a', sa.Column('n', sa.Integer()))",), "creates column t_a.n"),
+        (
+            ("op.drop_column('t_a', 'n')", "op.create_index('i', 't_a', ['id'])"),
+            "drops column t_a.n, creates index t_a.i",
+        ),
+        (("op.rename_table('t_a', 'u')",), "drops table t_a, creates table u"),
+        (("op.execute('UPDATE t_a SET id = 1')",), "uses table t_a"),
+        (("op.execute(TEXT)",), "does not tell what it does"),
+        (
+            ("op.drop_table('t_a')", "op.execute(TEXT)"),
+            "drops table t_a, does more than its source tells",
+        ),
+        (
+            ("op.execute('CREATE EXTENSION e')",),
+            "does nothing to tables, and perhaps something else",
+        ),
+        (
+            tuple(f"op.drop_table('t{number}')" for number in range(6)),
+            "drops table t0, drops table t1, drops table t2, drops table t3 and 2 more",
+        ),
+    ],
+)
+def test_what_lies_between_is_told(statements: tuple[str, ...], told: str) -> None:
+    assert note(x_doing(*statements)) == f"x is to count for b: x {told}{STAYS}"
+
+
+def test_what_is_proven_to_do_nothing() -> None:
+    told = "x is to count for b: x is proven to do nothing, so nothing is lost"
+    assert note(x_doing()) == told
+
+
+def test_several_between() -> None:
+    known = lost("x <- w"), lost(Rev("w", ("b",), upgrade=(), downgrade=()))
+    assert note(*known).startswith("x is to count for b: x creates table t_x, w does nothing;")
+
+
+def test_what_will_run_again_or_never() -> None:
+    known = x_doing()
+    assert note(known, other="a").endswith("; b ran there by what Git knows, and will run again")
+    assert note(known, other="c").endswith("; nothing shows that c ran there, and it never will")
+    both = note(known, other="d")
+    assert "b ran there by what Git knows, and will run again" in both
+    assert "nothing shows that d ran there" in both
+
+
+def test_a_new_id() -> None:
+    told = "x is to count for b: Git shows that it is the same migration under a new id"
+    assert note(lost("x <- a", renamed="b")) == told
+
+
+def test_a_new_id_of_something_else_by_now() -> None:
+    told = note(lost("x <- a", renamed="b", edited=True))
+    assert "has been edited since commit 1a2b3c4" in told
+    assert "will never run on these databases" in told
+
+
+def test_what_git_does_not_know() -> None:
+    assert "what x did, and whether b ran, cannot be checked" in note()
+    assert "what w did, and whether b ran, cannot be checked" in note(lost("x <- w"))
+
+
+def test_what_no_database_has() -> None:
+    assert note(row="b") == "no database has run x, so --lost x=b changes nothing"

@@ -1,0 +1,572 @@
+"""Stamps that lead nowhere, with real files, a real Git and a real database: found, never guessed.
+
+Every project here has the migrations a, b and x, and a database that has run all of them. Then x
+is lost in one way or another.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.pool import NullPool
+
+import flask_chainfix
+from tests.commands import SCRIPTS, Done, fixchain, on_terminal
+from tests.disk import tree
+from tests.rehearsals import add, plain
+from tests.repositories import Repository, needs_git
+from tests.stamped import rows_of, sql
+
+pytestmark = needs_git
+
+YES = ("--yes",)
+JSON = ("--format", "json")
+
+
+class Project:
+    """A plain Alembic project in a repository, and a database that has run its migrations."""
+
+    def __init__(self, place: Path) -> None:
+        self.repository = Repository(place / "repository")
+        self.top = self.repository.top
+        self.versions = self.top / "migrations/versions"
+        self.url = f"sqlite:///{place / 'app.db'}"
+
+    def make(self) -> None:
+        """Write the migrations, commit them, and run them."""
+        plain(self.top, "a", "b <- a", "x <- b")
+        (self.top / ".gitignore").write_text("__pycache__\n.fixchain\n")
+        self.commit(1)
+        self.upgrade()
+
+    def commit(self, day: int) -> str:
+        return self.repository.commit(day)
+
+    def path(self, revision: str) -> Path:
+        return self.versions / f"{revision}_add.py"
+
+    def lose(self, *revisions: str, day: int = 2) -> str:
+        """Delete files, and return the commit that does."""
+        for revision in revisions:
+            self.path(revision).unlink()
+        return self.commit(day)
+
+    def upgrade(self, target: str = "head") -> None:
+        """What ``alembic upgrade`` does."""
+        config = Config()
+        config.set_main_option("script_location", str(self.top / "migrations"))
+        config.set_main_option("sqlalchemy.url", self.url)
+        command.upgrade(config, target)
+
+    def stamp(self, row: str) -> None:
+        """Have the database stamped with one row, whatever it is."""
+        sql(self.url, "DELETE FROM alembic_version")
+        quoted = row.replace("'", "''")
+        sql(self.url, f"INSERT INTO alembic_version VALUES ('{quoted}')")
+
+    @property
+    def rows(self) -> list[str]:
+        return rows_of(self.url)
+
+    @property
+    def tables(self) -> set[str]:
+        engine = create_engine(self.url, poolclass=NullPool)
+        return set(inspect(engine).get_table_names()) - {"alembic_version"}
+
+    def run(self, *arguments: str) -> Done:
+        """Run a command that looks at the database."""
+        name, *rest = arguments
+        return fixchain(name, "--database", self.url, *rest)
+
+    def finding(self) -> dict[str, str]:
+        """The finding about the lost row, which must be the only one."""
+        done = self.run("check", *JSON)
+        assert done.exit_code == 1
+        (finding,) = done.document["findings"]
+        assert (finding["code"], finding["severity"]) == ("FC301", "error")
+        assert isinstance(finding, dict)
+        return finding
+
+    def refuses(self, *arguments: str) -> str:
+        """What a command says that ends with 3 and changes neither a file nor a row."""
+        files, rows = tree(self.top), self.rows
+        done = self.run(*arguments)
+        assert done.exit_code == 3, done
+        assert (tree(self.top), self.rows) == (files, rows)
+        return done.stderr
+
+    def does(self, *arguments: str) -> str:
+        """What a command says that does its work."""
+        done = self.run(*arguments)
+        assert done.exit_code == 0, done
+        return done.stdout
+
+    def ignore(self, code: str) -> None:
+        settings = f"[alembic]\nscript_location = migrations\n[fixchain]\nignore = {code}\n"
+        (self.top / "alembic.ini").write_text(settings)
+
+    def undo(self) -> None:
+        assert self.run("undo", "--yes").exit_code == 0
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the project is made that each test gets a copy of."""
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    if not any(made.iterdir()):
+        Project(made).make()
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    copy = Project(tmp_path)
+    monkeypatch.chdir(copy.top)
+    return copy
+
+
+def says(message: str, *parts: str) -> None:
+    for part in parts:
+        assert part in message
+
+
+# --- Where it went -------------------------------------------------------------------------------
+
+
+def test_a_file_that_was_deleted(project: Project) -> None:
+    commit = project.lose("x", day=9)
+    says(
+        project.finding()["message"],
+        "is stamped with 'x'",
+        f"its file was removed (x_add.py, commit {commit} of a, 2024-01-10)",
+    )
+
+
+def test_a_migration_that_has_another_id(project: Project) -> None:
+    renamed(project)
+    finding = project.finding()
+    says(finding["message"], "the same migration is y now (x_add.py, commit")
+    assert finding["hint"] == "move the stamp to its new id: restamp --lost x=y"
+
+
+def test_a_migration_on_another_branch_only(project: Project) -> None:
+    project.repository.branch("feature")
+    project.repository.switch("main")
+    project.lose("x")
+    project.repository.switch("feature")
+    add(project.top, "z <- x")
+    commit = project.commit(3)
+    project.upgrade()
+    project.repository.switch("main")
+    finding = project.finding()
+    says(
+        finding["message"],
+        "is stamped with 'z'",
+        f"it is on the branch feature, which is not merged here (z_add.py, commit {commit} of a",
+    )
+    assert finding["hint"].startswith("merge the branch feature, then repair; or ")
+
+
+def test_a_row_that_git_has_never_seen(project: Project) -> None:
+    project.stamp("nope")
+    finding = project.finding()
+    assert finding["message"].endswith("Git knows nothing of it")
+    says(finding["hint"], "--tombstone nope=PARENT", "look for the checkout")
+
+
+@pytest.mark.parametrize("row", ["9BC123DEF", "9bc123dfe", "9bc123def ", "9bc123"])
+def test_a_row_that_is_close_to_an_id(project: Project, row: str) -> None:
+    add(project.top, "9bc123def <- x")
+    project.stamp(row)
+    finding = project.finding()
+    assert finding["message"].endswith("it is close to 9bc123def")
+    says(finding["hint"], "if it is 9bc123def, move the stamp: restamp --lost")
+
+
+def test_outside_of_git_it_is_said_that_nothing_is_known(
+    tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain(tmp_path, "a")
+    monkeypatch.chdir(tmp_path)
+    done = fixchain("check", "--stamp", "x")
+    assert done.exit_code == 1
+    says(done.stdout, "Git", "what became of lost revisions is not known")
+
+
+# --- Nothing is done silently --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["the files are in order", "they are not"])
+def test_repair_alone_refuses_and_names_the_choices(project: Project, broken: bool) -> None:
+    project.lose("x")
+    if broken:
+        add(project.top, "c <- a")
+    for options in ((), YES, ("--dry-run",)):
+        says(
+            project.refuses("repair", *options),
+            "which no migration file has: its file was removed",
+            "repair --bring-back x",
+            "repair --tombstone x",
+            "restamp --lost x=b",
+        )
+
+
+def test_restamp_alone_refuses_and_names_the_way_to_the_choices(project: Project) -> None:
+    project.lose("x")
+    says(project.refuses("restamp", *YES), "no migration file has x", "check --database")
+
+
+def test_a_database_that_is_left_out_is_no_obstacle(project: Project) -> None:
+    project.lose("x")
+    add(project.top, "c <- a")
+    assert fixchain("repair", *YES).exit_code == 0
+
+
+def test_to_ignore_the_finding_makes_no_plan_safe(project: Project) -> None:
+    project.lose("x")
+    project.ignore("FC301")
+    project.does("check")
+    add(project.top, "c <- a")
+    says(project.refuses("repair", *YES), "which no migration file has", "--no-database")
+
+
+# --- The file comes back -------------------------------------------------------------------------
+
+
+def test_the_file_is_back_byte_for_byte_and_undo_takes_it_away(project: Project) -> None:
+    data = project.path("x").read_bytes()
+    project.lose("x")
+    before = tree(project.versions)
+    told = project.does("repair", "--bring-back", "x", *YES)
+    says(told, "x  new, on b", "What Alembic says")
+    assert "what the migrations do to the schema is judged once" not in flat(told)
+    assert project.path("x").read_bytes() == data
+    assert project.rows == ["x"]
+    project.does("check")
+    add(project.top, "y <- x")
+    project.upgrade()
+    assert project.tables == {"a", "b", "x", "y"}
+    project.stamp("x")
+    project.path("y").unlink()
+    project.undo()
+    assert tree(project.versions) == before
+
+
+def test_what_landed_meanwhile_goes_behind_what_comes_back(project: Project) -> None:
+    data = project.path("x").read_bytes()
+    project.lose("x")
+    add(project.top, "c <- b")
+    project.commit(3)
+    project.does("repair", "--bring-back", "x", *YES)
+    assert project.path("x").read_bytes() == data
+    assert "down_revision = 'x'" in project.path("c").read_text()
+    project.upgrade()
+    assert project.tables == {"a", "b", "c", "x"}
+
+
+def test_what_comes_back_is_relinked_where_that_is_safer(project: Project) -> None:
+    data = project.path("x").read_bytes()
+    project.lose("x")
+    add(project.top, "c <- b")
+    project.commit(3)
+    done = fixchain("repair", "--bring-back", "x", "--stamp", "c", *YES)
+    assert done.exit_code == 0, done
+    assert project.path("x").read_bytes() == data.replace(b"revision = 'b'", b"revision = 'c'")
+
+
+def test_several_come_back_together_or_not_at_all(project: Project) -> None:
+    data = [project.path(name).read_bytes() for name in "bx"]
+    project.lose("b", "x")
+    message = project.refuses("repair", "--bring-back", "x", *YES)
+    says(message, "x is built on b, which no migration file has either", "--bring-back b")
+    hint = project.finding()["hint"]
+    assert "repair --bring-back x --bring-back b;" in hint
+    project.does("repair", "--bring-back", "x", "--bring-back", "b", *YES)
+    assert [project.path(name).read_bytes() for name in "bx"] == data
+    project.does("check")
+
+
+def test_a_file_comes_back_to_where_migrations_are_looked_for(project: Project) -> None:
+    attic = project.versions / "attic"
+    attic.mkdir()
+    data = project.path("x").read_bytes()
+    project.path("x").rename(attic / "x_add.py")
+    project.commit(2)
+    (attic / "x_add.py").unlink()
+    project.commit(3)
+    project.does("repair", "--bring-back", "x", *YES)
+    assert project.path("x").read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("revision", "words"),
+    [
+        ("a", "a is not lost: a_add.py has it"),
+        ("nope", "Git knows nothing of 'nope'"),
+    ],
+)
+def test_what_cannot_come_back(project: Project, revision: str, words: str) -> None:
+    says(project.refuses("repair", "--bring-back", revision, *YES), words)
+
+
+def test_a_file_whose_name_is_taken_does_not_come_back(project: Project) -> None:
+    project.lose("x")
+    add(project.top, "c <- b").rename(project.path("x"))
+    message = project.refuses("repair", "--bring-back", "x", *YES)
+    says(message, "another migration has the file name of x by now: x_add.py")
+
+
+def test_what_has_come_back_under_another_id_is_not_brought_back_twice(project: Project) -> None:
+    renamed(project, file="y_add.py")
+    message = project.refuses("repair", "--bring-back", "x", *YES)
+    says(message, "the same migration is y now", "restamp --lost x=y")
+
+
+# --- A revision without a body in its place ------------------------------------------------------
+
+
+def test_a_tombstone_goes_where_git_knows_its_place(project: Project) -> None:
+    project.lose("x")
+    before = tree(project.versions)
+    told = project.does("repair", "--tombstone", "x", *YES)
+    says(told, "x  new, on b", "git: x_add.py was on b, by commit")
+    (path,) = set(project.versions.glob("*.py")) - {project.path("a"), project.path("b")}
+    assert "op.create_table" not in path.read_text()
+    project.does("check")
+    add(project.top, "y <- x")
+    project.upgrade()
+    assert (project.rows, project.tables) == (["y"], {"a", "b", "x", "y"})
+    project.path("y").unlink()
+    project.stamp("x")
+    project.undo()
+    assert tree(project.versions) == before
+
+
+def test_a_tombstone_goes_where_the_user_says(project: Project) -> None:
+    project.stamp("nope")
+    says(project.refuses("repair", "--tombstone", "nope", *YES), "--tombstone nope=PARENT")
+    says(project.refuses("repair", "--tombstone", "nope=gone", *YES), "no revision 'gone'")
+    says(project.does("repair", "--tombstone", "nope=x", *YES), "nope  new, on x")
+    project.upgrade()
+    assert project.rows == ["nope"]
+
+
+def test_tombstones_of_several_in_a_row(project: Project) -> None:
+    project.lose("b", "x")
+    told = project.does("repair", "--tombstone", "x", "--tombstone", "b", *YES)
+    says(told, "x  new, on b", "b  new, on a")
+    project.undo()
+    says(project.does("repair", "--tombstone", "x", *YES), "x  new, on a")
+    project.upgrade()
+
+
+def test_a_tombstone_of_the_first_revision(project: Project) -> None:
+    """It is a base again, and what has landed since goes on it, as it has not run there."""
+    project.lose("a", "b", "x")
+    project.stamp("a")
+    add(project.top, "z")
+    project.does("repair", "--tombstone", "a", *YES)
+    assert "down_revision = 'a'" in project.path("z").read_text()
+    project.upgrade()
+    assert "z" in project.tables
+
+
+HOSTILE = [
+    "../../x",
+    "/tmp/x",
+    "sub/x",
+    '"""',
+    "it's",
+    'a"\nimport os\nb = "',
+    "${1/0}",
+    "%(rev)s/..",
+    "x@1",
+    "-x",
+    "x:y",
+    "x\0y",
+    "x" * 300,
+    "x\ud800",
+    "base",
+    "..",
+]
+
+
+def test_nothing_is_written_for_what_is_no_id(project: Project) -> None:
+    for row in HOSTILE:
+        message = project.refuses("repair", "--tombstone", f"{row}=b", *YES)
+        says(message, "no file can be written for the id", "restamp --lost")
+        says(project.refuses("repair", "--bring-back", row, *YES), "Git knows nothing of")
+
+
+def test_a_stamp_that_is_no_id_is_told_and_can_be_moved(project: Project) -> None:
+    for row in ("../../x", 'it\'s "x"', "a\nb", "x@1", "-x", "x" * 300):
+        project.stamp(row)
+        finding = project.finding()
+        assert finding["message"].partition(" is stamped with ")[2].startswith(f"{row!r}, which")
+        assert "tombstone" not in finding["hint"]
+        project.does("restamp", "--lost", f"{row}=x", *YES)
+        assert project.rows == ["x"]
+
+
+def test_an_odd_id_that_git_knows_comes_back_as_it_was(project: Project) -> None:
+    text = project.path("x").read_text().replace("revision = 'x'", 'revision = "it\'s ${x}/../y"')
+    project.path("x").write_text(text)
+    project.commit(2)
+    project.stamp("it's ${x}/../y")
+    project.lose("x", day=3)
+    says(project.refuses("repair", "--tombstone", "it's ${x}/../y", *YES), "no file can be written")
+    project.does("repair", "--bring-back", "it's ${x}/../y", *YES)
+    assert project.path("x").read_text() == text
+
+
+# --- The stamp moves -----------------------------------------------------------------------------
+
+
+def renamed(project: Project, *, file: str = "x_add.py", more: str = "") -> None:
+    """Give x the id y, and perhaps more to do."""
+    text = project.path("x").read_text().replace("revision = 'x'", "revision = 'y'")
+    if more:
+        text = text.replace("\n\n\ndef downgrade", f"\n    {more}\n\n\ndef downgrade")
+    project.path("x").unlink()
+    (project.versions / file).write_text(text)
+    project.commit(2)
+
+
+def test_to_the_new_id(project: Project) -> None:
+    renamed(project)
+    told = project.does("restamp", "--lost", "x=y", *YES)
+    says(flat(told), "x is to count for y: Git shows that it is the same migration under a new id")
+    assert project.rows == ["y"]
+    project.upgrade()
+    assert project.tables == {"a", "b", "x"}
+    project.undo()
+    assert project.rows == ["x"]
+
+
+def test_to_the_new_id_of_what_has_been_edited(project: Project) -> None:
+    renamed(project, more="op.create_table('more', sa.Column('id', sa.Integer()))")
+    says(project.finding()["message"], "the same migration is y now, edited since")
+    told = project.does("restamp", "--lost", "x=y", *YES)
+    says(flat(told), "has been edited since commit", "will never run on these databases")
+
+
+def test_to_the_nearest_ancestor(project: Project) -> None:
+    """What lies between is told before anybody is asked, and where nobody is."""
+    project.lose("x")
+    asked = project.run("restamp", "--lost", "x=b")
+    assert (asked.exit_code, project.rows) == (3, ["x"])
+    noted = "x is to count for b: x creates table x; whatever of that is in the database stays"
+    says(flat(asked.stdout), noted)
+    document = project.run("restamp", "--lost", "x=b", "--dry-run", *JSON).document
+    assert any(notice.startswith(noted) for notice in document["notices"])
+    says(flat(project.does("restamp", "--lost", "x=b", *YES)), noted)
+    assert project.rows == ["b"]
+    project.does("check")
+
+
+def test_on_a_terminal_the_note_comes_before_the_question(project: Project) -> None:
+    project.lose("x")
+    done = on_terminal(
+        SCRIPTS / "fixchain",
+        *("restamp", "--database", project.url, "--lost", "x=b"),
+        cwd=project.top,
+        answer="n\n",
+    )
+    assert (done.exit_code, project.rows) == (1, ["x"])
+    says(flat(done.stdout), "x is to count for b: x creates table x")
+    says(done.stderr, "Move the stamps of 1 database?", "declined")
+
+
+def test_past_several_that_are_lost(project: Project) -> None:
+    project.lose("b", "x")
+    says(
+        flat(project.does("restamp", "--lost", "x=a", *YES)),
+        "x is to count for a: x creates table x, b creates table b; whatever of that",
+    )
+    assert project.rows == ["a"]
+
+
+def test_past_what_did_nothing(project: Project) -> None:
+    add(project.top, "n <- x", "pass", "pass")
+    project.commit(2)
+    project.upgrade()
+    project.lose("n", day=3)
+    says(project.finding()["hint"], "as n did nothing: restamp --lost n=x")
+    told = project.does("restamp", "--lost", "n=x", *YES)
+    says(flat(told), "n is proven to do nothing, so nothing is lost")
+    assert project.rows == ["x"]
+
+
+def test_further_than_the_nearest_ancestor(project: Project) -> None:
+    project.lose("x")
+    done = project.run("restamp", "--lost", "x=a", "--dry-run")
+    assert done.exit_code == 1
+    says(flat(done.stdout), "b ran there by what Git knows, and will run again")
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("b=a", "b is not lost: b_add.py has it"),
+        ("x=nope", "there is no revision 'nope' in this chain"),
+    ],
+)
+def test_what_can_be_taken_for_nothing_else(project: Project, lost: str, words: str) -> None:
+    project.lose("x")
+    says(project.refuses("restamp", "--lost", lost, *YES), words)
+
+
+def test_a_backup_from_before_is_found_out_again(project: Project) -> None:
+    project.lose("x")
+    project.does("restamp", "--lost", "x=b", *YES)
+    project.stamp("x")
+    says(project.finding()["message"], "is stamped with 'x'")
+    says(project.refuses("restamp", *YES), "no migration file has x")
+    project.does("restamp", "--lost", "x=b", *YES)
+    assert project.rows == ["b"]
+
+
+def test_rows_that_an_earlier_repair_has_moved_can_be_stranded_by_a_later_one(
+    project: Project,
+) -> None:
+    add(project.top, "c <- b")
+    project.upgrade("heads")
+    assert project.rows == ["c", "x"]
+    project.does("repair", *YES)
+    (top,) = project.rows
+    (below,) = {"c", "x"} - {top}
+    add(project.top, f"d <- {below}")
+    assert fixchain("repair", "--attach", f"{top}=d", *YES).exit_code == 0
+    (finding,) = project.run("check", *JSON).document["findings"]
+    assert (finding["code"], finding["revisions"]) == ("FC302", ["d"])
+    project.ignore("FC302")
+    add(project.top, "e <- a")
+    says(project.refuses("repair", *YES), "d, which the chain has below, never ran there")
+    project.undo()
+    project.does("repair", *YES)
+    project.upgrade()
+    assert project.tables == {"a", "b", "c", "d", "e", "x"}
+
+
+# --- What is never suggested ---------------------------------------------------------------------
+
+
+def test_nowhere_is_alembics_purge_suggested() -> None:
+    """On a chain that cannot be loaded it deletes the rows and then stops with a traceback."""
+    package = Path(flask_chainfix.__file__).parent
+    texts = {path: path.read_text("utf-8") for path in package.rglob("*.py")}
+    assert len(texts) > 50
+    assert [path.name for path, text in texts.items() if "stamp --purge" in text] == []
+
+
+def flat(text: str) -> str:
+    """Text without the line ends of a narrow page."""
+    return re.sub(r"\s+", " ", text)

@@ -1,0 +1,439 @@
+"""What databases have run, and which rows stand for that once the chain is another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import LostRevision, MoveResult, MoveState, Standing, Wishes
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import (
+    Era,
+    applied_in,
+    era_of,
+    gaps,
+    is_noop,
+    move_for,
+    overlaps,
+    possibilities,
+    survivors,
+    tops,
+)
+from flask_chainfix.strategies import make_plan
+from tests.standings import db, looked_at, lost, moved, unreachable
+from tests.strategies_oracle import all_ancestors, revisions
+from tests.support import Rev, chain, foreseen, graph, stamped
+
+PLANNED, UNCHANGED, REFUSED = MoveState.PLANNED, MoveState.UNCHANGED, MoveState.REFUSED
+
+# A fork that a repair has made one line of.
+FORK = graph("a", "b <- a", "c <- a")
+LINE = chain("a", "b <- a", "c <- b")
+
+
+def words(names: Iterable[str]) -> str:
+    return " ".join(sorted(names))
+
+
+# --- Sets of revisions ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("a", ""),
+        ("b c", ""),
+        ("a b", "a"),
+        ("a d", "a"),
+        ("a b d", "a b"),
+        ("a a", ""),
+        ("z b", ""),
+    ],
+)
+def test_rows_that_others_stand_for(rows: str, expected: str) -> None:
+    assert words(overlaps(graph("a", "b <- a", "c <- a", "d <- b +c"), rows.split())) == expected
+
+
+def test_a_dependency_is_stood_for_as_well() -> None:
+    assert overlaps(graph("a", "d", "c <- a +d"), ["c", "d"]) == ("d",)
+
+
+@pytest.mark.parametrize(
+    ("have", "expected"), [("", ""), ("a", ""), ("c", "a b"), ("a c", "b"), ("a b d", "c e")]
+)
+def test_what_is_missing_below(have: str, expected: str) -> None:
+    """In the order in which it would have to run."""
+    there = graph("a", "b <- a", "c <- b", "e <- c", "d <- e +c")
+    assert gaps(there, have.split()) == tuple(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("have", "expected"),
+    [("", ""), ("a", "a"), ("a b c", "b c"), ("a b c m", "m"), ("a d e", "a e")],
+)
+def test_rows_that_stand_for_a_set(have: str, expected: str) -> None:
+    there = graph("a", "b <- a", "c <- a", "m <- b, c", "d", "e <- d")
+    assert tops(there, have.split()) == tuple(expected.split())
+
+
+# --- What a database has run ---------------------------------------------------------------------
+
+
+def test_a_row_stands_for_its_ancestors_and_dependencies() -> None:
+    snapshot = stamped(chain("a", "b <- a", "d", "c <- b +d", "e <- c"), one=["c"], new=[])
+    one, new = applied_in(snapshot)
+    assert (one.name, words(one.revisions), one.unknown) == ("one", "a b c d", ())
+    assert (new.name, new.revisions) == ("new", frozenset())
+
+
+def test_rows_that_no_chain_has_are_told_apart() -> None:
+    (applied,) = applied_in(stamped(LINE, one=["b", "x"]))
+    assert (words(applied.revisions), applied.unknown) == ("a b", ("x",))
+
+
+def test_what_cannot_be_reached_has_run_nothing_that_is_known() -> None:
+    assert applied_in(looked_at(LINE, unreachable("far", "it is down", "start it"))) == ()
+
+
+def ran(rows: str, *, tables: str | None = None, now: Snapshot = LINE, old: Graph = FORK) -> str:
+    """What has run, by each chain that may have written the rows."""
+    standing = db(rows, tables=tables)
+    found = possibilities(looked_at(now, standing, old=old), standing)
+    return " | ".join(words(each.revisions) for each in found)
+
+
+def test_where_both_chains_say_the_same_one_of_them_does() -> None:
+    assert ran("b") == "a b"
+
+
+def test_rows_that_overlap_are_of_the_old_chain() -> None:
+    assert ran("b c") == "a b c"
+
+
+def test_rows_that_may_be_of_either_chain_count_in_both_ways() -> None:
+    assert ran("c") == "a b c | a c"
+
+
+def test_rows_that_only_one_chain_has() -> None:
+    assert ran("c m", now=chain("a", "b <- a", "c <- b", "m <- a")) == "a b c m"
+    assert ran("x", old=graph("a", "x <- a")) == "a x"
+
+
+def test_rows_that_neither_chain_has_are_of_the_chain_as_it_is() -> None:
+    assert ran("c x") == "a b c"
+
+
+# --- Who has written the rows --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ("t_a t_b t_c", Era.NOW),
+        ("T_A T_B T_C", Era.NOW),
+        ("t_a t_c", Era.OLD),
+        ("", Era.OLD),
+        (None, Era.UNSURE),
+    ],
+)
+def test_tables_tell_which_chain_it_was(tables: str | None, expected: Era) -> None:
+    standing = db("c", tables=tables)
+    assert era_of(looked_at(LINE, standing, old=FORK), standing) is expected
+
+
+def doubtful(statement: str, above: str = "pass") -> Era:
+    """The era where what may never have run does this, and what is above it that."""
+    line = chain("a", Rev("b", ("a",)).doing(statement), Rev("c", ("b",)).doing(above))
+    standing = db("c", tables="t_a")
+    return era_of(looked_at(line, standing, old=FORK), standing)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "op.add_column('t_a', sa.Column('x', sa.Integer()))",
+        "op.create_table('t', if_not_exists=True)",
+        "op.create_table(name())",
+    ],
+)
+def test_what_makes_no_table_for_certain_tells_nothing(statement: str) -> None:
+    assert doubtful(statement) is Era.UNSURE
+
+
+def test_a_table_that_is_dropped_again_tells_nothing() -> None:
+    make = "op.create_table('t', sa.Column('id', sa.Integer()))"
+    assert doubtful(make) is Era.OLD
+    assert doubtful(make, "op.drop_table('t')") is Era.UNSURE
+    assert doubtful(make, "op.rename_table('t', 'u')") is Era.UNSURE
+    assert doubtful(f"{make}; op.drop_table('t')") is Era.UNSURE
+
+
+@pytest.mark.parametrize(
+    ("rows", "move", "expected"),
+    [
+        ("c", moved("b c", "c"), Era.NOW),
+        ("c", moved("c", "b"), Era.OLD),
+        ("b c", moved("b c", "c"), Era.OLD),
+        ("c", moved("b c", "c", "another"), Era.UNSURE),
+        ("c", moved("a", "b"), Era.UNSURE),
+    ],
+)
+def test_the_journal_tells_of_rows_that_it_holds(rows: str, move: object, expected: Era) -> None:
+    standing = db(rows)
+    snapshot = looked_at(LINE, standing, old=FORK, moved=[move])  # type: ignore[list-item]
+    assert era_of(snapshot, standing) is expected
+
+
+def test_rows_that_were_moved_without_a_repair_have_one_chain_only() -> None:
+    """A backup from before ``restamp --lost`` was restored; there is no chain but the one."""
+    standing = db("x")
+    snapshot = looked_at(LINE, standing, moved=[moved("x", "b")])
+    assert era_of(snapshot, standing) is Era.NOW
+    (applied,) = possibilities(snapshot, standing)
+    assert applied.unknown == ("x",)
+
+
+# --- Moves ---------------------------------------------------------------------------------------
+
+
+def move(
+    rows: str,
+    now: Snapshot = LINE,
+    *,
+    old: Graph | None = FORK,
+    known: tuple[LostRevision, ...] = (),
+    tables: str | None = None,
+    certain: bool = False,
+    **taken: str,
+) -> MoveResult:
+    """The move of a database; ``certain`` if it is known that the old chain has stamped it."""
+    standing = db(rows, tables=tables)
+    snapshot = looked_at(now, standing, lost=known, old=old)
+    possible = possibilities(snapshot, standing)
+    result = move_for(snapshot, possible[-1:] if certain else possible, taken)
+    assert (result.move.name, result.move.identity) == (standing.name, standing.identity)
+    assert result.move.before == standing.rows
+    if result.state in (UNCHANGED, REFUSED):
+        assert result.move.after == standing.rows
+    return result
+
+
+def refusal(result: MoveResult) -> str:
+    assert result.state is REFUSED
+    assert result.remedy
+    return result.detail
+
+
+def after(result: MoveResult) -> str:
+    assert (result.state, result.detail) == (PLANNED, "")
+    return " ".join(result.move.after)
+
+
+def test_rows_that_the_new_chain_has_in_one() -> None:
+    assert after(move("b c")) == "c"
+
+
+def test_rows_that_are_right_already() -> None:
+    result = move("b")
+    assert (result.state, result.detail) == (UNCHANGED, "")
+
+
+def test_one_row_becomes_two_where_a_link_is_gone() -> None:
+    apart = chain("a", "b <- a", "c <- a")
+    assert after(move("c", apart, old=graph("a", "b <- a", "c <- b"), certain=True)) == "b c"
+
+
+def test_what_would_be_skipped_is_named_and_refused() -> None:
+    line = chain("a", "b <- a", "c <- b", "d <- c")
+    result = move("d", line, old=graph("a", "b <- a", "c <- b", "d <- a"), tables="t_a t_d")
+    assert refusal(result) == "b, c never ran there, and would be skipped"
+    assert "repair again with this database named" in result.remedy
+
+
+def test_rows_that_mean_two_things_and_stay_in_both_are_left_with_a_word() -> None:
+    result = move("c")
+    assert result.state is UNCHANGED
+    assert "if the chain before the repair has, b never ran there" in result.detail
+
+
+def test_rows_that_mean_two_things_and_would_differ_are_refused() -> None:
+    apart = chain("a", "b <- a", "c <- a")
+    result = move("c", apart, old=graph("a", "b <- a", "c <- b"))
+    assert "mean different things" in refusal(result)
+    assert "--old REF" in result.remedy
+
+
+def test_an_unknown_row_is_refused() -> None:
+    assert refusal(move("b x")) == "no migration file has x"
+    assert "no migration file has x" in refusal(move("b x", y="b"))
+
+
+def test_a_lost_row_that_is_taken_for_another() -> None:
+    assert after(move("x", x="b")) == "b"
+    assert after(move("x y", x="a", y="c")) == "c"
+    assert after(move("b x", x="a")) == "b"
+
+
+def test_a_lost_row_does_not_hide_what_would_be_skipped() -> None:
+    line = chain("a", "b <- a", "c <- b", "d <- c")
+    result = move("d x", line, old=graph("a", "b <- a", "c <- b", "d <- a", "x <- a"), x="b")
+    assert refusal(result) == "c never ran there, and would be skipped"
+
+
+NOOP = Rev("x", ("a",), upgrade=(), downgrade=())
+WITH_X = graph("a", "x <- a", "b <- x", "c <- x")
+WITHOUT_X = chain("a", "b <- a", "c <- b")
+
+
+def test_a_revision_that_is_gone_and_did_nothing_is_let_go() -> None:
+    assert after(move("b c", WITHOUT_X, old=WITH_X, known=(lost(NOOP),))) == "c"
+    assert after(move("x", WITHOUT_X, old=WITH_X, known=(lost(NOOP),))) == "a"
+
+
+def test_a_revision_that_is_gone_and_did_something_is_not() -> None:
+    known = (lost("x <- a"),)
+    result = move("b c", WITHOUT_X, old=WITH_X, known=known)
+    assert refusal(result) == "x ran there, and no migration file has it any more"
+    assert "--bring-back x" in result.remedy
+    assert "--lost x=REVISION" in result.remedy
+    assert after(move("b c", WITHOUT_X, old=WITH_X, known=known, x="a")) == "c"
+
+
+def test_a_revision_that_is_gone_and_that_git_does_not_know() -> None:
+    assert "x ran there" in refusal(move("b c", WITHOUT_X, old=WITH_X))
+
+
+def test_what_a_revision_that_is_gone_counts_for_has_run() -> None:
+    """It has a new id, and is on another branch now."""
+    now = chain("a", "b <- a", "y <- a")
+    old = graph("a", "x <- a", "b <- x")
+    assert after(move("b", now, old=old, certain=True, x="y")) == "b y"
+
+
+@pytest.mark.parametrize(
+    ("statements", "nothing"),
+    [
+        ((), True),
+        (("pass",), True),
+        (("'a text'",), True),
+        (("x = 1",), True),
+        (("op.create_table('t', sa.Column('id', sa.Integer()))",), False),
+        (("op.execute('UPDATE t_a SET id = 1')",), False),
+        (("op.execute('CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1')",), False),
+        (("op.execute(TEXT)",), False),
+        (("sa.orm.Session(op.get_bind()).commit()",), False),
+        (("open('x', 'w').close()",), False),
+        (("helper()",), False),
+    ],
+)
+def test_only_what_calls_nothing_is_proven_to_do_nothing(
+    statements: tuple[str, ...], nothing: bool
+) -> None:
+    known = [lost(Rev("x", ("a",), upgrade=statements, downgrade=()))]
+    assert is_noop(looked_at(LINE, lost=known), "x") is nothing
+
+
+@pytest.mark.parametrize(
+    "data", [b"revision = 'x'\ndown_revision = None\n", b"<<<<<<< HEAD\n", b"\xff"]
+)
+def test_what_cannot_be_read_is_not_proven_to_do_nothing(data: bytes) -> None:
+    assert not is_noop(looked_at(LINE, lost=[lost("x <- a", data=data)]), "x")
+    assert not is_noop(LINE, "x")
+
+
+# --- What is left below a lost revision ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "between", "unknown"),
+    [
+        (["x <- b"], "b", "x", ""),
+        (["x <- w", "w <- v", "v <- a"], "a", "x w v", ""),
+        (["x"], "", "x", ""),
+        (["x <- w"], "", "x w", "w"),
+        ([], "", "x", "x"),
+        (["x <- b, d"], "b d", "x", ""),
+        (["x <- a, b"], "b", "x", ""),
+        (["x <- v, w", "v <- u", "w <- u", "u <- b"], "b", "x w u v", ""),
+        (["x <- v, w", "v <- a"], "", "x w v", "w"),
+        (["x <- w", "w <- x"], "", "x w", ""),
+    ],
+)
+def test_the_nearest_ancestors_that_are_left(
+    known: list[str], rows: str, between: str, unknown: str
+) -> None:
+    snapshot = looked_at(chain("a", "b <- a", "c <- b", "d <- a"), lost=map(lost, known))
+    way = survivors(snapshot, "x")
+    assert way == tuple(tuple(words.split()) for words in (rows, between, unknown))
+
+
+# --- Properties ----------------------------------------------------------------------------------
+
+
+@st.composite
+def repairs(draw: st.DrawFn) -> tuple[Snapshot, Snapshot]:
+    """A chain with databases, and the same chain after a repair that is safe for them."""
+    before = chain(*draw(revisions(most=7, dependencies=draw(st.booleans()))))
+    there = before.graph
+    databases = []
+    for number in range(draw(st.integers(1, 3))):
+        some = draw(st.lists(st.sampled_from(sorted(there)), max_size=3))
+        rows = tops(there, there.required(some))
+        databases.append(db(" ".join(rows), f"db{number}"))
+    before = looked_at(before, *databases)
+    try:
+        plan = make_plan(before, Wishes())
+    except CannotPlan:
+        assume(False)
+        raise
+    return before, foreseen(before, plan)
+
+
+def moves_from(before: Snapshot, now: Snapshot) -> list[tuple[Standing, MoveResult]]:
+    return [
+        (standing, move_for(now, possibilities(before, standing)))
+        for standing in before.databases.standings
+    ]
+
+
+@settings(max_examples=200)
+@given(repairs())
+def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Snapshot, Snapshot]) -> None:
+    before, now = case
+    old_ways = all_ancestors(_edges(before))
+    new_ways = all_ancestors(_edges(now))
+    for standing, result in moves_from(before, now):
+        assert result.state is not REFUSED
+        rows = result.move.after
+        assert _closed(new_ways, rows) == _closed(old_ways, standing.rows)
+        assert not any(one in new_ways[other] for one in rows for other in rows)
+
+
+@settings(max_examples=200)
+@given(repairs())
+def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Snapshot, Snapshot]) -> None:
+    before, now = case
+    for standing, result in moves_from(before, now):
+        there = db(" ".join(result.move.after), standing.name)
+        again = looked_at(now, there, moved=[result.move], old=before.graph)
+        second = move_for(again, possibilities(again, there))
+        assert (second.state, second.move.after) == (UNCHANGED, there.rows)
+        back = move_for(before, possibilities(looked_at(now, there), there))
+        assert back.move.after == standing.rows
+
+
+def _edges(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    return {
+        header.revision: (*(header.down_revision or ()), *(header.depends_on or ()))
+        for header in snapshot.headers
+        if header.revision is not None
+    }
+
+
+def _closed(ways: dict[str, set[str]], rows: tuple[str, ...]) -> set[str]:
+    return set(rows).union(*(ways[row] for row in rows))
