@@ -13,6 +13,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from click import Command
 from click.testing import CliRunner
 
 from flask_chainfix.cli import main
@@ -68,11 +69,16 @@ def flask(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) ->
 
 def fixchain(*args: str | Path) -> Done:
     """Run the console script in this process, with pipes instead of a terminal."""
+    return invoke(main, *args)
+
+
+def invoke(command: Command, *args: str | Path) -> Done:
+    """Run a command of Click in this process, with pipes instead of a terminal."""
     # Click before 8.2 mixes the two streams unless it is told not to.
     apart: dict[str, Any] = (
         {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
     )
-    result = CliRunner(**apart).invoke(main, [str(arg) for arg in args], catch_exceptions=False)
+    result = CliRunner(**apart).invoke(command, [str(arg) for arg in args], catch_exceptions=False)
     return Done(result.exit_code, result.stdout, result.stderr)
 
 

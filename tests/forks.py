@@ -2,8 +2,9 @@
 
 ``Commands`` starts one interpreter that imports the console script once and forks for each
 command: the same as starting ``fixchain`` anew, thirty times as fast. A step is whatever changes
-the disk (opening for writing, ``write``, ``fsync``, ``close``, ``link``, ``rename``, …) and the
-start of another process. Python's audit events announce most of them, from wherever they come.
+the disk (opening for writing, ``write``, ``fsync``, ``close``, ``link``, ``rename``, …), the start
+of another process, and whatever is sent to a database (``execute``, ``commit``). Python's audit
+events announce most of them, from wherever they come, and SQLAlchemy's those of databases.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 KILL = "kill"  # SIGKILL instead of the step
 ONCE = "once"  # the step fails, the next ones work
@@ -136,14 +140,18 @@ class _Steps:
         self._count = 0
         self._real = {name: getattr(os, name) for name in ("write", "fsync", "close")}
         sys.addaudithook(self._announced)
+        event.listen(Engine, "before_cursor_execute", lambda *_: self._step("execute"))
+        event.listen(Engine, "commit", lambda _: self._step("commit"))
         for name in self._real:
             setattr(os, name, partial(self._called, name))
 
     def _announced(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _CALLS:
             self._step(event)
-        elif event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR) and _is_file(args[0]):
-            self._step("open")
+        elif event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR):
+            path = args[0]
+            if path != os.devnull and not isinstance(path, int):  # a pipe to Git is open already
+                self._step("open")
 
     def _called(self, name: str, descriptor: int, *rest: Any) -> Any:
         status = os.fstat(descriptor)
@@ -167,11 +175,6 @@ class _Steps:
             self._fault == FULL and self._count >= self._at and name in NEEDS_SPACE
         ):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _is_file(path: object) -> bool:
-    """Whether it is opened by its name: a pipe to another process is not."""
-    return not isinstance(path, int) and path != os.devnull
 
 
 if __name__ == "__main__":

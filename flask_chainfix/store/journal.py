@@ -92,17 +92,19 @@ def directory_for(environment: Path) -> Path:
 def create(environment: Path, edits: Sequence[Edit]) -> Journal:
     """Write a journal for edits that are about to be made, and see it to the disk.
 
+    One without edits, for rows only, is at its end from the start.
+
     Raises:
         OSError: it cannot be written.
     """
     directory = directory_for(environment)
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     entries = tuple(_entry_for(edit) for edit in edits)
-    journal = Journal(directory / f"{stamp}{_ENDED}", False, entries)
+    journal = Journal(directory / f"{stamp}{_ENDED}", not entries, entries)
     draft = directory / "draft"
     try:
         write_synced(draft, _document(entries, os.path.realpath(environment)), mode=0o600)
-        os.replace(draft, journal.path.with_suffix(_UNFINISHED))
+        os.replace(draft, journal.path.with_suffix(_UNFINISHED if entries else _ENDED))
         sync_directory(directory)
     except BaseException:
         journal.discard()

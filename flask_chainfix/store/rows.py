@@ -1,12 +1,38 @@
 """The rows of databases in the journal: what each was before it was moved, and what it became.
 
-They lie beside the journal of the repair that they belong to, one line of JSON for each database,
-written and synced before that database's transaction is made final. So a line may stand for a move
-that never came about, but no move is without its line; looking at the rows tells which.
+They lie beside the journal of the repair that they belong to, one line of JSON for each database.
+A chain is repaired files first, then rows, and undone rows first, then files.
 
-A chain is repaired files first, then rows, and undone rows first, then files. Whatever ends the
-process in between, the files are never older than a row: with the new files an old row means what
-it meant before, or Alembic refuses it; with the old files a new row would lie.
+The order of steps of a repair, and what a crash behind each leaves:
+
+1. the files are changed, as ``writing`` has it, and the journal is marked as done: files new,
+   rows old;
+2. in a transaction of each database, its version table is locked, and its rows are compared with
+   those that were read: files new, rows old;
+3. where the rows follow no repair, a journal without files is written: an ``undo`` that has
+   nothing to do but to delete it;
+4. the line of this database is written and synced: a line, whole or torn, of a move that has not
+   come about;
+5. its rows are replaced and read back: the same, as the server takes back what is not final;
+6. its transaction is made final: files new, its rows new; those of the next database are at step 2.
+
+And of ``undo``:
+
+7. the files are compared with what the repair has written: files new, rows new;
+8. database by database, as in steps 2, 5 and 6, the rows are put back: files new, some databases'
+   rows old and some new;
+9. the files are put back, as ``writing`` has it: some files old, some new, all rows old;
+10. the lines are deleted, then the journal: files old, rows old; then there is nothing to undo.
+
+So no crash leaves a file older than a row. With the new files an old row means what it meant
+before, which the line or the journal tells, or Alembic refuses it; with the old files a new row
+would lie. A row is never anything but the old or the new one, as each database changes in one
+transaction.
+
+Up to step 8 both ways are open: ``restamp`` moves what is left, and ``undo`` puts back what has
+moved; each looks at the rows and lets be what is right already, so that both can be run again. In
+step 9 ``undo`` finishes what it has begun. A line counts for nothing while the database still
+holds the rows before it; half a line is taken away before the next one is written.
 """
 
 from __future__ import annotations
@@ -14,7 +40,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -50,6 +76,7 @@ class RowLog:
                     view = view[os.write(self._descriptor, view) :]
                 os.fsync(self._descriptor)
             except OSError as error:
+                self.close()  # the next one, if it has begun already, finds half a line
                 raise CannotWrite(
                     f"the journal cannot be written: {error}",
                     "no further row was moved; make room or give rights, then try again",
@@ -58,7 +85,6 @@ class RowLog:
     def _open(self) -> None:
         if self.journal is None:
             self.journal = create(self._environment, ())
-            self.journal.finish()
         path = self.journal.rows_path
         _close_last_line(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -68,7 +94,8 @@ class RowLog:
     def close(self) -> None:
         """Let go of the file."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            with suppress(OSError):  # every line has been seen to the disk
+                os.close(self._descriptor)
             self._descriptor = -1
 
 
