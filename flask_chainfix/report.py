@@ -26,10 +26,15 @@ class Tools:
     Attributes:
         alembic: what runs Alembic's commands, ``flask db`` for example.
         fixchain: what runs ours, ``flask db fixchain`` for example.
+        databases: the options that name the databases which were named, with a blank before each;
+            passwords are masked.
+        stamps: the same for those that ``--stamp`` tells of.
     """
 
     alembic: str = "flask db"
     fixchain: str = "flask db fixchain"
+    databases: str = ""
+    stamps: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import click
 
-from flask_chainfix.cli.running import IN_APP
+from flask_chainfix.cli.running import IN_APP, NAMED
 from flask_chainfix.model import DatabaseWishes
+from flask_chainfix.runtime.messages import masked
 
 _OWN = ""
 
@@ -98,6 +100,7 @@ def database_options(*, own: bool, told: bool = True) -> Decorator:
             )
             if schemas is not None and not (wishes.own or wishes.urls or wishes.file):
                 raise click.UsageError("--schemas needs a database to look in: --database")
+            context.meta[NAMED] = _written(wishes, bare=_OWN in urls, without=no_database)
             command(context, databases=wishes, **values)
 
         decorated: Any = with_databases
@@ -106,6 +109,20 @@ def database_options(*, own: bool, told: bool = True) -> Decorator:
         return decorated
 
     return decorate
+
+
+def _written(wishes: DatabaseWishes, *, bare: bool, without: bool) -> tuple[str, str]:
+    """The options as the user would type them again, and apart from them ``--stamp``."""
+    databases = [
+        *(["--no-database"] if without else []),
+        *(["--database"] if bare else []),
+        *(f"--database {shlex.quote(masked(url))}" for url in wishes.urls),
+        *([f"--databases {shlex.quote(wishes.file)}"] if wishes.file else []),
+        *([f"--schemas {shlex.quote(wishes.schemas)}"] if wishes.schemas else []),
+    ]
+    stamps = [f"--stamp {shlex.quote(','.join(rows))}" for rows in wishes.stamps]
+    first, second = ("".join(f" {option}" for option in options) for options in (databases, stamps))
+    return first, second
 
 
 def _parse_stamps(

@@ -24,13 +24,20 @@ from flask_chainfix.runtime import Runtime
 
 OPENER = "flask_chainfix.opener"
 IN_APP = "flask_chainfix.in_app"
+NAMED = "flask_chainfix.named_databases"
 
 
 def run(
     context: click.Context, output_format: str, work: Callable[[Runtime, Tools], Report]
 ) -> None:
     """Open the environment, do the work, and turn its report or its error into output."""
-    answer(context, output_format, lambda: work(*context.meta[OPENER]()))
+
+    def opened() -> Report:
+        runtime, tools = context.meta[OPENER]()
+        databases, stamps = context.meta.get(NAMED, ("", ""))
+        return work(runtime, replace(tools, databases=databases, stamps=stamps))
+
+    answer(context, output_format, opened)
 
 
 def answer(context: click.Context, output_format: str, work: Callable[[], Report]) -> None:

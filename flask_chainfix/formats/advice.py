@@ -19,6 +19,7 @@ class Step(NamedTuple):
 def steps(report: Report) -> list[Step]:
     """The way from a broken chain to a committed repair."""
     alembic, fixchain = report.tools.alembic, report.tools.fixchain
+    named = report.tools.databases + report.tools.stamps
     if report.plan is None:
         if report.counting and only_databases(report):
             first = Step("Choose one of the remedies that the findings above name.")
@@ -29,15 +30,15 @@ def steps(report: Report) -> list[Step]:
             first = Step(f"{remedy[:1].upper()}{remedy[1:]}.")
         else:
             return []
-        return [first, Step("Look again:", (f"{fixchain} check{_looked_at(report)}",))]
-    strict = " --strict" if report.strict else ""
+        return [first, Step("Look again:", (f"{fixchain} check{named}",))]
+    repair = f"{fixchain} repair{' --strict' if report.strict else ''}{named}"
     return [
-        Step("Look at the change (nothing is written):", (f"{fixchain} repair{strict} --dry-run",)),
+        Step("Look at the change (nothing is written):", (f"{repair} --dry-run",)),
         Step(
             "Back up every database that has run these migrations:",
             (f"{fixchain} backup{_database(report)}",),
         ),
-        Step("Repair the files:", (f"{fixchain} repair{strict}",)),
+        Step("Repair the files:", (repair,)),
         Step("See what Alembic makes of it:", (f"{alembic} history", f"{alembic} heads")),
         *steps_after_repair(report),
     ]
@@ -56,12 +57,6 @@ def steps_after_repair(report: Report) -> list[Step]:
             (f"{report.tools.fixchain} restamp --old REF{_database(report)}",),
         ),
     ]
-
-
-def _looked_at(report: Report) -> str:
-    """What makes ``check`` look at databases, where it did."""
-    assert report.before is not None
-    return (_database(report) or " --database") if report.before.databases.standings else ""
 
 
 def _database(report: Report) -> str:

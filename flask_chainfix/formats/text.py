@@ -194,7 +194,7 @@ def _repaired(page: _Page, report: Report) -> None:
         page.line("The old files are kept in")
         page.verbatim(f"{' ' * _INDENT}{shown_path(report.journal)}", "cyan")
         page.line("and put back with")
-        page.verbatim(f"{' ' * _INDENT}{report.tools.fixchain} undo", "bold")
+        _undo_command(page, report)
     _steps(page, "What to do now", advice.steps_after_repair(report))
 
 
@@ -233,7 +233,12 @@ def _restamp(page: _Page, report: Report) -> None:
     if report.done and any(result.state is MoveState.MOVED for result in report.moves):
         page.line("")
         page.line("The old rows are in the journal, and are put back with")
-        page.verbatim(f"{' ' * _INDENT}{report.tools.fixchain} undo", "bold")
+        _undo_command(page, report)
+
+
+def _undo_command(page: _Page, report: Report) -> None:
+    tools = report.tools
+    page.verbatim(f"{' ' * _INDENT}{tools.fixchain} undo{tools.databases}", "bold")
 
 
 def _sections(page: _Page, sections: Iterable[Section]) -> None:

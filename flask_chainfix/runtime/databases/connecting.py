@@ -84,11 +84,13 @@ def transaction(
 
 
 def _engine(target: Target, writing: bool) -> Engine:
-    if target.engine is not None and not target.engine.dialect.is_async:
+    own = target.engine is not None and not target.engine.dialect.is_async
+    # The app's own way to open a file would write it when it is closed: it keeps up the WAL.
+    if target.file is not None and not (own and writing):
+        return create_engine("sqlite://", creator=_opener(target.file, writing), poolclass=NullPool)
+    if target.engine is not None and own:
         return target.engine
     url = synchronous(target.url)
-    if target.file is not None:
-        return create_engine("sqlite://", creator=_opener(target.file, writing), poolclass=NullPool)
     return create_engine(
         url,
         poolclass=NullPool,

@@ -24,7 +24,7 @@ from flask_chainfix.model import FailureKind
 from flask_chainfix.runtime.fresh import entered, reopen, take_stdout
 from flask_chainfix.runtime.rehearsing.chains import ChainFile, script_directory
 from flask_chainfix.runtime.rehearsing.comparison import differences
-from flask_chainfix.runtime.rehearsing.engines import confine, replace_engines, tables_in
+from flask_chainfix.runtime.rehearsing.engines import confine, replace_engines, restamp, tables_in
 from flask_chainfix.runtime.rehearsing.failures import Scene, describe
 from flask_chainfix.runtime.rehearsing.stamps import advise_on_stamp
 
@@ -72,6 +72,7 @@ class _Rehearsing:
             starts = [_Phase("up", 0, revision) for revision in request["start"]]
             self._phases = [*starts, _UP_DOWN_UP[0]]
         self._ran: set[str] = set()
+        self._version_table: Any = None
         self.scene = Scene(
             dialect=next(iter(self._urls.values())).get_backend_name(),
             migrations={str(file.path) for file in (*self._chain, *self._old)},
@@ -95,6 +96,8 @@ class _Rehearsing:
                 self.send("occupied", tables=tables)
                 return
             for number, phase in enumerate(self._phases, 1):
+                if self._old and phase.round and self._request["restamp"]:
+                    restamp(self._urls, self._version_table, self._request["restamp"])
                 self._run_phase(phase, len(self._phases) - number)
             config = self._config()
             script = self._script(config, self._chain)
@@ -125,9 +128,8 @@ class _Rehearsing:
             asked = True
             found = self._steps_from(script, heads, phase)
             self.send("plan", count=len(found), left=left)
+            self._version_table = context._version
             yield from self._timed(found, phase, self._bind_of(context))
-            if self._old and phase is self._phases[-2] and self._request["restamp"]:
-                _restamp(context, self._request["restamp"])
 
         with EnvironmentContext(
             config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
@@ -176,13 +178,6 @@ class _Rehearsing:
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
             if stranded:
                 self.send("stranded", revisions=sorted(stranded))
-
-
-def _restamp(context: Any, rows: Sequence[str]) -> None:
-    """Give the database the rows that it is to have in the new chain."""
-    context.connection.execute(context._version.delete())
-    for row in rows:
-        context.connection.execute(context._version.insert().values(version_num=row))
 
 
 def _point(config: Config, urls: Mapping[str, URL]) -> None:

@@ -97,6 +97,18 @@ def _scratch_engine(url: URL, engine: Engine) -> Engine:
     return scratch
 
 
+def restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:
+    """Give every scratch database that is stamped other rows."""
+    for url in urls.values():
+        engine = create_engine(synchronous(url), poolclass=NullPool)
+        if inspect(engine).has_table(version_table.name, version_table.schema):
+            with engine.begin() as connection:
+                connection.execute(version_table.delete())
+                for row in rows:
+                    connection.execute(version_table.insert().values(version_num=row))
+        engine.dispose()
+
+
 def tables_in(urls: Mapping[str, URL]) -> list[str]:
     """The names of the tables that the scratch databases hold."""
     names: set[str] = set()
