@@ -9,12 +9,13 @@ from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import codes_of, errors_of, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
-from flask_chainfix.model import Edit, Finding, Wishes
+from flask_chainfix.model import Edit, Finding, Severity, Wishes
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.rules.remarks import heads_in_doubt
 from flask_chainfix.runtime import Runtime
+from flask_chainfix.stamps import unexplained
 from flask_chainfix.strategies import edits_for, make_plan
 
 
@@ -93,11 +94,18 @@ def _refuse_unrepairable(report: Report) -> None:
     # Ignoring such a finding makes it no less true that a plan could strand a revision.
     of_databases = (*report.findings, *diagnose(report.before, Family.DATABASE, ignored=True))
     for finding in of_databases:
-        if finding.code in ("FC301", "FC302"):
+        if finding.code in ("FC301", "FC302") and finding.severity is Severity.ERROR:
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
                 f"{finding.hint}; or leave the database out (--no-database)",
             )
+    for standing in unexplained(report.before):
+        raise UnsafeForDatabases(
+            f"no known chain can have written the rows of {standing.name}"
+            f" ({', '.join(standing.rows)}), so what has run there is not known",
+            "move its stamp first (restamp --old REF, a Git revision with the chain that has written"
+            " them); or leave the database out (--no-database)",
+        )
 
 
 def _refuse_unhealthy(expected: Report, wishes: Wishes) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.diagnosis import diagnosed, refuse_interrupted, to_mend, with_databases
+from flask_chainfix.diagnosis import diagnosed, errors_of, refuse_interrupted, with_databases
 from flask_chainfix.errors import CannotPlan, RowsNotMoved
 from flask_chainfix.model import DatabaseWishes, MoveState
 from flask_chainfix.report import Report, Tools
@@ -18,6 +18,10 @@ from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.survey import survey, targets_for
 
+_NO_OLDER_CHAIN = (
+    "no older chain is known here, as there is no journal of a repair: name a commit from before the"
+    " repair with --old REF, or rows that another chain has written are taken for those of this one"
+)
 _REFUSED = (MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOWN)
 
 
@@ -59,16 +63,19 @@ def plan_restamp(
     refuse_interrupted(runtime, tools)
     report = diagnosed(runtime, "restamp", tools, strict=False)
     assert report.before is not None
-    broken = to_mend(report)
+    broken = [finding for finding in errors_of(report.findings) if not finding.repairable]
     if broken:
         raise CannotPlan(
-            f"the chain itself is broken: {broken[0].message}", f"`{tools.fixchain} repair` first"
+            f"what has run where cannot be told from a broken chain: {broken[0].message}",
+            f"{broken[0].hint}; `{tools.fixchain} check` shows all of it",
         )
     _require_lost(report.before, wishes.taken)
     now = survey(runtime, report.before, wishes.databases, progress, old=wishes.old)
-    moves = planned_moves(now, now, wishes.taken, certain=wishes.old is not None)
+    moves = planned_moves(now, now, wishes.taken)
     report = with_databases(report, now)
     notices = report.notices + notes_on_taken(now, wishes.taken)
+    if not now.old:
+        notices += (_NO_OLDER_CHAIN,)
     return _judged(replace(report, moves=moves, notices=notices))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.errors import RowsNotPutBack
+from flask_chainfix.errors import RowsNotPutBack, StaleSnapshot
 from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
@@ -16,15 +17,16 @@ from flask_chainfix.model import (
     MoveState,
     Standing,
 )
+from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import move_for, possibilities
+from flask_chainfix.stamps import Applied, move_for, possibilities
 from flask_chainfix.store import Journal
-from flask_chainfix.survey import targets_for
+from flask_chainfix.survey import survey, targets_for
 
 
 def planned_moves(
-    before: Snapshot, after: Snapshot, taken: Mapping[str, str], *, certain: bool = False
+    before: Snapshot, after: Snapshot, taken: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[MoveResult, ...]:
     """The move of each database, for a chain as it is or is going to be.
 
@@ -32,29 +34,34 @@ def planned_moves(
         before: the chain as it is, and where its databases stand.
         after: the chain whose rows they are to have.
         taken: lost revisions, and those that the user takes them for.
-        certain: whether the user has said which chain has stamped them.
     """
-    return tuple(
-        _planned_move(before, after, standing, taken, certain=certain)
-        for standing in before.databases.standings
-    )
+    known: dict[object, MoveResult] = {}
+    moves = []
+    for standing in before.databases.standings:
+        possible = possibilities(before, standing)
+        # Most of a thousand tenants stand at the same few places.
+        ran = tuple((each.revisions, each.unknown) for each in possible)
+        alike = (standing.state, standing.problem, standing.rows, ran)
+        if alike not in known or taken:
+            known[alike] = _planned_move(before, after, standing, possible, taken)
+        move = replace(known[alike].move, name=standing.name, identity=standing.identity)
+        moves.append(replace(known[alike], move=move))
+    return tuple(moves)
 
 
 def _planned_move(
     before: Snapshot,
     after: Snapshot,
     standing: Standing,
+    possible: Sequence[Applied],
     taken: Mapping[str, str],
-    *,
-    certain: bool,
 ) -> MoveResult:
     stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
     if standing.state is DatabaseState.UNREACHABLE:
         return MoveResult(stay, MoveState.FAILED, standing.problem, standing.remedy)
     if not standing.rows:
         return MoveResult(stay, MoveState.UNCHANGED)
-    possible = possibilities(before, standing)
-    return move_for(after, possible[-1:] if certain else possible, taken)
+    return move_for(before, after, standing, possible, taken)
 
 
 def move_planned(
@@ -88,28 +95,52 @@ def move_planned(
     return tuple(by_identity.get(result.move.identity, result) for result in planned)
 
 
-def way_back(runtime: Runtime, journal: Journal, wishes: DatabaseWishes) -> tuple[MoveResult, ...]:
-    """The moves that put back the rows which were moved with a repair.
+def way_back(
+    runtime: Runtime,
+    now: Snapshot,
+    journal: Journal,
+    wishes: DatabaseWishes,
+    progress: Progress,
+) -> tuple[MoveResult, ...]:
+    """The moves that databases need so that their rows fit the files as they were.
+
+    Those whose rows were moved with the repair get the old ones back; those that have been upgraded
+    since get the rows that stand for what has run there.
 
     Raises:
         CannotRead: the journal is damaged.
-        RowsNotPutBack: a database of the journal is none of those that are named.
+        RowsNotPutBack: a database of the journal is none of those that are named, or has run what
+            the old files do not have.
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     recorded = store.recorded_moves(journal)
-    if not recorded:
-        return ()
-    targets = targets_for(runtime, wishes)
-    missing = [move.name for move in recorded if move.identity not in targets]
+    if not journal.entries:
+        moves = tuple(
+            MoveResult(replace(move, before=move.after, after=move.before), MoveState.PLANNED)
+            for move in recorded
+        )
+        identities = set(targets_for(runtime, wishes)) if recorded else set()
+    else:
+        looked_at = survey(runtime, now, wishes, progress)
+        moves = planned_moves(looked_at, store.before_repair(looked_at, journal))
+        identities = {result.move.identity for result in moves}
+    missing = [move.name for move in recorded if move.identity not in identities]
     if missing:
         raise RowsNotPutBack(
-            f"the rows of {', '.join(missing)} were moved with this repair, and it is not named",
-            "nothing was changed; name it with --database URL",
+            f"the rows of {listing(missing, 3)} were moved with this repair, and it is not named",
+            "nothing was changed; name all of these databases, as when they were moved (--database"
+            " URL, --schemas PATTERN)",
         )
-    return tuple(
-        MoveResult(replace(move, before=move.after, after=move.before), MoveState.PLANNED)
-        for move in recorded
-    )
+    refused = [each for each in moves if each.state in (MoveState.REFUSED, MoveState.FAILED)]
+    if refused:
+        raise RowsNotPutBack(
+            f"{refused[0].move.name} cannot go back to the old files: {refused[0].detail}",
+            "nothing was changed; keep the repair, or downgrade that database first"
+            if refused[0].state is MoveState.REFUSED
+            else f"nothing was changed; {refused[0].remedy}; or leave it out (--no-database) if it"
+            " is not to be kept",
+        )
+    return moves
 
 
 def put_rows_back(
@@ -118,22 +149,49 @@ def put_rows_back(
     """Put back the rows of every database, before a file is.
 
     Raises:
-        RowsNotPutBack: not all of them are what they were; no file was changed.
+        RowsNotPutBack: one of them is not as it was when it was looked at; every row that could be
+            is as it was, and no file was changed.
     """
-    if not moves:
-        return ()
+    planned = [each.move for each in moves if each.state is MoveState.PLANNED]
+    if not planned:
+        return tuple(moves)
     targets = targets_for(runtime, wishes)
-    results = alembic.move_rows(targets, [each.move for each in moves], _nothing, progress)
+    results = alembic.move_rows(targets, planned, _nothing, progress)
     failed = [each for each in results if each.state not in (MoveState.MOVED, MoveState.UNCHANGED)]
     if failed:
-        first = failed[0]
+        forward = [
+            replace(each.move, before=each.move.after, after=each.move.before)
+            for each in results
+            if each.state is MoveState.MOVED
+        ]
+        alembic.move_rows(targets, forward, _nothing, progress)
         raise RowsNotPutBack(
-            f"the rows of {len(failed)} of {len(results)} databases were not put back, so no file"
-            f" was: {first.move.name}: {first.detail}",
-            f"bring it back to {', '.join(first.move.before)} with a downgrade, then undo again; or"
-            " keep the repair, and run restamp",
+            f"the rows of {failed[0].move.name} cannot be put back: {failed[0].detail}",
+            "no file was changed, and the rows of other databases are as they were; undo again"
+            " once that is settled, or keep the repair",
         )
-    return results
+    done = {result.move.identity: result for result in results}
+    return tuple(done.get(each.move.identity, each) for each in moves)
+
+
+def refuse_moved(
+    runtime: Runtime, before: Snapshot, wishes: DatabaseWishes, progress: Progress
+) -> None:
+    """Stop where a database no longer stands where it did when the plan was made.
+
+    Raises:
+        StaleSnapshot: its rows are others; every file is as it was.
+    """
+    targets = targets_for(runtime, wishes)
+    known = {each.identity: each for each in before.databases.standings}
+    for now in alembic.read_standings(tuple(targets.values()), progress):
+        then = known.get(now.identity)
+        if then is None or (then.state, then.rows) != (now.state, now.rows):
+            raise StaleSnapshot(
+                f"{now.name} has moved since the plan was made: it is at"
+                f" {', '.join(now.rows) or now.state.value} now",
+                "every file is as it was; run the command again",
+            )
 
 
 def _nothing(move: Move) -> None:

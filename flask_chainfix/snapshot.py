@@ -12,11 +12,13 @@ from flask_chainfix.evidence import Evidence
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
+    Action,
     Databases,
     Edit,
     Environment,
     Footprint,
     Header,
+    Kind,
     Location,
     MigrationFile,
     Span,
@@ -32,13 +34,13 @@ class Snapshot:
         environment: where they lie and what the settings say.
         files: every file that Alembic would load, in the order in which it lists them.
         databases: where the databases stand that somebody has looked at.
-        old: the chain that may have stamped them, where that is another one.
+        old: older chains, which may have stamped them, the latest first.
     """
 
     environment: Environment
     files: tuple[MigrationFile, ...]
     databases: Databases = field(default_factory=Databases)
-    old: Graph | None = field(default=None, compare=False)
+    old: tuple[Graph, ...] = field(default=(), compare=False)
     _footprints: dict[tuple[Path, str], Footprint] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -97,6 +99,31 @@ class Snapshot:
                 for revision, files in self.files_by_revision.items()
             }
             return Evidence(self.graph, footprints)
+
+    @cached_property
+    def lasting_tables(self) -> Mapping[str, list[str]]:
+        """The tables that are certain to stay once they are made, with the revisions that do so.
+
+        By name in lower case; without those of named schemas and of other binds. None at all where
+        a migration may drop tables that its source does not tell.
+        """
+        made: dict[str, list[str]] = {}
+        unsure: set[str] = set()
+        for revision, (file, *_) in self.files_by_revision.items():
+            footprint = self.footprint(file)
+            if any(Action.DROP in opaque.actions for opaque in footprint.opaque):
+                return {}
+            for effect in footprint.effects:
+                thing = effect.object
+                if thing.kind is not Kind.TABLE or effect.action is Action.USE:
+                    continue
+                if thing.schema or thing.database or effect.action is Action.DROP:
+                    unsure.add(thing.name.lower())
+                elif effect.certain:
+                    made.setdefault(thing.name.lower(), []).append(revision)
+                else:
+                    unsure.add(thing.name.lower())
+        return {table: makers for table, makers in made.items() if table not in unsure}
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""

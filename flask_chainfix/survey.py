@@ -19,6 +19,7 @@ from flask_chainfix.model import (
 )
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.store import Journal
 
 _GENERATIONS = 10  # of lost ancestors of lost revisions, each asked for at once
 
@@ -53,20 +54,25 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     targets = targets_for(runtime, wishes)
     standings = alembic.read_standings(tuple(targets.values()), progress)
     standings += tuple(_told(rows) for rows in wishes.stamps)
-    journal = store.latest_repair(runtime.environment.directory)
-    before: Graph | None = None
-    if old is not None:
-        before = read_at(old, runtime.environment).graph
-    elif journal is not None:
-        before = store.before_repair(snapshot, journal).graph
+    journals = list(store.all_journals(runtime.environment.directory))
+    chains = (read_at(old, runtime.environment).graph,) if old else _older(snapshot, journals)
     moved: dict[str, Move] = {}
-    for each in store.all_journals(runtime.environment.directory):
-        if each.entries:  # what was moved before a repair is for it to move again
+    for journal in journals:
+        if journal.entries:  # what was moved before a repair is for it to move again
             moved.clear()
-        moved.update((move.identity, move) for move in store.recorded_moves(each))
-    lost, notices = _lost(runtime, snapshot, before, standings, also)
-    databases = Databases(standings, moved, lost, notices)
-    return replace(snapshot, databases=databases, old=before)
+        moved.update((move.identity, move) for move in store.recorded_moves(journal))
+    lost, notices = _lost(runtime, snapshot, chains, standings, also)
+    databases = Databases(standings, moved, lost, bool(old), notices)
+    return replace(snapshot, databases=databases, old=chains)
+
+
+def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Graph, ...]:
+    """The chains before each repair, the latest first."""
+    chains = []
+    for journal in reversed([journal for journal in journals if journal.entries]):
+        snapshot = store.before_repair(snapshot, journal)
+        chains.append(snapshot.graph)
+    return tuple(chains)
 
 
 def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:
@@ -91,14 +97,14 @@ def _told(rows: tuple[str, ...]) -> Standing:
 def _lost(
     runtime: Runtime,
     snapshot: Snapshot,
-    old: Graph | None,
+    chains: Iterable[Graph],
     standings: Iterable[Standing],
     also: Collection[str],
 ) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
     """What version control knows of rows that no file has, and of their lost ancestors."""
     rows = {row for standing in standings for row in standing.rows}
-    if old is not None:  # a chain that is gone by now has revisions that are gone
-        rows |= old.required(row for row in rows if row in old)
+    for chain in chains:  # one that is gone by now has revisions that are gone
+        rows |= chain.required(row for row in rows if row in chain)
     wanted = rows.union(also).difference(snapshot.graph)
     found: dict[str, LostRevision] = {}
     notices: dict[str, None] = {}

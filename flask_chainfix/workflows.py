@@ -22,10 +22,10 @@ from flask_chainfix.errors import (
     DatabaseUnreachable,
     NothingToUndo,
 )
-from flask_chainfix.model import DatabaseState, DatabaseWishes, Wishes
+from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import planned_moves, put_rows_back, way_back
+from flask_chainfix.row_moves import planned_moves, put_rows_back, refuse_moved, way_back
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -131,7 +131,7 @@ def plan_repair(
     if report.plan is not None:
         assert report.before is not None
         assert report.after is not None
-        moves = planned_moves(_revived(report), report.after, {})
+        moves = planned_moves(_revived(report), report.after)
         notices = report.notices if databases.any else (*report.notices, _NO_DATABASE_TOLD)
         report = replace(report, exit_code=1, moves=moves, notices=notices)
     if report.obstacle is not None:
@@ -169,41 +169,67 @@ def _refuse_unreachable(snapshot: Snapshot) -> None:
             )
 
 
-def carry_out(runtime: Runtime, report: Report) -> Report:
+def carry_out(
+    runtime: Runtime,
+    report: Report,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = _unseen,
+) -> Report:
     """Make the changes of a planned report, and let Alembic confirm them.
+
+    Args:
+        runtime: the environment.
+        report: what is planned.
+        databases: as in ``plan_repair``; they are looked at again before anything is written, and
+            once more before it is final.
+        progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         ChainFixError: it could not be done; every file is as it was.
     """
+    assert report.before is not None
     assert report.after is not None
     directory = runtime.environment.directory
-    with store.locked(directory), store.changed_files(directory, report.edits) as journal:
-        confirmation = alembic.confirm(runtime, report.after)
+    with store.locked(directory):
+        refuse_moved(runtime, report.before, databases, progress)
+        with store.changed_files(directory, report.edits) as journal:
+            confirmation = alembic.confirm(runtime, report.after)
+            refuse_moved(runtime, report.before, databases, progress)
     return replace(report, exit_code=0, confirmation=confirmation, journal=journal.path, done=True)
 
 
-def plan_undo(runtime: Runtime, tools: Tools, databases: DatabaseWishes = NO_DATABASES) -> Report:
+def plan_undo(
+    runtime: Runtime,
+    tools: Tools,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = _unseen,
+) -> Report:
     """Find the last repair, also one that was killed half-way, without changing anything.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        databases: which databases, if rows were moved with it.
+        databases: which databases have to fit the files as they were.
+        progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         NothingToUndo: there is none.
         StaleSnapshot: a migration that has come since builds on one that undo would delete.
-        RowsNotPutBack: a database whose rows were moved is not named.
+        RowsNotPutBack: a database cannot go back, or one whose rows were moved is not named.
     """
     journal = store.latest(runtime.environment.directory)
     if journal is None:
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
     store.refuse_orphans(journal, runtime.environment)
+    moves: tuple[MoveResult, ...] = ()
+    if journal.finished:  # of a repair that was killed half-way no row has followed the files
+        now, _ = store.read_snapshot(runtime.environment)
+        moves = way_back(runtime, now, journal, databases, progress)
     return Report(
         "undo",
         tools=tools,
         journal=journal.path,
-        moves=way_back(runtime, journal, databases),
+        moves=moves,
         restored=tuple(entry.path for entry in journal.entries if entry.before is not None),
         deleted=tuple(entry.path for entry in journal.entries if entry.before is None),
     )

@@ -135,7 +135,8 @@ def repair(  # noqa: PLR0913  (an option each)
         def act(agreed: Report) -> Report:
             if backup:
                 agreed = back_up_first(runtime, databases, agreed)
-            return workflows.carry_out(runtime, agreed)
+            with progress_bar(sys.stderr) as progress:
+                return workflows.carry_out(runtime, agreed, databases, progress)
 
         question = "" if yes else "Make these changes?"
         repaired = after_asking(report, output_format, question, act, prove)
@@ -211,7 +212,8 @@ def undo(
     """
 
     def work(runtime: Runtime, tools: Tools) -> Report:
-        report = workflows.plan_undo(runtime, tools, databases)
+        with progress_bar(sys.stderr) as progress:
+            report = workflows.plan_undo(runtime, tools, databases, progress)
 
         def act(agreed: Report) -> Report:
             with progress_bar(sys.stderr) as progress:

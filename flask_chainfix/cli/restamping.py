@@ -57,6 +57,9 @@ def restamp(  # noqa: PLR0913  (an option each)
     own; one where revisions would be skipped is refused. The old rows go into the journal.
     """
 
+    if databases.stamps and not sql:
+        raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
+
     def work(runtime: Runtime, tools: Tools) -> Report:
         asked = restamps.RestampWishes(databases, **wishes)
         with progress_bar(sys.stderr) as progress:
@@ -103,7 +106,9 @@ def offer(
             ask(_question(number))
         moved = _move(runtime, databases, repaired, follows=True)
     except (Declined, NeedsConsent):
-        moved = repaired
+        later = f"{repaired.tools.fixchain} restamp{repaired.tools.databases}"
+        note = f"the stamps were left as they are: `{later}` moves them, and until then upgrade"
+        return replace(repaired, command="restamp", notices=(f"{note} may stop there",))
     except ChainFixError as error:
         moved = replace(repaired, exit_code=error.exit_code, error=error)
     # What the repair did has been shown.

@@ -130,12 +130,14 @@ class Databases:
         standings: where each of them stands.
         moved: the last change of rows that the journal holds, by identity.
         lost: what version control knows of rows that no file has, by revision.
+        told: whether the user has said which chain has stamped them: the latest old one.
         notices: what keeps that from being complete, for the user.
     """
 
     standings: tuple[Standing, ...] = ()
     moved: Mapping[str, Move] = field(default_factory=dict)
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
+    told: bool = False
     notices: tuple[str, ...] = ()
 
 

@@ -96,16 +96,21 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
     """A database holds a row for a revision, and another one for what is above it.
 
     It was stamped when the two were branches beside each other, and the chain has been relinked
-    since. All of it has run, so the stamp can move: one row stands for both.
+    since. Where the chain that has written the rows is known, so is what has run, and the stamp can
+    move: one row stands for both.
     """
     for standing in _reached(snapshot):
         lower = overlaps(snapshot.graph, standing.rows)
         if lower:
+            known = bool(possibilities(snapshot, standing))
             yield Fault(
                 f"{standing.name} is stamped with {listing(standing.rows)}; {listing(lower)}"
                 f" {'is' if len(lower) == 1 else 'are'} below another of these in the chain, and so"
                 " stamped twice",
-                "move the stamp with the command restamp: nothing is run, and nothing is skipped",
+                "move the stamp with the command restamp: nothing is run, and nothing is skipped"
+                if known
+                else "move the stamp with restamp --old REF, where REF is a Git revision with the"
+                " chain that has written these rows: without it nobody knows what has run there",
                 lower,
                 [],
             )

@@ -1,0 +1,22 @@
+"""What databases have run, and how their version rows follow a chain that has changed."""
+
+from flask_chainfix.stamps.lost import Survivors, is_noop, lost_footprint, survivors
+from flask_chainfix.stamps.moves import move_for
+from flask_chainfix.stamps.rows import gaps, overlaps, stood_for, tops
+from flask_chainfix.stamps.writers import Applied, applied_in, possibilities, unexplained
+
+__all__ = [
+    "Applied",
+    "Survivors",
+    "applied_in",
+    "gaps",
+    "is_noop",
+    "lost_footprint",
+    "move_for",
+    "overlaps",
+    "possibilities",
+    "stood_for",
+    "survivors",
+    "tops",
+    "unexplained",
+]

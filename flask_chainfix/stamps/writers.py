@@ -1,0 +1,107 @@
+"""What databases have run: by which of the known chains their rows have been written.
+
+A row of Alembic's version table stands for its revision and all that had to run before it, in the
+chain that was there when the row was written. What has run stays as it is, however the files are
+linked afterwards. So of every known chain it is asked whether it can have written the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import DatabaseState, Standing
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps.rows import overlaps, stood_for
+from flask_chainfix.stamps.tables import contradicts
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What one database has run.
+
+    Attributes:
+        standing: where it stands.
+        revisions: what has run there, ancestors included; only what is known.
+        unknown: its rows that no chain has.
+    """
+
+    standing: Standing
+    revisions: frozenset[str]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How users know the database."""
+        return self.standing.name
+
+
+def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
+    """What each reachable database has run; twice where that depends on who wrote its rows."""
+    return tuple(
+        possibility
+        for standing in snapshot.databases.standings
+        if standing.state is not DatabaseState.UNREACHABLE
+        for possibility in possibilities(snapshot, standing)
+    )
+
+
+def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
+    """The databases whose rows no known chain can have written."""
+    return tuple(
+        standing
+        for standing in snapshot.databases.standings
+        if standing.rows and not possibilities(snapshot, standing)
+    )
+
+
+def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
+    """What a database has run, by each chain that can have written its rows.
+
+    The journal tells the chain of rows that it has moved, and the user may have named it; else it
+    is one that knows all rows, and of which none stands for another, as Alembic does not write
+    such. The tables of the database may show that it cannot have been one of them, or that the
+    database is not as the journal has left it.
+
+    Returns:
+        Each possibility once, that of the chain as it is first, then the latest old chain's; none
+        where no known chain can have written these rows.
+    """
+    chains = (snapshot.graph, *snapshot.old)
+    unknown = [row for row in standing.rows if not any(row in chain for chain in chains)]
+    if unknown:
+        known = stood_for(snapshot.graph, standing.rows)
+        lost = tuple(row for row in standing.rows if row not in snapshot.graph)
+        return (Applied(standing, known, lost),)
+    told = _told_by_journal(snapshot, standing)
+    if told is None and snapshot.databases.told and _can_write(snapshot.old[0], standing):
+        told = Applied(standing, stood_for(snapshot.old[0], standing.rows))
+    if told is not None and not _is_other(snapshot, standing, told):
+        return (told,)
+    written = {
+        stood_for(chain, standing.rows): None for chain in chains if _can_write(chain, standing)
+    }
+    possible = [Applied(standing, revisions) for revisions in written]
+    if len(possible) > 1:
+        fitting = [each for each in possible if not _is_other(snapshot, standing, each)]
+        possible = fitting or possible
+    return tuple(possible)
+
+
+def _told_by_journal(snapshot: Snapshot, standing: Standing) -> Applied | None:
+    moved = snapshot.databases.moved.get(standing.identity)
+    if moved is None or standing.rows not in (moved.before, moved.after):
+        return None
+    if standing.rows == moved.after:
+        return Applied(standing, stood_for(snapshot.graph, standing.rows))
+    if snapshot.old and _can_write(snapshot.old[0], standing):
+        return Applied(standing, stood_for(snapshot.old[0], standing.rows))
+    return None
+
+
+def _can_write(chain: Graph, standing: Standing) -> bool:
+    return all(row in chain for row in standing.rows) and not overlaps(chain, standing.rows)
+
+
+def _is_other(snapshot: Snapshot, standing: Standing, possible: Applied) -> bool:
+    return contradicts(snapshot, standing, possible.revisions)
