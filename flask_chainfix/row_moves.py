@@ -18,7 +18,7 @@ from flask_chainfix.model import (
 )
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import move_for, possibilities
+from flask_chainfix.stamps import Era, era_of, move_for, possibilities
 from flask_chainfix.store import Journal
 from flask_chainfix.survey import targets_for
 
@@ -53,6 +53,14 @@ def _planned_move(
         return MoveResult(stay, MoveState.FAILED, standing.problem, standing.remedy)
     if not standing.rows:
         return MoveResult(stay, MoveState.UNCHANGED)
+    if before.old is None and era_of(before, standing) is Era.OLD:
+        return MoveResult(
+            stay,
+            MoveState.REFUSED,
+            "its rows are those before the last restamp, and the chain that has written them is in"
+            " no journal",
+            "name the Git revision that holds that chain: --old REF",
+        )
     possible = possibilities(before, standing)
     return move_for(after, possible[-1:] if certain else possible, taken)
 

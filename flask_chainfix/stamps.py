@@ -66,7 +66,8 @@ def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
 def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     """What a database has run, by each chain that may have written its rows; the old one last."""
     era = era_of(snapshot, standing)
-    graphs = [snapshot.graph] if era is not Era.OLD else []
+    # Where nobody knows the old chain any more, the one that is there has to do.
+    graphs = [snapshot.graph] if era is not Era.OLD or snapshot.old is None else []
     if snapshot.old is not None and era is not Era.NOW:
         graphs.append(snapshot.old)
     return tuple(_applied(graph, standing) for graph in graphs)

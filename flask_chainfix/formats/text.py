@@ -199,7 +199,10 @@ def _repaired(page: _Page, report: Report) -> None:
 
 def _undo(page: _Page, report: Report) -> None:
     if report.done:
-        page.line("The files are as they were before the repair.", style="bold green")
+        if report.restored or report.deleted:
+            page.line("The files are as they were before the repair.", style="bold green")
+        if report.moves:
+            page.line("The stamps are as they were before.", style="bold green")
         page.line(verdict(report))
         return
     _sections(page, databases.sections(report))
