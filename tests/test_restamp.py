@@ -390,6 +390,27 @@ def test_undo_changes_no_file_while_a_database_cannot_go_back(
     assert (migrations(place), rows_of(url)) == (before, ["b", "c"])
 
 
+def test_what_one_database_has_put_back_another_that_cannot_does_not_lose(
+    project: Path, tmp_path: Path
+) -> None:
+    url, other = f"sqlite:///{tmp_path / 'main.db'}", f"sqlite:///{tmp_path / 'other.db'}"
+    with_app(project, *FORK, uri=url, binds={"other": other})
+    for each in (url, other):
+        stamp(each, "b", "c")
+    assert panel("repair", "--yes").exit_code == 0
+    repaired = migrations(project / "migrations")
+    sql(other, "UPDATE alembic_version SET version_num = 'd'")
+
+    assert_refused(panel("undo", "--yes"), "the rows of 1 of 2 databases", "bind other")
+    assert migrations(project / "migrations") == repaired
+    assert rows_of(other) == ["d"]
+    sql(other, "UPDATE alembic_version SET version_num = 'c'")
+    assert panel("restamp", "--yes").exit_code == 0
+    assert (rows_of(url), rows_of(other)) == (["c"], ["c"])
+    assert panel("undo", "--yes").exit_code == 0
+    assert (rows_of(url), rows_of(other)) == (["b", "c"], ["b", "c"])
+
+
 # --- What the journal cannot tell ----------------------------------------------------------------
 
 
