@@ -27,6 +27,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 KILL = "kill"  # SIGKILL instead of the step
+STOP = "stop"  # Ctrl-C at that moment
 ONCE = "once"  # the step fails, the next ones work
 FULL = "full"  # from this step on, whatever needs space on the disk fails
 
@@ -171,6 +172,8 @@ class _Steps:
         self._real["write"](self._log, f"{name}\n".encode())
         if self._fault == KILL and self._count == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._fault == STOP and self._count == self._at:
+            os.kill(os.getpid(), signal.SIGINT)
         if (self._fault == ONCE and self._count == self._at and name != "subprocess.Popen") or (
             self._fault == FULL and self._count >= self._at and name in NEEDS_SPACE
         ):

@@ -54,6 +54,31 @@ def stamp_oddly(url: str, row: str) -> None:
         connection.execute(table.insert().values(version_num=row))
 
 
+def run_script(url: str | URL, statements: Sequence[str]) -> list[object]:
+    """Run a script, statement by statement on one connection; the last result."""
+    engine = create_engine(url)
+    found: list[object] = []
+    raw = engine.raw_connection()
+    try:
+        driver = raw.dbapi_connection
+        assert driver is not None
+        if engine.dialect.name == "sqlite":
+            driver.isolation_level = None
+        elif engine.dialect.name == "postgresql":
+            driver.autocommit = True
+        else:
+            driver.autocommit(True)
+        cursor = driver.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+            if cursor.description:
+                found = [row[0] for row in cursor.fetchall()]
+    finally:
+        raw.close()
+        engine.dispose()
+    return found
+
+
 def rows_of(url: str, table: str = "alembic_version") -> list[str]:
     """The ids that stand in a version table, sorted."""
     return sorted(str(row[0]) for row in sql(url, f"SELECT version_num FROM {table}"))

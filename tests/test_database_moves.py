@@ -26,6 +26,7 @@ from tests.stamped import (
     move,
     moving,
     rows_of,
+    run_script,
     silent_server,
     sql,
     sqlite_url,
@@ -431,37 +432,18 @@ def test_many_schemas_one_in_ten_changed_meanwhile(postgresql: str) -> None:
 ODD_IDS = ("it's", 'a"b', "back\\slash", "100%", "$$", "$fixchain$", "x:y", "é", "--", "\\'")
 
 
-def run_script(there: Target, move: Move) -> list[object]:
-    """What ``guarded_sql`` writes, statement by statement on one connection; the last result."""
-    engine = create_engine(there.url)
-    found: list[object] = []
-    raw = engine.raw_connection()
-    try:
-        driver = raw.dbapi_connection
-        assert driver is not None
-        if there.backend == "mysql":
-            driver.autocommit(True)
-        elif there.backend == "sqlite":
-            driver.isolation_level = None
-        else:
-            driver.autocommit = True
-        cursor = driver.cursor()
-        for statement in guarded_sql(there, move):
-            assert statement.endswith(";")
-            cursor.execute(statement)
-            if cursor.description:
-                found = [row[0] for row in cursor.fetchall()]
-    finally:
-        raw.close()
-        engine.dispose()
-    return found
+def run_guarded(there: Target, move: Move) -> list[object]:
+    """What ``guarded_sql`` writes, and what its last result is."""
+    statements = guarded_sql(there, move)
+    assert all(statement.endswith(";") for statement in statements)
+    return run_script(there.url, statements)
 
 
 @pytest.mark.parametrize(("before", "after"), MOVES)
 def test_the_script_moves_the_expected_rows(database_url: str, before: str, after: str) -> None:
     stamp(database_url, *before.split())
     there = target(database_url)
-    found = run_script(there, moving(there, before, after))
+    found = run_guarded(there, moving(there, before, after))
     assert rows_of(database_url) == after.split()
     assert found == ([] if there.backend == "postgresql" else ["moved"])
 
@@ -473,9 +455,9 @@ def test_the_script_changes_no_other_rows(database_url: str, others: str) -> Non
     wanted = moving(there, "a b", "c")
     if there.backend == "postgresql":
         with pytest.raises(Exception, match="the rows are others: nothing was changed"):
-            run_script(there, wanted)
+            run_guarded(there, wanted)
     else:
-        assert run_script(there, wanted) == ["the rows are others: nothing was changed"]
+        assert run_guarded(there, wanted) == ["the rows are others: nothing was changed"]
     assert rows_of(database_url) == sorted(others.split())
 
 
@@ -483,7 +465,7 @@ def test_the_script_quotes_every_id(database_url: str) -> None:
     there = target(database_url)
     stamp(database_url, "start")
     for old, new in zip(("start", *ODD_IDS), ODD_IDS, strict=False):
-        run_script(there, Move("x", there.identity, (old,), (new,)))
+        run_guarded(there, Move("x", there.identity, (old,), (new,)))
         assert rows_of(database_url) == [new]
 
 
@@ -491,14 +473,14 @@ def test_the_script_quotes_every_id(database_url: str) -> None:
 def test_the_script_whatever_the_mode_of_the_server(mariadb: str, mode: str) -> None:
     stamp(mariadb, "a\\b")
     there = target(f"{mariadb}?sql_mode={mode}")
-    run_script(there, moving(there, "a\\b", "c\\'d"))
+    run_guarded(there, moving(there, "a\\b", "c\\'d"))
     assert rows_of(mariadb) == ["c\\'d"]
 
 
 def test_the_script_names_the_table(database_url: str) -> None:
     stamp_oddly(database_url, "a")
     there = target(database_url, version_table=ODD_NAME)
-    run_script(there, moving(there, "a", "b"))
+    run_guarded(there, moving(there, "a", "b"))
     assert look(there)[0].rows == ("b",)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.databases import KINDS
 from tests.disk import migrations
 from tests.rehearsals import add, plain, with_app
 from tests.repositories import Repository, needs_git
-from tests.stamped import Again, rows_of, sql, sqlite_url, stamp, user
+from tests.stamped import Again, rows_of, run_script, sql, sqlite_url, stamp, user
 
 FORK = ("a", "b <- a", "c <- a")
 JSON = ("--format", "json")
@@ -117,3 +118,379 @@ def test_on_a_terminal_the_rows_are_asked_for_on_their_own(
         upgraded = run("flask", "--app", "panel", "db", "upgrade", cwd=project)
         assert upgraded.exit_code == 0, upgraded.stderr
         assert rows_of(url) == ["d"]
+
+
+def test_without_an_answer_nothing_is_changed(project: Path, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    place = forked(project, url)
+    before = migrations(place)
+    assert_refused(panel("repair"), "--yes was not given")
+    assert (migrations(place), rows_of(url)) == (before, ["b", "c"])
+    assert panel("repair", "--yes", "--no-database").exit_code == 0
+    assert_refused(panel("restamp"), "--yes was not given")
+    assert rows_of(url) == ["b", "c"]
+
+
+def test_json_is_one_document_with_what_came_of_each_database(
+    project: Path, tmp_path: Path
+) -> None:
+    url = sqlite_url(tmp_path)
+    forked(project, url)
+    planned = panel("repair", "--dry-run", *JSON)
+    assert planned.exit_code == 1
+    assert planned.document["databases"] == [
+        {
+            "name": "the app's database",
+            "own": True,
+            "state": "stamped",
+            "rows": ["b", "c"],
+            "problem": None,
+            "rows_after": ["c"],
+            "result": "planned",
+            "detail": None,
+        }
+    ]
+    done = panel("repair", "--yes", *JSON)
+    assert done.document["command"] == "repair"
+    assert done.document["verified"]["heads"] == ["c"]
+    assert results(done) == {"the app's database": "moved"}
+    again = panel("restamp", "--yes", *JSON)
+    assert again.document["command"] == "restamp"
+    assert results(again) == {"the app's database": "unchanged"}
+    undone = panel("undo", "--yes", *JSON)
+    assert results(undone) == {"the app's database": "moved"}
+
+
+# --- The app's own database is looked at first ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "parent"), [((), {"b": "c"}), (("--no-database",), {"c": "b"})]
+)
+def test_the_plan_is_safe_for_the_database(
+    project: Path, tmp_path: Path, options: tuple[str, ...], parent: dict[str, str]
+) -> None:
+    """It has run the younger of two revisions, and would never run the older one below it."""
+    forked(project, sqlite_url(tmp_path), "c")
+    done = panel("repair", "--dry-run", *options, *JSON)
+    relinks = done.document["plan"]["relinks"]
+    assert {relink["revision"]: relink["after"][0] for relink in relinks} == parent
+    said = " ".join(done.document["notices"])
+    assert ("no database was looked at" in said) == bool(options)
+
+
+def test_an_unreachable_database_is_no_reason_to_guess(project: Path) -> None:
+    with_app(project, *FORK, uri=DOWN)
+    before = migrations(project / "migrations")
+    done = panel("repair", "--yes")
+    assert_refused(done, "the app's database cannot be asked", "--no-database", "--stamp")
+    assert migrations(project / "migrations") == before
+    check = panel("check", "--database", *JSON)
+    assert "FC304" in [finding["code"] for finding in check.document["findings"]]
+    told = panel("repair", "--yes", "--no-database", "--stamp", "c", *JSON)
+    assert told.exit_code == 0
+    assert told.document["plan"]["relinks"][0]["revision"] == "b"
+    assert "s3cret" not in repr((done, check, told))
+
+
+def test_the_console_script_says_that_it_was_told_of_no_database(
+    project: Path, tmp_path: Path
+) -> None:
+    plain(project, *FORK)
+    said = "no database was looked at: name those"
+    assert said in " ".join(fixchain("repair", "--dry-run").stdout.split())
+    told = fixchain("repair", "--dry-run", "--stamp", "b,c")
+    assert said not in " ".join(told.stdout.split())
+
+
+def test_each_bind_is_moved_and_put_back(project: Path, tmp_path: Path) -> None:
+    url, other = f"sqlite:///{tmp_path / 'main.db'}", f"sqlite:///{tmp_path / 'other.db'}"
+    with_app(project, *FORK, uri=url, binds={"other": other, "empty": "sqlite:///empty.db"})
+    stamp(url, "b", "c")
+    stamp(other, "b")
+    done = panel("repair", "--yes", *JSON)
+    assert results(done) == {
+        "the app's database": "moved",
+        "bind other": "unchanged",
+        "bind empty": "unchanged",
+    }
+    assert (rows_of(url), rows_of(other)) == (["c"], ["b"])
+    assert panel("undo", "--yes").exit_code == 0
+    assert (rows_of(url), rows_of(other)) == (["b", "c"], ["b"])
+
+
+def test_a_backup_comes_first(project: Path, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    forked(project, url)
+    done = panel("repair", "--yes", "--backup", *JSON)
+    assert done.exit_code == 0, done
+    (backup,) = done.document["backups"]
+    assert rows_of(f"sqlite:///{backup['path']}") == ["b", "c"]
+    assert rows_of(url) == ["c"]
+
+
+# --- restamp, later and elsewhere ----------------------------------------------------------------
+
+
+@pytest.fixture
+def repaired(project: Path) -> Path:
+    """A plain environment whose files are repaired; of databases nobody has spoken yet."""
+    plain(project, *FORK)
+    done = fixchain("repair", "--yes")
+    assert done.exit_code == 0, done
+    return project / "migrations"
+
+
+def test_a_dry_run_tells_whether_there_is_something_to_move(
+    repaired: Path, database_url: str
+) -> None:
+    stamp(database_url, "b", "c")
+    database = ("--database", database_url)
+    assert fixchain("restamp", "--dry-run", *database).exit_code == 1
+    assert rows_of(database_url) == ["b", "c"]
+    assert fixchain("restamp", "--yes", *database).exit_code == 0
+    assert fixchain("restamp", "--dry-run", *database).exit_code == 0
+    assert rows_of(database_url) == ["c"]
+
+
+def test_one_that_is_refused_does_not_hold_up_the_others(
+    repaired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = {name: f"sqlite:///{tmp_path / name}.db" for name in ("one", "two", "odd", "late")}
+    for name, rows in {"one": "b c", "two": "b c", "odd": "b gone", "late": "b"}.items():
+        stamp(urls[name], *rows.split())
+    monkeypatch.setenv("SECOND_DATABASE", urls["two"])
+    file = tmp_path / "databases.txt"
+    file.write_text(f"# production\n{urls['one']}\n\nSECOND_DATABASE\n{urls['late']}\n")
+    databases = ("--databases", str(file), "--database", urls["odd"])
+
+    done = fixchain("restamp", "--yes", *databases, *JSON)
+
+    assert done.exit_code == 3
+    assert results(done) == {
+        urls["one"]: "moved",
+        urls["two"]: "moved",
+        urls["odd"]: "refused",
+        urls["late"]: "unchanged",
+    }
+    assert done.document["error"]["type"] == "RowsNotMoved"
+    assert {name: rows_of(url) for name, url in urls.items()} == {
+        "one": ["c"],
+        "two": ["c"],
+        "odd": ["b", "gone"],
+        "late": ["b"],
+    }
+    again = fixchain("restamp", "--yes", *databases)
+    assert_refused(again, "1 of 4 databases cannot be moved", urls["odd"])
+    assert "4 databases: 3 already right, 1 refused." in again.stdout
+    for name in urls:
+        assert f"/{name}.db  " in again.stdout
+
+
+def test_a_version_table_in_each_schema(repaired: Path, again: Again, tmp_path: Path) -> None:
+    url = again.url("postgresql", tmp_path)
+    for schema in ("tenant_1", "tenant_2", "other"):
+        sql(url, f"CREATE SCHEMA {schema}")
+        stamp(url, "b", "c", table=f"{schema}.alembic_version")
+    tenants = ("--yes", "--database", url, "--schemas", "tenant_*")
+
+    def rows() -> list[list[str]]:
+        return [
+            rows_of(url, f"{name}.alembic_version") for name in ("tenant_1", "tenant_2", "other")
+        ]
+
+    assert set(results(fixchain("restamp", *tenants, *JSON)).values()) == {"moved"}
+    assert rows() == [["c"], ["c"], ["b", "c"]]
+    assert_refused(fixchain("undo", "--yes", "--database", url), "tenant_1", "is not named")
+    assert fixchain("undo", *tenants).exit_code == 0
+    assert rows() == [["b", "c"]] * 3
+
+
+@needs_git
+def test_a_checkout_without_a_journal_names_the_old_chain(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
+) -> None:
+    plain(repository.top, *FORK)
+    old = repository.commit(1)
+    monkeypatch.chdir(repository.top)
+    assert fixchain("repair", "--yes").exit_code == 0
+    repository.commit(2)
+    monkeypatch.chdir(tmp_path)
+    repository.git("clone", "-q", ".", tmp_path / "production")
+    monkeypatch.chdir(tmp_path / "production")
+    before = migrations(Path("migrations"))
+    stamp(database_url, "b", "c")
+    database = ("--yes", "--database", database_url)
+
+    done = fixchain("restamp", "--old", old, *database)
+    assert done.exit_code == 0, done
+    assert rows_of(database_url) == ["c"]
+    assert fixchain("restamp", "--old", old, *database).exit_code == 0
+    assert rows_of(database_url) == ["c"]
+
+    undone = fixchain("undo", *database)
+    assert undone.exit_code == 0, undone
+    assert "The stamps are as they were before." in undone.stdout
+    assert rows_of(database_url) == ["b", "c"]
+    assert migrations(Path("migrations")) == before
+    assert_refused(fixchain("undo", *database), "there is no repair to undo")
+
+
+def test_the_sql_moves_what_is_expected_and_nothing_else(repaired: Path, database_url: str) -> None:
+    stamp(database_url, "b", "c")
+    told = fixchain("restamp", "--sql", "--database", database_url, *JSON)
+    (script,) = told.document["sql"]
+    assert rows_of(database_url) == ["b", "c"]
+    run_script(database_url, script["statements"])
+    assert rows_of(database_url) == ["c"]
+    sql(database_url, "UPDATE alembic_version SET version_num = 'b'")
+    with suppress(Exception):  # of PostgreSQL's driver, which stops there
+        run_script(database_url, script["statements"])
+    assert rows_of(database_url) == ["b"]
+
+
+def test_sql_for_a_database_that_is_out_of_reach(project: Path, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    forked(project, url)
+    assert panel("repair", "--yes", "--no-database").exit_code == 0
+    told = panel("restamp", "--no-database", "--stamp", "b,c", "--sql", *JSON)
+    (script,) = told.document["sql"]
+    assert script["name"] == "--stamp b,c"
+    run_script(url, script["statements"])
+    assert rows_of(url) == ["c"]
+    text = panel("restamp", "--no-database", "--stamp", "b,c", "--sql").stdout
+    assert all(statement in text for statement in script["statements"])
+
+
+# --- undo ----------------------------------------------------------------------------------------
+
+
+def test_undo_changes_no_file_while_a_database_cannot_go_back(
+    project: Path, tmp_path: Path
+) -> None:
+    url = sqlite_url(tmp_path)
+    place = forked(project, url)
+    before = migrations(place)
+    assert panel("repair", "--yes").exit_code == 0
+    repaired = migrations(place)
+
+    assert_refused(panel("undo", "--yes", "--no-database"), "the app's database", "is not named")
+    file = tmp_path / "app.db"
+    file.rename(tmp_path / "away.db")
+    assert_refused(panel("undo", "--yes"), "no file was", "there is no file")
+    (tmp_path / "away.db").rename(file)
+    sql(url, "UPDATE alembic_version SET version_num = 'd'")  # upgraded meanwhile
+    moved_on = panel("undo", "--yes")
+    assert_refused(moved_on, "its rows have changed: d instead of c", "back to c with a downgrade")
+    assert migrations(place) == repaired
+    assert rows_of(url) == ["d"]
+
+    sql(url, "UPDATE alembic_version SET version_num = 'c'")  # downgraded
+    assert panel("undo", "--yes").exit_code == 0
+    assert (migrations(place), rows_of(url)) == (before, ["b", "c"])
+
+
+def test_what_one_database_has_put_back_another_that_cannot_does_not_lose(
+    project: Path, tmp_path: Path
+) -> None:
+    url, other = f"sqlite:///{tmp_path / 'main.db'}", f"sqlite:///{tmp_path / 'other.db'}"
+    with_app(project, *FORK, uri=url, binds={"other": other})
+    for each in (url, other):
+        stamp(each, "b", "c")
+    assert panel("repair", "--yes").exit_code == 0
+    repaired = migrations(project / "migrations")
+    sql(other, "UPDATE alembic_version SET version_num = 'd'")
+
+    assert_refused(panel("undo", "--yes"), "the rows of 1 of 2 databases", "bind other")
+    assert migrations(project / "migrations") == repaired
+    assert rows_of(other) == ["d"]
+    sql(other, "UPDATE alembic_version SET version_num = 'c'")
+    assert panel("restamp", "--yes").exit_code == 0
+    assert (rows_of(url), rows_of(other)) == (["c"], ["c"])
+    assert panel("undo", "--yes").exit_code == 0
+    assert (rows_of(url), rows_of(other)) == (["b", "c"], ["b", "c"])
+
+
+# --- What the journal cannot tell ----------------------------------------------------------------
+
+
+@needs_git
+def test_rows_of_a_chain_that_nobody_names_any_more(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Put back by hand, or never moved because the process was killed: only --old tells."""
+    plain(repository.top, *FORK)
+    old = repository.commit(1)
+    monkeypatch.chdir(repository.top)
+    assert fixchain("repair", "--yes").exit_code == 0
+    shutil.rmtree("migrations/.fixchain")
+    url = sqlite_url(tmp_path)
+    stamp(url, "b", "c")
+    database = ("--yes", "--database", url)
+    assert fixchain("restamp", "--old", old, *database).exit_code == 0
+    sql(url, "DELETE FROM alembic_version", "INSERT INTO alembic_version VALUES ('b'), ('c')")
+
+    assert_refused(fixchain("restamp", *database), "--old REF")
+    check = fixchain("check", "--database", url, *JSON)
+    assert [finding["code"] for finding in check.document["findings"]] == ["FC303"]
+    assert rows_of(url) == ["b", "c"]
+    assert fixchain("restamp", "--old", old, *database).exit_code == 0
+    assert rows_of(url) == ["c"]
+
+
+# --- The way of a database is rehearsed ----------------------------------------------------------
+
+
+def test_the_way_of_each_database_is_rehearsed(project: Path, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    forked(project, url, "c")
+    done = panel("repair", "--rehearse", "--dry-run", *JSON)
+    assert done.exit_code == 1, done
+    (way,) = done.document["rehearsal_ways"]
+    assert (way["databases"], way["rows"]) == (["the app's database"], ["c"])
+    ran = [(step["revision"], step["round"]) for step in way["rehearsal"]]
+    assert ran == [("a", 0), ("c", 0), ("b", 1)]
+    assert way["rehearsal_failure"] is None
+    text = panel("repair", "--rehearse", "--dry-run").stdout
+    assert "the app's database, from c: ok, 1 revision run over the new chain" in text
+    assert rows_of(url) == ["c"]
+
+
+def test_a_way_that_fails_stops_the_repair(project: Path, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    place = forked(project, url)
+    code = "if down_revision == 'a':\n    raise RuntimeError('not beside b')"
+    add(project, "c <- a", up=code, down="pass")
+    before = migrations(place)
+    done = panel("repair", "--rehearse", "--yes")
+    assert_refused(done, "the rehearsal failed at c: ", "not beside b")
+    assert "The rehearsal of the way of the app's database failed at c" in done.stdout
+    assert (migrations(place), rows_of(url)) == (before, ["b", "c"])
+
+
+# --- Passwords -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_no_password_is_shown_or_kept(
+    project: Path, again: Again, tmp_path: Path, kind: str
+) -> None:
+    administrator = again.url(kind, tmp_path)
+    stamp(administrator, "b", "c")
+    table = "public.alembic_version" if kind == "postgresql" else "alembic_version"
+    with user(administrator, f"ALL ON {table}") as url:
+        with_app(project, *FORK, uri=url)
+        database = ("--database", url)
+        outputs = [
+            panel("check", "--database"),
+            fixchain("check", *database),
+            panel("repair", "--yes"),
+            fixchain("restamp", "--yes", *database, *JSON),
+            fixchain("restamp", "--sql", *database),
+            fixchain("restamp", "--yes", *database, "--database", url.replace("s3cret", "wr0ng")),
+            fixchain("undo", "--yes", "--no-database"),
+            panel("undo", "--yes"),
+        ]
+    assert rows_of(administrator) == ["b", "c"]
+    kept = [path.read_bytes() for path in (project / "migrations/.fixchain").iterdir()]
+    assert "s3cret" not in repr((outputs, kept))

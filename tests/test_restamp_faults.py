@@ -14,7 +14,7 @@ import pytest
 
 from tests.databases import KINDS
 from tests.disk import environment, migrations
-from tests.forks import KILL, ONCE, Commands, Ended
+from tests.forks import KILL, ONCE, STOP, Commands, Ended
 from tests.stamped import Again, rows_of, sql, stamp
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and POSIX signals")
@@ -203,6 +203,25 @@ def test_any_step_of_an_undo(place: Place, fault: str) -> None:
     if fault == KILL:
         assert Seen("new", "old") in states
         assert Seen("mixed", "old") in states or not place.in_file
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("command", "rows"), [("restamp", "new"), ("undo", "old")])
+def test_stopped_at_any_step(place: Place, command: str, rows: str) -> None:
+    if command == "undo":
+        assert place("restamp").exit_code == 0
+    place.keep()
+    whole = place(command)
+    said = 0
+    for at in [*steps_of(place, whole, KILL)][::2]:
+        place.come_back()
+        ended = place(command, STOP, at)
+        assert_ended(ended, STOP)
+        state = seen(place)
+        assert ended.exit_code or state.rows == rows
+        said += "every stamp is either the old one or the new one" in " ".join(ended.output.split())
+        undo_ends(place)
+    assert said > 3
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)

@@ -12,7 +12,7 @@ from flask_chainfix import rehearsals, workflows
 from flask_chainfix.cli.backing_up import back_up_first
 from flask_chainfix.cli.options import database_options, format_option, pairs, parse_revisions
 from flask_chainfix.cli.restamping import offer
-from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.running import after_asking, moving, run
 from flask_chainfix.formats import format_names, progress_bar
 from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.report import Report, Tools
@@ -216,7 +216,7 @@ def undo(
             report = workflows.plan_undo(runtime, tools, databases, progress)
 
         def act(agreed: Report) -> Report:
-            with progress_bar(sys.stderr) as progress:
+            with moving(tools) as progress:
                 return workflows.carry_out_undo(runtime, agreed, databases, progress)
 
         return after_asking(report, output_format, "" if yes else _undo_question(report), act)

@@ -11,7 +11,7 @@ import click
 
 from flask_chainfix import restamps
 from flask_chainfix.cli.options import database_options, format_option, pairs
-from flask_chainfix.cli.running import after_asking, ask, run
+from flask_chainfix.cli.running import after_asking, ask, moving, run
 from flask_chainfix.cli.streams import show
 from flask_chainfix.errors import ChainFixError, Declined, NeedsConsent
 from flask_chainfix.formats import progress_bar
@@ -89,7 +89,7 @@ def _question(number: int) -> str:
 
 
 def _move(runtime: Runtime, databases: DatabaseWishes, report: Report, *, follows: bool) -> Report:
-    with progress_bar(sys.stderr) as progress:
+    with moving(report.tools) as progress:
         return restamps.carry_out_restamp(runtime, report, databases, progress, follows=follows)
 
 

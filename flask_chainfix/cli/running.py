@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import click
@@ -18,9 +18,9 @@ from flask_chainfix.errors import (
     Interrupted,
     NeedsConsent,
 )
-from flask_chainfix.formats import render
+from flask_chainfix.formats import progress_bar, render
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import Runtime
+from flask_chainfix.runtime import Progress, Runtime
 
 OPENER = "flask_chainfix.opener"
 IN_APP = "flask_chainfix.in_app"
@@ -107,6 +107,24 @@ def after_asking(
         if output_format == "text":  # the report has been shown
             raise
         return replace(report, exit_code=error.exit_code, error=error)
+
+
+@contextmanager
+def moving(tools: Tools) -> Iterator[Progress]:
+    """Show a bar while rows are moved or put back, and say how a stop leaves them.
+
+    Raises:
+        Interrupted: the user has stopped it.
+    """
+    try:
+        with progress_bar(sys.stderr) as progress:
+            yield progress
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; every file and every stamp is either the old one or the new one",
+            f"`{tools.fixchain} restamp` moves the stamps that are left, `{tools.fixchain} undo`"
+            " puts everything back",
+        ) from None
 
 
 def ask(question: str) -> None:

@@ -107,7 +107,8 @@ def _style_of(standing: Standing) -> str:
 
 
 def _cut(name: str, longest: int) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+    # What tells databases of one server apart is at the end.
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def as_json(report: Report) -> dict[str, Any]:

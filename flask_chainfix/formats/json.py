@@ -10,7 +10,7 @@ from flask_chainfix.formats import backup, databases
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
-from flask_chainfix.model import Confirmation, Finding, Plan, Reason
+from flask_chainfix.model import Confirmation, Finding, Plan, Reason, Rehearsal
 from flask_chainfix.report import Report, Tools
 
 SCHEMA_VERSION = 1
@@ -43,11 +43,15 @@ def _document(report: Report) -> dict[str, Any]:
         "journal": shown_path(report.journal) if report.journal else None,
         "notices": list(report.notices),
         **as_json(report.rehearsal),
-        "rehearsal_ways": [as_json(way) for way in report.ways] or None,
+        "rehearsal_ways": [_way(way) for way in report.ways] or None,
         **databases.as_json(report),
         "backups": backup.as_json(report.backups),
         "error": _error(report.error) if report.error else None,
     }
+
+
+def _way(way: Rehearsal) -> dict[str, Any]:
+    return {"databases": list(way.way_of), "rows": list(way.start), **as_json(way)}
 
 
 def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:

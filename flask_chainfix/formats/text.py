@@ -200,9 +200,11 @@ def _repaired(page: _Page, report: Report) -> None:
 
 def _undo(page: _Page, report: Report) -> None:
     if report.done:
-        what = "files" if report.restored or report.deleted else "stamps"
-        page.line(f"The {what} are as they were before.", style="bold green")
-        _sections(page, databases.sections(report))
+        if report.restored or report.deleted:
+            page.line("The files are as they were before the repair.", style="bold green")
+        if any(result.state is MoveState.MOVED for result in report.moves):
+            page.line("The stamps fit these files again.", style="bold green")
+            _sections(page, databases.sections(report))
         page.line(verdict(report))
         return
     _sections(page, databases.sections(report))

@@ -73,11 +73,11 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
         known = stood_for(snapshot.graph, standing.rows)
         lost = tuple(row for row in standing.rows if row not in snapshot.graph)
         return (Applied(standing, known, lost),)
-    told = _told_by_journal(snapshot, standing)
-    if told is None and snapshot.databases.told and _can_write(snapshot.old[0], standing):
-        told = Applied(standing, stood_for(snapshot.old[0], standing.rows))
-    if told is not None and not _is_other(snapshot, standing, told):
-        return (told,)
+    told = _told(snapshot, standing)
+    if told is not None:
+        fits = [each for each in told if not _is_other(snapshot, standing, each)]
+        if fits or not told:
+            return tuple(fits)
     written = {
         stood_for(chain, standing.rows): None for chain in chains if _can_write(chain, standing)
     }
@@ -88,15 +88,20 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
     return tuple(possible)
 
 
-def _told_by_journal(snapshot: Snapshot, standing: Standing) -> Applied | None:
+def _told(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | None:
+    """What the journal or the user says: none where an unknown chain has written the rows.
+
+    Returns:
+        ``None`` where they say nothing.
+    """
     moved = snapshot.databases.moved.get(standing.identity)
-    if moved is None or standing.rows not in (moved.before, moved.after):
-        return None
-    if standing.rows == moved.after:
-        return Applied(standing, stood_for(snapshot.graph, standing.rows))
-    if snapshot.old and _can_write(snapshot.old[0], standing):
-        return Applied(standing, stood_for(snapshot.old[0], standing.rows))
-    return None
+    if moved is not None and standing.rows == moved.after:
+        return (Applied(standing, stood_for(snapshot.graph, standing.rows)),)
+    latest = [chain for chain in snapshot.old[:1] if _can_write(chain, standing)]
+    by_latest = tuple(Applied(standing, stood_for(chain, standing.rows)) for chain in latest)
+    if moved is not None and standing.rows == moved.before:
+        return by_latest
+    return by_latest if by_latest and snapshot.databases.told else None
 
 
 def _can_write(chain: Graph, standing: Standing) -> bool:
