@@ -103,8 +103,8 @@ def _refuse_unrepairable(report: Report) -> None:
         raise UnsafeForDatabases(
             f"no known chain can have written the rows of {standing.name}"
             f" ({', '.join(standing.rows)}), so what has run there is not known",
-            "move its stamp first (restamp --old REF, a Git revision with the chain that has written"
-            " them); or leave the database out (--no-database)",
+            "move its stamp first (restamp --old REF, a Git revision with the chain that has"
+            " written them); or leave the database out (--no-database)",
         )
 
 

@@ -62,7 +62,8 @@ class Report:
         rehearsal: what came of running the chain on a scratch database.
         ways: the same for the way of each database that stands elsewhere.
         moves: what is to become, or has become, of the version rows of each database.
-        sql: statements that make these moves, by the name of the database.
+        sql: statements that make these moves, with the name of the database; ``None`` where nobody
+            has asked for them.
         backups: the copies of databases that were made.
     """
 
@@ -86,7 +87,7 @@ class Report:
     rehearsal: Rehearsal | None = None
     ways: tuple[Rehearsal, ...] = ()
     moves: tuple[MoveResult, ...] = ()
-    sql: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    sql: tuple[tuple[str, tuple[str, ...]], ...] | None = None
     backups: tuple[Backup, ...] = ()
 
     @property

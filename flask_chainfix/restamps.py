@@ -19,8 +19,8 @@ from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.survey import survey, targets_for
 
 _NO_OLDER_CHAIN = (
-    "no older chain is known here, as there is no journal of a repair: name a commit from before the"
-    " repair with --old REF, or rows that another chain has written are taken for those of this one"
+    "no older chain is known here, as there is no journal of a repair: name a commit from before"
+    " it with --old REF, or rows that another chain has written are taken for those of this one"
 )
 _REFUSED = (MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOWN)
 
@@ -134,7 +134,7 @@ def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Repor
     for move in (each.move for each in report.moves if each.state is MoveState.PLANNED):
         target = targets.get(move.identity) or alembic.unreached_target(runtime, move.name)
         sql.append((move.name, alembic.guarded_sql(target, move)))
-    return replace(report, sql=tuple(sql))
+    return replace(report, sql=tuple(sql), exit_code=3 if report.error is not None else 0)
 
 
 def _judged(report: Report) -> Report:

@@ -91,7 +91,9 @@ def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target
 
 def _told(rows: tuple[str, ...]) -> Standing:
     written = ",".join(rows)
-    return Standing(f"--stamp {written}", f"--stamp {written}", DatabaseState.STAMPED, rows)
+    return Standing(
+        f"--stamp {written}", f"--stamp {written}", DatabaseState.STAMPED, rows, told=True
+    )
 
 
 def _lost(

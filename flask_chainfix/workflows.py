@@ -164,8 +164,9 @@ def _refuse_unreachable(snapshot: Snapshot) -> None:
         if standing.state is DatabaseState.UNREACHABLE:
             raise DatabaseUnreachable(
                 f"{standing.name} cannot be asked where it stands: {standing.problem}",
-                f"{standing.remedy}; or plan without the app's own databases (--no-database), and"
-                " tell with --stamp REVISION[,REVISION] where they stand",
+                f"{standing.remedy}; or plan without the app's own databases (--no-database), name"
+                " those of them that count (--database URL), and tell with --stamp"
+                " REVISION[,REVISION] where others stand",
             )
 
 

@@ -63,4 +63,4 @@ def looked_at(
         {move.identity: move for move in moved},
         {each.revision: each for each in lost},
     )
-    return replace(snapshot, databases=databases, old=old)
+    return replace(snapshot, databases=databases, old=() if old is None else (old,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -10,12 +11,10 @@ from hypothesis import strategies as st
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import LostRevision, MoveResult, MoveState, Standing, Wishes
+from flask_chainfix.model import LostRevision, Move, MoveResult, MoveState, Standing, Wishes
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
-    Era,
     applied_in,
-    era_of,
     gaps,
     is_noop,
     move_for,
@@ -34,6 +33,8 @@ PLANNED, UNCHANGED, REFUSED = MoveState.PLANNED, MoveState.UNCHANGED, MoveState.
 # A fork that a repair has made one line of.
 FORK = graph("a", "b <- a", "c <- a")
 LINE = chain("a", "b <- a", "c <- b")
+# What a database at c has run, by who has written that row.
+NOW, OLD, UNSURE = "a b c", "a c", "a b c | a c"
 
 
 def words(names: Iterable[str]) -> str:
@@ -100,10 +101,17 @@ def test_what_cannot_be_reached_has_run_nothing_that_is_known() -> None:
     assert applied_in(looked_at(LINE, unreachable("far", "it is down", "start it"))) == ()
 
 
-def ran(rows: str, *, tables: str | None = None, now: Snapshot = LINE, old: Graph = FORK) -> str:
-    """What has run, by each chain that may have written the rows."""
+def ran(
+    rows: str,
+    *,
+    tables: str | None = None,
+    now: Snapshot = LINE,
+    old: Graph | None = FORK,
+    moves: Iterable[Move] = (),
+) -> str:
+    """What has run, by each chain that can have written the rows."""
     standing = db(rows, tables=tables)
-    found = possibilities(looked_at(now, standing, old=old), standing)
+    found = possibilities(looked_at(now, standing, old=old, moved=moves), standing)
     return " | ".join(words(each.revisions) for each in found)
 
 
@@ -134,23 +142,21 @@ def test_rows_that_neither_chain_has_are_of_the_chain_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("tables", "expected"),
     [
-        ("t_a t_b t_c", Era.NOW),
-        ("T_A T_B T_C", Era.NOW),
-        ("t_a t_c", Era.OLD),
-        ("", Era.OLD),
-        (None, Era.UNSURE),
+        ("t_a t_b t_c", NOW),
+        ("T_A T_B T_C", NOW),
+        ("t_a t_c", OLD),
+        ("", OLD),
+        (None, UNSURE),
     ],
 )
-def test_tables_tell_which_chain_it_was(tables: str | None, expected: Era) -> None:
-    standing = db("c", tables=tables)
-    assert era_of(looked_at(LINE, standing, old=FORK), standing) is expected
+def test_tables_tell_which_chain_it_was(tables: str | None, expected: str) -> None:
+    assert ran("c", tables=tables) == expected
 
 
-def doubtful(statement: str, above: str = "pass") -> Era:
-    """The era where what may never have run does this, and what is above it that."""
+def doubtful(statement: str, above: str = "pass") -> str:
+    """What has run where what may never have does this, and what is above it that."""
     line = chain("a", Rev("b", ("a",)).doing(statement), Rev("c", ("b",)).doing(above))
-    standing = db("c", tables="t_a")
-    return era_of(looked_at(line, standing, old=FORK), standing)
+    return ran("c", tables="t_a", now=line)
 
 
 @pytest.mark.parametrize(
@@ -162,38 +168,35 @@ def doubtful(statement: str, above: str = "pass") -> Era:
     ],
 )
 def test_what_makes_no_table_for_certain_tells_nothing(statement: str) -> None:
-    assert doubtful(statement) is Era.UNSURE
+    assert doubtful(statement) == UNSURE
 
 
 def test_a_table_that_is_dropped_again_tells_nothing() -> None:
     make = "op.create_table('t', sa.Column('id', sa.Integer()))"
-    assert doubtful(make) is Era.OLD
-    assert doubtful(make, "op.drop_table('t')") is Era.UNSURE
-    assert doubtful(make, "op.rename_table('t', 'u')") is Era.UNSURE
-    assert doubtful(f"{make}; op.drop_table('t')") is Era.UNSURE
+    assert doubtful(make) == OLD
+    assert doubtful(make, "op.drop_table('t')") == UNSURE
+    assert doubtful(make, "op.rename_table('t', 'u')") == UNSURE
+    assert doubtful(f"{make}; op.drop_table('t')") == UNSURE
 
 
 @pytest.mark.parametrize(
     ("rows", "move", "expected"),
     [
-        ("c", moved("b c", "c"), Era.NOW),
-        ("c", moved("c", "b"), Era.OLD),
-        ("b c", moved("b c", "c"), Era.OLD),
-        ("c", moved("b c", "c", "another"), Era.UNSURE),
-        ("c", moved("a", "b"), Era.UNSURE),
+        ("c", moved("b c", "c"), NOW),
+        ("c", moved("c", "b"), OLD),
+        ("b c", moved("b c", "c"), NOW),
+        ("c", moved("b c", "c", "another"), UNSURE),
+        ("c", moved("a", "b"), UNSURE),
     ],
 )
-def test_the_journal_tells_of_rows_that_it_holds(rows: str, move: object, expected: Era) -> None:
-    standing = db(rows)
-    snapshot = looked_at(LINE, standing, old=FORK, moved=[move])  # type: ignore[list-item]
-    assert era_of(snapshot, standing) is expected
+def test_the_journal_tells_of_rows_that_it_holds(rows: str, move: Move, expected: str) -> None:
+    assert ran(rows, moves=[move]) == expected
 
 
 def test_rows_that_were_moved_without_a_repair_have_one_chain_only() -> None:
     """A backup from before ``restamp --lost`` was restored; there is no chain but the one."""
     standing = db("x")
     snapshot = looked_at(LINE, standing, moved=[moved("x", "b")])
-    assert era_of(snapshot, standing) is Era.NOW
     (applied,) = possibilities(snapshot, standing)
     assert applied.unknown == ("x",)
 
@@ -214,8 +217,8 @@ def move(
     """The move of a database; ``certain`` if it is known that the old chain has stamped it."""
     standing = db(rows, tables=tables)
     snapshot = looked_at(now, standing, lost=known, old=old)
-    possible = possibilities(snapshot, standing)
-    result = move_for(snapshot, possible[-1:] if certain else possible, taken)
+    snapshot = replace(snapshot, databases=replace(snapshot.databases, told=certain))
+    result = move_for(snapshot, snapshot, standing, possibilities(snapshot, standing), taken)
     assert (result.move.name, result.move.identity) == (standing.name, standing.identity)
     assert result.move.before == standing.rows
     if result.state in (UNCHANGED, REFUSED):
@@ -396,7 +399,7 @@ def repairs(draw: st.DrawFn) -> tuple[Snapshot, Snapshot]:
 
 def moves_from(before: Snapshot, now: Snapshot) -> list[tuple[Standing, MoveResult]]:
     return [
-        (standing, move_for(now, possibilities(before, standing)))
+        (standing, move_for(before, now, standing, possibilities(before, standing)))
         for standing in before.databases.standings
     ]
 
@@ -421,9 +424,10 @@ def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Snapshot, 
     for standing, result in moves_from(before, now):
         there = db(" ".join(result.move.after), standing.name)
         again = looked_at(now, there, moved=[result.move], old=before.graph)
-        second = move_for(again, possibilities(again, there))
+        second = move_for(again, again, there, possibilities(again, there))
         assert (second.state, second.move.after) == (UNCHANGED, there.rows)
-        back = move_for(before, possibilities(looked_at(now, there), there))
+        still = looked_at(now, there)
+        back = move_for(still, before, there, possibilities(still, there))
         assert back.move.after == standing.rows
 
 

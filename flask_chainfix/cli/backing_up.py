@@ -11,6 +11,7 @@ import click
 from flask_chainfix import backups
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import answer
+from flask_chainfix.errors import CannotBackUp
 from flask_chainfix.formats import progress_bar
 from flask_chainfix.model import DatabaseState, DatabaseWishes
 from flask_chainfix.report import Report
@@ -78,6 +79,12 @@ def back_up_first(runtime: Runtime, wishes: DatabaseWishes, report: Report) -> R
         for identity, target in targets.items()
         if identity in there
     }
+    if not targets:
+        raise CannotBackUp(
+            "no database is named that could be backed up",
+            "nothing was changed; name one with --database URL, or leave --backup out",
+        )
     with progress_bar(sys.stderr, in_bytes=True) as progress:
         made = backups.back_up(tuple(sources.values()), Path(_DIRECTORY), progress)
-    return replace(report, backups=made)
+    empty = () if made else ("there is nothing in the databases that could be backed up",)
+    return replace(report, backups=made, notices=(*report.notices, *empty))

@@ -56,7 +56,6 @@ def restamp(  # noqa: PLR0913  (an option each)
     Each database gets the rows that stand for exactly what has run there, in a transaction of its
     own; one where revisions would be skipped is refused. The old rows go into the journal.
     """
-
     if databases.stamps and not sql:
         raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
 
@@ -80,8 +79,13 @@ def restamp(  # noqa: PLR0913  (an option each)
 
 
 def outstanding(report: Report) -> int:
-    """How many stamps are to be moved."""
-    return sum(result.state is MoveState.PLANNED for result in report.moves)
+    """How many stamps are to be moved of databases that can be reached."""
+    assert report.before is not None
+    told = {each.identity for each in report.before.databases.standings if each.told}
+    return sum(
+        result.state is MoveState.PLANNED and result.move.identity not in told
+        for result in report.moves
+    )
 
 
 def _question(number: int) -> str:

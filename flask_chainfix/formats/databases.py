@@ -48,14 +48,20 @@ def color(report: Report) -> str:
 
 
 def sections(report: Report) -> Iterator[Section]:
-    """The table of databases, folded where nothing is to be told, and SQL if it was asked for."""
+    """The table of databases, folded where nothing is to be told."""
     rows = tuple(_rows(report))
     if rows:
         yield Section("Databases", "", rows)
-    for name, statements in report.sql:
-        lines = (line for statement in statements for line in statement.splitlines())
-        head = Row(f"-- {name}", "dim", wrapped=False)
-        yield Section("SQL", "", (head, *(Row(line, wrapped=False) for line in lines)))
+
+
+def script(report: Report) -> Iterator[str]:
+    """The lines of the SQL that was asked for; all else is in comments, so that it can be run."""
+    yield from (f"-- note: {notice}" for notice in report.notices)
+    yield from (f"-- {' '.join(row.text.split())}" for row in _rows(report))
+    for name, statements in report.sql or ():
+        yield ""
+        yield f"-- {' '.join(name.split())}"
+        yield from (line for statement in statements for line in statement.split("\n"))
 
 
 def _rows(report: Report) -> Iterator[Row]:
@@ -120,7 +126,9 @@ def as_json(report: Report) -> dict[str, Any]:
     found += [_moved(result) for result in report.moves if result.move.identity not in known]
     return {
         "databases": found or None,
-        "sql": [{"name": name, "statements": list(each)} for name, each in report.sql] or None,
+        "sql": None
+        if report.sql is None
+        else [{"name": name, "statements": list(each)} for name, each in report.sql],
     }
 
 

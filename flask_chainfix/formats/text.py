@@ -228,6 +228,10 @@ def _rehearsal(page: _Page, report: Report) -> None:
 
 
 def _restamp(page: _Page, report: Report) -> None:
+    if report.sql is not None:
+        for line in databases.script(report):
+            page.verbatim(line)
+        return
     page.line(databases.verdict(report), style=databases.color(report))
     for notice in report.notices:
         page.line(f"note: {notice}", style="yellow")

@@ -29,6 +29,7 @@ class Standing:
         rows: the ids in its version table, sorted, exactly as they are there.
         tables: the names of its other tables; ``None`` where nobody has looked.
         own: whether it is one of the app's own.
+        told: whether it has not been looked at, as the user has told where it stands.
         problem: why it is unreachable, in its own words.
         remedy: what to do about that.
     """
@@ -39,6 +40,7 @@ class Standing:
     rows: tuple[str, ...] = ()
     tables: frozenset[str] | None = None
     own: bool = False
+    told: bool = False
     problem: str = ""
     remedy: str = ""
 

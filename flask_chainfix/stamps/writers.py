@@ -73,19 +73,16 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
         known = stood_for(snapshot.graph, standing.rows)
         lost = tuple(row for row in standing.rows if row not in snapshot.graph)
         return (Applied(standing, known, lost),)
-    told = _told(snapshot, standing)
-    if told is not None:
-        fits = [each for each in told if not _is_other(snapshot, standing, each)]
-        if fits or not told:
-            return tuple(fits)
     written = {
         stood_for(chain, standing.rows): None for chain in chains if _can_write(chain, standing)
     }
-    possible = [Applied(standing, revisions) for revisions in written]
-    if len(possible) > 1:
-        fitting = [each for each in possible if not _is_other(snapshot, standing, each)]
-        possible = fitting or possible
-    return tuple(possible)
+    possible = tuple(Applied(standing, revisions) for revisions in written)
+    told = _told(snapshot, standing)
+    for each in (possible,) if told is None else (told, possible):
+        fitting = _fitting(snapshot, each)
+        if fitting or not each:
+            return fitting
+    return possible if told is None else told
 
 
 def _told(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | None:
@@ -108,5 +105,8 @@ def _can_write(chain: Graph, standing: Standing) -> bool:
     return all(row in chain for row in standing.rows) and not overlaps(chain, standing.rows)
 
 
-def _is_other(snapshot: Snapshot, standing: Standing, possible: Applied) -> bool:
-    return contradicts(snapshot, standing, possible.revisions)
+def _fitting(snapshot: Snapshot, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
+    """Those that the tables of the database do not speak against."""
+    return tuple(
+        each for each in possible if not contradicts(snapshot, each.standing, each.revisions)
+    )
