@@ -123,11 +123,16 @@ def way_back(
     else:
         looked_at = survey(runtime, now, wishes, progress)
         moves = planned_moves(looked_at, store.before_repair(looked_at, journal))
-        identities = {result.move.identity for result in moves}
+        identities = {
+            each.identity
+            for each in looked_at.databases.standings
+            if each.state is not DatabaseState.EMPTY
+        }
     missing = [move.name for move in recorded if move.identity not in identities]
     if missing:
         raise RowsNotPutBack(
-            f"the rows of {listing(missing, 3)} were moved with this repair, and it is not named",
+            f"the rows of {listing(missing, 3)} were moved with this repair, and it is not named,"
+            " or not there",
             "nothing was changed; name all of these databases, as when they were moved (--database"
             " URL, --schemas PATTERN)",
         )

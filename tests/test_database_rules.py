@@ -10,7 +10,7 @@ import pytest
 from flask_chainfix.formats import render
 from flask_chainfix.formats.style import Style
 from flask_chainfix.model import Finding, LostRevision, Settings, Severity
-from flask_chainfix.report import Report
+from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.rules.lost import can_have_file, notes_on_taken
 from flask_chainfix.snapshot import Snapshot
@@ -279,7 +279,9 @@ def test_each_can_be_ignored(code: str) -> None:
 
 
 def shown(name: str) -> str:
-    return render(name, Report("check", before=ALL, findings=tuple(found(ALL))), Style(width=200))
+    tools = Tools(databases=" --database")
+    report = Report("check", tools=tools, before=ALL, findings=tuple(found(ALL)))
+    return render(name, report, Style(width=200))
 
 
 def test_github_shows_them_without_a_file_where_there_is_none() -> None:

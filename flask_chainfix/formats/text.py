@@ -203,9 +203,9 @@ def _undo(page: _Page, report: Report) -> None:
         if report.restored or report.deleted:
             page.line("The files are as they were before the repair.", style="bold green")
         if any(result.state is MoveState.MOVED for result in report.moves):
-            page.line("The stamps fit these files again.", style="bold green")
-            _sections(page, databases.sections(report))
-        page.line(verdict(report))
+            page.line("The stamps are as they were before.", style="bold green")
+        if report.restored or report.deleted:
+            page.line(verdict(report))
         return
     _sections(page, databases.sections(report))
     for does, paths in (("puts back", report.restored), ("deletes", report.deleted)):

@@ -113,20 +113,12 @@ def _counted(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> froze
     Raises:
         CannotPlan: what Git knows, or the tables of the database, speak against it.
     """
-    counted: set[str] = set()
-    for lost in sorted(applied.revisions.union(applied.unknown).intersection(taken)):
-        counted |= _counted_for(now, lost, taken[lost])
-    absent = absent_tables(now, applied.standing, frozenset(counted))
-    if absent:
-        revision, table = absent[0]
-        raise CannotPlan(
-            f"{revision} makes the table {table}, which is not there, so it has not run",
-            "count the lost revision for one below that, or bring it back",
-        )
-    return frozenset(counted)
+    lost_here = sorted(applied.revisions.union(applied.unknown).intersection(taken))
+    counted = (_counted_for(now, applied.standing, lost, taken[lost]) for lost in lost_here)
+    return frozenset().union(*counted)
 
 
-def _counted_for(now: Snapshot, lost: str, other: str) -> set[str]:
+def _counted_for(now: Snapshot, standing: Standing, lost: str, other: str) -> set[str]:
     """What a lost revision stood for, if it counts for another one."""
     known = now.databases.lost.get(lost)
     way = survivors(now, lost)
@@ -140,7 +132,15 @@ def _counted_for(now: Snapshot, lost: str, other: str) -> set[str]:
                 f"count it for that: --lost {lost}={way.rows[0]}",
             )
         return below
-    return _certainly_below(now, (other,))
+    counted = _certainly_below(now, (other,))
+    absent = absent_tables(now, standing, frozenset(counted))
+    if absent:
+        revision, table = absent[0]
+        raise CannotPlan(
+            f"{revision} makes the table {table}, which is not there, so it has not run",
+            f"count {lost} for one below that, or bring it back",
+        )
+    return counted
 
 
 def _certainly_below(now: Snapshot, rows: Collection[str]) -> set[str]:
