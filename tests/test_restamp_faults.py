@@ -55,6 +55,7 @@ def place(
     """On a database of each kind in turn: the files are new, the rows old."""
     url = again.url(request.param, tmp_path)
     stamp(url, *OLD_ROWS)
+    sql(url, *(f"CREATE TABLE t_{name} (id INTEGER)" for name in "abcd"))
     return Place(run, repaired, tmp_path / "migrations", url)
 
 
