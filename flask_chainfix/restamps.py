@@ -140,11 +140,10 @@ def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Repor
 def _judged(report: Report) -> Report:
     refused = [result for result in report.moves if result.state in _REFUSED]
     if refused:
-        number = count(len(report.moves), "database")
+        first = refused[0]
+        others = f", and {count(len(refused) - 1, 'other')}," if len(refused) > 1 else ""
         error = RowsNotMoved(
-            f"{len(refused)} of {number} cannot be moved: {refused[0].move.name}:"
-            f" {refused[0].detail}",
-            refused[0].remedy,
+            f"the stamp of {first.move.name}{others} cannot be moved: {first.detail}", first.remedy
         )
         return replace(report, exit_code=error.exit_code, error=error)
     planned = any(result.state is MoveState.PLANNED for result in report.moves)

@@ -216,8 +216,12 @@ def test_one_that_the_chain_as_it_is_has_built() -> None:
     assert found(looked_at(LINE, db("c"), old=FORK, moved=[moved("b c", "c")])) == []
 
 
-def test_without_an_old_chain_nothing_shows_what_was_skipped() -> None:
-    assert found(looked_at(LINE, db("c", tables="t_a t_c"))) == []
+def test_without_an_old_chain_a_table_that_is_not_there_is_a_warning() -> None:
+    finding = only("FC302", looked_at(LINE, db("c", tables="t_a t_c")))
+    assert (finding.severity, finding.revisions) == (Severity.WARNING, ("b",))
+    assert finding.message.endswith("tables of what is below are not there: t_b (b)")
+    assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"))) == []
+    assert found(looked_at(LINE, db("c", tables=""))) == []  # perhaps they may not be seen
 
 
 # --- FC303 ---------------------------------------------------------------------------------------

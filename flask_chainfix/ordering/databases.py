@@ -110,23 +110,26 @@ def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied])
     return ""
 
 
-def refuse_unsafe(graph: Graph, databases: Sequence[Applied]) -> None:
-    """Stop where a chain would make databases skip revisions.
+def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> None:
+    """Stop where a chain would make databases skip revisions that they do not skip yet.
 
     Args:
         graph: the planned chain.
+        now: the chain as it is.
         databases: what they have run.
 
     Raises:
         UnsafeForDatabases: what has not run in a database would come to be below what has.
     """
     for database in databases:
-        skipped = gaps(graph, database.revisions.intersection(graph.named_parents))
+        have = database.revisions.intersection(graph.named_parents)
+        already = set(gaps(now, have)) if gaps(graph, have) else set()
+        skipped = [revision for revision in gaps(graph, have) if revision not in already]
         if skipped:
             above = next(
                 revision
                 for revision in graph.order
-                if revision in database.revisions and skipped[0] in graph.required([revision])
+                if revision in have and skipped[0] in graph.required([revision])
             )
             raise UnsafeForDatabases(
                 f"{database.name} has run {above} and not {skipped[0]}, which would come before"

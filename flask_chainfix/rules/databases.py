@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask_chainfix.model import DatabaseState, Severity, Standing
 from flask_chainfix.rules.lost import choices, whereabouts
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import gaps, overlaps, possibilities
+from flask_chainfix.stamps import Applied, absent_tables, gaps, overlaps, possibilities
 
 
 @rule(
@@ -59,7 +59,8 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
 
     It comes from relinking files without looking at the databases: a revision was put below one
     that a database had already run. Alembic counts everything below a stamp as done. Where a
-    database may as well have been built by the chain as it is, this is a warning.
+    database may as well have been built by the chain as it is, this is a warning; and so it is
+    where a table that one of these revisions makes is not there.
     """
     graph = snapshot.graph
     for standing in _reached(snapshot):
@@ -67,6 +68,7 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
         skipped = [gaps(graph, each.revisions.intersection(graph)) for each in possible]
         found = max(skipped, key=len, default=())
         if not found:
+            yield from _without_tables(snapshot, standing, possible)
             continue
         sure = all(skipped)
         never = "never ran" if sure else "may never have run"
@@ -81,6 +83,25 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
             [place for each in found[:1] for place in snapshot.locations(each, "down_revision")],
             severity=None if sure else Severity.WARNING,
         )
+
+
+def _without_tables(
+    snapshot: Snapshot, standing: Standing, possible: Sequence[Applied]
+) -> Iterator[Fault]:
+    absent = [dict(absent_tables(snapshot, standing, each.revisions)) for each in possible]
+    if not standing.tables or not absent or not all(absent):
+        return
+    missing = absent[0]
+    names = ", ".join(f"{table} ({revision})" for revision, table in missing.items())
+    yield Fault(
+        f"{standing.name} is stamped with {listing(standing.rows)}, and tables of what is below are"
+        f" not there: {names}",
+        "if nobody has dropped them by hand, these revisions never ran there: restamp --old REF, a"
+        " Git revision with the chain that has stamped it, tells more",
+        missing,
+        [place for each in missing for place in snapshot.locations(each, "revision")],
+        severity=Severity.WARNING,
+    )
 
 
 @rule(

@@ -3,11 +3,13 @@
 from flask_chainfix.stamps.lost import Survivors, is_noop, lost_footprint, survivors
 from flask_chainfix.stamps.moves import move_for
 from flask_chainfix.stamps.rows import gaps, overlaps, stood_for, tops
+from flask_chainfix.stamps.tables import absent_tables
 from flask_chainfix.stamps.writers import Applied, applied_in, possibilities, unexplained
 
 __all__ = [
     "Applied",
     "Survivors",
+    "absent_tables",
     "applied_in",
     "gaps",
     "is_noop",

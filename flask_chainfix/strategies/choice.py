@@ -77,7 +77,7 @@ def _safe(strategy: str, task: Task) -> Plan:
         header._replace(down_revision=changed.get(header.revision or "", header.down_revision))
         for header in task.original.headers
     )
-    refuse_unsafe(Graph(headers), task.databases)
+    refuse_unsafe(Graph(headers), task.original.graph, task.databases)
     if not task.databases:
         return plan
     number = len(task.snapshot.databases.standings)
