@@ -18,6 +18,7 @@ from tests.forks import FULL, KILL, NEEDS_SPACE, ONCE, Commands, Ended
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and POSIX signals")
 
 STRATEGIES = pytest.mark.parametrize("strategy", ["linear", "merge"])
+EVERYTHING = "merge"  # it rewrites files, as linear does, and adds one
 START_OF_ALEMBIC = "subprocess.Popen"
 # Without hard links the old file is copied; the directory is there; and this is no fault.
 HARMLESS = {"os.link", "os.mkdir", START_OF_ALEMBIC}
@@ -88,11 +89,10 @@ def assert_repaired(run: Commands, place: Path, ended: Ended, *, cleared: bool =
 # --- A step that fails ---------------------------------------------------------------------------
 
 
-@STRATEGIES
-def test_a_step_that_fails_puts_everything_back(run: Commands, place: Path, strategy: str) -> None:
+def test_a_step_that_fails_puts_everything_back(run: Commands, place: Path) -> None:
     before = migrations(place)
-    repair = ("-d", place, "repair", "--yes", "--strategy", strategy)
-    steps = steps_of_repair(run, place, strategy)
+    repair = ("-d", place, "repair", "--yes", "--strategy", EVERYTHING)
+    steps = steps_of_repair(run, place, EVERYTHING)
     journal_finished = len(steps) - steps[::-1].index("os.rename")
     for at, name in enumerate(steps, 1):
         ended = run(*repair, fault=ONCE, at=at)
@@ -136,11 +136,10 @@ def test_the_first_repair_of_all(run: Commands, tmp_path: Path, fault: str) -> N
 # --- Killed --------------------------------------------------------------------------------------
 
 
-@STRATEGIES
-def test_killed_at_any_step_of_a_repair(run: Commands, place: Path, strategy: str) -> None:
+def test_killed_at_any_step_of_a_repair(run: Commands, place: Path) -> None:
     before = migrations(place)
-    repair = ("-d", place, "repair", "--yes", "--strategy", strategy)
-    steps = steps_of_repair(run, place, strategy)
+    repair = ("-d", place, "repair", "--yes", "--strategy", EVERYTHING)
+    steps = steps_of_repair(run, place, EVERYTHING)
     assert run(*repair).exit_code == 0
     after = migrations(place)
     assert run("-d", place, "undo", "--yes").exit_code == 0

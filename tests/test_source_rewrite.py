@@ -230,9 +230,11 @@ def test_only_the_parents_change(shape: Shape) -> None:
         check(shape.data, shape.filename, parents)
 
 
-@pytest.mark.parametrize("shape", WRITTEN_DIFFERENTLY, ids=lambda shape: shape.name)
-def test_awkward_parents_are_written_or_refused(shape: Shape) -> None:
-    for parents in AWKWARD.values():
+@pytest.mark.parametrize("number", range(len(WRITTEN_DIFFERENTLY)))
+def test_awkward_parents_are_written_or_refused(number: int) -> None:
+    """Every third of them for each shape, in turn: what is awkward about one is so in all."""
+    shape = WRITTEN_DIFFERENTLY[number]
+    for parents in [*AWKWARD.values()][number % 3 :: 3]:
         check(shape.data, shape.filename, parents)
 
 
