@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -199,6 +200,8 @@ def _repaired(page: _Page, report: Report) -> None:
 
 
 def _undo(page: _Page, report: Report) -> None:
+    changed = tuple(each for each in report.moves if each.move.after != each.move.before)
+    report = replace(report, moves=changed)
     if report.done:
         if report.restored or report.deleted:
             page.line("The files are as they were before the repair.", style="bold green")
