@@ -129,6 +129,7 @@ def _parents_by_git(
             f"name what it is to be on: --tombstone {revision}=PARENT",
         )
     there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}
-    parents = lost.parents if there.issuperset(lost.parents) else way.rows
+    # A tombstone has no dependencies of its own: what had to run before is what it is on.
+    parents = lost.requirements if there.issuperset(lost.requirements) else way.rows
     names = ", ".join(parents) or "nothing"
     return parents, Reason("git", f"{lost.path.name} was on {names}, by commit {lost.commit}")

@@ -116,6 +116,6 @@ def _lost(
         more, said = find_lost(wanted, runtime.environment, snapshot)
         found.update(more)
         notices.update(dict.fromkeys(said))
-        parents = {parent for lost in more.values() for parent in lost.parents}
-        wanted = parents.difference(snapshot.graph, found)
+        below = {name for lost in more.values() for name in lost.requirements}
+        wanted = below.difference(snapshot.graph, snapshot.graph.labelled, found)
     return found, tuple(notices)

@@ -41,7 +41,7 @@ def lost(spec: str | Rev, **changes: Any) -> LostRevision:
     found = LostRevision(
         item.revision, "1a2b3c4", "Ann", DAY, path_of(item.revision), migration(item), item.parents
     )
-    return replace(found, **changes)
+    return replace(found, depends_on=item.depends_on, **changes)
 
 
 def moved(before: str, after: str, name: str = "production") -> Move:

@@ -442,3 +442,9 @@ def _edges(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
 
 def _closed(ways: dict[str, set[str]], rows: tuple[str, ...]) -> set[str]:
     return set(rows).union(*(ways[row] for row in rows))
+
+
+def test_what_a_lost_revision_depended_on_has_run_as_well() -> None:
+    there = chain("a", "d", "b <- a")
+    way = survivors(looked_at(there, lost=[lost(Rev("x", ("a",), depends_on=("d",)))]), "x")
+    assert (way.rows, way.between) == (("a", "d"), ("x",))

@@ -99,6 +99,7 @@ class _Search:
             renamed is not None and renamed not in same,
             trace.branch,
             trace.kept,
+            header.depends_on or (),
         )
 
     def _followed(self, trace: Trace) -> str | None:

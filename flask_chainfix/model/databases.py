@@ -109,6 +109,7 @@ class LostRevision:
         branch: the branch or other reference that leads to the commit, where ``HEAD`` does not.
         kept: whether the file is still there: on ``branch``, or at ``HEAD`` and only the work
             tree is without it, or in a directory that is no version location.
+        depends_on: what its file named as ``depends_on``.
     """
 
     revision: str
@@ -122,6 +123,12 @@ class LostRevision:
     edited: bool = False
     branch: str = ""
     kept: bool = False
+    depends_on: tuple[str, ...] = ()
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What had to run before it: parents and dependencies."""
+        return tuple(dict.fromkeys(self.parents + self.depends_on))
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ def survivors(snapshot: Snapshot, revision: str) -> Survivors:
         if lost is None:
             unknown[name] = None
         else:
-            pending.extend(lost.parents)
+            labelled = snapshot.graph.labelled
+            names = (labelled[name][0] if name in labelled else name for name in lost.requirements)
+            pending.extend(names)
     rows = () if unknown else tops(snapshot.graph, snapshot.graph.required(found))
     return Survivors(rows, tuple(between), tuple(unknown))
