@@ -36,7 +36,7 @@ def verdict(report: Report) -> str:
         MoveState.FAILED: "failed",
         MoveState.UNKNOWN: "not known",
     }
-    parts = [f"{numbers[state]} {word}" for state, word in words.items() if numbers[state]]
+    parts = [f"{numbers[state]:,} {word}" for state, word in words.items() if numbers[state]]
     if not parts:
         return "No database was named, so there is no stamp to move."
     return f"{count(len(report.moves), 'database')}: {', '.join(parts)}."

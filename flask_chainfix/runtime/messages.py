@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 # The password of a URL, also of one that SQLAlchemy cannot read.
-_IN_URL = re.compile(r"((?://|^)[^\s:/@]*:)\S*@")
+_IN_URL = re.compile(r"((?://|^(?!\S*://))[^\s:/@]*:)\S*@")
 _IN_QUERY = re.compile(r"(?i)([?&][a-z_]*pass(?:word|wd)?=)[^&\s]*")
 _LONG_ENOUGH = 4
 
