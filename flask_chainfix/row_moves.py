@@ -24,6 +24,8 @@ from flask_chainfix.stamps import Applied, move_for, possibilities
 from flask_chainfix.store import Journal
 from flask_chainfix.survey import survey, targets_for
 
+_RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
+
 
 def planned_moves(
     before: Snapshot, after: Snapshot, taken: Mapping[str, str] = MappingProxyType({})
@@ -162,21 +164,30 @@ def put_rows_back(
         return tuple(moves)
     targets = targets_for(runtime, wishes)
     results = alembic.move_rows(targets, planned, _nothing, progress)
-    failed = [each for each in results if each.state not in (MoveState.MOVED, MoveState.UNCHANGED)]
+    failed = [each for each in results if each.state not in _RIGHT]
     if failed:
         forward = [
             replace(each.move, before=each.move.after, after=each.move.before)
             for each in results
             if each.state is MoveState.MOVED
         ]
-        alembic.move_rows(targets, forward, _nothing, progress)
-        raise RowsNotPutBack(
-            f"the rows of {failed[0].move.name} cannot be put back: {failed[0].detail}",
-            "no file was changed, and the rows of other databases are as they were; undo again"
-            " once that is settled, or keep the repair",
-        )
+        again = alembic.move_rows(targets, forward, _nothing, progress)
+        raise _not_put_back(failed[0], [each for each in again if each.state not in _RIGHT])
     done = {result.move.identity: result for result in results}
     return tuple(done.get(each.move.identity, each) for each in moves)
+
+
+def _not_put_back(failed: MoveResult, stuck: Sequence[MoveResult]) -> RowsNotPutBack:
+    others = (
+        f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which would not"
+        " have the new ones again: move them with restamp"
+        if stuck
+        else "the rows of other databases are as they were"
+    )
+    return RowsNotPutBack(
+        f"the rows of {failed.move.name} cannot be put back: {failed.detail}",
+        f"no file was changed, and {others}; undo again once that is settled, or keep the repair",
+    )
 
 
 def refuse_moved(

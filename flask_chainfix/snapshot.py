@@ -104,8 +104,9 @@ class Snapshot:
     def lasting_tables(self) -> Mapping[str, list[str]]:
         """The tables that are certain to stay once they are made, with the revisions that do so.
 
-        By name in lower case; without those of named schemas and of other binds. None at all where
-        a migration may drop tables that its source does not tell.
+        By name in lower case; without those of named schemas. None at all where a migration may
+        drop tables that its source does not tell, or where some are made in other binds: then
+        nobody knows in which of the databases to look for one.
         """
         made: dict[str, list[str]] = {}
         unsure: set[str] = set()
@@ -115,9 +116,11 @@ class Snapshot:
                 return {}
             for effect in footprint.effects:
                 thing = effect.object
+                if thing.database:
+                    return {}
                 if thing.kind is not Kind.TABLE or effect.action is Action.USE:
                     continue
-                if thing.schema or thing.database or effect.action is Action.DROP:
+                if thing.schema or effect.action is Action.DROP:
                     unsure.add(thing.name.lower())
                 elif effect.certain:
                     made.setdefault(thing.name.lower(), []).append(revision)

@@ -31,8 +31,10 @@ def scratch_engine() -> Engine:
     return create_engine("sqlite://", poolclass=StaticPool)
 
 
-def upgrade(engine: Engine, headers: Iterable[Header], rows: Sequence[str]) -> Upgraded:
-    """Stamp the database with ``rows``, whatever it held before, and run ``upgrade heads``.
+def upgrade(
+    engine: Engine, headers: Iterable[Header], rows: Sequence[str], to: str = "heads"
+) -> Upgraded:
+    """Stamp the database with ``rows``, whatever it held before, and run ``upgrade``.
 
     Raises:
         Exception: whatever Alembic raises.
@@ -47,7 +49,7 @@ def upgrade(engine: Engine, headers: Iterable[Header], rows: Sequence[str]) -> U
             connection.execute(text("INSERT INTO alembic_version VALUES (:row)"), {"row": row})
 
         def steps(heads: Any, context: Any) -> Any:
-            return script._upgrade_revs("heads", heads)
+            return script._upgrade_revs(to, heads)
 
         context = MigrationContext.configure(connection, opts={"fn": steps})
         with context.begin_transaction():

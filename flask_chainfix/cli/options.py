@@ -11,7 +11,7 @@ import click
 
 from flask_chainfix.cli.running import IN_APP, NAMED
 from flask_chainfix.model import DatabaseWishes
-from flask_chainfix.runtime.messages import masked
+from flask_chainfix.runtime.messages import masked_url
 
 _OWN = ""
 
@@ -116,7 +116,7 @@ def _written(wishes: DatabaseWishes, *, bare: bool, without: bool) -> tuple[str,
     databases = [
         *(["--no-database"] if without else []),
         *(["--database"] if bare else []),
-        *(f"--database {shlex.quote(masked(url))}" for url in wishes.urls),
+        *(f"--database {shlex.quote(masked_url(url))}" for url in wishes.urls),
         *([f"--databases {shlex.quote(wishes.file)}"] if wishes.file else []),
         *([f"--schemas {shlex.quote(wishes.schemas)}"] if wishes.schemas else []),
     ]

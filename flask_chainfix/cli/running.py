@@ -71,11 +71,11 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
         if report.error is None and isinstance(error, CannotWrite):
             return _failure(context, error)
         return report
-    fixchain = report.tools.fixchain
+    fixchain, databases = report.tools.fixchain, report.tools.databases
     what, remedy = (
         ("the files were put back", f"`{fixchain} check` shows the chain")
         if report.command == "undo"
-        else ("the repair was made", f"undo puts the files back with `{fixchain} undo`")
+        else ("the repair was made", f"undo puts the files back with `{fixchain} undo{databases}`")
     )
     message = f"{what}, but the result cannot be written: {error.__cause__ or error}"
     return replace(report, error=CannotWrite(message, remedy))
@@ -122,8 +122,8 @@ def moving(tools: Tools) -> Iterator[Progress]:
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted; every file and every stamp is either the old one or the new one",
-            f"`{tools.fixchain} restamp` moves the stamps that are left, `{tools.fixchain} undo`"
-            " puts everything back",
+            f"`{tools.fixchain} restamp{tools.databases}` moves the stamps that are left,"
+            f" `{tools.fixchain} undo{tools.databases}` puts everything back",
         ) from None
 
 

@@ -11,14 +11,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 # The password of a URL, also of one that SQLAlchemy cannot read.
-_IN_URL = re.compile(r"((?://|^(?!\S*://))[^\s:/@]*:)\S*@")
-_IN_QUERY = re.compile(r"(?i)([?&][a-z_]*pass(?:word|wd)?=)[^&\s]*")
+_IN_URL = re.compile(r"(//[^\s:/@]*:)\S*@")
+_WITHOUT_SCHEME = re.compile(r"((?:^|(?<=[\s'\"]))[^\s:/@'\"]+:)(?!//)\S*@")
+_IN_QUERY = re.compile(r"(?i)((?:^|[?&;\s])[a-z_]*pass(?:word|wd)?=)[^&;\s]*")
+_BLANK = "\0"
 _LONG_ENOUGH = 4
 
 
 def masked(text: str, passwords: Iterable[str] = ()) -> str:
     """Text without passwords: those inside URLs, and those that are given."""
-    text = _IN_QUERY.sub(r"\1***", _IN_URL.sub(r"\1***@", text))
+    text = _WITHOUT_SCHEME.sub(r"\1***@", _IN_URL.sub(r"\1***@", text))
+    text = _IN_QUERY.sub(r"\1***", text)
     for password in passwords:
         for form in sorted({password, quote(password, safe=""), quote_plus(password)}):
             if len(form) >= _LONG_ENOUGH:
@@ -26,6 +29,12 @@ def masked(text: str, passwords: Iterable[str] = ()) -> str:
             elif form:  # a short one is a part of other words
                 text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", text)
     return text
+
+
+def masked_url(written: str) -> str:
+    """What a user has written for a URL, be it one or not, without the passwords in it."""
+    # In a text a blank ends the URL; here it may be one of the password's.
+    return masked(masked(written.replace(" ", _BLANK)).replace(_BLANK, " "))
 
 
 def shown_url(url: URL) -> str:

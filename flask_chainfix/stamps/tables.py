@@ -1,8 +1,8 @@
 """What the tables of a database tell of the revisions that have run there.
 
 A table that a revision is certain to make, and that nothing may have taken away, must be there once
-it has run; one that only revisions make which have not run must not be. Tables of other schemas and
-of other binds are not among those that were looked at, and tell nothing.
+it has run; one that only revisions make which have not run must not be. Tables of other schemas are
+not among those that were looked at, and tell nothing; nor does any where binds have some of them.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import CannotBackUp
-from flask_chainfix.runtime.messages import masked, shown_url
+from flask_chainfix.runtime.messages import masked, masked_url, shown_url
 
 _NAME_ONE = "name a database with --database URL"
 
@@ -35,7 +35,7 @@ def named_database(url: str) -> Source:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise CannotBackUp(
-            f"{masked(url)} is not the URL of a database",
+            f"{masked_url(url)} is not the URL of a database",
             "write postgresql://USER:PASSWORD@HOST/NAME, mysql://… or sqlite:///FILE",
         ) from error
     return Source(shown_url(parsed), parsed)

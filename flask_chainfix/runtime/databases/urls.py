@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import BadDatabase
 from flask_chainfix.runtime.drivers import missing_driver, synchronous, without_driver
-from flask_chainfix.runtime.messages import masked, said, shown_url
+from flask_chainfix.runtime.messages import masked, masked_url, said, shown_url
 
 _BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
 
@@ -28,7 +28,7 @@ def parsed(written: str, place: str) -> URL:
         url = make_url(written)
     except (ArgumentError, ValueError) as error:
         raise BadDatabase(
-            f"{prefix}{masked(written)!r} is not the URL of a database",
+            f"{prefix}{masked_url(written)!r} is not the URL of a database",
             "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",
         ) from error
     backend = url.get_backend_name()
