@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix.errors import CannotBackUp
-from flask_chainfix.model import Backup
-from flask_chainfix.runtime import Progress, backups
+from flask_chainfix.model import Backup, DatabaseState, DatabaseWishes
+from flask_chainfix.report import Report
+from flask_chainfix.runtime import Progress, Runtime, backups
+from flask_chainfix.survey import targets_for
+
+DIRECTORY = Path("backups")  # where they lie unless somebody says otherwise
 
 
 def back_up(
@@ -34,3 +39,39 @@ def back_up(
             remedy = f"{error.remedy}; the backups made before are whole: {files}"
             raise CannotBackUp(error.message, remedy) from error
     return tuple(made)
+
+
+def back_up_first(
+    runtime: Runtime, report: Report, wishes: DatabaseWishes, progress: Progress
+) -> Report:
+    """The report with a copy of every database that a repair has looked at.
+
+    Args:
+        runtime: the environment.
+        report: what is planned, and where the databases stand.
+        wishes: the databases.
+        progress: called with the bytes done, the bytes in all, and what is running.
+
+    Raises:
+        CannotBackUp: none is named, or one of them could not be copied.
+    """
+    assert report.before is not None
+    there = {
+        standing.identity
+        for standing in report.before.databases.standings
+        if standing.state is not DatabaseState.EMPTY
+    }
+    targets = targets_for(runtime, wishes)
+    if not targets:
+        raise CannotBackUp(
+            "no database is named that could be backed up",
+            "nothing was changed; name one with --database URL, or leave --backup out",
+        )
+    sources = {
+        target.url: backups.Source(target.name, target.url)
+        for identity, target in targets.items()
+        if identity in there
+    }
+    made = back_up(tuple(sources.values()), DIRECTORY, progress)
+    empty = () if made else ("there is nothing in the databases that could be backed up",)
+    return replace(report, backups=made, notices=(*report.notices, *empty))

@@ -123,6 +123,16 @@ def carry_out_restamp(
     return _judged(replace(report, moves=moves, done=True))
 
 
+def outstanding(report: Report) -> int:
+    """How many stamps are to be moved of databases that can be reached."""
+    assert report.before is not None
+    told = {each.identity for each in report.before.databases.standings if each.told}
+    return sum(
+        result.state is MoveState.PLANNED and result.move.identity not in told
+        for result in report.moves
+    )
+
+
 def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Report:
     """The report with the statements that make its moves, for an operator.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -18,7 +18,7 @@ from flask_chainfix.model import (
     Standing,
 )
 from flask_chainfix.rules.wording import listing
-from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import Applied, move_for, possibilities
 from flask_chainfix.store import Journal
@@ -86,28 +86,46 @@ def move_planned(
         CannotWrite: the journal cannot be written; what was moved before is in it.
     """
     targets = targets_for(runtime, wishes)
-    moves = [
-        result.move
-        for result in planned
-        if result.state is MoveState.PLANNED and result.move.identity in targets
-    ]
+    moves = [each.move for each in planned if each.state is MoveState.PLANNED]
     with store.row_log(runtime.environment.directory, journal) as log:
-        done = alembic.move_rows(targets, moves, log.record, progress)
-    by_identity = {result.move.identity: result for result in done}
-    return tuple(by_identity.get(result.move.identity, result) for result in planned)
+        done = _move(targets, moves, log.record, progress)
+    return tuple(done.get(each.move.identity, each) for each in planned)
 
 
-def way_back(
+def _move(
+    targets: Mapping[str, Target],
+    moves: Sequence[Move],
+    record: Callable[[Move], None],
+    progress: Progress,
+) -> dict[str, MoveResult]:
+    """What came of each move, by identity; one whose database has gone away fails."""
+    there = [move for move in moves if move.identity in targets]
+    results = {
+        result.move.identity: result
+        for result in alembic.move_rows(targets, there, record, progress)
+    }
+    for move in moves:
+        if move.identity not in targets:
+            results[move.identity] = MoveResult(
+                move, MoveState.FAILED, "it is not there any more, or not named", "look for it"
+            )
+    return results
+
+
+def look_back(
     runtime: Runtime,
     now: Snapshot,
     journal: Journal,
     wishes: DatabaseWishes,
     progress: Progress,
-) -> tuple[MoveResult, ...]:
+) -> tuple[Snapshot, tuple[MoveResult, ...]]:
     """The moves that databases need so that their rows fit the files as they were.
 
     Those whose rows were moved with the repair get the old ones back; those that have been upgraded
     since get the rows that stand for what has run there.
+
+    Returns:
+        The chain as it is with where the databases stand, and the moves.
 
     Raises:
         CannotRead: the journal is damaged.
@@ -115,39 +133,68 @@ def way_back(
             the old files do not have.
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
-    recorded = store.recorded_moves(journal)
-    if not journal.entries:
-        moves = tuple(
-            MoveResult(replace(move, before=move.after, after=move.before), MoveState.PLANNED)
-            for move in recorded
+    recorded = {move.identity: move for move in store.recorded_moves(journal)}
+    if not (recorded or journal.entries):
+        return now, ()
+    looked_at = survey(runtime, now, wishes, progress)
+    _require_recorded(looked_at, recorded, journal)
+    then = store.before_repair(looked_at, journal)
+    moves = tuple(
+        _back(standing, recorded[standing.identity])
+        if standing.identity in recorded and standing.rows == recorded[standing.identity].after
+        else _as_it_is(result, looked_at, then)
+        for standing, result in zip(
+            looked_at.databases.standings, planned_moves(looked_at, then), strict=True
         )
-        identities = set(targets_for(runtime, wishes)) if recorded else set()
-    else:
-        looked_at = survey(runtime, now, wishes, progress)
-        moves = planned_moves(looked_at, store.before_repair(looked_at, journal))
-        identities = {
-            each.identity
-            for each in looked_at.databases.standings
-            if each.state is not DatabaseState.EMPTY
-        }
-    missing = [move.name for move in recorded if move.identity not in identities]
+    )
+    _refuse_way_back(moves)
+    return looked_at, moves
+
+
+def _back(standing: Standing, move: Move) -> MoveResult:
+    move = replace(move, name=standing.name, before=move.after, after=move.before)
+    return MoveResult(move, MoveState.PLANNED)
+
+
+def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
+    """A row that neither the new files nor the old ones have is none the worse for going back."""
+    rows = result.move.before
+    if any(row not in now.graph and row not in then.graph for row in rows):
+        stay = replace(result.move, after=rows)
+        return MoveResult(stay, MoveState.UNCHANGED, "no file has its rows, before or after")
+    return result
+
+
+def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal: Journal) -> None:
+    there = {
+        standing.identity
+        for standing in looked_at.databases.standings
+        if standing.state is not DatabaseState.EMPTY
+    }
+    missing = [move.name for identity, move in recorded.items() if identity not in there]
     if missing:
         raise RowsNotPutBack(
             f"the rows of {listing(missing, 3)} were moved with this repair, and it is not named,"
             " or not there",
             "nothing was changed; name all of these databases, as when they were moved (--database"
-            " URL, --schemas PATTERN)",
+            " URL, --schemas PATTERN); where one is gone for good, take its line out of"
+            f" {journal.rows_path}",
         )
+
+
+def _refuse_way_back(moves: Sequence[MoveResult]) -> None:
     refused = [each for each in moves if each.state in (MoveState.REFUSED, MoveState.FAILED)]
-    if refused:
-        raise RowsNotPutBack(
-            f"{refused[0].move.name} cannot go back to the old files: {refused[0].detail}",
-            "nothing was changed; keep the repair, or downgrade that database first"
-            if refused[0].state is MoveState.REFUSED
-            else f"nothing was changed; {refused[0].remedy}; or leave it out (--no-database) if it"
-            " is not to be kept",
-        )
-    return moves
+    if not refused:
+        return
+    first = refused[0]
+    remedy = "keep the repair"
+    if first.state is MoveState.FAILED:
+        remedy = first.remedy
+    raise RowsNotPutBack(
+        f"{first.move.name} cannot go back to the old files: {first.detail}",
+        f"nothing was changed; {remedy}; or leave that database as it is (--no-database for the"
+        " app's own, and do not name it)",
+    )
 
 
 def put_rows_back(
@@ -163,17 +210,16 @@ def put_rows_back(
     if not planned:
         return tuple(moves)
     targets = targets_for(runtime, wishes)
-    results = alembic.move_rows(targets, planned, _nothing, progress)
-    failed = [each for each in results if each.state not in _RIGHT]
+    done = _move(targets, planned, _nothing, progress)
+    failed = [each for each in done.values() if each.state not in _RIGHT]
     if failed:
         forward = [
             replace(each.move, before=each.move.after, after=each.move.before)
-            for each in results
+            for each in done.values()
             if each.state is MoveState.MOVED
         ]
-        again = alembic.move_rows(targets, forward, _nothing, progress)
+        again = _move(targets, forward, _nothing, progress).values()
         raise _not_put_back(failed[0], [each for each in again if each.state not in _RIGHT])
-    done = {result.move.identity: result for result in results}
     return tuple(done.get(each.move.identity, each) for each in moves)
 
 
@@ -191,18 +237,29 @@ def _not_put_back(failed: MoveResult, stuck: Sequence[MoveResult]) -> RowsNotPut
 
 
 def refuse_moved(
-    runtime: Runtime, before: Snapshot, wishes: DatabaseWishes, progress: Progress
+    runtime: Runtime,
+    before: Snapshot,
+    wishes: DatabaseWishes,
+    progress: Progress,
+    moves: Sequence[MoveResult] = (),
 ) -> None:
     """Stop where a database no longer stands where it did when the plan was made.
+
+    Args:
+        runtime: the environment.
+        before: where they stood.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        moves: what has been done to their rows since.
 
     Raises:
         StaleSnapshot: its rows are others; every file is as it was.
     """
     targets = targets_for(runtime, wishes)
-    known = {each.identity: each for each in before.databases.standings}
+    known = {each.identity: each.rows for each in before.databases.standings}
+    known |= {each.move.identity: each.move.after for each in moves}
     for now in alembic.read_standings(tuple(targets.values()), progress):
-        then = known.get(now.identity)
-        if then is None or (then.state, then.rows) != (now.state, now.rows):
+        if known.get(now.identity) != now.rows:
             raise StaleSnapshot(
                 f"{now.name} has moved since the plan was made: it is at"
                 f" {', '.join(now.rows) or now.state.value} now",

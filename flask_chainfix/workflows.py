@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
@@ -21,11 +22,12 @@ from flask_chainfix.errors import (
     ChainFixError,
     DatabaseUnreachable,
     NothingToUndo,
+    UnsafeForDatabases,
 )
-from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, Wishes
+from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, MoveState, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import planned_moves, put_rows_back, refuse_moved, way_back
+from flask_chainfix.row_moves import look_back, planned_moves, put_rows_back, refuse_moved
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -132,6 +134,7 @@ def plan_repair(
         assert report.before is not None
         assert report.after is not None
         moves = planned_moves(_revived(report), report.after)
+        report = replace(report, obstacle=_immovable(moves))
         notices = report.notices if databases.any else (*report.notices, _NO_DATABASE_TOLD)
         report = replace(report, exit_code=1, moves=moves, notices=notices)
     if report.obstacle is not None:
@@ -148,6 +151,17 @@ def _misfit(report: Report) -> ChainFixError | None:
     return CannotPlan(
         f"the files need no repair, and a database does: {wrong[0].message}", wrong[0].hint
     )
+
+
+def _immovable(moves: Sequence[MoveResult]) -> ChainFixError | None:
+    """What keeps a plan from being carried out: a database whose rows could not follow it."""
+    for result in moves:
+        if result.state is MoveState.REFUSED:
+            return UnsafeForDatabases(
+                f"the stamp of {result.move.name} could not follow the files: {result.detail}",
+                f"{result.remedy}; or leave that database out (--no-database)",
+            )
+    return None
 
 
 def _revived(report: Report) -> Snapshot:
@@ -222,13 +236,14 @@ def plan_undo(
     if journal is None:
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
     store.refuse_orphans(journal, runtime.environment)
+    now, _ = store.read_snapshot(runtime.environment)
     moves: tuple[MoveResult, ...] = ()
     if journal.finished:  # of a repair that was killed half-way no row has followed the files
-        now, _ = store.read_snapshot(runtime.environment)
-        moves = way_back(runtime, now, journal, databases, progress)
+        now, moves = look_back(runtime, now, journal, databases, progress)
     return Report(
         "undo",
         tools=tools,
+        before=now,
         journal=journal.path,
         moves=moves,
         restored=tuple(entry.path for entry in journal.entries if entry.before is not None),
@@ -254,6 +269,7 @@ def carry_out_undo(
         ChainFixError: rows or a file have changed since, or cannot be written; then no file was
             changed.
     """
+    assert report.before is not None
     directory = runtime.environment.directory
     with store.locked(directory):
         journal = store.latest(directory)
@@ -263,7 +279,11 @@ def carry_out_undo(
             )
         store.refuse_orphans(journal, runtime.environment)
         store.refuse_changed(journal, runtime.environment.version_locations)
+        if journal.finished:
+            refuse_moved(runtime, report.before, databases, progress)
         moves = put_rows_back(runtime, report.moves, databases, progress)
+        if journal.finished:
+            refuse_moved(runtime, report.before, databases, progress, moves)
         store.undo(journal, runtime.environment.version_locations)
     snapshot, notices = store.read_snapshot(runtime.environment)
     findings = diagnose(snapshot)

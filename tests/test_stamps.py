@@ -217,7 +217,7 @@ def move(
     """The move of a database; ``certain`` if it is known that the old chain has stamped it."""
     standing = db(rows, tables=tables)
     snapshot = looked_at(now, standing, lost=known, old=old)
-    snapshot = replace(snapshot, databases=replace(snapshot.databases, told=certain))
+    snapshot = replace(snapshot, databases=replace(snapshot.databases, old_is_named=certain))
     result = move_for(snapshot, snapshot, standing, possibilities(snapshot, standing), taken)
     assert (result.move.name, result.move.identity) == (standing.name, standing.identity)
     assert result.move.before == standing.rows

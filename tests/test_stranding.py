@@ -66,7 +66,10 @@ def repaired(before: Snapshot, wishes: Wishes, *, filled: bool = False) -> Snaps
     if not filled:
         for new in plan.new_revisions:
             data = migration(Rev(new.revision, new.down_revision, upgrade=(), downgrade=()))
-            files = (each._replace(data=data) if each is now.file(new.revision) else each for each in now.files)
+            files = (
+                each._replace(data=data) if each is now.file(new.revision) else each
+                for each in now.files
+            )
             now = replace(now, files=tuple(files))
     return now
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from flask_chainfix import rehearsals, workflows
-from flask_chainfix.cli.backing_up import back_up_first
+from flask_chainfix import backups, rehearsals, workflows
 from flask_chainfix.cli.options import database_options, format_option, pairs, parse_revisions
 from flask_chainfix.cli.restamping import offer
 from flask_chainfix.cli.running import after_asking, moving, run
@@ -134,7 +133,8 @@ def repair(  # noqa: PLR0913  (an option each)
 
         def act(agreed: Report) -> Report:
             if backup:
-                agreed = back_up_first(runtime, databases, agreed)
+                with progress_bar(sys.stderr, in_bytes=True) as progress:
+                    agreed = backups.back_up_first(runtime, agreed, databases, progress)
             with progress_bar(sys.stderr) as progress:
                 return workflows.carry_out(runtime, agreed, databases, progress)
 
@@ -199,7 +199,7 @@ def rehearse(
 
 
 @click.command()
-@database_options(own=True, told=False)
+@database_options(own=True, stamps=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
 def undo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -13,7 +13,8 @@ from flask_chainfix.cli.running import IN_APP, NAMED
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.runtime.messages import masked_url
 
-_OWN = ""
+_OWN = "\0own"  # what nobody can type
+_VALUES = ("urls", "file", "schemas", "stamps", "no_database")
 
 Decorator = Callable[[Any], Any]
 
@@ -30,77 +31,55 @@ def format_option(*names: str) -> Decorator:
     )
 
 
-def database_options(*, own: bool, told: bool = True) -> Decorator:
+_DATABASE_OPTIONS = (
+    click.option(
+        "--database",
+        "urls",
+        metavar="[URL]",
+        is_flag=False,
+        flag_value=_OWN,
+        multiple=True,
+        help="A database; without a URL the app's own, or that of alembic.ini. May be given several"
+        " times.",
+    ),
+    click.option(
+        "--databases",
+        "file",
+        metavar="FILE",
+        help="Databases in a file: a URL, or the name of an environment variable, a line.",
+    ),
+    click.option(
+        "--schemas",
+        metavar="PATTERN",
+        help="The schemas of these databases with a version table each, such as 'tenant_*'.",
+    ),
+)
+_NO_DATABASE_OPTION = click.option(
+    "--no-database", is_flag=True, help="Leave the app's own databases out."
+)
+
+
+def database_options(*, own: bool, stamps: bool = True) -> Decorator:
     """The ways to name databases; the command gets them as ``databases``.
 
     Args:
         own: whether the app's own databases are among them unless ``--no-database`` says no.
-        told: whether ``--stamp`` can tell of others.
+        stamps: whether ``--stamp`` can tell of others.
     """
-    options = [
-        click.option(
-            "--database",
-            "urls",
-            metavar="[URL]",
-            is_flag=False,
-            flag_value=_OWN,
-            multiple=True,
-            help="A database; without a URL the app's own, or that of alembic.ini. May be given"
-            " several times.",
-        ),
-        click.option(
-            "--databases",
-            "file",
-            metavar="FILE",
-            help="Databases in a file: a URL, or the name of an environment variable, a line.",
-        ),
-        click.option(
-            "--schemas",
-            metavar="PATTERN",
-            help="The schemas of these databases with a version table each, such as 'tenant_*'.",
-        ),
-    ]
-    if told:
-        options.append(
-            click.option(
-                "--stamp",
-                "stamps",
-                metavar="REVISION[,REVISION]",
-                multiple=True,
-                callback=_parse_stamps,
-                help="Where a database stands that cannot be reached from here.",
-            )
-        )
+    options = [*_DATABASE_OPTIONS]
+    if stamps:
+        options.append(_stamp_option())
     if own:
-        options.append(
-            click.option("--no-database", is_flag=True, help="Leave the app's own databases out.")
-        )
+        options.append(_NO_DATABASE_OPTION)
 
     def decorate(command: Callable[..., None]) -> Any:
         @click.pass_context
         @wraps(command)
-        def with_databases(  # noqa: PLR0913  (an option each)
-            context: click.Context,
-            /,
-            *,
-            urls: tuple[str, ...],
-            file: str | None,
-            schemas: str | None,
-            stamps: tuple[tuple[str, ...], ...] = (),
-            no_database: bool = False,
-            **values: Any,
-        ) -> None:
-            by_default = own and not no_database and context.meta[IN_APP]
-            wishes = DatabaseWishes(
-                own=_OWN in urls or by_default,
-                urls=tuple(url for url in urls if url != _OWN),
-                file=file,
-                schemas=schemas,
-                stamps=stamps,
-            )
-            if schemas is not None and not (wishes.own or wishes.urls or wishes.file):
-                raise click.UsageError("--schemas needs a database to look in: --database")
-            context.meta[NAMED] = _written(wishes, bare=_OWN in urls, without=no_database)
+        def with_databases(context: click.Context, /, **values: Any) -> None:
+            wishes = _wishes_from(values, by_default=own and context.meta[IN_APP])
+            context.meta[NAMED] = _written(wishes, values)
+            for name in _VALUES:
+                values.pop(name, None)
             command(context, databases=wishes, **values)
 
         decorated: Any = with_databases
@@ -111,11 +90,40 @@ def database_options(*, own: bool, told: bool = True) -> Decorator:
     return decorate
 
 
-def _written(wishes: DatabaseWishes, *, bare: bool, without: bool) -> tuple[str, str]:
+def _stamp_option() -> Decorator:
+    return click.option(
+        "--stamp",
+        "stamps",
+        metavar="REVISION[,REVISION]",
+        multiple=True,
+        callback=_parse_stamps,
+        help="Where a database stands that cannot be reached from here.",
+    )
+
+
+def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWishes:
+    urls, without = values["urls"], values.get("no_database", False)
+    if "" in urls:
+        raise click.UsageError("--database is given an empty URL: is a variable not set?")
+    if without and _OWN in urls:
+        raise click.UsageError("--no-database and --database without a URL contradict each other")
+    wishes = DatabaseWishes(
+        own=_OWN in urls or (by_default and not without),
+        urls=tuple(url for url in urls if url != _OWN),
+        file=values["file"],
+        schemas=values["schemas"],
+        stamps=values.get("stamps", ()),
+    )
+    if wishes.schemas is not None and not (wishes.own or wishes.urls or wishes.file):
+        raise click.UsageError("--schemas needs a database to look in: --database")
+    return wishes
+
+
+def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> tuple[str, str]:
     """The options as the user would type them again, and apart from them ``--stamp``."""
     databases = [
-        *(["--no-database"] if without else []),
-        *(["--database"] if bare else []),
+        *(["--no-database"] if values.get("no_database") else []),
+        *(["--database"] if _OWN in values["urls"] else []),
         *(f"--database {shlex.quote(masked_url(url))}" for url in wishes.urls),
         *([f"--databases {shlex.quote(wishes.file)}"] if wishes.file else []),
         *([f"--schemas {shlex.quote(wishes.schemas)}"] if wishes.schemas else []),

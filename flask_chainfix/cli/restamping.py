@@ -15,7 +15,7 @@ from flask_chainfix.cli.running import after_asking, ask, moving, run
 from flask_chainfix.cli.streams import show
 from flask_chainfix.errors import ChainFixError, Declined, NeedsConsent
 from flask_chainfix.formats import progress_bar
-from flask_chainfix.model import DatabaseWishes, MoveState
+from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules.wording import count
 from flask_chainfix.runtime import Runtime
@@ -65,7 +65,7 @@ def restamp(  # noqa: PLR0913  (an option each)
             report = restamps.plan_restamp(runtime, tools, asked, progress)
         if sql:
             return restamps.as_sql(runtime, report, databases)
-        number = outstanding(report)
+        number = restamps.outstanding(report)
         if dry_run or not number:
             return report
         return after_asking(
@@ -76,16 +76,6 @@ def restamp(  # noqa: PLR0913  (an option each)
         )
 
     run(context, output_format, work)
-
-
-def outstanding(report: Report) -> int:
-    """How many stamps are to be moved of databases that can be reached."""
-    assert report.before is not None
-    told = {each.identity for each in report.before.databases.standings if each.told}
-    return sum(
-        result.state is MoveState.PLANNED and result.move.identity not in told
-        for result in report.moves
-    )
 
 
 def _question(number: int) -> str:
@@ -101,21 +91,25 @@ def offer(
     runtime: Runtime, databases: DatabaseWishes, repaired: Report, output_format: str, *, yes: bool
 ) -> Report:
     """Move the rows after the files, if the user agrees; the repair stands in any case."""
-    number = outstanding(repaired)
+    number = restamps.outstanding(repaired)
     if not number:
         return repaired
     show(repaired, output_format, "" if yes else _question(number))
+    notices: tuple[str, ...] = ()
     try:
         if not yes:
             ask(_question(number))
         moved = _move(runtime, databases, repaired, follows=True)
     except (Declined, NeedsConsent):
         later = f"{repaired.tools.fixchain} restamp{repaired.tools.databases}"
-        note = f"the stamps were left as they are: `{later}` moves them, and until then upgrade"
-        return replace(repaired, command="restamp", notices=(f"{note} may stop there",))
+        note = (
+            f"the stamps were left as they are: `{later}` moves them, and until then upgrade may"
+            " stop there"
+        )
+        moved, notices = replace(repaired, notices=(*repaired.notices, note)), (note,)
     except ChainFixError as error:
         moved = replace(repaired, exit_code=error.exit_code, error=error)
-    # What the repair did has been shown.
     if output_format != "text":
         return moved
-    return replace(moved, command="restamp", notices=())
+    # What the repair did has been shown.
+    return replace(moved, command="restamp", notices=notices)

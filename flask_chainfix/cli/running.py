@@ -72,10 +72,15 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
             return _failure(context, error)
         return report
     fixchain, databases = report.tools.fixchain, report.tools.databases
-    what, remedy = (
-        ("the files were put back", f"`{fixchain} check` shows the chain")
-        if report.command == "undo"
-        else ("the repair was made", f"undo puts the files back with `{fixchain} undo{databases}`")
+    what, remedy = {
+        "undo": ("everything was put back", f"`{fixchain} check` shows the chain"),
+        "restamp": (
+            "the stamps were moved as far as they could be",
+            f"`{fixchain} restamp{databases} --dry-run` shows where each stands",
+        ),
+    }.get(
+        report.command,
+        ("the repair was made", f"undo puts the files back with `{fixchain} undo{databases}`"),
     )
     message = f"{what}, but the result cannot be written: {error.__cause__ or error}"
     return replace(report, error=CannotWrite(message, remedy))

@@ -56,6 +56,16 @@ def steps_after_repair(report: Report) -> list[Step]:
             " there (REF: a commit from before the repair):",
             (f"{report.tools.fixchain} restamp --old REF{_database(report)}",),
         ),
+        *(
+            [
+                Step(
+                    "For the databases that cannot be reached from here, have SQL for an operator:",
+                    (f"{report.tools.fixchain} restamp --sql{report.tools.stamps}",),
+                )
+            ]
+            if report.tools.stamps
+            else []
+        ),
     ]
 
 

@@ -15,6 +15,7 @@ _SHOWN_ROWS = 20
 _LONGEST_NAME = 44
 _STYLES = {
     MoveState.MOVED: "green",
+    MoveState.DOUBTFUL: "bold yellow",
     MoveState.REFUSED: "bold red",
     MoveState.FAILED: "bold red",
     MoveState.UNKNOWN: "bold red",
@@ -32,6 +33,7 @@ def verdict(report: Report) -> str:
         MoveState.MOVED: "moved",
         MoveState.PLANNED: "to move",
         MoveState.UNCHANGED: "already right",
+        MoveState.DOUBTFUL: "in doubt",
         MoveState.REFUSED: "refused",
         MoveState.FAILED: "failed",
         MoveState.UNKNOWN: "not known",

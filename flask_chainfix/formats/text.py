@@ -32,6 +32,8 @@ _TO_ASCII = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "-
 @format_("text")
 def to_text(report: Report, style: Style) -> str:
     """The sections of a report that have something to say."""
+    if report.sql is not None:  # to be run, and so as it is
+        return "".join(f"{line}\n" for line in databases.script(report))
     page = _Page(style)
     if report.command == "undo" and report.journal is not None:
         _undo(page, report)
@@ -231,10 +233,6 @@ def _rehearsal(page: _Page, report: Report) -> None:
 
 
 def _restamp(page: _Page, report: Report) -> None:
-    if report.sql is not None:
-        for line in databases.script(report):
-            page.verbatim(line)
-        return
     page.line(databases.verdict(report), style=databases.color(report))
     for notice in report.notices:
         page.line(f"note: {notice}", style="yellow")

@@ -68,6 +68,7 @@ class MoveState(Enum):
     PLANNED = "planned"
     MOVED = "moved"
     UNCHANGED = "unchanged"  # there was nothing to do
+    DOUBTFUL = "doubtful"  # left as it is: right by one chain, and by another it cannot be moved
     REFUSED = "refused"  # moving would skip revisions, or the rows are others by now
     FAILED = "failed"  # the database did not let us; its rows are as they were
     UNKNOWN = "unknown"  # the connection was lost while the change was being made final
@@ -139,14 +140,14 @@ class Databases:
         standings: where each of them stands.
         moved: the last change of rows that the journal holds, by identity.
         lost: what version control knows of rows that no file has, by revision.
-        told: whether the user has said which chain has stamped them: the latest old one.
+        old_is_named: whether the user has said which chain has stamped them: the latest old one.
         notices: what keeps that from being complete, for the user.
     """
 
     standings: tuple[Standing, ...] = ()
     moved: Mapping[str, Move] = field(default_factory=dict)
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
-    told: bool = False
+    old_is_named: bool = False
     notices: tuple[str, ...] = ()
 
 

@@ -123,8 +123,9 @@ def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> Non
     """
     for database in databases:
         have = database.revisions.intersection(graph.named_parents)
-        already = set(gaps(now, have)) if gaps(graph, have) else set()
-        skipped = [revision for revision in gaps(graph, have) if revision not in already]
+        missing = gaps(graph, have)
+        already = gaps(now, have) if missing else ()
+        skipped = [revision for revision in missing if revision not in already]
         if skipped:
             above = next(
                 revision

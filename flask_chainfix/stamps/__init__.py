@@ -2,7 +2,7 @@
 
 from flask_chainfix.stamps.lost import Survivors, is_noop, lost_footprint, survivors
 from flask_chainfix.stamps.moves import move_for
-from flask_chainfix.stamps.rows import gaps, overlaps, stood_for, tops
+from flask_chainfix.stamps.rows import gaps, overlaps, tops
 from flask_chainfix.stamps.tables import absent_tables
 from flask_chainfix.stamps.writers import Applied, applied_in, possibilities, unexplained
 
@@ -17,7 +17,6 @@ __all__ = [
     "move_for",
     "overlaps",
     "possibilities",
-    "stood_for",
     "survivors",
     "tops",
     "unexplained",

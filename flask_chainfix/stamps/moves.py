@@ -48,6 +48,8 @@ def move_for(
         return first
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
+    if now.databases.old_is_named and results[-1].state is MoveState.PLANNED:
+        return results[-1]  # the user has said that this chain has written them
     return _refused(
         standing,
         "its rows may have been written by the chain before the repair or after it, and would mean"
@@ -62,7 +64,7 @@ def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     refused = next(each for each in results if each.state is MoveState.REFUSED)
     return replace(
         refused,
-        state=MoveState.UNCHANGED,
+        state=MoveState.DOUBTFUL,
         detail="right if the chain as it is has stamped it; if the chain before the repair has,"
         f" {refused.detail}",
     )

@@ -2,7 +2,8 @@
 
 A table that a revision is certain to make, and that nothing may have taken away, must be there once
 it has run; one that only revisions make which have not run must not be. Tables of other schemas are
-not among those that were looked at, and tell nothing; nor does any where binds have some of them.
+not among those that were looked at, and tell nothing; nor does any where binds have some of them,
+or where none of those that the chain makes is there: then they are elsewhere.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def absent_tables(
     snapshot: Snapshot, standing: Standing, revisions: frozenset[str]
 ) -> tuple[tuple[str, str], ...]:
     """The tables that should be there and are not, each behind the revision that makes it."""
-    if standing.tables is None:
+    there = {table.lower() for table in standing.tables or ()}
+    if there.isdisjoint(snapshot.lasting_tables):
         return ()
-    there = {table.lower() for table in standing.tables}
     return tuple(
         (revision, table)
         for table, makers in snapshot.lasting_tables.items()

@@ -58,10 +58,10 @@ def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
 def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     """What a database has run, by each chain that can have written its rows.
 
-    The journal tells the chain of rows that it has moved, and the user may have named it; else it
-    is one that knows all rows, and of which none stands for another, as Alembic does not write
-    such. The tables of the database may show that it cannot have been one of them, or that the
-    database is not as the journal has left it.
+    The journal tells the chain of rows that it has moved; else it is one that knows all rows, and
+    of which none stands for another, as Alembic does not write such. The tables of the database may
+    show that it cannot have been one of them, or that the database is not as the journal has left
+    it.
 
     Returns:
         Each possibility once, that of the chain as it is first, then the latest old chain's; none
@@ -77,28 +77,30 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
         stood_for(chain, standing.rows): None for chain in chains if _can_write(chain, standing)
     }
     possible = tuple(Applied(standing, revisions) for revisions in written)
-    told = _told(snapshot, standing)
-    for each in (possible,) if told is None else (told, possible):
+    recorded = _recorded(snapshot, standing)
+    for each in (possible,) if recorded is None else (recorded, possible):
         fitting = _fitting(snapshot, each)
         if fitting or not each:
             return fitting
-    return possible if told is None else told
+    return possible if recorded is None else recorded
 
 
-def _told(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | None:
-    """What the journal or the user says: none where an unknown chain has written the rows.
+def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | None:
+    """What the journal says: none where an unknown chain has written the rows.
 
     Returns:
-        ``None`` where they say nothing.
+        ``None`` where it says nothing.
     """
     moved = snapshot.databases.moved.get(standing.identity)
     if moved is not None and standing.rows == moved.after:
         return (Applied(standing, stood_for(snapshot.graph, standing.rows)),)
-    latest = [chain for chain in snapshot.old[:1] if _can_write(chain, standing)]
-    by_latest = tuple(Applied(standing, stood_for(chain, standing.rows)) for chain in latest)
-    if moved is not None and standing.rows == moved.before:
-        return by_latest
-    return by_latest if by_latest and snapshot.databases.told else None
+    if moved is None or standing.rows != moved.before:
+        return None
+    return tuple(
+        Applied(standing, stood_for(chain, standing.rows))
+        for chain in snapshot.old[:1]
+        if _can_write(chain, standing)
+    )
 
 
 def _can_write(chain: Graph, standing: Standing) -> bool:

@@ -30,7 +30,7 @@ def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
         move: what is to be done.
     """
     script = {"postgresql": _postgresql, "mysql": _mysql, "sqlite": _sqlite}[target.backend]
-    return tuple(f"{statement};" for statement in script(quoted_table(target), move))
+    return tuple(f"{statement};" for statement in script(target, quoted_table(target), move))
 
 
 def quoted_table(target: Target) -> str:
@@ -48,7 +48,7 @@ def verbatim(statement: str) -> Any:
     return text(statement.replace(":", r"\:"))
 
 
-def _postgresql(table: str, move: Move) -> Iterator[str]:
+def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
     before = ", ".join(_postgresql_literal(revision) for revision in sorted(move.before))
     found = f'ARRAY(SELECT version_num::text FROM {table} ORDER BY version_num::text COLLATE "C")'
     body = (
@@ -69,7 +69,18 @@ def _postgresql(table: str, move: Move) -> Iterator[str]:
     yield "COMMIT"
 
 
-def _mysql(table: str, move: Move) -> Iterator[str]:
+def _is_transactional(target: Target) -> str:
+    """Whether the version table is of an engine that has transactions, as an expression."""
+    schema = "DATABASE()" if target.schema is None else _mysql_literal(target.schema)
+    name = _mysql_literal(target.version_table)
+    return (
+        "(SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e"
+        f" ON e.engine = t.engine WHERE t.table_schema = {schema} AND t.table_name = {name}"
+        " AND e.transactions = 'YES') = 1"
+    )
+
+
+def _mysql(target: Target, table: str, move: Move) -> Iterator[str]:
     def binary(value: str) -> str:
         return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
@@ -81,13 +92,13 @@ def _mysql(table: str, move: Move) -> Iterator[str]:
     yield f"SET SESSION innodb_lock_wait_timeout = {limits.WAITING}"
     yield "START TRANSACTION"
     yield f"SELECT version_num FROM {table} FOR UPDATE"
-    yield f"SET @fixchain_expected = ({expected})"
+    yield f"SET @fixchain_expected = ({expected} AND {_is_transactional(target)})"
     yield from _changes(table, move, _mysql_literal, "@fixchain_expected")
     yield "COMMIT"
     yield f"SELECT IF(@fixchain_expected, 'moved', '{_OTHERS}') AS fixchain"
 
 
-def _sqlite(table: str, move: Move) -> Iterator[str]:
+def _sqlite(target: Target, table: str, move: Move) -> Iterator[str]:
     expected = _expected(
         table, move, lambda revision: f"version_num COLLATE BINARY = {_plain_literal(revision)}"
     )

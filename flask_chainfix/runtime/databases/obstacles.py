@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
@@ -97,6 +98,12 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
         return Obstacle(*without_driver(driver, target.url))
     message = masked(said(error), [str(target.url.password or "")])
     kind = _kind_of(error, message)
+    if kind is Kind.READ_ONLY and target.file is not None and _is_hot(target.file):
+        return Obstacle(
+            f"{target.file}-journal is there: an app was killed while it wrote",
+            "open the database once, with that app or with sqlite3, so that it is put in order",
+            kind,
+        )
     lost = not isinstance(error, DBAPIError) or bool(error.connection_invalidated)
     return Obstacle(
         message,
@@ -104,6 +111,11 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
         Kind.LOST if lost and kind is Kind.OTHER else kind,
         lost=lost,
     )
+
+
+def _is_hot(file: Path) -> bool:
+    """Whether what was begun in a SQLite file has to be rolled back before it can be read."""
+    return Path(f"{file}-journal").exists()
 
 
 def silent() -> Obstacle:

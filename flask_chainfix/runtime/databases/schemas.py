@@ -27,12 +27,14 @@ WHERE c.relname = :name AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     """The schemas of databases that hold a version table, instead of the databases themselves.
 
+    A database that does not answer stays as it is.
+
     Args:
         targets: the databases; a schema that they name does not count.
         pattern: for the names of schemas, as shells have it: ``tenant_*``.
 
     Raises:
-        BadDatabase: a database has no schemas, does not answer, or no schema fits.
+        BadDatabase: a database has no schemas, or none fits.
     """
     for target in targets:
         if target.backend == "sqlite":
@@ -45,8 +47,9 @@ def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     expanded = []
     for index, target in enumerate(targets):
         schemas = found[index]
-        if isinstance(schemas, Obstacle):
-            raise BadDatabase(f"{target.name}: {schemas.problem}", schemas.remedy) from schemas
+        if isinstance(schemas, Obstacle):  # whoever reads it will be told the same
+            expanded.append(target)
+            continue
         expanded += [_in(target, schema) for schema in schemas if fnmatchcase(schema, pattern)]
     if not expanded:
         names = ", ".join(target.name for target in targets)
