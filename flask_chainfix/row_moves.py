@@ -139,21 +139,22 @@ def look_back(
     looked_at = survey(runtime, now, wishes, progress)
     _require_recorded(looked_at, recorded, journal)
     then = store.before_repair(looked_at, journal)
+    results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
     moves = tuple(
-        _back(standing, recorded[standing.identity])
-        if standing.identity in recorded and standing.rows == recorded[standing.identity].after
+        _back(result, recorded[standing.identity])
+        if standing.identity in recorded
         else _as_it_is(result, looked_at, then)
-        for standing, result in zip(
-            looked_at.databases.standings, planned_moves(looked_at, then), strict=True
-        )
+        for standing, result in results
     )
     _refuse_way_back(moves)
     return looked_at, moves
 
 
-def _back(standing: Standing, move: Move) -> MoveResult:
-    move = replace(move, name=standing.name, before=move.after, after=move.before)
-    return MoveResult(move, MoveState.PLANNED)
+def _back(result: MoveResult, recorded: Move) -> MoveResult:
+    """The way back of a database whose rows were moved: exactly that, unless it has gone on."""
+    if result.move.before != recorded.after:
+        return result
+    return MoveResult(replace(result.move, after=recorded.before), MoveState.PLANNED)
 
 
 def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:

@@ -508,7 +508,7 @@ def test_what_was_done_is_done_also_if_the_result_cannot_be_written(broken: Path
     shell = 'exec "$0" undo --yes --format json >/dev/full'
     done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
     assert done.exit_code == 0
-    assert "error: the files were put back, but the result cannot be written: " in done.stderr
+    assert "error: everything was put back, but the result cannot be written: " in done.stderr
     assert migrations(broken) == before
 
 

@@ -388,7 +388,7 @@ def test_undo_changes_no_file_while_a_database_cannot_go_back(
     (tmp_path / "away.db").rename(file)
     sql(url, "UPDATE alembic_version SET version_num = 'd'")  # upgraded meanwhile
     moved_on = panel("undo", "--yes")
-    assert_refused(moved_on, "no migration file has d", "downgrade that database first")
+    assert_refused(moved_on, "no migration file has d", "leave that database as it is")
     assert migrations(place) == repaired
     assert rows_of(url) == ["d"]
 
