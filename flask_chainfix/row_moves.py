@@ -226,8 +226,8 @@ def put_rows_back(
 
 def _not_put_back(failed: MoveResult, stuck: Sequence[MoveResult]) -> RowsNotPutBack:
     others = (
-        f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which would not"
-        " have the new ones again: move them with restamp"
+        f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
+        " given the new ones again: restamp moves them"
         if stuck
         else "the rows of other databases are as they were"
     )

@@ -99,6 +99,8 @@ def after_asking(
 ) -> Report:
     """Show what would be done, prove it if wanted, ask unless there is no question, and do it."""
     show(report, output_format, question)
+    if output_format == "text":  # its notices have been shown
+        report = replace(report, notices=())
     try:
         if prove is not None:
             report = prove(report)

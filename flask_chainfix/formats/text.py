@@ -105,8 +105,7 @@ class _Page:
 def _diagnosis(page: _Page, report: Report) -> None:
     broken = any(finding.severity is Severity.ERROR for finding in report.findings)
     page.line(verdict(report), style="bold red" if broken else "bold green")
-    for notice in report.notices:
-        page.line(f"note: {notice}", style="yellow")
+    _notices(page, report)
     page.heading("Current state")
     page.picture(current_state(report))
     if report.findings:
@@ -129,6 +128,11 @@ def _diagnosis(page: _Page, report: Report) -> None:
         _rehearsal(page, report)
     if report.command == "check":
         _steps(page, "What to do", advice.steps(report))
+
+
+def _notices(page: _Page, report: Report) -> None:
+    for notice in report.notices:
+        page.line(f"note: {notice}", style="yellow")
 
 
 def _finding(page: _Page, report: Report, finding: Finding) -> None:
@@ -190,6 +194,7 @@ def _repaired(page: _Page, report: Report) -> None:
     assert plan is not None
     assert confirmation is not None
     page.line(f"Repaired: {_size(plan)}.", style="bold green")
+    _notices(page, report)
     _copies(page, report)
     _confirmation(page, report, confirmation)
     if report.journal is not None:
@@ -227,15 +232,13 @@ def _rehearsal(page: _Page, report: Report) -> None:
         page.line("")
     page.line(rehearsal.verdict(report), style=rehearsal.color(report.rehearsal))
     if report.plan is None:
-        for notice in report.notices:
-            page.line(f"note: {notice}", style="yellow")
+        _notices(page, report)
     _sections(page, rehearsal.sections(report, page.style.width - _INDENT))
 
 
 def _restamp(page: _Page, report: Report) -> None:
     page.line(databases.verdict(report), style=databases.color(report))
-    for notice in report.notices:
-        page.line(f"note: {notice}", style="yellow")
+    _notices(page, report)
     _sections(page, databases.sections(report))
     if report.done and any(result.state is MoveState.MOVED for result in report.moves):
         page.line("")
