@@ -317,12 +317,28 @@ def refused_undo(runtime: Runtime, report: Report, wishes: DatabaseWishes) -> Ro
     return caught.value
 
 
-def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
+def test_a_database_that_moves_while_it_is_asked_keeps_the_repair(
     repaired_project: Path, tmp_path: Path
 ) -> None:
     runtime, wishes = two_moved(repaired_project, tmp_path)
     report = workflows.plan_undo(runtime, TOOLS, wishes)
     sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
+    with pytest.raises(StaleSnapshot, match="two.db has moved"):
+        workflows.carry_out_undo(runtime, report, wishes)
+    assert [rows_of(url) for url in wishes.urls] == [["c"], ["d"]]
+
+
+def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
+    repaired_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, wishes = two_moved(repaired_project, tmp_path)
+    report = workflows.plan_undo(runtime, TOOLS, wishes)
+
+    def interfering(*args: Any) -> Any:
+        sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
+        return move_rows(*args)
+
+    monkeypatch.setattr("flask_chainfix.row_moves.alembic.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert "two.db cannot be put back" in error.message
     assert "the rows of other databases are as they were" in error.remedy
@@ -336,12 +352,12 @@ def test_what_cannot_go_forward_again_is_named(
     report = workflows.plan_undo(runtime, TOOLS, wishes)
 
     def interfering(*args: Any) -> Any:
+        sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
         results = move_rows(*args)
         refuse = "BEFORE DELETE ON alembic_version BEGIN SELECT RAISE(ABORT, 'no'); END"
         sql(wishes.urls[0], f"CREATE TRIGGER IF NOT EXISTS refuse {refuse}")
         return results
 
-    sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
     monkeypatch.setattr("flask_chainfix.row_moves.alembic.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert f"the old rows stay in {wishes.urls[0]}" in error.remedy
@@ -598,7 +614,8 @@ def test_a_declined_offer_says_how_the_stamps_move_later(
     monkeypatch.setattr("flask_chainfix.cli.restamping.ask", decline)
     done = fixchain("repair", "--database", url)
     assert done.exit_code == 0, done
-    assert f"`fixchain restamp --database {url}` moves them" in unwrapped(done)
+    told = f"`fixchain restamp --database {url}` moves them"
+    assert told.replace(" ", "") in "".join(done.stdout.split())  # a long path is broken
     assert rows_of(url) == ["b", "c"]
 
 
