@@ -323,7 +323,7 @@ def test_a_database_that_moves_while_it_is_asked_keeps_the_repair(
     runtime, wishes = two_moved(repaired_project, tmp_path)
     report = workflows.plan_undo(runtime, TOOLS, wishes)
     sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
-    with pytest.raises(StaleSnapshot, match="two.db has moved"):
+    with pytest.raises(StaleSnapshot, match=r"two\.db has moved"):
         workflows.carry_out_undo(runtime, report, wishes)
     assert [rows_of(url) for url in wishes.urls] == [["c"], ["d"]]
 
