@@ -40,8 +40,8 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         snapshot: its chain as the files have it.
         wishes: which databases.
         progress: called with the databases done, the databases in all, and the last one's name.
-        old: the Git revision that holds the chain which has stamped them; without one it is that
-            of the files, or of the last repair's journal.
+        old: the Git revision that holds the chain which has stamped them, if it is not the chain
+            as it is; without one, the chains before each repair in the journal may have, too.
         also: lost revisions to look for in version control besides.
 
     Returns:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -359,6 +359,20 @@ def test_each_bind_of_the_app(tmp_path: Path) -> None:
     default, figures = own(app, tmp_path)
     assert (default.name, default.rows, default.own) == ("the app's database", ("a",), True)
     assert (figures.name, figures.state) == ("bind figures", UNSTAMPED)
+
+
+def test_an_app_whose_databases_cannot_be_read(tmp_path: Path) -> None:
+    """Flask-SQLAlchemy takes others, and other extensions have no engines."""
+    environment(tmp_path, "context.configure(connection=connection)")
+    app = app_with("sqlite://")
+    extension = app.extensions["migrate"]
+    extension.db = SimpleNamespace(engines={None: SimpleNamespace(url=make_url("oracle://h/x"))})
+    with pytest.raises(BadDatabase, match="the app's database is of a kind .*: oracle") as caught:
+        own(app, tmp_path)
+    assert "--no-database" in caught.value.remedy
+    extension.db = SimpleNamespace()
+    with pytest.raises(BadDatabase, match="the app's databases cannot be found: AttributeError"):
+        own(app, tmp_path)
 
 
 def test_the_apps_own_way_to_connect(tmp_path: Path, postgresql: str) -> None:

@@ -11,10 +11,11 @@ from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, Engine
 
-from flask_chainfix.runtime.databases.urls import parsed
+from flask_chainfix.errors import BadDatabase
+from flask_chainfix.runtime.databases.urls import BACKENDS, parsed
 from flask_chainfix.runtime.databases.version_table import VersionTable, version_table
 from flask_chainfix.runtime.environment import Runtime
-from flask_chainfix.runtime.messages import shown_url
+from flask_chainfix.runtime.messages import masked, said, shown_url
 
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _PLACEHOLDER = "driver://"  # what ``alembic init`` writes where the URL is to stand
@@ -117,9 +118,22 @@ def _has_app(runtime: Runtime) -> bool:
 def _of_app(table: VersionTable) -> Iterator[Target]:
     from flask import current_app
 
-    engines = current_app.extensions["migrate"].db.engines
+    try:
+        engines = current_app.extensions["migrate"].db.engines
+    except Exception as error:  # whatever the app's configuration makes SQLAlchemy raise
+        raise BadDatabase(
+            f"the app's databases cannot be found: {masked(said(error))}",
+            "correct the app's configuration; or leave them out with --no-database, and name"
+            " databases with --database URL",
+        ) from error
     for bind, engine in sorted(engines.items(), key=lambda item: item[0] is not None):
         name = "the app's database" if bind is None else f"bind {bind}"
+        if engine.url.get_backend_name() not in BACKENDS:
+            raise BadDatabase(
+                f"{name} is of a kind that cannot be read here: {engine.url.get_backend_name()}",
+                "leave the app's databases out (--no-database), and tell with --stamp"
+                " REVISION[,REVISION] where they stand",
+            )
         yield Target(
             named(name, table.schema), engine.url, table.schema, table.name, engine, own=True
         )

@@ -10,7 +10,7 @@ from flask_chainfix.errors import BadDatabase
 from flask_chainfix.runtime.drivers import missing_driver, synchronous, without_driver
 from flask_chainfix.runtime.messages import masked, masked_url, said, shown_url
 
-_BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
+BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
 
 
 def parsed(written: str, place: str) -> URL:
@@ -32,7 +32,7 @@ def parsed(written: str, place: str) -> URL:
             "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",
         ) from error
     backend = url.get_backend_name()
-    if backend not in _BACKENDS:
+    if backend not in BACKENDS:
         raise BadDatabase(
             f"{prefix}{backend} is no kind of database that can be read here",
             "write postgresql: instead of postgres:"
