@@ -367,7 +367,7 @@ def test_an_app_whose_databases_cannot_be_read(tmp_path: Path) -> None:
     app = app_with("sqlite://")
     extension = app.extensions["migrate"]
     extension.db = SimpleNamespace(engines={None: SimpleNamespace(url=make_url("oracle://h/x"))})
-    with pytest.raises(BadDatabase, match="the app's database is of a kind .*: oracle") as caught:
+    with pytest.raises(BadDatabase, match=r"the app's database is of a kind .*: oracle") as caught:
         own(app, tmp_path)
     assert "--no-database" in caught.value.remedy
     extension.db = SimpleNamespace()
