@@ -116,6 +116,8 @@ def test_output_is_as_in_the_golden(project: Path, golden: str, style: Style) ->
     directory = "faults" if place == "faults" else "sample_app/migrations"
     report = {"check": check, "repair": dry_run, "repaired": repaired}[command](directory)
     suffix = golden.partition(".")[2]
+    if golden == "sample_repaired.txt":  # they have been shown with the plan
+        report = replace(report, notices=())
     output = render({"txt": "text"}.get(suffix, suffix), report, style)
     path = GOLDENS / golden
     if os.environ.get("FIXCHAIN_WRITE_GOLDENS"):

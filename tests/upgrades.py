@@ -42,7 +42,7 @@ def upgrade(
     ran: list[str] = []
     script = ScriptDirectory(".")
     script.revision_map = RevisionMap(lambda: _scripts(list(headers), ran))
-    with engine.connect() as connection:
+    with engine.connect() as connection, connection.begin():
         connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         for row in rows:

@@ -207,8 +207,9 @@ def undo(
 ) -> None:
     """Put back the files of the last repair, byte for byte, and before them the stamps.
 
-    Also after a repair that was killed half-way. Refuses where a file or a stamp has been changed
-    since.
+    Also after a repair that was killed half-way. A database that was upgraded since gets the stamp
+    of what has run there. Refuses where a file has been changed since, or a database cannot go back
+    to the old files; then nothing is changed.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Report:

@@ -96,7 +96,7 @@ def _line_of_move(standings: dict[str, Standing], result: MoveResult) -> tuple[s
     standing = standings.get(move.identity)
     if standing is not None and not standing.rows:
         return move.name, _stands(standing), result.detail, _STYLES.get(state, "")
-    rows = ", ".join(move.before)
+    rows = ", ".join(move.before) or "not stamped"
     if move.after != move.before:
         rows += f" → {', '.join(move.after) or 'none'}"
     word = "" if state is MoveState.PLANNED else f"  {state.value}"

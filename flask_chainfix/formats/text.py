@@ -217,12 +217,13 @@ def _undo(page: _Page, report: Report) -> None:
         if report.restored or report.deleted:
             page.line(verdict(report))
         return
-    _sections(page, databases.sections(report))
     for does, paths in (("puts back", report.restored), ("deletes", report.deleted)):
         if paths:
             page.line(f"Undoing the last repair {does}:")
         for path in paths:
             page.verbatim(f"{' ' * _INDENT}{shown_path(path)}", "cyan")
+    if any(result.state is MoveState.PLANNED for result in report.moves):
+        _sections(page, databases.sections(report))
 
 
 def _rehearsal(page: _Page, report: Report) -> None:
