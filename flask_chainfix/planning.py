@@ -63,7 +63,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         return replace(report, obstacle=error)
     if not edits:  # what the user wants is so already
         return report
-    return replace(report, plan=plan, edits=edits, after=after)
+    return replace(report, plan=plan, start=start, edits=edits, after=after)
 
 
 def _together(changed: Sequence[Edit], new: Sequence[Edit]) -> tuple[Edit, ...]:

@@ -76,7 +76,7 @@ def rehearse_plan(
             break
         start, rows = move
         on_the_way = replace(request, start=start, restamp=rows)
-        chains = Chains(planned.after, planned.before)
+        chains = Chains(planned.after, planned.start)
         done = _rehearsed(runtime, planned, on_the_way, chains, progress)
         assert done.rehearsal is not None
         way = replace(done.rehearsal, way_of=names)

@@ -49,6 +49,7 @@ class Report:
         before: the chain as it was found.
         findings: what is wrong with it, errors first.
         plan: the repair, if there is one to make.
+        start: the chain that the plan relinks: as it was found, and with what is brought back.
         after: the chain as the plan leaves it.
         edits: the plan as changes of files.
         confirmation: what Alembic said of the result.
@@ -74,6 +75,7 @@ class Report:
     before: Snapshot | None = None
     findings: tuple[Finding, ...] = ()
     plan: Plan | None = None
+    start: Snapshot | None = None
     after: Snapshot | None = None
     edits: tuple[Edit, ...] = ()
     confirmation: Confirmation | None = None

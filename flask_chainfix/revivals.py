@@ -104,18 +104,26 @@ def _tombstones(
             )
         if parent is None:
             parents, why = _parents_by_git(snapshot, revision, wishes)
-        elif parent in snapshot.graph:
-            parents, why = (parent,), Reason("pin", f"--tombstone {revision}={parent}")
         else:
-            raise CannotPlan(
-                f"there is no revision {parent!r} in this chain",
-                "give --tombstone REVISION=PARENT the full id of an existing revision",
-            )
+            parents = _existing(snapshot, parent)
+            why = Reason("pin", f"--tombstone {revision}={parent}")
         location = snapshot.environment.version_locations[0]
         if lost is not None and lost.path.parent in snapshot.environment.version_locations:
             location = lost.path.parent
         new = NewRevision(revision, None, location, f"tombstone of {revision}", parents, (why,))
         yield alembic.render(runtime, new)
+
+
+def _existing(snapshot: Snapshot, written: str) -> tuple[str, ...]:
+    """Parents with commas between them, as a merge point has several."""
+    parents = tuple(part.strip() for part in written.split(","))
+    for parent in parents:
+        if parent not in snapshot.graph:
+            raise CannotPlan(
+                f"there is no revision {parent!r} in this chain",
+                "give --tombstone REVISION=PARENT[,PARENT] the full ids of existing revisions",
+            )
+    return parents
 
 
 def _parents_by_git(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 from flask_chainfix import runtime as alembic
@@ -17,6 +18,7 @@ from flask_chainfix.model import (
     MoveState,
     Standing,
 )
+from flask_chainfix.report import Report
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
@@ -112,6 +114,24 @@ def _move(
     return results
 
 
+def note_rows(directory: Path, report: Report, journal: Journal) -> None:
+    """Take down where databases stand whose rows have a file only since a repair.
+
+    An ``undo`` deletes that file again, and leaves such rows as they were.
+
+    Raises:
+        CannotWrite: the journal cannot be written; the repair is made.
+    """
+    assert report.before is not None
+    known, plan = report.before.graph, report.plan
+    assert plan is not None
+    new = {each.revision for each in plan.new_revisions if each.revision not in known}
+    with store.row_log(directory, journal) as log:
+        for each in report.before.databases.standings:
+            if not (each.told or new.isdisjoint(each.rows)):
+                log.record(Move(each.name, each.identity, each.rows, each.rows))
+
+
 def look_back(
     runtime: Runtime,
     now: Snapshot,
@@ -154,7 +174,8 @@ def _back(result: MoveResult, recorded: Move) -> MoveResult:
     """The way back of a database whose rows were moved: exactly that, unless it has gone on."""
     if result.move.before != recorded.after:
         return result
-    return MoveResult(replace(result.move, after=recorded.before), MoveState.PLANNED)
+    state = MoveState.UNCHANGED if recorded.before == recorded.after else MoveState.PLANNED
+    return MoveResult(replace(result.move, after=recorded.before), state)
 
 
 def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
@@ -172,10 +193,14 @@ def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal
         for standing in looked_at.databases.standings
         if standing.state is not DatabaseState.EMPTY
     }
-    missing = [move.name for identity, move in recorded.items() if identity not in there]
+    missing = [
+        move.name
+        for identity, move in recorded.items()
+        if identity not in there and move.before != move.after
+    ]
     if missing:
         raise RowsNotPutBack(
-            f"the rows of {listing(missing, 3)} were moved with this repair, and it is not named,"
+            f"the rows of {listing(missing, 3)} were moved with this repair, and that is not named"
             " or not there",
             "nothing was changed; name all of these databases, as when they were moved (--database"
             " URL, --schemas PATTERN); where one is gone for good, take its line out of"

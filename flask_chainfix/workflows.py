@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
@@ -27,7 +26,13 @@ from flask_chainfix.errors import (
 from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, MoveState, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import look_back, planned_moves, put_rows_back, refuse_moved
+from flask_chainfix.row_moves import (
+    look_back,
+    note_rows,
+    planned_moves,
+    put_rows_back,
+    refuse_moved,
+)
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -39,6 +44,12 @@ NO_DATABASES = DatabaseWishes()
 _NO_DATABASE_TOLD = (
     "no database was looked at: name those that have run these migrations with --database, or tell"
     " with --stamp where they stand, so that none of them comes to skip a revision"
+)
+
+
+_DELETES_UNSEEN = (
+    "no database was looked at: one that has run what is deleted here will be stamped with a"
+    " revision that no file has; name it with --database"
 )
 
 
@@ -78,7 +89,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
-    return planned(runtime, report, Wishes(strict=strict))
+    return _with_moves(planned(runtime, report, Wishes(strict=strict)))
 
 
 def examine(runtime: Runtime, tools: Tools) -> Report:
@@ -130,13 +141,10 @@ def plan_repair(
     report = planned(runtime, with_schema(report), wishes)
     if report.plan is None and report.obstacle is None:
         report = replace(report, obstacle=_misfit(report))
+    report = _with_moves(report)
     if report.plan is not None:
-        assert report.before is not None
-        assert report.after is not None
-        moves = planned_moves(_revived(report), report.after)
-        report = replace(report, obstacle=_immovable(moves))
         notices = report.notices if databases.any else (*report.notices, _NO_DATABASE_TOLD)
-        report = replace(report, exit_code=1, moves=moves, notices=notices)
+        report = replace(report, exit_code=1, notices=notices)
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
     return report
@@ -153,24 +161,21 @@ def _misfit(report: Report) -> ChainFixError | None:
     )
 
 
-def _immovable(moves: Sequence[MoveResult]) -> ChainFixError | None:
-    """What keeps a plan from being carried out: a database whose rows could not follow it."""
-    for result in moves:
-        if result.state is MoveState.REFUSED:
-            return UnsafeForDatabases(
-                f"the stamp of {result.move.name} could not follow the files: {result.detail}",
-                f"{result.remedy}; or leave that database out (--no-database)",
-            )
-    return None
-
-
-def _revived(report: Report) -> Snapshot:
-    """The chain as it is, with the lost revisions that the plan brings back."""
-    assert report.before is not None
-    assert report.plan is not None
-    lost = {row for standing in report.before.databases.standings for row in standing.rows}
-    paths = {new.path for new in report.plan.new_revisions if new.revision in lost}
-    return report.before.after(edit for edit in report.edits if edit.path in paths)
+def _with_moves(report: Report) -> Report:
+    """The report with the rows that databases are to have; without a plan if one cannot follow."""
+    if report.plan is None:
+        return report
+    assert report.start is not None
+    assert report.after is not None
+    moves = planned_moves(report.start, report.after)
+    refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
+    if refused is None:
+        return replace(report, moves=moves)
+    obstacle = UnsafeForDatabases(
+        f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
+        f"{refused.remedy}; or leave that database out (--no-database)",
+    )
+    return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
 
 
 def _refuse_unreachable(snapshot: Snapshot) -> None:
@@ -210,6 +215,7 @@ def carry_out(
         with store.changed_files(directory, report.edits) as journal:
             confirmation = alembic.confirm(runtime, report.after)
             refuse_moved(runtime, report.before, databases, progress)
+        note_rows(directory, report, journal)
     return replace(report, exit_code=0, confirmation=confirmation, journal=journal.path, done=True)
 
 
@@ -236,6 +242,7 @@ def plan_undo(
     if journal is None:
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
     store.refuse_orphans(journal, runtime.environment)
+    deleted = tuple(entry.path for entry in journal.entries if entry.before is None)
     now, _ = store.read_snapshot(runtime.environment)
     moves: tuple[MoveResult, ...] = ()
     if journal.finished:  # of a repair that was killed half-way no row has followed the files
@@ -247,7 +254,8 @@ def plan_undo(
         journal=journal.path,
         moves=moves,
         restored=tuple(entry.path for entry in journal.entries if entry.before is not None),
-        deleted=tuple(entry.path for entry in journal.entries if entry.before is None),
+        deleted=deleted,
+        notices=(_DELETES_UNSEEN,) if deleted and not databases.any else (),
     )
 
 

@@ -18,6 +18,8 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 import flask_chainfix
+from flask_chainfix import workflows
+from flask_chainfix.model import Move, MoveResult, MoveState
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal
 from tests.disk import tree
 from tests.rehearsals import add, plain
@@ -256,8 +258,8 @@ def test_the_file_is_back_byte_for_byte_and_undo_takes_it_away(project: Project)
     assert project.tables == {"a", "b", "x", "y"}
     project.stamp("x")
     project.path("y").unlink()
-    assert "x ran there" in project.refuses("undo", *YES)
-    assert fixchain("undo", *YES).exit_code == 0  # as it is not named, it is left as it is
+    project.does("undo", *YES)
+    assert project.rows == ["x"]
     assert tree(project.versions) == before
 
 
@@ -570,3 +572,65 @@ def test_nowhere_is_alembics_purge_suggested() -> None:
 def flat(text: str) -> str:
     """Text without the line ends of a narrow page."""
     return re.sub(r"\s+", " ", text)
+
+
+# --- What comes back, all the way ----------------------------------------------------------------
+
+
+def test_two_that_build_on_each_other_come_back_and_the_stamps_follow(project: Project) -> None:
+    add(project.top, "k <- x")
+    add(project.top, "c <- b")
+    project.upgrade("heads")
+    project.commit(2)
+    project.lose("x", "k", day=3)
+    assert project.rows == ["c", "k"]
+    project.does("repair", "--bring-back", "x", "--bring-back", "k", *YES)
+    assert len(project.rows) == 1
+    project.upgrade()  # a table that is made twice would stop it
+    assert project.tables == {"a", "b", "c", "k", "x"}
+    project.undo()
+
+
+@pytest.mark.parametrize("remedy", ["--bring-back", "--tombstone"])
+def test_an_undo_leaves_a_row_as_lost_as_it_was(project: Project, remedy: str) -> None:
+    project.lose("x")
+    project.does("repair", remedy, "x", *YES)
+    project.undo()
+    assert project.rows == ["x"]
+    assert not project.path("x").exists()
+
+
+@pytest.mark.parametrize("remedy", ["--bring-back", "--tombstone"])
+def test_a_rehearsal_knows_what_comes_back(project: Project, remedy: str) -> None:
+    project.lose("x")
+    done = project.run("repair", remedy, "x", "--rehearse", "--dry-run", *JSON)
+    assert done.exit_code == 1, done
+    (way,) = done.document["rehearsal_ways"]
+    assert way["rows"] == ["x"]
+
+
+def test_a_merge_point_gets_a_tombstone_on_both(project: Project) -> None:
+    add(project.top, "c <- b")
+    add(project.top, "m <- c, x")
+    project.upgrade()
+    project.path("m").unlink()
+    project.does("repair", "--tombstone", "m=c,x", *YES)
+    project.does("check")
+    project.upgrade()
+    assert project.rows == ["m"]
+
+
+def test_no_file_is_written_for_a_stamp_that_cannot_follow(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(project.top, "c <- b")
+    project.commit(2)
+
+    def refused(*_: object) -> tuple[MoveResult, ...]:
+        move = Move("production", "id", ("x",), ("x",))
+        return (MoveResult(move, MoveState.REFUSED, "nobody knows", "find out"),)
+
+    monkeypatch.setattr(workflows, "planned_moves", refused)
+    says(project.refuses("repair", *YES), "the stamp of production could not follow the files")
+    document = project.run("repair", "--dry-run", *JSON).document
+    assert (document["exit_code"], document["plan"]) == (3, None)

@@ -307,7 +307,7 @@ def test_a_version_table_in_each_schema(repaired: Path, again: Again, tmp_path: 
 
     assert set(results(fixchain("restamp", *tenants, *JSON)).values()) == {"moved"}
     assert rows() == [["c"], ["c"], ["b", "c"]]
-    assert_refused(fixchain("undo", "--yes", "--database", url), "tenant_1", "is not named")
+    assert_refused(fixchain("undo", "--yes", "--database", url), "tenant_1", "that is not named")
     assert fixchain("undo", *tenants).exit_code == 0
     assert rows() == [["b", "c"]] * 3
 
@@ -381,7 +381,9 @@ def test_undo_changes_no_file_while_a_database_cannot_go_back(
     assert panel("repair", "--yes").exit_code == 0
     repaired = migrations(place)
 
-    assert_refused(panel("undo", "--yes", "--no-database"), "the app's database", "is not named")
+    assert_refused(
+        panel("undo", "--yes", "--no-database"), "the app's database", "that is not named"
+    )
     file = tmp_path / "app.db"
     file.rename(tmp_path / "away.db")
     assert_refused(panel("undo", "--yes"), "the app's database", "not there")

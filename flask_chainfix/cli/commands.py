@@ -84,7 +84,7 @@ def check(
 @click.option(
     "--tombstone",
     "tombstones",
-    metavar="REVISION[=PARENT]",
+    metavar="REVISION[=PARENT[,PARENT]]",
     multiple=True,
     callback=pairs("REVISION[=PARENT]", needs_value=False),
     help="Put a revision that does nothing in the place of a lost one; may be given several times.",

@@ -58,6 +58,8 @@ def sections(report: Report) -> Iterator[Section]:
 
 def script(report: Report) -> Iterator[str]:
     """The lines of the SQL that was asked for; all else is in comments, so that it can be run."""
+    yield "-- Where the rows are others, nothing is changed: psql stops with an error; mariadb and"
+    yield "-- sqlite3 end with 0 all the same, and say so in the last result."
     yield from (f"-- note: {notice}" for notice in report.notices)
     yield from (f"-- {' '.join(row.text.split())}" for row in _rows(report))
     for name, statements in report.sql or ():

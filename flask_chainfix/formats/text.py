@@ -213,7 +213,9 @@ def _undo(page: _Page, report: Report) -> None:
         if report.restored or report.deleted:
             page.line("The files are as they were before the repair.", style="bold green")
         if any(result.state is MoveState.MOVED for result in report.moves):
-            page.line("The stamps are as they were before.", style="bold green")
+            files = report.restored or report.deleted
+            fit = "fit these files again" if files else "are as they were before"
+            page.line(f"The stamps {fit}.", style="bold green")
         if report.restored or report.deleted:
             page.line(verdict(report))
         return
@@ -222,6 +224,7 @@ def _undo(page: _Page, report: Report) -> None:
             page.line(f"Undoing the last repair {does}:")
         for path in paths:
             page.verbatim(f"{' ' * _INDENT}{shown_path(path)}", "cyan")
+    _notices(page, report)
     if any(result.state is MoveState.PLANNED for result in report.moves):
         _sections(page, databases.sections(report))
 

@@ -65,8 +65,11 @@ def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
         raise
     except CannotPlan:
         raise refusal from None
-    told = _disagreement(task) or refusal.message
-    why = f"merge, because {told}: in one line, one of them would skip what it has not run"
+    told = _disagreement(task)
+    if told:
+        why = f"merge, because {told}: in one line, one of them would skip what it has not run"
+    else:
+        why = f"merge, because a line is refused: {refusal.message}"
     return replace(plan, why=(Reason("database", why),))
 
 

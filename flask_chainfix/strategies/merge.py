@@ -124,7 +124,8 @@ def _no_place(task: Task, base: str) -> UnsafeForDatabases:
             message += f", and not {base}"
     return UnsafeForDatabases(
         f"{message}: whichever comes first, a database would skip it",
-        "upgrade one of them with the chain as it is, so that it has run both; or leave it out",
+        "upgrade one of them with the chain as it is, so that it has run both; or leave it out"
+        + ("; or leave out --root" if task.root_is_wish else ""),
     )
 
 
