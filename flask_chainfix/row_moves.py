@@ -120,7 +120,7 @@ def note_rows(directory: Path, report: Report, journal: Journal) -> None:
     An ``undo`` deletes that file again, and leaves such rows as they were.
 
     Raises:
-        CannotWrite: the journal cannot be written; the repair is made.
+        CannotWrite: the journal cannot be written.
     """
     assert report.before is not None
     known, plan = report.before.graph, report.plan

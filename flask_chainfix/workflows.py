@@ -215,7 +215,7 @@ def carry_out(
         with store.changed_files(directory, report.edits) as journal:
             confirmation = alembic.confirm(runtime, report.after)
             refuse_moved(runtime, report.before, databases, progress)
-        note_rows(directory, report, journal)
+            note_rows(directory, report, journal)
     return replace(report, exit_code=0, confirmation=confirmation, journal=journal.path, done=True)
 
 

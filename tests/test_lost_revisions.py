@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 import flask_chainfix
 from flask_chainfix import workflows
+from flask_chainfix.errors import CannotWrite
 from flask_chainfix.model import Move, MoveResult, MoveState
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal
 from tests.disk import tree
@@ -598,6 +599,24 @@ def test_an_undo_leaves_a_row_as_lost_as_it_was(project: Project, remedy: str) -
     project.undo()
     assert project.rows == ["x"]
     assert not project.path("x").exists()
+
+
+def test_what_an_undo_would_need_to_know_is_written_down_or_nothing_is_changed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.lose("x")
+
+    def full(*_: object) -> None:
+        raise CannotWrite("the journal cannot be written: it is full", "make room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("flask_chainfix.store.rows.RowLog.record", full)
+        done = project.run("repair", "--tombstone", "x", *YES)
+    says(done.stderr, "the journal cannot be written")
+    assert done.exit_code == 3
+    assert {path.name for path in project.versions.glob("*.py")} == {"a_add.py", "b_add.py"}
+    assert project.run("undo", *YES).exit_code == 3  # there is none
+    project.does("repair", "--tombstone", "x", *YES)
 
 
 @pytest.mark.parametrize("remedy", ["--bring-back", "--tombstone"])

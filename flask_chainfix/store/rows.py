@@ -5,8 +5,8 @@ A chain is repaired files first, then rows, and undone rows first, then files.
 
 The order of steps of a repair, and what a crash behind each leaves:
 
-1. the files are changed, as ``writing`` has it, and the journal is marked as done: files new,
-   rows old;
+1. the files are changed, as ``writing`` has it; rows that have a file only now are taken down,
+   each as its own before and after; the journal is marked as done: files new, rows old;
 2. in a transaction of each database, its version table is locked, and its rows are compared with
    those that were read: files new, rows old;
 3. where the rows follow no repair, a journal without files is written: an ``undo`` that has
