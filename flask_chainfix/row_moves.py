@@ -142,15 +142,16 @@ def look_back(
     """The moves that databases need so that their rows fit the files as they were.
 
     Those whose rows were moved with the repair get the old ones back; those that have been upgraded
-    since get the rows that stand for what has run there.
+    since get the rows that stand for what has run there. Where only rows were moved, the files fit
+    every database as they did, and only what was moved goes back.
 
     Returns:
         The chain as it is with where the databases stand, and the moves.
 
     Raises:
         CannotRead: the journal is damaged.
-        RowsNotPutBack: a database of the journal is none of those that are named, or has run what
-            the old files do not have.
+        RowsNotPutBack: a database of the journal is none of those that are named, has run what the
+            old files do not have, or has gone on with files that stay.
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     recorded = {move.identity: move for move in store.recorded_moves(journal)}
@@ -158,10 +159,16 @@ def look_back(
         return now, ()
     looked_at = survey(runtime, now, wishes, progress)
     _require_recorded(looked_at, recorded, journal)
+    if not journal.entries:
+        return looked_at, tuple(
+            _exactly_back(standing, recorded[standing.identity], journal)
+            for standing in looked_at.databases.standings
+            if standing.identity in recorded
+        )
     then = store.before_repair(looked_at, journal)
     results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
     moves = tuple(
-        _back(result, recorded[standing.identity])
+        _back(result, recorded[standing.identity], looked_at, then)
         if standing.identity in recorded
         else _as_it_is(result, looked_at, then)
         for standing, result in results
@@ -170,12 +177,33 @@ def look_back(
     return looked_at, moves
 
 
-def _back(result: MoveResult, recorded: Move) -> MoveResult:
+def _exactly_back(standing: Standing, recorded: Move, journal: Journal) -> MoveResult:
+    if standing.state is DatabaseState.UNREACHABLE:
+        raise RowsNotPutBack(
+            f"{standing.name} cannot be asked where it stands: {standing.problem}",
+            f"nothing was changed; {standing.remedy}",
+        )
+    if standing.rows not in (recorded.before, recorded.after):
+        raise RowsNotPutBack(
+            f"{standing.name} has gone on since its stamp was moved: it is at"
+            f" {', '.join(standing.rows) or 'nothing'}",
+            "nothing was changed; if its stamp is right as it is, take its line out of"
+            f" {journal.rows_path} and undo again, for the other databases",
+        )
+    return _put_back(standing.name, standing.rows, recorded)
+
+
+def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
+    state = MoveState.UNCHANGED if rows == recorded.before else MoveState.PLANNED
+    return MoveResult(Move(name, recorded.identity, rows, recorded.before), state)
+
+
+def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> MoveResult:
     """The way back of a database whose rows were moved: exactly that, unless it has gone on."""
-    if result.move.before != recorded.after:
-        return result
-    state = MoveState.UNCHANGED if recorded.before == recorded.after else MoveState.PLANNED
-    return MoveResult(replace(result.move, after=recorded.before), state)
+    rows = result.move.before
+    if rows == recorded.after:
+        return _put_back(result.move.name, rows, recorded)
+    return _as_it_is(result, now, then) if rows == recorded.before else result
 
 
 def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
@@ -282,9 +310,19 @@ def refuse_moved(
         StaleSnapshot: its rows are others; every file is as it was.
     """
     targets = targets_for(runtime, wishes)
+    out_of_reach = {
+        each.identity
+        for each in before.databases.standings
+        if each.state is DatabaseState.UNREACHABLE
+    }
     known = {each.identity: each.rows for each in before.databases.standings}
     known |= {each.move.identity: each.move.after for each in moves}
     for now in alembic.read_standings(tuple(targets.values()), progress):
+        if now.state is DatabaseState.UNREACHABLE and now.identity not in out_of_reach:
+            raise StaleSnapshot(
+                f"{now.name} cannot be asked any more where it stands: {now.problem}",
+                f"every file is as it was; {now.remedy}, then run the command again",
+            )
         if known.get(now.identity) != now.rows:
             raise StaleSnapshot(
                 f"{now.name} has moved since the plan was made: it is at"

@@ -420,6 +420,55 @@ def test_one_database_that_cannot_go_back_keeps_the_repair_for_all(
     assert (rows_of(url), rows_of(other)) == (["b", "c"], ["b", "c"])
 
 
+def only_rows_moved(project: Path, tmp_path: Path) -> tuple[str, str]:
+    """An app with a second bind in a healthy chain; the stamp of the first was moved, and no file.
+
+    Returns:
+        The URLs of both databases.
+    """
+    url, other = f"sqlite:///{tmp_path / 'main.db'}", f"sqlite:///{tmp_path / 'other.db'}"
+    with_app(project, "a", "b <- a", uri=url, binds={"other": other})
+    build(url, "b")
+    sql(url, "UPDATE alembic_version SET version_num = 'gone'")
+    moved = panel("restamp", "--yes", "--lost", "gone=b")
+    assert moved.exit_code == 0, moved
+    assert rows_of(url) == ["b"]
+    return url, other
+
+
+def test_what_no_row_was_moved_in_is_no_reason_to_keep_the_move(
+    project: Path, tmp_path: Path
+) -> None:
+    url, other = only_rows_moved(project, tmp_path)
+    stamp(other, "nobody-knows-it")
+    undone = panel("undo", "--yes", *JSON)
+    assert undone.exit_code == 0, undone
+    assert results(undone) == {"the app's database": "moved"}
+    assert (rows_of(url), rows_of(other)) == (["gone"], ["nobody-knows-it"])
+
+
+def test_a_row_that_was_put_back_by_hand_stays(project: Path, tmp_path: Path) -> None:
+    url, _ = only_rows_moved(project, tmp_path)
+    sql(url, "UPDATE alembic_version SET version_num = 'gone'")
+    assert panel("undo", "--yes").exit_code == 0
+    assert rows_of(url) == ["gone"]
+    assert_refused(panel("undo", "--yes"), "there is no repair to undo")
+
+
+def test_a_database_that_has_gone_on_does_not_lose_the_record_of_its_move(
+    project: Path, tmp_path: Path
+) -> None:
+    url, _ = only_rows_moved(project, tmp_path)
+    add(project, "c <- b")
+    sql(url, "UPDATE alembic_version SET version_num = 'c'")
+    refused = panel("undo", "--yes")
+    assert_refused(refused, "the app's database has gone on since its stamp was moved: it is at c")
+    assert rows_of(url) == ["c"]
+    sql(url, "UPDATE alembic_version SET version_num = 'b'")
+    assert panel("undo", "--yes").exit_code == 0
+    assert rows_of(url) == ["gone"]
+
+
 # --- What the journal cannot tell ----------------------------------------------------------------
 
 

@@ -397,6 +397,18 @@ def test_a_plan_that_a_database_has_left_behind_changes_nothing(
     assert rows_of(url) == ["b", "c"]
 
 
+def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
+    project: Path, tmp_path: Path
+) -> None:
+    runtime = open_directory(str(plain(project, *FORK) / "migrations"))
+    files, wishes = migrations(project / "migrations"), DatabaseWishes(urls=(sqlite_url(tmp_path),))
+    report = workflows.plan_repair(runtime, TOOLS, Wishes(), wishes)
+    (tmp_path / "app.db").write_text("no database at all" * 100)  # which was not there before
+    with pytest.raises(StaleSnapshot, match="cannot be asked any more where it stands"):
+        workflows.carry_out(runtime, report, wishes)
+    assert migrations(project / "migrations") == files
+
+
 MOMENTS = [
     ("flask_chainfix.cli.running.ask", (), None),
     ("flask_chainfix.rehearsals.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
