@@ -26,17 +26,12 @@ from flask_chainfix.errors import (
 from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, MoveState, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import (
-    look_back,
-    note_rows,
-    planned_moves,
-    put_rows_back,
-    refuse_moved,
-)
+from flask_chainfix.row_moves import note_rows, planned_moves, refuse_moved
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.survey import survey
+from flask_chainfix.way_back import look_back, put_rows_back
 
 NO_DATABASES = DatabaseWishes()
 

@@ -1,0 +1,187 @@
+"""The way back: rows as they were before the last repair, so that its files can be put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from flask_chainfix import store
+from flask_chainfix.errors import RowsNotPutBack
+from flask_chainfix.model import (
+    DatabaseState,
+    DatabaseWishes,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
+from flask_chainfix.row_moves import make_moves, planned_moves
+from flask_chainfix.rules.wording import listing
+from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.store import Journal
+from flask_chainfix.survey import survey, targets_for
+
+_RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
+
+
+def look_back(
+    runtime: Runtime,
+    now: Snapshot,
+    journal: Journal,
+    wishes: DatabaseWishes,
+    progress: Progress,
+) -> tuple[Snapshot, tuple[MoveResult, ...]]:
+    """The moves that databases need so that their rows fit the files as they were.
+
+    Those whose rows were moved with the repair get the old ones back; those that have been upgraded
+    since get the rows that stand for what has run there. Where only rows were moved, the files fit
+    every database as they did, and only what was moved goes back.
+
+    Returns:
+        The chain as it is with where the databases stand, and the moves.
+
+    Raises:
+        CannotRead: the journal is damaged.
+        RowsNotPutBack: a database of the journal is none of those that are named, has run what the
+            old files do not have, or has gone on with files that stay.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    recorded = {move.identity: move for move in store.recorded_moves(journal)}
+    if not (recorded or journal.entries):
+        return now, ()
+    looked_at = survey(runtime, now, wishes, progress)
+    _require_recorded(looked_at, recorded, journal)
+    if not journal.entries:
+        return looked_at, tuple(
+            _exactly_back(standing, recorded[standing.identity], journal)
+            for standing in looked_at.databases.standings
+            if standing.identity in recorded
+        )
+    then = store.before_repair(looked_at, journal)
+    results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
+    moves = tuple(
+        _back(result, recorded[standing.identity], looked_at, then)
+        if standing.identity in recorded
+        else _as_it_is(result, looked_at, then)
+        for standing, result in results
+    )
+    _refuse_way_back(moves)
+    return looked_at, moves
+
+
+def _exactly_back(standing: Standing, recorded: Move, journal: Journal) -> MoveResult:
+    if standing.state is DatabaseState.UNREACHABLE:
+        raise RowsNotPutBack(
+            f"{standing.name} cannot be asked where it stands: {standing.problem}",
+            f"nothing was changed; {standing.remedy}",
+        )
+    if standing.rows not in (recorded.before, recorded.after):
+        raise RowsNotPutBack(
+            f"{standing.name} has gone on since its stamp was moved: it is at"
+            f" {', '.join(standing.rows) or 'nothing'}",
+            "nothing was changed; if its stamp is right as it is, take its line out of"
+            f" {journal.rows_path} and undo again, for the other databases",
+        )
+    return _put_back(standing.name, standing.rows, recorded)
+
+
+def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
+    state = MoveState.UNCHANGED if rows == recorded.before else MoveState.PLANNED
+    return MoveResult(Move(name, recorded.identity, rows, recorded.before), state)
+
+
+def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> MoveResult:
+    """The way back of a database whose rows were moved: exactly that, unless it has gone on."""
+    rows = result.move.before
+    if rows == recorded.after:
+        return _put_back(result.move.name, rows, recorded)
+    return _as_it_is(result, now, then) if rows == recorded.before else result
+
+
+def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
+    """A row that neither the new files nor the old ones have is none the worse for going back."""
+    rows = result.move.before
+    if any(row not in now.graph and row not in then.graph for row in rows):
+        stay = replace(result.move, after=rows)
+        return MoveResult(stay, MoveState.UNCHANGED, "no file has its rows, before or after")
+    return result
+
+
+def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal: Journal) -> None:
+    there = {
+        standing.identity
+        for standing in looked_at.databases.standings
+        if standing.state is not DatabaseState.EMPTY
+    }
+    missing = [
+        move.name
+        for identity, move in recorded.items()
+        if identity not in there and move.before != move.after
+    ]
+    if missing:
+        raise RowsNotPutBack(
+            f"the rows of {listing(missing, 3)} were moved with this repair, and that is not named"
+            " or not there",
+            "nothing was changed; name all of these databases, as when they were moved (--database"
+            " URL, --schemas PATTERN); where one is gone for good, take its line out of"
+            f" {journal.rows_path}",
+        )
+
+
+def _refuse_way_back(moves: Sequence[MoveResult]) -> None:
+    refused = [each for each in moves if each.state in (MoveState.REFUSED, MoveState.FAILED)]
+    if not refused:
+        return
+    first = refused[0]
+    remedy = "keep the repair"
+    if first.state is MoveState.FAILED:
+        remedy = first.remedy
+    raise RowsNotPutBack(
+        f"{first.move.name} cannot go back to the old files: {first.detail}",
+        f"nothing was changed; {remedy}; or leave that database as it is (--no-database for the"
+        " app's own, and do not name it)",
+    )
+
+
+def put_rows_back(
+    runtime: Runtime, moves: Sequence[MoveResult], wishes: DatabaseWishes, progress: Progress
+) -> tuple[MoveResult, ...]:
+    """Put back the rows of every database, before a file is.
+
+    Raises:
+        RowsNotPutBack: one of them is not as it was when it was looked at; every row that could be
+            is as it was, and no file was changed.
+    """
+    planned = [each.move for each in moves if each.state is MoveState.PLANNED]
+    if not planned:
+        return tuple(moves)
+    targets = targets_for(runtime, wishes)
+    done = make_moves(targets, planned, _nothing, progress)
+    failed = [each for each in done.values() if each.state not in _RIGHT]
+    if failed:
+        forward = [
+            replace(each.move, before=each.move.after, after=each.move.before)
+            for each in done.values()
+            if each.state is MoveState.MOVED
+        ]
+        again = make_moves(targets, forward, _nothing, progress).values()
+        raise _not_put_back(failed[0], [each for each in again if each.state not in _RIGHT])
+    return tuple(done.get(each.move.identity, each) for each in moves)
+
+
+def _not_put_back(failed: MoveResult, stuck: Sequence[MoveResult]) -> RowsNotPutBack:
+    others = (
+        f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
+        " given the new ones again: restamp moves them"
+        if stuck
+        else "the rows of other databases are as they were"
+    )
+    return RowsNotPutBack(
+        f"the rows of {failed.move.name} cannot be put back: {failed.detail}",
+        f"no file was changed, and {others}; undo again once that is settled, or keep the repair",
+    )
+
+
+def _nothing(move: Move) -> None:
+    """The journal holds the way back already."""
