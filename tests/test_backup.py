@@ -41,11 +41,9 @@ def quietly(done: int, total: int, what: str) -> None:
 def back_up(
     url: str | URL, directory: Path, progress: Callable[[int, int, str], None] = quietly
 ) -> Backup:
-    source = backups.named_database(str(url)) if isinstance(url, str) else None
-    if source is None:
-        assert isinstance(url, URL)
-        shown = url.render_as_string()
-        return backups.back_up(url, shown, directory, progress)
+    if isinstance(url, URL):
+        return backups.back_up(url, url.render_as_string(), directory, progress)
+    (source,) = backups.sources([url], in_app=False)
     return backups.back_up(source.url, source.name, directory, progress)
 
 

@@ -186,6 +186,20 @@ def test_each_bind_gets_a_database_of_its_own(project: Path) -> None:
     assert list(project.rglob("*.db")) == []
 
 
+def test_an_app_whose_databases_cannot_be_found(project: Path) -> None:
+    with_app(project, "a", "b <- a")
+    (project / "panel.py").write_text(
+        "from flask import Flask\nfrom flask_migrate import Migrate\n"
+        "from flask_sqlalchemy import SQLAlchemy\nfrom flask_chainfix import ChainFix\n"
+        "app = Flask(__name__)\nMigrate(app, SQLAlchemy())  # and no init_app\nChainFix(app)\n"
+    )
+    for command in ("rehearse", "backup"):
+        done = panel(project, "db", "fixchain", command, *JSON)
+        assert done.exit_code == 3, done
+        assert "the app's databases cannot be found" in done.document["error"]["message"]
+        assert "correct the app's configuration" in done.document["error"]["remedy"]
+
+
 # --- Where the app comes from --------------------------------------------------------------------
 
 

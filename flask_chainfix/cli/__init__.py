@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix.cli.backing_up import DATABASES, backup
+from flask_chainfix.cli.backing_up import backup
 from flask_chainfix.cli.commands import check, rehearse, repair, undo
 from flask_chainfix.cli.restamping import restamp
 from flask_chainfix.cli.running import IN_APP, OPENER
 from flask_chainfix.opening import enter_app, open_from_app, open_from_files
-from flask_chainfix.runtime.backups import app_databases, no_databases
 
 
 @click.group("fixchain")
@@ -19,7 +18,6 @@ def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
     enter_app(context)
     context.meta[OPENER] = lambda: open_from_app(context, directory)
-    context.meta[DATABASES] = app_databases
     context.meta[IN_APP] = True
 
 
@@ -38,7 +36,6 @@ def main(context: click.Context, directory: str | None, config: str | None) -> N
     if directory and config:
         raise click.UsageError("give either --directory or --config, not both")
     context.meta[OPENER] = lambda: open_from_files(directory, config)
-    context.meta[DATABASES] = no_databases
     context.meta[IN_APP] = False
 
 

@@ -9,12 +9,10 @@ import click
 
 from flask_chainfix import backups
 from flask_chainfix.cli.options import format_option
-from flask_chainfix.cli.running import answer
+from flask_chainfix.cli.running import IN_APP, answer
 from flask_chainfix.formats import progress_bar
 from flask_chainfix.report import Report
-from flask_chainfix.runtime.backups import named_database
-
-DATABASES = "flask_chainfix.databases"
+from flask_chainfix.runtime.backups import sources
 
 
 @click.command()
@@ -46,8 +44,7 @@ def backup(
     """
 
     def work() -> Report:
-        named = tuple(named_database(url) for url in urls)
-        databases = named or context.meta[DATABASES]()
+        databases = sources(urls, in_app=context.meta[IN_APP])
         with progress_bar(sys.stderr, in_bytes=True) as progress:
             made = backups.back_up(databases, directory, progress)
         return Report(str(context.info_name), backups=made)

@@ -49,6 +49,11 @@ class Runtime:
     reopen: dict[str, Any]
     loses_app: bool = False
 
+    @property
+    def has_app(self) -> bool:
+        """Whether it is an app's, which is the current one."""
+        return "app" in self.reopen or self.loses_app
+
 
 def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Runtime:
     """Open the environment of the current Flask app, through its Migrate object.

@@ -12,15 +12,10 @@ from flask_chainfix.model import Backup
 from flask_chainfix.runtime.backups import mysql, postgresql, sqlite
 from flask_chainfix.runtime.backups.files import new_file, read_back
 from flask_chainfix.runtime.backups.kinds import Kind, Progress
-from flask_chainfix.runtime.backups.sources import (
-    Source,
-    app_databases,
-    named_database,
-    no_databases,
-)
+from flask_chainfix.runtime.backups.sources import Source, sources
 from flask_chainfix.runtime.rehearsing.process import ending_in_order
 
-__all__ = ["Source", "app_databases", "back_up", "named_database", "no_databases"]
+__all__ = ["Source", "back_up", "sources"]
 
 _KINDS = {
     "sqlite": sqlite.KIND,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import CannotBackUp
-from flask_chainfix.runtime.messages import masked, masked_url, shown_url
+from flask_chainfix.runtime.app import app_engines
+from flask_chainfix.runtime.messages import masked_url, shown_url
 
 _NAME_ONE = "name a database with --database URL"
 
@@ -25,48 +27,37 @@ class Source(NamedTuple):
     url: URL
 
 
-def named_database(url: str) -> Source:
-    """The database that a URL names.
+def sources(written: Sequence[str], *, in_app: bool) -> tuple[Source, ...]:
+    """The databases that are to be backed up, each of them once.
+
+    Args:
+        written: URLs of databases; none for the app's own.
+        in_app: whether there is a current app.
 
     Raises:
-        CannotBackUp: it is no URL.
+        CannotBackUp: one is no URL; or none is named, and there is no app, or it has none.
+        BadDatabase: the app's databases cannot be found.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise CannotBackUp(
-            f"{masked_url(url)} is not the URL of a database",
-            "write postgresql://USER:PASSWORD@HOST/NAME, mysql://… or sqlite:///FILE",
-        ) from error
-    return Source(shown_url(parsed), parsed)
-
-
-def app_databases() -> tuple[Source, ...]:
-    """The databases of the current Flask app, each of them once.
-
-    Raises:
-        CannotBackUp: the app has none that could be found.
-    """
-    from flask import current_app
-
-    extension = current_app.extensions.get("migrate")
-    try:
-        engines = {} if extension is None else extension.db.engines
-    except Exception as error:  # whatever the app's configuration makes SQLAlchemy raise
-        raise CannotBackUp(
-            f"the app's databases cannot be found: {masked(str(error))}", _NAME_ONE
-        ) from error
-    binds = sorted(engines, key=lambda bind: bind or "")
-    urls = dict.fromkeys(engines[bind].url for bind in binds)
-    if not urls:
-        raise CannotBackUp(f"the app {current_app.name!r} has no database", _NAME_ONE)
+    urls = tuple(dict.fromkeys(map(_parsed, written) if written else _urls_of_app(in_app)))
     return tuple(Source(shown_url(url), url) for url in urls)
 
 
-def no_databases() -> tuple[Source, ...]:
-    """The databases where there is no app.
+def _parsed(written: str) -> URL:
+    try:
+        return make_url(written)
+    except (ArgumentError, ValueError) as error:
+        raise CannotBackUp(
+            f"{masked_url(written)} is not the URL of a database",
+            "write postgresql://USER:PASSWORD@HOST/NAME, mysql://… or sqlite:///FILE",
+        ) from error
 
-    Raises:
-        CannotBackUp: always.
-    """
-    raise CannotBackUp("without an app, nothing says which database to back up", _NAME_ONE)
+
+def _urls_of_app(in_app: bool) -> Iterable[URL]:
+    if not in_app:
+        raise CannotBackUp("without an app, nothing says which database to back up", _NAME_ONE)
+    from flask import current_app
+
+    if "migrate" not in current_app.extensions:
+        raise CannotBackUp(f"the app {current_app.name!r} has no database", _NAME_ONE)
+    engines = app_engines(f"correct the app's configuration, or {_NAME_ONE}")
+    return (engine.url for engine in engines.values())

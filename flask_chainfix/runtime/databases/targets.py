@@ -12,10 +12,11 @@ from urllib.parse import unquote
 from sqlalchemy.engine import URL, Engine
 
 from flask_chainfix.errors import BadDatabase
+from flask_chainfix.runtime.app import app_engines
 from flask_chainfix.runtime.databases.urls import BACKENDS, parsed
 from flask_chainfix.runtime.databases.version_table import VersionTable, version_table
 from flask_chainfix.runtime.environment import Runtime
-from flask_chainfix.runtime.messages import masked, said, shown_url
+from flask_chainfix.runtime.messages import shown_url
 
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _PLACEHOLDER = "driver://"  # what ``alembic init`` writes where the URL is to stand
@@ -97,7 +98,7 @@ def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, 
         BadDatabase: Alembic's configuration names something that is no database.
     """
     named = version_table(runtime, in_schemas=in_schemas)
-    found = _of_app(named) if _has_app(runtime) else _of_configuration(runtime, named)
+    found = _of_app(named) if runtime.has_app else _of_configuration(runtime, named)
     return distinct(found)
 
 
@@ -111,22 +112,12 @@ def named(name: str, schema: str | None) -> str:
     return f"{name}, schema {schema}" if schema else name
 
 
-def _has_app(runtime: Runtime) -> bool:
-    return "app" in runtime.reopen or runtime.loses_app
-
-
 def _of_app(table: VersionTable) -> Iterator[Target]:
-    from flask import current_app
-
-    try:
-        engines = current_app.extensions["migrate"].db.engines
-    except Exception as error:  # whatever the app's configuration makes SQLAlchemy raise
-        raise BadDatabase(
-            f"the app's databases cannot be found: {masked(said(error))}",
-            "correct the app's configuration; or leave them out with --no-database, and name"
-            " databases with --database URL",
-        ) from error
-    for bind, engine in sorted(engines.items(), key=lambda item: item[0] is not None):
+    remedy = (
+        "correct the app's configuration; or leave them out with --no-database, and name databases"
+        " with --database URL"
+    )
+    for bind, engine in app_engines(remedy).items():
         name = "the app's database" if bind is None else f"bind {bind}"
         if engine.url.get_backend_name() not in BACKENDS:
             raise BadDatabase(

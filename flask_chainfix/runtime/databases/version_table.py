@@ -52,7 +52,7 @@ def version_table(runtime: Runtime, *, in_schemas: bool = False) -> VersionTable
 
 
 def _options_of_app(runtime: Runtime) -> dict[str, str | None]:
-    if "app" not in runtime.reopen and not runtime.loses_app:
+    if not runtime.has_app:
         return {}
     from flask import current_app
 

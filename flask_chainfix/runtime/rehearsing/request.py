@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from flask_chainfix.errors import CannotRehearse
 from flask_chainfix.model import Header, MigrationFile
 from flask_chainfix.runtime import fresh
+from flask_chainfix.runtime.app import app_engines
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.runtime.scratch import Scratch
 from flask_chainfix.snapshot import Snapshot
@@ -67,11 +68,12 @@ def refuse_without_app(runtime: Runtime) -> None:
 
 def binds_of(runtime: Runtime) -> tuple[str, ...]:
     """The names of the databases that ``env.py`` migrates; ``""`` is the default one."""
-    if "app" in runtime.reopen:
+    if runtime.has_app:
         from flask import current_app
 
-        db = current_app.extensions["migrate"].db
-        return tuple(bind or "" for bind in getattr(db, "engines", {})) or ("",)
+        if "engines" not in dir(current_app.extensions["migrate"].db):  # of another extension
+            return ("",)
+        return tuple(bind or "" for bind in app_engines("correct the app's configuration"))
     options = runtime.config
     section = options.config_ini_section
     if not options.file_config.has_section(section):
