@@ -9,7 +9,7 @@ from flask_chainfix import store
 from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
 from flask_chainfix.model import Finding, Severity
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import Family, all_rules, by_severity, diagnose
+from flask_chainfix.rules import Family, by_severity, codes_of, diagnose
 from flask_chainfix.rules.remarks import remarks_on_heads
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Runtime
@@ -93,11 +93,6 @@ def to_mend(report: Report) -> tuple[Finding, ...]:
         if finding.code not in of_databases
         and (finding.repairable or finding.severity is Severity.ERROR)
     )
-
-
-def codes_of(family: Family) -> set[str]:
-    """The codes of a family's rules."""
-    return {rule.code for rule in all_rules() if rule.family is family}
 
 
 def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
-from flask_chainfix.diagnosis import codes_of, errors_of, to_mend
+from flask_chainfix.diagnosis import errors_of, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
 from flask_chainfix.model import Edit, Finding, Severity, Wishes
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
-from flask_chainfix.rules import Family, diagnose
+from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.rules.remarks import heads_in_doubt
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.stamps import unexplained
@@ -37,12 +37,10 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     try:
         revived = revive(runtime, before, wishes)
         start = before.after(edit for _, edit in revived)
+        now = report
         if revived:
-            families = (Family.CHAIN, Family.SCHEMA, Family.DATABASE)
-            start_report = replace(report, before=start, findings=diagnose(start, *families))
-        else:
-            start_report = report
-        _refuse_unrepairable(start_report)
+            now = replace(report, before=start, findings=diagnose(start, *Family))
+        _refuse_unrepairable(now)
         history = read_history(
             [file.path for file in before.files], before.environment.version_locations
         )

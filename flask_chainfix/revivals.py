@@ -70,8 +70,10 @@ def _brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]
             f"move the stamp to its new id: restamp --lost {revision}={lost.renamed}",
         )
     path = _place(snapshot, lost)
-    where = f"of {lost.branch}" if lost.branch else "that removed it"
-    why = Reason("git", f"as it was before commit {lost.commit} {where}, by {lost.author}")
+    branch = f" of {lost.branch}" if lost.branch else ""
+    commit = f"before commit {lost.commit}{branch or ' that removed it'}"
+    which = f"as commit {lost.commit}{branch} has it" if lost.kept else f"as it was {commit}"
+    why = Reason("git", f"{which}, by {lost.author}")
     new = NewRevision(revision, path, path.parent, "", lost.parents, (why,))
     return new, Edit(path, None, lost.data)
 

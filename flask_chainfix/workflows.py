@@ -7,7 +7,6 @@ from dataclasses import replace
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.diagnosis import (
-    codes_of,
     diagnosed,
     errors_of,
     noticed_interruption,
@@ -27,7 +26,7 @@ from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, Move
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import note_rows, planned_moves, refuse_moved
-from flask_chainfix.rules import Family, diagnose
+from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.survey import survey

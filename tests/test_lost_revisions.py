@@ -264,6 +264,20 @@ def test_the_file_is_back_byte_for_byte_and_undo_takes_it_away(project: Project)
     assert tree(project.versions) == before
 
 
+def test_the_plan_tells_which_file_comes_back(project: Project) -> None:
+    project.repository.branch("feature")
+    add(project.top, "c <- b")
+    kept = project.commit(2)
+    project.repository.switch("main")
+    removed = project.lose("x", day=3)
+    done = project.run("repair", "--bring-back", "x", "--bring-back", "c", "--dry-run")
+    says(
+        flat(done.stdout),
+        f"git: as it was before commit {removed} that removed it, by a",
+        f"git: as commit {kept} of feature has it, by a",
+    )
+
+
 def test_what_landed_meanwhile_goes_behind_what_comes_back(project: Project) -> None:
     data = project.path("x").read_bytes()
     project.lose("x")

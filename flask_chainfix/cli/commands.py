@@ -86,7 +86,7 @@ def check(
     "tombstones",
     metavar="REVISION[=PARENT[,PARENT]]",
     multiple=True,
-    callback=pairs("REVISION[=PARENT]", needs_value=False),
+    callback=pairs("REVISION[=PARENT[,PARENT]]", needs_value=False),
     help="Put a revision that does nothing in the place of a lost one; may be given several times.",
 )
 @_strict_option

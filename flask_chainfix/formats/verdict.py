@@ -6,13 +6,13 @@ from collections import Counter
 
 from flask_chainfix.model import Severity
 from flask_chainfix.report import Report
-from flask_chainfix.rules import Family, all_rules
+from flask_chainfix.rules import Family, codes_of
 from flask_chainfix.rules.wording import count
 
 
 def only_databases(report: Report) -> bool:
     """Whether all that is wrong is wrong with databases, and the files are in order."""
-    codes = {rule.code for rule in all_rules() if rule.family is Family.DATABASE}
+    codes = codes_of(Family.DATABASE)
     return all(finding.code in codes for finding in report.counting)
 
 

@@ -13,6 +13,6 @@ from flask_chainfix.rules import (  # noqa: F401  (they register rules)
     schema,
 )
 from flask_chainfix.rules.causes import cause_of
-from flask_chainfix.rules.registry import Family, Rule, all_rules, by_severity, diagnose
+from flask_chainfix.rules.registry import Family, Rule, all_rules, by_severity, codes_of, diagnose
 
-__all__ = ["Family", "Rule", "all_rules", "by_severity", "cause_of", "diagnose"]
+__all__ = ["Family", "Rule", "all_rules", "by_severity", "cause_of", "codes_of", "diagnose"]

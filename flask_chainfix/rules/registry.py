@@ -103,6 +103,11 @@ def all_rules() -> tuple[Rule, ...]:
     return tuple(_RULES[code] for code in sorted(_RULES))
 
 
+def codes_of(family: Family) -> set[str]:
+    """The codes of a family's rules."""
+    return {rule.code for rule in all_rules() if rule.family is family}
+
+
 def diagnose(snapshot: Snapshot, *families: Family, ignored: bool = False) -> tuple[Finding, ...]:
     """Run the rules of some families that the settings do not ignore; or only those that they do.
 
