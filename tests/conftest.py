@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from flask_chainfix.runtime.databases import limits
 from tests.commands import environment
-from tests.databases import KINDS, new_database
+from tests.databases import KINDS, SERVERS
 from tests.repositories import Repository
+from tests.stamped import Again
 
 SAMPLE_APP = Path(__file__).parent.parent / "sample_app"
 
@@ -52,8 +55,38 @@ def sample(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def again() -> Iterator[Again]:
+    """Databases that are made once for a module."""
+    with ExitStack() as made:
+        yield Again(made)
+
+
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a new, empty database, of each kind in turn."""
-    with new_database(request.param, tmp_path) as url:
-        yield url
+def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind in turn."""
+    return again.url(request.param, tmp_path)
+
+
+@pytest.fixture(params=SERVERS)
+def server_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database on each server in turn."""
+    return again.url(request.param, tmp_path)
+
+
+@pytest.fixture
+def postgresql(again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database on PostgreSQL."""
+    return again.url("postgresql", tmp_path)
+
+
+@pytest.fixture
+def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As short as servers can be told."""
+    monkeypatch.setattr(limits, "WAITING", 1)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long enough for what does answer."""
+    monkeypatch.setattr(limits, "SILENCE", 0.5)

@@ -19,7 +19,8 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import NoSuchModuleError, OperationalError
 from sqlalchemy.pool import NullPool
 
-KINDS = ("sqlite", "postgresql", "mariadb")
+SERVERS = ("postgresql", "mariadb")
+KINDS = ("sqlite", *SERVERS)
 
 _VARIABLES = {"postgresql": "FIXCHAIN_TEST_POSTGRESQL", "mariadb": "FIXCHAIN_TEST_MARIADB"}
 _USUAL = {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from textwrap import dedent, indent
+
+import pytest
 
 from tests.conftest import SAMPLE_APP
 
@@ -111,6 +114,16 @@ def line_of(path: Path, code: str) -> int:
         number for number, text in enumerate(path.read_text().splitlines(), 1) if code in text
     )
     return line
+
+
+def empty_project(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a working directory, from which an app can be loaded in this process."""
+    project = place / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # as Flask will, and then take it away
+    return project
 
 
 def plain(project: Path, *specs: str, models: str = MODELS) -> Path:

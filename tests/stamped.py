@@ -45,6 +45,12 @@ def stamp(url: str, *rows: str, table: str = "alembic_version", columns: str = C
             connection.execute(statement, {"row": row})
 
 
+def build(url: str, *rows: str, schema: str = "") -> None:
+    """Have a database as if it had run a and these revisions beside it."""
+    stamp(url, *rows, table=f"{schema}alembic_version")
+    sql(url, *(f"CREATE TABLE {schema}{name} (id INTEGER)" for name in ("a", *rows)))
+
+
 def stamp_oddly(url: str, row: str) -> None:
     """Make a version table whose name has to be quoted in every way."""
     engine = create_engine(url, poolclass=NullPool)

@@ -27,9 +27,8 @@ from flask_chainfix.runtime import backups
 from flask_chainfix.runtime.backups import files as files_module
 from flask_chainfix.runtime.backups import sqlite as sqlite_module
 from tests.commands import environment, fixchain, flask, run
-from tests.databases import new_database
+from tests.databases import KINDS, SERVERS, new_database
 
-SERVERS = ("postgresql", "mariadb")
 PASSWORD = "s3cret@W\"o'r\\d#%;"
 Step = tuple[int, int, str]
 
@@ -182,7 +181,7 @@ def test_a_directory_without_rights(file: Path, to: Path) -> None:
     refused(f"sqlite:///{file}", to, "Permission denied", "that you may write to")
 
 
-@pytest.mark.parametrize("kind", ["sqlite", *SERVERS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_full_disk_leaves_nothing(kind: str, to: Path, file: Path) -> None:
     """The system's limit for a file's size stands for the end of a disk."""
     with new_database(kind, file.parent) as url:

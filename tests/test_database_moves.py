@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -17,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from flask_chainfix.model import Move, MoveState
 from flask_chainfix.runtime.databases import Target, guarded_sql, limits, move_rows
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 from tests.stamped import (
     ODD_NAME,
     Again,
@@ -38,47 +37,11 @@ from tests.stamped import (
 
 MOVED, UNCHANGED = MoveState.MOVED, MoveState.UNCHANGED
 REFUSED, FAILED, UNKNOWN = MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOWN
-SERVERS = ("postgresql", "mariadb")
-
-
-@pytest.fixture(scope="module")
-def again() -> Iterator[Again]:
-    with ExitStack() as made:
-        yield Again(made)
-
-
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
-    """The URL of an empty database of each kind in turn."""
-    return again.url(request.param, tmp_path)
-
-
-@pytest.fixture(params=SERVERS)
-def server_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
-    """The URL of an empty database on each server in turn."""
-    return again.url(request.param, tmp_path)
-
-
-@pytest.fixture
-def postgresql(again: Again, tmp_path: Path) -> str:
-    return again.url("postgresql", tmp_path)
 
 
 @pytest.fixture
 def mariadb(again: Again, tmp_path: Path) -> str:
     return again.url("mariadb", tmp_path)
-
-
-@pytest.fixture
-def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As short as servers can be told."""
-    monkeypatch.setattr(limits, "WAITING", 1)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long enough for what does answer."""
-    monkeypatch.setattr(limits, "SILENCE", 0.5)
 
 
 def refused_to(state: MoveState, url: str, before: str, *words: str, to: str = "new") -> None:

@@ -7,8 +7,6 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from types import ModuleType, SimpleNamespace
@@ -25,8 +23,8 @@ from sqlalchemy.engine import make_url
 from flask_chainfix.errors import BadConfiguration, BadDatabase
 from flask_chainfix.model import DatabaseState, Standing
 from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
-from flask_chainfix.runtime.databases import in_schemas, limits, own_targets, targets_from
-from tests.databases import KINDS, new_database
+from flask_chainfix.runtime.databases import in_schemas, own_targets, targets_from
+from tests.databases import new_database
 from tests.stamped import (
     ODD_NAME,
     Again,
@@ -43,42 +41,6 @@ from tests.stamped import (
 
 STAMPED, EMPTY = DatabaseState.STAMPED, DatabaseState.EMPTY
 UNSTAMPED, UNREACHABLE = DatabaseState.UNSTAMPED, DatabaseState.UNREACHABLE
-SERVERS = ("postgresql", "mariadb")
-
-
-@pytest.fixture(scope="module")
-def again() -> Iterator[Again]:
-    with ExitStack() as made:
-        yield Again(made)
-
-
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
-    """The URL of an empty database of each kind in turn."""
-    return again.url(request.param, tmp_path)
-
-
-@pytest.fixture(params=SERVERS)
-def server_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
-    """The URL of an empty database on each server in turn."""
-    return again.url(request.param, tmp_path)
-
-
-@pytest.fixture
-def postgresql(again: Again, tmp_path: Path) -> str:
-    return again.url("postgresql", tmp_path)
-
-
-@pytest.fixture
-def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As short as servers can be told."""
-    monkeypatch.setattr(limits, "WAITING", 1)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long enough for what does answer."""
-    monkeypatch.setattr(limits, "SILENCE", 0.5)
 
 
 def environment(directory: Path, env_py: str = "", ini: str = "") -> Path:

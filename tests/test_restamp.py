@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,50 +12,25 @@ import flask.cli
 import pytest
 
 from tests.commands import Done, fixchain, invoke, on_terminal, run
-from tests.databases import KINDS
 from tests.disk import migrations
-from tests.rehearsals import add, plain, with_app
+from tests.rehearsals import add, empty_project, plain, with_app
 from tests.repositories import Repository, needs_git
-from tests.stamped import Again, rows_of, run_script, sql, sqlite_url, stamp, user
+from tests.stamped import Again, build, rows_of, run_script, sql, sqlite_url, stamp, user
 
 FORK = ("a", "b <- a", "c <- a")
 JSON = ("--format", "json")
 DOWN = "postgresql+psycopg2://panel:s3cret-word@127.0.0.1:1/panel"
 
 
-@pytest.fixture(scope="module")
-def again() -> Iterator[Again]:
-    with ExitStack() as made:
-        yield Again(made)
-
-
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
-    """The URL of an empty database of each kind in turn."""
-    return again.url(request.param, tmp_path)
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, from which an app can be loaded in this process."""
-    place = tmp_path / "project"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # as Flask will, and then take it away
-    return place
+    return empty_project(tmp_path, monkeypatch)
 
 
 def panel(*args: str) -> Done:
     """Run ``flask --app panel db fixchain ARGS`` in this process."""
     sys.modules.pop("panel", None)
     return invoke(flask.cli.cli, "--app", "panel", "db", "fixchain", *args)
-
-
-def build(url: str, *rows: str, schema: str = "") -> None:
-    """Have a database as if it had run the fork up to these rows."""
-    stamp(url, *rows, table=f"{schema}alembic_version")
-    sql(url, *(f"CREATE TABLE {schema}{name} (id INTEGER)" for name in ("a", *rows)))
 
 
 def forked(project: Path, url: str, *rows: str) -> Path:

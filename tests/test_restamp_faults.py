@@ -6,7 +6,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,12 +29,6 @@ Files = dict[str, tuple[bytes | str | None, int]]
 def run() -> Iterator[Commands]:
     with Commands() as commands:
         yield commands
-
-
-@pytest.fixture(scope="module")
-def again() -> Iterator[Again]:
-    with ExitStack() as made:
-        yield Again(made)
 
 
 @pytest.fixture(scope="module")

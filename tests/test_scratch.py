@@ -23,9 +23,8 @@ from flask_chainfix.runtime import scratch as module
 from flask_chainfix.runtime.drivers import synchronous
 from flask_chainfix.runtime.messages import masked
 from flask_chainfix.runtime.scratch import Scratch, scratch_databases
-from tests.databases import new_database
+from tests.databases import SERVERS, new_database
 
-SERVERS = ("postgresql", "mariadb")
 PASSWORD = "s3cret%40Word"
 
 

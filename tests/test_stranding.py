@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,9 @@ from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import gaps, possibilities, tops
 from flask_chainfix.strategies import make_plan
 from tests.commands import Done, fixchain, invoke
-from tests.databases import KINDS
 from tests.disk import migrations
-from tests.rehearsals import add, plain, with_app
-from tests.stamped import Again, rows_of, sql, sqlite_url, stamp
+from tests.rehearsals import add, empty_project, plain, with_app
+from tests.stamped import Again, build, rows_of, sql, sqlite_url
 from tests.standings import db, looked_at, lost, moved
 from tests.strategies_oracle import revisions
 from tests.support import Rev, chain, foreseen, graph, migration, path_of
@@ -60,27 +59,9 @@ TOOLS = Tools("alembic", "fixchain")
 ENGINE = scratch_engine()
 
 
-@pytest.fixture(scope="module")
-def again() -> Iterator[Again]:
-    with ExitStack() as made:
-        yield Again(made)
-
-
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
-    """The URL of an empty database of each kind in turn."""
-    return again.url(request.param, tmp_path)
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, from which an app can be loaded in this process."""
-    place = tmp_path / "project"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # as Flask will, and then take it away
-    return place
+    return empty_project(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +76,6 @@ def repaired_project(repaired_once: Path, project: Path) -> Path:
     """The fork, of which a repair that knew no database has made one line."""
     shutil.copytree(repaired_once, project, dirs_exist_ok=True)
     return project
-
-
-def build(url: str, *rows: str, schema: str = "") -> None:
-    """Have a database as if it had run a and these revisions beside it."""
-    stamp(url, *rows, table=f"{schema}alembic_version")
-    sql(url, *(f"CREATE TABLE {schema}{name} (id INTEGER)" for name in ("a", *rows)))
 
 
 def alembic_upgrade(project: Path, url: str) -> None:
