@@ -349,6 +349,11 @@ def test_a_missing_dependency() -> None:
     assert "gone" in finding.message
 
 
+def test_a_missing_dependency_that_looks_like_something() -> None:
+    finding = only("FC107", chain("abc1", "b <- abc1 +abc +gone +B"))
+    assert "abc (it is the beginning of 'abc1'), gone, B (it differs" in finding.message
+
+
 def test_a_dependency_that_may_be_a_computed_label_is_not_missing() -> None:
     computed = b"revision = 'x'\ndown_revision = 'a'\nbranch_labels = (cli.EXPAND,)\n"
     assert "FC107" not in codes(chain("a", "b <- a +expand", extra={"x.py": computed}))

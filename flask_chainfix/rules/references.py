@@ -51,11 +51,14 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
         if isinstance(file.reading, Header)
     )
     explained = _ids_that_may_exist(snapshot)
+    lookalikes = _Lookalikes(snapshot)
     for revision, missing in snapshot.graph.missing_dependencies.items():
         unexplained = [name for name in missing if name not in explained]
         if unexplained and labels_are_known:
+            looks = {name: lookalikes.describe(name) for name in unexplained}
+            names = [f"{name} ({look})" if look else name for name, look in looks.items()]
             yield Fault(
-                f"{revision} depends on {listing(unexplained)}, which no migration has",
+                f"{revision} depends on {listing(names)}, which no migration has",
                 "add the directory that holds it to version_locations, or correct depends_on",
                 (revision,),
                 snapshot.locations(revision, "depends_on"),
