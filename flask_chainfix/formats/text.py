@@ -80,12 +80,13 @@ class _Page:
         line = Text("\n").append(title, "bold underline" if self.style.color else "bold")
         self._print(line.append(f"  {aside}", "dim") if aside else line)
 
-    def line(self, text: str | Text, indent: int = 0, style: str = "") -> None:
-        """A paragraph, wrapped to the width."""
+    def line(self, text: str | Text, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
+        """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
         body = Text(printable(text), style) if isinstance(text, str) else text
-        for part in body.wrap(self._console, self.style.width - indent) or [body]:
+        for part in body.wrap(self._console, self.style.width - indent - hanging) or [body]:
             part.rstrip()
             self._print(Text(" " * indent).append_text(part))
+            indent, hanging = indent + hanging, 0
 
     def verbatim(self, text: str, style: str = "") -> None:
         """A line that must not be wrapped, such as a command or a part of a diff."""
@@ -184,7 +185,7 @@ def _steps(page: _Page, title: str, steps: list[Step]) -> None:
     if steps:
         page.heading(title)
     for number, step in enumerate(steps, 1):
-        page.line(f"{number}. {step.text}", _INDENT)
+        page.line(f"{number}. {step.text}", _INDENT, hanging=3)
         for command in step.commands:
             page.verbatim(f"{' ' * (_INDENT + 5)}{command}", "bold")
 
