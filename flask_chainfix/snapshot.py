@@ -171,12 +171,15 @@ class Snapshot:
             for place, footprint in self._footprints.items()
             if place not in changed
         }
-        files = []
+        files: dict[tuple[Path, str], MigrationFile] = {}
         for file in self.files:
-            place = (file.directory, file.name)
-            files.append(_read(*place, changed.pop(place)) if place in changed else file)
-        files.extend(_read(*place, data) for place, data in changed.items())
-        return replace(self, files=tuple(files), _footprints=known)
+            files[file.directory, file.name] = file
+        for place, data in changed.items():
+            if data is None:
+                files.pop(place, None)
+            else:
+                files[place] = _read(*place, data)
+        return replace(self, files=tuple(files.values()), _footprints=known)
 
 
 def _read(directory: Path, name: str, data: bytes) -> MigrationFile:

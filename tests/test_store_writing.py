@@ -23,7 +23,7 @@ from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
 from tests.disk import environment, migrations, tree
 from tests.forks import Commands
-from tests.support import migration, rev
+from tests.support import chain, migration, rev, write
 from tests.test_store import as_somebody_else
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and POSIX modes")
@@ -573,7 +573,7 @@ def test_alembic_never_sees_stale_bytecode(tmp_path: Path, undone: bool) -> None
     path = place / "versions" / "c_add_c.py"
     before = path.read_bytes()
     edit = Edit(path, before, before.replace(b"down_revision = 'a'", b"down_revision = 'b'"))
-    assert len(edit.after) == len(before)
+    assert len(edit.after or b"") == len(before)
     assert edit.after != before
 
     def at_that_second() -> None:
@@ -590,3 +590,49 @@ def test_alembic_never_sees_stale_bytecode(tmp_path: Path, undone: bool) -> None
         at_that_second()
     assert path.read_bytes() == (before if undone else edit.after)
     assert alembic_heads(place) == ({"b", "c"} if undone else {"c"})
+
+
+# --- Files that go -------------------------------------------------------------------------------
+
+
+def test_a_file_that_goes_comes_back_with_its_mode(place: Path) -> None:
+    path = place / "versions" / "e_add_e.py"
+    path.chmod(0o606)
+    before = migrations(place)
+    with store.locked(place), store.changed_files(place, [Edit(path, path.read_bytes(), None)]):
+        assert not path.exists()
+    gone = migrations(place)
+    assert gone == {name: node for name, node in before.items() if name != "e_add_e.py"}
+    journal = store.latest(place)
+    assert journal is not None
+    assert journal.finished
+    store.undo(journal, [place / "versions"])
+    assert migrations(place) == before
+
+
+def test_a_file_that_goes_stays_if_the_repair_fails(place: Path) -> None:
+    path = place / "versions" / "e_add_e.py"
+    before = migrations(place)
+
+    def change_and_fail() -> None:
+        with store.locked(place), store.changed_files(place, [Edit(path, path.read_bytes(), None)]):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change_and_fail()
+    assert migrations(place) == before
+
+
+def test_undo_refuses_to_take_an_id_that_others_build_on(place: Path) -> None:
+    path = place / "versions" / "e_add_e.py"
+    old = path.read_bytes()
+    with (
+        store.locked(place),
+        store.changed_files(place, [Edit(path, old, old.replace(b"'e'", b"'e2'"))]),
+    ):
+        pass
+    write(chain("f <- e2"), place)
+    journal = store.latest(place)
+    assert journal is not None
+    with pytest.raises(StaleSnapshot, match=r"undo would give e_add_e.py its old id back"):
+        store.refuse_orphans(journal, open_directory(str(place)).environment)

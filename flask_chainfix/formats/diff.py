@@ -16,8 +16,9 @@ def unified_diff(edits: Iterable[Edit]) -> Iterator[str]:
     for edit in edits:
         path = shown_path(edit.path)
         old_name = "/dev/null" if edit.before is None else f"a/{path}"
+        new_name = "/dev/null" if edit.after is None else f"b/{path}"
         yield from difflib.unified_diff(
-            _lines(edit.before or b""), _lines(edit.after), old_name, f"b/{path}", lineterm=""
+            _lines(edit.before or b""), _lines(edit.after or b""), old_name, new_name, lineterm=""
         )
 
 

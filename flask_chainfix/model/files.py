@@ -116,9 +116,9 @@ class Edit:
     Attributes:
         path: the file.
         before: its bytes now; ``None`` for a file that is not there yet.
-        after: its bytes afterwards.
+        after: its bytes afterwards; ``None`` for a file that is to go.
     """
 
     path: Path
     before: bytes | None
-    after: bytes
+    after: bytes | None

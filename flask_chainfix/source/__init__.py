@@ -10,7 +10,7 @@ from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.naming import is_loaded
 from flask_chainfix.source.positions import line_of
 from flask_chainfix.source.reader import read
-from flask_chainfix.source.rewriter import rewrite
+from flask_chainfix.source.rewriter import restate, rewrite
 from flask_chainfix.source.scopes import names_bound
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "names_bound",
     "read",
     "read_bytecode",
+    "restate",
     "rewrite",
     "same_body",
     "words_in",

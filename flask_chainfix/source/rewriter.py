@@ -1,4 +1,4 @@
-"""Change the parents that one file names, and prove that nothing else changed."""
+"""Change what one file says of itself, and prove that nothing else changed."""
 
 from __future__ import annotations
 
@@ -6,43 +6,102 @@ import ast
 import io
 import tokenize
 import warnings
+from collections.abc import Iterator, Mapping
 
 from flask_chainfix.errors import CannotRewrite
 from flask_chainfix.model import Header, Span, Unreadable
 from flask_chainfix.source.judge import Judged, docstring_node, judge
 from flask_chainfix.source.scopes import uses_any
 
-_REMEDY = "set down_revision in that file by hand, then run the command again"
+_CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
+# What the docstring repeats of the header, by the variable that it is read from.
+_REPEATED = {"revision": "revision_id", "down_revision": "revises"}
+_IN_DOCSTRING = {"revision_id": "Revision ID:", "revises": "Revises:"}
 
 
-def rewrite(data: bytes, filename: str, down_revision: tuple[str, ...]) -> bytes:
-    """Set ``down_revision``, and the docstring's ``Revises:`` where there is one.
+def rewrite(  # noqa: PLR0913  (a header has four variables)
+    data: bytes,
+    filename: str,
+    down_revision: tuple[str, ...] | None = None,
+    *,
+    revision: str | None = None,
+    branch_labels: tuple[str, ...] | None = None,
+    depends_on: tuple[str, ...] | None = None,
+) -> bytes:
+    """Set variables of the header, and what the docstring says of id and parents.
 
-    Only the bytes of these two values change. The result is read again: its syntax tree must
-    equal the old one but for the two values.
+    Only the bytes of these values change. The result is read again: its syntax tree must equal
+    the old one but for them.
 
     Args:
         data: the file's bytes.
         filename: its name, for messages and for ids that Alembic takes from it.
         down_revision: the new parents; ``()`` makes the revision a base.
+        revision: the new id.
+        branch_labels: the new labels.
+        depends_on: what it is to depend on; ids or labels.
 
     Returns:
-        The new bytes; ``data`` itself where the parents are already these.
+        The new bytes; ``data`` itself where the values are already these.
 
     Raises:
-        CannotRewrite: the value is computed, shared with another variable, or the result would
+        CannotRewrite: a value is computed, shared with another variable, or the result would
             not be certain to be what was meant.
+    """
+    wishes = {
+        "revision": None if revision is None else (revision,),
+        "down_revision": down_revision,
+        "branch_labels": branch_labels,
+        "depends_on": depends_on,
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            old = _judge(data, filename)
+            values = {
+                name: ids
+                for name, ids in wishes.items()
+                if ids is not None and (_ids(old.header, name) != ids or _problem(old.header, name))
+            }
+            return _changed(data, filename, old, values, _repeated(old.header, values))
+    except _CANNOT_PARSE as error:
+        raise _cannot_parse(filename, error) from error
+
+
+def restate(data: bytes, filename: str) -> bytes:
+    """Let the docstring's ``Revises:`` say what ``down_revision`` says.
+
+    Returns:
+        The new bytes; ``data`` itself where there is no such line, or the parents are not known.
+
+    Raises:
+        CannotRewrite: the line cannot be changed with certainty.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             old = _judge(data, filename)
-            if old.header.down_revision == down_revision and not _problem(old.header):
+            parents = old.header.down_revision
+            if old.header.revises is None or parents is None:
                 return data
-            new_data = _splice(data, _changes(data, filename, old, down_revision))
-            _prove(old, _judge(new_data, filename), filename, down_revision)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise CannotRewrite(f"{filename} cannot be rewritten ({error})", _REMEDY) from error
+            return _changed(data, filename, old, {}, {"revises": parents})
+    except _CANNOT_PARSE as error:
+        raise _cannot_parse(filename, error) from error
+
+
+_Values = Mapping[str, tuple[str, ...]]
+
+
+def _changed(data: bytes, filename: str, old: Judged, values: _Values, repeated: _Values) -> bytes:
+    """The file with new values of variables, and new lines of the docstring; proven."""
+    changes = [
+        *(_change(data, filename, old, name, ids) for name, ids in values.items()),
+        *_docstring_changes(data, filename, old, repeated),
+    ]
+    if not changes:
+        return data
+    new_data = _splice(data, changes)
+    _prove(old, _judge(new_data, filename), filename, values, repeated)
     return new_data
 
 
@@ -53,32 +112,68 @@ def _judge(data: bytes, filename: str) -> Judged:
     return judged
 
 
-def _changes(
-    data: bytes, filename: str, old: Judged, down_revision: tuple[str, ...]
-) -> list[tuple[Span, bytes]]:
+def _ids(header: Header, name: str) -> tuple[str, ...] | None:
+    """What a variable of the header says, always as a tuple; ``None`` where it is not known."""
+    value: str | tuple[str, ...] | None = getattr(header, name)
+    return (value,) if isinstance(value, str) else value
+
+
+def _repeated(header: Header, values: _Values) -> dict[str, tuple[str, ...]]:
+    """The lines of the docstring that have to follow, where it has them."""
+    return {
+        _REPEATED[name]: ids
+        for name, ids in values.items()
+        if name in _REPEATED and getattr(header, _REPEATED[name]) is not None
+    }
+
+
+def _change(
+    data: bytes, filename: str, old: Judged, name: str, ids: tuple[str, ...]
+) -> tuple[Span, bytes]:
     header, positions = old.header, old.positions
-    span = header.spans.get("down_revision")
-    shared = old.bindings["down_revision"].shared
-    if span is None or header.down_revision is None or shared:
-        why = _problem(header) or "the value of down_revision is shared with another variable"
-        raise CannotRewrite(f"{filename}: {why}", _REMEDY)
-    if any(uses_any(statement, ["down_revision"]) for statement in old.tree.body):
-        raise CannotRewrite(f"{filename}: the module itself uses down_revision", _REMEDY)
+    span = header.spans.get(name)
+    shared = name in old.bindings and old.bindings[name].shared
+    if span is None or _ids(header, name) is None or shared:
+        why = _problem(header, name)
+        why = why or (
+            f"the value of {name} is shared with another variable"
+            if name in old.bindings
+            else f"there is no line that assigns {name}"
+        )
+        raise _refusal(filename, name, why)
+    if any(uses_any(statement, [name]) for statement in old.tree.body):
+        raise _refusal(filename, name, f"the module itself uses {name}")
     if _holds_comment(positions.decode(span)):
-        why = "the value of down_revision holds a comment, which would be lost"
-        raise CannotRewrite(f"{filename}: {why}", _REMEDY)
+        raise _refusal(filename, name, f"the value of {name} holds a comment, which would be lost")
     quote = _quote_used(data, span, header.spans.get("revision"))
-    changes = [(span, positions.encode(_literal(down_revision, quote)))]
-    revises = header.spans.get("revises")
-    if revises is None and header.revises is not None:
-        why = "its docstring says “Revises:” in a way that cannot be changed with certainty"
-        raise CannotRewrite(f"{filename}: {why}", _REMEDY)
-    if revises is not None:
-        text = _revises(str(header.revises), down_revision)
-        if text and data[revises.start - 1 : revises.start] == b":":
+    return span, positions.encode(_literal(ids, quote))
+
+
+def _docstring_changes(
+    data: bytes, filename: str, old: Judged, repeated: _Values
+) -> Iterator[tuple[Span, bytes]]:
+    for name, ids in repeated.items():
+        span = old.header.spans.get(name)
+        if span is None:
+            what = _IN_DOCSTRING[name]
+            why = f"its docstring says “{what}” in a way that cannot be changed with certainty"
+            raise _refusal(filename, "the docstring", why)
+        text = _stated(getattr(old.header, name), ids)
+        if text and data[span.start - 1 : span.start] == b":":
             text = " " + text
-        changes.append((revises, positions.encode(text)))
-    return changes
+        yield span, old.positions.encode(text)
+
+
+def _refusal(filename: str, name: str, why: str) -> CannotRewrite:
+    remedy = f"set {name} in that file by hand, then run the command again"
+    return CannotRewrite(f"{filename}: {why}", remedy)
+
+
+def _cannot_parse(filename: str, error: BaseException) -> CannotRewrite:
+    return CannotRewrite(
+        f"{filename} cannot be rewritten ({error})",
+        "set its header by hand, then run the command again",
+    )
 
 
 def _holds_comment(expression: str) -> bool:
@@ -90,16 +185,16 @@ def _holds_comment(expression: str) -> bool:
     return any(token.type == tokenize.COMMENT for token in tokens)
 
 
-def _problem(header: Header) -> str:
-    """What is the matter with ``down_revision``; ``""`` where it could be read."""
-    details = [problem.detail for problem in header.problems if problem.name == "down_revision"]
-    return f"down_revision {details[0]}" if details else ""
+def _problem(header: Header, name: str) -> str:
+    """What is the matter with a variable; ``""`` where it could be read."""
+    details = [problem.detail for problem in header.problems if problem.name == name]
+    return f"{name} {details[0]}" if details else ""
 
 
-def _revises(old: str, down_revision: tuple[str, ...]) -> str:
-    """What the docstring says of the parents; of none, in the way in which it did before."""
-    if down_revision:
-        return ", ".join(down_revision)
+def _stated(old: str, ids: tuple[str, ...]) -> str:
+    """What the docstring says of ids; of none, in the way in which it did before."""
+    if ids:
+        return ", ".join(ids)
     return "None" if old == "None" else ""
 
 
@@ -131,29 +226,33 @@ def _splice(data: bytes, changes: list[tuple[Span, bytes]]) -> bytes:
     return data
 
 
-def _prove(old: Judged, new: Judged, filename: str, down_revision: tuple[str, ...]) -> None:
-    revises = old.header.revises
-    if revises is not None:
-        revises = _revises(revises, down_revision).strip(" \t")
-    expected = old.header._replace(
-        down_revision=down_revision,
-        revises=revises,
-        message=new.header.message,
-        spans={},
-        problems=(),
-    )
-    if new.header._replace(spans={}, problems=()) != expected or not _same_but_for(old, new):
-        raise CannotRewrite(f"{filename}: changing down_revision would change more", _REMEDY)
+def _prove(old: Judged, new: Judged, filename: str, values: _Values, repeated: _Values) -> None:
+    """Stop where anything else came to be changed.
+
+    Raises:
+        CannotRewrite: something did.
+    """
+    expected = old.header._replace(message=new.header.message, spans={}, problems=())
+    for name, ids in values.items():
+        value: object = ids[0] if name == "revision" else ids
+        expected = expected._replace(**{name: value})  # type: ignore[arg-type]
+    for name, ids in repeated.items():
+        said = _stated(getattr(old.header, name), ids).strip(" \t")
+        expected = expected._replace(**{name: said})  # type: ignore[arg-type]
+    same = _same_but_for(old, new, values, lines=len(repeated))
+    if new.header._replace(spans={}, problems=()) != expected or not same:
+        what = " and ".join(values) or "the docstring"
+        raise _refusal(filename, what, f"changing {what} would change more")
 
 
-def _same_but_for(old: Judged, new: Judged) -> bool:
-    """Whether two trees are equal but for the parents and the docstring's ``Revises:`` line."""
+def _same_but_for(old: Judged, new: Judged, values: _Values, *, lines: int) -> bool:
+    """Whether two trees are equal but for some values and lines of the docstring."""
     old_lines, new_lines = (_docstring(judged).splitlines() for judged in (old, new))
     if len(old_lines) != len(new_lines):
         return False
-    if sum(old != new for old, new in zip(old_lines, new_lines, strict=True)) > 1:
+    if sum(old != new for old, new in zip(old_lines, new_lines, strict=True)) > lines:
         return False
-    return ast.dump(_without_values(old)) == ast.dump(_without_values(new))
+    return ast.dump(_without(old, values)) == ast.dump(_without(new, values))
 
 
 def _docstring(judged: Judged) -> str:
@@ -161,9 +260,10 @@ def _docstring(judged: Judged) -> str:
     return str(node.value) if node is not None else ""
 
 
-def _without_values(judged: Judged) -> ast.Module:
-    """The tree with nothing where the docstring and the parents were."""
-    hidden = (docstring_node(judged.tree), judged.bindings["down_revision"].expression)
+def _without(judged: Judged, values: _Values) -> ast.Module:
+    """The tree with nothing where the docstring and some values were."""
+    expressions = [judged.bindings[name].expression for name in values]
+    hidden = (docstring_node(judged.tree), *expressions)
 
     class Hide(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,14 +35,17 @@ class Entry:
     Attributes:
         path: the file, after links.
         before: its old bytes; ``None`` for a file that the repair made.
-        after: SHA-256 of its new bytes, in hexadecimal.
+        after: SHA-256 of its new bytes, in hexadecimal; ``None`` for a file that the repair
+            deleted.
         missing: how many of the directories above the file are not there before the repair.
+        mode: the permissions of a file that the repair deleted.
     """
 
     path: Path
     before: bytes | None
-    after: str
+    after: str | None
     missing: int = 0
+    mode: int | None = None
 
     @property
     def made_directories(self) -> tuple[Path, ...]:
@@ -49,8 +53,8 @@ class Entry:
         return tuple(self.path.parents)[: self.missing]
 
     def holds_new(self, data: bytes | None) -> bool:
-        """Whether ``data`` is what the repair wrote."""
-        return data is not None and sha256(data).hexdigest() == self.after
+        """Whether ``data`` is what the repair has left of the file."""
+        return _digest(data) == self.after
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,12 @@ def latest_repair(environment: Path) -> Journal | None:
 def _entry_for(edit: Edit) -> Entry:
     path = Path(os.path.realpath(edit.path))
     missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
-    return Entry(path, edit.before, sha256(edit.after).hexdigest(), missing)
+    mode = stat.S_IMODE(path.stat().st_mode) if edit.after is None else None
+    return Entry(path, edit.before, _digest(edit.after), missing, mode)
+
+
+def _digest(data: bytes | None) -> str | None:
+    return None if data is None else sha256(data).hexdigest()
 
 
 def _files_in(directory: Path) -> list[str]:
@@ -174,6 +183,7 @@ def _document(entries: Sequence[Entry], environment: str) -> bytes:
             "before": None if entry.before is None else b64encode(entry.before).decode(),
             "after_sha256": entry.after,
             "missing_directories": entry.missing,
+            "mode": entry.mode,
         }
         for entry in entries
     ]
@@ -209,9 +219,11 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     )
     if not isinstance(name, str) or not name.endswith(".py") or "\0" in name:
         raise ValueError(f"{name!r} is no migration file")
+    mode = file.get("mode")
     return Entry(
         Path(os.path.realpath(os.path.join(environment, name))),
         None if before is None else b64decode(before, validate=True),
-        str(after),
+        None if after is None else str(after),
         max(0, int(missing)),
+        None if mode is None else stat.S_IMODE(int(mode)),
     )

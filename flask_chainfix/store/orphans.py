@@ -1,4 +1,4 @@
-"""What an undo must not do: delete a migration that others have come to build on."""
+"""What an undo must not do: take away a revision that others have come to build on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from flask_chainfix.errors import StaleSnapshot
 from flask_chainfix.model import Environment, Header
 from flask_chainfix.store.journal import Journal
+from flask_chainfix.store.previous import before_repair
 from flask_chainfix.store.reading import read_snapshot
 
 
@@ -18,27 +19,31 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
         environment: where to look for migrations that have come since.
 
     Raises:
-        StaleSnapshot: a migration that the undo does not change names one that it would delete.
+        StaleSnapshot: a migration that the undo does not change names a revision that would be
+            gone: its file is deleted, or gets its old id back.
         CannotRead: a version location cannot be listed.
     """
-    if all(entry.before is not None for entry in journal.entries):
+    now, _ = read_snapshot(environment)
+    before = before_repair(now, journal)
+    doomed = set(now.graph).difference(before.graph)
+    if not doomed:
         return
-    deletes = {str(entry.path): entry.before is None for entry in journal.entries}
-    doomed: dict[str, str] = {}
-    others: list[tuple[str, Header]] = []
-    for file in read_snapshot(environment)[0].files:
-        place = os.path.realpath(file.path)
-        if not isinstance(file.reading, Header):
+    changed = {str(entry.path) for entry in journal.entries}
+    remaining = {file.path for file in before.files}
+    for file in now.files:
+        header, place = file.reading, os.path.realpath(file.path)
+        if not isinstance(header, Header) or place in changed:
             continue
-        if place not in deletes:
-            others.append((place, file.reading))
-        elif deletes[place] and file.reading.revision is not None:
-            doomed[file.reading.revision] = file.name
-    for place, header in others:
         for name in (*(header.down_revision or ()), *(header.depends_on or ())):
             if name in doomed:
+                owner = now.file(name)
+                undoing = (
+                    f"give {owner.name} its old id back"
+                    if owner.path in remaining
+                    else f"delete its file {owner.name}"
+                )
                 raise StaleSnapshot(
-                    f"{place} builds on {name}, and undo would delete its file {doomed[name]}",
+                    f"{place} builds on {name}, and undo would {undoing}",
                     "nothing was changed; delete that migration first, or put it on another"
                     " revision, if no database has run it",
                 )

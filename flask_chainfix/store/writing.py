@@ -6,8 +6,8 @@ The order of steps, and what a crash behind each leaves:
 2. the journal is written and synced: nothing changed;
 3. every new content is written beside its file, under a name that Alembic does not load, and
    synced: nothing changed but such names;
-4. file by file, the old content gets a second name and the new content takes its place: some
-   files old, some new, each of them whole;
+4. file by file, the old content gets a second name and the new content takes its place, or the
+   first name goes: some files old, some new, each of them whole;
 5. the caller looks at the result; only then is the journal marked as done: every file new;
 6. the second names of the old contents are deleted: every file new.
 
@@ -188,11 +188,15 @@ def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
         if entry.missing:
             entry.path.parent.mkdir(parents=True, exist_ok=True)
         like = entry.path if entry.before is not None else None
-        write_synced(_beside(entry.path, "new"), edit.after, like)
+        if edit.after is not None:
+            write_synced(_beside(entry.path, "new"), edit.after, like)
     for entry in journal.entries:
         if entry.before is not None:
             _keep_old(entry.path)
-        os.replace(_beside(entry.path, "new"), entry.path)
+        if entry.after is None:
+            entry.path.unlink()
+        else:
+            os.replace(_beside(entry.path, "new"), entry.path)
         drop_bytecode(entry.path)
     drop_all_bytecode(entry.path for entry in journal.entries)
     for directory in {path for entry in journal.entries for path in _directories_of(entry)}:
@@ -227,6 +231,8 @@ def _restore(entry: Entry) -> bool:
         old = _beside(entry.path, "old")
         if read_or_none(old) != entry.before:
             write_synced(old, entry.before, entry.path if entry.path.exists() else None)
+            if entry.mode is not None:
+                old.chmod(entry.mode)
         os.replace(old, entry.path)
     sync_directory(entry.path.parent)
     return True
