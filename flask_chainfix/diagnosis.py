@@ -49,9 +49,7 @@ def with_schema(report: Report) -> Report:
     """
     snapshot = report.before
     assert snapshot is not None
-    of_databases = codes_of(Family.DATABASE)
-    in_doubt = [finding for finding in errors_of(report.findings) if not finding.repairable]
-    if any(finding.code not in of_databases for finding in in_doubt):
+    if in_doubt(report.findings):
         notice = "what the migrations do to the schema is judged once the chain itself is known"
         return replace(report, notices=(*report.notices, notice))
     findings = by_severity((*report.findings, *diagnose(snapshot, Family.SCHEMA)))
@@ -82,6 +80,12 @@ def with_databases(report: Report, snapshot: Snapshot) -> Report:
 def errors_of(findings: Sequence[Finding]) -> list[Finding]:
     """Those of severity error."""
     return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def in_doubt(findings: Sequence[Finding]) -> list[Finding]:
+    """The errors for which it is not known what the chain is: not several bases or heads."""
+    doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102"}
+    return [finding for finding in errors_of(findings) if finding.code in doubtful]
 
 
 def to_mend(report: Report) -> tuple[Finding, ...]:

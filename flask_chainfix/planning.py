@@ -6,21 +6,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
-from flask_chainfix.diagnosis import errors_of, to_mend
+from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
-from flask_chainfix.model import Edit, Finding, Severity, Wishes
+from flask_chainfix.mending import Case, mend, placed, shortened
+from flask_chainfix.model import Finding, History, Mend, Severity, Wishes
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.rules.remarks import heads_in_doubt
 from flask_chainfix.runtime import Runtime
+from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import unexplained
 from flask_chainfix.strategies import edits_for, make_plan
+from flask_chainfix.summary import edits_between, summed_up
+from flask_chainfix.survey import with_lost
 
 
 def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     """The report with a plan; without one where nothing needs it.
+
+    First what is wrong with single migrations is put right, then bases and heads are linked.
 
     Args:
         runtime: the environment.
@@ -34,24 +40,17 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     assert before is not None
     if not (to_mend(report) or wishes.asks_for_change or heads_in_doubt(before)):
         return report
+    history = read_history(
+        [file.path for file in before.files], before.environment.version_locations
+    )
+    report = replace(report, notices=report.notices + history.notices)
     try:
-        revived = revive(runtime, before, wishes)
-        start = before.after(edit for _, edit in revived)
-        now = report
-        if revived:
-            now = replace(report, before=start, findings=diagnose(start, *Family))
-        _refuse_unrepairable(now)
-        history = read_history(
-            [file.path for file in before.files], before.environment.version_locations
-        )
-        report = replace(report, notices=report.notices + history.notices)
+        start, mends, notices = _prepared(runtime, report, wishes, history)
         plan = make_plan(start, wishes, history)
         rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
-        new_revisions = tuple(new for new, _ in (*revived, *rendered))
-        plan = replace(plan, new_revisions=new_revisions)
-        new_files = [edit for _, edit in (*revived, *rendered)]
-        edits = _together(edits_for(start, plan), new_files)
-        after = before.after(edits)
+        linked = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
+        renamed, shorter = shortened(linked) if wishes.shorten_ids else ({}, ())
+        after = linked.after(edit for each in shorter for edit in each.edits)
         expected = replace(
             report, before=after, findings=diagnose(after, Family.CHAIN, Family.SCHEMA)
         )
@@ -59,17 +58,48 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         alembic.foresee(after)
     except (CannotPlan, CannotRewrite) as error:
         return replace(report, obstacle=error)
+    edits = edits_between(before, after)
     if not edits:  # what the user wants is so already
         return report
-    return replace(report, plan=plan, start=start, edits=edits, after=after)
+    plan = summed_up(before, after, plan, (*mends, *shorter), [new for new, _ in rendered])
+    known = replace(start.databases, renamed={**start.databases.renamed, **renamed})
+    return replace(
+        report,
+        plan=plan,
+        start=replace(start, databases=known),
+        edits=edits,
+        after=after,
+        notices=report.notices + notices,
+    )
 
 
-def _together(changed: Sequence[Edit], new: Sequence[Edit]) -> tuple[Edit, ...]:
-    """The edits as seen from the disk: of a new file that was changed as well there is one."""
-    paths = {edit.path for edit in new}
-    links = {edit.path: edit.after for edit in changed if edit.path in paths}
-    written = (replace(edit, after=links.get(edit.path, edit.after)) for edit in new)
-    return (*(edit for edit in changed if edit.path not in paths), *written)
+def _prepared(
+    runtime: Runtime, report: Report, wishes: Wishes, history: History
+) -> tuple[Snapshot, tuple[Mend, ...], tuple[str, ...]]:
+    """The chain with nothing wrong with it but several bases or heads, and what it took.
+
+    Raises:
+        CannotPlan, CannotRewrite: something cannot be put right, or leaves in doubt what a
+            database has run.
+    """
+    assert report.before is not None
+    graph = report.before.graph
+    missing = {
+        name
+        for names in (*graph.missing_parents.values(), *graph.missing_dependencies.values())
+        for name in names
+    }
+    known = with_lost(runtime, report.before, missing.difference(report.before.databases.lost))
+    notices: tuple[str, ...] = ()
+    if to_mend(report):
+        known, notices = placed(known)
+    revived = revive(runtime, known, wishes)
+    snapshot = known.after(edit for each in revived for edit in each.edits)
+    case = Case(snapshot, history, wishes, lambda: alembic.new_id(snapshot.graph))
+    start, mends = mend(case)
+    found = diagnose(start, Family.CHAIN, Family.DATABASE)
+    _refuse_unrepairable(replace(report, before=start, findings=found))
+    return start, (*revived, *mends), notices
 
 
 def _refuse_unrepairable(report: Report) -> None:
@@ -80,14 +110,13 @@ def _refuse_unrepairable(report: Report) -> None:
             f"the settings ignore {_codes(ignored)}, and what is ignored cannot be planned around",
             "take it out of ignore; bases that are meant to stand apart go into intended_bases",
         )
-    chain = codes_of(Family.CHAIN)
-    blocking = [
-        finding for finding in to_mend(report) if not finding.repairable and finding.code in chain
-    ]
+    blocking = in_doubt(report.findings)
     if blocking:
+        codes = _codes(blocking)
+        remedy = "correct what the findings say" if "," in codes else blocking[0].hint
         raise CannotPlan(
-            f"the chain cannot be relinked while it has {_codes(blocking)}",
-            f"correct what the findings say, then run `{report.tools.fixchain} repair` again",
+            f"the chain cannot be relinked while it has {codes}",
+            f"{remedy}; then run `{report.tools.fixchain} repair` again",
         )
     # Ignoring such a finding makes it no less true that a plan could strand a revision.
     of_databases = (*report.findings, *diagnose(report.before, Family.DATABASE, ignored=True))

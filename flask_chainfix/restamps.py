@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.diagnosis import diagnosed, errors_of, refuse_interrupted, with_databases
+from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
 from flask_chainfix.errors import CannotPlan, RowsNotMoved
 from flask_chainfix.model import DatabaseWishes, MoveState
 from flask_chainfix.report import Report, Tools
@@ -63,7 +63,7 @@ def plan_restamp(
     refuse_interrupted(runtime, tools)
     report = diagnosed(runtime, "restamp", tools, strict=False)
     assert report.before is not None
-    broken = [finding for finding in errors_of(report.findings) if not finding.repairable]
+    broken = in_doubt(report.findings)
     if broken:
         raise CannotPlan(
             f"what has run where cannot be told from a broken chain: {broken[0].message}",

@@ -6,20 +6,18 @@ Neither is done unless the user asks for it; where Git does not tell the place, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.model import Edit, LostRevision, NewRevision, Reason, Wishes
+from flask_chainfix.mending import brought_back
+from flask_chainfix.model import Edit, Mend, NewRevision, Part, Reason, Wishes
 from flask_chainfix.rules.lost import can_have_file
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import survivors
 
 
-def revive(
-    runtime: Runtime, snapshot: Snapshot, wishes: Wishes
-) -> tuple[tuple[NewRevision, Edit], ...]:
+def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, ...]:
     """The files that the user wants back, or in the place of lost ones.
 
     Args:
@@ -37,9 +35,15 @@ def revive(
                 "leave out --bring-back and --tombstone for it",
             )
     _require_parents(snapshot, wishes)
-    return (
-        *(_brought_back(snapshot, revision) for revision in wishes.bring_back),
+    returning = (
+        *(brought_back(snapshot, revision) for revision in wishes.bring_back),
         *_tombstones(runtime, snapshot, wishes),
+    )
+    return tuple(
+        Mend(
+            "FC301", Part.FILE, new.revision, edit.path, (), (new.revision,), new.why, (edit,), new
+        )
+        for new, edit in returning
     )
 
 
@@ -54,43 +58,6 @@ def _require_parents(snapshot: Snapshot, wishes: Wishes) -> None:
                     f"bring that back as well (--bring-back {parent}), or put a no-op revision in"
                     f" its place (--tombstone {parent})",
                 )
-
-
-def _brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
-    lost = snapshot.databases.lost.get(revision)
-    if lost is None:
-        raise CannotPlan(
-            f"Git knows nothing of {revision!r}, so its file cannot be brought back",
-            "look for the checkout that has it; or put a no-op revision in its place: --tombstone"
-            " REVISION=PARENT",
-        )
-    if lost.renamed in snapshot.graph and not lost.edited:
-        raise CannotPlan(
-            f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
-            f"move the stamp to its new id: restamp --lost {revision}={lost.renamed}",
-        )
-    path = _place(snapshot, lost)
-    branch = f" of {lost.branch}" if lost.branch else ""
-    commit = f"before commit {lost.commit}{branch or ' that removed it'}"
-    which = f"as commit {lost.commit}{branch} has it" if lost.kept else f"as it was {commit}"
-    why = Reason("git", f"{which}, by {lost.author}")
-    new = NewRevision(revision, path, path.parent, "", lost.parents, (why,))
-    return new, Edit(path, None, lost.data)
-
-
-def _place(snapshot: Snapshot, lost: LostRevision) -> Path:
-    """Where its file was; in the first version location, if that is none any more."""
-    locations = snapshot.environment.version_locations
-    path = lost.path
-    below = any(path.is_relative_to(location) for location in locations)
-    if path.parent not in locations and not (snapshot.environment.recursive and below):
-        path = locations[0] / path.name
-    if any(file.path == path for file in snapshot.files):
-        raise CannotPlan(
-            f"another migration has the file name of {lost.revision} by now: {path.name}",
-            f"move the stamp with restamp --lost {lost.revision}=REVISION, or rename that file",
-        )
-    return path
 
 
 def _tombstones(

@@ -13,6 +13,7 @@ from flask_chainfix.model import (
     Databases,
     DatabaseState,
     DatabaseWishes,
+    Header,
     LostRevision,
     Move,
     Standing,
@@ -62,8 +63,19 @@ def survey(  # noqa: PLR0913  (what a look depends on)
             moved.clear()
         moved.update((move.identity, move) for move in store.recorded_moves(journal))
     lost, notices = _lost(runtime, snapshot, chains, standings, also)
-    databases = Databases(standings, moved, lost, bool(old), notices)
+    renamed = _renamed(snapshot, journals)
+    databases = Databases(standings, moved, lost, renamed, bool(old), notices)
     return replace(snapshot, databases=databases, old=chains)
+
+
+def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Snapshot:
+    """The chain with what version control knows of lost revisions, and of what they were on."""
+    if not ids:
+        return snapshot
+    found, notices = _lost(runtime, snapshot, (), (), ids)
+    known = snapshot.databases
+    databases = replace(known, lost={**found, **known.lost}, notices=known.notices + notices)
+    return replace(snapshot, databases=databases)
 
 
 def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Graph, ...]:
@@ -73,6 +85,22 @@ def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Graph, ...]
         snapshot = store.before_repair(snapshot, journal)
         chains.append(snapshot.graph)
     return tuple(chains)
+
+
+def _renamed(snapshot: Snapshot, journals: Iterable[Journal]) -> Mapping[str, str]:
+    """What the repairs in the journal have called anew: the ids of now by those of then."""
+    renamed: dict[str, str] = {}
+    for journal in reversed([journal for journal in journals if journal.entries]):
+        before = store.before_repair(snapshot, journal)
+        for old, file in before.files_by_revision.items():
+            if old not in snapshot.graph:
+                then = file[0].path
+                new = next((each for each in snapshot.files if each.path == then), None)
+                if new is not None and isinstance(new.reading, Header) and new.reading.revision:
+                    id_ = new.reading.revision
+                    renamed[old] = renamed.get(id_, id_)
+        snapshot = before
+    return renamed
 
 
 def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:

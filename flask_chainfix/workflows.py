@@ -22,7 +22,14 @@ from flask_chainfix.errors import (
     NothingToUndo,
     UnsafeForDatabases,
 )
-from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, MoveState, Wishes
+from flask_chainfix.model import (
+    DatabaseState,
+    DatabaseWishes,
+    MoveResult,
+    MoveState,
+    Plan,
+    Wishes,
+)
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import note_rows, planned_moves, refuse_moved
@@ -133,6 +140,15 @@ def plan_repair(
             _refuse_unreachable(snapshot)
         report = with_databases(report, snapshot)
     report = planned(runtime, with_schema(report), wishes)
+    if not databases.any and _shortens(report.plan):
+        report = _without_plan(
+            report,
+            UnsafeForDatabases(
+                "no database was looked at, and one may be stamped with an id that becomes shorter",
+                "name those that have run these migrations (--database), or tell where they stand"
+                " (--stamp)",
+            ),
+        )
     if report.plan is None and report.obstacle is None:
         report = replace(report, obstacle=_misfit(report))
     report = _with_moves(report)
@@ -169,7 +185,15 @@ def _with_moves(report: Report) -> Report:
         f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
         f"{refused.remedy}; or leave that database out (--no-database)",
     )
-    return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
+    return _without_plan(replace(report, moves=moves), obstacle)
+
+
+def _shortens(plan: Plan | None) -> bool:
+    return plan is not None and any(mend.code == "FC109" for mend in plan.mends)
+
+
+def _without_plan(report: Report, obstacle: ChainFixError) -> Report:
+    return replace(report, plan=None, edits=(), after=None, obstacle=obstacle)
 
 
 def _refuse_unreachable(snapshot: Snapshot) -> None:

@@ -22,7 +22,7 @@ HEALTHY = ("a", "b <- a", "c <- b")
 WARNING = ("a", "b <- a", "a_name_that_is_longer_than_the_column <- b")
 # Two bases that a merge point joins: Alembic can use them.
 JOINED = ("a", "b <- a", "c", "d <- b, c")
-REFUSED = ("a", "b <- gone", "c")
+REFUSED = ("a", "b <- a +gone", "c")
 
 
 @pytest.fixture

@@ -281,9 +281,6 @@ def test_plain_chains_are_never_refused(strategy: str, data: st.DataObject) -> N
 # --- Faults that no repair mends -----------------------------------------------------------------
 
 BREAKING = {
-    "missing parent": "FC103",
-    "duplicate": "FC104",
-    "cycle": "FC105",
     "unreadable": "FC106",
     "missing dependency": "FC107",
     "illegal id": "FC108",
@@ -295,9 +292,6 @@ def broken_file(data: st.DataObject, case: Case, fault: str) -> bytes:
     if fault == "unreadable":
         return data.draw(st.sampled_from([b"revision = (\n", b"x = 1\n", b"\0", b"<<<<<<< HEAD\n"]))
     broken = {
-        "missing parent": Rev("new", (some, "gone")),
-        "duplicate": Rev(some, ()),
-        "cycle": Rev("new", (some, "new")),
         "missing dependency": Rev("new", (some,), depends_on=("gone",)),
         "illegal id": Rev("a@b", (some,)),
     }

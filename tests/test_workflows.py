@@ -298,14 +298,14 @@ def test_a_healthy_chain_with_a_computed_header_is_healthy(tmp_path: Path) -> No
 
 
 def test_a_refusal_says_why_and_keeps_the_diagnosis(tmp_path: Path) -> None:
-    place = environment(tmp_path / "migrations", "a", "b <- gone", "c")
+    place = environment(tmp_path / "migrations", "a", "b <- a +gone", "c")
     runtime = open_directory(str(place))
     report = workflows.plan_repair(runtime, TOOLS, Wishes())
     assert report.error is not None
     assert report.exit_code == report.error.exit_code == 3
-    assert "FC103" in report.error.message
+    assert "FC107" in report.error.message
     assert "program db fixchain repair" in report.error.remedy
-    assert {finding.code for finding in report.findings} >= {"FC101", "FC103"}
+    assert {finding.code for finding in report.findings} >= {"FC101", "FC107"}
     checked = workflows.check(runtime, TOOLS, strict=False)
     assert (checked.exit_code, checked.error) == (1, None)
     assert checked.obstacle is not None

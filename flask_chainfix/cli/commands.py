@@ -11,10 +11,11 @@ import click
 from flask_chainfix import backups, rehearsals, workflows
 from flask_chainfix.cli.options import database_options, format_option, pairs, parse_revisions
 from flask_chainfix.cli.restamping import offer
-from flask_chainfix.cli.running import after_asking, moving, run
+from flask_chainfix.cli.running import after_asking, moving, refuse_guesses, run
 from flask_chainfix.formats import format_names, progress_bar
 from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.report import Report, Tools
+from flask_chainfix.rules.wording import count
 from flask_chainfix.runtime import RehearsalRequest, Runtime
 from flask_chainfix.strategies import AUTO, strategy_names
 
@@ -58,6 +59,16 @@ def check(
     run(context, output_format, work)
 
 
+def _parse_labels(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    parsed = pairs("REVISION=LABEL[,LABEL]")(context, parameter, values)
+    labels = {revision: parse_revisions(text) for revision, text in parsed.items()}
+    if not all(labels.values()):
+        raise click.BadParameter("a label is missing")
+    return labels
+
+
 @click.command()
 @click.option(
     "--strategy",
@@ -89,6 +100,24 @@ def check(
     callback=pairs("REVISION[=PARENT[,PARENT]]", needs_value=False),
     help="Put a revision that does nothing in the place of a lost one; may be given several times.",
 )
+@click.option(
+    "--relabel",
+    metavar="REVISION=LABEL[,LABEL]",
+    multiple=True,
+    callback=_parse_labels,
+    help="Give a revision other branch labels; may be given several times.",
+)
+@click.option("--docstrings", is_flag=True, help="Bring every Revises: line into step.")
+@click.option(
+    "--shorten-ids",
+    is_flag=True,
+    help="Shorten ids of more than 32 characters, also where they are named and in databases.",
+)
+@click.option(
+    "--accept-guesses",
+    is_flag=True,
+    help="With --yes, also make changes that are not certain to be what was meant.",
+)
 @_strict_option
 @database_options(own=True)
 @click.option(
@@ -111,6 +140,7 @@ def repair(  # noqa: PLR0913  (an option each)
     databases: DatabaseWishes,
     dry_run: bool,
     yes: bool,
+    accept_guesses: bool,
     output_format: str,
     scratch: str | None,
     backup: bool,
@@ -118,6 +148,7 @@ def repair(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Relink the chain to one base and one head.
 
+    First puts right what is wrong with single migrations: missing parents, duplicate ids, cycles.
     Looks where the databases stand, so that none of them comes to skip a revision. Shows the plan,
     the diff and the chain before and after, and asks. Then rewrites down_revision in the files, and
     lets Alembic confirm the result; otherwise every file is put back. At the end it offers to move
@@ -138,13 +169,25 @@ def repair(  # noqa: PLR0913  (an option each)
             with progress_bar(sys.stderr) as progress:
                 return workflows.carry_out(runtime, agreed, databases, progress)
 
-        question = "" if yes else "Make these changes?"
+        if yes and not accept_guesses:
+            refused = refuse_guesses(report)
+            if refused is not None:
+                return refused
+        question = "" if yes else _repair_question(report)
         repaired = after_asking(report, output_format, question, act, prove)
         if repaired.error is not None:
             return repaired
         return offer(runtime, databases, repaired, output_format, yes=yes)
 
     run(context, output_format, work)
+
+
+def _repair_question(report: Report) -> str:
+    assert report.plan is not None
+    guesses = report.plan.guesses
+    if not guesses:
+        return "Make these changes?"
+    return f"Make these changes, and accept {count(len(guesses), 'guess')}?"
 
 
 def _prove(runtime: Runtime, database: str, report: Report) -> Report:

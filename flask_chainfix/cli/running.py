@@ -116,6 +116,19 @@ def after_asking(
         return replace(report, exit_code=error.exit_code, error=error)
 
 
+def refuse_guesses(report: Report) -> Report | None:
+    """The report with an error if its plan holds guesses, as nobody has seen and accepted them."""
+    guesses = report.plan.guesses if report.plan is not None else ()
+    if not guesses:
+        return None
+    error = NeedsConsent(
+        f"the plan holds what is not certain: {'; '.join(guesses)}",
+        "nothing was changed; look at the plan, then say so (--attach, --bring-back), or accept it:"
+        " --accept-guesses",
+    )
+    return replace(report, exit_code=error.exit_code, error=error)
+
+
 @contextmanager
 def moving(tools: Tools) -> Iterator[Progress]:
     """Show a bar while rows are moved or put back, and say how a stop leaves them.

@@ -11,7 +11,7 @@ from flask_chainfix.evidence.gaps import made_twice, never_made
 from flask_chainfix.evidence.lives import Life, Lives
 from flask_chainfix.evidence.order import Precedence, disorders, is_disorder, precedences
 from flask_chainfix.evidence.record import Evidence
-from flask_chainfix.evidence.touches import Touch
+from flask_chainfix.evidence.touches import Touch, key_of
 
 __all__ = [
     "Ancestry",
@@ -22,6 +22,7 @@ __all__ = [
     "Touch",
     "disorders",
     "is_disorder",
+    "key_of",
     "made_twice",
     "never_made",
     "precedences",

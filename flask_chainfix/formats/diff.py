@@ -18,12 +18,14 @@ def unified_diff(edits: Iterable[Edit]) -> Iterator[str]:
         old_name = "/dev/null" if edit.before is None else f"a/{path}"
         new_name = "/dev/null" if edit.after is None else f"b/{path}"
         yield from difflib.unified_diff(
-            _lines(edit.before or b""), _lines(edit.after or b""), old_name, new_name, lineterm=""
+            _lines(edit.before), _lines(edit.after), old_name, new_name, lineterm=""
         )
 
 
-def _lines(data: bytes) -> list[str]:
+def _lines(data: bytes | None) -> list[str]:
     """Lines for people: in the file's encoding, and without what a terminal would obey."""
+    if data is None:
+        return []
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     except SyntaxError:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.formats import backup, databases
+from flask_chainfix.formats import backup, databases, mends
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
@@ -92,6 +92,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
             }
             for new in plan.new_revisions
         ],
+        "mends": mends.as_json(plan.mends),
         "order": list(plan.order),
         "why": _reasons(plan.why),
     }

@@ -13,12 +13,22 @@ from flask_chainfix.formats import advice, backup, databases, rehearsal
 from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
 from flask_chainfix.formats.diff import unified_diff
+from flask_chainfix.formats.mends import mended
 from flask_chainfix.formats.picture import PictureNode, draw
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.sections import Section
 from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
-from flask_chainfix.model import Confirmation, Finding, MoveState, Plan, Reason, Severity
+from flask_chainfix.model import (
+    GUESS,
+    Confirmation,
+    Finding,
+    MoveState,
+    Part,
+    Plan,
+    Reason,
+    Severity,
+)
 from flask_chainfix.report import Report
 from flask_chainfix.rules.wording import count
 
@@ -154,6 +164,11 @@ def _finding(page: _Page, report: Report, finding: Finding) -> None:
 def _plan(page: _Page, plan: Plan) -> None:
     page.heading("Plan", _size(plan))
     _why(page, plan.why, _INDENT)
+    for mend in plan.mends:
+        change = Text(printable(mend.revision), "bold")
+        change.append(f"  {mended(mend)}")
+        page.line(change, _INDENT)
+        _why(page, mend.why)
     for relink in plan.relinks:
         change = Text(printable(relink.revision), "bold")
         change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
@@ -167,7 +182,8 @@ def _plan(page: _Page, plan: Plan) -> None:
 
 def _why(page: _Page, reasons: tuple[Reason, ...], indent: int = 2 * _INDENT) -> None:
     for reason in reasons:
-        page.line(f"{reason.kind}: {reason.detail}", indent, "dim")
+        style = "yellow" if reason.kind == GUESS else "dim"
+        page.line(f"{reason.kind}: {reason.detail}", indent, style)
 
 
 def _parents(parents: tuple[str, ...]) -> str:
@@ -175,9 +191,18 @@ def _parents(parents: tuple[str, ...]) -> str:
 
 
 def _size(plan: Plan) -> str:
-    parts = [f"{count(len(plan.relinks), 'file')} rewritten"] if plan.relinks else []
-    if plan.new_revisions:
-        parts.append(f"{count(len(plan.new_revisions), 'file')} added")
+    rewritten = {relink.path for relink in plan.relinks}
+    rewritten.update(mend.path for mend in plan.mends if mend.part is not Part.FILE)
+    deleted = {mend.path for mend in plan.mends if mend.part is Part.FILE}
+    parts = [
+        f"{count(number, 'file')} {what}"
+        for number, what in (
+            (len(rewritten), "rewritten"),
+            (len(plan.new_revisions), "added"),
+            (len(deleted), "deleted"),
+        )
+        if number
+    ]
     return f"strategy {plan.strategy}, {', '.join(parts)}"
 
 

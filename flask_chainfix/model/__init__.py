@@ -23,7 +23,17 @@ from flask_chainfix.model.files import (
 )
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.history import History, Landing
-from flask_chainfix.model.plans import Confirmation, NewRevision, Plan, Reason, Relink, Wishes
+from flask_chainfix.model.plans import (
+    GUESS,
+    Confirmation,
+    Mend,
+    NewRevision,
+    Part,
+    Plan,
+    Reason,
+    Relink,
+    Wishes,
+)
 from flask_chainfix.model.rehearsal import (
     FailureKind,
     Rehearsal,
@@ -33,6 +43,7 @@ from flask_chainfix.model.rehearsal import (
 from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 
 __all__ = [
+    "GUESS",
     "Action",
     "Backup",
     "Confirmation",
@@ -51,12 +62,14 @@ __all__ = [
     "Landing",
     "Location",
     "LostRevision",
+    "Mend",
     "MigrationFile",
     "Move",
     "MoveResult",
     "MoveState",
     "NewRevision",
     "Opaque",
+    "Part",
     "Plan",
     "Problem",
     "ProblemKind",

@@ -139,7 +139,8 @@ class Databases:
     Attributes:
         standings: where each of them stands.
         moved: the last change of rows that the journal holds, by identity.
-        lost: what version control knows of rows that no file has, by revision.
+        lost: what version control knows of revisions that no file has, by revision.
+        renamed: the ids that revisions have now, by those that they had before a repair.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         notices: what keeps that from being complete, for the user.
     """
@@ -147,6 +148,7 @@ class Databases:
     standings: tuple[Standing, ...] = ()
     moved: Mapping[str, Move] = field(default_factory=dict)
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     notices: tuple[str, ...] = ()
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.model.files import Edit
+
+GUESS = "guess"
+
 
 class Reason(NamedTuple):
-    """Why a part of a plan is as it is: a stable word for scripts, a sentence for people."""
+    """Why a part of a plan is as it is: a stable word for scripts, a sentence for people.
+
+    The word ``guess`` means that the sentence tells what is not certain.
+    """
 
     kind: str
     detail: str
@@ -27,6 +35,9 @@ class Wishes:
         bring_back: lost revisions whose files are to come back from version control.
         tombstones: lost revisions that are to get a file without a body, with the parent that it
             gets; ``None`` leaves that to version control.
+        relabel: branch labels that revisions are to get instead of theirs, by revision.
+        docstrings: whether every docstring is to name the parents that ``down_revision`` names.
+        shorten_ids: whether ids that are too long for the version table are to become shorter.
     """
 
     strategy: str = "auto"
@@ -35,11 +46,14 @@ class Wishes:
     strict: bool = False
     bring_back: tuple[str, ...] = ()
     tombstones: Mapping[str, str | None] = field(default_factory=dict)
+    relabel: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    docstrings: bool = False
+    shorten_ids: bool = False
 
     @property
     def asks_for_change(self) -> bool:
         """Whether something is asked for, also of a chain that needs nothing."""
-        return bool(self.attach or self.bring_back or self.tombstones) or self.root is not None
+        return self != Wishes(self.strategy, strict=self.strict)
 
 
 @dataclass(frozen=True)
@@ -82,16 +96,55 @@ class NewRevision:
     why: tuple[Reason, ...]
 
 
+class Part(Enum):
+    """What of a migration a mend changes."""
+
+    PARENTS = "down_revision"
+    DEPENDENCIES = "depends_on"
+    ID = "revision"
+    LABELS = "branch_labels"
+    DOCSTRING = "docstring"
+    FILE = "file"  # it comes, or goes
+
+
+@dataclass(frozen=True)
+class Mend:
+    """A fault of a single migration that is put right.
+
+    Attributes:
+        code: that of the fault, ``FC103`` for example.
+        part: what changes.
+        revision: the id that the migration has before.
+        path: its file.
+        before: what that part says now; of a file, the revision if it is there.
+        after: what it is to say.
+        why: the reasons; one of the kind ``guess`` says what is not certain.
+        edits: the change of files, from what the mends before it leave.
+        new: the revision that comes with a new file.
+    """
+
+    code: str
+    part: Part
+    revision: str
+    path: Path
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    why: tuple[Reason, ...]
+    edits: tuple[Edit, ...]
+    new: NewRevision | None = None
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a chain is to be repaired.
 
     Attributes:
         strategy: the name of the strategy that made it.
-        relinks: files to rewrite, in the order of the repaired chain.
+        relinks: files whose parents change, in the order of the repaired chain.
         new_revisions: files to add.
         order: every revision of the repaired lineage, base first.
         why: why this strategy.
+        mends: what else changes in single files.
     """
 
     strategy: str
@@ -99,6 +152,16 @@ class Plan:
     new_revisions: tuple[NewRevision, ...]
     order: tuple[str, ...]
     why: tuple[Reason, ...] = ()
+    mends: tuple[Mend, ...] = ()
+
+    @property
+    def guesses(self) -> tuple[str, ...]:
+        """What it does without being certain, each once."""
+        whys = [part.why for parts in (self.relinks, self.mends) for part in parts]
+        whys += [new.why for new in self.new_revisions]
+        return tuple(
+            dict.fromkeys(each.detail for why in whys for each in why if each.kind == GUESS)
+        )
 
 
 @dataclass(frozen=True)

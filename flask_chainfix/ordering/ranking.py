@@ -12,7 +12,7 @@ from typing import NamedTuple
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
-from flask_chainfix.model import History, Landing, Reason, Wishes
+from flask_chainfix.model import Header, History, Landing, MigrationFile, Reason, Wishes
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import Applied
 
@@ -34,6 +34,20 @@ class Rank(NamedTuple):
     undated: bool
     date: datetime
     file_name: str
+
+
+def rank_of(file: MigrationFile, history: History) -> Rank:
+    """The rank of a single file, whatever its place in a chain.
+
+    Args:
+        file: a migration with a readable header.
+        history: when files landed in version control.
+    """
+    assert isinstance(file.reading, Header)
+    landing = history.landings.get(file.path)
+    date = parse_date(file.reading.create_date or "")
+    landed = landing.position if landing is not None else _NOT_LANDED
+    return Rank(landed, date is None, date or _NO_DATE, file.name)
 
 
 @dataclass(frozen=True)

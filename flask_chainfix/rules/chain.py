@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from flask_chainfix.graph import Graph
+from flask_chainfix.graph import Graph, redundant_parents
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
 from flask_chainfix.rules.registry import Fault, rule
@@ -179,6 +179,7 @@ _UNSEEN_CYCLE = (
     Severity.ERROR,
     noun="cycle",
     breaks="every “{alembic}” command stops with a traceback (CycleDetected)",
+    repairable=True,
 )
 def cycle(snapshot: Snapshot) -> Iterator[Fault]:
     """Revisions run after each other in a circle, so none of them can run at all.
@@ -197,7 +198,8 @@ def cycle(snapshot: Snapshot) -> Iterator[Fault]:
         names = "down_revision" if only_parents else "down_revision or depends_on"
         yield Fault(
             f"{listing(members)} {'runs after itself' if len(members) == 1 else 'form a cycle'}",
-            f"correct {names} of one of them, so that the circle is open",
+            f"repair opens the circle where evidence tells where it is wrong; else correct {names}"
+            " of one of them",
             members,
             [place for member in members for place in snapshot.locations(member, "down_revision")],
             breaks=None if _alembic_sees(snapshot.graph, members) else _UNSEEN_CYCLE,
@@ -223,6 +225,7 @@ def _alembic_sees(graph: Graph, members: tuple[str, ...]) -> bool:
     Severity.WARNING,
     noun="redundant parent",
     breaks="nothing by itself: Alembic runs the chain, but shows a branch that is none",
+    repairable=True,
 )
 def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
     """A merge point names a parent that is an ancestor of another of its parents.
@@ -230,23 +233,11 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
     The merge adds nothing there: whoever reaches the higher parent has passed the lower one. It
     comes from merging twice, and from relinking a branch without looking at the merges above it.
     """
-    graph = snapshot.graph
-    unsure = {*graph.duplicates, *(member for members in graph.cycles for member in members)}
-    for revision, parents in graph.parents.items():
-        if len(parents) < 2 or revision in unsure:
-            continue
-        known = [parent for parent in parents if parent not in unsure]
-        redundant = [
-            parent
-            for index, parent in enumerate(known)
-            if parent in known[:index]
-            or any(other != parent and graph.is_ancestor(parent, other) for other in known)
-        ]
-        if redundant:
-            yield Fault(
-                f"{revision} names {listing(redundant)} as a parent, which another of its"
-                " parents already builds on",
-                f"take {listing(redundant)} out of its down_revision",
-                (revision, *redundant),
-                snapshot.locations(revision, "down_revision"),
-            )
+    for revision, redundant in redundant_parents(snapshot.graph).items():
+        yield Fault(
+            f"{revision} names {listing(redundant)} as a parent, which another of its"
+            " parents already builds on",
+            f"repair --strict takes {listing(redundant)} out of its down_revision",
+            (revision, *redundant),
+            snapshot.locations(revision, "down_revision"),
+        )

@@ -8,13 +8,12 @@ from flask_chainfix.model import Header, Location, MigrationFile, ProblemKind, S
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot, location
-from flask_chainfix.source import line_of
+from flask_chainfix.source import line_of, states
 
 # alembic_version.version_num is VARCHAR(32).
 LONGEST_ID = 32
 _ILLEGAL = frozenset("@-+:")
 _NO_IDS = frozenset({"", "base"})
-_BASE_WORDS = frozenset({"", "none", "<base>", "base"})
 # What Alembic does with these was measured with 1.10 and 1.20.
 _ID_BREAKS = {
     ":": "newer versions of Alembic refuse the id, and then every “{alembic}” command stops",
@@ -99,7 +98,7 @@ def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
         if len(revision) > LONGEST_ID:
             yield Fault(
                 f"the id {revision} has {len(revision)} characters, {LONGEST_ID} fit",
-                "shorten the id before a database is stamped with it, or make the column"
+                "repair --shorten-ids shortens it, here and in databases; or make the column"
                 " version_num wider",
                 (revision,),
                 snapshot.locations(revision, "revision"),
@@ -139,6 +138,7 @@ def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
     Severity.WARNING,
     noun="stale docstring",
     breaks="nothing in Alembic; but people read the wrong parent",
+    repairable=True,
 )
 def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
     """The docstring's `Revises:` line names other parents than `down_revision`."""
@@ -147,23 +147,15 @@ def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
         if not isinstance(header, Header) or header.revises is None or header.revision is None:
             continue
         parents = header.down_revision
-        if parents is None or _revises(header.revises, parents):
+        if parents is None or states(header.revises, parents):
             continue
         yield Fault(
             f"{header.revision}: the docstring says “Revises: {header.revises}”, down_revision"
             f" says {listing(parents) or None}",
-            "correct the docstring; Alembic only uses down_revision",
+            "repair --docstrings corrects it; Alembic only uses down_revision",
             (header.revision,),
             (location(file, "revises"),),
         )
-
-
-def _revises(text: str, parents: tuple[str, ...]) -> bool:
-    if not parents:
-        return text.strip().lower() in _BASE_WORDS
-    if len(parents) == 1 and text == parents[0]:
-        return True
-    return {name.strip(" \t'\"()") for name in text.split(",")} - {""} == set(parents)
 
 
 def _with_problems(snapshot: Snapshot) -> Iterator[tuple[MigrationFile, Header]]:

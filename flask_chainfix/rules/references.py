@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cached_property
 
-from flask_chainfix.model import Header, MigrationFile, Severity
+from flask_chainfix.model import Severity
+from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
@@ -14,7 +13,14 @@ from flask_chainfix.snapshot import Snapshot
 _KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
 
 
-@rule("FC103", "missing-down-revision", Severity.ERROR, noun="missing parent", breaks=_KEY_ERROR)
+@rule(
+    "FC103",
+    "missing-down-revision",
+    Severity.ERROR,
+    noun="missing parent",
+    breaks=_KEY_ERROR,
+    repairable=True,
+)
 def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration names a parent that no file has.
 
@@ -22,47 +28,45 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
     hand: with the name of a file instead of an id, with a part of an id (Alembic takes those on
     the command line, not here), in other case, with a blank, or with a branch label.
     """
-    explained = _ids_that_may_exist(snapshot)
-    lookalikes = _Lookalikes(snapshot)
-    for revision, missing in snapshot.graph.missing_parents.items():
+    lookalikes = Lookalikes(snapshot)
+    for revision, missing in missing_parents(snapshot).items():
         for parent in missing:
-            if parent in explained:
-                continue
-            looks_like = lookalikes.describe(parent)
+            looks_like = lookalikes.find(parent)
             yield Fault(
                 f"{revision} names {parent!r} as its down_revision, which no migration has"
-                + (f": {looks_like}" if looks_like else ""),
-                "bring the missing file back from version control, or correct down_revision",
+                + (f": {looks_like.detail}" if looks_like else ""),
+                "repair corrects down_revision where it is certain what was meant, and asks where"
+                " it is a guess; or bring the missing file back from version control",
                 (revision,),
                 snapshot.locations(revision, "down_revision"),
             )
 
 
-@rule("FC107", "missing-dependency", Severity.ERROR, noun="missing dependency", breaks=_KEY_ERROR)
+@rule(
+    "FC107",
+    "missing-dependency",
+    Severity.ERROR,
+    noun="missing dependency",
+    breaks=_KEY_ERROR,
+    repairable=True,
+)
 def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration's `depends_on` names a revision or branch label that does not exist here.
 
     The other migration was deleted or renamed; or it belongs to another package whose
     `versions/` directory is missing from `version_locations`.
     """
-    labels_are_known = all(
-        file.reading.branch_labels is not None
-        for file in snapshot.files
-        if isinstance(file.reading, Header)
-    )
-    explained = _ids_that_may_exist(snapshot)
-    lookalikes = _Lookalikes(snapshot)
-    for revision, missing in snapshot.graph.missing_dependencies.items():
-        unexplained = [name for name in missing if name not in explained]
-        if unexplained and labels_are_known:
-            looks = {name: lookalikes.describe(name) for name in unexplained}
-            names = [f"{name} ({look})" if look else name for name, look in looks.items()]
-            yield Fault(
-                f"{revision} depends on {listing(names)}, which no migration has",
-                "add the directory that holds it to version_locations, or correct depends_on",
-                (revision,),
-                snapshot.locations(revision, "depends_on"),
-            )
+    lookalikes = Lookalikes(snapshot)
+    for revision, missing in missing_dependencies(snapshot).items():
+        looks = {name: lookalikes.find(name) for name in missing}
+        names = [f"{name} ({look.detail})" if look else name for name, look in looks.items()]
+        yield Fault(
+            f"{revision} depends on {listing(names)}, which no migration has",
+            "repair corrects depends_on where it is certain what was meant; else add the directory"
+            " that holds it to version_locations, or correct depends_on",
+            (revision,),
+            snapshot.locations(revision, "depends_on"),
+        )
 
 
 @rule(
@@ -72,6 +76,7 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
     noun="duplicate id",
     breaks="Alembic loads only the last of the files, without saying so, and “{alembic} history”"
     " fails",
+    repairable=True,
 )
 def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
     """Several files have the same revision id.
@@ -85,9 +90,10 @@ def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
         yield Fault(
             f"{count(len(files), 'file')} have the id {revision}"
             + (" and the same content" if same else ", with different content"),
-            "delete the copies"
+            "repair deletes the copies"
             if same
-            else "give each migration an id of its own, and check which one its children mean",
+            else "repair gives the later one an id of its own, where evidence tells which of them"
+            " its children mean",
             (revision,),
             snapshot.locations(revision, "revision"),
         )
@@ -112,7 +118,7 @@ def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
             also = "is also a revision id" if label in graph else "is declared more than once"
             yield Fault(
                 f"the branch label {label!r} {also}: {listing(dict.fromkeys(revisions))}",
-                "give each branch a label of its own",
+                "give each branch a label of its own: repair --relabel REVISION=LABEL",
                 revisions,
                 [
                     place
@@ -120,83 +126,3 @@ def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
                     for place in snapshot.locations(revision, "branch_labels")
                 ],
             )
-
-
-def _ids_that_may_exist(snapshot: Snapshot) -> frozenset[str]:
-    """Missing ids that a file which could not be read may well have: no fault of their own."""
-    graph = snapshot.graph
-    if not snapshot.unreadable and not snapshot.anonymous:
-        return frozenset()
-    missing = {name for names in graph.missing_parents.values() for name in names}
-    missing.update(name for names in graph.missing_dependencies.values() for name in names)
-    explained = {
-        name for name in missing if any(_mentions(file, name) for file, _ in snapshot.unreadable)
-    }
-    if len(missing - explained) <= len(snapshot.anonymous):
-        return frozenset(missing)
-    return frozenset(explained)
-
-
-def _mentions(file: MigrationFile, revision: str) -> bool:
-    return revision in file.name or revision.encode("utf-8", "surrogatepass") in file.data
-
-
-class _Lookalikes:
-    """Finds what a missing id may have been meant to be."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    @cached_property
-    def _sorted_ids(self) -> list[str]:
-        return sorted(self._snapshot.graph)
-
-    @cached_property
-    def _folded_ids(self) -> dict[str, list[str]]:
-        folded: dict[str, list[str]] = {}
-        for id_ in self._snapshot.graph:
-            folded.setdefault(_fold(id_), []).append(id_)
-        return folded
-
-    @cached_property
-    def _files_by_stem(self) -> dict[str, MigrationFile]:
-        return {file.name.rpartition(".")[0]: file for file in self._snapshot.files}
-
-    def describe(self, missing: str) -> str:
-        """Say what the id looks like; ``""`` where it looks like nothing that is there."""
-        owners = self._snapshot.graph.labelled.get(missing)
-        if owners:
-            return f"it is a branch label, of {owners[0]}"
-        same = self._folded_ids.get(_fold(missing), [])
-        if len(same) == 1:
-            return f"it differs only in case or spaces from {same[0]!r}"
-        stem = missing[:-3] if missing.endswith(".py") else missing
-        file = self._files_by_stem.get(stem) or self._only_file_with(stem)
-        if file is not None and isinstance(file.reading, Header):
-            return f"there is a file {file.name}, whose id is {file.reading.revision!r}"
-        longer = self._ids_that_begin_with(missing)
-        if len(longer) == 1:
-            return f"it is the beginning of {longer[0]!r}"
-        return ""
-
-    @cached_property
-    def _all_stems(self) -> str:
-        return "\n".join(("", *self._files_by_stem, ""))
-
-    def _only_file_with(self, text: str) -> MigrationFile | None:
-        """The one file whose name holds the text; not for texts so short that they say nothing."""
-        if len(text) < 6 or self._all_stems.count(text) != 1:
-            return None
-        at = self._all_stems.index(text)
-        start = self._all_stems.rindex("\n", 0, at) + 1
-        return self._files_by_stem[self._all_stems[start : self._all_stems.index("\n", at)]]
-
-    def _ids_that_begin_with(self, prefix: str) -> list[str]:
-        if not prefix:
-            return []
-        start = bisect_left(self._sorted_ids, prefix)
-        return [id_ for id_ in self._sorted_ids[start : start + 2] if id_.startswith(prefix)]
-
-
-def _fold(revision: str) -> str:
-    return "".join(revision.split()).casefold()

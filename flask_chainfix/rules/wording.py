@@ -8,9 +8,11 @@ _LISTED = 12
 
 
 def count(number: int, noun: str) -> str:
-    """``1 base``, ``3 bases``, ``2 dependencies``."""
+    """``1 base``, ``3 bases``, ``2 dependencies``, ``2 guesses``."""
     if number == 1:
         return f"1 {noun}"
+    if noun.endswith("ss"):
+        noun += "e"
     return f"{number:,} {noun[:-1]}ies" if noun.endswith("cy") else f"{number:,} {noun}s"
 
 

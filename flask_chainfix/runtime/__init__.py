@@ -13,7 +13,7 @@ from flask_chainfix.runtime.databases import (
 )
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
 from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
-from flask_chainfix.runtime.template import render
+from flask_chainfix.runtime.template import new_id, render
 
 __all__ = [
     "Chains",
@@ -26,6 +26,7 @@ __all__ = [
     "guarded_sql",
     "in_schemas",
     "move_rows",
+    "new_id",
     "open_app",
     "open_config",
     "open_directory",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.model import Edit, Header, NewRevision, Unreadable
 from flask_chainfix.runtime.environment import Runtime
+
+
+def new_id(taken: Container[str]) -> str:
+    """An id from Alembic's own generator that is not taken."""
+    while True:
+        id_: str = util.rev_id()
+        if id_ not in taken:
+            return id_
 
 
 def render(runtime: Runtime, new: NewRevision) -> tuple[NewRevision, Edit]:

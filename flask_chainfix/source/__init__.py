@@ -7,6 +7,7 @@ value and proves that nothing else changed.
 
 from flask_chainfix.source.body import does_nothing, same_body, words_in
 from flask_chainfix.source.bytecode import read_bytecode
+from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.naming import is_loaded
 from flask_chainfix.source.positions import line_of
 from flask_chainfix.source.reader import read
@@ -23,5 +24,7 @@ __all__ = [
     "restate",
     "rewrite",
     "same_body",
+    "stated_parents",
+    "states",
     "words_in",
 ]

@@ -17,6 +17,7 @@ class Docstring(NamedTuple):
     create_date: str | None = None
 
 
+_BASE_WORDS = frozenset({"", "none", "<base>", "base"})
 _FIELD = r"(?:^|(?<=\r))[ \t]*%s[ \t]*:[ \t]*([^\r\n]*?)[ \t]*(?=[\r\n]|\Z)"
 _REVISION_ID = re.compile(_FIELD % "Revision ID", re.MULTILINE)
 _REVISES = re.compile(_FIELD % "Revises", re.MULTILINE)
@@ -55,6 +56,21 @@ def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
         ),
         spans,
     )
+
+
+def stated_parents(text: str) -> tuple[str, ...]:
+    """The ids that the text after ``Revises:`` names; none where it says that there is none."""
+    if text.strip().lower() in _BASE_WORDS:
+        return ()
+    names = (name.strip(" \t'\"()") for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def states(text: str, parents: tuple[str, ...]) -> bool:
+    """Whether the text after ``Revises:`` names these parents and no others."""
+    if not parents:
+        return text.strip().lower() in _BASE_WORDS
+    return parents == (text,) or set(stated_parents(text)) == set(parents)
 
 
 def message_of(text: str) -> str:

@@ -1,0 +1,59 @@
+"""What menders work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask_chainfix import source
+from flask_chainfix.model import Edit, Header, History, Mend, MigrationFile, Part, Reason, Wishes
+from flask_chainfix.ordering import Rank, rank_of
+from flask_chainfix.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a mender works on.
+
+    Attributes:
+        snapshot: the chain as the mends before have left it, and what is known of its databases
+            and of lost revisions.
+        history: when its files landed in version control.
+        wishes: what the user asks of the plan.
+        new_id: makes an id that no revision has.
+    """
+
+    snapshot: Snapshot
+    history: History
+    wishes: Wishes
+    new_id: Callable[[], str]
+
+    def rank(self, file: MigrationFile) -> Rank:
+        """When a file came, as far as anything tells: by Git, date and name."""
+        return rank_of(file, self.history)
+
+    def rewritten(
+        self, code: str, part: Part, file: MigrationFile, ids: tuple[str, ...], *why: Reason
+    ) -> Mend:
+        """A mend that changes one variable of a file's header.
+
+        Args:
+            code: of the fault.
+            part: what changes; neither the docstring alone nor the whole file.
+            file: the file.
+            ids: what the variable is to say.
+            why: the reasons.
+
+        Raises:
+            CannotRewrite: the file cannot be changed with certainty.
+        """
+        header = file.reading
+        assert isinstance(header, Header)
+        name = part.value
+        value = getattr(header, name)
+        before = (value,) if isinstance(value, str) else value or ()
+        change: dict[str, Any] = {name: ids[0] if part is Part.ID else ids}
+        data = source.rewrite(file.data, file.name, **change)
+        edits = (Edit(file.path, file.data, data),)
+        return Mend(code, part, str(header.revision), file.path, before, ids, why, edits)

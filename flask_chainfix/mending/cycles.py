@@ -1,0 +1,149 @@
+"""FC105: a cycle is opened at the link that evidence contradicts; without evidence, not at all.
+
+A link says that its parent runs first. What speaks against that: the child makes what the parent
+uses; the child's docstring names another parent; the child landed in Git, or was created, before
+the parent was there. The strongest kind of evidence that points to links decides, and the weaker
+ones between several of them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.mending.case import Case
+from flask_chainfix.model import GUESS, Mend, Part, Reason
+from flask_chainfix.rules.wording import listing
+from flask_chainfix.snapshot import Snapshot
+
+
+class _Link(NamedTuple):
+    child: str
+    parent: str
+    part: Part
+
+
+def open_circles(case: Case) -> Iterator[Mend]:
+    """One link of the first cycle; the mender is asked again for the next."""
+    graph = case.snapshot.graph
+    if not graph.cycles:
+        return
+    members = graph.cycles[0]
+    links = list(_links_within(case.snapshot, members))
+    link, reasons = _contradicted(case, links)
+    if link is None:
+        raise CannotPlan(
+            f"nothing tells where the cycle of {listing(members)} has to be opened: neither the"
+            " schema, nor a docstring, nor Git, nor a date speaks against one of its links alone",
+            "correct down_revision of one of them by hand, or say where one belongs: --attach"
+            f" {shlex.quote(members[0])}=REVISION",
+        )
+    yield _cut(case, link, reasons)
+
+
+def _links_within(snapshot: Snapshot, members: tuple[str, ...]) -> Iterator[_Link]:
+    graph = snapshot.graph
+    for child in members:
+        for parent in graph.parents[child]:
+            if parent in members:
+                yield _Link(child, parent, Part.PARENTS)
+        for name in graph.dependencies.get(child, ()):
+            if name in members and name not in graph.parents[child]:
+                yield _Link(child, name, Part.DEPENDENCIES)
+
+
+_Contradiction = Callable[[Case, _Link], str]
+
+
+def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Reason]]:
+    """The one link that evidence speaks against, and why; ``None`` where it does not tell."""
+    reasons: list[Reason] = []
+    for kind, speaks_against in _EVIDENCE.items():
+        against = {link: said for link in links if (said := speaks_against(case, link))}
+        if against:
+            links = list(against)
+            reasons.append(Reason(kind, against[links[0]]))
+        if len(against) == 1:
+            if kind == "date":
+                where = f"{links[0].child} is taken off {links[0].parent}"
+                return links[0], [*reasons, Reason(GUESS, f"{where}, as only dates tell")]
+            return links[0], reasons
+    return None, []
+
+
+def _by_schema(case: Case, link: _Link) -> str:
+    evidence = case.snapshot.evidence
+    for key, makers in evidence.creators.items():
+        if {maker.revision for maker in makers} != {link.child}:
+            continue
+        touches = (*evidence.users.get(key, ()), *evidence.droppers.get(key, ()))
+        use = next((touch for touch in touches if touch.revision == link.parent), None)
+        if use is not None and use.certain and makers[0].certain:
+            thing = f"{makers[0].object.kind.value} {makers[0].object.spelled}"
+            return f"{link.child} makes the {thing}, which {link.parent} needs"
+    return ""
+
+
+def _by_docstring(case: Case, link: _Link) -> str:
+    revises = case.snapshot.header(link.child).revises
+    if link.part is Part.DEPENDENCIES or revises is None:
+        return ""
+    stated = source.stated_parents(revises)
+    known = all(name in case.snapshot.graph for name in stated)
+    if link.parent in stated or not known:
+        return ""
+    return f"the docstring of {link.child} says “Revises: {revises}”"
+
+
+def _by_git(case: Case, link: _Link) -> str:
+    snapshot, landings = case.snapshot, case.history.landings
+    child = landings.get(snapshot.file(link.child).path)
+    parent = landings.get(snapshot.file(link.parent).path)
+    if child is None or (parent is not None and parent.position <= child.position):
+        return ""
+    later = f"in commit {parent.commit}" if parent is not None else "not yet"
+    return f"{link.child} landed in commit {child.commit}, before {link.parent}, which did {later}"
+
+
+def _by_date(case: Case, link: _Link) -> str:
+    child, parent = (case.rank(case.snapshot.file(name)) for name in (link.child, link.parent))
+    if child.undated or parent.undated or child.date >= parent.date:
+        return ""
+    return f"the Create Date of {link.child} is older than that of {link.parent}"
+
+
+_EVIDENCE: dict[str, _Contradiction] = {
+    "schema": _by_schema,
+    "docstring": _by_docstring,
+    "git": _by_git,
+    "date": _by_date,
+}
+
+
+def _cut(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
+    """Take the parent out; where the docstring names another that fits, put that in its place."""
+    snapshot = case.snapshot
+    file = snapshot.file(link.child)
+    if link.part is Part.DEPENDENCIES:
+        return case.rewritten(
+            "FC105", link.part, file, _without_dependency(snapshot, link), *reasons
+        )
+    header = snapshot.header(link.child)
+    above = snapshot.graph.descendants([link.child])
+    stated = source.stated_parents(header.revises or "")
+    fitting = [name for name in stated if name in snapshot.graph and name not in above]
+    kept = [name for name in snapshot.graph.named_parents[link.child] if name != link.parent]
+    parents = tuple(dict.fromkeys((*kept, *fitting)))
+    return case.rewritten("FC105", link.part, file, parents, *reasons)
+
+
+def _without_dependency(snapshot: Snapshot, link: _Link) -> tuple[str, ...]:
+    """The dependencies without the one that leads to the parent, by id or by label."""
+    owners = snapshot.graph.labelled
+    named = snapshot.header(link.child).depends_on or ()
+    return tuple(
+        name for name in named if name != link.parent and link.parent not in owners.get(name, ())
+    )

@@ -1,0 +1,100 @@
+"""Which of several files with one id a child of that id is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from flask_chainfix.evidence import key_of
+from flask_chainfix.mending.case import Case
+from flask_chainfix.model import Action, Header, MigrationFile, Part, Reason
+
+
+class Child(NamedTuple):
+    """A file that names an id which several files have.
+
+    Attributes:
+        revision: its own id.
+        file: the file.
+        part: whether it names it as a parent or as a dependency.
+    """
+
+    revision: str
+    file: MigrationFile
+    part: Part
+
+
+class Heir(NamedTuple):
+    """The file that a child is on, and why."""
+
+    file: MigrationFile
+    why: Reason
+
+
+_Excludes = Callable[[Case, Child, MigrationFile], str]
+
+
+def heir_of(case: Case, child: Child, files: Sequence[MigrationFile]) -> Heir | None:
+    """Find the file that a child is on: the only one that evidence leaves.
+
+    Args:
+        case: the chain and what is known of it.
+        child: what names the id.
+        files: those that have it.
+
+    Returns:
+        ``None`` where evidence leaves several.
+    """
+    needed = [file for file in files if _makes_what_is_used(case, child, file)]
+    if len(needed) == 1:
+        why = f"{child.revision} uses what {needed[0].name} makes"
+        return Heir(needed[0], Reason("schema", why))
+    left = list(files)
+    for kind, excludes in _EVIDENCE.items():
+        said = {file.path: excludes(case, child, file) for file in left}
+        remaining = [file for file in left if not said[file.path]]
+        if len(remaining) == 1:
+            return Heir(remaining[0], Reason(kind, next(filter(None, said.values()))))
+        left = remaining or left
+    return None
+
+
+def _makes_what_is_used(case: Case, child: Child, file: MigrationFile) -> bool:
+    effects = case.snapshot.footprint(file).effects
+    made = {key_of(each.object) for each in effects if each.action is Action.CREATE}
+    return any(
+        key_of(each.object) in made
+        for each in case.snapshot.footprint(child.file).effects
+        if each.action is not Action.CREATE
+    )
+
+
+def _is_below(case: Case, child: Child, file: MigrationFile) -> str:
+    """A file that is itself on the child cannot be below it."""
+    assert isinstance(file.reading, Header)
+    graph = case.snapshot.graph
+    named = (*(file.reading.down_revision or ()), *(file.reading.depends_on or ()))
+    below = graph.required(name for name in named if name in graph)
+    return f"{file.name} is itself above {child.revision}" if child.revision in below else ""
+
+
+def _had_not_landed(case: Case, child: Child, file: MigrationFile) -> str:
+    landings = case.history.landings
+    own, other = landings.get(child.file.path), landings.get(file.path)
+    if own is None or (other is not None and other.position <= own.position):
+        return ""
+    return f"{child.revision} landed in commit {own.commit}, before {file.name} did"
+
+
+def _was_not_created(case: Case, child: Child, file: MigrationFile) -> str:
+    own, other = case.rank(child.file), case.rank(file)
+    if own.undated or other.undated or other.date <= own.date:
+        return ""
+    return f"{child.revision} has an older Create Date than {file.name}"
+
+
+_EVIDENCE: dict[str, _Excludes] = {
+    "chain": _is_below,
+    "git": _had_not_landed,
+    "date": _was_not_created,
+}

@@ -1,0 +1,55 @@
+"""Every mender in its turn, each until it finds nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.mending.case import Case
+from flask_chainfix.mending.cycles import open_circles
+from flask_chainfix.mending.docstrings import docstrings_in_step
+from flask_chainfix.mending.duplicates import copies, ids_of_their_own
+from flask_chainfix.mending.labels import labels_of_choice
+from flask_chainfix.mending.merges import parents_that_say_nothing
+from flask_chainfix.mending.missing import dependencies_that_are_meant, parents_that_are_meant
+from flask_chainfix.mending.pins import pinned_parents
+from flask_chainfix.model import Mend
+from flask_chainfix.snapshot import Snapshot
+
+# While an id stands twice, it is not known who is on what; and what is missing hides cycles.
+_MENDERS: tuple[Callable[[Case], Iterator[Mend]], ...] = (
+    copies,
+    ids_of_their_own,
+    labels_of_choice,
+    pinned_parents,
+    parents_that_are_meant,
+    dependencies_that_are_meant,
+    open_circles,
+    parents_that_say_nothing,
+    docstrings_in_step,
+)
+
+
+def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """Put right what is wrong with single migrations.
+
+    Returns:
+        The chain afterwards, and what was done, in this order.
+
+    Raises:
+        CannotPlan: evidence does not tell how.
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    done: list[Mend] = []
+    for mender in _MENDERS:
+        while found := tuple(mender(case)):
+            after = case.snapshot.after(edit for each in found for edit in each.edits)
+            if after.files == case.snapshot.files:
+                raise CannotPlan(
+                    f"{found[0].code} cannot be mended in {found[0].path.name}",
+                    "correct that file by hand, then run the command again",
+                )
+            done.extend(found)
+            case = replace(case, snapshot=after)
+    return case.snapshot, tuple(done)

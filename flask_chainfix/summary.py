@@ -1,0 +1,88 @@
+"""A plan as seen from the disk: every change of a file once, whatever steps have led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from flask_chainfix.model import (
+    Edit,
+    Header,
+    Mend,
+    MigrationFile,
+    NewRevision,
+    Part,
+    Plan,
+    Reason,
+    Relink,
+)
+from flask_chainfix.snapshot import Snapshot
+
+
+def edits_between(before: Snapshot, after: Snapshot) -> tuple[Edit, ...]:
+    """The changes of files that lead from one snapshot to another.
+
+    Those that go come first; the others in the order of the later chain.
+    """
+    old = {file.path: file.data for file in before.files}
+    new = {file.path: file.data for file in after.files}
+    gone = [path for path in old if path not in new]
+    in_order = [file.path for name in after.graph.order for file in after.files_by_revision[name]]
+    return tuple(
+        Edit(path, old.get(path), new.get(path))
+        for path in dict.fromkeys((*gone, *in_order, *new))
+        if old.get(path) != new.get(path)
+    )
+
+
+def summed_up(
+    before: Snapshot,
+    after: Snapshot,
+    plan: Plan,
+    mends: Sequence[Mend],
+    new_revisions: Sequence[NewRevision],
+) -> Plan:
+    """One plan of what was mended and what was linked.
+
+    Args:
+        before: the chain as it is.
+        after: the chain as it is to be.
+        plan: how the mended chain is linked.
+        mends: what was put right before that, and after it.
+        new_revisions: those of the plan, with their paths.
+    """
+    shorter = {mend.before[0]: mend.after[0] for mend in mends if mend.code == "FC109"}
+    return replace(
+        plan,
+        relinks=tuple(_relinks(before, after, plan, mends)),
+        new_revisions=(*(mend.new for mend in mends if mend.new is not None), *new_revisions),
+        order=tuple(shorter.get(revision, revision) for revision in plan.order),
+        mends=tuple(mend for mend in mends if mend.new is None and mend.part is not Part.PARENTS),
+    )
+
+
+def _relinks(
+    before: Snapshot, after: Snapshot, plan: Plan, mends: Sequence[Mend]
+) -> Iterator[Relink]:
+    """The migrations whose parents are others than before, with all the reasons."""
+    files = {file.path: file for file in before.files}
+    reasons: dict[Path, list[Reason]] = {}
+    for mend in mends:
+        first, last = mend.edits[0], mend.edits[-1]
+        if last.path != first.path:  # it has another name now
+            files[last.path] = files[first.path]
+        if mend.part is Part.PARENTS:
+            reasons.setdefault(last.path, []).extend(mend.why)
+    for relink in plan.relinks:
+        reasons.setdefault(relink.path, []).extend(relink.why)
+    for revision in after.graph.order:
+        file = after.file(revision)
+        old, now = _parents(files.get(file.path)), _parents(file)
+        if file.path in reasons and old is not None and now is not None and old != now:
+            yield Relink(revision, file.path, old, now, tuple(reasons[file.path]))
+
+
+def _parents(file: MigrationFile | None) -> tuple[str, ...] | None:
+    reading = file.reading if file is not None else None
+    return reading.down_revision if isinstance(reading, Header) else None
