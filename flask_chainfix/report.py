@@ -36,6 +36,10 @@ class Tools:
     databases: str = ""
     stamps: str = ""
 
+    def spell_out(self, text: str) -> str:
+        """Text with these commands where it says ``{alembic}`` and ``{fixchain}``."""
+        return text.replace("{alembic}", self.alembic).replace("{fixchain}", self.fixchain)
+
 
 @dataclass(frozen=True)
 class Report:

@@ -60,7 +60,7 @@ def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
         "name": finding.name,
         "severity": finding.severity.value,
         "message": finding.message,
-        "breaks": finding.breaks.replace("{alembic}", tools.alembic),
+        "breaks": tools.spell_out(finding.breaks),
         "hint": finding.hint,
         "revisions": list(finding.revisions),
         "locations": [

@@ -140,8 +140,7 @@ def _finding(page: _Page, report: Report, finding: Finding) -> None:
     title = Text(finding.severity.value, _COLORS[finding.severity])
     title.append(f"  {finding.code} {finding.name}  ", "bold").append(printable(finding.message))
     page.line(title, _INDENT)
-    breaks = finding.breaks.replace("{alembic}", report.tools.alembic)
-    page.line(f"breaks: {breaks}", 2 * _INDENT)
+    page.line(f"breaks: {report.tools.spell_out(finding.breaks)}", 2 * _INDENT)
     for place in finding.locations[:_SHOWN_PLACES]:
         line = "" if place.line is None else f":{place.line}"
         page.verbatim(f"{' ' * 2 * _INDENT}{shown_path(place.path)}{line}", "cyan")
