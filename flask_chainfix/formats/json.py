@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.formats import backup, databases
+from flask_chainfix.formats import backup, databases, explanation
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
@@ -46,6 +46,7 @@ def _document(report: Report) -> dict[str, Any]:
         "rehearsal_ways": [_way(way) for way in report.ways] or None,
         **databases.as_json(report),
         "backups": backup.as_json(report.backups),
+        "rules": explanation.as_json(report),
         "error": _error(report.error) if report.error else None,
     }
 
