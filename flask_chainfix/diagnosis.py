@@ -36,7 +36,7 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
         names = ", ".join(sorted(unknown))
         notices += (f"intended_bases in the settings names {names}, which is not a base",)
     remarks = remarks_on_heads(snapshot, findings)
-    notices += tuple(remark.replace("{alembic}", tools.alembic) for remark in remarks)
+    notices += tuple(tools.spell_out(remark) for remark in remarks)
     return Report(
         command, tools=tools, strict=strict, before=snapshot, findings=findings, notices=notices
     )

@@ -104,10 +104,7 @@ def _rehearsed(
     failure = rehearsal.failure
     if failure is None:
         return replace(report, rehearsal=rehearsal)
-    tools = report.tools
-    remedy = failure.remedy.replace("{alembic}", tools.alembic).replace(
-        "{fixchain}", tools.fixchain
-    )
+    remedy = report.tools.spell_out(failure.remedy)
     failure = replace(failure, cause=cause_of(chains.chain, failure), remedy=remedy)
     report = replace(report, rehearsal=replace(rehearsal, failure=failure))
     at = f" at {failure.revision}" if failure.revision else ""

@@ -10,6 +10,7 @@ from flask_chainfix.model import (
     Backup,
     Confirmation,
     Edit,
+    Explanation,
     Finding,
     MoveResult,
     Plan,
@@ -35,6 +36,10 @@ class Tools:
     fixchain: str = "flask db fixchain"
     databases: str = ""
     stamps: str = ""
+
+    def spell_out(self, text: str) -> str:
+        """Text with these commands where it says ``{alembic}`` and ``{fixchain}``."""
+        return text.replace("{alembic}", self.alembic).replace("{fixchain}", self.fixchain)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Report:
         sql: statements that make these moves, with the name of the database; ``None`` where nobody
             has asked for them.
         backups: the copies of databases that were made.
+        explained: what was asked about: all kinds of findings, or one of them.
     """
 
     command: str
@@ -91,6 +97,7 @@ class Report:
     moves: tuple[MoveResult, ...] = ()
     sql: tuple[tuple[str, tuple[str, ...]], ...] | None = None
     backups: tuple[Backup, ...] = ()
+    explained: tuple[Explanation, ...] = ()
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from flask_chainfix.rules import all_rules
+from flask_chainfix.rules import explanations
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -78,11 +78,11 @@ def blocks(text: str) -> list[str]:
 
 def rules_table() -> str:
     """The table of findings, from the rules themselves."""
-    lines = ["| code | name | severity | what it is |", "|---|---|---|---|"]
-    for rule in all_rules():
-        first_sentence = rule.explanation.split("\n\n")[0].replace("\n", " ")
-        lines.append(f"| {rule.code} | {rule.name} | {rule.severity.value} | {first_sentence} |")
-    return "\n".join(lines) + "\n"
+    rows = (
+        f"| {each.code} | {each.name} | {each.severity.value} | {each.summary} |\n"
+        for each in explanations()
+    )
+    return "".join(("| code | name | severity | what it is |\n|---|---|---|---|\n", *rows))
 
 
 def rules_in(text: str) -> str:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.formats import backup, databases, mends
+from flask_chainfix.formats import backup, databases, explanation, mends
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
@@ -46,6 +46,7 @@ def _document(report: Report) -> dict[str, Any]:
         "rehearsal_ways": [_way(way) for way in report.ways] or None,
         **databases.as_json(report),
         "backups": backup.as_json(report.backups),
+        "rules": explanation.as_json(report),
         "error": _error(report.error) if report.error else None,
     }
 
@@ -60,7 +61,7 @@ def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
         "name": finding.name,
         "severity": finding.severity.value,
         "message": finding.message,
-        "breaks": finding.breaks.replace("{alembic}", tools.alembic),
+        "breaks": tools.spell_out(finding.breaks),
         "hint": finding.hint,
         "revisions": list(finding.revisions),
         "locations": [

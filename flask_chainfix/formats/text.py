@@ -9,7 +9,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from flask_chainfix.formats import advice, backup, databases, rehearsal
+from flask_chainfix.formats import advice, backup, databases, explanation, rehearsal
 from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
 from flask_chainfix.formats.diff import unified_diff
@@ -22,6 +22,7 @@ from flask_chainfix.formats.verdict import verdict
 from flask_chainfix.model import (
     GUESS,
     Confirmation,
+    Explanation,
     Finding,
     MoveState,
     Part,
@@ -49,6 +50,8 @@ def to_text(report: Report, style: Style) -> str:
         _undo(page, report)
     elif report.command == "backup":
         _backups(page, report)
+    elif report.explained:
+        _explanations(page, report)
     elif report.before is None:
         return ""
     elif report.command == "rehearse":
@@ -94,8 +97,9 @@ class _Page:
         """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
         body = Text(printable(text), style) if isinstance(text, str) else text
         for part in body.wrap(self._console, self.style.width - indent - hanging) or [body]:
-            part.rstrip()
-            self._print(Text(" " * indent).append_text(part))
+            indented = Text(" " * indent).append_text(part)
+            indented.rstrip()
+            self._print(indented)
             indent, hanging = indent + hanging, 0
 
     def verbatim(self, text: str, style: str = "") -> None:
@@ -147,11 +151,8 @@ def _notices(page: _Page, report: Report) -> None:
 
 
 def _finding(page: _Page, report: Report, finding: Finding) -> None:
-    title = Text(finding.severity.value, _COLORS[finding.severity])
-    title.append(f"  {finding.code} {finding.name}  ", "bold").append(printable(finding.message))
-    page.line(title, _INDENT)
-    breaks = finding.breaks.replace("{alembic}", report.tools.alembic)
-    page.line(f"breaks: {breaks}", 2 * _INDENT)
+    page.line(_title(finding, finding.message), _INDENT)
+    page.line(f"breaks: {report.tools.spell_out(finding.breaks)}", 2 * _INDENT)
     for place in finding.locations[:_SHOWN_PLACES]:
         line = "" if place.line is None else f":{place.line}"
         page.verbatim(f"{' ' * 2 * _INDENT}{shown_path(place.path)}{line}", "cyan")
@@ -159,6 +160,11 @@ def _finding(page: _Page, report: Report, finding: Finding) -> None:
     if left_out > 0:
         page.line(f"and {count(left_out, 'more place')}", 2 * _INDENT)
     page.line(f"remedy: {finding.hint}", 2 * _INDENT)
+
+
+def _title(kind: Finding | Explanation, text: str) -> Text:
+    title = Text(kind.severity.value, _COLORS[kind.severity])
+    return title.append(f"  {kind.code} {kind.name}  ", "bold").append(printable(text))
 
 
 def _plan(page: _Page, plan: Plan) -> None:
@@ -288,7 +294,7 @@ def _sections(page: _Page, sections: Iterable[Section]) -> None:
             if row.wrapped:
                 page.line(row.text, _INDENT, row.style)
             else:
-                page.verbatim(f"{' ' * _INDENT}{row.text}", row.style)
+                page.verbatim(f"{' ' * _INDENT}{row.text}".rstrip(), row.style)
 
 
 def _backups(page: _Page, report: Report) -> None:
@@ -296,6 +302,18 @@ def _backups(page: _Page, report: Report) -> None:
         return
     page.line(backup.verdict(report), style="bold green")
     _copies(page, report)
+
+
+def _explanations(page: _Page, report: Report) -> None:
+    several = len(report.explained) > 1
+    for each in report.explained:
+        page.line(_title(each, each.summary), hanging=_INDENT if several else 0)
+    if several:
+        page.line("")
+        page.line("To read what breaks, how it comes about and how it is repaired, type")
+        page.verbatim(f"{' ' * _INDENT}{report.tools.fixchain} explain CODE", "bold")
+    else:
+        _sections(page, explanation.sections(report.explained[0], report.tools))
 
 
 def _copies(page: _Page, report: Report) -> None:

@@ -12,6 +12,7 @@ from flask_chainfix.model.databases import (
     Standing,
 )
 from flask_chainfix.model.environment import Environment, Settings
+from flask_chainfix.model.explanations import Explanation
 from flask_chainfix.model.files import (
     Edit,
     Header,
@@ -53,6 +54,7 @@ __all__ = [
     "Edit",
     "Effect",
     "Environment",
+    "Explanation",
     "FailureKind",
     "Finding",
     "Footprint",

@@ -23,15 +23,34 @@ from flask_chainfix.snapshot import Snapshot
 def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     """Several migrations say `down_revision = None`, so the chain has several beginnings.
 
-    It happens when `migrations/` is created anew beside an old chain, when a migration is
-    written by hand or by a tool that does not know the others, and when files are copied from
-    another project. Nothing says which beginning comes first, so Alembic runs them in an order of
-    its own: one that uses a table of another may run before it.
+    Nothing says which beginning comes first, so Alembic runs them in an order of its own: one that
+    uses a table of another may run before it.
 
-    Where merge points already join the bases into one head, Alembic can use the chain: then this
-    is a warning. Bases that are meant to stand apart are not counted: those with a branch label,
-    alone in a version location of their own, tied to the others by `depends_on`, or listed as
+    Where merge points already join the bases into one head, Alembic can use the chain: then this is
+    a warning. Bases that are meant to stand apart are not counted: those with a branch label, alone
+    in a version location of their own, tied to the others by `depends_on`, or listed as
     `intended_bases` in the settings.
+
+    How it comes about:
+        `migrations/` is created anew beside an old chain, a migration is written by hand or by a
+        tool that does not know the others, or files are copied from another project.
+
+    How it is repaired:
+        `{fixchain} repair` links the others after the base that stays, in the order that the
+        schema, Git and dates show; bases that merge points join only with `{fixchain} repair
+        --strict`. Bases that are meant to stand apart get a branch label, or are listed as
+        `intended_bases`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = None
+
+        $ {fixchain} repair
     """
     lineages = find_lineages(snapshot)
     bases = lineages.bases
@@ -71,11 +90,37 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
 def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
     """The chain ends in several heads, so "upgrade to the head" has no single meaning.
 
-    It happens most often when two people write a migration at the same time, each on top of the
-    same revision, and both are merged. Heads that are meant to stand apart are not counted:
-    those of branches that each begin with a branch label, and those of lineages whose base is
-    meant to stand apart. One head without a label beside labelled branches is a warning: it may
-    be the trunk, and it may be an accident.
+    A head is a migration that no other builds on. With several of them Alembic does not guess which
+    one you mean.
+
+    Heads that are meant to stand apart are not counted: those of branches that each begin with a
+    branch label, and those of lineages whose base is meant to stand apart. One head without a label
+    beside labelled branches is a warning: it may be the trunk, and it may be an accident.
+
+    How it comes about:
+        Two people write a migration at the same time, each on top of the same revision, and both
+        are merged: for Git these are two new files, and no conflict.
+
+    How it is repaired:
+        `{fixchain} repair` puts one branch on top of the other, where that is safe for every known
+        database, and else joins them with a merge revision, as `{fixchain} repair --strategy merge`
+        does in any case. Before your branch is merged, `{fixchain} rebase` moves its migrations on
+        top of those of the main branch. Branches that are meant to stand apart each get a label.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = "users"
+
+        # payments.py
+        revision = "payments"
+        down_revision = "users"
+
+        $ {fixchain} repair
     """
     heads = snapshot.graph.heads
     if len(heads) < 2:
@@ -184,9 +229,35 @@ _UNSEEN_CYCLE = (
 def cycle(snapshot: Snapshot) -> Iterator[Fault]:
     """Revisions run after each other in a circle, so none of them can run at all.
 
-    It comes from editing `down_revision` by hand, and from resolving a merge conflict in it. The
-    finding names exactly the members of the cycle; Alembic's own message also lists everything
-    above it.
+    The finding names exactly the members of the cycle; Alembic's own message also lists everything
+    above it. A `depends_on` can close a circle as well as a `down_revision`.
+
+    How it comes about:
+        `down_revision` was edited by hand, or a merge conflict in it was resolved wrongly.
+
+    How it is repaired:
+        `{fixchain} repair` opens the circle at the link that the evidence contradicts: the schema,
+        the docstring's `Revises:`, Git or dates. Without evidence nothing is cut: then one of the
+        links has to be corrected by hand.
+
+    Example:
+        # users.py
+        '''Create users
+
+        Revises: <base>
+        '''
+        revision = "users"
+        down_revision = "orders"
+
+        # orders.py
+        '''Create orders
+
+        Revises: users
+        '''
+        revision = "orders"
+        down_revision = "users"
+
+        $ {fixchain} repair
     """
     for members in snapshot.graph.cycles:
         if not snapshot.graph.duplicates.keys().isdisjoint(members):
@@ -230,8 +301,28 @@ def _alembic_sees(graph: Graph, members: tuple[str, ...]) -> bool:
 def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
     """A merge point names a parent that is an ancestor of another of its parents.
 
-    The merge adds nothing there: whoever reaches the higher parent has passed the lower one. It
-    comes from merging twice, and from relinking a branch without looking at the merges above it.
+    The merge adds nothing there: whoever reaches the higher parent has passed the lower one.
+
+    How it comes about:
+        Branches were merged twice, or one was relinked without looking at the merges above it.
+
+    How it is repaired:
+        `{fixchain} repair --strict` takes the lower parent out of `down_revision`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = "users"
+
+        # merge.py
+        revision = "merge"
+        down_revision = ("users", "orders")
+
+        $ {fixchain} repair --strict
     """
     for revision, redundant in redundant_parents(snapshot.graph).items():
         yield Fault(

@@ -24,10 +24,28 @@ from flask_chainfix.stamps import Applied, absent_tables, gaps, overlaps, possib
 def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
     """A database is stamped with a revision that no migration file has.
 
-    Its file was deleted or its id changed after the database had run it, or it comes from a branch
-    that is not here. The message says where Git saw it last. Nothing is decided silently: the file
-    can be brought back, a no-op revision can take its place, or the stamp can move to its nearest
-    ancestor that is left.
+    It has run something that these files do not tell of. The message says where Git saw it last.
+
+    How it comes about:
+        The file was deleted or its id changed after the database had run it, or it comes from a
+        branch that is not here.
+
+    How it is repaired:
+        Nothing is decided silently: the file can be brought back from Git with `{fixchain} repair
+        --bring-back REVISION`, a no-op revision can take its place with `{fixchain} repair
+        --tombstone REVISION`, or the stamp can move to its nearest ancestor that is left with
+        `{fixchain} restamp --lost REVISION=OTHER`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # the rows of alembic_version
+        orders
+
+        $ {fixchain} check --database
+        $ {fixchain} repair --bring-back orders
     """
     names: dict[str, dict[str, None]] = {}
     for standing in _reached(snapshot):
@@ -57,10 +75,42 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
 def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
     """A database is stamped above revisions that it has never run.
 
-    It comes from relinking files without looking at the databases: a revision was put below one
-    that a database had already run. Alembic counts everything below a stamp as done. Where a
-    database may as well have been built by the chain as it is, this is a warning; and so it is
-    where a table that one of these revisions makes is not there.
+    Alembic counts everything below a stamp as done. Where a database may as well have been built by
+    the chain as it is, this is a warning; and so it is where a table that one of these revisions
+    makes is not there.
+
+    How it comes about:
+        Files were relinked without looking at the databases: a revision was put below one that a
+        database had already run.
+
+    How it is repaired:
+        `{fixchain} undo` takes the relinking back, and `{fixchain} repair --database URL` repairs
+        again with that database named, so that the plan heeds it. Or take the files from before the
+        repair, upgrade there to what was skipped, then move the stamp with `{fixchain} restamp` and
+        the new files.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # payments.py
+        revision = "payments"
+        down_revision = "users"
+
+        # orders.py before the repair
+        revision = "orders"
+        down_revision = "users"
+
+        # orders.py
+        revision = "orders"
+        down_revision = "payments"
+
+        # the rows of alembic_version
+        orders
+
+        $ {fixchain} undo
+        $ {fixchain} repair --database URL
     """
     graph = snapshot.graph
     for standing in _reached(snapshot):
@@ -116,9 +166,40 @@ def _without_tables(
 def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
     """A database holds a row for a revision, and another one for what is above it.
 
-    It was stamped when the two were branches beside each other, and the chain has been relinked
-    since. Where the chain that has written the rows is known, so is what has run, and the stamp can
-    move: one row stands for both.
+    One row stands for a revision and all below it, so the lower one is there twice. Where the chain
+    that has written the rows is known, so is what has run.
+
+    How it comes about:
+        The database was stamped when the two were branches beside each other, and the chain has
+        been relinked since.
+
+    How it is repaired:
+        `{fixchain} restamp` moves the stamp: one row then stands for both, nothing is run and
+        nothing is skipped. Where no journal here knows the chain that has written the rows, name a
+        Git revision that has it: `{fixchain} restamp --old REF`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = "users"
+
+        # payments.py before the repair
+        revision = "payments"
+        down_revision = "users"
+
+        # payments.py
+        revision = "payments"
+        down_revision = "orders"
+
+        # the rows of alembic_version
+        orders
+        payments
+
+        $ {fixchain} restamp
     """
     for standing in _reached(snapshot):
         lower = overlaps(snapshot.graph, standing.rows)
@@ -148,7 +229,19 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
 def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
     """A database could not be asked where it stands.
 
-    A repair that does not know of it may not suit it. Where its rows are known, --stamp tells them.
+    A repair that does not know of it may not suit it.
+
+    How it comes about:
+        The server is down, a driver or a password is missing, or this machine may not connect to
+        it.
+
+    How it is repaired:
+        By making it reachable, as the finding says; or, where its rows are known, by telling them:
+        `{fixchain} repair --stamp REVISION`.
+
+    Example:
+        $ {fixchain} repair --database postgresql://app@db.example.org/shop
+        $ {fixchain} repair --no-database --stamp orders
     """
     for standing in snapshot.databases.standings:
         if standing.state is DatabaseState.UNREACHABLE:

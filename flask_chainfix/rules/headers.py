@@ -36,7 +36,26 @@ def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
     """A file in the version location cannot be loaded by Alembic.
 
     It does not parse, cannot be read, holds conflict markers, or has no `revision` or
-    `down_revision`. One such file stops every command, whichever revision it is about.
+    `down_revision`. An id that it may hold is not reported as missing elsewhere.
+
+    How it comes about:
+        A conflict of a Git merge was committed as it was, a migration was half edited, or something
+        that is no migration lies beside them.
+
+    How it is repaired:
+        By hand, as the finding says: what belongs into the file only people know. Until then it
+        stays as it is, and `{fixchain} repair` plans around it where that is safe, or refuses.
+
+    Example:
+        # orders.py
+        revision = "orders"
+        <<<<<<< HEAD
+        down_revision = None
+        =======
+        down_revision = "users"
+        >>>>>>> payments
+
+        $ {fixchain} check
     """
     for file, problem in snapshot.unreadable:
         yield Fault(
@@ -57,8 +76,23 @@ def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
 def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
     """An id is empty, is not a string, or holds a character that Alembic keeps for itself.
 
-    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`, and `base` is
-    one itself.
+    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`, and `base` is one
+    itself.
+
+    How it comes about:
+        The id was written by hand: as the key of a ticket, as a date, or as a number without
+        quotes.
+
+    How it is repaired:
+        By hand: give the revision an id of letters, digits and underscores, also where other
+        migrations name it.
+
+    Example:
+        # orders.py
+        revision = "SHOP-17"
+        down_revision = None
+
+        $ {fixchain} check
     """
     for revision in snapshot.graph:
         if revision in _NO_IDS or not _ILLEGAL.isdisjoint(revision):
@@ -93,7 +127,27 @@ def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
     " hides it",
 )
 def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
-    """An id is longer than 32 characters, the size of `alembic_version.version_num`."""
+    """An id is longer than 32 characters, the size of `alembic_version.version_num`.
+
+    Alembic makes that column, and keeps in it the ids of what has run. On a database that does not
+    mind the size the migration works, and then it fails elsewhere.
+
+    How it comes about:
+        The id was chosen by hand, as a whole sentence, with `{alembic} revision --rev-id` for
+        example.
+
+    How it is repaired:
+        `{fixchain} repair --shorten-ids` gives it a shorter one; its children and the stamps of
+        known databases follow. It is refused where a database that cannot be reached may hold the
+        id. The other way is to make the column wider.
+
+    Example:
+        # orders.py
+        revision = "add_the_delivery_address_to_orders"
+        down_revision = None
+
+        $ {fixchain} repair --shorten-ids
+    """
     for revision in snapshot.graph:
         if len(revision) > LONGEST_ID:
             yield Fault(
@@ -117,6 +171,22 @@ def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
 
     Only running the file would show it, and that is never done here. Findings that depend on the
     value are held back rather than guessed.
+
+    How it comes about:
+        An id or a parent was meant to be written in one place only, or to be found out on its own.
+
+    How it is repaired:
+        By hand: write the value itself. Until then the file stays as it is, and `{fixchain} repair`
+        plans around it where that is safe, or refuses.
+
+    Example:
+        # orders.py
+        from shop.migrations import newest_revision
+
+        revision = "orders"
+        down_revision = newest_revision()
+
+        $ {fixchain} check
     """
     for file, header in _with_problems(snapshot):
         computed = [problem for problem in header.problems if problem.kind is ProblemKind.COMPUTED]
@@ -141,7 +211,32 @@ def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
     repairable=True,
 )
 def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
-    """The docstring's `Revises:` line names other parents than `down_revision`."""
+    """The docstring's `Revises:` line names other parents than `down_revision`.
+
+    Alembic writes that line when it makes the file, and never reads it.
+
+    How it comes about:
+        `down_revision` was changed by hand, or by a tool that does not know of the line.
+
+    How it is repaired:
+        `{fixchain} repair --docstrings` brings every `Revises:` line into step with
+        `down_revision`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        '''Create orders
+
+        Revises: payments
+        '''
+        revision = "orders"
+        down_revision = "users"
+
+        $ {fixchain} repair --docstrings
+    """
     for file in snapshot.files:
         header = file.reading
         if not isinstance(header, Header) or header.revises is None or header.revision is None:

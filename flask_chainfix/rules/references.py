@@ -24,9 +24,34 @@ _KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
 def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration names a parent that no file has.
 
-    The file was deleted or not committed, its id was changed, or `down_revision` was written by
-    hand: with the name of a file instead of an id, with a part of an id (Alembic takes those on
-    the command line, not here), in other case, with a blank, or with a branch label.
+    Alembic needs every parent before it can do anything with the chain. What is above the gap hangs
+    in the air; it is not also counted as a further base or head.
+
+    How it comes about:
+        The parent's file was deleted or not committed, its id was changed, or `down_revision` was
+        written by hand: with the name of a file instead of an id, with a part of an id (Alembic
+        takes those on the command line, not here), in other case, with a blank, or with a branch
+        label.
+
+    How it is repaired:
+        `{fixchain} repair` looks for what was meant, the most certain first: the id of the file
+        with that name; an id that differs by case or spaces only; the one id that begins so; the
+        parent that the docstring's `Revises:` names; the new id of the same file in Git; the file
+        that Git saw deleted. The plan says which it is, and why.
+
+        What is a guess is asked about, or accepted with `{fixchain} repair --accept-guesses`. An id
+        that is merely spelt alike is shown, and never taken.
+
+    Example:
+        # create_users.py
+        revision = "3f1c2a9b7d04"
+        down_revision = None
+
+        # create_orders.py
+        revision = "8a6e0d4c51f2"
+        down_revision = "create_users"
+
+        $ {fixchain} repair
     """
     lookalikes = Lookalikes(snapshot)
     for revision, missing in missing_parents(snapshot).items():
@@ -53,8 +78,31 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
 def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration's `depends_on` names a revision or branch label that does not exist here.
 
-    The other migration was deleted or renamed; or it belongs to another package whose
-    `versions/` directory is missing from `version_locations`.
+    `depends_on` makes a migration wait for one that is not its parent, in another branch for
+    example. There is nothing to wait for.
+
+    How it comes about:
+        The other migration was deleted or renamed; or it belongs to another package whose
+        `versions/` directory is missing from `version_locations`.
+
+    How it is repaired:
+        By adding that directory to `version_locations`, if it is another package's. Else
+        `{fixchain} repair` looks for what was meant as it does for a missing parent (FC103), and
+        takes a guess only with `{fixchain} repair --accept-guesses`.
+
+    Example:
+        # create_users.py
+        revision = "3f1c2a9b7d04"
+        down_revision = None
+        branch_labels = ("shop",)
+
+        # create_invoices.py
+        revision = "8a6e0d4c51f2"
+        down_revision = None
+        branch_labels = ("billing",)
+        depends_on = "create_users"
+
+        $ {fixchain} repair
     """
     lookalikes = Lookalikes(snapshot)
     for revision, missing in missing_dependencies(snapshot).items():
@@ -81,8 +129,30 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
 def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
     """Several files have the same revision id.
 
-    A migration was copied and its id left as it was, or an editor or a merge left a second copy
-    of the file (`b copy.py`): Alembic loads those as well.
+    What the files do that Alembic does not load is never run. Which of them a child or a database
+    means by the id, the id does not tell.
+
+    How it comes about:
+        A migration was copied and its id left as it was, or an editor or a merge left a second copy
+        of the file (`b copy.py`): Alembic loads those as well.
+
+    How it is repaired:
+        `{fixchain} repair` deletes a copy with the same content, which stays in the journal. Where
+        the contents differ, the later one gets a new id: by Git, by date, by name, and never one
+        that a known database has applied under that id. The children follow the parent that the
+        evidence gives them. Where that is not clear, the repair is refused, and both files are
+        shown.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # users copy.py
+        revision = "users"
+        down_revision = None
+
+        $ {fixchain} repair
     """
     for revision in snapshot.graph.duplicates:
         files = snapshot.files_by_revision[revision]
@@ -109,7 +179,27 @@ def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
 def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
     """Two revisions declare the same branch label, or a label is also a revision id.
 
-    A migration with a label was copied, or two branches were given one name.
+    A label names one branch, in `{alembic} upgrade reports@head` for example.
+
+    How it comes about:
+        A migration with a label was copied, or two branches were given one name.
+
+    How it is repaired:
+        Which of them keeps the label is for you to say: `{fixchain} repair --relabel
+        REVISION=LABEL` gives the other one a label of its own.
+
+    Example:
+        # sales.py
+        revision = "sales"
+        down_revision = None
+        branch_labels = ("reports",)
+
+        # stock.py
+        revision = "stock"
+        down_revision = None
+        branch_labels = ("reports",)
+
+        $ {fixchain} repair --relabel stock=stock_reports
     """
     graph = snapshot.graph
     for label, revisions in graph.labelled.items():

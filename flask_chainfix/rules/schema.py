@@ -23,10 +23,35 @@ from flask_chainfix.snapshot import Snapshot
 def schema_order(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration uses a table or column that is not sure to be there when it runs.
 
-    Only a later revision creates it, or one on a parallel branch, which may run before or after;
-    or a revision drops it before, or on a parallel branch. It comes from relinking by date or file
-    name, and from two branches that were never run together. Where a migration does something
-    that its source does not tell and that could explain it, nothing is reported.
+    Only a later revision creates it, or one on a parallel branch, which may run before or after; or
+    a revision drops it before, or on a parallel branch. Where a migration does something that its
+    source does not tell and that could explain it, nothing is reported. Between branches that are
+    kept apart on purpose this is a warning.
+
+    How it comes about:
+        A chain was relinked by date or file name, or two branches were never run together.
+
+    How it is repaired:
+        `{fixchain} repair` puts the one that uses it behind the one that creates it, where they are
+        on parallel branches. In one line, move the operation into a revision where it can run, or
+        the revision to another place. Branches that are kept apart say `depends_on`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("users", sa.Column("id", sa.Integer()))
+
+        # emails.py
+        revision = "emails"
+        down_revision = None
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        $ {fixchain} repair
     """
     lineages = find_lineages(snapshot).by_revision
     for (before, after), found in _by_pair(disorders(snapshot.evidence)).items():
@@ -86,8 +111,33 @@ def _places(snapshot: Snapshot, touches: Iterable[Touch]) -> list[Location]:
 def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
     """Two revisions create the same table, and nothing drops it in between.
 
-    It is the mark of two “initial” migrations, each the whole schema: `migrations/` was made anew
-    beside an old chain. No order of them can run.
+    No order of them can run, so no repair is planned while both do.
+
+    How it comes about:
+        It is the mark of two “initial” migrations, each the whole schema: `migrations/` was made
+        anew beside an old chain.
+
+    How it is repaired:
+        By hand: keep one of the two and delete the other file; or make the other's `upgrade()` and
+        `downgrade()` do nothing. A database that has run only one of them is then stamped with
+        `{alembic} stamp`.
+
+    Example:
+        # initial.py
+        revision = "initial"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("users", sa.Column("id", sa.Integer()))
+
+        # initial_again.py
+        revision = "initial_again"
+        down_revision = "initial"
+
+        def upgrade():
+            op.create_table("users", sa.Column("id", sa.Integer()))
+
+        $ {fixchain} check --schema
     """
     pairs: dict[tuple[str, str], list[tuple[Touch, Touch]]] = {}
     for one, other in made_twice(snapshot.evidence):
@@ -117,8 +167,26 @@ def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
 def table_never_created(snapshot: Snapshot) -> Iterator[Fault]:
     """A migration uses a table that no migration creates.
 
-    It was made by `db.create_all()` or by hand before the first migration, its name is misspelt,
-    or the migration that created it was deleted.
+    The databases that exist have it from elsewhere, so this shows where a new one is made: in
+    tests, in CI, on a new machine.
+
+    How it comes about:
+        The table was made by `db.create_all()` or by hand before the first migration, its name is
+        misspelt, or the migration that created it was deleted.
+
+    How it is repaired:
+        By hand: create the table in a migration before the first that uses it, or correct the name.
+        `{fixchain} rehearse` proves the chain on a new database.
+
+    Example:
+        # emails.py
+        revision = "emails"
+        down_revision = None
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        $ {fixchain} check --schema
     """
     yield from _never_created(snapshot, Kind.TABLE)
 
@@ -132,7 +200,36 @@ def table_never_created(snapshot: Snapshot) -> Iterator[Fault]:
     family=Family.SCHEMA,
 )
 def column_never_created(snapshot: Snapshot) -> Iterator[Fault]:
-    """A migration uses a column that no migration creates, of a table that one does create."""
+    """A migration uses a column that no migration creates, of a table that one does create.
+
+    The databases that exist have it from elsewhere, so this shows where a new one is made: in
+    tests, in CI, on a new machine.
+
+    How it comes about:
+        The column was added to a migration's `create_table()` by hand and taken out again, or to
+        the database itself; its name is misspelt; or the migration that added it was deleted.
+
+    How it is repaired:
+        By hand: add the column in a migration before the first that uses it, or correct the name.
+        `{fixchain} rehearse` proves the chain on a new database.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("users", sa.Column("id", sa.Integer()))
+
+        # emails.py
+        revision = "emails"
+        down_revision = "users"
+
+        def upgrade():
+            op.alter_column("users", "email", nullable=False)
+
+        $ {fixchain} check --schema
+    """
     yield from _never_created(snapshot, Kind.COLUMN)
 
 
