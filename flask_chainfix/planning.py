@@ -46,7 +46,8 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     report = replace(report, notices=report.notices + history.notices)
     try:
         start, mends, notices = _prepared(runtime, report, wishes, history)
-        plan = make_plan(start, wishes, history)
+        uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
+        plan = make_plan(start, wishes, history, uprooted)
         rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
         linked = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
         renamed, shorter = shortened(linked) if wishes.shorten_ids else ({}, ())

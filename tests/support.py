@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from textwrap import indent
 
@@ -31,12 +32,15 @@ from alembic.script.revision import Revision, RevisionMap
 
 from flask_chainfix import source
 from flask_chainfix.graph import Graph
+from flask_chainfix.mending import Case, mend
 from flask_chainfix.model import (
     Databases,
     DatabaseState,
     Edit,
     Environment,
     Header,
+    History,
+    Mend,
     MigrationFile,
     Plan,
     Settings,
@@ -267,6 +271,14 @@ def graph(*specs: str | Rev | Header) -> Graph:
 
 
 # --- Repairs -------------------------------------------------------------------------------------
+
+
+def mended(
+    snapshot: Snapshot, wishes: Wishes | None = None, history: History | None = None
+) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """The chain after what is wrong with single migrations is put right, and what was done."""
+    ids = (f"new{number}" for number in count(1))
+    return mend(Case(snapshot, history or History(), wishes or Wishes(), lambda: next(ids)))
 
 
 def repaired(snapshot: Snapshot, wishes: Wishes | None = None) -> Snapshot:

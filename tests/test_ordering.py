@@ -21,7 +21,15 @@ UTC = timezone.utc
 def ordering(snapshot: Snapshot, root: str | None = None) -> Ordering:
     """What decides the order of a chain for which nobody wished anything else."""
     lineages = find_lineages(snapshot)
-    return arrange(snapshot, lineages, snapshot.graph, History(), Wishes(root=root), databases=())
+    return arrange(
+        snapshot,
+        lineages,
+        snapshot.graph,
+        History(),
+        Wishes(root=root),
+        databases=(),
+        uprooted=frozenset(),
+    )
 
 
 def by_rank(snapshot: Snapshot) -> list[str]:

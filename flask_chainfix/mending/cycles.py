@@ -74,6 +74,10 @@ def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Re
     return None, []
 
 
+def _by_itself(case: Case, link: _Link) -> str:
+    return f"{link.child} names itself" if link.child == link.parent else ""
+
+
 def _by_schema(case: Case, link: _Link) -> str:
     evidence = case.snapshot.evidence
     for key, makers in evidence.creators.items():
@@ -116,6 +120,7 @@ def _by_date(case: Case, link: _Link) -> str:
 
 
 _EVIDENCE: dict[str, _Contradiction] = {
+    "itself": _by_itself,
     "schema": _by_schema,
     "docstring": _by_docstring,
     "git": _by_git,

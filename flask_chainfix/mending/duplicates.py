@@ -68,8 +68,8 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
     for revision in case.snapshot.graph.duplicates:
         files = sorted(case.snapshot.files_by_revision[revision], key=case.rank)
         kept, why_kept = _keeper(case.snapshot, revision, files)
-        heirs = {child: heir_of(case, child, files) for child in _children(case, revision)}
-        undecided = [child.revision for child, heir in heirs.items() if heir is None]
+        heirs = [(child, heir_of(case, child, files)) for child in _children(case, revision)]
+        undecided = [child.revision for child, heir in heirs if heir is None]
         if undecided:
             raise CannotPlan(
                 f"{revision} is the id of several migrations, and nothing tells which of them"
@@ -83,7 +83,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
                 yield _renamed(case, revision, new_id, file, why)
                 yield from (
                     _followed(case, child, revision, new_id, heir.why)
-                    for child, heir in heirs.items()
+                    for child, heir in heirs
                     if heir is not None and heir.file is file
                 )
 

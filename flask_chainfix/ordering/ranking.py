@@ -107,6 +107,7 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
     wishes: Wishes,
     *,
     databases: Sequence[Applied],
+    uprooted: frozenset[str],
 ) -> Ordering:
     """Choose the base that stays, and rank all revisions.
 
@@ -117,6 +118,7 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
         history: when the files landed in version control.
         wishes: what the user asks of the plan.
         databases: what has run where.
+        uprooted: bases that were none when they were written.
     """
     dates = {revision: _create_date(snapshot, revision) for revision in graph}
     landings = {
@@ -129,7 +131,7 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
         for revision in graph
     }
     chosen = wishes.root or _base_that_stays(
-        snapshot, lineages, graph, landed, dates, databases=databases
+        snapshot, lineages, graph, landed, dates, databases=databases, uprooted=uprooted
     )
     oldest = dates.get(chosen) if chosen is not None else None
     placeholders = frozenset(
@@ -189,16 +191,18 @@ def _base_that_stays(  # noqa: PLR0913  (the same)
     dates: Mapping[str, datetime | None],
     *,
     databases: Sequence[Applied],
+    uprooted: frozenset[str],
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
-    A base that depends on what is above another base cannot stay below it, and none can that is
-    missing in a database which has run another one.
+    What has lost its parents was no base, and stays only where nothing else is one. A base that
+    depends on what is above another base cannot stay below it, and none can that is missing in a
+    database which has run another one.
     """
     bases = lineages.bases
     have = [database.revisions.intersection(bases) for database in databases]
 
-    def order(base: str) -> tuple[int, bool, int, int, bool, datetime, str]:
+    def order(base: str) -> tuple[int, bool, bool, int, int, bool, datetime, str]:
         date = dates[base]
         missing = sum(bool(some) and base not in some for some in have)
         must_follow = base in graph.dependencies and any(
@@ -206,7 +210,8 @@ def _base_that_stays(  # noqa: PLR0913  (the same)
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
         name = snapshot.file(base).name
-        return missing, must_follow, -size, landed[base], date is None, date or _NO_DATE, name
+        dated = date is None, date or _NO_DATE
+        return missing, must_follow, base in uprooted, -size, landed[base], *dated, name
 
     return min(bases, key=order, default=None)
 

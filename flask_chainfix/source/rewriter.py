@@ -146,7 +146,10 @@ def _change(
     if _holds_comment(positions.decode(span)):
         raise _refusal(filename, name, f"the value of {name} holds a comment, which would be lost")
     quote = _quote_used(data, span, header.spans.get("revision"))
-    return span, positions.encode(_literal(ids, quote))
+    literal = _literal(ids, quote)
+    if name == "branch_labels" and len(ids) == 1 and data[span.start : span.start + 1] == b"(":
+        literal = f"({literal},)"  # as people write labels
+    return span, positions.encode(literal)
 
 
 def _docstring_changes(

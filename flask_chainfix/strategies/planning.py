@@ -21,13 +21,19 @@ from flask_chainfix.strategies.registry import Task
 _NO_HISTORY = History()
 
 
-def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY) -> Plan:
+def make_plan(
+    snapshot: Snapshot,
+    wishes: Wishes,
+    history: History = _NO_HISTORY,
+    uprooted: frozenset[str] = frozenset(),
+) -> Plan:
     """Plan a repair of a chain that has no faults but several bases or heads.
 
     Args:
         snapshot: the chain, and where the databases stand that are known.
         wishes: what the user asks of the plan.
         history: when its files landed in version control.
+        uprooted: bases that have lost their parents and so were none when they were written.
 
     Returns:
         A plan that makes no known database skip a revision.
@@ -50,7 +56,9 @@ def make_plan(snapshot: Snapshot, wishes: Wishes, history: History = _NO_HISTORY
 
     def task_with(root: str | None) -> Task:
         rooted = replace(wishes, root=root)
-        ordering = arrange(pinned, lineages, graph, history, rooted, databases=databases)
+        ordering = arrange(
+            pinned, lineages, graph, history, rooted, databases=databases, uprooted=uprooted
+        )
         return Task(
             original=snapshot,
             snapshot=pinned,

@@ -1,0 +1,353 @@
+"""Single migrations that are put right before the chain is linked: what is certain, what is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.mending import placed, shortened
+from flask_chainfix.model import GUESS, History, Landing, Mend, Part, Wishes
+from flask_chainfix.rules import diagnose
+from flask_chainfix.snapshot import Snapshot
+from tests.standings import db, looked_at, lost
+from tests.support import chain, mended, path_of, rev
+
+DAY = datetime(2024, 5, 1, tzinfo=timezone.utc)
+
+
+def landed(*revisions: str) -> History:
+    """Git has the files of these revisions, each from a commit of its own, in this order."""
+    return History(
+        {
+            path_of(revision): Landing(position, f"c{position}", DAY)
+            for position, revision in enumerate(revisions)
+        }
+    )
+
+
+def parents(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
+    return tuple(snapshot.graph.named_parents[revision])
+
+
+def kinds(mend: Mend) -> list[str]:
+    return [reason.kind for reason in mend.why]
+
+
+def is_guess(mend: Mend) -> bool:
+    return GUESS in kinds(mend)
+
+
+# --- Missing parents -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"),
+    [
+        ("aaaaaa_add_aaaaaa", "file-name"),
+        ("aaaaaa_add_aaaaaa.py", "file-name"),
+        ("AAAAAA", "case"),
+        ("aaa", "prefix"),
+    ],
+)
+def test_what_is_certain_is_taken(named: str, kind: str) -> None:
+    after, (mend,) = mended(chain("aaaaaa", f"b <- {named}", "c <- b"))
+    assert parents(after, "b") == ("aaaaaa",)
+    assert kinds(mend) == [kind]
+
+
+def test_a_part_in_the_middle_of_a_file_name_is_a_guess() -> None:
+    after, (mend,) = mended(chain(rev("aaaaaa", file="7_create_users.py"), "b <- create_users"))
+    assert parents(after, "b") == ("aaaaaa",)
+    assert is_guess(mend)
+
+
+def test_a_close_spelling_is_offered_and_never_taken() -> None:
+    after, (mend,) = mended(chain("aaaaaaaa", "b <- aaaaaaax"))
+    assert parents(after, "b") == ()
+    assert is_guess(mend)
+    assert "--attach b=aaaaaaaa" in mend.why[-1].detail
+
+
+def test_the_docstring_is_asked() -> None:
+    snapshot = chain("a", "b <- a", "c <- zzz")
+    file = snapshot.file("c")
+    data = file.data.replace(b"Revises: zzz", b"Revises: b")
+    changed = file._replace(data=data, reading=snapshot.header("c")._replace(revises="b"))
+    snapshot = replace(snapshot, files=(*snapshot.files[:2], changed))
+    after, (mend,) = mended(snapshot)
+    assert parents(after, "c") == ("b",)
+    assert kinds(mend) == ["docstring"]
+    # Git knows that it was there: then somebody may have meant just that.
+    known = looked_at(snapshot, lost=[lost("zzz <- a")])
+    after, (mend,) = mended(known)
+    assert parents(after, "c") == ("b",)
+    assert is_guess(mend)
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_an_id_that_was_renamed_in_git(edited: bool) -> None:
+    snapshot = looked_at(
+        chain("a", "new <- a", "c <- old"), lost=[lost("old <- a", renamed="new", edited=edited)]
+    )
+    after, (mend,) = mended(snapshot)
+    assert parents(after, "c") == ("new",)
+    assert is_guess(mend) is edited
+
+
+def test_a_file_that_git_has_comes_back_and_all_that_it_was_on() -> None:
+    snapshot = looked_at(chain("a", "d <- c"), lost=[lost("c <- b"), lost("b <- a")])
+    after, mends = mended(snapshot)
+    assert parents(after, "c") == ("b",)
+    assert parents(after, "b") == ("a",)
+    assert all(mend.part is Part.FILE and mend.new is not None for mend in mends)
+    assert all(map(is_guess, mends))
+    assert "--attach d=b" not in str(mends[0].why)  # as b is not there
+    assert "--attach c=a" in str(mends[1].why)
+
+
+def test_where_nothing_is_known_it_is_one_more_base() -> None:
+    after, (mend,) = mended(chain("a", "b <- gone"))
+    assert parents(after, "b") == ()
+    assert is_guess(mend)
+
+
+def test_the_user_has_the_last_word() -> None:
+    snapshot = chain("aaaaaa", "bbbbbb <- aaaaaa", "c <- aaa")
+    after, (mend,) = mended(snapshot, Wishes(attach={"c": "bbbbbb"}))
+    assert parents(after, "c") == ("bbbbbb",)
+    assert kinds(mend) == ["pin"]
+
+
+def test_no_parent_is_taken_that_is_above() -> None:
+    """The beginning of an id of its own child."""
+    after, _ = mended(chain("a", "b <- ccc", "cccccc <- b"))
+    assert parents(after, "b") == ()
+
+
+def test_missing_dependencies() -> None:
+    after, (mend,) = mended(chain("a", "bbbbbb <- a", "c <- a +bbb"))
+    assert after.header("c").depends_on == ("bbbbbb",)
+    assert (mend.code, mend.part) == ("FC107", Part.DEPENDENCIES)
+    after, mends = mended(chain("a", "c <- a +elsewhere"))
+    assert mends == ()
+
+
+# --- Duplicates ----------------------------------------------------------------------------------
+
+
+def test_a_copy_goes() -> None:
+    after, (mend,) = mended(chain("a", "b <- a", "c <- b", extra=copy_of_b()))
+    assert (mend.path.name, mend.after) == ("b_add_b copy.py", ())
+    assert not is_guess(mend)
+    assert not diagnose(after)
+
+
+def copy_of_b(comment: bytes = b"") -> dict[str, bytes]:
+    return {"b_add_b copy.py": chain("a", "b <- a").file("b").data + comment}
+
+
+def test_a_copy_with_other_comments_is_a_guess() -> None:
+    _, (mend,) = mended(chain("a", "b <- a", extra=copy_of_b(b"# later\n")))
+    assert is_guess(mend)
+
+
+def two(*more: str, first: str = "2024-01-02", second: str = "2024-03-02") -> Snapshot:
+    """Two migrations with the id b, and others."""
+    return chain(
+        "a",
+        rev("b <- a", date=first, file="b_one.py").doing("op.create_table('one')"),
+        rev("b <- a", date=second, file="b_two.py").doing("op.create_table('two')"),
+        *more,
+    )
+
+
+def test_the_later_one_gets_another_id_also_in_its_name() -> None:
+    after, (mend,) = mended(two())
+    assert mend.path.name == "b_two.py"
+    assert after.file("new1").name == "new1_two.py"
+    assert after.file("b").name == "b_one.py"
+    assert not diagnose(after) or {each.code for each in diagnose(after)} == {"FC102"}
+
+
+def test_git_comes_before_dates() -> None:
+    snapshot = two(first="2024-05-05")
+    paths = {file.name: file.path for file in snapshot.files}
+    history = History({paths["b_one.py"]: Landing(1, "c1", DAY)})
+    _, (mend,) = mended(snapshot, history=history)
+    assert mend.path.name == "b_two.py"
+    assert kinds(mend) == ["git"]
+
+
+def test_names_alone_are_a_guess() -> None:
+    _, (mend,) = mended(two(second="2024-01-02"))
+    assert mend.path.name == "b_two.py"
+    assert is_guess(mend)
+
+
+def test_what_has_run_keeps_its_id() -> None:
+    after, (mend,) = mended(looked_at(two(), db("b", tables="t_a two")))
+    assert mend.path.name == "b_one.py"
+    assert after.file("b").name == "b_two.py"
+    assert kinds(mend) == ["database"]
+
+
+@pytest.mark.parametrize("tables", ["t_a", "t_a one two"])
+def test_tables_that_do_not_tell_which_has_run(tables: str) -> None:
+    with pytest.raises(CannotPlan, match="its tables do not tell which of b_one.py, b_two.py"):
+        mended(looked_at(two(), db("b", tables=tables)))
+
+
+def test_different_ones_have_run() -> None:
+    databases = db("b", "one", tables="one"), db("b", "two", tables="two")
+    with pytest.raises(CannotPlan, match="different migrations have run under the id b"):
+        mended(looked_at(two(), *databases))
+
+
+def test_children_follow_what_they_use() -> None:
+    for table, parent in (("one", "b"), ("two", "new1")):
+        child = rev("c <- b :2024-06-01").doing(f"op.add_column('{table}', sa.Column('x'))")
+        after, _ = mended(two(child))
+        assert parents(after, "c") == (parent,)
+
+
+def test_children_that_are_older_follow_the_older_one() -> None:
+    after, _ = mended(two("c <- b :2024-02-01"))
+    assert parents(after, "c") == ("b",)
+
+
+def test_children_that_landed_before_the_other_one() -> None:
+    snapshot = two("c <- b :2024-06-01")
+    paths = {file.name: file.path for file in snapshot.files}
+    landings = {
+        paths["b_one.py"]: Landing(0, "c0", DAY),
+        paths["c_add_c.py"]: Landing(1, "c1", DAY),
+        paths["b_two.py"]: Landing(2, "c2", DAY),
+    }
+    after, _ = mended(snapshot, history=History(landings))
+    assert parents(after, "c") == ("b",)
+
+
+def test_a_child_below_which_one_of_them_stands() -> None:
+    snapshot = chain(
+        "a",
+        rev("b <- a", file="b_one.py").doing("op.create_table('one')"),
+        "c <- b",
+        rev("b <- c", file="b_two.py").doing("op.create_table('two')"),
+    )
+    after, _ = mended(snapshot)
+    assert parents(after, "c") == ("b",)
+    assert parents(after, "new1") == ("c",)
+    assert not diagnose(after)
+
+
+def test_what_cannot_be_told_apart_is_shown_side_by_side() -> None:
+    with pytest.raises(CannotPlan, match="nothing tells which of them c is on") as refused:
+        mended(two("c <- b :2024-06-01"))
+    lines = refused.value.message.splitlines()
+    assert lines[1].split() == ["b_one.py", "b_two.py"]
+    assert lines[3].split()[1::2] == ["2024-01-02", "2024-03-02"]
+    assert lines[-1].split() == ["creates", "table", "one", "creates", "table", "two"]
+
+
+# --- Cycles --------------------------------------------------------------------------------------
+
+
+def test_git_opens_a_cycle() -> None:
+    snapshot = chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01")
+    after, (mend,) = mended(snapshot, history=landed("a", "b", "c"))
+    assert parents(after, "b") == ()
+    assert kinds(mend) == ["git"]
+
+
+def test_dates_alone_are_a_guess() -> None:
+    after, (mend,) = mended(chain("a", "b <- d", "c <- b", "d <- c"))
+    assert parents(after, "b") == ()
+    assert is_guess(mend)
+
+
+def test_without_evidence_no_cut() -> None:
+    with pytest.raises(CannotPlan, match="nothing tells where the cycle of b, c") as refused:
+        mended(chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01"))
+    assert "--attach b=REVISION" in refused.value.remedy
+
+
+def test_the_user_opens_a_cycle() -> None:
+    snapshot = chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01")
+    after, (mend,) = mended(snapshot, Wishes(attach={"b": "a"}))
+    assert parents(after, "b") == ("a",)
+    assert not diagnose(after)
+
+
+def test_a_revision_that_runs_after_itself() -> None:
+    after, _ = mended(chain("a", "b <- a, b"))
+    assert parents(after, "b") == ("a",)
+
+
+def test_a_cycle_of_dependencies() -> None:
+    after, (mend,) = mended(chain("a", "b <- a +c", "c <- b"))
+    assert mend.part is Part.DEPENDENCIES
+    assert after.header("b").depends_on == ()
+
+
+# --- The rest ------------------------------------------------------------------------------------
+
+
+def test_merge_points_lose_parents_that_say_nothing() -> None:
+    snapshot = chain("a", "b <- a", "c <- a, b", "d <- c, c")
+    assert mended(snapshot)[1] == ()
+    after, _ = mended(snapshot, Wishes(strict=True))
+    assert parents(after, "c") == ("b",)
+    assert parents(after, "d") == ("c",)
+
+
+def test_labels_are_told_apart() -> None:
+    snapshot = chain("a", "b <- a @x", "c <- a @x")
+    after, (mend,) = mended(snapshot, Wishes(relabel={"c": ("y",)}))
+    assert after.header("c").branch_labels == ("y",)
+    assert b"branch_labels = ('y',)" in after.file("c").data
+    assert not diagnose(after)
+    with pytest.raises(CannotPlan, match="no revision 'nope'"):
+        mended(snapshot, Wishes(relabel={"nope": ("y",)}))
+
+
+LONG = "a" * 32 + "bcd"
+
+
+def test_ids_become_shorter_wherever_they_are_named() -> None:
+    snapshot = chain("z", f"{LONG} <- z", f"{LONG}x <- {LONG}", f"c <- z +{LONG}")
+    ids, mends = shortened(snapshot)
+    assert ids == {LONG: "a" * 32, f"{LONG}x": "a" * 30 + "_2"}
+    after = snapshot.after(edit for mend in mends for edit in mend.edits)
+    assert parents(after, ids[f"{LONG}x"]) == ("a" * 32,)
+    assert after.header("c").depends_on == ("a" * 32,)
+    assert {finding.code for finding in diagnose(after)} <= {"FC102"}
+
+
+def test_a_computed_parent_is_taken_from_the_docstring() -> None:
+    snapshot = computed(chain("a", "b <- a", "c <- b"), b"down_revision = 'b'", "c")
+    after, (notice,) = placed(snapshot)
+    assert parents(after, "c") == ("b",)
+    assert after.file("c").data == snapshot.file("c").data
+    assert "c_add_c.py" in notice
+
+
+def test_a_computed_id_is_the_one_that_is_missed() -> None:
+    snapshot = computed(chain("a", "b <- a", "c <- b"), b"revision = 'b'", "b")
+    assert "b" not in snapshot.graph
+    after, _ = placed(snapshot)
+    assert parents(after, "b") == ("a",)
+    alone = computed(chain("a", "b <- a"), b"revision = 'b'", "b")
+    assert placed(alone) == (alone, ())
+
+
+def computed(snapshot: Snapshot, line: bytes, revision: str) -> Snapshot:
+    """The chain with a call around a value."""
+    file = snapshot.file(revision)
+    name, _, value = line.partition(b" = ")
+    data = file.data.replace(b"\n" + line, b"\n" + name + b" = str(" + value + b")")
+    assert data != file.data
+    extra = {each.name: each.data for each in snapshot.files if each is not file}
+    return chain(extra={**extra, file.name: data})
