@@ -13,7 +13,7 @@ from flask_chainfix.model import GUESS, History, Landing, Mend, Part, Wishes
 from flask_chainfix.rules import diagnose
 from flask_chainfix.snapshot import Snapshot
 from tests.standings import db, looked_at, lost
-from tests.support import chain, mended, path_of, rev
+from tests.support import Rev, chain, mended, path_of, rev
 
 DAY = datetime(2024, 5, 1, tzinfo=timezone.utc)
 
@@ -154,7 +154,7 @@ def test_a_copy_with_other_comments_is_a_guess() -> None:
     assert is_guess(mend)
 
 
-def two(*more: str, first: str = "2024-01-02", second: str = "2024-03-02") -> Snapshot:
+def two(*more: str | Rev, first: str = "2024-01-02", second: str = "2024-03-02") -> Snapshot:
     """Two migrations with the id b, and others."""
     return chain(
         "a",
@@ -196,7 +196,7 @@ def test_what_has_run_keeps_its_id() -> None:
 
 @pytest.mark.parametrize("tables", ["t_a", "t_a one two"])
 def test_tables_that_do_not_tell_which_has_run(tables: str) -> None:
-    with pytest.raises(CannotPlan, match="its tables do not tell which of b_one.py, b_two.py"):
+    with pytest.raises(CannotPlan, match=r"its tables do not tell which of b_one.py, b_two.py"):
         mended(looked_at(two(), db("b", tables=tables)))
 
 
@@ -276,7 +276,7 @@ def test_without_evidence_no_cut() -> None:
 
 def test_the_user_opens_a_cycle() -> None:
     snapshot = chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01")
-    after, (mend,) = mended(snapshot, Wishes(attach={"b": "a"}))
+    after, _ = mended(snapshot, Wishes(attach={"b": "a"}))
     assert parents(after, "b") == ("a",)
     assert not diagnose(after)
 
@@ -305,7 +305,7 @@ def test_merge_points_lose_parents_that_say_nothing() -> None:
 
 def test_labels_are_told_apart() -> None:
     snapshot = chain("a", "b <- a @x", "c <- a @x")
-    after, (mend,) = mended(snapshot, Wishes(relabel={"c": ("y",)}))
+    after, _ = mended(snapshot, Wishes(relabel={"c": ("y",)}))
     assert after.header("c").branch_labels == ("y",)
     assert b"branch_labels = ('y',)" in after.file("c").data
     assert not diagnose(after)
