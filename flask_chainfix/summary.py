@@ -52,7 +52,11 @@ def summed_up(
         mends: what was put right before that, and after it.
         new_revisions: those of the plan, with their paths.
     """
-    shorter = {mend.before[0]: mend.after[0] for mend in mends if mend.code == "FC109"}
+    shorter = {
+        mend.before[0]: mend.after[0]
+        for mend in mends
+        if mend.code == "FC109" and mend.part is Part.ID
+    }
     return replace(
         plan,
         relinks=tuple(_relinks(before, after, plan, mends)),

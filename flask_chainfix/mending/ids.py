@@ -72,5 +72,7 @@ def _mends(snapshot: Snapshot, new_ids: Mapping[str, str]) -> Iterator[Mend]:
             yield Mend("FC109", Part.ID, old, file.path, (old,), (new_ids[old],), (why,), (edit,))
         else:
             why = Reason("length", "what it names has a shorter id now")
-            before = header.down_revision or ()
-            yield Mend("FC109", Part.PARENTS, old, file.path, before, parents, (why,), (edit,))
+            before, after, part = header.down_revision or (), parents, Part.PARENTS
+            if before == after:
+                before, after, part = header.depends_on or (), dependencies, Part.DEPENDENCIES
+            yield Mend("FC109", part, old, file.path, before, after, (why,), (edit,))

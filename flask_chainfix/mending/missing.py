@@ -43,7 +43,7 @@ def _mended(case: Case, part: Part, revision: str, missing: tuple[str, ...]) -> 
     code, named = ("FC103", header.down_revision) if parents else ("FC107", header.depends_on)
     ids = dict.fromkeys(named or ())
     reasons: list[Reason] = []
-    for name in missing:
+    for name in dict.fromkeys(missing):
         meant = _meant(case.snapshot, revision, name, part)
         back = None if meant is not None else _back(case.snapshot, code, revision, name)
         if meant is not None:
