@@ -30,16 +30,21 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
             f"check that this is the right directory; `{tools.alembic} migrate` or `{tools.alembic}"
             " revision` writes the first one",
         )
-    findings = diagnose(snapshot)
+    report = _judged(Report(command, tools=tools, strict=strict, before=snapshot), Family.CHAIN)
     unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
     if unknown:
         names = ", ".join(sorted(unknown))
         notices += (f"intended_bases in the settings names {names}, which is not a base",)
-    remarks = remarks_on_heads(snapshot, findings)
+    remarks = remarks_on_heads(snapshot, report.findings)
     notices += tuple(tools.spell_out(remark) for remark in remarks)
-    return Report(
-        command, tools=tools, strict=strict, before=snapshot, findings=findings, notices=notices
-    )
+    return replace(report, notices=notices)
+
+
+def _judged(report: Report, family: Family) -> Report:
+    """The report with what the rules of a family find in its chain."""
+    assert report.before is not None
+    findings = by_severity((*report.findings, *diagnose(report.before, family)))
+    return replace(report, findings=findings, judged=report.judged | codes_of(family))
 
 
 def with_schema(report: Report) -> Report:
@@ -52,8 +57,8 @@ def with_schema(report: Report) -> Report:
     if in_doubt(report.findings):
         notice = "what the migrations do to the schema is judged once the chain itself is known"
         return replace(report, notices=(*report.notices, notice))
-    findings = by_severity((*report.findings, *diagnose(snapshot, Family.SCHEMA)))
-    return replace(report, findings=findings, notices=report.notices + _opaque(snapshot))
+    report = _judged(report, Family.SCHEMA)
+    return replace(report, notices=report.notices + _opaque(snapshot))
 
 
 def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
@@ -72,9 +77,8 @@ def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
 
 def with_databases(report: Report, snapshot: Snapshot) -> Report:
     """The report with where the databases of a snapshot stand, and what is wrong with that."""
-    findings = by_severity((*report.findings, *diagnose(snapshot, Family.DATABASE)))
-    notices = report.notices + snapshot.databases.notices
-    return replace(report, before=snapshot, findings=findings, notices=notices)
+    report = _judged(replace(report, before=snapshot), Family.DATABASE)
+    return replace(report, notices=report.notices + snapshot.databases.notices)
 
 
 def errors_of(findings: Sequence[Finding]) -> list[Finding]:

@@ -53,6 +53,8 @@ class Report:
         strict: whether warnings count like errors.
         before: the chain as it was found.
         findings: what is wrong with it, errors first.
+        judged: the codes of the rules that have had their say; what the settings ignore is among
+            them, and is never found.
         plan: the repair, if there is one to make.
         start: the chain that the plan relinks: as it was found, and with what is brought back.
         after: the chain as the plan leaves it.
@@ -80,6 +82,7 @@ class Report:
     strict: bool = False
     before: Snapshot | None = None
     findings: tuple[Finding, ...] = ()
+    judged: frozenset[str] = frozenset()
     plan: Plan | None = None
     start: Snapshot | None = None
     after: Snapshot | None = None

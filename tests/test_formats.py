@@ -100,6 +100,7 @@ def repaired(directory: str) -> Report:
         ("sample_check_narrow.txt", Style(width=40)),
         ("sample_check.json", TEXT),
         ("sample_check.github", TEXT),
+        ("sample_check.junit", TEXT),
         ("sample_repair.txt", TEXT),
         ("sample_repair.json", TEXT),
         ("sample_repaired.txt", TEXT),
@@ -223,7 +224,7 @@ def hostile_report(project: Path) -> Report:
     return replace(report, findings=(finding,), notices=notices, obstacle=error, plan=None)
 
 
-@pytest.mark.parametrize("output_format", ["text", "github", "json"])
+@pytest.mark.parametrize("output_format", ["text", "github", "json", "junit", "sarif"])
 @pytest.mark.parametrize("color", [False, True])
 def test_nothing_that_a_terminal_would_obey_is_passed_on(
     project: Path, output_format: str, color: bool

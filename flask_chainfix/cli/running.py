@@ -50,8 +50,7 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Report
         message = "interrupted; nothing was changed, or every file was put back"
         report = _failure(context, Interrupted(message, "run the command again when you like"))
     except OSError as error:
-        remedy = "make sure that the file can be read and written, then run the command again"
-        report = _failure(context, CannotRead(str(error), remedy))
+        report = _failure(context, unreadable(error))
     stderr_too = output_format != "json"
     try:
         echo(render(output_format, report, style(sys.stdout)))
@@ -63,6 +62,12 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Report
         with suppress(OSError, CannotWrite):  # nobody is left to be told
             echo(error_text(report.error), err=True)
     context.exit(report.exit_code)
+
+
+def unreadable(error: OSError) -> CannotRead:
+    """What is said of a file that could not be used, and that nobody had reckoned with."""
+    remedy = "make sure that the file can be read and written, then run the command again"
+    return CannotRead(str(error), remedy)
 
 
 def _unwritten(context: click.Context, report: Report, error: Exception) -> Report:

@@ -1,8 +1,15 @@
-"""A report as text for people, JSON for scripts, or annotations for GitHub."""
+"""A report as text for people, JSON for scripts, or in the formats of CI systems."""
 
-from flask_chainfix.formats import github, json, text  # noqa: F401  (they register formats)
+from flask_chainfix.formats import (  # noqa: F401  (they register formats)
+    github,
+    json,
+    junit,
+    sarif,
+    text,
+)
+from flask_chainfix.formats.plain import plain
 from flask_chainfix.formats.progress import progress_bar
 from flask_chainfix.formats.registry import format_names, render
 from flask_chainfix.formats.style import Style, printable
 
-__all__ = ["Style", "format_names", "printable", "progress_bar", "render"]
+__all__ = ["Style", "format_names", "plain", "printable", "progress_bar", "render"]

@@ -1,0 +1,164 @@
+"""``pytest --fixchain``: one test for each rule, without an app.
+
+Every pytest loads this module where flask-chainfix is installed. So it imports nothing more of
+ours until the option is given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from flask_chainfix.model import Location
+    from flask_chainfix.report import Report
+    from flask_chainfix.rules import Rule
+
+_WHERE = (
+    "pytest looks where --fixchain-directory points, or fixchain_directory in its configuration"
+)
+
+
+class ChainWarning(UserWarning):
+    """A finding that is no error."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--fixchain``, and where the migrations are."""
+    group = parser.getgroup("fixchain", "the migration chain")
+    group.addoption(
+        "--fixchain",
+        action="store_true",
+        help="Add a test for each rule that a migration chain can break.",
+    )
+    group.addoption(
+        "--fixchain-directory",
+        metavar="DIR",
+        help="Directory with env.py and versions/, or an alembic.ini or pyproject.toml instead."
+        " Default: what fixchain_directory says.",
+    )
+    parser.addini(
+        "fixchain_directory",
+        "The same, seen from this file. Default: migrations.",
+        default="migrations",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, None]:
+    """Add the tests to what a session collects; they belong to no file that pytest looks at."""
+    collected = yield
+    if isinstance(collector, pytest.Session) and collector.config.getoption("fixchain"):
+        collected.get_result().result.extend(_items(collector, _place(collector.config)))
+
+
+def _place(config: pytest.Config) -> Path:
+    """The directory or file that is meant."""
+    here = config.invocation_params.dir
+    given: str | None = config.getoption("fixchain_directory")
+    if given is not None:
+        return here / given
+    configured: str = config.getini("fixchain_directory")
+    return (config.inipath.parent if config.inipath is not None else here) / configured
+
+
+def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
+    """A test for each rule; or one alone, that fails with what stops a check."""
+    from flask_chainfix import workflows
+    from flask_chainfix.cli.running import unreadable
+    from flask_chainfix.cli.streams import error_text
+    from flask_chainfix.errors import ChainFixError
+    from flask_chainfix.opening import open_from_files
+    from flask_chainfix.rules import Family, all_rules
+
+    rules = [rule for rule in all_rules() if rule.family is not Family.DATABASE]
+    named = os.path.relpath(place)
+    try:
+        opened = open_from_files(None, named) if place.is_file() else open_from_files(named, None)
+        report = workflows.check(*opened, strict=False, schema=True)
+    except (ChainFixError, OSError) as error:
+        stop = unreadable(error) if isinstance(error, OSError) else error
+        item = _item(session, place, "check", fault=f"{error_text(stop)}{_WHERE}")
+        item.extra_keyword_matches.update(rule.code for rule in rules)  # -k must not hide it
+        yield item
+    else:
+        for rule in rules:
+            yield _rule_item(session, place, rule, report)
+
+
+def _rule_item(session: pytest.Session, place: Path, rule: Rule, report: Report) -> ChainItem:
+    from flask_chainfix.formats import plain
+
+    assert report.before is not None
+    found = [finding for finding in report.findings if finding.code == rule.code]
+    counting = set(report.counting)
+    item = _item(
+        session,
+        place,
+        f"{rule.code} {rule.name}",
+        fault="\n\n".join(plain(each, report.tools) for each in found if each in counting),
+        warnings=[plain(each, report.tools) for each in found if each not in counting],
+        places=[each for finding in found for each in finding.locations],
+    )
+    if rule.code in report.before.environment.settings.ignore:
+        item.add_marker(pytest.mark.skip(reason="ignored by the settings"))
+    elif rule.code not in report.judged:
+        item.add_marker(pytest.mark.skip(reason="judged only once the chain itself is known"))
+    return item
+
+
+def _item(session: pytest.Session, place: Path, title: str, **said: Any) -> ChainItem:
+    name = title.replace(" ", "-")
+    below = Path(os.path.relpath(place, session.config.rootpath)).as_posix()
+    item: ChainItem = ChainItem.from_parent(
+        session, name=name, nodeid=f"{below}::{name}", title=title, place=place, **said
+    )
+    return item
+
+
+class ChainItem(pytest.Item):
+    """A test that was decided when the chain was read.
+
+    Args:
+        title: what it is called in the report of a failure.
+        place: the environment's directory or configuration file.
+        fault: the text to fail with; it passes without one.
+        warnings: texts to warn of.
+        places: what these are about.
+        node: as in ``pytest.Item``.
+    """
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        place: Path,
+        fault: str = "",
+        warnings: Sequence[str] = (),
+        places: Sequence[Location] = (),
+        **node: Any,
+    ) -> None:
+        super().__init__(**node)
+        self._title = title
+        self._fault = fault
+        self._warnings = warnings
+        self._places = places or ((place, None),)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The first place to look at, and the title; pytest counts lines from 0."""
+        path, line = self._places[0]
+        return path, (line or 1) - 1, self._title
+
+    def runtest(self) -> None:
+        """Fail with the fault, or warn."""
+        if self._fault:
+            pytest.fail(self._fault, pytrace=False)
+        try:
+            for text in self._warnings:
+                self.warn(ChainWarning(text))
+        except ChainWarning as warning:  # where warnings are errors
+            pytest.fail(str(warning), pytrace=False)
