@@ -12,7 +12,7 @@ from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, by_severity, codes_of, diagnose
 from flask_chainfix.rules.remarks import remarks_on_heads
 from flask_chainfix.rules.wording import count, listing
-from flask_chainfix.runtime import Runtime
+from flask_chainfix.runtime import Runtime, read_surroundings
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -30,7 +30,8 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
             f"check that this is the right directory; `{tools.alembic} migrate` or `{tools.alembic}"
             " revision` writes the first one",
         )
-    findings = diagnose(snapshot)
+    snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
+    findings = diagnose(snapshot, Family.CHAIN, Family.ENVIRONMENT)
     unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
     if unknown:
         names = ", ".join(sorted(unknown))
