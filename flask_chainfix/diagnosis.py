@@ -12,7 +12,7 @@ from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, by_severity, codes_of, diagnose
 from flask_chainfix.rules.remarks import remarks_on_heads
 from flask_chainfix.rules.wording import count, listing
-from flask_chainfix.runtime import Runtime
+from flask_chainfix.runtime import Runtime, read_surroundings
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -30,7 +30,9 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
             f"check that this is the right directory; `{tools.alembic} migrate` or `{tools.alembic}"
             " revision` writes the first one",
         )
-    report = _judged(Report(command, tools=tools, strict=strict, before=snapshot), Family.CHAIN)
+    snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
+    report = Report(command, tools=tools, strict=strict, before=snapshot)
+    report = _judged(report, Family.CHAIN, Family.ENVIRONMENT)
     unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
     if unknown:
         names = ", ".join(sorted(unknown))
@@ -40,11 +42,12 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
     return replace(report, notices=notices)
 
 
-def _judged(report: Report, family: Family) -> Report:
-    """The report with what the rules of a family find in its chain."""
+def _judged(report: Report, *families: Family) -> Report:
+    """The report with what the rules of some families find in its chain."""
     assert report.before is not None
-    findings = by_severity((*report.findings, *diagnose(report.before, family)))
-    return replace(report, findings=findings, judged=report.judged | codes_of(family))
+    findings = by_severity((*report.findings, *diagnose(report.before, *families)))
+    codes = {code for family in families for code in codes_of(family)}
+    return replace(report, findings=findings, judged=report.judged | codes)
 
 
 def with_schema(report: Report) -> Report:

@@ -22,6 +22,7 @@ from flask_chainfix.model import (
     Location,
     MigrationFile,
     Span,
+    Surroundings,
     Unreadable,
 )
 
@@ -34,12 +35,14 @@ class Snapshot:
         environment: where they lie and what the settings say.
         files: every file that Alembic would load, in the order in which it lists them.
         databases: where the databases stand that somebody has looked at.
+        surroundings: what lies around the environment, where somebody has looked.
         old: older chains, which may have stamped them, the latest first.
     """
 
     environment: Environment
     files: tuple[MigrationFile, ...]
     databases: Databases = field(default_factory=Databases)
+    surroundings: Surroundings = field(default_factory=Surroundings)
     old: tuple[Graph, ...] = field(default=(), compare=False)
     _footprints: dict[tuple[Path, str], Footprint] = field(
         default_factory=dict, repr=False, compare=False

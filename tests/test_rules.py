@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from flask_chainfix.model import Finding, Settings, Severity
 from flask_chainfix.rules import Family, all_rules, diagnose
+from flask_chainfix.runtime import open_directory, read_surroundings
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.store import read_snapshot
 from tests.strategies_oracle import strong_components
 from tests.support import (
     Refused,
@@ -53,13 +56,22 @@ def only(code: str, snapshot: Snapshot) -> Finding:
 # --- The corpus ----------------------------------------------------------------------------------
 
 
+def read_corpus(directory: Path, settings: Settings | None = None) -> Snapshot:
+    """The chain in a directory; one with ``migrations`` is a project, and read with all of it."""
+    if not (directory / "migrations").is_dir():
+        return read_directory(directory, settings)
+    runtime = open_directory(str(directory / "migrations"))
+    snapshot, _ = read_snapshot(runtime.environment)
+    return replace(snapshot, surroundings=read_surroundings(runtime))
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.iterdir()))
 def test_corpus(name: str) -> None:
     """``expected.json`` says what is wrong with the files beside it, and where."""
     directory = CORPUS / name
     expected: dict[str, Any] = json.loads((directory / "expected.json").read_text("utf-8"))
     intended = frozenset(expected.get("settings", {}).get("intended_bases", ()))
-    snapshot = read_directory(directory, Settings(intended_bases=intended))
+    snapshot = read_corpus(directory, Settings(intended_bases=intended))
     # While the chain itself is broken nothing is said about the schema.
     families = () if name.startswith("FC1") else tuple(Family)
     found = [
@@ -87,7 +99,7 @@ def test_every_rule_has_a_directory_in_the_corpus_named_after_it() -> None:
     "name", sorted(path.name for path in CORPUS.iterdir() if path.name.startswith("healthy"))
 )
 def test_alembic_loads_what_the_corpus_calls_healthy(name: str) -> None:
-    alembic_loads(read_directory(CORPUS / name))
+    alembic_loads(read_corpus(CORPUS / name))
 
 
 # --- Rules and findings as such ------------------------------------------------------------------

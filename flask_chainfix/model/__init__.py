@@ -42,6 +42,7 @@ from flask_chainfix.model.rehearsal import (
     RehearsalStep,
 )
 from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.model.surroundings import OtherEnvironment, Pointer, Surroundings
 
 __all__ = [
     "GUESS",
@@ -71,8 +72,10 @@ __all__ = [
     "MoveState",
     "NewRevision",
     "Opaque",
+    "OtherEnvironment",
     "Part",
     "Plan",
+    "Pointer",
     "Problem",
     "ProblemKind",
     "Reason",
@@ -85,6 +88,7 @@ __all__ = [
     "Severity",
     "Span",
     "Standing",
+    "Surroundings",
     "Unreadable",
     "Wishes",
 ]

@@ -17,6 +17,7 @@ class Family(Enum):
     CHAIN = "headers and links"
     SCHEMA = "what the migrations do, which takes reading all of them in full"
     DATABASE = "where databases stand"
+    ENVIRONMENT = "what lies around the chain: env.py, configuration files, other environments"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from flask_chainfix.runtime.databases import (
 )
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
 from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
+from flask_chainfix.runtime.surroundings import read_surroundings
 from flask_chainfix.runtime.template import new_id, render
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "open_directory",
     "own_targets",
     "read_standings",
+    "read_surroundings",
     "rehearse",
     "render",
     "targets_from",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alembic.config import Config
 
 from flask_chainfix.errors import BadConfiguration, ChainFixError
 
+_LOCATION = "script_location"
 _KNOWS_TOML = hasattr(Config, "toml_file_name")  # since Alembic 1.16
 
 
@@ -64,11 +65,31 @@ def project_config(directory: Path) -> Config | None:
     return None
 
 
+def script_locations(file: Path) -> dict[str, str]:
+    """What a configuration file of whatever project says of migration environments.
+
+    Args:
+        file: an ini file or a ``pyproject.toml``.
+
+    Returns:
+        The ``script_location`` of each section; nothing where Alembic could not use the file.
+    """
+    with suppress(ChainFixError), configuration_errors(str(file)):
+        if file.suffix != ".toml":
+            parser = Config(str(file)).file_config
+            sections = [each for each in parser.sections() if _LOCATION in parser[each]]
+            return {section: parser.get(section, _LOCATION) for section in sections}
+        if _KNOWS_TOML:
+            written = _option(Config(toml_file=str(file)), _LOCATION)
+            return {"tool.alembic": written} if isinstance(written, str) else {}
+    return {}
+
+
 def _describes(config: Config, file: Path, directory: Path) -> bool:
-    location = _option(config, "script_location")
+    location = _option(config, _LOCATION)
     if not isinstance(location, str):
         return False
-    path, wanted = _resource_path(location), directory.resolve()
+    path, wanted = resource_path(location), directory.resolve()
     if path.resolve() == wanted:
         return True
     if (file.parent / path).resolve() != wanted:
@@ -93,7 +114,7 @@ def _refuse_other_base(config: Config, file: Path) -> None:
             )
 
 
-def _resource_path(location: str) -> Path:
+def resource_path(location: str) -> Path:
     """Where ``package:directory`` lies, without importing the package; else the path itself."""
     package, colon, rest = location.partition(":")
     if not colon or os.path.isabs(location):

@@ -1,0 +1,99 @@
+"""What an ``env.py`` says, as far as its literals tell: it is read and never run."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask_chainfix.source.literals import Computed, evaluate
+
+
+class EnvPy:
+    """The syntax tree of an ``env.py``, and what its module-level names hold for certain.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            OSError, SyntaxError, ValueError, RecursionError: it cannot be read.
+        """
+        self.path = path
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
+            self._tree = ast.parse(path.read_bytes())
+        # A name that anything else binds too holds nobody knows what.
+        bound = Counter(_names_bound(self._tree))
+        self._held = {name: node for name, node in self._assigned().items() if bound[name] == 1}
+
+    def mentions(self, option: str) -> int:
+        """How often the name of an option of Alembic's stands there as a string."""
+        return sum(
+            isinstance(node, ast.Constant) and node.value == option for node in ast.walk(self._tree)
+        )
+
+    def written(self, option: str) -> Iterator[tuple[ast.AST, ast.expr]]:
+        """Where an option is given, and the value beside it."""
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.keyword) and node.arg == option:
+                yield node, node.value
+            elif isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and key.value == option:
+                        yield key, value
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+                key = node.targets[0].slice
+                if isinstance(key, ast.Constant) and key.value == option:
+                    yield key, node.value
+
+    def calls(self, function: str) -> Iterator[dict[str | None, ast.expr]]:
+        """The keyword arguments of each call of a function or method of this name."""
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Call):
+                called = node.func
+                name = called.attr if isinstance(called, ast.Attribute) else called
+                if name == function or (isinstance(name, ast.Name) and name.id == function):
+                    yield {keyword.arg: keyword.value for keyword in node.keywords}
+
+    def origin(self, node: ast.expr) -> ast.expr:
+        """What a name stands for, if that is certain; else the expression itself."""
+        return self._held.get(node.id, node) if isinstance(node, ast.Name) else node
+
+    def value(self, node: ast.expr) -> object:
+        """What an expression is worth: a constant, a tuple, or ``Computed``."""
+        return evaluate(node, self._look_up)
+
+    def _look_up(self, name: str) -> object:
+        node = self._held.get(name)
+        return node.value if isinstance(node, ast.Constant) else Computed(f"is computed ({name})")
+
+    def _assigned(self) -> dict[str, ast.expr]:
+        assigned: dict[str, ast.expr] = {}
+        for node in self._tree.body:
+            if "*" in _names_bound(node):  # a star import, which may bind any name
+                assigned.clear()
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                assigned[node.targets[0].id] = node.value
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                assigned.update({node.target.id: node.value} if node.value else {})
+        return assigned
+
+
+def _names_bound(tree: ast.AST) -> Iterator[str]:
+    """Every name that is bound anywhere below, whatever the scope."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.partition(".")[0]
+        elif isinstance(name := getattr(node, "name", None), str):  # def, class, except, match
+            yield name

@@ -1,0 +1,157 @@
+"""What lies around a migration environment: other ones, configuration files, its own ``env.py``."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from flask_chainfix.model import Environment, Location, OtherEnvironment, Pointer, Surroundings
+from flask_chainfix.runtime.configuration import resource_path, script_locations
+from flask_chainfix.runtime.env_py import EnvPy
+from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.runtime.project import places, project_of
+from flask_chainfix.source import is_loaded
+
+_SETS_LOCATIONS = re.compile(rb"^\s*version_locations\s*=", re.MULTILINE)
+
+
+def read_surroundings(runtime: Runtime) -> Surroundings:
+    """Look around in the project; what cannot be read there is as if it were not.
+
+    Args:
+        runtime: the environment; if it is an app's, this runs inside that app.
+    """
+    active = runtime.environment.directory
+    project, here = project_of(active), Path.cwd()
+    known, files = _looked_through(project, active)
+    pointers = (
+        *_given(runtime),
+        *(each for file, data in files.items() for each in _pointers(file, data, project, known)),
+    )
+    return Surroundings(
+        here if here in active.parents else project,
+        _named_by_app(runtime),
+        tuple(_others(runtime.environment, known.values(), files, pointers)),
+        pointers,
+        _no_metadata(active / "env.py"),
+    )
+
+
+def _looked_through(project: Path, active: Path) -> tuple[dict[str, Path], dict[Path, bytes]]:
+    """The environments by their real path, the active one first, and the configuration files."""
+    known = {os.path.realpath(active): active}
+    files: list[Path] = []
+    for place in places(project):
+        if place.is_environment:
+            known.setdefault(os.path.realpath(place.directory), place.directory)
+        files += [place.directory / name for name in place.names if _is_configuration(name)]
+    return known, {file: data for file in files if b"_location" in (data := _bytes_of(file))}
+
+
+def _is_configuration(name: str) -> bool:
+    return name == "pyproject.toml" or name.endswith((".ini", ".cfg"))
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def _given(runtime: Runtime) -> Iterator[Pointer]:
+    """The file by which the active environment was found, whatever and wherever it is."""
+    file = runtime.reopen.get("config")
+    if file is not None:
+        location = Location(Path(os.path.abspath(file)), None)
+        yield Pointer(location, "", runtime.environment.directory)
+
+
+def _pointers(
+    file: Path, data: bytes, project: Path, known: Mapping[str, Path]
+) -> Iterator[Pointer]:
+    """The environments that a file names; not what may be found once a package is imported."""
+    # Alembic counts from the working directory, which is not known here.
+    bases = (file.parent, project, project / "src", Path.cwd())
+    for section, written in script_locations(file).items():
+        path = resource_path(written)
+        found = [base / path for base in bases if (base / path / "env.py").is_file()]
+        location = Location(file, _line_of(data, section))
+        if found:
+            target = os.path.realpath(found[0])
+            yield Pointer(location, written, known.get(target, Path(target)))
+        elif ":" not in written:
+            yield Pointer(location, written, None)
+
+
+def _line_of(data: bytes, section: str) -> int | None:
+    """The line of ``script_location`` in a section of an ini or TOML file."""
+    inside = False
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.startswith(b"["):
+            inside = line.startswith(f"[{section}]".encode())
+        elif inside and line.lstrip().startswith(b"script_location"):
+            return number
+    return None
+
+
+def _others(
+    active: Environment,
+    known: Iterable[Path],
+    files: Mapping[Path, bytes],
+    pointers: Iterable[Pointer],
+) -> Iterator[OtherEnvironment]:
+    """The other environments, but not those that work on the same migrations."""
+    setting = {file for file, data in files.items() if _SETS_LOCATIONS.search(data)}
+    elsewhere = {file.parent for file in setting}
+    elsewhere |= {each.target for each in pointers if each.target and each.location.path in setting}
+    ours = {os.path.realpath(location) for location in active.version_locations}
+    for directory in known:
+        if directory != active.directory and os.path.realpath(directory / "versions") not in ours:
+            migrations = None if directory in elsewhere else _migrations(directory)
+            uses_flask = b"current_app" in _bytes_of(directory / "env.py")
+            yield OtherEnvironment(directory, migrations, uses_flask)
+
+
+def _migrations(environment: Path) -> frozenset[str]:
+    """The names of the files in its ``versions/`` that Alembic would load."""
+    try:
+        names = os.listdir(environment / "versions")
+    except OSError:
+        return frozenset()
+    return frozenset(name for name in names if is_loaded(name, names.__contains__))
+
+
+def _named_by_app(runtime: Runtime) -> bool:
+    if not runtime.has_app:
+        return False
+    from flask import current_app
+
+    named: str = current_app.extensions["migrate"].directory
+    return os.path.realpath(named) == os.path.realpath(runtime.environment.directory)
+
+
+def _no_metadata(env_py: Path) -> tuple[Location, ...]:
+    """Where it says ``None`` for what autogenerate compares the database with."""
+    try:
+        read = EnvPy(env_py)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return ()
+    if read.mentions("target_metadata"):  # something hands it over in another way as well
+        return ()
+    given = [
+        read.origin(options["target_metadata"])
+        for options in read.calls("configure")
+        if "target_metadata" in options and not _is_offline(options)
+    ]
+    if not all(isinstance(node, ast.Constant) and node.value is None for node in given):
+        return ()
+    return tuple(Location(env_py, line) for line in sorted({node.lineno for node in given}))
+
+
+def _is_offline(options: Mapping[str | None, ast.expr]) -> bool:
+    """Whether a call of ``context.configure`` is for SQL scripts, where nothing is compared."""
+    return "connection" not in options and not {"url", "dialect_name"}.isdisjoint(options)
