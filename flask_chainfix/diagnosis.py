@@ -90,12 +90,11 @@ def in_doubt(findings: Sequence[Finding]) -> list[Finding]:
 
 def to_mend(report: Report) -> tuple[Finding, ...]:
     """The findings that a repair of the files mends, or is refused for."""
-    of_databases = codes_of(Family.DATABASE)
+    of_files = codes_of(Family.CHAIN, Family.SCHEMA)
     return tuple(
         finding
         for finding in report.counting
-        if finding.code not in of_databases
-        and (finding.repairable or finding.severity is Severity.ERROR)
+        if finding.code in of_files and (finding.repairable or finding.severity is Severity.ERROR)
     )
 
 

@@ -13,6 +13,7 @@ begin with ``{fixchain}`` or ``{alembic}`` here as in the text.
 from flask_chainfix.rules import (  # noqa: F401  (they register rules)
     chain,
     databases,
+    gate,
     headers,
     references,
     schema,
