@@ -25,12 +25,32 @@ from flask_chainfix.snapshot import Snapshot, location
 def published_revision_changed(snapshot: Snapshot) -> Iterator[Fault]:
     """A revision that others have already was deleted, renamed, re-parented, or does other things.
 
-    Looked for by `check --against REF` only. It compares the files with what REF and the branch
-    have in common, so that a branch which is merely behind has deleted nothing. What counts is the
-    id, `down_revision` and `depends_on`, and what `upgrade()` does: docstrings, comments, layout,
-    file names and `downgrade()` may change. A database that has run a revision does not run it
-    again: to change what it does, write another one. A repair of the chain changes published
-    revisions on purpose; each of them is let pass with `--allow REVISION`.
+    A database that has run a revision does not run it again, and finds its place in the chain by
+    its id. What counts is the id, `down_revision`, `depends_on`, and what `upgrade()` does with all
+    that it uses of its module; docstrings, comments, layout, labels, the file's name and
+    `downgrade()` may change.
+
+    How it comes about:
+        A migration is edited or deleted after others have got it, or a new one is put between two
+        of theirs. It is looked for by `{fixchain} check --against REF` only, which compares the
+        files with what REF and the branch have in common: a branch that is merely behind has
+        deleted nothing.
+
+    How it is repaired:
+        The file comes back as it was, and the change goes into a new migration. A repair of the
+        chain changes such revisions on purpose: `{fixchain} check --against REF --allow REVISION`
+        lets one pass, and databases that have run it follow with `{fixchain} restamp --old REF`.
+
+    Example:
+        # orders.py on origin/main
+        revision = "orders"
+        down_revision = "users"
+
+        # orders.py here
+        revision = "orders"
+        down_revision = "payments"
+
+        $ {fixchain} check --against origin/main
     """
     published = snapshot.published
     for revision, fault in changes(snapshot):
@@ -131,10 +151,32 @@ def _fault(ref: str, revision: str, changed: Iterable[str], places: tuple[Locati
 def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
     """The chain lock beside the migrations does not name the heads that the chain has.
 
-    Looked for only where there is such a file (`fixchain lock` writes it). A migration was added,
-    removed or relinked without it, as where the post-write hook is missing (`fixchain lock
-    --install`), or a conflict of two branches was resolved by taking one side. While the chain has
-    several heads where there should be one, only that is reported.
+    The lock is there so that two branches which both add a migration change the same line, and Git
+    stops them. It is looked for only where there is one. While the chain has several heads where
+    there should be one, only that is reported.
+
+    How it comes about:
+        A migration was added, removed or relinked without it, as where Alembic does not call the
+        hook that keeps it up to date; or a conflict was resolved by taking one side, or both.
+
+    How it is repaired:
+        `{fixchain} lock` writes the file anew, and with `{fixchain} lock --install` Alembic does it
+        for each new migration. In a conflict `{fixchain} rebase` or `{fixchain} repair` comes
+        first: both write it as well.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = "users"
+
+        # chain.lock
+        users: users
+
+        $ {fixchain} lock
     """
     lock = snapshot.lock
     if lock is None:
