@@ -273,6 +273,7 @@ def _lock(page: _Page, report: Report) -> None:
         for edit in report.edits:
             page.verbatim(f"{' ' * _INDENT}{shown_path(edit.path)}", "cyan")
     elif report.edits:
+        page.line(verdict(report), style="bold green")
         _notices(page, report)
         _changes(page, report)
         page.line("")
