@@ -32,7 +32,7 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
         )
     snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
     report = Report(command, tools=tools, strict=strict, before=snapshot)
-    report = _judged(report, Family.CHAIN, Family.ENVIRONMENT)
+    report = judged(report, Family.CHAIN, Family.ENVIRONMENT)
     unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
     if unknown:
         names = ", ".join(sorted(unknown))
@@ -42,12 +42,11 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
     return replace(report, notices=notices)
 
 
-def _judged(report: Report, *families: Family) -> Report:
+def judged(report: Report, *families: Family) -> Report:
     """The report with what the rules of some families find in its chain."""
     assert report.before is not None
     findings = by_severity((*report.findings, *diagnose(report.before, *families)))
-    codes = {code for family in families for code in codes_of(family)}
-    return replace(report, findings=findings, judged=report.judged | codes)
+    return replace(report, findings=findings, judged=report.judged | codes_of(*families))
 
 
 def with_schema(report: Report) -> Report:
@@ -60,7 +59,7 @@ def with_schema(report: Report) -> Report:
     if in_doubt(report.findings):
         notice = "what the migrations do to the schema is judged once the chain itself is known"
         return replace(report, notices=(*report.notices, notice))
-    report = _judged(report, Family.SCHEMA)
+    report = judged(report, Family.SCHEMA)
     return replace(report, notices=report.notices + _opaque(snapshot))
 
 
@@ -80,7 +79,7 @@ def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
 
 def with_databases(report: Report, snapshot: Snapshot) -> Report:
     """The report with where the databases of a snapshot stand, and what is wrong with that."""
-    report = _judged(replace(report, before=snapshot), Family.DATABASE)
+    report = judged(replace(report, before=snapshot), Family.DATABASE)
     return replace(report, notices=report.notices + snapshot.databases.notices)
 
 
@@ -97,12 +96,11 @@ def in_doubt(findings: Sequence[Finding]) -> list[Finding]:
 
 def to_mend(report: Report) -> tuple[Finding, ...]:
     """The findings that a repair of the files mends, or is refused for."""
-    of_databases = codes_of(Family.DATABASE)
+    of_files = codes_of(Family.CHAIN, Family.SCHEMA)
     return tuple(
         finding
         for finding in report.counting
-        if finding.code not in of_databases
-        and (finding.repairable or finding.severity is Severity.ERROR)
+        if finding.code in of_files and (finding.repairable or finding.severity is Severity.ERROR)
     )
 
 

@@ -53,7 +53,7 @@ class UnsafeForDatabases(CannotPlan):
 
 
 class CannotRewrite(ChainFixError):
-    """A migration file cannot be changed with certainty, so it is not changed."""
+    """A file cannot be changed with certainty, so it is not changed."""
 
 
 class StaleSnapshot(ChainFixError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
@@ -62,6 +63,9 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     edits = edits_between(before, after)
     if not edits:  # what the user wants is so already
         return report
+    lock = chain_lock.edit_for(after)
+    if lock is not None:
+        edits, after = (*edits, lock), after.after([lock])
     plan = summed_up(before, after, plan, (*mends, *shorter), [new for new, _ in rendered])
     known = replace(start.databases, renamed={**start.databases.renamed, **renamed})
     return replace(

@@ -30,12 +30,14 @@ class Tools:
         databases: the options that name the databases which were named, with a blank before each;
             passwords are masked.
         stamps: the same for those that ``--stamp`` tells of.
+        against: the same for what ``check`` compares the files with.
     """
 
     alembic: str = "flask db"
     fixchain: str = "flask db fixchain"
     databases: str = ""
     stamps: str = ""
+    against: str = ""
 
     def spell_out(self, text: str) -> str:
         """Text with these commands where it says ``{alembic}`` and ``{fixchain}``."""

@@ -13,6 +13,7 @@ from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     Action,
+    ChainLock,
     Databases,
     Edit,
     Environment,
@@ -21,6 +22,7 @@ from flask_chainfix.model import (
     Kind,
     Location,
     MigrationFile,
+    Published,
     Span,
     Surroundings,
     Unreadable,
@@ -37,6 +39,8 @@ class Snapshot:
         databases: where the databases stand that somebody has looked at.
         surroundings: what lies around the environment, where somebody has looked.
         old: older chains, which may have stamped them, the latest first.
+        lock: the chain lock; ``None`` where there is none.
+        published: what others have already; ``None`` where nobody has looked.
     """
 
     environment: Environment
@@ -44,6 +48,8 @@ class Snapshot:
     databases: Databases = field(default_factory=Databases)
     surroundings: Surroundings = field(default_factory=Surroundings)
     old: tuple[Graph, ...] = field(default=(), compare=False)
+    lock: ChainLock | None = None
+    published: Published | None = field(default=None, compare=False)
     _footprints: dict[tuple[Path, str], Footprint] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -169,6 +175,9 @@ class Snapshot:
     def after(self, edits: Iterable[Edit]) -> Snapshot:
         """The snapshot as it would be once the edits were made; nothing is written."""
         changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}
+        lock, path = self.lock, self.environment.lock_path
+        if (path.parent, path.name) in changed:
+            lock = ChainLock(path, changed.pop((path.parent, path.name)))
         known = {
             place: footprint
             for place, footprint in self._footprints.items()
@@ -182,7 +191,7 @@ class Snapshot:
                 files.pop(place, None)
             else:
                 files[place] = _read(*place, data)
-        return replace(self, files=tuple(files.values()), _footprints=known)
+        return replace(self, files=tuple(files.values()), lock=lock, _footprints=known)
 
 
 def _read(directory: Path, name: str, data: bytes) -> MigrationFile:

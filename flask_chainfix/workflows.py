@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flask_chainfix import chain_lock, store
 from flask_chainfix import runtime as alembic
-from flask_chainfix import store
 from flask_chainfix.diagnosis import (
     diagnosed,
     errors_of,
@@ -22,6 +22,7 @@ from flask_chainfix.errors import (
     NothingToUndo,
     UnsafeForDatabases,
 )
+from flask_chainfix.gate import Against, with_gate
 from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
@@ -65,6 +66,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     strict: bool,
     schema: bool = False,
     databases: DatabaseWishes = NO_DATABASES,
+    against: Against | None = None,
     progress: Progress = _unseen,
 ) -> Report:
     """Diagnose the chain, and show what a repair would make of it.
@@ -75,10 +77,12 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         strict: whether warnings count like errors.
         schema: whether to look at the schema also where there is nothing to repair.
         databases: which databases to ask where they stand; none if it names none.
+        against: what the files are compared with; ``None`` for nothing.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         NoMigrations: there is nothing to check.
+        CannotReadGit: Git cannot tell what they are to be compared with.
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     report = diagnosed(runtime, "check", tools, strict=strict)
@@ -87,6 +91,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     if databases.any:
         assert report.before is not None
         report = with_databases(report, survey(runtime, report.before, databases, progress))
+    report = with_gate(report, against)
     report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
@@ -261,7 +266,10 @@ def plan_undo(
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
     store.refuse_orphans(journal, runtime.environment)
     deleted = tuple(entry.path for entry in journal.entries if entry.before is None)
+    restored = [entry.path for entry in journal.entries if entry.before is not None]
     now, _ = store.read_snapshot(runtime.environment)
+    if chain_lock.edit_for(store.before_repair(now, journal)) is not None:
+        restored.append(journal.lock_path)
     moves: tuple[MoveResult, ...] = ()
     if journal.finished:  # of a repair that was killed half-way no row has followed the files
         now, moves = look_back(runtime, now, journal, databases, progress)
@@ -271,7 +279,7 @@ def plan_undo(
         before=now,
         journal=journal.path,
         moves=moves,
-        restored=tuple(entry.path for entry in journal.entries if entry.before is not None),
+        restored=tuple(dict.fromkeys(restored)),
         deleted=deleted,
         notices=(_DELETES_UNSEEN,) if deleted and not databases.any else (),
     )
@@ -311,8 +319,20 @@ def carry_out_undo(
         if journal.finished:
             refuse_moved(runtime, report.before, databases, progress, moves)
         store.undo(journal, runtime.environment.version_locations)
-    snapshot, notices = store.read_snapshot(runtime.environment)
+        snapshot, notices = _in_step(*store.read_snapshot(runtime.environment))
     findings = diagnose(snapshot)
     return replace(
         report, before=snapshot, findings=findings, notices=notices, moves=moves, done=True
     )
+
+
+def _in_step(snapshot: Snapshot, notices: tuple[str, ...]) -> tuple[Snapshot, tuple[str, ...]]:
+    """Write the lock anew where what was undone has put it out of step."""
+    edit = chain_lock.edit_for(snapshot)
+    if edit is None:
+        return snapshot, notices
+    try:
+        store.write_file(edit)
+    except ChainFixError as error:  # the chain itself is as it should be
+        return snapshot, (*notices, f"{error.message}; lock writes it once that is corrected")
+    return snapshot.after([edit]), notices

@@ -34,6 +34,7 @@ from flask_chainfix import source
 from flask_chainfix.graph import Graph
 from flask_chainfix.mending import Case, mend
 from flask_chainfix.model import (
+    ChainLock,
     Databases,
     DatabaseState,
     Edit,
@@ -225,13 +226,18 @@ def _read(data: bytes, name: str) -> Header | Unreadable:
 
 
 def read_directory(directory: Path, settings: Settings | None = None) -> Snapshot:
-    """A snapshot of ``directory``: each of its sub-directories is a version location."""
+    """A snapshot of ``directory``: each of its sub-directories is a version location.
+
+    A chain lock in it counts as well.
+    """
     locations = tuple(sorted(path for path in directory.iterdir() if path.is_dir()))
     environment = Environment(directory, locations, settings=settings or Settings())
-    return snapshot_of(
+    snapshot = snapshot_of(
         environment,
         {path: path.read_bytes() for place in locations for path in place.glob("*.py")},
     )
+    path = environment.lock_path
+    return replace(snapshot, lock=ChainLock(path, path.read_bytes()) if path.exists() else None)
 
 
 def write(snapshot: Snapshot, directory: Path) -> tuple[Path, ...]:

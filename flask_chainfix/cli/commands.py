@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +15,7 @@ from flask_chainfix.cli.options import database_options, format_option, pairs, p
 from flask_chainfix.cli.restamping import offer
 from flask_chainfix.cli.running import after_asking, moving, refuse_guesses, run
 from flask_chainfix.formats import format_names, progress_bar
+from flask_chainfix.gate import Against
 from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules.wording import count
@@ -33,14 +36,31 @@ _strict_option = click.option(
     is_flag=True,
     help="Look at what the migrations do to the schema, too, also if nothing needs repair.",
 )
+@click.option(
+    "--against",
+    "ref",
+    metavar="REF",
+    help="Also look whether revisions that this Git revision has were changed, such as"
+    " origin/main.",
+)
+@click.option(
+    "--allow",
+    "allowed",
+    metavar="REVISION",
+    multiple=True,
+    help="Let this revision be changed all the same, by a deliberate repair; may be given several"
+    " times.",
+)
 @database_options(own=False)
 @format_option(*format_names())
-def check(
+def check(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
     *,
     strict: bool,
     schema: bool,
+    ref: str | None,
+    allowed: tuple[str, ...],
     databases: DatabaseWishes,
     output_format: str,
 ) -> None:
@@ -49,14 +69,31 @@ def check(
     Reads the files only: no migration is imported, and no database is asked unless one is named.
     Exits with 1 if there are errors.
     """
+    if allowed and ref is None:
+        raise click.UsageError("--allow says what may differ from a Git revision: add --against")
+    against = None if ref is None else Against(ref, frozenset(allowed))
 
     def work(runtime: Runtime, tools: Tools) -> Report:
         with progress_bar(sys.stderr) as progress:
             return workflows.check(
-                runtime, tools, strict=strict, schema=schema, databases=databases, progress=progress
+                runtime,
+                replace(tools, against=_written(against)),
+                strict=strict,
+                schema=schema,
+                databases=databases,
+                against=against,
+                progress=progress,
             )
 
     run(context, output_format, work)
+
+
+def _written(against: Against | None) -> str:
+    """The options as the user would type them again."""
+    if against is None:
+        return ""
+    allowed = "".join(f" --allow {shlex.quote(revision)}" for revision in sorted(against.allowed))
+    return f" --against {shlex.quote(against.ref)}{allowed}"
 
 
 def _parse_labels(

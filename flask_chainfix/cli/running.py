@@ -78,6 +78,7 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
         return report
     fixchain, databases = report.tools.fixchain, report.tools.databases
     what, remedy = {
+        "lock": ("the files were written", f"`{fixchain} check` shows the chain"),
         "undo": ("everything was put back", f"`{fixchain} check` shows the chain"),
         "restamp": (
             "the stamps were moved as far as they could be",

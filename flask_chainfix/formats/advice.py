@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flask_chainfix.formats.style import shown_path
-from flask_chainfix.formats.verdict import only_databases
+from flask_chainfix.formats.verdict import only
 from flask_chainfix.report import Report
+from flask_chainfix.rules import Family
 
 
 class Step(NamedTuple):
@@ -21,7 +22,7 @@ def steps(report: Report) -> list[Step]:
     alembic, fixchain = report.tools.alembic, report.tools.fixchain
     named = report.tools.databases + report.tools.stamps
     if report.plan is None:
-        if report.counting and only_databases(report):
+        if report.counting and only(report, Family.DATABASE, Family.GATE):
             first = Step("Choose one of the remedies that the findings above name.")
         elif any(not finding.repairable for finding in report.counting):
             first = Step("Correct by hand what the findings above say.")
@@ -30,7 +31,7 @@ def steps(report: Report) -> list[Step]:
             first = Step(f"{remedy[:1].upper()}{remedy[1:]}.")
         else:
             return []
-        return [first, Step("Look again:", (f"{fixchain} check{named}",))]
+        return [first, Step("Look again:", (f"{fixchain} check{named}{report.tools.against}",))]
     repair = f"{fixchain} repair{' --strict' if report.strict else ''}{named}"
     return [
         Step("Look at the change (nothing is written):", (f"{repair} --dry-run",)),

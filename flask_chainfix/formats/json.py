@@ -38,6 +38,7 @@ def _document(report: Report) -> dict[str, Any]:
         else None,
         "plan": _plan(report.plan) if report.plan else None,
         "verified": _confirmation(report.confirmation) if report.confirmation else None,
+        "edits": [shown_path(edit.path) for edit in report.edits] or None,
         "restored": [shown_path(path) for path in report.restored] or None,
         "deleted": [shown_path(path) for path in report.deleted] or None,
         "journal": shown_path(report.journal) if report.journal else None,

@@ -58,6 +58,8 @@ def to_text(report: Report, style: Style) -> str:
         _rehearsal(page, report)
     elif report.command == "restamp":
         _restamp(page, report)
+    elif report.command == "lock":
+        _lock(page, report)
     elif report.done:
         _repaired(page, report)
     else:
@@ -131,9 +133,7 @@ def _diagnosis(page: _Page, report: Report) -> None:
     if report.plan is not None and report.after is not None:
         if report.command == "repair":
             _plan(page, report.plan)
-            page.heading("Changes")
-            for line in unified_diff(report.edits):
-                page.verbatim(line, _diff_style(line))
+            _changes(page, report)
         page.heading("Expected state", _size(report.plan))
         page.picture(expected_state(report.after, report.plan))
     elif report.obstacle is not None and report.error is None:
@@ -143,6 +143,12 @@ def _diagnosis(page: _Page, report: Report) -> None:
         _rehearsal(page, report)
     if report.command == "check":
         _steps(page, "What to do", advice.steps(report))
+
+
+def _changes(page: _Page, report: Report) -> None:
+    page.heading("Changes")
+    for line in unified_diff(report.edits):
+        page.verbatim(line, _diff_style(line))
 
 
 def _notices(page: _Page, report: Report) -> None:
@@ -259,6 +265,21 @@ def _undo(page: _Page, report: Report) -> None:
     _notices(page, report)
     if any(result.state is MoveState.PLANNED for result in report.moves):
         _sections(page, databases.sections(report))
+
+
+def _lock(page: _Page, report: Report) -> None:
+    if report.done:
+        page.line("Written; commit it together with the migrations:", style="bold green")
+        for edit in report.edits:
+            page.verbatim(f"{' ' * _INDENT}{shown_path(edit.path)}", "cyan")
+    elif report.edits:
+        page.line(verdict(report), style="bold green")
+        _notices(page, report)
+        _changes(page, report)
+        page.line("")
+    else:
+        page.line("The chain lock is in step with the chain.", style="bold green")
+        _notices(page, report)
 
 
 def _rehearsal(page: _Page, report: Report) -> None:

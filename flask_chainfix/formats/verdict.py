@@ -10,9 +10,9 @@ from flask_chainfix.rules import Family, codes_of
 from flask_chainfix.rules.wording import count
 
 
-def only_databases(report: Report) -> bool:
-    """Whether all that is wrong is wrong with databases, and the files are in order."""
-    codes = codes_of(Family.DATABASE)
+def only(report: Report, *families: Family) -> bool:
+    """Whether all that is wrong was found by the rules of these families."""
+    codes = codes_of(*families)
     return all(finding.code in codes for finding in report.counting)
 
 
@@ -26,8 +26,10 @@ def verdict(report: Report) -> str:
             numbers[finding.noun] += finding.number
     if numbers:
         faults = ", ".join(count(number, noun) for noun, number in numbers.items())
-        if only_databases(report):
+        if only(report, Family.DATABASE):
             return f"The databases do not fit the migration chain: {faults}."
+        if only(report, Family.GATE):
+            return f"The migration chain works, but does not pass the gate: {faults}."
         return f"The migration chain is broken: {faults}."
     size = (
         f"{count(len(graph), 'revision')}, {count(len(graph.bases), 'base')},"

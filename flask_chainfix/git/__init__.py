@@ -5,6 +5,6 @@ Everything is only read: nothing is checked out, fetched or written.
 
 from flask_chainfix.git.history import read_history
 from flask_chainfix.git.lost import find_lost
-from flask_chainfix.git.past import read_at
+from flask_chainfix.git.past import read_at, read_shared
 
-__all__ = ["find_lost", "read_at", "read_history"]
+__all__ = ["find_lost", "read_at", "read_history", "read_shared"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flask_chainfix import source
@@ -10,14 +10,17 @@ from flask_chainfix.errors import CannotReadGit
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
-from flask_chainfix.git.tree import Tree, find_commit
-from flask_chainfix.model import Environment, MigrationFile, Unreadable
+from flask_chainfix.git.tree import Tree, find_commits, merge_base
+from flask_chainfix.model import Environment, Header, MigrationFile, Unreadable
 from flask_chainfix.snapshot import Snapshot
 
 _OUTSIDE = Unreadable(
     "is a link to a file that is in no version location",
     "name another Git revision, at which it is a file",
 )
+
+_Find = Callable[[Repository, str, bool], str]
+_Readings = Mapping[tuple[str, bytes], Header | Unreadable]
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -35,27 +38,71 @@ def read_at(ref: str, environment: Environment) -> Snapshot:
         CannotReadGit: there is no such revision, a version location was not there, or Git
             cannot tell.
     """
+    snapshot, absent = _read(ref, environment, _commit)
+    for place in absent:
+        raise CannotReadGit(
+            f"{place} was not there at {ref!r}, or held no file",
+            "name a Git revision at which the migrations were in that directory",
+        )
+    return snapshot
+
+
+def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
+    """Read the migrations as they were where a Git revision and what is checked out part.
+
+    That is their merge base; in the middle of a merge, what is being merged counts as checked out.
+    Where they have no history in common, it is the revision itself.
+
+    Args:
+        ref: as in ``read_at``.
+        now: the files as they are, most of which will be the same.
+
+    Returns:
+        The files that Alembic would have loaded, and the version locations that were not there.
+
+    Raises:
+        CannotReadGit: there is no such revision, the clone is too shallow to know where they part,
+            or Git cannot tell.
+    """
+    return _read(ref, now.environment, _shared_commit, now.files)
+
+
+def _read(
+    ref: str, environment: Environment, find: _Find, held: Sequence[MigrationFile] = ()
+) -> tuple[Snapshot, tuple[Path, ...]]:
+    """The files at the commit that is found, and the locations that were not there.
+
+    Args:
+        ref: what the user named.
+        environment: where the files lie.
+        find: from a repository and the name to the commit.
+        held: files that need not be read again where they were the same.
+    """
     roots = {place: real_directory(str(place)) for place in environment.version_locations}
-    past = _trees(ref, list(dict.fromkeys(roots.values())), environment)
     files: dict[str, MigrationFile] = {}
+    absent = []
     with without_garbage_collection():
+        readings = {(file.name, file.data): file.reading for file in held}
+        contents = [file.data for file in held]
+        past = _trees(ref, list(dict.fromkeys(roots.values())), environment, find, contents)
         for place, root in roots.items():
             repository, tree = past[root]
             location = _name(repository, root)
             if not tree.has(location):
-                raise CannotReadGit(
-                    f"{place} was not there at {ref!r}, or held no file",
-                    "name a Git revision at which the migrations were in that directory",
-                )
+                absent.append(place)
             for folder in tree.folders(location, recursive=environment.recursive):
                 directory = place / folder[len(location) :].lstrip("/")
-                for real, file in _files(repository, tree, folder, directory):
+                for real, file in _files(repository, tree, folder, directory, readings):
                     files.setdefault(real, file)
-    return Snapshot(environment, tuple(files.values()))
+    return Snapshot(environment, tuple(files.values())), tuple(absent)
 
 
 def _trees(
-    ref: str, roots: Sequence[str], environment: Environment
+    ref: str,
+    roots: Sequence[str],
+    environment: Environment,
+    find: _Find,
+    held: Sequence[bytes],
 ) -> dict[str, tuple[Repository, Tree]]:
     """What each version location's repository had."""
     repositories, unknown = repositories_of(roots)
@@ -64,15 +111,35 @@ def _trees(
     found: dict[str, tuple[Repository, Tree]] = {}
     for repository, within in repositories.items():
         try:
-            commit = find_commit(repository, ref)
-            if commit is None:
-                raise _no_revision(ref, repository, several=len(repositories) > 1)
+            commit = find(repository, ref, len(repositories) > 1)
             names = [_name(repository, root) for root in within]
-            tree = Tree(repository, commit, names, sourceless=environment.sourceless)
+            tree = Tree(repository, commit, names, sourceless=environment.sourceless, held=held)
         except Unknown as reason:
             raise _cannot_read(ref, within, str(reason)) from reason
         found.update(dict.fromkeys(within, (repository, tree)))
     return found
+
+
+def _commit(repository: Repository, ref: str, several: bool) -> str:
+    (commit,) = find_commits(repository, ref)
+    if commit is None:
+        raise _no_revision(ref, repository, several=several)
+    return commit
+
+
+def _shared_commit(repository: Repository, ref: str, several: bool) -> str:
+    commit, *ours = find_commits(repository, ref, "HEAD", "MERGE_HEAD")
+    if commit is None:
+        raise _no_revision(ref, repository, several=several)
+    checked_out = [each for each in ours if each is not None]
+    shared = merge_base(repository, [commit, *checked_out]) if checked_out else None
+    if shared is None and repository.shallow:
+        raise CannotReadGit(
+            f"where {ref!r} and what is checked out part is not known, as the clone is shallow",
+            "fetch the rest with `git fetch --unshallow`; in a CI job, check out with fetch-depth:"
+            " 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab)",
+        )
+    return shared or commit
 
 
 def _name(repository: Repository, root: str) -> str:
@@ -80,7 +147,7 @@ def _name(repository: Repository, root: str) -> str:
 
 
 def _files(
-    repository: Repository, tree: Tree, folder: str, directory: Path
+    repository: Repository, tree: Tree, folder: str, directory: Path, readings: _Readings
 ) -> Iterator[tuple[str, MigrationFile]]:
     """The files of a folder, each with the real path that it would have."""
     for path, target, data in tree.files(folder):
@@ -92,16 +159,21 @@ def _files(
         place = directory
         if path != target:  # a link stands for the file that it leads to
             place, name = real.parent, real.name
-        reading = source.read(data, name) if name.endswith(".py") else source.read_bytecode(data)
+        reading = readings.get((name, data)) or (
+            source.read(data, name) if name.endswith(".py") else source.read_bytecode(data)
+        )
         yield str(real), MigrationFile(place, name, data, reading)
 
 
 def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:
-    remedy = "name a branch, a tag or a commit that is in it"
+    remedy = "name a branch, a tag or a commit that is in it (a remote's branch: origin/main)"
     if several:
         remedy += ": the version locations lie in several repositories, and each must have it"
     if repository.shallow:
-        remedy += "; the clone is shallow, and `git fetch --unshallow` brings the rest"
+        remedy += (
+            "; the clone is shallow, and `git fetch --unshallow` brings the rest (in a CI job:"
+            " fetch-depth: 0)"
+        )
     place = Path(repository.top)
     return CannotReadGit(f"{ref!r} is no revision in the Git repository {place}", remedy)
 

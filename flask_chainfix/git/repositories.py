@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,12 +92,17 @@ def _find(root: str) -> Repository:
         place for place in (root, *map(str, Path(root).parents)) if os.path.isdir(place)
     )
     try:
-        return _ask_where(root, existing)
+        return _around(root, existing)
     except Unknown:
         if "GIT_DIR" in os.environ:
             with suppress(Unknown):
                 return _ask_where(root, None)
         raise
+
+
+@lru_cache(maxsize=64)  # several questions of one command are about the same repository
+def _around(root: str, existing: str) -> Repository:
+    return _ask_where(root, existing)
 
 
 def _ask_where(root: str, start: str | None) -> Repository:

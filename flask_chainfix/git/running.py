@@ -22,7 +22,16 @@ _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 
 
 class Unknown(Exception):
-    """Git cannot tell; the text says why."""
+    """Git cannot tell; the text says why.
+
+    Args:
+        reason: the text.
+        silent: whether Git has ended with 1 and without a word, as it does where there is nothing.
+    """
+
+    def __init__(self, reason: str, *, silent: bool = False) -> None:
+        super().__init__(reason)
+        self.silent = silent
 
 
 def run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
@@ -63,5 +72,6 @@ def run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
         said = done.stderr.decode(errors="replace").strip()
         fatal = re.search(r"^fatal: (.*)", said, re.MULTILINE)  # advice may follow it
         last = said.rpartition("\n")[2] or f"exit code {done.returncode}"
-        raise Unknown(f"git failed ({fatal[1] if fatal else last})")
+        silent = done.returncode == 1 and not done.stderr
+        raise Unknown(f"git failed ({fatal[1] if fatal else last})", silent=silent)
     return done.stdout

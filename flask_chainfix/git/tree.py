@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha1, sha256
 from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.git.repositories import Repository, literal
 from flask_chainfix.git.running import Unknown
 
-_FOUND = re.compile(rb"([0-9a-f]+) (?:commit|tag) \d+\n")
+_FOUND = re.compile(rb"([0-9a-f]+) (?:commit|tag) \d+")
 _LINK = "120000"
 _MOST_LINKS = 40  # that lead from one to the next
 
@@ -30,13 +31,20 @@ class Tree:
         commit: its hash, or that of a tag on it.
         locations: what Git calls the version locations, without a slash at the end.
         sourceless: whether compiled migrations count.
+        held: contents that need not be read again where the commit has them.
 
     Raises:
         Unknown: Git cannot tell.
     """
 
     def __init__(
-        self, repository: Repository, commit: str, locations: Sequence[str], *, sourceless: bool
+        self,
+        repository: Repository,
+        commit: str,
+        locations: Sequence[str],
+        *,
+        sourceless: bool,
+        held: Iterable[bytes] = (),
     ) -> None:
         self._sourceless = sourceless
         # Without a path it is the whole tree: that is what the top of the repository needs.
@@ -52,7 +60,8 @@ class Tree:
             for path, entry in self._entries.items()
             if entry.mode == _LINK or self._is_loaded(path)
         }
-        self._contents = repository.contents(blobs)
+        self._contents = dict(_named(held, blobs))
+        self._contents |= repository.contents(blobs.difference(self._contents))
         if len(self._contents) < len(blobs):
             raise Unknown("some of its files are not in the repository")
 
@@ -105,21 +114,51 @@ class Tree:
         return source.is_loaded(name, exists, sourceless=self._sourceless)
 
 
-def find_commit(repository: Repository, ref: str) -> str | None:
-    """The hash of the commit, or of the tag, that a name stands for; ``None`` for no such name.
+def find_commits(repository: Repository, *refs: str) -> list[str | None]:
+    """The hash of the commit, or of the tag, that each name stands for; ``None`` for no such name.
 
     Raises:
         Unknown: Git cannot tell.
     """
-    if "\n" in ref or "\0" in ref:
-        return None
-    try:
-        sent = os.fsencode(f"{ref}\n")
-    except UnicodeEncodeError:
-        return None
     # What is asked for on stdin cannot be taken for an option, whatever it begins with.
-    answer = _FOUND.fullmatch(repository.git("cat-file", "--batch-check", sent=sent))
-    return answer[1].decode() if answer else None
+    sent = b"".join(_sent(ref) + b"\n" for ref in refs)
+    lines = repository.git("cat-file", "--batch-check", sent=sent).split(b"\n")
+    answers = map(_FOUND.fullmatch, lines[: len(refs)])
+    return [answer[1].decode() if answer else None for answer in answers]
+
+
+def _sent(ref: str) -> bytes:
+    """A name as Git is asked for it; what cannot be said is as good as no name."""
+    if "\n" in ref or "\0" in ref:
+        return b""
+    try:
+        return os.fsencode(ref)
+    except UnicodeEncodeError:
+        return b""
+
+
+def merge_base(repository: Repository, commits: Sequence[str]) -> str | None:
+    """The newest commit that the first one and any of the others have in common, if there is one.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    try:
+        return repository.git("merge-base", *commits).decode().strip()
+    except Unknown as reason:
+        if reason.silent:
+            return None
+        raise
+
+
+def _named(contents: Iterable[bytes], blobs: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Those of the blobs whose content is here; their line ends may be those of a checkout."""
+    new = sha256 if any(len(blob) == 64 for blob in blobs) else sha1
+    for content in contents:
+        for form in {content, content.replace(b"\r\n", b"\n")}:
+            name = new(b"blob %d\0%b" % (len(form), form), usedforsecurity=False).hexdigest()
+            if name in blobs:
+                yield name, content
 
 
 def _parse(output: bytes) -> Iterator[tuple[str, _Entry]]:

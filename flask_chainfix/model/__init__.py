@@ -11,7 +11,7 @@ from flask_chainfix.model.databases import (
     MoveState,
     Standing,
 )
-from flask_chainfix.model.environment import Environment, Settings
+from flask_chainfix.model.environment import LOCK_NAME, Environment, Settings
 from flask_chainfix.model.explanations import Explanation
 from flask_chainfix.model.files import (
     Edit,
@@ -23,6 +23,7 @@ from flask_chainfix.model.files import (
     Unreadable,
 )
 from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.model.gate import ChainLock, Published
 from flask_chainfix.model.history import History, Landing
 from flask_chainfix.model.plans import (
     GUESS,
@@ -46,8 +47,10 @@ from flask_chainfix.model.surroundings import OtherEnvironment, Pointer, Surroun
 
 __all__ = [
     "GUESS",
+    "LOCK_NAME",
     "Action",
     "Backup",
+    "ChainLock",
     "Confirmation",
     "DatabaseState",
     "DatabaseWishes",
@@ -78,6 +81,7 @@ __all__ = [
     "Pointer",
     "Problem",
     "ProblemKind",
+    "Published",
     "Reason",
     "Rehearsal",
     "RehearsalFailure",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+LOCK_NAME = "chain.lock"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -44,3 +46,8 @@ class Environment:
     settings: Settings = Settings()
     uses_flask: bool = False
     dialect: str | None = None
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the chain lock is, if there is one."""
+        return self.directory / LOCK_NAME

@@ -14,6 +14,7 @@ from flask_chainfix.rules import (  # noqa: F401  (they register rules)
     chain,
     databases,
     environments,
+    gate,
     headers,
     references,
     schema,

@@ -18,6 +18,7 @@ class Family(Enum):
     SCHEMA = "what the migrations do, which takes reading all of them in full"
     DATABASE = "where databases stand"
     ENVIRONMENT = "what lies around the chain: env.py, configuration files, other environments"
+    GATE = "what others rely on: the chain lock, and revisions that they have"
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,9 @@ def all_rules() -> tuple[Rule, ...]:
     return tuple(_RULES[code] for code in sorted(_RULES))
 
 
-def codes_of(family: Family) -> set[str]:
-    """The codes of a family's rules."""
-    return {rule.code for rule in all_rules() if rule.family is family}
+def codes_of(*families: Family) -> set[str]:
+    """The codes of the rules of some families."""
+    return {rule.code for rule in all_rules() if rule.family in families}
 
 
 def diagnose(snapshot: Snapshot, *families: Family, ignored: bool = False) -> tuple[Finding, ...]:

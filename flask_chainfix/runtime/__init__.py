@@ -12,6 +12,7 @@ from flask_chainfix.runtime.databases import (
     unreached_target,
 )
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
+from flask_chainfix.runtime.post_write import hook_edit
 from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
 from flask_chainfix.runtime.surroundings import read_surroundings
 from flask_chainfix.runtime.template import new_id, render
@@ -25,6 +26,7 @@ __all__ = [
     "confirm",
     "foresee",
     "guarded_sql",
+    "hook_edit",
     "in_schemas",
     "move_rows",
     "new_id",

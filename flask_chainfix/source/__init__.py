@@ -13,17 +13,20 @@ from flask_chainfix.source.positions import line_of
 from flask_chainfix.source.reader import read
 from flask_chainfix.source.rewriter import restate, rewrite
 from flask_chainfix.source.scopes import names_bound
+from flask_chainfix.source.upgrade import line_of_upgrade, same_upgrade
 
 __all__ = [
     "does_nothing",
     "is_loaded",
     "line_of",
+    "line_of_upgrade",
     "names_bound",
     "read",
     "read_bytecode",
     "restate",
     "rewrite",
     "same_body",
+    "same_upgrade",
     "stated_parents",
     "states",
     "words_in",

@@ -46,19 +46,19 @@ def words_in(data: bytes) -> frozenset[bytes]:
 @lru_cache(maxsize=2)  # one file is often compared with many
 def _dumped(data: bytes) -> str | None:
     try:
-        body = _body(data)
+        body = code_of(data)
         return None if body is None else ast.dump(body)
     except RecursionError:
         return None
 
 
 def _nodes(data: bytes) -> list[ast.AST]:
-    body = _body(data)
+    body = code_of(data)
     return [] if body is None else list(ast.walk(body))
 
 
-def _body(data: bytes) -> ast.Module | None:
-    """The tree without docstring and header; ``None`` where the file cannot be parsed."""
+def code_of(data: bytes) -> ast.Module | None:
+    """The tree of a file without docstring and header; ``None`` where it cannot be parsed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours

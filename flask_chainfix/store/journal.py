@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from flask_chainfix.errors import CannotRead
-from flask_chainfix.model import Edit
+from flask_chainfix.model import LOCK_NAME, Edit
 from flask_chainfix.store.files import sync_directory, write_synced
 
 _VERSION = 1
@@ -75,6 +75,11 @@ class Journal:
     def rows_path(self) -> Path:
         """Where the rows are taken down that were moved with this repair."""
         return self.path.with_suffix(_ROWS)
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the chain lock of the environment is."""
+        return Path(os.path.realpath(self.path.parent.parent), LOCK_NAME)
 
     def finish(self) -> None:
         """Note on the disk that the repair has come to its end."""
@@ -217,7 +222,8 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     name, before, after, missing = (
         file[key] for key in ("path", "before", "after_sha256", "missing_directories")
     )
-    if not isinstance(name, str) or not name.endswith(".py") or "\0" in name:
+    is_ours = isinstance(name, str) and (name.endswith(".py") or name == LOCK_NAME)
+    if not is_ours or "\0" in name:
         raise ValueError(f"{name!r} is no migration file")
     mode = file.get("mode")
     return Entry(

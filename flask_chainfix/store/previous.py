@@ -20,6 +20,7 @@ def before_repair(now: Snapshot, journal: Journal) -> Snapshot:
     """
     before = {entry.path: entry.before for entry in journal.entries}
     paths = {Path(os.path.realpath(file.path)): file.path for file in now.files}
+    paths[journal.lock_path] = now.environment.lock_path
     gone = {paths.get(path) for path, data in before.items() if data is None}
     left = replace(now, files=tuple(file for file in now.files if file.path not in gone))
     return left.after(

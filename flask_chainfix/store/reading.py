@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import NoReturn
 from flask_chainfix import source
 from flask_chainfix.errors import CannotRead
 from flask_chainfix.garbage import without_garbage_collection
-from flask_chainfix.model import Environment, Header, MigrationFile, Unreadable
+from flask_chainfix.model import ChainLock, Environment, Header, MigrationFile, Unreadable
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -40,7 +41,23 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
                         f"{directory}: {repeated} of the files are also in another version"
                         " location; each is read once, as Alembic does"
                     )
-    return Snapshot(environment, tuple(files.values())), tuple(notices)
+    lock = _read_lock(environment.lock_path)
+    return Snapshot(environment, tuple(files.values()), lock=lock), tuple(notices)
+
+
+def _read_lock(path: Path) -> ChainLock | None:
+    """The chain lock; no link is followed, which could lead anywhere."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            return ChainLock(path, None, "is a symbolic link, which is not followed")
+        if not stat.S_ISREG(mode):
+            return ChainLock(path, None, "is not a regular file")
+        return ChainLock(path, path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return ChainLock(path, None, f"cannot be read: {error.strerror}")
 
 
 def _directories(location: Path, environment: Environment) -> Iterator[Path]:

@@ -69,6 +69,28 @@ def changed_files(environment: Path, edits: Sequence[Edit]) -> Iterator[Journal]
     _clear_away(journal)
 
 
+def write_file(edit: Edit) -> None:
+    """Make the edit of a single file that ``undo`` need not know of: all of it or nothing.
+
+    Raises:
+        StaleSnapshot: the file is not what it was when it was read; nothing was changed.
+        CannotWrite: it cannot be written; it is as it was.
+    """
+    assert edit.after is not None
+    path = Path(os.path.realpath(edit.path))
+    new = _beside(path, "new")
+    try:
+        _compare([edit])
+        write_synced(new, edit.after, path if edit.before is not None else None)
+        os.replace(new, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise CannotWrite(
+            f"{edit.path} could not be written: {error}",
+            "it is as it was; correct that, then run the command again",
+        ) from error
+
+
 def undo(journal: Journal, version_locations: Sequence[Path]) -> None:
     """Put back the files of a repair, whether it ended or was killed half-way.
 
@@ -95,8 +117,8 @@ def refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None:
     _refuse_strangers(journal, version_locations)
     for entry in journal.entries:
         data = _read_now(entry.path)
-        if data == entry.before:
-            continue
+        if data == entry.before or entry.path == journal.lock_path:
+            continue  # the lock is written anew for whatever chain there is
         if not entry.holds_new(data):
             raise StaleSnapshot(
                 f"{entry.path} has been changed since the repair",
@@ -129,7 +151,7 @@ def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> No
         entry.path
         for entry in journal.entries
         if not any(entry.path.is_relative_to(location) for location in locations)
-    }
+    } - {journal.lock_path}
     if strangers:
         strangers -= {target for location in locations for target in _link_targets(location)}
     if strangers:
