@@ -146,7 +146,7 @@ def test_an_example_is_a_database_with_this_fault(code: str) -> None:
 
 def test_a_repair_mends_the_examples_that_say_so() -> None:
     done = set()
-    for rule in RULES:
+    for rule in (each for each in RULES if each.family is not Family.ENVIRONMENT):
         snapshot = example_of(rule)
         findings = [each for each in diagnose(snapshot, *Family) if each.code == rule.code]
         says_so = explain(rule).example.endswith("\n$ {fixchain} repair")

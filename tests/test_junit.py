@@ -19,6 +19,7 @@ from tests.commands import Done, fixchain
 from tests.disk import environment
 from tests.support import chain
 
+ALWAYS = (Family.CHAIN, Family.ENVIRONMENT)
 HEALTHY = ("a", "b <- a")
 BROKEN = ("a", "b <- a", "c <- a", "d <- gone", "a_name_that_is_longer_than_the_column <- b")
 
@@ -69,9 +70,9 @@ def result_of(case: Xml.Element) -> Xml.Element:
 @pytest.mark.parametrize(
     ("arguments", "families"),
     [
-        ("-d healthy check", (Family.CHAIN,)),
-        ("-d healthy check --schema", (Family.CHAIN, Family.SCHEMA)),
-        ("-d healthy check --stamp b", (Family.CHAIN, Family.DATABASE)),
+        ("-d healthy check", ALWAYS),
+        ("-d healthy check --schema", (*ALWAYS, Family.SCHEMA)),
+        ("-d healthy check --stamp b", (*ALWAYS, Family.DATABASE)),
     ],
 )
 def test_each_rule_that_was_asked_is_a_test_that_passes(
@@ -89,7 +90,7 @@ def test_each_rule_that_was_asked_is_a_test_that_passes(
 def test_errors_are_failures_and_warnings_skipped_tests_with_a_text(project: Path) -> None:
     done, tests = check("-d", "broken", "check")
     assert done.exit_code == 1
-    assert set(tests) == names_of(Family.CHAIN)  # the schema waits for the missing parent
+    assert set(tests) == names_of(*ALWAYS)  # the schema waits for the missing parent
     ended = {name[:5]: result_of(case) for name, case in tests.items() if list(case)}
     assert {code: (result.tag, result.get("type")) for code, result in ended.items()} == {
         "FC102": ("failure", "error"),
