@@ -88,12 +88,7 @@ def _prepared(
             database has run.
     """
     assert report.before is not None
-    graph = report.before.graph
-    missing = {
-        name
-        for names in (*graph.missing_parents.values(), *graph.missing_dependencies.values())
-        for name in names
-    }
+    missing = set(report.before.graph.missing)
     known = with_lost(runtime, report.before, missing.difference(report.before.databases.lost))
     notices: tuple[str, ...] = ()
     if to_mend(report):

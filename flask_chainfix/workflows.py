@@ -235,7 +235,8 @@ def carry_out(
     directory = runtime.environment.directory
     with store.locked(directory):
         refuse_moved(runtime, report.before, databases, progress)
-        with store.changed_files(directory, report.edits) as journal:
+        missing = frozenset(report.before.graph.missing)
+        with store.changed_files(directory, report.edits, missing) as journal:
             confirmation = alembic.confirm(runtime, report.after)
             refuse_moved(runtime, report.before, databases, progress)
             note_rows(directory, report, journal)

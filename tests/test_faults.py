@@ -51,9 +51,14 @@ def run() -> Iterator[Commands]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A broken environment; one of its files has a mode of its own, and one runs a hook."""
+    """A broken environment with a lock and a copy that goes.
+
+    One of its files has a mode of its own, and one runs a hook.
+    """
     environment(tmp_path / "migrations")
     versions = tmp_path / "migrations" / "versions"
+    shutil.copy(versions / "e_add_e.py", versions / "e_add_e copy.py")
+    (tmp_path / "migrations" / "chain.lock").write_text("a: b\n")
     (versions / "c_add_c.py").chmod(0o604)
     with (versions / "d_add_d.py").open("ab") as file:
         file.write(HOOK)
@@ -149,7 +154,7 @@ def test_killed_at_any_step_of_a_repair(run: Commands, place: Path) -> None:
         assert run(*repair, fault=KILL, at=at).exit_code == -signal.SIGKILL
         for path, found in migrations(place).items():
             if path.endswith(".py") and path in before:
-                assert found in (before[path], after[path]), "a file is torn"
+                assert found in (before[path], after.get(path)), "a file is torn"
         check = run("-d", place, "check")
         if "an earlier repair was killed half-way" in " ".join(check.output.split()):
             interrupted.append(name)
@@ -181,7 +186,7 @@ def test_an_undo_that_does_not_end_can_be_run_again(
         shutil.copytree(tmp_path / "repaired", place)
         ended = run("-d", place, "undo", "--yes", fault=fault, at=at)
         for path, found in migrations(place).items():
-            assert path.startswith(".") or found in (before[path], after[path]), (at, name)
+            assert path.startswith(".") or found in (before[path], after.get(path)), (at, name)
         if fault == KILL:
             assert ended.exit_code == -signal.SIGKILL
         elif ended.exit_code == 0:  # clearing away may fail, for Alembic does not look at it

@@ -150,6 +150,12 @@ class Graph:
         }
         return {revision: names for revision, names in missing.items() if names}
 
+    @property
+    def missing(self) -> Collection[str]:
+        """What is named as a parent or dependency and does not exist."""
+        named = (*self.missing_parents.values(), *self.missing_dependencies.values())
+        return {name for names in named for name in names}
+
     def _resolve(self, name: str) -> str | None:
         if name in self.named_parents:
             return name

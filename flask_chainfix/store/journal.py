@@ -65,11 +65,13 @@ class Journal:
         path: the journal's own file; while the repair is at work, the file's suffix is another.
         finished: whether the repair came to its end; if not, it is running or was killed.
         entries: the files that it changes.
+        missing: the ids that migrations named before it, and no file had.
     """
 
     path: Path
     finished: bool
     entries: tuple[Entry, ...]
+    missing: frozenset[str] = frozenset()
 
     @property
     def rows_path(self) -> Path:
@@ -98,10 +100,17 @@ def directory_for(environment: Path) -> Path:
     return environment / ".fixchain"
 
 
-def create(environment: Path, edits: Sequence[Edit]) -> Journal:
+def create(
+    environment: Path, edits: Sequence[Edit], missing: frozenset[str] = frozenset()
+) -> Journal:
     """Write a journal for edits that are about to be made, and see it to the disk.
 
     One without edits, for rows only, is at its end from the start.
+
+    Args:
+        environment: the environment's directory.
+        edits: what is going to be changed.
+        missing: the ids that migrations name and no file has.
 
     Raises:
         OSError: it cannot be written.
@@ -109,10 +118,10 @@ def create(environment: Path, edits: Sequence[Edit]) -> Journal:
     directory = directory_for(environment)
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     entries = tuple(_entry_for(edit) for edit in edits)
-    journal = Journal(directory / f"{stamp}{_ENDED}", not entries, entries)
+    journal = Journal(directory / f"{stamp}{_ENDED}", not entries, entries, missing)
     draft = directory / "draft"
     try:
-        write_synced(draft, _document(entries, os.path.realpath(environment)), mode=0o600)
+        write_synced(draft, _document(journal, os.path.realpath(environment)), mode=0o600)
         os.replace(draft, journal.path.with_suffix(_UNFINISHED if entries else _ENDED))
         sync_directory(directory)
     except BaseException:
@@ -181,7 +190,7 @@ def _files_in(directory: Path) -> list[str]:
         ) from error
 
 
-def _document(entries: Sequence[Entry], environment: str) -> bytes:
+def _document(journal: Journal, environment: str) -> bytes:
     files = [
         {
             "path": _relative(entry.path, environment),
@@ -190,9 +199,10 @@ def _document(entries: Sequence[Entry], environment: str) -> bytes:
             "missing_directories": entry.missing,
             "mode": entry.mode,
         }
-        for entry in entries
+        for entry in journal.entries
     ]
-    return json.dumps({"version": _VERSION, "files": files}, indent=1).encode()
+    document = {"version": _VERSION, "files": files, "missing": sorted(journal.missing)}
+    return json.dumps(document, indent=1).encode()
 
 
 def _relative(path: Path, environment: str) -> str:
@@ -210,7 +220,8 @@ def _read(path: Path) -> Journal:
         if document["version"] != _VERSION:
             raise ValueError("it is of another version")
         entries = tuple(_entry_from(file, environment) for file in document["files"])
-        return Journal(path.with_suffix(_ENDED), path.suffix == _ENDED, entries)
+        missing = frozenset(map(str, document.get("missing", ())))
+        return Journal(path.with_suffix(_ENDED), path.suffix == _ENDED, entries, missing)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CannotRead(
             f"the journal {path} cannot be read: {error}",

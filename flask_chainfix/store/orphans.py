@@ -14,6 +14,8 @@ from flask_chainfix.store.reading import read_snapshot
 def refuse_orphans(journal: Journal, environment: Environment) -> None:
     """Stop before an undo that would leave a migration without what it builds on.
 
+    What was missing before the repair may be missing again.
+
     Args:
         journal: the record of the repair that is to be undone.
         environment: where to look for migrations that have come since.
@@ -25,7 +27,7 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
     """
     now, _ = read_snapshot(environment)
     before = before_repair(now, journal)
-    doomed = set(now.graph).difference(before.graph)
+    doomed = set(now.graph).difference(before.graph, journal.missing)
     if not doomed:
         return
     changed = {str(entry.path) for entry in journal.entries}

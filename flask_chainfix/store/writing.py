@@ -40,12 +40,15 @@ _WRITE_BITS = 0o222
 
 
 @contextmanager
-def changed_files(environment: Path, edits: Sequence[Edit]) -> Iterator[Journal]:
+def changed_files(
+    environment: Path, edits: Sequence[Edit], missing: frozenset[str] = frozenset()
+) -> Iterator[Journal]:
     """Make the edits; keep them if the block ends, and put every file back if it raises.
 
     Args:
         environment: the environment's directory; its lock is held by the caller.
         edits: what to change.
+        missing: the ids that migrations name and no file has, for ``undo``.
 
     Raises:
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
@@ -53,7 +56,7 @@ def changed_files(environment: Path, edits: Sequence[Edit]) -> Iterator[Journal]
     """
     try:
         _compare(edits)
-        journal = journals.create(environment, edits)
+        journal = journals.create(environment, edits, missing)
     except OSError as error:
         raise _cannot_write(error) from error
     try:

@@ -1,0 +1,246 @@
+"""What is mended in single migrations, through the real commands, databases and Git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from tests.commands import Done, fixchain, on_terminal
+from tests.disk import environment, migrations
+from tests.rehearsals import plain
+from tests.repositories import Repository, needs_git
+from tests.stamped import rows_of, sql
+from tests.support import migration, rev
+
+YES = ("--yes",)
+JSON = ("--format", "json")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def repair(*arguments: str) -> Done:
+    return fixchain("repair", *arguments)
+
+
+# --- Guesses -------------------------------------------------------------------------------------
+
+
+def test_a_guess_wants_a_word(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a", "c <- gone")
+    before = migrations(place)
+
+    refused = repair(*YES)
+    assert refused.exit_code == 3
+    assert "the plan holds what is not certain: c is placed by what is known" in refused.stderr
+    assert "--accept-guesses" in refused.stderr
+    assert migrations(place) == before
+
+    shown = repair("--dry-run", *JSON)
+    assert shown.exit_code == 1
+    (relink,) = shown.document["plan"]["relinks"]
+    assert "guess" in {reason["kind"] for reason in relink["why"]}
+
+    done = repair(*YES, "--accept-guesses", *JSON)
+    assert done.exit_code == 0
+    assert done.document["verified"]["heads"] == ["c"]
+    assert fixchain("undo", *YES).exit_code == 0
+    assert migrations(place) == before
+
+
+@pytest.mark.parametrize(("answer", "exit_code"), [("y\n", 0), ("n\n", 1)])
+def test_at_the_prompt_guesses_are_counted(project: Path, answer: str, exit_code: int) -> None:
+    environment(project / "migrations", "a", "b <- a", "c <- gone")
+    done = on_terminal("fixchain", "repair", cwd=project, answer=answer)
+    assert done.exit_code == exit_code, done
+    assert "Make these changes, and accept 1 guess? [y/N]" in done.stdout + done.stderr
+
+
+def test_what_is_certain_needs_no_word(project: Path) -> None:
+    environment(project / "migrations", "aaaaaa", "b <- AAAAAA", "c <- b")
+    done = repair(*YES, *JSON)
+    assert done.exit_code == 0
+    assert done.document["plan"]["relinks"][0]["why"][0]["kind"] == "case"
+
+
+# --- Files that come and go ----------------------------------------------------------------------
+
+
+def test_a_copy_is_deleted_and_comes_back(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a")
+    versions = place / "versions"
+    (versions / "b_add_b copy.py").write_bytes((versions / "b_add_b.py").read_bytes())
+    before = migrations(place)
+
+    done = repair(*YES, *JSON)
+    assert done.exit_code == 0
+    (mend,) = done.document["plan"]["mends"]
+    assert (mend["code"], mend["part"]) == ("FC104", "file")
+    assert mend["path"].endswith("b_add_b copy.py")
+    assert {"b_add_b copy.py"} == before.keys() - migrations(place).keys()
+
+    assert fixchain("undo", *YES).exit_code == 0
+    assert migrations(place) == before
+
+
+def test_another_id_goes_into_the_name_and_to_the_children(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a")
+    two = rev("b <- a", date="2025-01-01").doing("op.create_table('two')")
+    child = rev("c <- b", date="2025-02-02").doing("op.drop_table('two')")
+    (place / "versions" / "b_two.py").write_bytes(migration(two))
+    (place / "versions" / "c_child.py").write_bytes(migration(child))
+    before = migrations(place)
+
+    done = repair(*YES, *JSON)
+    assert done.exit_code == 0, done
+    (mend,) = done.document["plan"]["mends"]
+    (new_id,) = mend["after"]
+    assert done.document["plan"]["order"] == ["a", "b", new_id, "c"]
+    assert f"{new_id}_two.py" in migrations(place)
+    assert fixchain("check").exit_code == 0
+
+    assert fixchain("undo", *YES).exit_code == 0
+    assert migrations(place) == before
+
+
+# --- Ids that become shorter ---------------------------------------------------------------------
+
+LONG = "a_revision_id_that_is_longer_than_the_table"
+SHORT = "a_revision_id_that_is_longer_tha"
+
+
+@pytest.fixture
+def long_ids(project: Path) -> str:
+    """A chain with a long id, and the URL of a database that has run it."""
+    plain(project, "a", f"{LONG} <- a", f"c <- {LONG}")
+    return upgraded(project, LONG)
+
+
+def upgraded(project: Path, target: str, name: str = "app") -> str:
+    url = f"sqlite:///{project / f'{name}.db'}"
+    config = Config()
+    config.set_main_option("script_location", str(project / "migrations"))
+    config.set_main_option("sqlalchemy.url", url)
+    command.upgrade(config, target)
+    return url
+
+
+def test_stamps_follow_shorter_ids_there_and_back(project: Path, long_ids: str) -> None:
+    other = upgraded(project, LONG, "other")
+    before = migrations(project / "migrations")
+
+    done = repair("--shorten-ids", "--database", long_ids, *YES)
+    assert done.exit_code == 0, done
+    assert rows_of(long_ids) == [SHORT]
+    upgraded(project, "head")
+    assert rows_of(long_ids) == ["c"]
+
+    later = fixchain("restamp", "--database", other, *YES)
+    assert later.exit_code == 0, later
+    assert rows_of(other) == [SHORT]
+
+    sql(long_ids, f"UPDATE alembic_version SET version_num = '{SHORT}'", "DROP TABLE c")
+    undone = fixchain("undo", "--database", long_ids, "--database", other, *YES)
+    assert undone.exit_code == 0, undone
+    assert rows_of(long_ids) == rows_of(other) == [LONG]
+    assert migrations(project / "migrations") == before
+
+
+def test_ids_stay_where_a_database_may_hold_them(project: Path, long_ids: str) -> None:
+    before = migrations(project / "migrations")
+    unseen = repair("--shorten-ids", *YES)
+    assert unseen.exit_code == 3
+    assert "no database was looked at" in unseen.stderr
+    unreachable = repair("--shorten-ids", "--database", "postgresql+psycopg2://localhost:1/x", *YES)
+    assert unreachable.exit_code == 3
+    assert "cannot be asked where it stands" in unreachable.stderr
+    assert migrations(project / "migrations") == before
+
+
+# --- Git -----------------------------------------------------------------------------------------
+
+
+def put_base(repository: Repository) -> None:
+    path = repository.path("a")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(migration(rev("a")))
+
+
+@needs_git
+def test_an_id_that_a_commit_has_changed(project: Path) -> None:
+    repository = Repository(project)
+    put_base(repository)
+    repository.add("old", day=1, parent="a")
+    path = repository.path("old")
+    path.write_bytes(path.read_bytes().replace(b"'old'", b"'new'").replace(b": old", b": new"))
+    repository.commit(2)
+    repository.add("c", day=3, parent="old")
+    (project / "migrations" / "env.py").touch()
+
+    done = repair(*YES, *JSON)
+    assert done.exit_code == 0, done
+    (relink,) = done.document["plan"]["relinks"]
+    assert (relink["before"], relink["after"]) == (["old"], ["new"])
+    # The file still has the old name; without that, Git would tell.
+    assert relink["why"][0]["kind"] == "file-name"
+    assert fixchain("undo", *YES).exit_code == 0
+    repository.move("old", "7")
+    repository.commit(4)
+    (relink,) = repair("--dry-run", *JSON).document["plan"]["relinks"]
+    assert (relink["after"], relink["why"][0]["kind"]) == (["new"], "git")
+
+
+@needs_git
+def test_a_file_that_a_commit_has_deleted(project: Path) -> None:
+    repository = Repository(project)
+    put_base(repository)
+    repository.put("gone", parent="a")
+    repository.add("c", day=1, parent="gone")
+    content = repository.path("gone").read_bytes()
+    commit = repository.remove("gone", day=2)
+    (project / "migrations" / "env.py").touch()
+
+    shown = repair("--dry-run", *JSON)
+    (new,) = shown.document["plan"]["new_revisions"]
+    reasons = {reason["kind"]: reason["detail"] for reason in new["why"]}
+    assert commit in reasons["git"]
+    assert "--attach c=a" in reasons["choice"]
+
+    back = repair(*YES, "--accept-guesses")
+    assert back.exit_code == 0, back
+    assert repository.path("gone").read_bytes() == content
+    assert fixchain("undo", *YES).exit_code == 0
+
+    bridged = repair(*YES, "--attach", "c=a", *JSON)
+    assert bridged.exit_code == 0, bridged
+    assert bridged.document["plan"]["order"] == ["a", "c"]
+
+
+# --- Headers that are computed -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("value", "confirmed"), [("str('b')", True), ("str('a')", False)])
+def test_what_is_planned_around_is_compared_with_what_alembic_reads(
+    project: Path, value: str, confirmed: bool
+) -> None:
+    """The docstring says b: that counts as long as the file really is on it."""
+    place = environment(project / "migrations", "a", "b <- a", "c <- b", "z")
+    path = place / "versions" / "c_add_c.py"
+    path.write_text(path.read_text().replace("down_revision = 'b'", f"down_revision = {value}"))
+    before = migrations(place)
+
+    done = repair(*YES, *JSON)
+
+    assert done.exit_code == (0 if confirmed else 3), done
+    if confirmed:
+        assert done.document["plan"]["order"] == ["a", "b", "c", "z"]
+        assert path.read_bytes() == before["c_add_c.py"][0]
+    else:
+        assert done.document["error"]["type"] == "NotConfirmed"
+        assert migrations(place) == before
