@@ -34,18 +34,15 @@ def with_gate(report: Report, against: Against | None) -> Report:
     Raises:
         CannotReadGit: Git cannot tell what others have.
     """
-    snapshot = report.before
-    assert snapshot is not None
-    notices: tuple[str, ...] = ()
-    if against is not None:
-        shared, absent = read_shared(against.ref, snapshot)
-        published = Published(against.ref, shared.files, against.allowed)
-        snapshot = replace(snapshot, published=published)
-        notices = tuple(_notices(snapshot, against, listing(map(str, absent))))
-    report = judged(replace(report, before=snapshot), Family.GATE)
     if against is None:
-        report = replace(report, judged=report.judged - {"FC501"})
-    return replace(report, notices=(*report.notices, *notices))
+        return judged(report, Family.LOCK)
+    assert report.before is not None
+    shared, absent = read_shared(against.ref, report.before)
+    published = Published(against.ref, shared.files, against.allowed)
+    snapshot = replace(report.before, published=published)
+    notices = _notices(snapshot, against, listing(map(str, absent)))
+    report = replace(report, before=snapshot, notices=(*report.notices, *notices))
+    return judged(report, Family.LOCK, Family.PUBLISHED)
 
 
 def _notices(snapshot: Snapshot, against: Against, absent: str) -> Iterator[str]:

@@ -22,8 +22,6 @@ _WHERE = (
     "pytest looks where --fixchain-directory points, or fixchain_directory in its configuration"
 )
 
-_ASKED_FOR = {"FC501"}  # only with a Git revision to compare with
-
 
 class ChainWarning(UserWarning):
     """A finding that is no error."""
@@ -77,11 +75,8 @@ def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
     from flask_chainfix.opening import open_from_files
     from flask_chainfix.rules import Family, all_rules
 
-    rules = [
-        rule
-        for rule in all_rules()
-        if rule.family is not Family.DATABASE and rule.code not in _ASKED_FOR
-    ]
+    elsewhere = (Family.DATABASE, Family.PUBLISHED)  # they take more than the files
+    rules = [rule for rule in all_rules() if rule.family not in elsewhere]
     named = os.path.relpath(place)
     try:
         opened = open_from_files(None, named) if place.is_file() else open_from_files(named, None)

@@ -51,7 +51,7 @@ def in_step(snapshot: Snapshot) -> Snapshot:
 
 
 def drift(snapshot: Snapshot) -> list[str]:
-    return [each.message for each in diagnose(snapshot, Family.GATE)]
+    return [each.message for each in diagnose(snapshot, Family.LOCK)]
 
 
 # --- What it says --------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def steps(report: Report) -> list[Step]:
     alembic, fixchain = report.tools.alembic, report.tools.fixchain
     named = report.tools.databases + report.tools.stamps
     if report.plan is None:
-        if report.counting and only(report, Family.DATABASE, Family.GATE):
+        if report.counting and only(report, Family.DATABASE, Family.LOCK, Family.PUBLISHED):
             first = Step("Choose one of the remedies that the findings above name.")
         elif any(not finding.repairable for finding in report.counting):
             first = Step("Correct by hand what the findings above say.")

@@ -28,7 +28,7 @@ def verdict(report: Report) -> str:
         faults = ", ".join(count(number, noun) for noun, number in numbers.items())
         if only(report, Family.DATABASE):
             return f"The databases do not fit the migration chain: {faults}."
-        if only(report, Family.GATE):
+        if only(report, Family.LOCK, Family.PUBLISHED):
             return f"The migration chain works, but does not pass the gate: {faults}."
         return f"The migration chain is broken: {faults}."
     size = (

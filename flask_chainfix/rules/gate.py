@@ -20,7 +20,7 @@ from flask_chainfix.snapshot import Snapshot, location
     noun="changed published revision",
     breaks="databases that have run it keep what it did, or look for an id that is gone; new ones"
     " get something else",
-    family=Family.GATE,
+    family=Family.PUBLISHED,
 )
 def published_revision_changed(snapshot: Snapshot) -> Iterator[Fault]:
     """A revision that others have already was deleted, renamed, re-parented, or does other things.
@@ -146,7 +146,7 @@ def _fault(ref: str, revision: str, changed: Iterable[str], places: tuple[Locati
     noun="chain lock out of step",
     breaks="nothing by itself; but two branches that both add a migration do not collide in Git,"
     " and their heads meet in production",
-    family=Family.GATE,
+    family=Family.LOCK,
 )
 def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
     """The chain lock beside the migrations does not name the heads that the chain has.

@@ -18,7 +18,8 @@ class Family(Enum):
     SCHEMA = "what the migrations do, which takes reading all of them in full"
     DATABASE = "where databases stand"
     ENVIRONMENT = "what lies around the chain: env.py, configuration files, other environments"
-    GATE = "what others rely on: the chain lock, and revisions that they have"
+    LOCK = "the chain lock"
+    PUBLISHED = "what others have already, as Git knows it"
 
 
 @dataclass(frozen=True)
