@@ -64,6 +64,18 @@ class CannotWrite(ChainFixError):
     """Something could not be written; the message says what that means for the files."""
 
 
+class CannotMerge(ChainFixError):
+    """Nothing can be added to a file with certainty, so it is not changed.
+
+    Args:
+        message: why; a refusal of a single file speaks of it as "it".
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, message: str, remedy: str = "add the lines by hand") -> None:
+        super().__init__(message, remedy)
+
+
 class RepairRunning(ChainFixError):
     """Another process is changing this environment at this moment."""
 

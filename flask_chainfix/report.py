@@ -13,6 +13,7 @@ from flask_chainfix.model import (
     Explanation,
     Finding,
     MoveResult,
+    Piece,
     Plan,
     Rehearsal,
     Severity,
@@ -76,6 +77,7 @@ class Report:
             has asked for them.
         backups: the copies of databases that were made.
         explained: what was asked about: all kinds of findings, or one of them.
+        pieces: the hooks, jobs and checklists of the project.
     """
 
     command: str
@@ -103,6 +105,7 @@ class Report:
     sql: tuple[tuple[str, tuple[str, ...]], ...] | None = None
     backups: tuple[Backup, ...] = ()
     explained: tuple[Explanation, ...] = ()
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def counting(self) -> tuple[Finding, ...]:

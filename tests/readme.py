@@ -39,6 +39,8 @@ class Sample:
             **os.environ,
             "COLUMNS": "80",
             "FLASK_APP": "sample_app",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
             "PYTHONIOENCODING": "utf-8",
             "PATH": os.pathsep.join((str(bin_directory), os.environ["PATH"])),
         }

@@ -7,6 +7,7 @@ import click
 from flask_chainfix.cli.backing_up import backup
 from flask_chainfix.cli.commands import check, rehearse, repair, undo
 from flask_chainfix.cli.explaining import explain
+from flask_chainfix.cli.hooking import hook
 from flask_chainfix.cli.locking import lock
 from flask_chainfix.cli.restamping import restamp
 from flask_chainfix.cli.running import IN_APP, OPENER
@@ -42,5 +43,5 @@ def main(context: click.Context, directory: str | None, config: str | None) -> N
 
 
 for _group in (app_group, main):
-    for _command in (check, repair, restamp, lock, rehearse, backup, undo, explain):
+    for _command in (check, repair, restamp, lock, rehearse, backup, undo, explain, hook):
         _group.add_command(_command)

@@ -84,6 +84,7 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
             "the stamps were moved as far as they could be",
             f"`{fixchain} restamp{databases} --dry-run` shows where each stands",
         ),
+        "hook": ("the files were written", "`git status` shows those of the work tree"),
     }.get(
         report.command,
         ("the repair was made", f"undo puts the files back with `{fixchain} undo{databases}`"),

@@ -43,6 +43,13 @@ def _is_renamed(gone: Edit, new: Edit) -> bool:
     )
 
 
+def line_style(line: str) -> str:
+    """The colour of a line of a diff."""
+    if line.startswith(("+++", "---")):
+        return "bold"
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+
+
 def _lines(data: bytes | None) -> list[str]:
     """Lines for people: in the file's encoding, and without what a terminal would obey."""
     if data is None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
-from flask_chainfix.formats import backup, databases, explanation, mends
+from flask_chainfix.formats import backup, databases, explanation, mends, pieces
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.style import Style, shown_path
@@ -48,6 +48,7 @@ def _document(report: Report) -> dict[str, Any]:
         **databases.as_json(report),
         "backups": backup.as_json(report.backups),
         "rules": explanation.as_json(report),
+        "pieces": pieces.as_json(report.pieces),
         "error": _error(report.error) if report.error else None,
     }
 

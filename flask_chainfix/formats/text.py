@@ -9,10 +9,10 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from flask_chainfix.formats import advice, backup, databases, explanation, rehearsal
+from flask_chainfix.formats import advice, backup, databases, explanation, pieces, rehearsal
 from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.chain_picture import current_state, expected_state
-from flask_chainfix.formats.diff import unified_diff
+from flask_chainfix.formats.diff import line_style, unified_diff
 from flask_chainfix.formats.mends import mended
 from flask_chainfix.formats.picture import PictureNode, draw
 from flask_chainfix.formats.registry import format_
@@ -45,21 +45,17 @@ def to_text(report: Report, style: Style) -> str:
     """The sections of a report that have something to say."""
     if report.sql is not None:  # to be run, and so as it is
         return "".join(f"{line}\n" for line in databases.script(report))
+    without_chain = {"backup": _backups, "explain": _explanations, "hook": _pieces}
+    of_chain = {"lock": _lock, "rehearse": _rehearsal, "restamp": _restamp}
     page = _Page(style)
     if report.command == "undo" and report.journal is not None:
         _undo(page, report)
-    elif report.command == "backup":
-        _backups(page, report)
-    elif report.explained:
-        _explanations(page, report)
+    elif report.command in without_chain:
+        without_chain[report.command](page, report)
     elif report.before is None:
         return ""
-    elif report.command == "rehearse":
-        _rehearsal(page, report)
-    elif report.command == "restamp":
-        _restamp(page, report)
-    elif report.command == "lock":
-        _lock(page, report)
+    elif report.command in of_chain:
+        of_chain[report.command](page, report)
     elif report.done:
         _repaired(page, report)
     else:
@@ -148,7 +144,7 @@ def _diagnosis(page: _Page, report: Report) -> None:
 def _changes(page: _Page, report: Report) -> None:
     page.heading("Changes")
     for line in unified_diff(report.edits):
-        page.verbatim(line, _diff_style(line))
+        page.verbatim(line, line_style(line))
 
 
 def _notices(page: _Page, report: Report) -> None:
@@ -308,14 +304,14 @@ def _undo_command(page: _Page, report: Report) -> None:
     page.verbatim(f"{' ' * _INDENT}{tools.fixchain} undo{tools.databases}", "bold")
 
 
-def _sections(page: _Page, sections: Iterable[Section]) -> None:
+def _sections(page: _Page, sections: Iterable[Section], indent: int = _INDENT) -> None:
     for section in sections:
         page.heading(section.title, section.aside)
         for row in section.rows:
             if row.wrapped:
-                page.line(row.text, _INDENT, row.style)
+                page.line(row.text, indent, row.style)
             else:
-                page.verbatim(f"{' ' * _INDENT}{row.text}".rstrip(), row.style)
+                page.verbatim(f"{' ' * indent}{row.text}".rstrip(), row.style)
 
 
 def _backups(page: _Page, report: Report) -> None:
@@ -333,7 +329,7 @@ def _explanations(page: _Page, report: Report) -> None:
         page.line("")
         page.line("To read what breaks, how it comes about and how it is repaired, type")
         page.verbatim(f"{' ' * _INDENT}{report.tools.fixchain} explain CODE", "bold")
-    else:
+    elif report.explained:
         _sections(page, explanation.sections(report.explained[0], report.tools))
 
 
@@ -345,6 +341,14 @@ def _copies(page: _Page, report: Report) -> None:
             page.line(fact, _INDENT)
         page.line("to restore it, stop the app and type:", _INDENT)
         page.verbatim(f"{' ' * 2 * _INDENT}{each.restore}", "bold")
+
+
+def _pieces(page: _Page, report: Report) -> None:
+    if report.pieces:
+        page.line(pieces.verdict(report), style="bold")
+        _notices(page, report)
+        _sections(page, pieces.sections(report), 0)  # what is to be copied is not indented
+        _steps(page, "What to do now", pieces.steps(report))
 
 
 def _confirmation(page: _Page, report: Report, confirmation: Confirmation) -> None:
@@ -359,9 +363,3 @@ def _confirmation(page: _Page, report: Report, confirmation: Confirmation) -> No
             page.verbatim(f"{' ' * _INDENT}{line}")
         if len(lines) > _SHOWN_LINES:
             page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", _INDENT, "dim")
-
-
-def _diff_style(line: str) -> str:
-    if line.startswith(("+++", "---")):
-        return "bold"
-    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")

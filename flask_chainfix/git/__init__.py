@@ -6,5 +6,13 @@ Everything is only read: nothing is checked out, fetched or written.
 from flask_chainfix.git.history import read_history
 from flask_chainfix.git.lost import find_lost
 from flask_chainfix.git.past import read_at, read_shared
+from flask_chainfix.git.work_tree import WorkTree, find_work_tree
 
-__all__ = ["find_lost", "read_at", "read_history", "read_shared"]
+__all__ = [
+    "WorkTree",
+    "find_lost",
+    "find_work_tree",
+    "read_at",
+    "read_history",
+    "read_shared",
+]

@@ -25,6 +25,7 @@ from flask_chainfix.model.files import (
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.gate import ChainLock, Published
 from flask_chainfix.model.history import History, Landing
+from flask_chainfix.model.pieces import Call, Piece, PieceState
 from flask_chainfix.model.plans import (
     GUESS,
     Confirmation,
@@ -50,6 +51,7 @@ __all__ = [
     "LOCK_NAME",
     "Action",
     "Backup",
+    "Call",
     "ChainLock",
     "Confirmation",
     "DatabaseState",
@@ -77,6 +79,8 @@ __all__ = [
     "Opaque",
     "OtherEnvironment",
     "Part",
+    "Piece",
+    "PieceState",
     "Plan",
     "Pointer",
     "Problem",

@@ -1,0 +1,63 @@
+"""The work tree around a directory: where its hooks lie, and where it is pushed to."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from flask_chainfix.errors import CannotReadGit
+from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
+from flask_chainfix.git.running import Unknown
+
+# ssh://user@host/path, or user@host:path
+_HOST = re.compile(
+    r"^\S+\t(?:\w+://(?:[^@/\s]*@)?|(?:[^@/\s]+@)?(?=[^/\s]+:))([^/:\s]+)", re.MULTILINE
+)
+
+
+class WorkTree(NamedTuple):
+    """A work tree.
+
+    Attributes:
+        top: its real path.
+        hooks: the real path of the directory in which Git looks for hooks.
+        own_hooks: whether that directory lies in this repository.
+        hosts: the names of the hosts of its remotes, in small letters.
+    """
+
+    top: Path
+    hooks: Path
+    own_hooks: bool
+    hosts: frozenset[str]
+
+
+def find_work_tree(directory: Path) -> WorkTree:
+    """Find the work tree around a directory.
+
+    Raises:
+        CannotReadGit: there is none, or Git cannot tell.
+    """
+    found, unknown = repositories_of([real_directory(str(directory))])
+    try:
+        for reason in unknown:
+            raise Unknown(reason)
+        (repository,) = found
+        hooks = _path(repository, "--git-path", "hooks")
+        common = _path(repository, "--git-common-dir")
+        remotes = os.fsdecode(repository.git("remote", "-v"))
+    except Unknown as reason:
+        raise CannotReadGit(
+            f"there is no place for hooks around {directory}: {reason}",
+            "nothing was changed; run the command in a Git work tree, or make one with `git init`",
+        ) from reason
+    top = Path(repository.top)
+    own = any(place in hooks.parents for place in (top, common))
+    return WorkTree(top, hooks, own, frozenset(_HOST.findall(remotes.lower())))
+
+
+def _path(repository: Repository, *question: str) -> Path:
+    answer = os.fsdecode(repository.git("rev-parse", *question))[:-1]
+    start = os.getcwd() if repository.inherited else repository.top
+    return Path(os.path.realpath(os.path.join(start, answer)))

@@ -1,0 +1,50 @@
+"""The plain Git hook, a part of a shell script."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from flask_chainfix.errors import CannotMerge
+from flask_chainfix.model import Call
+
+_BEGIN = "# fixchain: begin"
+_SHEBANG = re.compile(rb"#! *(?:/\S*/env +)?(?:/\S*/)?(?:ba|da|k|z)?sh(?: +-[a-z]+)*\n")
+_OTHER_LANGUAGE = re.compile(rb"\bexec\b.*\$\{?(?:0|BASH_SOURCE)\b")
+
+
+def text(call: Call, data: bytes) -> str:
+    """The lines, which are silent while nothing is wrong.
+
+    Hooks are no part of a commit, and branches without the migrations have to pass.
+    """
+    place = shlex.quote(call.place)
+    return (
+        f"{_BEGIN} (a commit that breaks the migration chain is refused)\n"
+        f"if [ -e {place} ]; then\n"
+        f"    fixchain_said=$({call.shell('check')}) ||"
+        " { printf '%s\\n' \"$fixchain_said\" >&2; exit 1; }\n"
+        "fi\n"
+        "# fixchain: end\n"
+    )
+
+
+def is_there(data: bytes) -> bool:
+    """Whether a script has these lines already."""
+    return _BEGIN.encode() in data
+
+
+def merged(data: bytes, text: str) -> bytes:
+    """The script with the lines behind its first one, where nothing can have ended it yet.
+
+    Raises:
+        CannotMerge: it is no shell script.
+    """
+    if not data:
+        return f"#!/bin/sh\n{text}".encode()
+    first = _SHEBANG.match(data)
+    if first is None or b"\0" in data:
+        raise CannotMerge("it is no script that names a POSIX shell in its first line")
+    if _OTHER_LANGUAGE.search(data):
+        raise CannotMerge("it seems to be a program of another language as well")
+    return data[: first.end()] + text.encode() + data[first.end() :]

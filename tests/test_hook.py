@@ -1,0 +1,520 @@
+"""The command ``hook``: what it puts where in real repositories, and that it works there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import stat
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flask_chainfix import store
+from flask_chainfix.errors import CannotWrite, StaleSnapshot
+from flask_chainfix.model import Edit
+from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
+from tests.disk import environment, tree
+from tests.repositories import Repository, needs_git, script
+from tests.support import migration, rev
+from tests.test_pieces import SAMPLE_CONFIG, USUAL_JOBS
+
+pytestmark = needs_git
+
+YES = ("hook", "--install", "--yes")
+WORKFLOW = ".github/workflows/fixchain.yml"
+TEMPLATE = ".github/pull_request_template.md"
+GITLAB_TEMPLATE = ".gitlab/merge_request_templates/Default.md"
+
+
+class Project:
+    """A repository with a healthy chain; commands run at its top."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.top = repository.top
+        environment(self.top / "migrations", "a", "b <- a")
+        self.hook = self.top / ".git/hooks/pre-commit"
+
+    def put(self, name: str, text: str | bytes) -> Path:
+        path = self.top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def read(self, name: str) -> str:
+        return (self.top / name).read_bytes().decode()
+
+    def broken(self, place: str = "migrations") -> None:
+        self.put(f"{place}/versions/c.py", migration(rev("c <- a")))
+
+    def commit(self) -> Done:
+        self.repository.git("add", "-A")
+        return run("git", "commit", "-q", "-m", "x", cwd=self.top)
+
+    def states(self, *options: str) -> dict[str, str]:
+        """What a command says of each file."""
+        document = fixchain(*options, "--format", "json").document
+        return {piece["path"]: piece["state"] for piece in document["pieces"]}
+
+
+@pytest.fixture
+def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(repository.top)
+    monkeypatch.setenv("PATH", f"{SCRIPTS}:{os.environ['PATH']}")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "a")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "a")
+    shutil.rmtree(repository.top / ".git/hooks", ignore_errors=True)
+    return Project(repository)
+
+
+# --- The plain hook ------------------------------------------------------------------------------
+
+
+def test_a_commit_that_breaks_the_chain_is_refused(project: Project) -> None:
+    done = fixchain(*YES)
+    assert done.exit_code == 0, done.stderr
+    assert project.commit() == Done(0, "", "")
+    project.broken()
+    refused = project.commit()
+    assert refused.exit_code == 1
+    assert "2 heads" in refused.stderr
+    assert project.repository.git("rev-list", "--count", "HEAD") == "1"
+    (project.top / "migrations/versions/c.py").unlink()
+    project.put("other", "")
+    assert project.commit().exit_code == 0
+
+
+def test_a_branch_without_migrations_can_be_committed_to(project: Project) -> None:
+    fixchain(*YES)
+    shutil.rmtree(project.top / "migrations")
+    project.put("other", "")
+    assert project.commit().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "exit_code", "said"),
+    [
+        ("#!/bin/sh\necho old\n", 0, "old"),
+        ("#!/usr/bin/env bash\nset -eu\necho old\nexit 4\n", 1, "old"),
+        ("#!/bin/sh -e\n# tests\nexec echo old", 0, "old"),
+        ("#! /bin/sh\necho old; false\n", 1, "old"),
+    ],
+)
+def test_a_script_that_is_there_still_does_what_it_did(
+    project: Project, monkeypatch: pytest.MonkeyPatch, old: str, exit_code: int, said: str
+) -> None:
+    script(project.hook, old)
+    assert fixchain(*YES).exit_code == 0
+    new = project.hook.read_text()
+    assert stat.S_IMODE(project.hook.stat().st_mode) == 0o755
+    first, _, rest = old.partition("\n")
+    assert new.startswith(f"{first}\n# fixchain: begin")
+    assert new.endswith(f"# fixchain: end\n{rest}")
+    check = script(project.top.parent / "bin/fixchain", "#!/bin/sh\necho healthy\n")
+    monkeypatch.setenv("PATH", f"{check.parent}:{os.environ['PATH']}")
+    done = project.commit()
+    assert (done.exit_code, done.stderr.strip()) == (exit_code, said)
+    script(check, "#!/bin/sh\necho broken\nexit 3\n")
+    project.put("other", "")
+    assert project.commit() == Done(1, "", "broken\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "reason"),
+    [
+        ("#!/usr/bin/env python3\nprint()\n", "POSIX shell"),
+        ("npm test\n", "POSIX shell"),
+        ("#!/usr/bin/fish\n", "POSIX shell"),
+        ("#!/bin/sh\r\necho\r\n", "POSIX shell"),
+        ("#!/bin/sh\n\0\n", "POSIX shell"),
+        ("#!/bin/sh\n''':'\nexec python3 \"$0\"\n'''\nprint()\n", "another language"),
+    ],
+)
+def test_a_hook_that_is_no_mere_shell_script_is_left_alone(
+    project: Project, old: str, reason: str
+) -> None:
+    script(project.hook, "").write_bytes(old.encode())
+    done = fixchain(*YES)
+    assert done.exit_code == 3
+    assert reason in done.stdout
+    assert "fixchain_said=$(fixchain check) ||" in done.stdout
+    assert "not everything could be put in place: Git hook: " in done.stderr
+    assert project.hook.read_bytes() == old.encode()
+
+
+def test_a_hook_that_git_does_not_run_is_left_alone(project: Project) -> None:
+    script(project.hook, "#!/bin/sh\necho\n").chmod(0o644)
+    done = fixchain(*YES)
+    assert done.exit_code == 3
+    assert "not executable" in done.stderr
+    assert project.hook.read_text() == "#!/bin/sh\necho\n"
+
+
+def test_own_calls_of_check_suffice(project: Project) -> None:
+    script(project.hook, "#!/bin/sh\n# fixchain check\nflask db fixchain check\n")
+    done = fixchain("hook", "--install")
+    assert done.exit_code == 0
+    assert "already there, not in the form that would be written now" in done.stdout
+
+
+def test_hooks_of_the_work_tree(project: Project) -> None:
+    project.repository.git("config", "core.hooksPath", "tools/hooks")
+    assert project.states(*YES) == {"tools/hooks/pre-commit": "written"}
+    project.broken()
+    assert project.commit().exit_code == 1
+
+
+def test_hooks_that_serve_other_repositories_are_left_alone(
+    project: Project, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    project.repository.git("config", "core.hooksPath", shared)
+    done = fixchain(*YES)
+    assert done.exit_code == 3
+    assert "other repositories" in done.stderr
+    assert not shared.exists()
+
+
+def test_a_linked_work_tree_has_the_hooks_of_its_repository(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.commit()
+    project.repository.git("worktree", "add", "-q", tmp_path / "linked")
+    monkeypatch.chdir(tmp_path / "linked")
+    assert project.states(*YES) == {project.hook.as_posix(): "written"}
+    linked = Repository(tmp_path / "linked")
+    linked.put("c", parent="a")
+    linked.git("add", "-A")
+    assert run("git", "commit", "-m", "x", cwd=linked.top).exit_code == 1
+
+
+# --- Configurations and jobs ---------------------------------------------------------------------
+
+
+def test_pre_commit_would_run_a_check(project: Project) -> None:
+    path = project.put(".pre-commit-config.yaml", SAMPLE_CONFIG)
+    assert project.states(*YES) == {".pre-commit-config.yaml": "written"}
+    assert not project.hook.exists()
+    (hook,) = yaml.safe_load(path.read_bytes())["repos"][0]["hooks"]
+    assert (hook["language"], hook["pass_filenames"], hook["always_run"]) == ("system", False, True)
+    command = [*shlex.split(hook["entry"]), *hook["args"]]
+    assert run(*command, cwd=project.top).exit_code == 0
+    project.broken()
+    assert run(*command, cwd=project.top).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ("git@github.com:you/app.git", {WORKFLOW, TEMPLATE}),
+        ("https://user:word@github.example.org/you/app", {WORKFLOW, TEMPLATE}),
+        ("ssh://git@gitlab.com:22/you/github-app", {GITLAB_TEMPLATE}),
+        ("GitHub.com:you/app", {WORKFLOW, TEMPLATE}),
+        ("/srv/github/app.git", set()),
+        ("github/app.git", set()),
+        ("https://example.org/github.com/app", set()),
+    ],
+)
+def test_a_remote_tells_where_requests_are_made(
+    project: Project, remote: str, expected: set[str]
+) -> None:
+    project.repository.git("remote", "add", "origin", remote)
+    done = fixchain("hook", "--print")
+    assert set(project.states("hook", "--print")) == {".git/hooks/pre-commit", *expected}
+    assert ("neither GitHub nor GitLab is known here" in done.stdout) == (not expected)
+
+
+def test_jobs_of_both_kinds(project: Project) -> None:
+    (project.top / ".github/workflows").mkdir(parents=True)
+    project.put(".gitlab-ci.yml", USUAL_JOBS)
+    assert project.states(*YES) == {
+        ".git/hooks/pre-commit": "written",
+        WORKFLOW: "written",
+        TEMPLATE: "written",
+        ".gitlab-ci.yml": "written",
+        GITLAB_TEMPLATE: "written",
+    }
+    assert "fixchain check" in project.read(WORKFLOW)
+    assert project.read(".gitlab-ci.yml").startswith(USUAL_JOBS.decode())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".github/PULL_REQUEST_TEMPLATE.md",
+        "pull_request_template.md",
+        "docs/Pull_Request_Template.md",
+    ],
+)
+@pytest.mark.parametrize("old", ["", "What\r\nand why", "What\n"])
+def test_the_checklist_goes_behind_what_a_template_says(
+    project: Project, name: str, old: str
+) -> None:
+    (project.top / ".github/workflows").mkdir(parents=True)
+    project.put(name, old)
+    assert project.states(*YES)[name] == "written"
+    new = project.read(name)
+    assert new.startswith(old)
+    assert new.count("- [ ]") == 3
+    assert new.count("\r\n") in (0, new.count("\n"))
+
+
+def test_another_workflow_of_that_name_is_left_alone(project: Project) -> None:
+    project.put(WORKFLOW, "on: push\n")
+    states = project.states(*YES)
+    assert states == {".git/hooks/pre-commit": "written", WORKFLOW: "refused", TEMPLATE: "written"}
+    assert project.read(WORKFLOW) == "on: push\n"
+    own = "jobs: {a: {steps: [{run: fixchain check}]}}\n"
+    project.put(WORKFLOW, own)
+    done = fixchain(*YES)
+    assert done.exit_code == 0
+    assert "already there, not in the form that would be written now; left alone" in done.stdout
+    assert project.read(WORKFLOW) == own
+
+
+def test_a_second_run_finds_nothing_to_do(project: Project) -> None:
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    project.put(".gitlab-ci.yml", USUAL_JOBS)
+    assert set(project.states(*YES).values()) == {"written"}
+    before = tree(project.top)
+    done = fixchain("hook", "--install")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("There is nothing to do: everything is in place.\n")
+    assert done.stdout.count("already there\n") == 5
+    assert set(project.states(*YES).values()) == {"there"}
+    assert {name: node[:2] for name, node in tree(project.top).items()} == {
+        name: node[:2] for name, node in before.items()
+    }
+
+
+# --- Names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["-d", "it's $(touch x)\n\x1b`touch x`"])
+def test_a_directory_of_any_name(project: Project, name: str) -> None:
+    (project.top / "migrations").rename(project.top / name)
+    project.put(".gitlab-ci.yml", USUAL_JOBS)
+    project.put(WORKFLOW, "")
+    install = ("--directory", name, *YES)
+    assert set(project.states(*install).values()) == {"written"}
+    assert set(project.states(*install).values()) == {"there"}
+    assert "fixchain -d -" not in project.hook.read_text()
+    assert project.commit().exit_code == 0
+    project.broken(name)
+    assert project.commit().exit_code == 1
+    assert not (project.top / "x").exists()
+
+
+def test_a_name_that_is_not_utf_8_is_refused(project: Project) -> None:
+    name = os.fsdecode(b"\xff")
+    (project.top / "migrations").rename(project.top / name)
+    done = run("fixchain", "-d", name, *YES, cwd=project.top)
+    assert done.exit_code == 3
+    assert "not UTF-8" in done.stderr
+    assert not project.hook.exists()
+
+
+def test_a_configuration_file_is_named_as_it_was(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.put("etc/alembic.ini", "[alembic]\nscript_location = migrations\n")
+    assert fixchain("-c", "etc/alembic.ini", *YES).exit_code == 0
+    assert "$(fixchain -c etc/alembic.ini check)" in project.hook.read_text()
+    project.broken()
+    assert project.commit().exit_code == 1
+    project.put("etc/alembic.ini", "[alembic]\nscript_location = ../migrations\n")
+    monkeypatch.chdir(project.top / "etc")
+    done = fixchain("-c", "alembic.ini", *YES)
+    assert done.exit_code == 3
+    assert f"hooks run in {project.top}" in done.stderr
+
+
+def test_the_directory_is_named_as_seen_from_the_top(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(project.top / "backend/migrations", "a")
+    monkeypatch.chdir(project.top / "backend")
+    fixchain(*YES)
+    assert "$(fixchain -d backend/migrations check)" in project.hook.read_text()
+
+
+def test_the_command_of_an_app(
+    sample: Path, own_git: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GIT_CEILING_DIRECTORIES")
+    Repository(sample)
+    options = ("db", "fixchain", *YES)
+    done = run("flask", *options, cwd=sample, env={"FLASK_APP": "sample_app"})
+    assert done.exit_code == 0, done.stderr
+    hook = (sample / ".git/hooks/pre-commit").read_text()
+    assert "$(fixchain -d sample_app/migrations check)" in hook
+    assert "flask db fixchain hook --install" in done.stdout
+
+
+# --- Asking and refusing -------------------------------------------------------------------------
+
+
+def test_it_shows_and_asks_once(project: Project) -> None:
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    before = tree(project.top)
+    command = ("fixchain", "hook", "--install")
+    declined = on_terminal(*command, cwd=project.top, answer="n\n")
+    assert declined.exit_code == 1
+    assert declined.stderr.count("Write these files?") == 1
+    assert "+++ b/.git/hooks/pre-commit" in declined.stdout
+    assert "+permissions:" in declined.stdout
+    assert run(*command, cwd=project.top).exit_code == 3  # nobody is there
+    assert tree(project.top) == before
+    agreed = on_terminal(*command, cwd=project.top, answer="y\n")
+    assert agreed.exit_code == 0
+    assert "Written: 3 files." in agreed.stdout
+    assert project.hook.exists()
+
+
+def test_print_changes_nothing_and_can_be_copied(project: Project) -> None:
+    project.put(".gitlab-ci.yml", USUAL_JOBS)
+    before = tree(project.top)
+    for options in (["--print"], ["--print", "--install", "--yes"]):
+        done = fixchain("hook", *options)
+        assert done.exit_code == 0
+        assert "\nif [ -e migrations ]; then\n" in done.stdout
+        assert "\nfixchain:\n  stage: build\n  image:" in done.stdout
+        assert "- [ ] " in done.stdout
+    assert tree(project.top) == before
+
+
+def test_without_a_wish_it_names_both(project: Project) -> None:
+    done = fixchain("hook")
+    assert done.exit_code == 2
+    assert "--install" in done.stderr
+    assert "--print" in done.stderr
+
+
+def test_outside_of_git_it_says_so(
+    tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(tmp_path / "migrations", "a")
+    monkeypatch.chdir(tmp_path)
+    for option in ("--install", "--print"):
+        done = fixchain("hook", option)
+        assert done.exit_code == 3
+        assert "no Git repository was found" in done.stderr
+        assert "`git init`" in done.stderr
+
+
+def a_link(path: Path) -> None:
+    path.parent.joinpath("other").write_text("other\n")
+    path.symlink_to("other")
+
+
+def a_dead_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def a_read_only_file(path: Path) -> None:
+    path.write_text("old\n")
+    path.chmod(0o444)
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (a_link, "symbolic link"),
+        (a_dead_link, "symbolic link"),
+        (a_read_only_file, "read-only"),
+        (Path.mkdir, "no plain file"),
+        (a_pipe, "no plain file"),
+    ],
+)
+def test_what_is_no_file_to_be_written_is_left_alone(
+    project: Project, make: Any, reason: str
+) -> None:
+    (project.top / ".github/workflows").mkdir(parents=True)
+    make(project.top / TEMPLATE)
+    before = tree(project.top / ".github")[Path(TEMPLATE).name]
+    done = fixchain(*YES)
+    assert done.exit_code == 3
+    assert reason in done.stderr
+    assert (project.top / WORKFLOW).is_file()
+    assert tree(project.top / ".github")[Path(TEMPLATE).name] == before
+
+
+def test_a_link_on_the_way_leads_nowhere_else(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere/workflows").mkdir(parents=True)
+    (project.top / ".github").symlink_to(tmp_path / "elsewhere")
+    assert set(project.states(*YES).values()) == {"written", "refused"}
+    assert not any(path.is_file() for path in (tmp_path / "elsewhere").rglob("*"))
+
+
+# --- Writing -------------------------------------------------------------------------------------
+
+
+def edits(place: Path) -> list[Edit]:
+    (place / "old").write_bytes(b"old\n")
+    (place / "old").chmod(0o640)
+    return [
+        Edit(place / "old", b"old\n", b"new\n"),
+        Edit(place / "a/b/script", None, b"#!/bin/sh\n"),
+        Edit(place / "a/file", None, b"new\n"),
+    ]
+
+
+def test_files_are_written_with_their_modes(tmp_path: Path) -> None:
+    store.add_together(edits(tmp_path))
+    made = {name: node[:2] for name, node in tree(tmp_path).items() if node.content is not None}
+    assert made == {
+        "old": (b"new\n", 0o640),
+        "a/b/script": (b"#!/bin/sh\n", 0o755),
+        "a/file": (b"new\n", 0o644),
+    }
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync", "open", "mkdir"])
+@pytest.mark.parametrize("stop", [OSError(28, "full"), KeyboardInterrupt()])
+def test_whatever_stops_it_every_file_is_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, stop: BaseException
+) -> None:
+    """The nth call of a function of the system fails, for each n that there is."""
+    todo = edits(tmp_path)
+    before = tree(tmp_path)
+    real = getattr(os, function)
+    for number in range(50):
+        calls = count()
+
+        def failing(*args: Any, calls: Any = calls, number: int = number, **options: Any) -> Any:
+            if next(calls) == number:
+                raise stop
+            return real(*args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, function, failing)
+            try:
+                store.add_together(todo)
+            except (CannotWrite, KeyboardInterrupt):
+                pass
+            else:
+                break
+        assert {name: node[:2] for name, node in tree(tmp_path).items()} == {
+            name: node[:2] for name, node in before.items()
+        }
+    assert number >= 2
+    assert (tmp_path / "old").read_bytes() == b"new\n"
+
+
+def test_a_file_that_was_changed_meanwhile_stops_it(tmp_path: Path) -> None:
+    todo = edits(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file").write_bytes(b"somebody's\n")
+    before = tree(tmp_path)
+    with pytest.raises(StaleSnapshot):
+        store.add_together(todo)
+    assert tree(tmp_path) == before
