@@ -88,8 +88,7 @@ def _prepared(
             database has run.
     """
     assert report.before is not None
-    missing = set(report.before.graph.missing)
-    known = with_lost(runtime, report.before, missing.difference(report.before.databases.lost))
+    known = with_lost(runtime, report.before, report.before.graph.missing)
     notices: tuple[str, ...] = ()
     if to_mend(report):
         known, notices = placed(known)

@@ -14,15 +14,12 @@ from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
     Header,
-    LostRevision,
     Move,
     Standing,
 )
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.store import Journal
-
-_GENERATIONS = 10  # of lost ancestors of lost revisions, each asked for at once
 
 
 def survey(  # noqa: PLR0913  (what a look depends on)
@@ -62,19 +59,33 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         if journal.entries:  # what was moved before a repair is for it to move again
             moved.clear()
         moved.update((move.identity, move) for move in store.recorded_moves(journal))
-    lost, notices = _lost(runtime, snapshot, chains, standings, also)
-    renamed = _renamed(snapshot, journals)
-    databases = Databases(standings, moved, lost, renamed, bool(old), notices)
-    return replace(snapshot, databases=databases, old=chains)
+    databases = Databases(
+        standings, moved, renamed=_renamed(snapshot, journals), old_is_named=bool(old)
+    )
+    snapshot = replace(snapshot, databases=databases, old=chains)
+    rows = {row for standing in standings for row in standing.rows}
+    for chain in chains:  # one that is gone by now has revisions that are gone
+        rows |= chain.required(row for row in rows if row in chain)
+    return with_lost(runtime, snapshot, rows.union(also))
 
 
 def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Snapshot:
-    """The chain with what version control knows of lost revisions, and of what they were on."""
-    if not ids:
-        return snapshot
-    found, notices = _lost(runtime, snapshot, (), (), ids)
+    """The chain with what version control knows of lost revisions, and of what they were on.
+
+    Args:
+        runtime: the environment.
+        snapshot: its chain, and what is known already.
+        ids: revisions, also such that are not lost.
+    """
     known = snapshot.databases
-    databases = replace(known, lost={**found, **known.lost}, notices=known.notices + notices)
+    wanted = frozenset(ids).difference(snapshot.graph, known.sought)
+    found, notices = find_lost(wanted, runtime.environment, snapshot)
+    databases = replace(
+        known,
+        lost={**found, **known.lost},
+        sought=known.sought | wanted,
+        notices=known.notices + notices,
+    )
     return replace(snapshot, databases=databases)
 
 
@@ -122,28 +133,3 @@ def _told(rows: tuple[str, ...]) -> Standing:
     return Standing(
         f"--stamp {written}", f"--stamp {written}", DatabaseState.STAMPED, rows, told=True
     )
-
-
-def _lost(
-    runtime: Runtime,
-    snapshot: Snapshot,
-    chains: Iterable[Graph],
-    standings: Iterable[Standing],
-    also: Collection[str],
-) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
-    """What version control knows of rows that no file has, and of their lost ancestors."""
-    rows = {row for standing in standings for row in standing.rows}
-    for chain in chains:  # one that is gone by now has revisions that are gone
-        rows |= chain.required(row for row in rows if row in chain)
-    wanted = rows.union(also).difference(snapshot.graph)
-    found: dict[str, LostRevision] = {}
-    notices: dict[str, None] = {}
-    for _ in range(_GENERATIONS):
-        if not wanted:
-            break
-        more, said = find_lost(wanted, runtime.environment, snapshot)
-        found.update(more)
-        notices.update(dict.fromkeys(said))
-        below = {name for lost in more.values() for name in lost.requirements}
-        wanted = below.difference(snapshot.graph, snapshot.graph.labelled, found)
-    return found, tuple(notices)

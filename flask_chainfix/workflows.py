@@ -55,6 +55,11 @@ _DELETES_UNSEEN = (
 )
 
 
+_PLANNED_WITHOUT_AGAINST = (
+    "what a repair would make of the missing revisions is shown by check without --against"
+)
+
+
 def _unseen(done: int, total: int, what: str) -> None:
     """Progress that nobody looks at."""
 
@@ -88,13 +93,18 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     report = diagnosed(runtime, "check", tools, strict=strict)
     if schema or to_mend(report):
         report = with_schema(report)
+    assert report.before is not None
+    missing = report.before.graph.missing
     if databases.any:
-        assert report.before is not None
-        report = with_databases(report, survey(runtime, report.before, databases, progress))
+        report = with_databases(
+            report, survey(runtime, report.before, databases, progress, also=missing)
+        )
     report = with_gate(report, against)
     report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
+    if against is not None and missing:  # two long questions for Git are one too many
+        return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
     return _with_moves(planned(runtime, report, Wishes(strict=strict)))
 
 
@@ -139,7 +149,7 @@ def plan_repair(
     assert report.before is not None
     needed = bool(to_mend(report)) or wishes.asks_for_change
     if needed or databases.any:
-        lost = (*wishes.bring_back, *wishes.tombstones)
+        lost = (*wishes.bring_back, *wishes.tombstones, *report.before.graph.missing)
         snapshot = survey(runtime, report.before, databases, progress, also=lost)
         if needed:
             _refuse_unreachable(snapshot)

@@ -583,10 +583,10 @@ def test_git_is_asked_a_few_times_for_any_number_of_ids(
     script(tmp_path / "bin/git", f'#!/bin/sh\necho " $*" >>{calls}\nexec {real} "$@"\n')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert len(ask(*names, "elsewhere", "never", at=repository)[0]) == 21
-    assert len(calls.read_text().splitlines()) == 4
+    assert len(calls.read_text().splitlines()) == 3
     repository.path(names[20]).unlink()
     repository.path(names[21]).unlink()
     calls.unlink()
     found, _ = ask(*names, at=repository)
     assert [id_ for id_, one in found.items() if one.kept] == names[20:22]
-    assert len(calls.read_text().splitlines()) == 4  # where the repository is, is known by now
+    assert len(calls.read_text().splitlines()) == 3  # where the repository is, is known by now

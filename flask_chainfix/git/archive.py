@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
@@ -54,9 +55,10 @@ class Archive:
         self.repository = repository
         self._own = tuple(map(repository.name, roots))
         paths = places(repository, roots)
-        self._here, _ = read_log(repository, paths, "ADMRT")
-        without = ("--not", "HEAD") if self._here else ()  # before its first commit HEAD is none
-        self._elsewhere, _ = read_log(repository, paths, "", "--all", *without)
+        entries, _ = read_log(repository, paths, "", "--all")
+        here = _below_head(entries)
+        self._here = [entry for entry in entries if entry[0].name in here]
+        self._elsewhere = [entry for entry in entries if entry[0].name not in here]
         versions = dict.fromkeys(_versions(chain(self._here, self._elsewhere)))
         blobs = list(dict.fromkeys(version.blob for version in versions))
         self._contents = repository.contents(blobs[:MOST])
@@ -103,7 +105,7 @@ class Archive:
         }
         if not doubtful:
             return found
-        gone = doubtful - self._at_head(doubtful)
+        gone = doubtful - self._at_head
         dropped = self._dropped(gone) if gone else {}
         for id_, trace in list(found.items()):
             commit = dropped.get(trace.version.name)
@@ -122,9 +124,11 @@ class Archive:
                 if header is not None and header.revision == id_:
                     yield version
 
-    def _at_head(self, names: Collection[str]) -> set[str]:
-        """Those of the files that ``HEAD`` has."""
-        paths = map(literal, names)
+    @cached_property
+    def _at_head(self) -> set[str]:
+        """The files that ``HEAD`` has in all directories where migrations ever were."""
+        directories = {version.name.rpartition("/")[0] for version in self._versions}
+        paths = map(literal, directories) if all(directories) else ()
         output = self.repository.git(
             "ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD", "--", *paths
         )
@@ -138,6 +142,15 @@ class Archive:
             for change in changes:
                 dropped.setdefault(change.names[-1], commit)
         return dropped
+
+
+def _below_head(entries: Iterable[Entry]) -> set[str]:
+    """The commits that ``HEAD`` has; none before the first."""
+    below: set[str] = set()
+    for commit, _ in entries:  # no commit comes before one that it is a parent of
+        if commit.is_head or commit.name in below:
+            below.update((commit.name, *commit.parents))
+    return below
 
 
 def _versions(entries: Iterable[Entry]) -> Iterator[Version]:

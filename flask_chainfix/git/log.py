@@ -16,8 +16,8 @@ _LATEST = 2**37  # seconds since 1970
 # a commit that renames and edits thousands of files minutes of comparing each with each. The last
 # line takes back what the user's configuration may say.
 _LOG = (  # noqa: SIM905 - a line for each would say less
-    "log -z --format=commit%x09%h%x09%ct%x09%p%x09%S%x09%an --raw --date-order"
-    " --full-history --sparse -l1000"
+    "log -z --format=commit%x09%h%x09%ct%x09%p%x09%S%x09%D%x09%an --raw --date-order"
+    " --full-history --sparse -l1000 --decorate-refs=HEAD"
     " --encoding=UTF-8 --root -O/dev/null --no-relative --no-show-signature"
 ).split()
 # What a merge itself does; and, much longer, how it differs from each of its parents.
@@ -37,6 +37,7 @@ class Commit(NamedTuple):
         parents: the abbreviated hashes of its parents.
         ref: what the log was asked for that has led to it.
         author: who made it.
+        is_head: whether it is ``HEAD``.
     """
 
     age: int
@@ -45,6 +46,7 @@ class Commit(NamedTuple):
     parents: tuple[str, ...]
     ref: str
     author: str
+    is_head: bool
 
 
 class Version(NamedTuple):
@@ -115,10 +117,12 @@ def _parse(output: bytes) -> list[Entry]:
     for token in tokens:
         text = token.strip().decode(errors="replace")
         if text.startswith("commit\t"):
-            _, name, seconds, parents, ref, author = token.decode(errors="replace").split("\t", 5)
+            text = token.decode(errors="replace")
+            _, name, seconds, parents, ref, head, author = text.split("\t", 6)
             # A damaged commit can have no date, or one beyond all calendars.
             date = datetime.fromtimestamp(min(int(seconds or 0), _LATEST), timezone.utc)
-            commit = Commit(len(entries), name, date, tuple(parents.split()), ref, author)
+            below = tuple(parents.split())
+            commit = Commit(len(entries), name, date, below, ref, author, bool(head))
             entries.append((commit, []))
         elif text:
             entries[-1][1].append(_change(text, tokens))

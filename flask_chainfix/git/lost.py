@@ -14,12 +14,13 @@ from flask_chainfix.model import Environment, Header, LostRevision
 from flask_chainfix.snapshot import Snapshot
 
 _NOT_KNOWN = "what became of lost revisions is not known"
+_GENERATIONS = 10  # of lost ancestors of lost revisions
 
 
 def find_lost(
     ids: Collection[str], environment: Environment, now: Snapshot
 ) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
-    """Ask Git what became of revisions.
+    """Ask Git what became of revisions, and of those that they were on and that are lost as well.
 
     Args:
         ids: those that are looked for; what a file has now is not lost.
@@ -40,8 +41,7 @@ def find_lost(
         try:
             archive = Archive(repository, roots)
             search = _Search(archive, {root: locations[root] for root in roots}, now)
-            for id_, trace in archive.traces(wanted).items():
-                lost = search.describe(id_, trace)
+            for id_, lost in search.all_of(wanted):
                 found[id_] = min(found.get(id_, lost), lost, key=_distance)
         except Unknown as reason:
             notices.append(f"{reason}: {_NOT_KNOWN}")
@@ -77,6 +77,21 @@ class _Search:
         self._archive = archive
         self._locations = locations
         self._now = now
+
+    def all_of(self, ids: Collection[str]) -> Iterator[tuple[str, LostRevision]]:
+        """What is known of revisions, and of the lost ones below them."""
+        there = self._now.files_by_revision.keys() | self._now.graph.labelled.keys()
+        seen: set[str] = set()
+        wanted = list(ids)
+        for _ in range(_GENERATIONS):
+            seen.update(wanted)
+            found = self._archive.traces(wanted)
+            described = {id_: self.describe(id_, trace) for id_, trace in found.items()}
+            yield from described.items()
+            below = (name for lost in described.values() for name in lost.requirements)
+            wanted = [name for name in dict.fromkeys(below) if name not in there | seen]
+            if not wanted:
+                break
 
     def describe(self, id_: str, trace: Trace) -> LostRevision:
         """All that is known of a revision."""

@@ -140,6 +140,7 @@ class Databases:
         standings: where each of them stands.
         moved: the last change of rows that the journal holds, by identity.
         lost: what version control knows of revisions that no file has, by revision.
+        sought: what version control was asked about, whether it knows it or not.
         renamed: the ids that revisions have now, by those that they had before a repair.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         notices: what keeps that from being complete, for the user.
@@ -148,6 +149,7 @@ class Databases:
     standings: tuple[Standing, ...] = ()
     moved: Mapping[str, Move] = field(default_factory=dict)
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
+    sought: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     notices: tuple[str, ...] = ()

@@ -1,0 +1,93 @@
+"""At most six Git processes for any command, whatever there is to ask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commands import run
+from tests.rehearsals import add, plain
+from tests.repositories import Repository, needs_git, script
+from tests.stamped import build
+
+pytestmark = needs_git
+
+MOST = 6
+
+
+@pytest.fixture
+def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Git in front of the real one, which takes down each call in this file."""
+    calls = tmp_path / "calls"
+    real = shutil.which("git")
+    script(tmp_path / "bin/git", f'#!/bin/sh\necho "$*" >>{calls}\nexec {real} "$@"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return calls
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A chain with every question for Git: lost parents of all kinds, and a row that no file has.
+
+    One parent was deleted, and what that was on as well; one has another id now, one is on a
+    branch that is not merged, one was dropped by a merge, one is only gone from the work tree, and
+    one was never there.
+    """
+    repository = Repository(tmp_path / "project")
+    plain(repository.top, "a", "deep <- a", "gone <- deep", "old <- a", "here <- a", "dropped <- a")
+    repository.commit(1)
+    repository.branch("feature")
+    add(repository.top, "feature <- a")
+    repository.commit(2)
+    repository.switch("main")
+    for name in ("deep", "gone"):
+        path_of(repository, name).unlink()
+    old = path_of(repository, "old")
+    old.write_text(old.read_text().replace("'old'", "'renamed'"))
+    old.rename(old.with_name("7.py"))
+    repository.commit(3)
+    repository.branch("side")
+    add(repository.top, "z <- a")
+    repository.commit(4)
+    repository.switch("main")
+    path_of(repository, "dropped").unlink()
+    repository.git("rm", "-q", "--cached", "migrations/versions/dropped_add.py")
+    repository.commit(5)
+    repository.merge("side", day=6)
+    path_of(repository, "here").unlink()
+    for number, parent in enumerate(("gone", "old", "feature", "dropped", "here", "never")):
+        add(repository.top, f"c{number} <- {parent}")
+    return repository.top
+
+
+def path_of(repository: Repository, revision: str) -> Path:
+    return repository.top / f"migrations/versions/{revision}_add.py"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "check",
+        "check --schema --stamp lost",
+        "check --against main",
+        "repair --dry-run",
+        "repair --yes --accept-guesses",
+        "restamp --dry-run --old main",
+        "rebase --onto main --dry-run",
+        "lock",
+        "hook --print",
+    ],
+)
+def test_git_is_asked_at_most_six_times(project: Path, counted: Path, command: str) -> None:
+    database = f"sqlite:///{project / 'app.db'}"
+    build(database, "lost")
+    words = command.split()
+    if words[0] in ("repair", "restamp"):
+        words += ["--database", database]
+    done = run("fixchain", *words, cwd=project)
+    assert "Traceback" not in done.stdout + done.stderr
+    calls = counted.read_text().splitlines() if counted.exists() else []
+    assert len(calls) <= MOST, calls
