@@ -149,6 +149,13 @@ def copy_of_b(comment: bytes = b"") -> dict[str, bytes]:
     return {"b_add_b copy.py": chain("a", "b <- a").file("b").data + comment}
 
 
+@pytest.mark.parametrize("name", ["a copy.py", "b_add_b 2.py", "B_Copy.py", "b_add_b_zz.py"])
+def test_what_looks_like_the_copy_goes(name: str) -> None:
+    (data,) = copy_of_b().values()
+    _, (mend,) = mended(chain("a", "b <- a", extra={name: data}))
+    assert mend.path.name == name
+
+
 def test_a_copy_with_other_comments_is_a_guess() -> None:
     _, (mend,) = mended(chain("a", "b <- a", extra=copy_of_b(b"# later\n")))
     assert is_guess(mend)

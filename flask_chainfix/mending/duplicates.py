@@ -41,9 +41,10 @@ def copies(case: Case) -> Iterator[Mend]:
                 yield _deleted(revision, file, original)
 
 
-def _original_first(case: Case, file: MigrationFile) -> tuple[Rank, int]:
-    """What came first; else what has the shorter name, as ``x copy.py`` has the longer one."""
-    return case.rank(file)._replace(file_name=""), len(file.name)
+def _original_first(case: Case, file: MigrationFile) -> tuple[Rank, bool, int, str]:
+    """What came first; else what is not called a copy, and has the shorter name."""
+    rank = case.rank(file)._replace(file_name="")
+    return rank, "copy" in file.name.lower(), len(file.name), file.name
 
 
 def _is_copy(file: MigrationFile, other: MigrationFile) -> bool:
