@@ -54,6 +54,11 @@ def test_a_guess_wants_a_word(project: Path) -> None:
     assert migrations(place) == before
 
 
+def test_a_check_says_that_there_are_guesses_to_judge(project: Path) -> None:
+    environment(project / "migrations", "a", "b <- a", "c <- gone")
+    assert "1 guess in it for you to judge" in " ".join(fixchain("check").stdout.split())
+
+
 @pytest.mark.parametrize(("answer", "exit_code"), [("y\n", 0), ("n\n", 1)])
 def test_at_the_prompt_guesses_are_counted(project: Path, answer: str, exit_code: int) -> None:
     environment(project / "migrations", "a", "b <- a", "c <- gone")

@@ -8,6 +8,7 @@ from flask_chainfix.formats.style import shown_path
 from flask_chainfix.formats.verdict import only
 from flask_chainfix.report import Report
 from flask_chainfix.rules import Family
+from flask_chainfix.rules.wording import count
 
 
 class Step(NamedTuple):
@@ -34,7 +35,9 @@ def steps(report: Report) -> list[Step]:
         return [first, Step("Look again:", (f"{fixchain} check{named}{report.tools.against}",))]
     repair = f"{fixchain} repair{' --strict' if report.strict else ''}{named}"
     return [
-        Step("Look at the change (nothing is written):", (f"{repair} --dry-run",)),
+        Step(
+            f"Look at the change (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)
+        ),
         Step(
             "Back up every database that has run these migrations:",
             (f"{fixchain} backup{_database(report)}",),
@@ -43,6 +46,12 @@ def steps(report: Report) -> list[Step]:
         Step("See what Alembic makes of it:", (f"{alembic} history", f"{alembic} heads")),
         *steps_after_repair(report),
     ]
+
+
+def _guesses(report: Report) -> str:
+    """That the plan holds guesses, which are to be looked at."""
+    number = len(report.plan.guesses) if report.plan is not None else 0
+    return f"; {count(number, 'guess')} in it for you to judge" if number else ""
 
 
 def steps_after_repair(report: Report) -> list[Step]:
