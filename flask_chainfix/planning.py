@@ -89,9 +89,10 @@ def _prepared(
     """
     assert report.before is not None
     known = with_lost(runtime, report.before, report.before.graph.missing)
-    notices: tuple[str, ...] = ()
+    notices = tuple(each for each in known.databases.notices if each not in report.notices)
     if to_mend(report):
-        known, notices = placed(known)
+        known, taken = placed(known)
+        notices += taken
     revived = revive(runtime, known, wishes)
     snapshot = known.after(edit for each in revived for edit in each.edits)
     case = Case(snapshot, history, wishes, lambda: alembic.new_id(snapshot.graph))
