@@ -47,17 +47,18 @@ def read_at(ref: str, environment: Environment) -> Snapshot:
     return snapshot
 
 
-def read_branch(ref: str, now: Snapshot) -> Snapshot:
+def read_branch(ref: str, now: Snapshot, *, full: bool = False) -> Snapshot:
     """Read the migrations as a branch has them; in a location that is not there it has none.
 
     Args:
         ref: as in ``read_at``.
         now: the files as they are, most of which will be the same.
+        full: whether it is the full name of a branch that every repository has.
 
     Raises:
         CannotReadGit: there is no such revision, or Git cannot tell.
     """
-    snapshot, _ = _read(ref, now.environment, _commit, now.files)
+    snapshot, _ = _read(ref, now.environment, _itself if full else _commit, now.files)
     return snapshot
 
 
@@ -135,6 +136,10 @@ def _trees(
             raise _cannot_read(ref, within, str(reason)) from reason
         found.update(dict.fromkeys(within, (repository, tree)))
     return found
+
+
+def _itself(repository: Repository, ref: str, several: bool) -> str:
+    return ref
 
 
 def _commit(repository: Repository, ref: str, several: bool) -> str:
