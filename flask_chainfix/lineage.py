@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
+from flask_chainfix.graph import Graph
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -46,8 +48,19 @@ class Lineages:
     by_revision: Mapping[str, Lineage]
 
 
+# Several rules and a plan ask for those of the same chain; a snapshot has a graph of its own.
+_KNOWN: WeakKeyDictionary[Graph, Lineages] = WeakKeyDictionary()
+
+
 def find_lineages(snapshot: Snapshot) -> Lineages:
     """Tell intended lineages from accidental ones."""
+    graph = snapshot.graph
+    if graph not in _KNOWN:
+        _KNOWN[graph] = _find_lineages(snapshot)
+    return _KNOWN[graph]
+
+
+def _find_lineages(snapshot: Snapshot) -> Lineages:
     graph = snapshot.graph
     bases, heads = graph.bases, graph.heads
     main = Lineage(None, "main")
@@ -74,11 +87,10 @@ def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:
     declares it to the branch point or base. A computed label is a label, too.
     """
     graph = snapshot.graph
+    computed = (header.revision for header in snapshot.headers if header.branch_labels is None)
     starts: set[str] = set()
     seen: set[str] = set()
-    for declaring in graph:
-        if declaring not in graph.labels and snapshot.header(declaring).branch_labels is not None:
-            continue
+    for declaring in (*graph.labels, *filter(None, computed)):
         revision = declaring
         while revision not in seen:
             seen.add(revision)

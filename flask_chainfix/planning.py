@@ -118,6 +118,16 @@ def _refuse_unrepairable(report: Report) -> None:
             f"the chain cannot be relinked while it has {codes}",
             f"{remedy}; then run `{report.tools.fixchain} repair` again",
         )
+    refuse_unknown_rows(report)
+
+
+def refuse_unknown_rows(report: Report) -> None:
+    """Stop where it is not known what a database has run.
+
+    Raises:
+        UnsafeForDatabases: no plan is safe then.
+    """
+    assert report.before is not None
     # Ignoring such a finding makes it no less true that a plan could strand a revision.
     of_databases = (*report.findings, *diagnose(report.before, Family.DATABASE, ignored=True))
     for finding in of_databases:

@@ -17,6 +17,7 @@ from flask_chainfix.model import (
     Plan,
     Rehearsal,
     Severity,
+    Upstream,
 )
 from flask_chainfix.snapshot import Snapshot
 
@@ -78,6 +79,7 @@ class Report:
         backups: the copies of databases that were made.
         explained: what was asked about: all kinds of findings, or one of them.
         pieces: the hooks, jobs and checklists of the project.
+        upstream: what the plan puts revisions on top of.
     """
 
     command: str
@@ -106,6 +108,7 @@ class Report:
     backups: tuple[Backup, ...] = ()
     explained: tuple[Explanation, ...] = ()
     pieces: tuple[Piece, ...] = ()
+    upstream: Upstream | None = None
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.errors import StaleSnapshot
+from flask_chainfix.errors import StaleSnapshot, UnsafeForDatabases
 from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
@@ -63,6 +63,23 @@ def _planned_move(
     if not standing.rows:
         return MoveResult(stay, MoveState.UNCHANGED)
     return move_for(before, after, standing, possible, taken)
+
+
+def with_moves(report: Report) -> Report:
+    """The report with the rows that databases are to have; without a plan if one cannot follow."""
+    if report.plan is None:
+        return report
+    assert report.start is not None
+    assert report.after is not None
+    moves = planned_moves(report.start, report.after)
+    refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
+    if refused is None:
+        return replace(report, moves=moves)
+    obstacle = UnsafeForDatabases(
+        f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
+        f"{refused.remedy}; or leave that database out (--no-database)",
+    )
+    return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
 
 
 def move_planned(

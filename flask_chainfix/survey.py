@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
+from flask_chainfix.errors import DatabaseUnreachable
 from flask_chainfix.git import find_lost, read_at
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
@@ -20,6 +21,11 @@ from flask_chainfix.model import (
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.store import Journal
+
+NO_DATABASE_TOLD = (
+    "no database was looked at: name those that have run these migrations with --database, or tell"
+    " with --stamp where they stand, so that none of them comes to skip a revision"
+)
 
 
 def survey(  # noqa: PLR0913  (what a look depends on)
@@ -87,6 +93,22 @@ def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Sna
         notices=known.notices + notices,
     )
     return replace(snapshot, databases=databases)
+
+
+def refuse_unreachable(snapshot: Snapshot) -> None:
+    """Stop where a database is not known that a plan has to be safe for.
+
+    Raises:
+        DatabaseUnreachable: it cannot be asked.
+    """
+    for standing in snapshot.databases.standings:
+        if standing.state is DatabaseState.UNREACHABLE:
+            raise DatabaseUnreachable(
+                f"{standing.name} cannot be asked where it stands: {standing.problem}",
+                f"{standing.remedy}; or plan without the app's own databases (--no-database), name"
+                " those of them that count (--database URL), and tell with --stamp"
+                " REVISION[,REVISION] where others stand",
+            )
 
 
 def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Graph, ...]:

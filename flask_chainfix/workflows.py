@@ -18,35 +18,21 @@ from flask_chainfix.diagnosis import (
 from flask_chainfix.errors import (
     CannotPlan,
     ChainFixError,
-    DatabaseUnreachable,
     NothingToUndo,
     UnsafeForDatabases,
 )
 from flask_chainfix.gate import Against, with_gate
-from flask_chainfix.model import (
-    DatabaseState,
-    DatabaseWishes,
-    MoveResult,
-    MoveState,
-    Plan,
-    Wishes,
-)
+from flask_chainfix.model import DatabaseWishes, MoveResult, Plan, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import note_rows, planned_moves, refuse_moved
+from flask_chainfix.row_moves import note_rows, refuse_moved, with_moves
 from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.survey import survey
+from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
 from flask_chainfix.way_back import look_back, put_rows_back
 
 NO_DATABASES = DatabaseWishes()
-
-
-_NO_DATABASE_TOLD = (
-    "no database was looked at: name those that have run these migrations with --database, or tell"
-    " with --stamp where they stand, so that none of them comes to skip a revision"
-)
 
 
 _DELETES_UNSEEN = (
@@ -105,7 +91,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         report = replace(report, exit_code=1)
     if against is not None and missing:  # two long questions for Git are one too many
         return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
-    return _with_moves(planned(runtime, report, Wishes(strict=strict)))
+    return with_moves(planned(runtime, report, Wishes(strict=strict)))
 
 
 def examine(runtime: Runtime, tools: Tools) -> Report:
@@ -152,7 +138,7 @@ def plan_repair(
         lost = (*wishes.bring_back, *wishes.tombstones, *report.before.graph.missing)
         snapshot = survey(runtime, report.before, databases, progress, also=lost)
         if needed:
-            _refuse_unreachable(snapshot)
+            refuse_unreachable(snapshot)
         report = with_databases(report, snapshot)
     report = planned(runtime, with_schema(report), wishes)
     if not databases.any and _shortens(report.plan):
@@ -166,9 +152,9 @@ def plan_repair(
         )
     if report.plan is None and report.obstacle is None:
         report = replace(report, obstacle=_misfit(report))
-    report = _with_moves(report)
+    report = with_moves(report)
     if report.plan is not None:
-        notices = report.notices if databases.any else (*report.notices, _NO_DATABASE_TOLD)
+        notices = report.notices if databases.any else (*report.notices, NO_DATABASE_TOLD)
         report = replace(report, exit_code=1, notices=notices)
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
@@ -186,40 +172,12 @@ def _misfit(report: Report) -> ChainFixError | None:
     )
 
 
-def _with_moves(report: Report) -> Report:
-    """The report with the rows that databases are to have; without a plan if one cannot follow."""
-    if report.plan is None:
-        return report
-    assert report.start is not None
-    assert report.after is not None
-    moves = planned_moves(report.start, report.after)
-    refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
-    if refused is None:
-        return replace(report, moves=moves)
-    obstacle = UnsafeForDatabases(
-        f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
-        f"{refused.remedy}; or leave that database out (--no-database)",
-    )
-    return _without_plan(replace(report, moves=moves), obstacle)
-
-
 def _shortens(plan: Plan | None) -> bool:
     return plan is not None and any(mend.code == "FC109" for mend in plan.mends)
 
 
 def _without_plan(report: Report, obstacle: ChainFixError) -> Report:
     return replace(report, plan=None, edits=(), after=None, obstacle=obstacle)
-
-
-def _refuse_unreachable(snapshot: Snapshot) -> None:
-    for standing in snapshot.databases.standings:
-        if standing.state is DatabaseState.UNREACHABLE:
-            raise DatabaseUnreachable(
-                f"{standing.name} cannot be asked where it stands: {standing.problem}",
-                f"{standing.remedy}; or plan without the app's own databases (--no-database), name"
-                " those of them that count (--database URL), and tell with --stamp"
-                " REVISION[,REVISION] where others stand",
-            )
 
 
 def carry_out(

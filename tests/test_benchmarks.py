@@ -37,6 +37,9 @@ _ROWS = (
     "repair: plan for 1 extra bases",
     "repair: write 1 files, synced",
     "repair: confirmed by Alembic",
+    "60 revisions that others have",
+    "rebase, 20 of mine in 1 line",
+    "rebase, 20 of mine in 4 lines",
     "20 revisions of 40 operations each",
     "ast.parse of the files",
     "check --schema, in process",
@@ -62,4 +65,4 @@ def test_every_row_and_goal_is_printed() -> None:
     for row in _ROWS:
         assert any(line == row or line.startswith(f"{row}  ") for line in lines), row
     goals = [line for line in lines if line.startswith(("reached", "NOT REACHED", "not measured"))]
-    assert len(goals) == 8
+    assert len(goals) == 9

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
+
+from tests.commands import fixchain
 from tests.readme import (
     LEFT_OUT,
     README,
@@ -13,7 +17,10 @@ from tests.readme import (
     matches,
     rules_in,
     rules_table,
+    steady,
 )
+from tests.repositories import VERSIONS, Repository, needs_git
+from tests.support import migration, rev
 
 
 def test_the_examples_print_what_the_readme_says(tmp_path: Path) -> None:
@@ -23,6 +30,30 @@ def test_the_examples_print_what_the_readme_says(tmp_path: Path) -> None:
     for command, expected in examples:
         output = sample.run(command)
         assert matches(expected, output), f"$ {command}\n{output}"
+
+
+@needs_git
+def test_the_example_of_rebase(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = ("1975ea83 :2026-03-02", "2f0c61c8 <- 1975ea83 :2026-03-09")
+    mine = ("8c41f6a2 <- 2f0c61c8 :2026-03-16", "e90b7d35 <- 8c41f6a2 :2026-03-17")
+    (repository.top / VERSIONS).mkdir(parents=True)
+    (repository.top / "migrations/env.py").write_text("")
+    for spec in (*others, "5b7d20e9 <- 2f0c61c8 :2026-03-17"):
+        item = rev(spec)
+        repository.path(f"{item.revision}_add").write_bytes(migration(item))
+    repository.commit(1)
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    for spec in mine:
+        item = rev(spec)
+        repository.path(f"{item.revision}_add").write_bytes(migration(item))
+    monkeypatch.chdir(repository.top)
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = re.search(
+        r"(?<=```text\n\$ fixchain rebase --yes\n).*?(?=```)", README.read_text("utf-8"), re.DOTALL
+    )
+    assert shown is not None
+    output = steady(fixchain("rebase", "--yes").stdout)
+    assert matches(shown[0], output), output
 
 
 def test_the_table_of_findings_is_made_from_the_rules() -> None:

@@ -9,6 +9,7 @@ from flask_chainfix.cli.commands import check, rehearse, repair, undo
 from flask_chainfix.cli.explaining import explain
 from flask_chainfix.cli.hooking import hook
 from flask_chainfix.cli.locking import lock
+from flask_chainfix.cli.rebasing import rebase
 from flask_chainfix.cli.restamping import restamp
 from flask_chainfix.cli.running import IN_APP, OPENER
 from flask_chainfix.opening import enter_app, open_from_app, open_from_files
@@ -43,5 +44,5 @@ def main(context: click.Context, directory: str | None, config: str | None) -> N
 
 
 for _group in (app_group, main):
-    for _command in (check, repair, restamp, lock, rehearse, backup, undo, explain, hook):
+    for _command in (check, repair, rebase, restamp, lock, rehearse, backup, undo, explain, hook):
         _group.add_command(_command)

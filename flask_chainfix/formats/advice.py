@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NamedTuple
 
 from flask_chainfix.formats.style import shown_path
 from flask_chainfix.formats.verdict import only
+from flask_chainfix.model import Upstream
 from flask_chainfix.report import Report
 from flask_chainfix.rules import Family
 from flask_chainfix.rules.wording import count
@@ -58,6 +60,8 @@ def steps_after_repair(report: Report) -> list[Step]:
     """The way from a repair to its commit."""
     assert report.before is not None
     directory = shown_path(report.before.environment.directory)
+    if report.upstream is not None:
+        return _steps_after_rebase(report, report.upstream, directory)
     return [
         _test(report),
         Step("Commit it:", (f"git add {directory}", 'git commit -m "Relink the migration chain"')),
@@ -79,6 +83,23 @@ def steps_after_repair(report: Report) -> list[Step]:
     ]
 
 
+def _steps_after_rebase(report: Report, upstream: Upstream, directory: str) -> list[Step]:
+    add = f"git add {shlex.quote(directory)}"
+    if upstream.operation:
+        finish = Step(
+            f"Add it, and go on with the {upstream.operation}:",
+            (add, f"git {upstream.operation} --continue"),
+        )
+    else:
+        message = shlex.quote(f"Put migrations on top of {upstream.ref}")
+        finish = Step("Commit it:", (add, f"git commit -m {message}"))
+    return [
+        _test(report),
+        finish,
+        Step("Upgrade your database:", (f"{report.tools.alembic} upgrade {_heads(report)}",)),
+    ]
+
+
 def _database(report: Report) -> str:
     """What the console script has to be told, as it knows no app."""
     in_app = report.tools.fixchain.startswith(report.tools.alembic)
@@ -91,8 +112,15 @@ def _test(report: Report) -> Step:
     # An env.py of Flask-Migrate runs inside the app only.
     if fixchain.startswith(alembic) or not report.before.environment.uses_flask:
         return Step("Test the chain up and down on a scratch database:", (f"{fixchain} rehearse",))
-    head = "head" if len((report.after or report.before).graph.heads) == 1 else "heads"
+    head = _heads(report)
     return Step(
         "Test the chain up and down on an empty database, not on one with data:",
         (f"{alembic} upgrade {head}", f"{alembic} downgrade base", f"{alembic} upgrade {head}"),
     )
+
+
+def _heads(report: Report) -> str:
+    """What to upgrade to, so that all runs."""
+    snapshot = report.after or report.before
+    assert snapshot is not None
+    return "head" if len(snapshot.graph.heads) == 1 else "heads"

@@ -127,7 +127,7 @@ def _diagnosis(page: _Page, report: Report) -> None:
             _finding(page, report, finding)
     _sections(page, databases.sections(report))
     if report.plan is not None and report.after is not None:
-        if report.command == "repair":
+        if report.command != "check":
             _plan(page, report.plan)
             _changes(page, report)
         page.heading("Expected state", _size(report.plan))
@@ -227,7 +227,8 @@ def _repaired(page: _Page, report: Report) -> None:
     plan, confirmation = report.plan, report.confirmation
     assert plan is not None
     assert confirmation is not None
-    page.line(f"Repaired: {_size(plan)}.", style="bold green")
+    done = f"Rebased onto {report.upstream.ref}" if report.upstream else "Repaired"
+    page.line(f"{done}: {_size(plan)}.", style="bold green")
     _notices(page, report)
     _copies(page, report)
     _confirmation(page, report, confirmation)

@@ -11,7 +11,7 @@ from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
 from flask_chainfix.git.tree import Tree, find_commits, merge_base
-from flask_chainfix.model import Environment, Header, MigrationFile, Unreadable
+from flask_chainfix.model import Environment, MigrationFile, Unreadable
 from flask_chainfix.snapshot import Snapshot
 
 _OUTSIDE = Unreadable(
@@ -20,7 +20,7 @@ _OUTSIDE = Unreadable(
 )
 
 _Find = Callable[[Repository, str, bool], str]
-_Readings = Mapping[tuple[str, bytes], Header | Unreadable]
+_Known = dict[str, dict[str, MigrationFile]]  # by directory and by name
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -44,6 +44,21 @@ def read_at(ref: str, environment: Environment) -> Snapshot:
             f"{place} was not there at {ref!r}, or held no file",
             "name a Git revision at which the migrations were in that directory",
         )
+    return snapshot
+
+
+def read_branch(ref: str, now: Snapshot, *, full: bool = False) -> Snapshot:
+    """Read the migrations as a branch has them; in a location that is not there it has none.
+
+    Args:
+        ref: as in ``read_at``.
+        now: the files as they are, most of which will be the same.
+        full: whether it is the full name of a branch that every repository has.
+
+    Raises:
+        CannotReadGit: there is no such revision, or Git cannot tell.
+    """
+    snapshot, _ = _read(ref, now.environment, _itself if full else _commit, now.files)
     return snapshot
 
 
@@ -82,7 +97,9 @@ def _read(
     files: dict[str, MigrationFile] = {}
     absent = []
     with without_garbage_collection():
-        readings = {(file.name, file.data): file.reading for file in held}
+        known: _Known = {}
+        for file in held:
+            known.setdefault(str(file.directory), {})[file.name] = file
         contents = [file.data for file in held]
         past = _trees(ref, list(dict.fromkeys(roots.values())), environment, find, contents)
         for place, root in roots.items():
@@ -92,7 +109,8 @@ def _read(
                 absent.append(place)
             for folder in tree.folders(location, recursive=environment.recursive):
                 directory = place / folder[len(location) :].lstrip("/")
-                for real, file in _files(repository, tree, folder, directory, readings):
+                here = known.get(str(directory), {})
+                for real, file in _files(repository, tree, folder, directory, here):
                     files.setdefault(real, file)
     return Snapshot(environment, tuple(files.values())), tuple(absent)
 
@@ -118,6 +136,10 @@ def _trees(
             raise _cannot_read(ref, within, str(reason)) from reason
         found.update(dict.fromkeys(within, (repository, tree)))
     return found
+
+
+def _itself(repository: Repository, ref: str, several: bool) -> str:
+    return ref
 
 
 def _commit(repository: Repository, ref: str, several: bool) -> str:
@@ -147,22 +169,28 @@ def _name(repository: Repository, root: str) -> str:
 
 
 def _files(
-    repository: Repository, tree: Tree, folder: str, directory: Path, readings: _Readings
+    repository: Repository,
+    tree: Tree,
+    folder: str,
+    directory: Path,
+    known: Mapping[str, MigrationFile],
 ) -> Iterator[tuple[str, MigrationFile]]:
     """The files of a folder, each with the real path that it would have."""
     for path, target, data in tree.files(folder):
-        real = Path(repository.top, target)
+        real = f"{repository.top}{target}"
         name = path.rpartition("/")[2]
         if data is None:
-            yield str(real), MigrationFile(directory, name, b"", _OUTSIDE)
+            yield real, MigrationFile(directory, name, b"", _OUTSIDE)
+            continue
+        same = known.get(name)
+        if same is not None and same.data == data:
+            yield real, same
             continue
         place = directory
         if path != target:  # a link stands for the file that it leads to
-            place, name = real.parent, real.name
-        reading = readings.get((name, data)) or (
-            source.read(data, name) if name.endswith(".py") else source.read_bytecode(data)
-        )
-        yield str(real), MigrationFile(place, name, data, reading)
+            place, name = Path(real).parent, Path(real).name
+        reading = source.read(data, name) if name.endswith(".py") else source.read_bytecode(data)
+        yield real, MigrationFile(place, name, data, reading)
 
 
 def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:

@@ -14,6 +14,7 @@ from flask_chainfix.git.repositories import Repository, literal
 from flask_chainfix.git.running import Unknown
 
 _FOUND = re.compile(rb"([0-9a-f]+) (?:commit|tag) \d+")
+_LISTED = re.compile(r"(?<![^\0])(\d+) blob ([0-9a-f]+)\t([^\0]+)\0")  # and no submodules
 _LINK = "120000"
 _MOST_LINKS = 40  # that lead from one to the next
 
@@ -52,14 +53,16 @@ class Tree:
         output = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
         self._entries = dict(_parse(output))
         self._folders: dict[str, list[str]] = {}
-        for path in self._entries:
-            folder, name = posixpath.split(path)
+        self._loaded: set[str] = set()
+        blobs = set()
+        for path, entry in self._entries.items():
+            folder, _, name = path.rpartition("/")
             self._folders.setdefault(folder, []).append(name)
-        blobs = {
-            entry.blob
-            for path, entry in self._entries.items()
-            if entry.mode == _LINK or self._is_loaded(path)
-        }
+            if self._would_load(path):
+                self._loaded.add(path)
+            elif entry.mode != _LINK:
+                continue
+            blobs.add(entry.blob)
         self._contents = dict(_named(held, blobs))
         self._contents |= repository.contents(blobs.difference(self._contents))
         if len(self._contents) < len(blobs):
@@ -86,15 +89,20 @@ class Tree:
             the content, ``None`` where a link leads to nothing in the version locations.
         """
         for name in sorted(self._folders[folder]):
-            path = posixpath.join(folder, name)
-            target = self._follow(path)
-            if target in self._folders or not self._is_loaded(target):
+            path = f"{folder}/{name}" if folder else name
+            entry = self._entries[path]
+            if entry.mode != _LINK:
+                if path in self._loaded:
+                    yield path, path, self._contents[entry.blob]
                 continue
-            entry = self._entries.get(target)
-            if entry is None or entry.mode == _LINK:
+            target = self._follow(path)
+            if target in self._folders or not self._would_load(target):
+                continue
+            end = self._entries.get(target)
+            if end is None or end.mode == _LINK:
                 yield path, target, None
             else:
-                yield path, target, self._contents[entry.blob]
+                yield path, target, self._contents[end.blob]
 
     def _follow(self, path: str) -> str:
         for _ in range(_MOST_LINKS):
@@ -105,13 +113,12 @@ class Tree:
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
         return path
 
-    def _is_loaded(self, path: str) -> bool:
-        folder, name = posixpath.split(path)
-
-        def exists(other: str) -> bool:
-            return posixpath.join(folder, other) in self._entries
-
-        return source.is_loaded(name, exists, sourceless=self._sourceless)
+    def _would_load(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        folder = path[: -len(name)]
+        return source.is_loaded(
+            name, lambda other: folder + other in self._entries, sourceless=self._sourceless
+        )
 
 
 def find_commits(repository: Repository, *refs: str) -> list[str | None]:
@@ -155,15 +162,15 @@ def _named(contents: Iterable[bytes], blobs: Collection[str]) -> Iterator[tuple[
     """Those of the blobs whose content is here; their line ends may be those of a checkout."""
     new = sha256 if any(len(blob) == 64 for blob in blobs) else sha1
     for content in contents:
-        for form in {content, content.replace(b"\r\n", b"\n")}:
-            name = new(b"blob %d\0%b" % (len(form), form), usedforsecurity=False).hexdigest()
+        forms = (content, content.replace(b"\r\n", b"\n")) if b"\r\n" in content else (content,)
+        for form in forms:
+            hashed = new(b"blob %d\0" % len(form), usedforsecurity=False)
+            hashed.update(form)
+            name = hashed.hexdigest()
             if name in blobs:
                 yield name, content
 
 
 def _parse(output: bytes) -> Iterator[tuple[str, _Entry]]:
-    for line in output.split(b"\0")[:-1]:
-        facts, _, path = line.partition(b"\t")
-        mode, kind, blob = facts.decode().split()
-        if kind == "blob":  # and no submodule
-            yield os.fsdecode(path), _Entry(mode, blob)
+    for mode, blob, path in _LISTED.findall(os.fsdecode(output)):
+        yield path, _Entry(mode, blob)

@@ -45,6 +45,7 @@ from flask_chainfix.model.rehearsal import (
 )
 from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 from flask_chainfix.model.surroundings import OtherEnvironment, Pointer, Surroundings
+from flask_chainfix.model.upstream import Upstream
 
 __all__ = [
     "GUESS",
@@ -98,5 +99,6 @@ __all__ = [
     "Standing",
     "Surroundings",
     "Unreadable",
+    "Upstream",
     "Wishes",
 ]

@@ -17,12 +17,15 @@ class Settings:
         intended_bases: bases that are meant to stand beside the main one.
         version_table: the name of Alembic's version table, where ``env.py`` does not tell it.
         version_table_schema: the schema of that table, likewise.
+        main_branch: the Git revision that others build on; ``None`` for the remote's default
+            branch.
     """
 
     ignore: frozenset[str] = frozenset()
     intended_bases: frozenset[str] = frozenset()
     version_table: str | None = None
     version_table_schema: str | None = None
+    main_branch: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_SINGLE = ("version_table", "version_table_schema")
+_SINGLE = ("version_table", "version_table_schema", "main_branch")
 _KEYS = ("ignore", "intended_bases", *_SINGLE)
 
 

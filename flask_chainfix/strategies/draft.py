@@ -139,8 +139,8 @@ class Draft:
             dropped = [
                 parent
                 for parent in (parents if len(parents) > 1 else ())
-                if _is_redundant(graph, revision, parent)
-                and not _is_redundant(before, revision, parent)
+                if is_redundant(graph, revision, parent)
+                and not is_redundant(before, revision, parent)
             ]
             if dropped:
                 kept = tuple(parent for parent in parents if parent not in dropped)
@@ -152,7 +152,7 @@ def _is_certain(precedence: Precedence) -> bool:
     return precedence.certain
 
 
-def _is_redundant(graph: Graph, revision: str, parent: str) -> bool:
+def is_redundant(graph: Graph, revision: str, parent: str) -> bool:
     """Whether a parent is an ancestor of another parent of the revision."""
     return any(
         other != parent and graph.is_ancestor(parent, other) for other in graph.parents[revision]

@@ -43,7 +43,7 @@ def make_plan(
         UnsafeForDatabases: any way would make a known database skip revisions.
         CannotRewrite: a file that would have to change cannot be changed with certainty.
     """
-    _require_known_headers(snapshot)
+    require_known_headers(snapshot)
     check_wishes(snapshot, wishes)
     pinned = _with_pins(snapshot, wishes.attach)
     lineages = find_lineages(pinned)
@@ -129,7 +129,12 @@ def _bases_to_link(
     return extra.difference(home)
 
 
-def _require_known_headers(snapshot: Snapshot) -> None:
+def require_known_headers(snapshot: Snapshot) -> None:
+    """Stop where nobody knows the place of every revision.
+
+    Raises:
+        CannotPlan: a header is computed.
+    """
     if snapshot.unplaced:
         name = snapshot.unplaced[0].name
         raise CannotPlan(

@@ -8,7 +8,15 @@ import tempfile
 from pathlib import Path
 
 from . import __doc__ as about
-from .measures import Section, busy_chain, growing_chains, plain_chain, sample, tenant_schemas
+from .measures import (
+    Section,
+    busy_chain,
+    growing_chains,
+    plain_chain,
+    sample,
+    shared_chain,
+    tenant_schemas,
+)
 from .report import Results, show
 
 
@@ -40,6 +48,10 @@ def main() -> None:
         for size in sorted(options.sizes):
             _say(f"{size:,} revisions")
             plain.append(_done(plain_chain(scratch, size, times)))
+        shared = []
+        for size in sorted(options.sizes):
+            _say(f"{size:,} revisions that others have")
+            shared.append(_done(shared_chain(scratch, size, times)))
         busy = []
         for size in sorted(options.schemas):
             _say(f"{size:,} revisions of 40 operations each")
@@ -56,7 +68,7 @@ def main() -> None:
         if options.postgresql:
             _say(f"{options.tenants:,} schemas")
             tenants.append(_done(tenant_schemas(options.postgresql, options.tenants)))
-    show(Results(plain, busy, labelled, dependent, sample_section, tenants))
+    show(Results(plain, shared, busy, labelled, dependent, sample_section, tenants))
 
 
 def _done(section: Section) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 _BRANCH_EVERY = 50
 _MANY_OPERATIONS = 40
+_MINE = 20
 _START = datetime(2015, 1, 5, 9, 30)
 
 _FLASK_MIGRATE = '''\
@@ -126,6 +128,8 @@ def dependent(size: int) -> Iterator[Migration]:
 
 SHAPES: dict[str, Callable[[int], Iterator[Migration]]] = {
     "plain": plain,
+    "shared": plain,
+    "shared in 4 lines": plain,
     "busy": plain,
     "labelled": labelled,
     "dependent": dependent,
@@ -161,6 +165,19 @@ def cut(environment: Path, size: int) -> list[Path]:
         path.write_text(_text(Migration(number)), "utf-8")
         changed.append(path)
     return changed
+
+
+def share(environment: Path, size: int, lines: int) -> None:
+    """Commit a plain chain, and add 20 revisions beside its upper half, in so many lines."""
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "all")):
+        git = ["git", "-c", "user.name=a", "-c", "user.email=a", *words]
+        subprocess.run(git, cwd=environment, check=True)
+    # Of each three, one makes a table and needs nothing of another line.
+    numbers = range(size + 3 - size % 3, size + 3 - size % 3 + 3 * _MINE, 3)
+    for index, number in enumerate(numbers):
+        parent = numbers[index - lines] if index >= lines else size // 2 + index
+        text = _text(Migration(number, (parent,)))
+        _path(environment / "versions", number).write_text(text, "utf-8")
 
 
 def _id(number: int) -> str:

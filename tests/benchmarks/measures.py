@@ -15,6 +15,7 @@ from .processes import ROOT, Took, in_turns, program, task
 READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "check, in process"
 PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
 LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
+REBASE = "rebase, 20 of mine in 1 line"
 HEADS, CHECK_SAMPLE = "flask db heads", "fixchain check"
 # Beyond that, compiling every file and Alembic take minutes, and nothing new is learned: no cold
 # start, no confirmation (Alembic loads the chain three times there), and Alembic only once.
@@ -82,6 +83,26 @@ def plain_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
         repair = {"repair": partial(task, "repair", environment, patient)}
         repaired = in_turns(min(times, 2) if patient else 1, repair)
     return Section(f"{size:,} revisions", size, (*warm, *cold, *_repair_rows(repaired["repair"])))
+
+
+def shared_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
+    """A chain that Git has, and revisions beside it that go on top; compared with a check."""
+    with (
+        _chain(scratch, "plain", size) as healthy,
+        _chain(scratch, "shared", size) as one,
+        _chain(scratch, "shared in 4 lines", size) as four,
+    ):
+        for environment, lines in ((one, 1), (four, 4)):
+            task("share", environment, size, lines)
+        for environment in (healthy, one, four):
+            task("compile_all", environment)
+        runs = {
+            CHECK: partial(task, "check", healthy),
+            REBASE: partial(task, "rebase", one, 1),
+            "rebase, 20 of mine in 4 lines": partial(task, "rebase", four, 4),
+        }
+        rows = _measured(repetitions or 5, runs)
+    return Section(f"{size:,} revisions that others have", size, tuple(rows))
 
 
 def busy_chain(scratch: Path, size: int, repetitions: int | None) -> Section:

@@ -42,6 +42,14 @@ def cut(environment: str, size: str) -> Figures:
     return {}
 
 
+def share(environment: str, size: str, lines: str) -> Figures:
+    """Not measured: commit a chain, and add what is to be rebased."""
+    from . import chains
+
+    chains.share(Path(environment), int(size), int(lines))
+    return {}
+
+
 def read(environment: str) -> Figures:
     """Bare reading: the least that anything can take that looks at every file."""
     start = process_time()
@@ -139,6 +147,26 @@ def repair(environment: str, confirmed: str) -> Figures:
     return {**figures, "write": written - planned + done - asked, "peak": peak}
 
 
+def rebase(environment: str, lines: str) -> Figures:
+    """Our ``rebase``, from the first file to the plan; what Git does for it counts as well.
+
+    Args:
+        environment: a chain that is shared, with revisions beside it.
+        lines: in how many lines they stand.
+    """
+    from flask_chainfix import rebases
+    from flask_chainfix.model import DatabaseWishes
+    from flask_chainfix.report import Tools
+    from flask_chainfix.runtime import open_directory
+
+    runtime = open_directory(environment)
+    start = sum(os.times()[:4])
+    report = rebases.plan_rebase(runtime, Tools(), None, DatabaseWishes(), lambda *_: None)
+    seconds = sum(os.times()[:4]) - start
+    assert len(report.edits) == int(lines), report.error
+    return {"seconds": seconds}
+
+
 def tenants(url: str, size: str) -> Figures:
     """Read and move the version rows of many schemas of one PostgreSQL database.
 
@@ -216,12 +244,14 @@ _TASKS: dict[str, Callable[..., Figures]] = {
         generate,
         compile_all,
         cut,
+        share,
         read,
         parse,
         alembic,
         check,
         check_schema,
         repair,
+        rebase,
         tenants,
     )
 }

@@ -1,0 +1,262 @@
+"""The command ``rebase``: my revisions on top of the chain that the main branch has."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from flask_chainfix import chain_lock
+from flask_chainfix import runtime as alembic
+from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
+from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
+from flask_chainfix.git import operation, read_upstream
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import DatabaseWishes, Header, MigrationFile, Plan, Reason
+from flask_chainfix.planning import refuse_unknown_rows
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.row_moves import with_moves
+from flask_chainfix.rules import diagnose
+from flask_chainfix.rules.wording import count, listing
+from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import Applied, applied_in, gaps
+from flask_chainfix.strategies import edits_for, excerpt, put_on_top
+from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
+
+_NAMED = 3  # revisions that a sentence names
+
+
+def plan_rebase(
+    runtime: Runtime,
+    tools: Tools,
+    onto: str | None,
+    databases: DatabaseWishes,
+    progress: Progress,
+) -> Report:
+    """Work out how my revisions come to stand on top of all others, without changing anything.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        onto: the Git revision that has the others; without one, the setting ``main_branch``, else
+            the remote's default branch.
+        databases: which databases the new order has to be safe for.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Returns:
+        A report with a plan, its edits, and the rows that each database is to have; without a plan
+        where there is nothing to do; with an error where there can be none.
+
+    Raises:
+        NoMigrations: there is nothing to move.
+        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        CannotReadGit: there is no such Git revision, or Git cannot tell.
+        DatabaseUnreachable: a database cannot be asked where it stands.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    refuse_interrupted(runtime, tools)
+    report = diagnosed(runtime, "rebase", tools, strict=False)
+    now = report.before
+    assert now is not None
+    upstream, there = read_upstream(onto or now.environment.settings.main_branch, now)
+    report = replace(report, upstream=upstream)
+    try:
+        mine = _mine(report, there)
+        plan = put_on_top(now, mine, upstream.ref)
+        if not plan.relinks:
+            return replace(report, notices=(*report.notices, _nothing_to_do(report, mine)))
+        if databases.any:
+            now = survey(runtime, now, databases, progress)
+            refuse_unreachable(now)
+            report = with_databases(report, now)
+            refuse_unknown_rows(report)
+            plan = put_on_top(now, mine, upstream.ref)
+        report = with_moves(_checked(report, plan, mine))
+        if report.obstacle is not None:
+            raise report.obstacle
+    except (CannotPlan, CannotRewrite) as error:
+        return replace(report, exit_code=error.exit_code, obstacle=error, error=error)
+    notices = report.notices if databases.any else (*report.notices, NO_DATABASE_TOLD)
+    upstream = replace(upstream, operation=operation(now))
+    return replace(report, exit_code=1, notices=notices, upstream=upstream)
+
+
+def _checked(report: Report, plan: Plan, mine: Collection[str]) -> Report:
+    """The report with a plan that our own rules, Alembic's graph and all databases accept."""
+    now = report.before
+    assert now is not None
+    edits = edits_for(now, plan)
+    after = now.after(edits)
+    moved = excerpt(after, mine)  # nothing else changes
+    for fault in in_doubt(diagnose(moved)):
+        raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
+    alembic.foresee(moved)
+    _refuse_unsafe(report, after.graph, mine)
+    lock = chain_lock.edit_for(after)
+    if lock is not None:
+        edits, after = (*edits, lock), after.after([lock])
+    why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {_ref(report)} has")
+    plan = replace(plan, order=after.graph.order, why=(why,))
+    return replace(report, plan=plan, start=now, edits=edits, after=after)
+
+
+# --- Which revisions are mine --------------------------------------------------------------------
+
+
+def _mine(report: Report, there: Snapshot) -> frozenset[str]:
+    """The revisions that the main branch has not, and that nothing needs which it has.
+
+    Raises:
+        CannotPlan: something of the main branch is not here, or is linked to what is mine; or the
+            chain has faults that leave in doubt what it is.
+    """
+    now = report.before
+    assert now is not None
+    for file, _ in now.unreadable:
+        raise _unreadable(report, file, there)
+    missing = [revision for revision in there.graph if revision not in now.graph]
+    if missing:
+        raise _behind(report, there, missing)
+    _refuse_other_order(report, there)
+    for fault in in_doubt((*report.findings, *diagnose(now, ignored=True))):
+        raise CannotPlan(f"the chain cannot be relinked yet: {fault.message}", fault.hint)
+    lacking = (*there.graph.missing_parents, *there.graph.missing_dependencies)
+    return frozenset(now.graph).difference(there.graph, now.graph.required(lacking))
+
+
+def _unreadable(report: Report, file: MigrationFile, there: Snapshot) -> CannotPlan:
+    """What to do about a file that cannot be read, most often in the middle of a conflict."""
+    now = report.before
+    assert now is not None
+    reading = next(reading for each, reading in now.unreadable if each is file)
+    what = f"{file.name} {reading.reason}"
+    if any(each.path == file.path and isinstance(each.reading, Header) for each in there.files):
+        return CannotPlan(
+            f"{what}, and it is a migration that {_ref(report)} has",
+            f"take it as it is there, with `{_take(report, file)}`, and run this again",
+        )
+    return CannotPlan(f"{what}, and it is one of yours", reading.remedy)
+
+
+def _behind(report: Report, there: Snapshot, missing: list[str]) -> CannotPlan:
+    upstream = report.upstream
+    assert upstream is not None
+    ref = upstream.typed
+    assert report.before is not None
+    doing = operation(report.before)
+    first = f"end the {doing} that Git is in, then " if doing else ""
+    verb = "is" if len(missing) == 1 else "are"
+    return CannotPlan(
+        f"{upstream.ref} has {_so_many(missing)} that {verb} not here: {listing(missing, _NAMED)}",
+        f"{first}bring them here, with `git merge {ref}` or `git rebase {ref}`, and run this again,"
+        " also in the middle of a conflict that this leads to; a file that was deleted here comes"
+        f" back with `{_take(report, there.file(missing[0]))}`",
+    )
+
+
+def _refuse_other_order(report: Report, there: Snapshot) -> None:
+    """Stop where a revision of others has lost what it is on there, or is on what is mine."""
+    now = report.before
+    assert now is not None
+    graph, theirs = now.graph, there.graph
+    for revision, parents in theirs.named_parents.items():
+        needs, needed = graph.dependencies.get(revision), theirs.dependencies.get(revision)
+        as_it_was = graph.named_parents[revision] == parents and needs == needed
+        if as_it_was or revision in graph.duplicates:
+            continue
+        below = graph.required([revision])
+        if below.issuperset(theirs.requirements(revision)) and below.issubset(theirs):
+            continue
+        here, then = (
+            ", ".join(each.requirements(revision)) or "nothing" for each in (graph, theirs)
+        )
+        raise CannotPlan(
+            f"{revision} is on {here} here, and on {then} at {_ref(report)}: what others have"
+            " already stays in its order",
+            f"take it as it is there, with `{_take(report, now.file(revision))}`, and run this"
+            " again",
+        )
+
+
+def _nothing_to_do(report: Report, mine: Collection[str]) -> str:
+    ref = _ref(report)
+    if not mine:
+        return f"nothing to do: {ref}, as this clone knows it, has every revision that is here"
+    verb = "stands" if len(mine) == 1 else "stand"
+    return (
+        f"nothing to do: {_so_many(mine)} of yours {verb} on top of what {ref} has, as this clone"
+        " knows it"
+    )
+
+
+# --- What databases have run ---------------------------------------------------------------------
+
+
+def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
+    """Stop where a database has run what is mine and not all that it is to stand on.
+
+    Raises:
+        UnsafeForDatabases: with the ways out.
+    """
+    now = report.before
+    assert now is not None
+    for database in applied_in(now):
+        have = database.revisions.intersection(after)
+        already = gaps(now.graph, have)
+        skipped = [revision for revision in gaps(after, have) if revision not in already]
+        if skipped:
+            raise UnsafeForDatabases(
+                f"{database.name} has run {listing(sorted(have.intersection(mine)), _NAMED)} of"
+                f" yours, and not {listing(skipped, _NAMED)}, which would come below: Alembic would"
+                " take that for done there and never run it",
+                _ways_out(report, database, mine),
+            )
+
+
+def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> str:
+    tools = report.tools
+    down = " and ".join(
+        f"`{tools.alembic} downgrade {to}`" for to in _below(report, database, mine)
+    )
+    return (
+        f"take yours down there first, with the chain as it is: {down}, then run this again, and"
+        f" `{tools.alembic} upgrade head` at the end; or keep the order and join both with a merge"
+        f" revision: `{tools.fixchain} repair --strategy merge{tools.databases}{tools.stamps}`"
+    )
+
+
+def _below(report: Report, database: Applied, mine: Collection[str]) -> Iterator[str]:
+    """What to name to Alembic's ``downgrade`` so that nothing but mine is taken down."""
+    assert report.before is not None
+    graph = report.before.graph
+    applied = database.revisions.intersection(graph)
+    targets: dict[str, list[str]] = {}
+    for revision in graph.order:
+        parents = graph.parents[revision]
+        if revision in applied and revision in mine and not any(each in mine for each in parents):
+            targets.setdefault(parents[0] if parents else "base", []).append(revision)
+    for target, revisions in targets.items():
+        beside = graph.bases if target == "base" else graph.children[target]
+        if any(each in applied and each not in mine for each in beside):
+            yield from (f"{each}@{target}" for each in revisions)
+        else:
+            yield target
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+def _ref(report: Report) -> str:
+    assert report.upstream is not None
+    return report.upstream.ref
+
+
+def _take(report: Report, file: MigrationFile) -> str:
+    assert report.upstream is not None
+    return f"git checkout {report.upstream.typed} -- {shlex.quote(os.path.relpath(file.path))}"
+
+
+def _so_many(revisions: Collection[str]) -> str:
+    return count(len(revisions), "revision")

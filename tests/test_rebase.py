@@ -1,0 +1,514 @@
+"""The command ``rebase`` in real repositories."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_chainfix.runtime import open_directory
+from flask_chainfix.store import read_snapshot
+from tests.commands import Done, fixchain
+from tests.disk import migrations
+from tests.repositories import VERSIONS, Repository, needs_git
+from tests.stamped import stamp
+from tests.support import alembic_loads, migration, rev
+
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+
+JSON = ("--format", "json")
+
+
+class Clone(Repository):
+    """Somebody's clone, in which migrations are written in the notation of ``support``."""
+
+    def write(self, *specs: str, name: str = "{}", extra: str = "") -> None:
+        for spec in specs:
+            item = rev(spec)
+            path = self.top / VERSIONS / f"{name.format(item.revision)}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(migration(item) + extra.encode())
+
+    def commit_new(self, *specs: str, day: int = 5) -> None:
+        self.write(*specs)
+        self.commit(day)
+
+    def pull(self) -> None:
+        self.git("fetch", "-q")
+
+    @property
+    def parents(self) -> dict[str, tuple[str, ...]]:
+        """The chain on the disk."""
+        environment = open_directory(str(self.top / "migrations")).environment
+        return dict(read_snapshot(environment)[0].graph.named_parents)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two repositories, made once: that which others push to, and my clone."""
+    place = tmp_path_factory.mktemp("made")
+    others = Clone(place / "others")
+    (others.top / "migrations").mkdir()
+    (others.top / "migrations/env.py").write_text("")
+    (others.top / "models.py").write_text("one\n")
+    others.commit_new("a", "b <- a", day=1)
+    others.git("clone", "-q", ".", place / "mine")
+    me = Clone(place / "mine")
+    me.git("remote", "set-url", "origin", "../others")
+    me.branch("feature")
+    (me.top / "models.py").write_text("mine\n")
+    me.commit_new("m1 <- b", "m2 <- m1", day=2)
+    (others.top / "models.py").write_text("theirs\n")
+    others.commit_new("c <- b", "d <- c", day=3)
+    me.pull()
+    return place
+
+
+@pytest.fixture
+def others(made: Path, tmp_path: Path) -> Clone:
+    """The repository that others push to."""
+    shutil.copytree(made / "others", tmp_path / "others")
+    return Clone(tmp_path / "others")
+
+
+@pytest.fixture
+def me(made: Path, others: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """My clone, on a branch with two migrations, of what has two more by now."""
+    shutil.copytree(made / "mine", tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine")
+    monkeypatch.setenv("COLUMNS", "1000")
+    return Clone(tmp_path / "mine")
+
+
+def stuck(me: Clone, *command: str) -> None:
+    """Run Git into a conflict."""
+    with pytest.raises(AssertionError):
+        me.git(*command)
+
+
+def advised(said: str, begin: str) -> list[str]:
+    """The one command in a message that begins so, as a shell would take it apart."""
+    (command,) = (part for part in said.split("`") if part.startswith(begin))
+    return shlex.split(command)
+
+
+def rebase(*args: str) -> Done:
+    return fixchain("rebase", *args)
+
+
+def planned(*args: str) -> dict[str, tuple[str, ...]]:
+    """The parents that a plan changes."""
+    document = fixchain("rebase", "--dry-run", *JSON, *args).document
+    assert document["error"] is None, document["error"]
+    return {each["revision"]: tuple(each["after"]) for each in document["plan"]["relinks"]}
+
+
+def refused(*args: str) -> Done:
+    before = migrations(Path("migrations"))
+    done = rebase("--yes", *args)
+    assert done.exit_code == 3, done.stdout
+    assert migrations(Path("migrations")) == before
+    return done
+
+
+M1_ON_D = {"m1": ("d",)}
+MOVED = {"a": (), "b": ("a",), "c": ("b",), "d": ("c",), "m1": ("d",), "m2": ("m1",)}
+
+
+# --- The daily case ------------------------------------------------------------------------------
+
+
+def test_behind_it_says_how_to_catch_up(me: Clone) -> None:
+    said = refused().stderr
+    assert "origin/main has 2 revisions that are not here: c, d" in said
+    assert "`git merge origin/main` or `git rebase origin/main`" in said
+
+
+def test_after_a_merge(me: Clone) -> None:
+    me.git("merge", "-q", "-s", "ours", "origin/main")
+    me.git("checkout", "origin/main", "--", VERSIONS)
+    me.commit(4)
+    before = migrations(Path("migrations"))
+    done = rebase("--yes")
+    assert done.exit_code == 0, done.stderr
+    assert me.parents == MOVED
+    now = migrations(Path("migrations"))
+    assert {name for name in now if now[name] != before[name]} == {"m1.py"}
+    assert "Rebased onto origin/main: strategy rebase, 1 file rewritten." in done.stdout
+    assert "git commit -m 'Put migrations on top of origin/main'" in done.stdout
+    assert fixchain("undo", "--yes").exit_code == 0
+    assert migrations(Path("migrations")) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "goes_on"),
+    [
+        (("merge", "origin/main"), "git merge --continue"),
+        (("rebase", "origin/main"), "git rebase --continue"),
+        (("rebase", "--apply", "origin/main"), "git rebase --continue"),
+        (("cherry-pick", "origin/main"), "git cherry-pick --continue"),
+    ],
+)
+def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_on: str) -> None:
+    stuck(me, *command)
+    assert "<<<<<<<" in (me.top / "models.py").read_text()
+    done = rebase("--yes")
+    assert done.exit_code == 0, done.stderr
+    assert me.parents == MOVED
+    assert "git add migrations" in done.stdout
+    assert goes_on in done.stdout
+    (me.top / "models.py").write_text("both\n")
+    me.git("add", "-A")
+    me.git("-c", "core.editor=true", *goes_on.split()[1:])
+    assert me.parents == MOVED
+    assert rebase().exit_code == 0
+
+
+def test_a_conflict_in_the_chain_lock_is_no_matter(others: Clone, me: Clone) -> None:
+    for each, day in ((others, 6), (me, 6)):
+        assert fixchain("-d", each.top / "migrations", "lock", "--yes").exit_code == 0
+        each.commit(day)
+    me.pull()
+    stuck(me, "merge", "origin/main")
+    lock = me.top / "migrations/chain.lock"
+    assert "<<<<<<<" in lock.read_text()
+    assert rebase("--yes").exit_code == 0
+    assert "<<<<<<<" not in lock.read_text()
+    assert "m2" in lock.read_text()
+    assert fixchain("check").exit_code == 0
+
+
+def test_main_that_merges_mine(others: Clone, me: Clone) -> None:
+    me.git("checkout", "-q", "main")
+    me.git("merge", "-q", "origin/main")
+    stuck(me, "merge", "feature")
+    for onto in ((), ("--onto", "HEAD"), ("--onto", "main")):
+        assert rebase("--dry-run", *onto).exit_code == 1
+    assert planned() == M1_ON_D
+
+
+def test_the_side_that_is_being_merged_can_be_named(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.git("update-ref", "-d", "refs/remotes/origin/main")
+    me.git("remote", "remove", "origin")
+    assert planned("--onto", "MERGE_HEAD") == M1_ON_D
+
+
+def test_migrations_that_are_not_committed(me: Clone) -> None:
+    me.git("checkout", "-q", "-b", "other", "origin/main")
+    me.write("n1 <- b", "n2 <- n1", "k <- a")
+    assert rebase("--yes").exit_code == 0
+    assert alembic_loads(read_snapshot(open_directory("migrations").environment)[0]).heads == (
+        "n2",
+    )
+    assert me.parents["k"] == ("d",)
+    assert me.parents["n1"] == ("k",)
+
+
+def test_several_heads_of_mine_and_ten_revisions_of_others(others: Clone, me: Clone) -> None:
+    others.commit_new(
+        *(f"e{number} <- {f'e{number - 1}' if number else 'd'}" for number in range(9))
+    )
+    me.write("x <- m1", "y <- a")
+    me.pull()
+    stuck(me, "merge", "origin/main")
+    document = rebase("--dry-run", *JSON).document
+    assert document["exit_code"] == 1
+    assert len(document["plan"]["relinks"]) == 3
+    assert {each["revision"] for each in document["plan"]["relinks"]} <= {"m1", "m2", "x", "y"}
+
+
+def test_dry_run_and_a_missing_yes_change_nothing(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    before = migrations(Path("migrations"))
+    assert rebase("--dry-run").exit_code == 1
+    asked = rebase()
+    assert (asked.exit_code, migrations(Path("migrations"))) == (3, before)
+    assert "--yes" in asked.stderr
+
+
+def test_nothing_to_do(me: Clone) -> None:
+    me.git("checkout", "-q", "origin/main")
+    done = rebase("--yes")
+    assert done.exit_code == 0
+    assert "nothing to do: origin/main, as this clone knows it, has every revision" in done.stdout
+    me.write("n <- d")
+    done = rebase("--yes")
+    assert done.exit_code == 0
+    assert "nothing to do: 1 revision of yours stands on top of what origin/main" in done.stdout
+
+
+# --- What is not clear ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["merge", "rebase"])
+def test_a_conflict_in_a_migration_of_others(others: Clone, me: Clone, command: str) -> None:
+    others.write("c <- b", extra="# theirs\n")
+    others.commit(6)
+    me.pull()
+    me.git("reset", "-q", "--soft", "main")
+    me.write("c <- b", extra="# mine\n")
+    me.commit(6)
+    stuck(me, command, "origin/main")
+    said = refused().stderr
+    assert "c.py holds Git conflict markers, and it is a migration that origin/main has" in said
+    subprocess.run(advised(said, "git checkout"), check=True, capture_output=True)
+    assert planned() == M1_ON_D
+    assert b"# theirs" in me.path("c").read_bytes()
+
+
+def test_a_conflict_in_a_migration_of_mine(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.path("m2").write_text("<<<<<<< HEAD\n")
+    said = refused().stderr
+    assert "m2.py holds Git conflict markers, and it is one of yours" in said
+
+
+def test_a_revision_of_others_that_was_put_on_mine(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.write("c <- m2")
+    said = refused().stderr
+    assert "c is on m2 here, and on b at origin/main" in said
+    subprocess.run(advised(said, "git checkout"), check=True, capture_output=True)
+    assert planned() == M1_ON_D
+
+
+def test_an_edited_migration_of_others_is_no_matter(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.write("c <- b", extra="# edited\n")
+    assert planned() == M1_ON_D
+
+
+def test_what_others_lack_themselves_is_not_mine(others: Clone, me: Clone) -> None:
+    others.commit_new("e <- lost", day=6)
+    me.pull()
+    stuck(me, "merge", "origin/main")
+    assert "no migration has" in refused().stderr
+    me.write("lost <- d")
+    assert planned() == {"m1": ("e",)}
+
+
+@pytest.mark.parametrize("revision", ["m2 <- m1", "c <- b", "c <- m1"])
+def test_an_id_that_stands_twice(me: Clone, revision: str) -> None:
+    stuck(me, "merge", "origin/main")
+    me.write(revision, name="again")
+    said = refused().stderr
+    assert f"2 files have the id {revision.partition(' ')[0]}" in said
+
+
+def test_others_with_several_heads(others: Clone, me: Clone) -> None:
+    others.commit_new("x <- b", day=6)
+    me.pull()
+    stuck(me, "merge", "origin/main")
+    assert "origin/main itself has several heads" in refused().stderr
+
+
+# --- Which branch others build on ----------------------------------------------------------------
+
+
+def test_the_setting(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.git("branch", "trunk", "origin/main")
+    me.git("remote", "remove", "origin")
+    me.git("branch", "-D", "main")
+    assert "--onto REF, or for good with main_branch = REF" in refused().stderr
+    (me.top / "migrations/alembic.ini").write_text("[fixchain]\nmain_branch = trunk\n")
+    assert "onto trunk" in rebase("--yes").stdout
+    assert me.parents == MOVED
+
+
+@pytest.mark.parametrize(
+    ("refs", "default", "found"),
+    [
+        (["origin/main", "origin/trunk"], "origin/trunk", "origin/trunk"),
+        (["origin/main"], "", "origin/main"),
+        (["origin/master", "up/main"], "", "origin/master"),
+        (["up/main", "up/trunk"], "up/trunk", "up/trunk"),
+        (["up/master"], "", "up/master"),
+        (["origin/main", "origin/master"], "", ""),
+        (["origin/main"], "origin/gone", "origin/main"),
+        ([], "", "main"),
+    ],
+)
+def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str) -> None:
+    stuck(me, "merge", "origin/main")
+    theirs = me.git("rev-parse", "origin/main")
+    me.git("remote", "remove", "origin")
+    me.git("update-ref", "refs/heads/main", theirs)
+    for ref in refs:
+        me.git("update-ref", f"refs/remotes/{ref}", theirs)
+    if default:
+        remote = default.partition("/")[0]
+        me.git("symbolic-ref", f"refs/remotes/{remote}/HEAD", f"refs/remotes/{default}")
+    done = rebase("--dry-run")
+    if found:
+        assert f"on top of what {found} has" in done.stdout
+    else:
+        assert "which branch others build on cannot be told" in done.stderr
+
+
+def test_a_name_that_is_none(me: Clone) -> None:
+    assert "'nowhere' is no revision" in refused("--onto", "nowhere").stderr
+    assert "is no revision" in refused("--onto", "a\nb").stderr
+
+
+@pytest.mark.parametrize("name", ["--output=x", "-rf"])
+def test_a_name_that_would_be_an_option(me: Clone, name: str) -> None:
+    me.git("update-ref", f"refs/heads/{name}", "origin/main")
+    assert "begins with a dash" in refused(f"--onto={name}").stderr
+    stuck(me, "merge", "origin/main")
+    assert planned("--onto", f"refs/heads/{name}") == M1_ON_D
+
+
+def test_a_hostile_name_is_quoted(me: Clone) -> None:
+    name = "x;touch${IFS}pwned&$(touch${IFS}pwned)"
+    me.git("update-ref", f"refs/heads/{name}", "origin/main")
+    said = refused("--onto", name).stderr
+    assert f"`git merge '{name}'`" in said
+    stuck(me, "merge", "origin/main")
+    assert rebase("--yes", "--onto", name).exit_code == 0
+    assert not list(me.top.rglob("pwned"))
+
+
+# --- Repositories of every kind ------------------------------------------------------------------
+
+
+def test_without_git(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine/migrations").rename(tmp_path / "migrations")
+    monkeypatch.chdir(tmp_path)
+    assert "no Git repository was found" in refused().stderr
+    monkeypatch.setenv("PATH", "")
+    assert "the git command was not found" in refused().stderr
+
+
+def test_a_repository_without_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = Clone(tmp_path / "new")
+    new.write("a", "b <- a")
+    (new.top / "migrations/env.py").write_text("")
+    monkeypatch.chdir(new.top)
+    assert "which branch others build on cannot be told" in refused().stderr
+    assert "'main' is no revision" in refused("--onto", "main").stderr
+
+
+def test_others_without_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = Clone(tmp_path / "new")
+    new.commit(1)
+    new.write("a", "b <- a")
+    (new.top / "migrations/env.py").write_text("")
+    monkeypatch.chdir(new.top)
+    assert rebase("--yes").exit_code == 0
+    assert new.parents == {"a": (), "b": ("a",)}
+
+
+def test_a_worktree(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    me.git("worktree", "add", "-q", "-b", "there", tmp_path / "work tree", "feature")
+    there = Clone(tmp_path / "work tree")
+    stuck(there, "merge", "origin/main")
+    monkeypatch.chdir(there.top)
+    done = rebase("--yes")
+    assert done.exit_code == 0
+    assert "git merge --continue" in done.stdout
+    assert there.parents == MOVED
+    assert "m1" in me.parents
+    assert me.parents["m1"] == ("b",)
+
+
+def test_a_shallow_clone(
+    others: Clone, me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me.git("push", "-q", "origin", "feature")
+    url = others.top.as_uri()
+    me.git("clone", "-q", "--depth", "1", "-b", "feature", url, tmp_path / "shallow")
+    shallow = Clone(tmp_path / "shallow")
+    monkeypatch.chdir(shallow.top)
+    said = refused().stderr
+    shallow.git(*advised(said, "git fetch")[1:], "--depth", "1")
+    assert "origin/main has 2 revisions that are not here" in refused().stderr
+    shallow.git("checkout", "origin/main", "--", VERSIONS)
+    assert planned() == M1_ON_D
+
+
+def test_a_submodule(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outer = Clone(tmp_path / "outer")
+    outer.commit(1)
+    outer.git("submodule", "--quiet", "add", me.top, "inner")
+    inner = Clone(outer.top / "inner")
+    inner.git("fetch", "-q", tmp_path / "others", "main:refs/remotes/origin/main", "--force")
+    inner.git("remote", "set-head", "origin", "main")
+    stuck(inner, "merge", "origin/main")
+    monkeypatch.chdir(outer.top)
+    done = fixchain("-d", "inner/migrations", "rebase", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert inner.parents == MOVED
+    assert "git merge --continue" in done.stdout
+
+
+def test_line_ends_of_a_checkout(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    for path in (me.top / VERSIONS).iterdir():
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert rebase("--yes").exit_code == 0
+    assert me.parents == MOVED
+    assert b"\r\n" in me.path("m1").read_bytes().replace(b"down_revision = 'd'\r\n", b"")
+
+
+@pytest.mark.parametrize("name", ["with space", "-x", "--force", "ünï 漢", "[a]*?"])
+def test_odd_file_names(others: Clone, me: Clone, name: str) -> None:
+    others.write("e <- d", name=f"{name} e")
+    others.commit(6)
+    me.pull()
+    me.write("n <- b", name=f"{name} n")
+    me.commit(6)
+    stuck(me, "merge", "origin/main")
+    assert planned() in ({"m1": ("e",), "n": ("m2",)}, {"n": ("e",), "m1": ("n",)})
+    me.write("e <- n", name=f"{name} e")
+    subprocess.run(advised(refused().stderr, "git checkout"), check=True, capture_output=True)
+    assert me.parents["e"] == ("d",)
+
+
+def test_an_odd_directory(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / "-o new\nline ü $(x) ' [a]*"
+    monkeypatch.chdir(tmp_path)
+    me.top.rename(odd)
+    there = Clone(odd)
+    stuck(there, "merge", "origin/main")
+    monkeypatch.chdir(odd)
+    done = rebase("--yes")
+    assert done.exit_code == 0
+    assert there.parents == MOVED
+    assert "git merge --continue" in done.stdout
+
+
+def test_a_migration_that_others_have_renamed(others: Clone, me: Clone) -> None:
+    others.move("b", "b_renamed")
+    others.commit(6)
+    me.pull()
+    stuck(me, "merge", "origin/main")
+    assert planned() == M1_ON_D
+
+
+@pytest.mark.parametrize("row", ["a", "gone"])
+def test_at_most_six_questions_to_git(
+    me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    me.commit_new("gone <- b")
+    me.remove("gone", day=6)
+    stuck(me, "merge", "origin/main")
+    me.write("c <- b", extra="# edited, so that its content is asked for\n")
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    stamp(url, row)
+    asked = []
+    real = subprocess.run
+
+    def counted(command: list[str], **options: Any) -> Any:
+        if Path(command[0]).name == "git":
+            asked.append(command)
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", counted)
+    assert rebase("--yes", "--database", url).exit_code == (0 if row == "a" else 3)
+    assert 3 <= len(asked) <= 6, asked

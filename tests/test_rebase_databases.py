@@ -1,0 +1,174 @@
+"""The command ``rebase`` where databases have run some of what is mine: the ways out work."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import flask.cli
+import pytest
+
+from tests.commands import Done, fixchain, invoke
+from tests.disk import migrations
+from tests.rehearsals import add, empty_project, with_app
+from tests.repositories import Repository, needs_git
+from tests.stamped import rows_of, sql
+
+pytestmark = [
+    needs_git,
+    pytest.mark.usefixtures("own_git"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # what the sample's env.py uses
+]
+
+THEIRS = ("a <- ", "b <- a", "c <- b")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An app whose branch ``main`` has a, b, c; m and n, on b, are not committed yet."""
+    project = empty_project(tmp_path, monkeypatch)
+    repository = Repository(project)
+    with_app(project, *THEIRS, uri=f"sqlite:///{tmp_path / 'own.db'}")
+    repository.commit(1)
+    add(project, "m <- b")
+    add(project, "n <- m")
+    return project
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'own.db'}"
+
+
+def panel(*args: str, group: tuple[str, ...] = ("fixchain",)) -> Done:
+    """Run ``flask --app panel db fixchain ARGS`` in this process."""
+    sys.modules.pop("panel", None)
+    return invoke(flask.cli.cli, "--app", "panel", "db", *group, *args)
+
+
+def db(project: Path, *args: str) -> None:
+    """Run ``flask --app panel db ARGS``."""
+    done = panel(*args, group=())
+    assert done.exit_code == 0, done.stderr
+
+
+def refused(project: Path) -> list[list[str]]:
+    """The commands that a refusal names."""
+    before = migrations(project / "migrations")
+    done = panel("rebase", "--yes")
+    assert done.exit_code == 3, done.stdout
+    assert migrations(project / "migrations") == before
+    message = done.stderr.splitlines()[0]
+    assert "the app's database has run m, n of yours, and not c, which would come below" in message
+    return [shlex.split(part) for part in done.stderr.split("`")[1::2]]
+
+
+def no_database_answers(project: Path) -> None:
+    app = project / "panel.py"
+    uri = next(line for line in app.read_text().splitlines() if "DATABASE_URI" in line)
+    nowhere = uri.partition("=")[0] + "= 'postgresql+psycopg2://u@127.0.0.1:1/x'"
+    app.write_text(app.read_text().replace(uri, nowhere))
+
+
+def tables(url: str) -> set[str]:
+    names = sql(url, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {str(name) for (name,) in names} - {"alembic_version"}
+
+
+def test_taken_down_with_the_old_chain_and_up_with_the_new_one(project: Path, url: str) -> None:
+    db(project, "upgrade", "n")
+    down, up, _ = refused(project)
+    assert down[-2:] == ["downgrade", "b"]
+    db(project, *down[-2:])
+    assert rows_of(url) == ["b"]
+    done = panel("rebase", "--yes")
+    assert done.exit_code == 0, done.stderr
+    db(project, *up[-2:])
+    assert (rows_of(url), tables(url)) == (["n"], {*"abcmn"})
+
+
+def test_only_mine_is_taken_down(project: Path, url: str) -> None:
+    add(project, "d <- c")
+    Repository(project).git("add", "migrations/versions/d_add.py")
+    Repository(project).git("commit", "-q", "-m", "x", day=2)
+    db(project, "upgrade", "n")
+    db(project, "upgrade", "c")
+    done = panel("rebase", "--yes")
+    assert "has run m, n of yours, and not d" in done.stderr
+    (down, *_) = [shlex.split(part) for part in done.stderr.split("`")[1::2]]
+    assert down[-2:] == ["downgrade", "m@b"]
+    db(project, *down[-2:])
+    assert (rows_of(url), tables(url)) == (["c"], {*"abc"})
+    assert panel("rebase", "--yes").exit_code == 0
+
+
+def test_the_order_kept_with_a_merge_revision(project: Path, url: str) -> None:
+    db(project, "upgrade", "n")
+    *_, merge = refused(project)
+    assert merge[:4] == ["flask", "--app", "panel", "db"]
+    assert panel(*merge[merge.index("fixchain") + 1 :], "--yes").exit_code == 0
+    db(project, "upgrade")
+    assert tables(url) == {*"abcmn"}
+    assert len(rows_of(url)) == 1
+    assert panel("rebase", "--yes").exit_code == 0  # it has run all by now
+
+
+def test_a_database_that_has_run_both_keeps_what_it_has(project: Path, url: str) -> None:
+    db(project, "upgrade", "heads")
+    assert rows_of(url) == ["c", "n"]
+    done = panel("rebase", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "c, n → n  moved" in done.stdout
+    assert rows_of(url) == ["n"]
+    db(project, "upgrade")
+    assert panel("undo", "--yes").exit_code == 0
+    assert rows_of(url) == ["c", "n"]
+
+
+def test_a_database_without_mine_is_no_matter(project: Path, url: str) -> None:
+    db(project, "upgrade", "b")
+    assert panel("rebase", "--yes").exit_code == 0
+    db(project, "upgrade")
+    assert rows_of(url) == ["n"]
+
+
+def test_a_base_of_mine_that_has_run(project: Path, url: str) -> None:
+    add(project, "m <- ")
+    db(project, "upgrade", "b")
+    db(project, "upgrade", "n")
+    (down, *_) = refused(project)
+    assert down[-2:] == ["downgrade", "m@base"]
+    db(project, *down[-2:])
+    assert (rows_of(url), tables(url)) == (["b"], {*"ab"})
+
+
+def test_nothing_to_do_asks_no_database(project: Path) -> None:
+    no_database_answers(project)
+    for name in "mn":
+        (project / f"migrations/versions/{name}_add.py").unlink()
+    assert panel("rebase", "--yes").exit_code == 0
+
+
+def test_a_database_that_cannot_be_asked(project: Path) -> None:
+    no_database_answers(project)
+    done = panel("rebase", "--yes")
+    assert done.exit_code == 3
+    assert "cannot be asked where it stands" in done.stderr
+    assert panel("rebase", "--yes", "--no-database").exit_code == 0
+
+
+def test_a_row_that_no_file_has(project: Path, url: str) -> None:
+    db(project, "upgrade", "b")
+    sql(url, "UPDATE alembic_version SET version_num = 'gone'")
+    done = panel("rebase", "--yes")
+    assert done.exit_code == 3
+    assert "no plan is safe while it is not known what a database has run" in done.stderr
+
+
+def test_without_an_app_those_that_are_named(project: Path, url: str) -> None:
+    assert "no database was looked at" in fixchain("rebase", "--dry-run").stdout
+    done = fixchain("rebase", "--yes", "--stamp", "n")
+    assert done.exit_code == 3
+    assert "--stamp n has run m, n of yours, and not c" in done.stderr
+    assert "fixchain repair --strategy merge --stamp n" in done.stderr
