@@ -70,8 +70,6 @@ def test_a_docstring_without_its_parts_is_no_error() -> None:
 # --- Commands ------------------------------------------------------------------------------------
 
 _COMMAND = re.compile(r"\{(fixchain|alembic)\} ([\w-]+)([^`”\n]*)")
-# Other parts of this release.
-_COMING = {"rebase"}
 
 
 @of_each_rule()
@@ -82,7 +80,7 @@ def test_every_command_and_option_exists(rule: Rule) -> None:
     assert "$" in explanation.example
     for program, command, rest in (found.groups() for found in commands):
         options = set(re.findall(r"(?<= )--?\w[\w-]*", rest))
-        assert command in _COMING or options - _COMING <= set(known_options(program, command))
+        assert options <= set(known_options(program, command))
     # What is not in a command is no option.
     assert " -" not in _COMMAND.sub("", texts)
     prompts = [line for line in explanation.example.splitlines() if line.startswith("$")]
