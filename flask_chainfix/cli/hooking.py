@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix import hooks
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.model import PieceState
@@ -26,6 +25,8 @@ def hook(
     A hook of pre-commit, or of Git where pre-commit is not used; a job for GitHub Actions or GitLab
     CI; a checklist for reviews. What is there stays as it is: the pieces are added to it.
     """
+    from flask_chainfix import hooks  # other commands start without it
+
     if not (install or only_shown):
         raise click.UsageError("say --install, or --print to see what that would be")
 

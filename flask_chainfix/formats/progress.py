@@ -7,16 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
-
 from flask_chainfix.formats.style import printable
 
 
@@ -36,6 +26,16 @@ def progress_bar(
     if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda *_: None
         return
+    from rich.console import Console  # most commands end before there is anything to show
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     bar = Progress(
         BarColumn(),
         DownloadColumn() if in_bytes else MofNCompleteColumn(),
