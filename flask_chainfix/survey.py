@@ -14,7 +14,6 @@ from flask_chainfix.model import (
     Databases,
     DatabaseState,
     DatabaseWishes,
-    Header,
     Move,
     Standing,
 )
@@ -65,9 +64,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         if journal.entries:  # what was moved before a repair is for it to move again
             moved.clear()
         moved.update((move.identity, move) for move in store.recorded_moves(journal))
-    databases = Databases(
-        standings, moved, renamed=_renamed(snapshot, journals), old_is_named=bool(old)
-    )
+    databases = Databases(standings, moved, renamed=_renamed(journals), old_is_named=bool(old))
     snapshot = replace(snapshot, databases=databases, old=chains)
     rows = {row for standing in standings for row in standing.rows}
     for chain in chains:  # one that is gone by now has revisions that are gone
@@ -120,19 +117,12 @@ def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Graph, ...]
     return tuple(chains)
 
 
-def _renamed(snapshot: Snapshot, journals: Iterable[Journal]) -> Mapping[str, str]:
+def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:
     """What the repairs in the journal have called anew: the ids of now by those of then."""
     renamed: dict[str, str] = {}
-    for journal in reversed([journal for journal in journals if journal.entries]):
-        before = store.before_repair(snapshot, journal)
-        for old, file in before.files_by_revision.items():
-            if old not in snapshot.graph:
-                then = file[0].path
-                new = next((each for each in snapshot.files if each.path == then), None)
-                if new is not None and isinstance(new.reading, Header) and new.reading.revision:
-                    id_ = new.reading.revision
-                    renamed[old] = renamed.get(id_, id_)
-        snapshot = before
+    for journal in journals:
+        renamed = {old: journal.renamed.get(new, new) for old, new in renamed.items()}
+        renamed.update(journal.renamed)
     return renamed
 
 

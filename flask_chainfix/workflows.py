@@ -22,7 +22,7 @@ from flask_chainfix.errors import (
     UnsafeForDatabases,
 )
 from flask_chainfix.gate import Against, with_gate
-from flask_chainfix.model import DatabaseWishes, MoveResult, Plan, Wishes
+from flask_chainfix.model import DatabaseWishes, MoveResult, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import note_rows, refuse_moved, with_moves
@@ -141,7 +141,7 @@ def plan_repair(
             refuse_unreachable(snapshot)
         report = with_databases(report, snapshot)
     report = planned(runtime, with_schema(report), wishes)
-    if not databases.any and _shortens(report.plan):
+    if report.plan is not None and report.plan.renamed and not databases.any:
         report = _without_plan(
             report,
             UnsafeForDatabases(
@@ -172,10 +172,6 @@ def _misfit(report: Report) -> ChainFixError | None:
     )
 
 
-def _shortens(plan: Plan | None) -> bool:
-    return plan is not None and any(mend.code == "FC109" for mend in plan.mends)
-
-
 def _without_plan(report: Report, obstacle: ChainFixError) -> Report:
     return replace(report, plan=None, edits=(), after=None, obstacle=obstacle)
 
@@ -200,11 +196,13 @@ def carry_out(
     """
     assert report.before is not None
     assert report.after is not None
+    assert report.plan is not None
     directory = runtime.environment.directory
     with store.locked(directory):
         refuse_moved(runtime, report.before, databases, progress)
         missing = frozenset(report.before.graph.missing)
-        with store.changed_files(directory, report.edits, missing) as journal:
+        renamed = report.plan.renamed
+        with store.changed_files(directory, report.edits, missing, renamed) as journal:
             confirmation = alembic.confirm(runtime, report.after)
             refuse_moved(runtime, report.before, databases, progress)
             note_rows(directory, report, journal)

@@ -68,26 +68,43 @@ def path_of(repository: Repository, revision: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "exit_code"),
     [
-        "check",
-        "check --schema --stamp lost",
-        "check --against main",
-        "repair --dry-run",
-        "repair --yes --accept-guesses",
-        "restamp --dry-run --old main",
-        "rebase --onto main --dry-run",
-        "lock",
-        "hook --print",
+        ("check", 1),
+        ("check --schema --stamp lost", 1),
+        ("check --against main", 1),
+        ("repair --dry-run", 1),
+        ("repair --yes --accept-guesses", 0),
+        ("rebase --onto side --dry-run", 3),
     ],
 )
-def test_git_is_asked_at_most_six_times(project: Path, counted: Path, command: str) -> None:
-    database = f"sqlite:///{project / 'app.db'}"
-    build(database, "lost")
-    words = command.split()
-    if words[0] in ("repair", "restamp"):
-        words += ["--database", database]
-    done = run("fixchain", *words, cwd=project)
+def test_git_is_asked_at_most_six_times(
+    project: Path, counted: Path, command: str, exit_code: int
+) -> None:
+    done = run("fixchain", *command.split(), cwd=project)
+    assert done.exit_code == exit_code, done
     assert "Traceback" not in done.stdout + done.stderr
+    calls = counted.read_text().splitlines()
+    assert 0 < len(calls) <= MOST, calls
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [("lock --yes", 0), ("restamp --old main", 0), ("rebase --onto main", 0), ("hook --print", 0)],
+)
+def test_the_same_of_a_healthy_chain(
+    tmp_path: Path, counted: Path, command: str, exit_code: int
+) -> None:
+    repository = Repository(tmp_path / "project")
+    plain(repository.top, "a", "b <- a")
+    repository.commit(1)
+    words = command.split()
+    if words[0] == "restamp":
+        database = f"sqlite:///{tmp_path / 'app.db'}"
+        build(database, "b")
+        words += ["--database", database, "--yes"]
+    counted.unlink()  # so far, calls of the test
+    done = run("fixchain", *words, cwd=repository.top)
+    assert done.exit_code == exit_code, done
     calls = counted.read_text().splitlines() if counted.exists() else []
     assert len(calls) <= MOST, calls

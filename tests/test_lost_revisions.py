@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 import flask_chainfix
-from flask_chainfix import workflows
+from flask_chainfix import row_moves
 from flask_chainfix.errors import CannotWrite
 from flask_chainfix.model import Move, MoveResult, MoveState
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal
@@ -663,7 +663,7 @@ def test_no_file_is_written_for_a_stamp_that_cannot_follow(
         move = Move("production", "id", ("x",), ("x",))
         return (MoveResult(move, MoveState.REFUSED, "nobody knows", "find out"),)
 
-    monkeypatch.setattr(workflows, "planned_moves", refused)
+    monkeypatch.setattr(row_moves, "planned_moves", refused)
     says(project.refuses("repair", *YES), "the stamp of production could not follow the files")
     document = project.run("repair", "--dry-run", *JSON).document
     assert (document["exit_code"], document["plan"]) == (3, None)

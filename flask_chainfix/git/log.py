@@ -12,9 +12,9 @@ from flask_chainfix.git.running import Unknown
 
 _LATEST = 2**37  # seconds since 1970
 
-# ``--sparse`` spares comparing each commit twice, and ``-l``
-# a commit that renames and edits thousands of files minutes of comparing each with each. The last
-# line takes back what the user's configuration may say.
+# ``--sparse`` spares comparing each commit twice, and ``-l`` spares minutes of comparing each file
+# with each in a commit that renames and edits thousands. The last line, and the references that
+# decorate, take back what the user's configuration may say.
 _LOG = (  # noqa: SIM905 - a line for each would say less
     "log -z --format=commit%x09%h%x09%ct%x09%p%x09%S%x09%D%x09%an --raw --date-order"
     " --full-history --sparse -l1000 --decorate-refs=HEAD"

@@ -60,17 +60,20 @@ _Contradiction = Callable[[Case, _Link], str]
 
 def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Reason]]:
     """The one link that evidence speaks against, and why; ``None`` where it does not tell."""
-    reasons: list[Reason] = []
+    said: dict[str, dict[_Link, str]] = {}
     for kind, speaks_against in _EVIDENCE.items():
-        against = {link: said for link in links if (said := speaks_against(case, link))}
+        against = {link: why for link in links if (why := speaks_against(case, link))}
         if against:
+            said[kind] = against
             links = list(against)
-            reasons.append(Reason(kind, against[links[0]]))
         if len(against) == 1:
+            (link,) = against
+            reasons = [Reason(kind, whys[link]) for kind, whys in said.items()]
             if kind == "date":
-                where = f"{links[0].child} is taken off {links[0].parent}"
-                return links[0], [*reasons, Reason(GUESS, f"{where}, as only dates tell")]
-            return links[0], reasons
+                reasons.append(
+                    Reason(GUESS, f"{link.child} is taken off {link.parent}, as dates tell")
+                )
+            return link, reasons
     return None, []
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix import source
+from flask_chainfix.errors import CannotRewrite
 from flask_chainfix.mending.case import Case
 from flask_chainfix.model import Edit, Header, Mend, Part, Reason
 
 
 def docstrings_in_step(case: Case) -> Iterator[Mend]:
-    """With ``--docstrings`` or ``--strict``: Alembic does not read them."""
+    """With ``--docstrings`` or ``--strict``: Alembic does not read them.
+
+    Raises:
+        CannotRewrite: a line cannot be changed with certainty, and ``--docstrings`` asks for it.
+    """
     if not (case.wishes.docstrings or case.wishes.strict):
         return
     for file in case.snapshot.files:
@@ -20,7 +25,12 @@ def docstrings_in_step(case: Case) -> Iterator[Mend]:
         parents = header.down_revision
         if parents is None or source.states(header.revises, parents):
             continue
-        edit = Edit(file.path, file.data, source.restate(file.data, file.name))
+        try:
+            edit = Edit(file.path, file.data, source.restate(file.data, file.name))
+        except CannotRewrite:
+            if case.wishes.docstrings:
+                raise
+            continue  # a repair of more than that is worth having
         why = Reason("docstring", "Alembic goes by down_revision alone")
         said = source.stated_parents(header.revises)
         yield Mend(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.mending.case import Case
-from flask_chainfix.mending.heirs import Child, heir_of
+from flask_chainfix.mending.heirs import Child, Heir, heir_of
 from flask_chainfix.mending.side_by_side import side_by_side
 from flask_chainfix.model import (
     GUESS,
@@ -65,11 +66,18 @@ def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Men
 
 
 def ids_of_their_own(case: Case) -> Iterator[Mend]:
-    """Of files with different content the earliest keeps the id, or the one that has run."""
+    """Of files with different content the earliest keeps the id, or the one that has run.
+
+    One id at a time: a file can be concerned by several.
+
+    Raises:
+        CannotPlan: nothing tells which of them has run, or which of them its children are on.
+    """
     for revision in case.snapshot.graph.duplicates:
         files = sorted(case.snapshot.files_by_revision[revision], key=case.rank)
-        kept, why_kept = _keeper(case.snapshot, revision, files)
-        heirs = [(child, heir_of(case, child, files)) for child in _children(case, revision)]
+        ran = _which_ran(case.snapshot, revision, files)
+        kept = files[ran[0][1]] if ran else files[0]
+        heirs = [(child, _heir(case, child, files, ran)) for child in _children(case, revision)]
         undecided = [child.revision for child, heir in heirs if heir is None]
         if undecided:
             raise CannotPlan(
@@ -77,16 +85,36 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
                 f" {', '.join(undecided)} is on:\n{side_by_side(case, files)}",
                 "give one of them another id by hand, and put its children on it",
             )
+        new_ids = {file.path: case.new_id() for file in files if file is not kept}
+        followers = [(child, heir) for child, heir in heirs if heir and heir.file is not kept]
+        for child, heir in followers:
+            mend = _followed(case, child, revision, new_ids[heir.file.path], heir.why)
+            case = replace(case, snapshot=case.snapshot.after(mend.edits))
+            yield mend
         for file in files:
             if file is not kept:
-                new_id = case.new_id()
-                why = (why_kept,) if why_kept else _why_later(case, file, kept)
-                yield _renamed(case, revision, new_id, file, why)
-                yield from (
-                    _followed(case, child, revision, new_id, heir.why)
-                    for child, heir in heirs
-                    if heir is not None and heir.file is file
+                name = ran[0][0].name if ran else ""
+                why = (
+                    (Reason("database", f"{name} has run {kept.name} under this id"),)
+                    if ran
+                    else _why_later(case, file, kept)
                 )
+                yield _renamed(case, revision, new_ids[file.path], file, why)
+        return
+
+
+def _heir(
+    case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[tuple[Applied, int]]
+) -> Heir | None:
+    """The file that a child is on: where a database has run the child, the one that ran there."""
+    known = {index: each for each, index in ran if child.revision in each.revisions}
+    if not known:
+        return heir_of(case, child, files)
+    if len(known) > 1:
+        return None
+    ((index, applied),) = known.items()
+    why = f"{applied.name} has run {child.revision} and {files[index].name}"
+    return Heir(files[index], Reason("database", why))
 
 
 def _children(case: Case, revision: str) -> Iterator[Child]:
@@ -103,15 +131,15 @@ def _children(case: Case, revision: str) -> Iterator[Child]:
                 yield Child(header.revision, file, part)
 
 
-def _keeper(
+def _which_ran(
     snapshot: Snapshot, revision: str, files: Sequence[MigrationFile]
-) -> tuple[MigrationFile, Reason | None]:
-    """The file that keeps the id, with what databases say of that, if they say anything.
+) -> list[tuple[Applied, int]]:
+    """The databases that have run an id, each with the number of the file that ran there.
 
     Raises:
-        CannotPlan: different ones have run in known databases, or nothing tells which.
+        CannotPlan: different ones have run, or nothing tells which.
     """
-    found: dict[int, str] = {}
+    found: list[tuple[Applied, int]] = []
     for applied in applied_in(snapshot):
         if revision in applied.revisions:
             ran = _ran(files, snapshot, applied)
@@ -122,18 +150,15 @@ def _keeper(
                     "give the migration that has not run there another id by hand; or leave that"
                     " database out (--no-database)",
                 )
-            found.setdefault(ran[0], applied.name)
-    if len(found) > 1:
-        told = "; ".join(f"{name} has run {files[index].name}" for index, name in found.items())
+            found.append((applied, ran[0]))
+    if len({index for _, index in found}) > 1:
+        told = "; ".join(f"{each.name} has run {files[index].name}" for each, index in found)
         raise CannotPlan(
             f"different migrations have run under the id {revision}: {told}",
             "one of these databases has to be stamped anew once the files have ids of their own;"
             " leave it out here (--no-database), and move its stamp by hand",
         )
-    if not found:
-        return files[0], None
-    ((index, name),) = found.items()
-    return files[index], Reason("database", f"{name} has run {files[index].name} under this id")
+    return found
 
 
 def _ran(files: Sequence[MigrationFile], snapshot: Snapshot, applied: Applied) -> list[int]:
@@ -170,8 +195,10 @@ def _renamed(
     case: Case, revision: str, new_id: str, file: MigrationFile, why: tuple[Reason, ...]
 ) -> Mend:
     """A file with an id of its own, also in its name where that carries the id."""
+    file = next(each for each in case.snapshot.files if each.path == file.path)
     mend = case.rewritten("FC104", Part.ID, file, (new_id,), *why)
-    path = file.path.with_name(file.name.replace(revision, new_id, 1))
+    word = rf"(?<![^\W_]){re.escape(revision)}(?![^\W_])"
+    path = file.path.with_name(re.sub(word, lambda _: new_id, file.name, count=1))
     if path == file.path or any(other.path == path for other in case.snapshot.files):
         return mend
     (edit,) = mend.edits
@@ -180,8 +207,9 @@ def _renamed(
 
 def _followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) -> Mend:
     """A child that names the new id in place of the old one."""
-    header = child.file.reading
+    file = next(each for each in case.snapshot.files if each.path == child.file.path)
+    header = file.reading
     assert isinstance(header, Header)
     named = header.down_revision if child.part is Part.PARENTS else header.depends_on
     ids = tuple(new_id if name == revision else name for name in named or ())
-    return case.rewritten("FC104", child.part, child.file, ids, why)
+    return case.rewritten("FC104", child.part, file, ids, why)

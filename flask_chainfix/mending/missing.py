@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,24 +27,33 @@ class _Meant(NamedTuple):
 
 def parents_that_are_meant(case: Case) -> Iterator[Mend]:
     """Each missing parent gives way to what it was, comes back, or is done without."""
-    for revision, missing in missing_parents(case.snapshot).items():
-        yield from _mended(case, Part.PARENTS, revision, missing)
+    yield from _all_mended(case, Part.PARENTS, missing_parents(case.snapshot))
 
 
 def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
     """The same for ``depends_on``, which nothing is done without: that is another package's."""
-    for revision, missing in missing_dependencies(case.snapshot).items():
-        yield from _mended(case, Part.DEPENDENCIES, revision, missing)
+    yield from _all_mended(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
 
 
-def _mended(case: Case, part: Part, revision: str, missing: tuple[str, ...]) -> Iterator[Mend]:
-    header = case.snapshot.header(revision)
-    parents = part is Part.PARENTS
+def _all_mended(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) -> Iterator[Mend]:
+    signs = _Signs(case.snapshot, part)
+    back: dict[str, Mend] = {}
+    for revision, names in missing.items():
+        for mend in _mended(case, signs, revision, names):
+            if mend.new is None:
+                yield mend
+            elif mend.revision not in back:  # of several that name it the first is told
+                back[mend.revision] = mend
+    yield from back.values()
+
+
+def _mended(case: Case, signs: _Signs, revision: str, missing: tuple[str, ...]) -> Iterator[Mend]:
+    header, parents = case.snapshot.header(revision), signs.part is Part.PARENTS
     code, named = ("FC103", header.down_revision) if parents else ("FC107", header.depends_on)
     ids = dict.fromkeys(named or ())
     reasons: list[Reason] = []
     for name in dict.fromkeys(missing):
-        meant = _meant(case.snapshot, revision, name, part)
+        meant = signs.meant(revision, name)
         back = None if meant is not None else _back(case.snapshot, code, revision, name)
         if meant is not None:
             ids = dict.fromkeys(meant.revision if id_ == name else id_ for id_ in ids)
@@ -55,52 +64,65 @@ def _mended(case: Case, part: Part, revision: str, missing: tuple[str, ...]) -> 
             del ids[name]
             reasons.extend(_nothing_known(case.snapshot, revision, name))
     if reasons:
-        yield case.rewritten(code, part, case.snapshot.file(revision), tuple(ids), *reasons)
+        yield case.rewritten(code, signs.part, case.snapshot.file(revision), tuple(ids), *reasons)
 
 
 def _reasons(revision: str, name: str, meant: _Meant) -> Iterator[Reason]:
     yield meant.why
     if not meant.certain:
-        yield Reason(GUESS, f"{name}, which {revision} names, is taken for {meant.revision}")
+        yield Reason(GUESS, f"{name!r}, which {revision} names, is taken for {meant.revision}")
 
 
-def _meant(snapshot: Snapshot, revision: str, name: str, part: Part) -> _Meant | None:
-    """What a missing name stands for; not certain where several signs point to different ones."""
-    above = snapshot.graph.descendants([revision])
-    signs = [
-        sign
-        for sign in _signs(snapshot, revision, name, part)
-        if sign.revision in snapshot.graph and sign.revision not in above
-    ]
-    if not signs:
-        return None
-    first = signs[0]
-    others = [sign for sign in signs if sign.revision != first.revision]
-    if not others:
-        return first
-    detail = f"{first.why.detail}; but {others[0].why.detail}"
-    return _Meant(first.revision, Reason(first.why.kind, detail), certain=False)
+class _Signs:
+    """What points to the revisions that are meant by missing names.
 
+    Args:
+        snapshot: the chain.
+        part: where they are named.
+    """
 
-def _signs(snapshot: Snapshot, revision: str, name: str, part: Part) -> Iterator[_Meant]:
-    """What points to a revision that is meant, the most certain first."""
-    likeness = Lookalikes(snapshot).find(name)
-    if likeness is not None and likeness.kind != "label":
-        detail = f"{name!r} is no id: {likeness.detail}"
-        yield _Meant(likeness.revision, Reason(likeness.kind, detail), likeness.certain)
-    lost = snapshot.databases.lost.get(name)
-    header = snapshot.header(revision)
-    if part is Part.PARENTS and header.revises is not None:
-        stated = source.stated_parents(header.revises)
-        named = header.down_revision or ()
-        new = [id_ for id_ in stated if id_ in snapshot.graph and id_ not in named]
-        if len(new) == 1 and name not in stated:
-            why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
-            yield _Meant(new[0], why, certain=lost is None)
-    if lost is not None and lost.renamed is not None:
-        edited = ", and has been edited" if lost.edited else ""
-        detail = f"the migration {name} has the id {lost.renamed} since commit {lost.commit}"
-        yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
+    def __init__(self, snapshot: Snapshot, part: Part) -> None:
+        self.part = part
+        self._snapshot = snapshot
+        self._lookalikes = Lookalikes(snapshot)
+
+    def meant(self, revision: str, name: str) -> _Meant | None:
+        """What a name stands for; not certain where several signs point to different ones."""
+        graph = self._snapshot.graph
+        above = graph.descendants([revision])
+        signs = [
+            sign
+            for sign in self._of(revision, name)
+            if sign.revision in graph and sign.revision not in above
+        ]
+        if not signs:
+            return None
+        first = signs[0]
+        other = next((sign for sign in signs if sign.revision != first.revision), None)
+        if other is None:
+            return next((sign for sign in signs if sign.certain), first)
+        detail = f"{first.why.detail}; but {other.why.detail}"
+        return _Meant(first.revision, Reason(first.why.kind, detail), certain=False)
+
+    def _of(self, revision: str, name: str) -> Iterator[_Meant]:
+        """What points to a revision, the most certain first."""
+        for likeness in self._lookalikes.all(name):
+            if likeness.kind != "label":
+                detail = f"{name!r} is no id: {likeness.detail}"
+                yield _Meant(likeness.revision, Reason(likeness.kind, detail), likeness.certain)
+        lost = self._snapshot.databases.lost.get(name)
+        header = self._snapshot.header(revision)
+        if self.part is Part.PARENTS and header.revises is not None:
+            stated = source.stated_parents(header.revises)
+            named = header.down_revision or ()
+            new = [id_ for id_ in stated if id_ in self._snapshot.graph and id_ not in named]
+            if len(new) == 1 and name not in stated:
+                why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
+                yield _Meant(new[0], why, certain=lost is None)
+        if lost is not None and lost.renamed is not None:
+            edited = ", and has been edited" if lost.edited else ""
+            detail = f"the migration {name} has the id {lost.renamed} since commit {lost.commit}"
+            yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
 
 
 def _back(snapshot: Snapshot, code: str, revision: str, name: str) -> Mend | None:
@@ -112,7 +134,7 @@ def _back(snapshot: Snapshot, code: str, revision: str, name: str) -> Mend | Non
         new, edit = brought_back(snapshot, name)
     except CannotPlan:
         return None
-    guess = Reason(GUESS, f"{name}, which {revision} names, comes back from Git")
+    guess = Reason(GUESS, f"{name!r}, which {revision} names, comes back from Git")
     other = _another_way(snapshot, revision, lost)
     why = (*new.why, guess, *([Reason("choice", other)] if other else []))
     new = replace(new, why=why)
@@ -131,8 +153,10 @@ def _another_way(snapshot: Snapshot, revision: str, lost: LostRevision) -> str:
 
 
 def _nothing_known(snapshot: Snapshot, revision: str, name: str) -> Iterator[Reason]:
-    yield Reason("missing", f"no file, no docstring and no commit tells what {name} was")
-    yield Reason(GUESS, f"{revision} is placed by what is known of itself, as if it had no {name}")
+    yield Reason("missing", f"no file, no docstring and no commit tells what {name!r} was")
+    yield Reason(
+        GUESS, f"{revision} is placed by what is known of itself, as if it had no {name!r}"
+    )
     above = snapshot.graph.descendants([revision])
     close = [id_ for id_ in close_ids(name, snapshot.graph) if id_ not in above]
     if close:

@@ -155,6 +155,15 @@ class Plan:
     mends: tuple[Mend, ...] = ()
 
     @property
+    def renamed(self) -> Mapping[str, str]:
+        """The ids that revisions get which databases may be stamped with, by those they have."""
+        return {
+            mend.before[0]: mend.after[0]
+            for mend in self.mends
+            if mend.code == "FC109" and mend.part is Part.ID
+        }
+
+    @property
     def guesses(self) -> tuple[str, ...]:
         """What it does without being certain, each once."""
         whys = [part.why for parts in (self.relinks, self.mends) for part in parts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -40,24 +40,25 @@ class Lookalikes:
         self._snapshot = snapshot
 
     def find(self, missing: str) -> Likeness | None:
-        """What the id looks like; ``None`` where it looks like nothing that is there."""
-        owners = self._snapshot.graph.labelled.get(missing)
-        if owners:
-            detail = f"it is a branch label, of {owners[0]}"
-            return Likeness("label", owners[0], detail, certain=False)
-        same = self._folded_ids.get(_fold(missing), [])
-        if len(same) == 1:
-            return Likeness("case", same[0], f"it differs only in case or spaces from {same[0]!r}")
+        """What the id looks like most; ``None`` where it looks like nothing that is there."""
+        return next(self.all(missing), None)
+
+    def all(self, missing: str) -> Iterator[Likeness]:
+        """All that the id looks like, the most certain first."""
         stem = missing[:-3] if missing.endswith(".py") else missing
-        file = self._files_by_stem.get(stem) or self._only_file_with(stem)
-        if file is not None and isinstance(file.reading, Header) and file.reading.revision:
-            id_ = file.reading.revision
+        for file in self._files_called(stem):
+            assert isinstance(file.reading, Header)
+            id_ = str(file.reading.revision)
             detail = f"there is a file {file.name}, whose id is {id_!r}"
-            return Likeness("file-name", id_, detail, certain=file.name.startswith(stem))
+            whole = file.name.startswith((f"{stem}.", f"{stem}_"))
+            yield Likeness("file-name", id_, detail, certain=whole)
+        for id_ in self._folded_ids.get(_fold(missing), ()):
+            yield Likeness("case", id_, f"it differs only in case or spaces from {id_!r}")
         longer = self._ids_that_begin_with(missing)
         if len(longer) == 1:
-            return Likeness("prefix", longer[0], f"it is the beginning of {longer[0]!r}")
-        return None
+            yield Likeness("prefix", longer[0], f"it is the beginning of {longer[0]!r}")
+        for owner in self._snapshot.graph.labelled.get(missing, ()):
+            yield Likeness("label", owner, f"it is a branch label, of {owner}", certain=False)
 
     @cached_property
     def _sorted_ids(self) -> list[str]:
@@ -71,17 +72,23 @@ class Lookalikes:
         return folded
 
     @cached_property
-    def _files_by_stem(self) -> dict[str, MigrationFile]:
-        return {file.name.rpartition(".")[0]: file for file in self._snapshot.files}
+    def _files_by_stem(self) -> Mapping[str, list[MigrationFile]]:
+        files: dict[str, list[MigrationFile]] = {}
+        for file in self._snapshot.files:
+            if isinstance(file.reading, Header) and file.reading.revision:
+                files.setdefault(file.name.rpartition(".")[0], []).append(file)
+        return files
 
     @cached_property
     def _all_stems(self) -> str:
         return "\n".join(("", *self._files_by_stem, ""))
 
-    def _only_file_with(self, text: str) -> MigrationFile | None:
-        """The one file whose name holds the text."""
+    def _files_called(self, text: str) -> list[MigrationFile]:
+        """The files of that name, or else the one whose name holds the text."""
+        if text in self._files_by_stem:
+            return self._files_by_stem[text]
         if len(text) < _TELLING or self._all_stems.count(text) != 1:
-            return None
+            return []
         at = self._all_stems.index(text)
         start = self._all_stems.rindex("\n", 0, at) + 1
         return self._files_by_stem[self._all_stems[start : self._all_stems.index("\n", at)]]

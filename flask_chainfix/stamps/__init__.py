@@ -3,7 +3,7 @@
 from flask_chainfix.stamps.lost import Survivors, is_noop, lost_footprint, survivors
 from flask_chainfix.stamps.moves import move_for
 from flask_chainfix.stamps.rows import gaps, overlaps, tops
-from flask_chainfix.stamps.tables import absent_tables
+from flask_chainfix.stamps.tables import absent_tables, contradicts
 from flask_chainfix.stamps.writers import Applied, applied_in, possibilities, unexplained
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Survivors",
     "absent_tables",
     "applied_in",
+    "contradicts",
     "gaps",
     "is_noop",
     "lost_footprint",

@@ -12,12 +12,13 @@ import json
 import os
 import stat
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flask_chainfix.errors import CannotRead
@@ -25,6 +26,8 @@ from flask_chainfix.model import LOCK_NAME, Edit
 from flask_chainfix.store.files import sync_directory, write_synced
 
 _VERSION = 1
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
 
 
@@ -66,12 +69,14 @@ class Journal:
         finished: whether the repair came to its end; if not, it is running or was killed.
         entries: the files that it changes.
         missing: the ids that migrations named before it, and no file had.
+        renamed: the ids that revisions got with it, by those that they had.
     """
 
     path: Path
     finished: bool
     entries: tuple[Entry, ...]
     missing: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows_path(self) -> Path:
@@ -101,7 +106,10 @@ def directory_for(environment: Path) -> Path:
 
 
 def create(
-    environment: Path, edits: Sequence[Edit], missing: frozenset[str] = frozenset()
+    environment: Path,
+    edits: Sequence[Edit],
+    missing: frozenset[str] = frozenset(),
+    renamed: Mapping[str, str] = _NOTHING,
 ) -> Journal:
     """Write a journal for edits that are about to be made, and see it to the disk.
 
@@ -111,6 +119,7 @@ def create(
         environment: the environment's directory.
         edits: what is going to be changed.
         missing: the ids that migrations name and no file has.
+        renamed: the ids that revisions are to get, by those that they have.
 
     Raises:
         OSError: it cannot be written.
@@ -118,7 +127,7 @@ def create(
     directory = directory_for(environment)
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     entries = tuple(_entry_for(edit) for edit in edits)
-    journal = Journal(directory / f"{stamp}{_ENDED}", not entries, entries, missing)
+    journal = Journal(directory / f"{stamp}{_ENDED}", not entries, entries, missing, renamed)
     draft = directory / "draft"
     try:
         write_synced(draft, _document(journal, os.path.realpath(environment)), mode=0o600)
@@ -201,7 +210,12 @@ def _document(journal: Journal, environment: str) -> bytes:
         }
         for entry in journal.entries
     ]
-    document = {"version": _VERSION, "files": files, "missing": sorted(journal.missing)}
+    document = {
+        "version": _VERSION,
+        "files": files,
+        "missing": sorted(journal.missing),
+        "renamed": dict(journal.renamed),
+    }
     return json.dumps(document, indent=1).encode()
 
 
@@ -221,8 +235,10 @@ def _read(path: Path) -> Journal:
             raise ValueError("it is of another version")
         entries = tuple(_entry_from(file, environment) for file in document["files"])
         missing = frozenset(map(str, document.get("missing", ())))
-        return Journal(path.with_suffix(_ENDED), path.suffix == _ENDED, entries, missing)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        renamed = {str(old): str(new) for old, new in document.get("renamed", {}).items()}
+        ended = path.suffix == _ENDED
+        return Journal(path.with_suffix(_ENDED), ended, entries, missing, renamed)
+    except (*_DAMAGED, OSError) as error:
         raise CannotRead(
             f"the journal {path} cannot be read: {error}",
             "if you know that its repair is not to be undone, move the file elsewhere",

@@ -20,9 +20,10 @@ Alembic does not load them; the next repair or ``undo`` of such a file takes the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.model import Edit
@@ -37,11 +38,15 @@ from flask_chainfix.store.files import (
 from flask_chainfix.store.journal import Entry, Journal
 
 _WRITE_BITS = 0o222
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @contextmanager
 def changed_files(
-    environment: Path, edits: Sequence[Edit], missing: frozenset[str] = frozenset()
+    environment: Path,
+    edits: Sequence[Edit],
+    missing: frozenset[str] = frozenset(),
+    renamed: Mapping[str, str] = _NOTHING,
 ) -> Iterator[Journal]:
     """Make the edits; keep them if the block ends, and put every file back if it raises.
 
@@ -49,6 +54,7 @@ def changed_files(
         environment: the environment's directory; its lock is held by the caller.
         edits: what to change.
         missing: the ids that migrations name and no file has, for ``undo``.
+        renamed: the ids that revisions get, by those that they have, for ``restamp``.
 
     Raises:
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
@@ -56,7 +62,7 @@ def changed_files(
     """
     try:
         _compare(edits)
-        journal = journals.create(environment, edits, missing)
+        journal = journals.create(environment, edits, missing, renamed)
     except OSError as error:
         raise _cannot_write(error) from error
     try:

@@ -1,0 +1,93 @@
+"""What a mend would have a known database take for done: only what is known to have run there.
+
+Where a parent is missing, or links run in a circle, it is not known what a database that has run
+the revision has run below it. A mend that puts the revision on another one says that this has run
+there as well; if it has not, Alembic would never run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flask_chainfix.errors import UnsafeForDatabases
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import Header, Mend, Part, Standing
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import Applied, applied_in, contradicts
+
+
+def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) -> None:
+    """Stop where it is not known that a database has run what a mend puts below what it has run.
+
+    The tables that a revision makes prove it. The user's word (``--attach``) counts where no table
+    speaks against it.
+
+    Args:
+        before: the chain as it is, and where its databases stand.
+        after: the chain after the mends.
+        mends: what was put right.
+
+    Raises:
+        UnsafeForDatabases: a database may come to skip a revision, or to run one again.
+    """
+    links = [mend for mend in mends if mend.part in (Part.PARENTS, Part.DEPENDENCIES)]
+    links = [mend for mend in links if mend.code in ("FC103", "FC105", "FC107")]
+    if not links:
+        return
+    known = _certain_links(before)
+    for applied in applied_in(after):
+        have = known.required(row for row in applied.standing.rows if row in known)
+        for mend in links:
+            if mend.revision in applied.revisions | have:
+                _refuse_unproven(after, applied, mend, have)
+
+
+def _certain_links(snapshot: Snapshot) -> Graph:
+    """The chain without the links of cycles, of which one is wrong."""
+    graph = snapshot.graph
+    in_cycles = {member for members in graph.cycles for member in members}
+    return Graph(_without(snapshot, in_cycles)) if in_cycles else graph
+
+
+def _without(snapshot: Snapshot, doubtful: set[str]) -> Iterator[Header]:
+    for header in snapshot.headers:
+        if header.revision in doubtful:
+            yield header._replace(down_revision=(), depends_on=())
+        else:
+            yield header
+
+
+def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[str]) -> None:
+    standing = applied.standing
+    if standing.tables is not None and contradicts(after, standing, applied.revisions):
+        raise UnsafeForDatabases(
+            f"the tables of {standing.name} show that something else has run there than"
+            f" {mend.revision} on {_names(mend)} would mean",
+            "say where that revision belongs (--attach), bring back what it was on (--bring-back),"
+            " or leave that database out (--no-database)",
+        )
+    reasons = {reason.kind for reason in mend.why}
+    same_revision = mend.code != "FC105" and reasons == {"git"}  # under another id
+    if "pin" in reasons or same_revision:
+        return
+    new = [name for name in mend.after if name not in mend.before and name not in have]
+    unproven = [name for name in new if not _is_proven(after, standing, name)]
+    if unproven or not mend.after:
+        what = ", ".join(unproven) or "what was below it"
+        raise UnsafeForDatabases(
+            f"{standing.name} has run {mend.revision}, and it is not known whether {what} has run"
+            " there, too: if it has not, Alembic would never run it",
+            f"if you know it, say what {mend.revision} is on: --attach {mend.revision}=PARENT; or"
+            " leave that database out (--no-database)",
+        )
+
+
+def _is_proven(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
+    """Whether all the tables are there that a revision is certain to have made, and there are."""
+    made = [table for table, makers in snapshot.lasting_tables.items() if makers == [revision]]
+    there = {table.lower() for table in standing.tables or ()}
+    return bool(made) and there.issuperset(made)
+
+
+def _names(mend: Mend) -> str:
+    return ", ".join(mend.after) or "nothing"
