@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
@@ -11,7 +12,7 @@ from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
 from flask_chainfix.mending import Case, mend, placed, refuse_unproven, shortened
-from flask_chainfix.model import Finding, History, Mend, Severity, Wishes
+from flask_chainfix.model import Finding, History, Mend, Plan, Severity, Wishes
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, codes_of, diagnose
@@ -46,37 +47,78 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     )
     report = replace(report, notices=report.notices + history.notices)
     try:
-        start, mends, notices = _prepared(runtime, report, wishes, history)
-        wishes = _without_obeyed(wishes, mends)
-        uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-        plan = make_plan(start, wishes, history, uprooted)
-        rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
-        linked = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
-        renamed, shorter = shortened(linked) if wishes.shorten_ids else ({}, ())
-        after = linked.after(edit for each in shorter for edit in each.edits)
-        expected = replace(
-            report, before=after, findings=diagnose(after, Family.CHAIN, Family.SCHEMA)
-        )
-        _refuse_unhealthy(expected, wishes)
-        alembic.foresee(after)
+        draft = _drafted(runtime, report, wishes, history)
     except (CannotPlan, CannotRewrite) as error:
         return replace(report, obstacle=error)
-    edits = edits_between(before, after)
+    after, edits = draft.after, edits_between(before, draft.after)
     if not edits:  # what the user wants is so already
         return report
     lock = chain_lock.edit_for(after)
     if lock is not None:
         edits, after = (*edits, lock), after.after([lock])
-    plan = summed_up(before, after, plan, (*mends, *shorter), [new for new, _ in rendered])
-    known = replace(start.databases, renamed={**start.databases.renamed, **renamed})
     return replace(
         report,
-        plan=plan,
-        start=replace(start, databases=known),
+        plan=draft.plan,
+        start=draft.start,
         edits=edits,
         after=after,
-        notices=report.notices + notices,
+        notices=report.notices + draft.notices,
     )
+
+
+class _Draft(NamedTuple):
+    """A plan, the mended chain that it links, the chain that it leaves, and what to say of it."""
+
+    plan: Plan
+    start: Snapshot
+    after: Snapshot
+    notices: tuple[str, ...]
+
+
+def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History) -> _Draft:
+    """Mend, link, and have our own rules and Alembic's graph judge the result.
+
+    Raises:
+        CannotPlan, CannotRewrite: there can be no plan.
+    """
+    before = report.before
+    assert before is not None
+    start, mends, notices = _prepared(runtime, report, wishes, history)
+    wishes = _without_obeyed(wishes, mends)
+    uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
+    plan = make_plan(start, wishes, history, uprooted)
+    rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
+    after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
+    if wishes.shorten_ids:
+        shorter = shortened(after)
+        mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)
+    findings = diagnose(after, Family.CHAIN, Family.SCHEMA)
+    _refuse_unhealthy(replace(report, before=after, findings=findings), wishes)
+    _refuse_unseen(report, after)
+    alembic.foresee(after)
+    plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
+    renamed = {**start.databases.renamed, **plan.renamed}
+    start = replace(start, databases=replace(start.databases, renamed=renamed))
+    return _Draft(plan, start, after, notices)
+
+
+def _refuse_unseen(report: Report, after: Snapshot) -> None:
+    """Stop where the files alone would not show that the planned chain is in order.
+
+    Raises:
+        CannotPlan: what is computed is needed to see it.
+    """
+    assert report.before is not None
+    if not report.before.unplaced:
+        return
+    seen = report.before.after(edits_between(report.before, after))
+    left = [each for each in to_mend(replace(report, findings=diagnose(seen))) if each.repairable]
+    if left:
+        raise CannotPlan(
+            f"the header of {seen.unplaced[0].name} is computed, and so the repaired chain would"
+            f" still look as if it had a fault: {left[0].message}",
+            "write revision and down_revision of that file as plain values",
+        )
 
 
 def _prepared(

@@ -52,16 +52,12 @@ def summed_up(
         mends: what was put right before that, and after it.
         new_revisions: those of the plan, with their paths.
     """
-    shorter = {
-        mend.before[0]: mend.after[0]
-        for mend in mends
-        if mend.code == "FC109" and mend.part is Part.ID
-    }
+    renamed = replace(plan, mends=tuple(mends)).renamed
     return replace(
         plan,
         relinks=tuple(_relinks(before, after, plan, mends)),
         new_revisions=(*(mend.new for mend in mends if mend.new is not None), *new_revisions),
-        order=tuple(shorter.get(revision, revision) for revision in plan.order),
+        order=tuple(renamed.get(revision, revision) for revision in plan.order),
         mends=tuple(mend for mend in mends if mend.new is None and mend.part is not Part.PARENTS),
     )
 

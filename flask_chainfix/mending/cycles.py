@@ -27,7 +27,12 @@ class _Link(NamedTuple):
 
 
 def open_circles(case: Case) -> Iterator[Mend]:
-    """One link of the first cycle; the mender is asked again for the next."""
+    """One link of the first cycle; the mender is asked again for the next.
+
+    Raises:
+        CannotPlan: nothing tells which link is wrong.
+        CannotRewrite: a file cannot be changed with certainty.
+    """
     graph = case.snapshot.graph
     if not graph.cycles:
         return

@@ -1,68 +1,26 @@
-"""FC104: several files with one id: copies go, and others get an id of their own."""
+"""FC104: several files with one id, which do different things: all but one get another id."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
-from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.mending.case import Case
+from flask_chainfix.mending.has_run import which_ran
 from flask_chainfix.mending.heirs import Child, Heir, heir_of
 from flask_chainfix.mending.side_by_side import side_by_side
 from flask_chainfix.model import (
     GUESS,
-    Action,
     Edit,
     Header,
-    Kind,
     Mend,
     MigrationFile,
     Part,
     Reason,
 )
-from flask_chainfix.ordering import Rank
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, applied_in
-
-
-def copies(case: Case) -> Iterator[Mend]:
-    """Of files that do and say the same one is left."""
-    for revision in case.snapshot.graph.duplicates:
-        kept: list[MigrationFile] = []
-        for file in sorted(
-            case.snapshot.files_by_revision[revision], key=partial(_original_first, case)
-        ):
-            original = next((other for other in kept if _is_copy(file, other)), None)
-            if original is None:
-                kept.append(file)
-            else:
-                yield _deleted(revision, file, original)
-
-
-def _original_first(case: Case, file: MigrationFile) -> tuple[Rank, bool, int, str]:
-    """What came first; else what is not called a copy, and has the shorter name."""
-    rank = case.rank(file)._replace(file_name="")
-    return rank, "copy" in file.name.lower(), len(file.name), file.name
-
-
-def _is_copy(file: MigrationFile, other: MigrationFile) -> bool:
-    assert isinstance(file.reading, Header)
-    assert isinstance(other.reading, Header)
-    same_header = file.reading[:4] == other.reading[:4]
-    return same_header and source.same_body(file.data, other.data)
-
-
-def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Mend:
-    same = file.data == original.data
-    what = "the same content" if same else "the same code, though comments or layout differ"
-    why = [Reason("copy", f"{file.name} and {original.name} have the same id and {what}")]
-    if not same:
-        why.append(Reason(GUESS, f"{file.name} is a copy of {original.name} and can go"))
-    edit = Edit(file.path, file.data, None)
-    return Mend("FC104", Part.FILE, revision, file.path, (revision,), (), tuple(why), (edit,))
+from flask_chainfix.stamps import Applied
 
 
 def ids_of_their_own(case: Case) -> Iterator[Mend]:
@@ -75,7 +33,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
     """
     for revision in case.snapshot.graph.duplicates:
         files = sorted(case.snapshot.files_by_revision[revision], key=case.rank)
-        ran = _which_ran(case.snapshot, revision, files)
+        ran = which_ran(case.snapshot, revision, files)
         kept = files[ran[0][1]] if ran else files[0]
         heirs = [(child, _heir(case, child, files, ran)) for child in _children(case, revision)]
         undecided = [child.revision for child, heir in heirs if heir is None]
@@ -129,52 +87,6 @@ def _children(case: Case, revision: str) -> Iterator[Child]:
         ):
             if revision in (names or ()):
                 yield Child(header.revision, file, part)
-
-
-def _which_ran(
-    snapshot: Snapshot, revision: str, files: Sequence[MigrationFile]
-) -> list[tuple[Applied, int]]:
-    """The databases that have run an id, each with the number of the file that ran there.
-
-    Raises:
-        CannotPlan: different ones have run, or nothing tells which.
-    """
-    found: list[tuple[Applied, int]] = []
-    for applied in applied_in(snapshot):
-        if revision in applied.revisions:
-            ran = _ran(files, snapshot, applied)
-            if len(ran) != 1:
-                raise CannotPlan(
-                    f"{applied.name} has run {revision}, and its tables do not tell which of"
-                    f" {', '.join(file.name for file in files)} that was",
-                    "give the migration that has not run there another id by hand; or leave that"
-                    " database out (--no-database)",
-                )
-            found.append((applied, ran[0]))
-    if len({index for _, index in found}) > 1:
-        told = "; ".join(f"{each.name} has run {files[index].name}" for each, index in found)
-        raise CannotPlan(
-            f"different migrations have run under the id {revision}: {told}",
-            "one of these databases has to be stamped anew once the files have ids of their own;"
-            " leave it out here (--no-database), and move its stamp by hand",
-        )
-    return found
-
-
-def _ran(files: Sequence[MigrationFile], snapshot: Snapshot, applied: Applied) -> list[int]:
-    """The files of which the database has all tables that only they are certain to make."""
-    there = {table.lower() for table in applied.standing.tables or ()}
-    made = [_tables_made(snapshot, file) for file in files]
-    own = [tables.difference(*(other for other in made if other is not tables)) for tables in made]
-    return [index for index, tables in enumerate(own) if tables and tables <= there]
-
-
-def _tables_made(snapshot: Snapshot, file: MigrationFile) -> frozenset[str]:
-    return frozenset(
-        effect.object.name.lower()
-        for effect in snapshot.footprint(file).effects
-        if effect.certain and effect.action is Action.CREATE and effect.object.kind is Kind.TABLE
-    )
 
 
 def _why_later(case: Case, file: MigrationFile, kept: MigrationFile) -> tuple[Reason, ...]:

@@ -10,20 +10,20 @@ from flask_chainfix.rules.headers import LONGEST_ID
 from flask_chainfix.snapshot import Snapshot
 
 
-def shortened(snapshot: Snapshot) -> tuple[Mapping[str, str], tuple[Mend, ...]]:
+def shortened(snapshot: Snapshot) -> tuple[Mend, ...]:
     """Give every revision whose id is too long one that fits.
 
     Args:
         snapshot: a chain without other faults.
 
     Returns:
-        The new ids by the old ones, and the mends that write them.
+        The mends that write the new ids, wherever they are named.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
     """
     new_ids = _new_ids(snapshot)
-    return new_ids, tuple(_mends(snapshot, new_ids)) if new_ids else ()
+    return tuple(_mends(snapshot, new_ids)) if new_ids else ()
 
 
 def _new_ids(snapshot: Snapshot) -> dict[str, str]:

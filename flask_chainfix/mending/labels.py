@@ -10,7 +10,12 @@ from flask_chainfix.model import Mend, Part, Reason
 
 
 def labels_of_choice(case: Case) -> Iterator[Mend]:
-    """``--relabel`` gives a revision the labels that the user names."""
+    """``--relabel`` gives a revision the labels that the user names.
+
+    Raises:
+        CannotPlan: there is no such revision.
+        CannotRewrite: a file cannot be changed with certainty.
+    """
     for revision, labels in case.wishes.relabel.items():
         if revision not in case.snapshot.graph:
             raise CannotPlan(

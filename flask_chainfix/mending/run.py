@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.mending.case import Case
+from flask_chainfix.mending.copies import copies
 from flask_chainfix.mending.cycles import open_circles
 from flask_chainfix.mending.docstrings import docstrings_in_step
-from flask_chainfix.mending.duplicates import copies, ids_of_their_own
+from flask_chainfix.mending.duplicates import ids_of_their_own
 from flask_chainfix.mending.labels import labels_of_choice
 from flask_chainfix.mending.merges import parents_that_say_nothing
 from flask_chainfix.mending.missing import dependencies_that_are_meant, parents_that_are_meant

@@ -1,0 +1,56 @@
+"""Which of several files with one id has run in the known databases: their tables tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.model import Action, Kind, MigrationFile
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import Applied, applied_in
+
+
+def which_ran(
+    snapshot: Snapshot, revision: str, files: Sequence[MigrationFile]
+) -> list[tuple[Applied, int]]:
+    """The databases that have run an id, each with the number of the file that ran there.
+
+    Raises:
+        CannotPlan: different ones have run, or nothing tells which.
+    """
+    found: list[tuple[Applied, int]] = []
+    for applied in applied_in(snapshot):
+        if revision in applied.revisions:
+            ran = _ran(files, snapshot, applied)
+            if len(ran) != 1:
+                raise CannotPlan(
+                    f"{applied.name} has run {revision}, and its tables do not tell which of"
+                    f" {', '.join(file.name for file in files)} that was",
+                    "give the migration that has not run there another id by hand; or leave that"
+                    " database out (--no-database)",
+                )
+            found.append((applied, ran[0]))
+    if len({index for _, index in found}) > 1:
+        told = "; ".join(f"{each.name} has run {files[index].name}" for each, index in found)
+        raise CannotPlan(
+            f"different migrations have run under the id {revision}: {told}",
+            "one of these databases has to be stamped anew once the files have ids of their own;"
+            " leave it out here (--no-database), and move its stamp by hand",
+        )
+    return found
+
+
+def _ran(files: Sequence[MigrationFile], snapshot: Snapshot, applied: Applied) -> list[int]:
+    """The files of which the database has all tables that only they are certain to make."""
+    there = {table.lower() for table in applied.standing.tables or ()}
+    made = [_tables_made(snapshot, file) for file in files]
+    own = [tables.difference(*(other for other in made if other is not tables)) for tables in made]
+    return [index for index, tables in enumerate(own) if tables and tables <= there]
+
+
+def _tables_made(snapshot: Snapshot, file: MigrationFile) -> frozenset[str]:
+    return frozenset(
+        effect.object.name.lower()
+        for effect in snapshot.footprint(file).effects
+        if effect.certain and effect.action is Action.CREATE and effect.object.kind is Kind.TABLE
+    )
