@@ -25,7 +25,8 @@ from flask_chainfix.strategies import AUTO, strategy_names
 _strict_option = click.option(
     "--strict",
     is_flag=True,
-    help="Count warnings like errors; also link bases that merge points already join.",
+    help="Count warnings like errors; a repair mends them, too, and links bases that merge points"
+    " already join.",
 )
 
 
