@@ -13,6 +13,7 @@ from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
 from flask_chainfix.mending import Case, mend, placed, refuse_unproven, shortened
 from flask_chainfix.model import Finding, History, Mend, Plan, Severity, Wishes
+from flask_chainfix.ordering import check_wishes
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, codes_of, diagnose
@@ -138,6 +139,7 @@ def _prepared(
         notices += taken
     revived = revive(runtime, known, wishes)
     snapshot = known.after(edit for each in revived for edit in each.edits)
+    check_wishes(snapshot, replace(wishes, root=None))
     case = Case(snapshot, history, wishes, lambda: alembic.new_id(snapshot.graph))
     start, mends = mend(case)
     refuse_unproven(report.before, start, mends)

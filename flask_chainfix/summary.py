@@ -68,11 +68,12 @@ def _relinks(
     """The migrations whose parents are others than before, with all the reasons."""
     files = {file.path: file for file in before.files}
     reasons: dict[Path, list[Reason]] = {}
+    linked = {relink.path for relink in plan.relinks}
     for mend in mends:
         first, last = mend.edits[0], mend.edits[-1]
         if last.path != first.path:  # it has another name now
             files[last.path] = files[first.path]
-        if mend.part is Part.PARENTS:
+        if mend.part is Part.PARENTS and not (mend.code == "FC109" and last.path in linked):
             reasons.setdefault(last.path, []).extend(mend.why)
     for relink in plan.relinks:
         reasons.setdefault(relink.path, []).extend(relink.why)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from flask_chainfix import store
 from flask_chainfix.errors import RowsNotPutBack
+from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
@@ -59,6 +60,8 @@ def look_back(
             if standing.identity in recorded
         )
     then = store.before_repair(looked_at, journal)
+    old_ids = {new: old for old, new in journal.renamed.items()}
+    looked_at = replace(looked_at, databases=replace(looked_at.databases, renamed=old_ids))
     results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
     moves = tuple(
         _back(result, recorded[standing.identity], looked_at, then)
@@ -100,12 +103,22 @@ def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> 
 
 
 def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
-    """A row that neither the new files nor the old ones have is none the worse for going back."""
+    """A row that neither the new files nor the old ones have is none the worse for going back.
+
+    Neither is one that both have, where the old chain cannot be loaded and so means nothing.
+    """
     rows = result.move.before
+    if _is_broken(then.graph) and all(row in now.graph and row in then.graph for row in rows):
+        return MoveResult(replace(result.move, after=rows), MoveState.UNCHANGED)
     if any(row not in now.graph and row not in then.graph for row in rows):
         stay = replace(result.move, after=rows)
         return MoveResult(stay, MoveState.UNCHANGED, "no file has its rows, before or after")
     return result
+
+
+def _is_broken(graph: Graph) -> bool:
+    """Whether Alembic cannot load a chain."""
+    return bool(graph.missing or graph.cycles or graph.duplicates)
 
 
 def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal: Journal) -> None:

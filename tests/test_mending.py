@@ -49,13 +49,28 @@ def is_guess(mend: Mend) -> bool:
         ("aaaaaa_add_aaaaaa", "file-name"),
         ("aaaaaa_add_aaaaaa.py", "file-name"),
         ("AAAAAA", "case"),
-        ("aaa", "prefix"),
+        ("aaaa", "prefix"),
     ],
 )
 def test_what_is_certain_is_taken(named: str, kind: str) -> None:
     after, (mend,) = mended(chain("aaaaaa", f"b <- {named}", "c <- b"))
     assert parents(after, "b") == ("aaaaaa",)
     assert kinds(mend) == [kind]
+
+
+@pytest.mark.parametrize("named", ["aaa", "7"])
+def test_what_is_too_short_is_a_guess(named: str) -> None:
+    _, (mend,) = mended(chain("aaaaaa", "77 <- aaaaaa", f"b <- {named}"))
+    assert is_guess(mend)
+
+
+def test_what_was_an_id_once_is_not_taken_for_another() -> None:
+    snapshot = chain("a", "add_user_email <- a", "c <- add_user")
+    _, (certain,) = mended(snapshot)
+    assert not is_guess(certain)
+    _, (mend,) = mended(looked_at(snapshot, lost=[lost("add_user <- a")]))
+    assert is_guess(mend)
+    assert "'add_user' was one" in mend.why[0].detail
 
 
 def test_a_part_in_the_middle_of_a_file_name_is_a_guess() -> None:
@@ -259,6 +274,13 @@ def test_what_cannot_be_told_apart_is_shown_side_by_side() -> None:
     assert lines[-1].split() == ["creates", "table", "one", "creates", "table", "two"]
 
 
+def test_the_same_deeds_twice_are_shown_side_by_side() -> None:
+    one = rev("b <- a", file="b_one.py")
+    other = replace(one, file="b_two.py", downgrade=("pass",))
+    with pytest.raises(CannotPlan, match=r"b_one.py\s+b_two.py"):
+        mended(chain("a", one, other))
+
+
 # --- Cycles --------------------------------------------------------------------------------------
 
 
@@ -316,6 +338,9 @@ def test_labels_are_told_apart() -> None:
     assert after.header("c").branch_labels == ("y",)
     assert b"branch_labels = ('y',)" in after.file("c").data
     assert not diagnose(after)
+    for label in ("head", "x@y", "a"):
+        with pytest.raises(CannotPlan, match="cannot be a branch label"):
+            mended(snapshot, Wishes(relabel={"c": (label,)}))
     with pytest.raises(CannotPlan, match="no revision 'nope'"):
         mended(snapshot, Wishes(relabel={"nope": ("y",)}))
 

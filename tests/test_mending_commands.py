@@ -157,6 +157,37 @@ def test_stamps_follow_shorter_ids_there_and_back(project: Path, long_ids: str) 
     assert migrations(project / "migrations") == before
 
 
+def test_undo_where_a_database_stands_above_a_shorter_id(project: Path, long_ids: str) -> None:
+    upgraded(project, "head")
+    before = migrations(project / "migrations")
+    assert repair("--shorten-ids", "--database", long_ids, *YES).exit_code == 0
+    assert rows_of(long_ids) == ["c"]
+    undone = fixchain("undo", "--database", long_ids, *YES)
+    assert undone.exit_code == 0, undone
+    assert rows_of(long_ids) == ["c"]
+    assert migrations(project / "migrations") == before
+
+
+def test_undo_of_files_that_alembic_could_not_load(project: Path) -> None:
+    plain(project, "a", "b <- a", "c <- b")
+    url = upgraded(project, "head")
+    path = project / "migrations/versions/b_add.py"
+    path.write_text(path.read_text().replace("down_revision = 'a'", "down_revision = 'A'"))
+    before = migrations(project / "migrations")
+    assert repair("--database", url, *YES).exit_code == 0
+    undone = fixchain("undo", "--database", url, *YES)
+    assert undone.exit_code == 0, undone
+    assert rows_of(url) == ["c"]
+    assert migrations(project / "migrations") == before
+
+
+def test_an_unknown_parent_is_told_before_anything_else(project: Path) -> None:
+    environment(project / "migrations", "a <- b", "b <- a")
+    refused = repair("--attach", "a=nope", *YES)
+    assert refused.exit_code == 3
+    assert "there is no revision 'nope'" in refused.stderr
+
+
 def test_ids_stay_where_a_database_may_hold_them(project: Path, long_ids: str) -> None:
     before = migrations(project / "migrations")
     unseen = repair("--shorten-ids", *YES)

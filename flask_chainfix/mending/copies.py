@@ -25,6 +25,11 @@ def copies(case: Case) -> Iterator[Mend]:
                 yield _deleted(revision, file, original)
 
 
+def _named(file: MigrationFile, other: MigrationFile) -> str:
+    """The name of a file, with its directory where another one has the same."""
+    return file.name if file.name != other.name else f"{file.directory.name}/{file.name}"
+
+
 def _original_first(case: Case, file: MigrationFile) -> tuple[Rank, bool, int, str]:
     """What came first; else what is not called a copy, and has the shorter name."""
     rank = case.rank(file)._replace(file_name="")
@@ -41,7 +46,8 @@ def _is_copy(file: MigrationFile, other: MigrationFile) -> bool:
 def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Mend:
     same = file.data == original.data
     what = "the same content" if same else "the same code, though comments or layout differ"
-    why = [Reason("copy", f"{file.name} and {original.name} have the same id and {what}")]
+    names = f"{_named(file, original)} and {_named(original, file)}"
+    why = [Reason("copy", f"{names} have the same id and {what}")]
     if not same:
         why.append(Reason(GUESS, f"{file.name} is a copy of {original.name} and can go"))
     edit = Edit(file.path, file.data, None)

@@ -43,8 +43,9 @@ def open_circles(case: Case) -> Iterator[Mend]:
         raise CannotPlan(
             f"nothing tells where the cycle of {listing(members)} has to be opened: neither the"
             " schema, nor a docstring, nor Git, nor a date speaks against one of its links alone",
-            "correct down_revision of one of them by hand, or say where one belongs: --attach"
-            f" {shlex.quote(members[0])}=REVISION",
+            "say where one of them belongs: --attach"
+            f" {shlex.quote(members[0])}=REVISION; or correct its down_revision by hand (None makes"
+            " it a base)",
         )
     yield _cut(case, link, reasons)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 
+from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.mending.case import Case
 from flask_chainfix.mending.has_run import which_ran
@@ -33,6 +35,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
     """
     for revision in case.snapshot.graph.duplicates:
         files = sorted(case.snapshot.files_by_revision[revision], key=case.rank)
+        _refuse_same_deeds(case, revision, files)
         ran = which_ran(case.snapshot, revision, files)
         kept = files[ran[0][1]] if ran else files[0]
         heirs = [(child, _heir(case, child, files, ran)) for child in _children(case, revision)]
@@ -59,6 +62,21 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
                 )
                 yield _renamed(case, revision, new_ids[file.path], file, why)
         return
+
+
+def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:
+    """Stop where two of the files would do the same, one after the other.
+
+    Raises:
+        CannotPlan: only one of them can be meant.
+    """
+    for one, other in combinations(files, 2):
+        if source.same_upgrade(one.data, other.data) and not source.does_nothing(one.data):
+            raise CannotPlan(
+                f"{revision} is the id of two migrations that do the same in upgrade(), and differ"
+                f" elsewhere:\n{side_by_side(case, (one, other))}",
+                "delete the one that is not meant",
+            )
 
 
 def _heir(

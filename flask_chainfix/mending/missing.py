@@ -106,11 +106,13 @@ class _Signs:
 
     def _of(self, revision: str, name: str) -> Iterator[_Meant]:
         """What points to a revision, the most certain first."""
+        lost = self._snapshot.databases.lost.get(name)
         for likeness in self._lookalikes.all(name):
             if likeness.kind != "label":
-                detail = f"{name!r} is no id: {likeness.detail}"
-                yield _Meant(likeness.revision, Reason(likeness.kind, detail), likeness.certain)
-        lost = self._snapshot.databases.lost.get(name)
+                known = lost is not None and lost.renamed != likeness.revision
+                is_id = "was one" if known else "is no id"
+                why = Reason(likeness.kind, f"{name!r} {is_id}: {likeness.detail}")
+                yield _Meant(likeness.revision, why, likeness.certain and not known)
         header = self._snapshot.header(revision)
         if self.part is Part.PARENTS and header.revises is not None:
             stated = source.stated_parents(header.revises)
@@ -153,7 +155,12 @@ def _another_way(snapshot: Snapshot, revision: str, lost: LostRevision) -> str:
 
 
 def _nothing_known(snapshot: Snapshot, revision: str, name: str) -> Iterator[Reason]:
-    yield Reason("missing", f"no file, no docstring and no commit tells what {name!r} was")
+    lost = snapshot.databases.lost.get(name)
+    if lost is not None and lost.renamed is not None:
+        detail = f"{name!r} is {lost.renamed} since commit {lost.commit}, which is above {revision}"
+        yield Reason("git", detail)
+    else:
+        yield Reason("missing", f"no file, no docstring and no commit tells what {name!r} was")
     yield Reason(
         GUESS, f"{revision} is placed by what is known of itself, as if it had no {name!r}"
     )

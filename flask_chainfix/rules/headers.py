@@ -12,7 +12,8 @@ from flask_chainfix.source import line_of, states
 
 # alembic_version.version_num is VARCHAR(32).
 LONGEST_ID = 32
-_ILLEGAL = frozenset("@-+:")
+ILLEGAL = frozenset("@-+:")
+NO_LABELS = frozenset({"base", "head", "heads", "current"})
 _NO_IDS = frozenset({"", "base"})
 # What Alembic does with these was measured with 1.10 and 1.20.
 _ID_BREAKS = {
@@ -95,8 +96,8 @@ def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
         $ {fixchain} check
     """
     for revision in snapshot.graph:
-        if revision in _NO_IDS or not _ILLEGAL.isdisjoint(revision):
-            illegal = "".join(sorted(_ILLEGAL.intersection(revision)))
+        if revision in _NO_IDS or not ILLEGAL.isdisjoint(revision):
+            illegal = "".join(sorted(ILLEGAL.intersection(revision)))
             what = f"holds {' '.join(illegal)}" if illegal else "means no revision"
             yield Fault(
                 f"the id {revision!r} {what}",

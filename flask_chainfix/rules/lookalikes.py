@@ -10,6 +10,7 @@ from typing import NamedTuple
 from flask_chainfix.model import Header, MigrationFile
 from flask_chainfix.snapshot import Snapshot
 
+_CERTAIN = 4  # characters, as Alembic asks for of a part of an id
 _TELLING = 6  # characters; a shorter part of a file's name says nothing
 
 
@@ -56,7 +57,9 @@ class Lookalikes:
             yield Likeness("case", id_, f"it differs only in case or spaces from {id_!r}")
         longer = self._ids_that_begin_with(missing)
         if len(longer) == 1:
-            yield Likeness("prefix", longer[0], f"it is the beginning of {longer[0]!r}")
+            detail = f"it is the beginning of {longer[0]!r}"
+            certain = len(missing) >= _CERTAIN
+            yield Likeness("prefix", longer[0], detail, certain=certain)
         for owner in self._snapshot.graph.labelled.get(missing, ()):
             yield Likeness("label", owner, f"it is a branch label, of {owner}", certain=False)
 
