@@ -241,5 +241,5 @@ def contents(found: object) -> dict[str, object]:
     return {
         name: node[:2]
         for name, node in found.items()
-        if not name.startswith(".fixchain") and not name.endswith("__pycache__")
+        if not name.startswith(".fixchain") and "__pycache__" not in name
     }

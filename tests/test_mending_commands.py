@@ -8,8 +8,9 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from tests import disk
 from tests.commands import Done, fixchain, on_terminal
-from tests.disk import environment, migrations
+from tests.disk import environment
 from tests.rehearsals import plain
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql
@@ -23,6 +24,12 @@ JSON = ("--format", "json")
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def migrations(place: Path) -> dict[str, tuple[bytes | str | None, int]]:
+    """What is in the version location but bytecode, which comes and goes."""
+    found = disk.migrations(place)
+    return {name: node for name, node in found.items() if "__pycache__" not in name}
 
 
 def repair(*arguments: str) -> Done:
