@@ -75,6 +75,5 @@ def carry_out_lock(runtime: Runtime, report: Report) -> Report:
         StaleSnapshot, CannotWrite: a file has been changed since, or cannot be written.
     """
     with store.locked(runtime.environment.directory):
-        for edit in report.edits:
-            store.write_file(edit)
+        store.add_together(report.edits)
     return replace(report, done=True)

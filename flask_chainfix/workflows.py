@@ -299,7 +299,7 @@ def _in_step(snapshot: Snapshot, notices: tuple[str, ...]) -> tuple[Snapshot, tu
     if edit is None:
         return snapshot, notices
     try:
-        store.write_file(edit)
+        store.add_together([edit])
     except ChainFixError as error:  # the chain itself is as it should be
         return snapshot, (*notices, f"{error.message}; lock writes it once that is corrected")
     return snapshot.after([edit]), notices

@@ -13,7 +13,7 @@ from flask_chainfix.store.orphans import refuse_orphans
 from flask_chainfix.store.previous import before_repair
 from flask_chainfix.store.reading import read_snapshot
 from flask_chainfix.store.rows import recorded_moves, row_log
-from flask_chainfix.store.writing import changed_files, refuse_changed, undo, write_file
+from flask_chainfix.store.writing import changed_files, refuse_changed, undo
 
 __all__ = [
     "Journal",
@@ -35,5 +35,4 @@ __all__ = [
     "refuse_unaddable",
     "row_log",
     "undo",
-    "write_file",
 ]

@@ -12,14 +12,20 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from flask_chainfix.errors import CannotMerge, CannotWrite, StaleSnapshot
 from flask_chainfix.model import Edit
-from flask_chainfix.store.files import read_or_none, sync_directory, write_synced
+from flask_chainfix.store.files import (
+    WRITE_BITS,
+    beside,
+    read_or_none,
+    sync_directory,
+    write_synced,
+)
 
-_WRITE_BITS = 0o222
 _SCRIPT, _FILE = 0o777, 0o666  # less what the umask takes away
 
 
@@ -67,7 +73,7 @@ def refuse_unaddable(edit: Edit) -> None:
         raise CannotMerge("a symbolic link leads to another file")
     if edit.before is None:
         return
-    if not path.stat().st_mode & _WRITE_BITS or not os.access(path, os.W_OK):
+    if not path.stat().st_mode & WRITE_BITS or not os.access(path, os.W_OK):
         raise CannotMerge("it is read-only")
     if _is_script(edit) and not os.access(path, os.X_OK):
         raise CannotMerge("it is not executable, so Git does not run it")
@@ -76,17 +82,20 @@ def refuse_unaddable(edit: Edit) -> None:
 def add_together(edits: Sequence[Edit]) -> None:
     """Write files; what begins like a script and is new becomes executable.
 
+    The file that a link leads to is written, and not the link.
+
     Raises:
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
         CannotWrite: a file cannot be written; every file is as it was.
     """
+    edits = [replace(edit, path=Path(os.path.realpath(edit.path))) for edit in edits]
     try:
         with ExitStack() as way_back:
             for edit in edits:
                 _prepare(edit, way_back)
             for edit in edits:
                 way_back.callback(_put_back, edit)
-                os.replace(_beside(edit.path, "new"), edit.path)
+                os.replace(beside(edit.path, "new"), edit.path)
                 sync_directory(edit.path.parent)
             way_back.pop_all()
     except OSError as error:
@@ -96,7 +105,7 @@ def add_together(edits: Sequence[Edit]) -> None:
         ) from error
     for edit in edits:
         with suppress(OSError):
-            _beside(edit.path, "old").unlink(missing_ok=True)
+            beside(edit.path, "old").unlink(missing_ok=True)
 
 
 def _prepare(edit: Edit, way_back: ExitStack) -> None:
@@ -107,11 +116,16 @@ def _prepare(edit: Edit, way_back: ExitStack) -> None:
             f"{edit.path} has been changed since it was read",
             "nothing was changed; run the command again",
         )
+    if edit.before is not None and not edit.path.stat().st_mode & WRITE_BITS:
+        raise CannotWrite(
+            f"{edit.path} is read-only",
+            "nothing was changed; make the file writable, then run the command again",
+        )
     for directory in reversed(edit.path.parents):
         if not directory.exists():
             directory.mkdir()
             way_back.callback(_remove, directory.rmdir)
-    new, old = _beside(edit.path, "new"), _beside(edit.path, "old")
+    new, old = beside(edit.path, "new"), beside(edit.path, "old")
     way_back.callback(_remove, partial(new.unlink, missing_ok=True))
     if edit.before is None:
         write_synced(new, edit.after, mode=_SCRIPT if _is_script(edit) else _FILE)
@@ -128,7 +142,7 @@ def _put_back(edit: Edit) -> None:
     if edit.before is None:
         edit.path.unlink()
     else:
-        os.replace(_beside(edit.path, "old"), edit.path)
+        os.replace(beside(edit.path, "old"), edit.path)
 
 
 def _is_script(edit: Edit) -> bool:
@@ -138,7 +152,3 @@ def _is_script(edit: Edit) -> bool:
 def _remove(remove: Callable[[], None]) -> None:
     with suppress(OSError):
         remove()
-
-
-def _beside(path: Path, kind: str) -> Path:
-    return path.with_name(f".{path.name}.fixchain-{kind}")

@@ -10,7 +10,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+WRITE_BITS = 0o222
 _OPTIMIZED = re.compile(r"\.opt-\w+$")
+
+
+def beside(path: Path, kind: str) -> Path:
+    """A name beside a file, which Alembic does not load because it does not end in ``.py``."""
+    return path.with_name(f".{path.name}.fixchain-{kind}")
 
 
 def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 0o666) -> None:

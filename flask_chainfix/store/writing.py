@@ -29,6 +29,8 @@ from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleS
 from flask_chainfix.model import Edit
 from flask_chainfix.store import journal as journals
 from flask_chainfix.store.files import (
+    WRITE_BITS,
+    beside,
     drop_all_bytecode,
     drop_bytecode,
     read_or_none,
@@ -37,7 +39,6 @@ from flask_chainfix.store.files import (
 )
 from flask_chainfix.store.journal import Entry, Journal
 
-_WRITE_BITS = 0o222
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -76,28 +77,6 @@ def changed_files(
         put_back(journal)
         raise
     _clear_away(journal)
-
-
-def write_file(edit: Edit) -> None:
-    """Make the edit of a single file that ``undo`` need not know of: all of it or nothing.
-
-    Raises:
-        StaleSnapshot: the file is not what it was when it was read; nothing was changed.
-        CannotWrite: it cannot be written; it is as it was.
-    """
-    assert edit.after is not None
-    path = Path(os.path.realpath(edit.path))
-    new = _beside(path, "new")
-    try:
-        _compare([edit])
-        write_synced(new, edit.after, path if edit.before is not None else None)
-        os.replace(new, path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise CannotWrite(
-            f"{edit.path} could not be written: {error}",
-            "it is as it was; correct that, then run the command again",
-        ) from error
 
 
 def undo(journal: Journal, version_locations: Sequence[Path]) -> None:
@@ -191,7 +170,7 @@ def _read_now(path: Path) -> bytes | None:
 
 def _refuse_directories(path: Path) -> None:
     """Stop before anything is changed where a name beside a file cannot be used."""
-    for name in (_beside(path, "old"), _beside(path, "new")):
+    for name in (beside(path, "old"), beside(path, "new")):
         if name.is_dir() and not name.is_symlink():
             raise CannotWrite(
                 f"{name} is a directory, and its name is needed for a while",
@@ -207,7 +186,7 @@ def _compare(edits: Sequence[Edit]) -> None:
                 f"{edit.path} has been changed since it was read",
                 "nothing was changed; run the command again",
             )
-        if edit.before is not None and not os.stat(edit.path).st_mode & _WRITE_BITS:
+        if edit.before is not None and not os.stat(edit.path).st_mode & WRITE_BITS:
             raise CannotWrite(
                 f"{edit.path} is read-only",
                 "nothing was changed; make the file writable, then run the command again",
@@ -220,14 +199,14 @@ def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
             entry.path.parent.mkdir(parents=True, exist_ok=True)
         like = entry.path if entry.before is not None else None
         if edit.after is not None:
-            write_synced(_beside(entry.path, "new"), edit.after, like)
+            write_synced(beside(entry.path, "new"), edit.after, like)
     for entry in journal.entries:
         if entry.before is not None:
             _keep_old(entry.path)
         if entry.after is None:
             entry.path.unlink()
         else:
-            os.replace(_beside(entry.path, "new"), entry.path)
+            os.replace(beside(entry.path, "new"), entry.path)
         drop_bytecode(entry.path)
     drop_all_bytecode(entry.path for entry in journal.entries)
     for directory in {path for entry in journal.entries for path in _directories_of(entry)}:
@@ -240,7 +219,7 @@ def _directories_of(entry: Entry) -> tuple[Path, ...]:
 
 
 def _keep_old(path: Path) -> None:
-    old = _beside(path, "old")
+    old = beside(path, "old")
     old.unlink(missing_ok=True)
     try:
         os.link(path, old)
@@ -259,7 +238,7 @@ def _restore(entry: Entry) -> bool:
     if entry.before is None:
         entry.path.unlink()
     else:
-        old = _beside(entry.path, "old")
+        old = beside(entry.path, "old")
         if read_or_none(old) != entry.before:
             write_synced(old, entry.before, entry.path if entry.path.exists() else None)
             if entry.mode is not None:
@@ -274,7 +253,7 @@ def _clear_away(journal: Journal) -> None:
     for entry in journal.entries:
         for kind in ("old", "new"):
             with suppress(OSError):
-                _beside(entry.path, kind).unlink(missing_ok=True)
+                beside(entry.path, kind).unlink(missing_ok=True)
 
 
 def _remove_made_directories(entry: Entry) -> None:
@@ -283,11 +262,6 @@ def _remove_made_directories(entry: Entry) -> None:
         for path in (directory / "__pycache__", directory):
             with suppress(OSError):
                 path.rmdir()
-
-
-def _beside(path: Path, kind: str) -> Path:
-    """A name beside a file, which Alembic does not load because it does not end in ``.py``."""
-    return path.with_name(f".{path.name}.fixchain-{kind}")
 
 
 def _cannot_write(error: OSError) -> ChainFixError:
