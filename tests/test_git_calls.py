@@ -76,6 +76,7 @@ def path_of(repository: Repository, revision: str) -> Path:
         ("repair --dry-run", 1),
         ("repair --yes --accept-guesses", 0),
         ("rebase --onto side --dry-run", 3),
+        ("hook --print", 0),
     ],
 )
 def test_git_is_asked_at_most_six_times(
@@ -86,6 +87,17 @@ def test_git_is_asked_at_most_six_times(
     assert "Traceback" not in done.stdout + done.stderr
     calls = counted.read_text().splitlines()
     assert 0 < len(calls) <= MOST, calls
+
+
+def test_the_same_of_the_way_back(project: Path, counted: Path) -> None:
+    """The database has run what the repair has brought back, and a row that no file has."""
+    database = f"sqlite:///{project / 'app.db'}"
+    assert run("fixchain", "repair", "--yes", "--accept-guesses", cwd=project).exit_code == 0
+    build(database, "lost")
+    counted.unlink()
+    done = run("fixchain", "undo", "--yes", "--database", database, cwd=project)
+    assert done.exit_code == 0, done
+    assert 0 < len(counted.read_text().splitlines()) <= MOST
 
 
 @pytest.mark.parametrize(

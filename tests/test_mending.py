@@ -359,6 +359,11 @@ def test_ids_become_shorter_wherever_they_are_named() -> None:
     assert {finding.code for finding in diagnose(after)} <= {"FC102"}
 
 
+def test_an_id_of_nothing_but_underscores_becomes_one_that_is_something() -> None:
+    (mend,) = shortened(chain("_" * 40))
+    assert mend.after == ("_2",)
+
+
 def test_a_computed_parent_is_taken_from_the_docstring() -> None:
     snapshot = computed(chain("a", "b <- a", "c <- b"), b"down_revision = 'b'", "c")
     after, (notice,) = placed(snapshot)

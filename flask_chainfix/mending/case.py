@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_chainfix import source
-from flask_chainfix.model import Edit, Header, History, Mend, MigrationFile, Part, Reason, Wishes
+from flask_chainfix.model import (
+    Edit,
+    Header,
+    History,
+    Landing,
+    Mend,
+    MigrationFile,
+    Part,
+    Reason,
+    Wishes,
+)
 from flask_chainfix.ordering import Rank, rank_of
 from flask_chainfix.snapshot import Snapshot
 
@@ -32,6 +42,19 @@ class Case:
     def rank(self, file: MigrationFile) -> Rank:
         """When a file came, as far as anything tells: by Git, date and name."""
         return rank_of(file, self.history)
+
+    def landed_before(self, file: MigrationFile, other: MigrationFile) -> Landing | None:
+        """The commit that brought a file, if it came before another one did, or is yet to come."""
+        landing = self.history.landings.get(file.path)
+        later = self.history.landings.get(other.path)
+        if landing is None or (later is not None and later.position <= landing.position):
+            return None
+        return landing
+
+    def created_before(self, file: MigrationFile, other: MigrationFile) -> bool:
+        """Whether a file has a ``Create Date``, and another one a later one."""
+        rank, later = self.rank(file), self.rank(other)
+        return not (rank.undated or later.undated) and rank.date < later.date
 
     def rewritten(
         self, code: str, part: Part, file: MigrationFile, ids: tuple[str, ...], *why: Reason

@@ -112,18 +112,16 @@ def _by_docstring(case: Case, link: _Link) -> str:
 
 
 def _by_git(case: Case, link: _Link) -> str:
-    snapshot, landings = case.snapshot, case.history.landings
-    child = landings.get(snapshot.file(link.child).path)
-    parent = landings.get(snapshot.file(link.parent).path)
-    if child is None or (parent is not None and parent.position <= child.position):
+    files = (case.snapshot.file(name) for name in (link.child, link.parent))
+    landing = case.landed_before(*files)
+    if landing is None:
         return ""
-    later = f"in commit {parent.commit}" if parent is not None else "not yet"
-    return f"{link.child} landed in commit {child.commit}, before {link.parent}, which did {later}"
+    return f"{link.child} landed in commit {landing.commit}, and {link.parent} had not by then"
 
 
 def _by_date(case: Case, link: _Link) -> str:
-    child, parent = (case.rank(case.snapshot.file(name)) for name in (link.child, link.parent))
-    if child.undated or parent.undated or child.date >= parent.date:
+    files = (case.snapshot.file(name) for name in (link.child, link.parent))
+    if not case.created_before(*files):
         return ""
     return f"the Create Date of {link.child} is older than that of {link.parent}"
 

@@ -79,16 +79,14 @@ def _is_below(case: Case, child: Child, file: MigrationFile) -> str:
 
 
 def _had_not_landed(case: Case, child: Child, file: MigrationFile) -> str:
-    landings = case.history.landings
-    own, other = landings.get(child.file.path), landings.get(file.path)
-    if own is None or (other is not None and other.position <= own.position):
+    landing = case.landed_before(child.file, file)
+    if landing is None:
         return ""
-    return f"{child.revision} landed in commit {own.commit}, before {file.name} did"
+    return f"{child.revision} landed in commit {landing.commit}, and {file.name} had not by then"
 
 
 def _was_not_created(case: Case, child: Child, file: MigrationFile) -> str:
-    own, other = case.rank(child.file), case.rank(file)
-    if own.undated or other.undated or other.date <= own.date:
+    if not case.created_before(child.file, file):
         return ""
     return f"{child.revision} has an older Create Date than {file.name}"
 

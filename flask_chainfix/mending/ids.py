@@ -32,7 +32,7 @@ def _new_ids(snapshot: Snapshot) -> dict[str, str]:
     new_ids: dict[str, str] = {}
     for revision in graph:
         if len(revision) > LONGEST_ID:
-            new_ids[revision] = next(id_ for id_ in _shorter(revision) if id_ not in taken)
+            new_ids[revision] = next(id_ for id_ in _shorter(revision) if id_ and id_ not in taken)
             taken.add(new_ids[revision])
     return new_ids
 

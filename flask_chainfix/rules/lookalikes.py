@@ -10,7 +10,7 @@ from typing import NamedTuple
 from flask_chainfix.model import Header, MigrationFile
 from flask_chainfix.snapshot import Snapshot
 
-_CERTAIN = 4  # characters, as Alembic asks for of a part of an id
+_CERTAIN = 4  # characters; a shorter beginning may well have been an id of its own
 _TELLING = 6  # characters; a shorter part of a file's name says nothing
 
 
