@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from flask_chainfix.cli.backing_up import backup
-from flask_chainfix.cli.commands import check, rehearse, repair, undo
+from flask_chainfix.cli.commands import check, rehearse, undo
 from flask_chainfix.cli.explaining import explain
 from flask_chainfix.cli.hooking import hook
 from flask_chainfix.cli.locking import lock
 from flask_chainfix.cli.rebasing import rebase
+from flask_chainfix.cli.repairing import repair
 from flask_chainfix.cli.restamping import restamp
 from flask_chainfix.cli.running import IN_APP, OPENER
 from flask_chainfix.opening import enter_app, open_from_app, open_from_files

@@ -31,6 +31,13 @@ def format_option(*names: str) -> Decorator:
     )
 
 
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Count warnings like errors; a repair mends them, too, and links bases that merge points"
+    " already join.",
+)
+
 _DATABASE_OPTIONS = (
     click.option(
         "--database",
