@@ -596,3 +596,10 @@ def test_alembic_fails_on_the_files_of_a_chain_from_which_one_was_deleted(tmp_pa
         ScriptDirectory(str(tmp_path / "torn")).get_heads()
     assert codes(whole) == []
     assert codes(without_file(whole, "b")) == ["FC103"]
+
+
+def test_of_files_with_one_id_those_that_name_what_is_missing_are_shown() -> None:
+    snapshot = chain("a", "b <- gone", "b <- a", "c <- a +lost", "c <- a")
+    for code, name in (("FC103", "b_add_b.py"), ("FC107", "c_add_c.py")):
+        (finding,) = of(code, snapshot)
+        assert [place.path.name for place in finding.locations] == [name]

@@ -13,7 +13,9 @@ def mended(mend: Mend) -> str:
     before, after = (printable(", ".join(ids)) or "None" for ids in (mend.before, mend.after))
     if mend.part is Part.FILE:
         return f"{printable(mend.path.name)} is deleted"
-    return f"{mend.part.value}: {before} → {after}"
+    # While an id stands twice, it does not tell which file is meant.
+    where = f" in {printable(mend.path.name)}" if mend.part is Part.ID else ""
+    return f"{mend.part.value}{where}: {before} → {after}"
 
 
 def as_json(mends: tuple[Mend, ...]) -> list[dict[str, Any]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from flask_chainfix.model import Severity
+from flask_chainfix.model import Location, Severity
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.snapshot import Snapshot, location
 
 _KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
 
@@ -63,7 +63,7 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
                 "repair corrects down_revision where it is certain what was meant, and asks where"
                 " it is a guess; or bring the missing file back from version control",
                 (revision,),
-                snapshot.locations(revision, "down_revision"),
+                _places(snapshot, revision, "down_revision", (parent,)),
             )
 
 
@@ -113,7 +113,7 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
             "repair corrects depends_on where it is certain what was meant; else add the directory"
             " that holds it to version_locations, or correct depends_on",
             (revision,),
-            snapshot.locations(revision, "depends_on"),
+            _places(snapshot, revision, "depends_on", missing),
         )
 
 
@@ -216,3 +216,13 @@ def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
                     for place in snapshot.locations(revision, "branch_labels")
                 ],
             )
+
+
+def _places(
+    snapshot: Snapshot, revision: str, attribute: str, names: Iterable[str]
+) -> Iterator[Location]:
+    """Where the files of a revision name others; of several with its id, those that do."""
+    wanted = set(names)
+    for file in snapshot.files_by_revision[revision]:
+        if not wanted.isdisjoint(getattr(file.reading, attribute) or ()):
+            yield location(file, attribute)
