@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import marshal
-from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 import pytest
 from alembic.config import Config
 
 from flask_chainfix.errors import BadConfiguration
-from flask_chainfix.model import Header, Unreadable
 from flask_chainfix.runtime import open_config, open_directory
-from flask_chainfix.source.bytecode import read_bytecode
 from tests.commands import Done, flask, run
 from tests.disk import BROKEN, environment
 
@@ -178,38 +174,6 @@ def test_a_process_that_ends_without_an_answer_is_said_to(
     message = run("fixchain", *REPAIR, cwd=project).document["error"]["message"]
     assert f"the process ended without an answer {said}" in message
     assert message.endswith("; the last line of its stderr: raw" if ";" in said else said)
-
-
-# --- Damaged bytecode ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cut", [False, True])
-def test_damaged_bytecode_is_said_to_be_damaged(cut: bool) -> None:
-    code = compile("revision = 'a'\ndown_revision = None\n", "m.py", "exec")
-    damaged = code.replace(co_names=()) if not cut else code
-    data = MAGIC_NUMBER + bytes(12) + marshal.dumps(damaged)
-    reading = read_bytecode(data[:-10] if cut else data)
-    assert isinstance(reading, Unreadable)
-    assert reading.reason == "is damaged bytecode"
-
-
-@pytest.mark.parametrize(
-    ("value", "parents"), [("5", None), ("('a', 5)", None), ("('a',)", ("a",)), ("None", ())]
-)
-def test_parents_in_bytecode(value: str, parents: tuple[str, ...] | None) -> None:
-    code = compile(f"revision = 'b'\ndown_revision = {value}\n", "m.py", "exec")
-    reading = read_bytecode(MAGIC_NUMBER + bytes(12) + marshal.dumps(code))
-    assert isinstance(reading, Header)
-    assert reading.down_revision == parents
-    assert bool(reading.problems) == (parents is None)
-
-
-def test_any_damage_to_bytecode_is_survived() -> None:
-    code = marshal.dumps(compile("revision = 'a'\ndown_revision = None\n", "m.py", "exec"))
-    for place in range(len(code)):
-        for value in (0, 0x29, 0xFF, code[place] ^ 0x80):
-            damaged = code[:place] + bytes([value]) + code[place + 1 :]
-            read_bytecode(MAGIC_NUMBER + bytes(12) + damaged)
 
 
 # --- The configuration of a plain Alembic project ------------------------------------------------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dis
 import importlib.util
-import marshal
-from types import CodeType
+import struct
+from collections.abc import Iterator
 
 from flask_chainfix.model import Header, Unreadable
+from flask_chainfix.source import marshalled
 from flask_chainfix.source.docstring import Docstring, parse_docstring
 from flask_chainfix.source.judge import header_ids, header_problems
 from flask_chainfix.source.literals import Computed
@@ -52,22 +53,32 @@ def read_bytecode(data: bytes) -> Header | Unreadable:
 def _read_values(data: bytes) -> dict[str, object] | None:
     """What a module's variables hold; ``None`` where the bytecode is damaged."""
     try:
-        code = marshal.loads(data)  # noqa: S302  (Alembic would even run it)
-        return _stored_constants(code) if isinstance(code, CodeType) else None
-    except Exception:  # neither marshal nor dis checks its input: SystemError, IndexError, …
+        code = marshalled.loads(data)
+        return _stored_constants(code) if isinstance(code, marshalled.Code) else None
+    except (ValueError, LookupError, struct.error, RecursionError, OverflowError):
         return None
 
 
-def _stored_constants(code: CodeType) -> dict[str, object]:
+def _stored_constants(code: marshalled.Code) -> dict[str, object]:
     """What module-level names hold after the last statement, where that is a constant."""
     values: dict[str, object] = {}
-    before = None
-    branches = any("JUMP" in instruction.opname for instruction in dis.get_instructions(code))
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
-            constant = before is not None and before.opname == "LOAD_CONST" and not branches
-            values[instruction.argval] = (
-                before.argval if constant and before else Computed("is computed")
-            )
-        before = instruction
+    instructions = list(_instructions(code.instructions))
+    branches = any("JUMP" in name for name, _ in instructions)
+    loaded: object = Computed("is computed")
+    for name, argument in instructions:
+        if name in ("STORE_NAME", "STORE_GLOBAL"):
+            values[str(code.names[argument])] = loaded
+        constant = name == "LOAD_CONST" and not branches
+        loaded = code.constants[argument] if constant else Computed("is computed")
     return values
+
+
+def _instructions(code: bytes) -> Iterator[tuple[str, int]]:
+    """Each instruction's name and argument (CPython's "wordcode": two bytes each)."""
+    argument = 0
+    for opcode, byte in zip(code[::2], code[1::2], strict=True):
+        argument = argument << 8 | byte
+        if opcode != dis.EXTENDED_ARG:
+            if opcode:  # 0 keeps room for what the interpreter notes while it runs
+                yield dis.opname[opcode], argument
+            argument = 0

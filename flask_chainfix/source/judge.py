@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import reprlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -120,7 +121,8 @@ def header_problems(name: str, value: object, offset: int) -> Iterator[Problem]:
         items = value if isinstance(value, tuple) else (value,)
     for item in items:
         if not isinstance(item, str):
-            detail = f"is {item!r}" if item is value else f"holds {item!r}"
+            shown = reprlib.repr(item)  # of bytecode, however it is nested
+            detail = f"is {shown}" if item is value else f"holds {shown}"
             yield Problem(
                 name, ProblemKind.NOT_A_STRING, f"{detail}, which is not a string", offset
             )
