@@ -24,6 +24,12 @@ class ChainFixError(Exception):
         self.remedy = remedy
 
 
+class WrongUsage(ChainFixError):
+    """A command was called in a way that there is not."""
+
+    exit_code = 2
+
+
 class NoEnvironment(ChainFixError):
     """There is no migration environment where one was looked for."""
 

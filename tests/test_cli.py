@@ -124,6 +124,30 @@ def test_wrong_usage(project: Path, arguments: str) -> None:
     assert tree(project / "migrations") == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command", "said"),
+    [
+        ("check --unknown --format json", "check", "--unknown"),
+        ("check --format=json --strategy x", "check", "--strategy"),
+        ("repair --attach c --format json", "repair", "'c' is not of the form"),
+        ("check --database= --format json", "check", "--database is given an empty URL"),
+        ("explain FC999 --format json", "explain", "no finding has the code or name 'FC999'"),
+        ("unknown --format json", "fixchain", "No such command 'unknown'"),
+        ("--unknown check --format json", "fixchain", "--unknown"),
+        ("-d migrations -c alembic.ini check --format json", "check", "not both"),
+    ],
+)
+def test_wrong_usage_in_json(project: Path, arguments: str, command: str, said: str) -> None:
+    done = fixchain(*arguments.split())
+    assert done.exit_code == done.document["exit_code"] == 2
+    assert done.document["command"] == command
+    error = done.document["error"]
+    assert error["type"] == "WrongUsage"
+    assert said in error["message"]
+    assert "--help` tells what it takes" in error["remedy"]
+    assert said in " ".join(done.stderr.split())
+
+
 def test_findings_of_severity_info_never_count(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,10 +13,11 @@ from flask_chainfix.cli.rebasing import rebase
 from flask_chainfix.cli.repairing import repair
 from flask_chainfix.cli.restamping import restamp
 from flask_chainfix.cli.running import IN_APP, OPENER
+from flask_chainfix.cli.usage import Group
 from flask_chainfix.opening import enter_app, open_from_app, open_from_files
 
 
-@click.group("fixchain")
+@click.group("fixchain", cls=Group)
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
 @click.pass_context
 def app_group(context: click.Context, directory: str | None) -> None:
@@ -26,7 +27,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     context.meta[IN_APP] = True
 
 
-@click.group("fixchain")
+@click.group("fixchain", cls=Group)
 @click.option(
     "-d",
     "--directory",

@@ -1,0 +1,52 @@
+"""Wrong usage, told to scripts as well; click itself only tells people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from typing import Any
+
+import click
+
+from flask_chainfix.cli.streams import echo, style
+from flask_chainfix.errors import CannotWrite, WrongUsage
+from flask_chainfix.formats import render
+from flask_chainfix.report import Report
+
+_TYPED = "flask_chainfix.typed"
+
+
+class Group(click.Group):
+    """A group that answers wrong usage of itself or a command in JSON, where JSON is wanted."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the group's own options, and keep what was typed."""
+        ctx.meta[_TYPED] = typed = tuple(args)
+        with _told_in_json(ctx, typed):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _told_in_json(ctx, ctx.meta[_TYPED]):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        if _wants_json(typed):
+            command = context.invoked_subcommand or str(context.info_name)
+            path = error.ctx.command_path if error.ctx else f"{context.command_path} {command}"
+            wrong = WrongUsage(error.format_message(), f"`{path} --help` tells what it takes")
+            report = Report(command, exit_code=error.exit_code, error=wrong)
+            with suppress(OSError, CannotWrite):  # click tells on stderr in any case
+                echo(render("json", report, style(None)))
+        raise
+
+
+def _wants_json(typed: Sequence[str]) -> bool:
+    """Whether JSON is asked for; options that are wrong keep click from telling."""
+    return "--format=json" in typed or ("--format", "json") in pairwise(typed)
