@@ -79,12 +79,15 @@ def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
         ``None`` where the lock is as it should be, cannot be read, or is not wanted; and where
         nobody can tell the heads.
     """
-    lock, lines = snapshot.lock, expected_lines(snapshot)
+    lock = snapshot.lock
+    wanted = create if lock is None else lock.data is not None
+    lines = expected_lines(snapshot) if wanted else None
     if lines is None:
         return None
     if lock is None:
-        return Edit(snapshot.environment.lock_path, None, _text(lines, "\n")) if create else None
-    if lock.data is None or in_step(lock.data, lines):
+        return Edit(snapshot.environment.lock_path, None, _text(lines, "\n"))
+    assert lock.data is not None
+    if in_step(lock.data, lines):
         return None
     return Edit(lock.path, lock.data, _text(lines, "\r\n" if b"\r\n" in lock.data else "\n"))
 

@@ -75,9 +75,17 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
     # Where all are apart, the largest stands for the main one.
     regular = tuple(base for base in bases if base not in apart) or bases[:1]
     apart = apart.difference(regular)
-    joined = sum(not set(piece).isdisjoint(regular) for piece in graph.pieces) <= 1
-    by_revision = _by_revision(snapshot, main, apart, labelled)
-    return Lineages(main if bases else None, regular, joined, by_revision)
+    if apart or labelled:
+        by_revision = _by_revision(snapshot, main, apart, labelled)
+    else:
+        by_revision = dict.fromkeys(graph, main)
+    return Lineages(main if bases else None, regular, _joined(graph, regular), by_revision)
+
+
+def _joined(graph: Graph, bases: tuple[str, ...]) -> bool:
+    if len(bases) <= 1:
+        return True
+    return sum(not set(piece).isdisjoint(bases) for piece in graph.pieces) <= 1
 
 
 def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:

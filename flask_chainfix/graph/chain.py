@@ -270,6 +270,9 @@ class Graph:
     @cached_property
     def pieces(self) -> tuple[tuple[str, ...], ...]:
         """The revisions that hang together by parents: each piece in topological order."""
+        hanging = self._floating or self.missing_parents or self.cycles
+        if len(self.bases) == 1 and not hanging:
+            return (self.order,)
         piece_of: dict[str, int] = {}
         pieces: list[list[str]] = []
         parents, children = self.parents, self.children

@@ -74,8 +74,8 @@ class _Moving:
         self._onto = onto
         self._lineages = find_lineages(snapshot).by_revision
         self._heads = self._heads_of_others()
-        self._before = {name: snapshot.graph.parents[name] for name in snapshot.graph.order}
-        self._parents = {name: self._before[name] for name in self._before if name in mine}
+        before = snapshot.graph.parents
+        self._parents = {name: before[name] for name in snapshot.graph.order if name in mine}
         self._why: dict[str, tuple[Reason, ...]] = {}
 
     def _heads_of_others(self) -> Mapping[Lineage, tuple[str, ...]]:
@@ -210,7 +210,7 @@ class _Moving:
             for effect in effects
             if effect.action is Action.DROP
         }
-        for name in self._before if tables else ():
+        for name in self._snapshot.graph.order if tables else ():
             data = self._snapshot.file(name).data
             if name not in self._mine and any(table in data for table in tables):
                 yield name
@@ -247,7 +247,7 @@ class _Moving:
 
     def plan(self) -> Plan:
         """The finished plan; the order of the whole chain is left to the caller."""
-        graph = self._graph()
+        graph, before = self._graph(), self._snapshot.graph.parents
         if graph.cycles:
             raise CannotPlan(
                 f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
@@ -257,12 +257,12 @@ class _Moving:
             Relink(
                 name,
                 self._snapshot.file(name).path,
-                self._before[name],
+                before[name],
                 self._parents[name],
                 self._why[name],
             )
             for name in graph.order
-            if name in self._mine and self._parents[name] != self._before[name]
+            if name in self._mine and self._parents[name] != before[name]
         )
         return Plan("rebase", relinks, (), ())
 
