@@ -17,7 +17,7 @@ from flask_chainfix.ordering import check_wishes
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, codes_of, diagnose
-from flask_chainfix.rules.remarks import heads_in_doubt
+from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import unexplained
@@ -54,6 +54,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     after, edits = draft.after, edits_between(before, draft.after)
     if not edits:  # what the user wants is so already
         return report
+    remarks = remarks_on_links(before, edits)
     lock = chain_lock.edit_for(after)
     if lock is not None:
         edits, after = (*edits, lock), after.after([lock])
@@ -63,7 +64,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         start=draft.start,
         edits=edits,
         after=after,
-        notices=report.notices + draft.notices,
+        notices=report.notices + draft.notices + remarks,
     )
 
 

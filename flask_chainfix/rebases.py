@@ -18,6 +18,7 @@ from flask_chainfix.planning import refuse_unknown_rows
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import with_moves
 from flask_chainfix.rules import diagnose
+from flask_chainfix.rules.remarks import remarks_on_links
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -94,12 +95,13 @@ def _checked(report: Report, plan: Plan, mine: Collection[str]) -> Report:
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     alembic.foresee(moved)
     _refuse_unsafe(report, after.graph, mine)
+    notices = report.notices + remarks_on_links(now, edits)
     lock = chain_lock.edit_for(after)
     if lock is not None:
         edits, after = (*edits, lock), after.after([lock])
     why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {_ref(report)} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
-    return replace(report, plan=plan, start=now, edits=edits, after=after)
+    return replace(report, plan=plan, start=now, edits=edits, after=after, notices=notices)
 
 
 # --- Which revisions are mine --------------------------------------------------------------------

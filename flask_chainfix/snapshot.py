@@ -172,6 +172,10 @@ class Snapshot:
         around = [place for place in self.environment.version_locations if place in path.parents]
         return max(around, key=lambda place: len(place.parts), default=path.parent)
 
+    def is_elsewhere(self, path: Path) -> bool:
+        """Whether a file lies in no version location, but a link there leads to it."""
+        return not any(place in path.parents for place in self.environment.version_locations)
+
     def after(self, edits: Iterable[Edit]) -> Snapshot:
         """The snapshot as it would be once the edits were made; nothing is written."""
         changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}

@@ -287,3 +287,77 @@ def test_what_is_planned_around_is_compared_with_what_alembic_reads(
     else:
         assert done.document["error"]["type"] == "NotConfirmed"
         assert migrations(place) == before
+
+
+# --- Links to files elsewhere --------------------------------------------------------------------
+
+
+def linked(place: Path, name: str, data: bytes, elsewhere: str = "shared") -> Path:
+    """A link in the version location to a migration that others use, too."""
+    target = place.parent / elsewhere / name
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(data)
+    (place / "versions" / name).symlink_to(target)
+    return target
+
+
+def test_a_file_that_others_use_is_not_deleted(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a")
+    target = linked(place, "b_copy.py", (place / "versions/b_add_b.py").read_bytes())
+    assert repair(*YES).exit_code == 0
+    assert target.exists()
+    assert sorted(migrations(place)) == ["a_add_a.py", "b_copy.py"]
+
+
+def test_of_two_files_that_others_use_neither_is_deleted(project: Path) -> None:
+    place = environment(project / "migrations", "a")
+    linked(place, "b_one.py", migration(rev("b <- a")))
+    linked(place, "b_two.py", migration(rev("b <- a")), "other")
+    before = disk.tree(project)
+    refused = repair(*YES)
+    assert refused.exit_code == 3
+    assert "remove the link to one of them" in refused.stderr
+    assert disk.tree(project) == before
+
+
+def test_a_file_that_others_use_keeps_its_name(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a")
+    later = rev("b <- a", date="2024-09-01").doing("op.drop_table('t')")
+    target = linked(place, "b_later.py", migration(later))
+    done = repair(*YES, "--accept-guesses")
+    assert done.exit_code == 0, done
+    assert (place / "versions/b_later.py").resolve() == target
+    assert b"\nrevision = 'b'\n" not in target.read_bytes()
+
+
+def test_a_file_that_others_use_is_named_before_it_is_rewritten(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a")
+    target = linked(place, "c.py", migration(rev("c <- a")))
+    said = f"c.py is a link to {target}, which is rewritten there, for all who use it"
+    (notice,) = [each for each in repair("--dry-run", *JSON).document["notices"] if "link" in each]
+    assert notice == said
+    assert repair(*YES).exit_code == 0
+    assert (place / "versions/c.py").is_symlink()
+
+
+# --- What to do afterwards -----------------------------------------------------------------------
+
+
+def test_git_is_told_of_every_place(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.top)
+    place = environment(repository.top / "my migrations", "a", "b <- a")
+    more = environment(repository.top / "other place", "x <- b", "y <- b") / "versions"
+    (repository.top / "alembic.ini").write_text(
+        "[alembic]\nscript_location = my migrations\npath_separator = newline\n"
+        f"version_path_separator = newline\nversion_locations =\n  {place}/versions\n  {more}\n"
+    )
+    repository.commit(0)
+    done = fixchain("-c", "alembic.ini", "repair", *YES)
+    assert done.exit_code == 0, done
+    (advice,) = [line.strip() for line in done.stdout.splitlines() if "git add" in line]
+    assert advice == "git add 'my migrations' 'other place/versions'"
+    repository.git("add", "my migrations", "other place/versions")
+    status = repository.git("status", "--porcelain", "--", "*.py")
+    assert [line[:3] for line in status.splitlines()] == ["M  "]

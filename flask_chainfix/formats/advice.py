@@ -58,13 +58,11 @@ def _guesses(report: Report) -> str:
 
 def steps_after_repair(report: Report) -> list[Step]:
     """The way from a repair to its commit."""
-    assert report.before is not None
-    directory = shown_path(report.before.environment.directory)
     if report.upstream is not None:
-        return _steps_after_rebase(report, report.upstream, directory)
+        return _steps_after_rebase(report, report.upstream)
     return [
         _test(report),
-        Step("Commit it:", (f"git add {directory}", 'git commit -m "Relink the migration chain"')),
+        Step("Commit it:", (_add(report), 'git commit -m "Relink the migration chain"')),
         Step(
             "Where other databases have run these migrations, move their stamps once the files are"
             " there (REF: a commit from before the repair):",
@@ -83,8 +81,8 @@ def steps_after_repair(report: Report) -> list[Step]:
     ]
 
 
-def _steps_after_rebase(report: Report, upstream: Upstream, directory: str) -> list[Step]:
-    add = f"git add {shlex.quote(directory)}"
+def _steps_after_rebase(report: Report, upstream: Upstream) -> list[Step]:
+    add = _add(report)
     if upstream.operation:
         finish = Step(
             f"Add it, and go on with the {upstream.operation}:",
@@ -98,6 +96,20 @@ def _steps_after_rebase(report: Report, upstream: Upstream, directory: str) -> l
         finish,
         Step("Upgrade your database:", (f"{report.tools.alembic} upgrade {_heads(report)}",)),
     ]
+
+
+def _add(report: Report) -> str:
+    """How to tell Git of the files that change, wherever the version locations are."""
+    snapshot = report.before
+    assert snapshot is not None
+    directory = snapshot.environment.directory
+    outside = {
+        snapshot.version_location(edit.path)
+        for edit in report.edits
+        if directory not in edit.path.parents and not snapshot.is_elsewhere(edit.path)
+    }
+    paths = [shlex.quote(shown_path(place)) for place in (directory, *sorted(outside))]
+    return f"git add {' '.join(paths)}"
 
 
 def _database(report: Report) -> str:

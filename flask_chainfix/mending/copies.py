@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from functools import partial
 
 from flask_chainfix import source
+from flask_chainfix.errors import CannotRewrite
 from flask_chainfix.mending.case import Case
 from flask_chainfix.model import GUESS, Edit, Header, Mend, MigrationFile, Part, Reason
 from flask_chainfix.ordering import Rank
 
 
 def copies(case: Case) -> Iterator[Mend]:
-    """Of files that do and say the same one is left."""
+    """Of files that do and say the same one is left.
+
+    Raises:
+        CannotRewrite: several of them lie elsewhere, where others may need them.
+    """
     for revision in case.snapshot.graph.duplicates:
         kept: list[MigrationFile] = []
         for file in sorted(
@@ -21,6 +26,12 @@ def copies(case: Case) -> Iterator[Mend]:
             original = next((other for other in kept if _is_copy(file, other)), None)
             if original is None:
                 kept.append(file)
+            elif case.snapshot.is_elsewhere(file.path):
+                raise CannotRewrite(
+                    f"{file.path} and {original.path} have the same id and the same content, and"
+                    " both lie outside of the version locations, where others may need them",
+                    "remove the link to one of them",
+                )
             else:
                 yield _deleted(revision, file, original)
 
@@ -30,10 +41,14 @@ def _named(file: MigrationFile, other: MigrationFile) -> str:
     return file.name if file.name != other.name else f"{file.directory.name}/{file.name}"
 
 
-def _original_first(case: Case, file: MigrationFile) -> tuple[Rank, bool, int, str]:
-    """What came first; else what is not called a copy, and has the shorter name."""
+def _original_first(case: Case, file: MigrationFile) -> tuple[bool, Rank, bool, int, str]:
+    """What is not ours to delete; what came first; what is not called a copy, has the shorter name.
+
+    The first of these that tells decides.
+    """
+    ours = not case.snapshot.is_elsewhere(file.path)
     rank = case.rank(file)._replace(file_name="")
-    return rank, "copy" in file.name.lower(), len(file.name), file.name
+    return ours, rank, "copy" in file.name.lower(), len(file.name), file.name
 
 
 def _is_copy(file: MigrationFile, other: MigrationFile) -> bool:

@@ -127,6 +127,8 @@ def _renamed(
     """A file with an id of its own, also in its name where that carries the id."""
     file = next(each for each in case.snapshot.files if each.path == file.path)
     mend = case.rewritten("FC104", Part.ID, file, (new_id,), *why)
+    if case.snapshot.is_elsewhere(file.path):  # a link leads to that name
+        return mend
     word = rf"(?<![^\W_]){re.escape(revision)}(?![^\W_])"
     path = file.path.with_name(re.sub(word, lambda _: new_id, file.name, count=1))
     if path == file.path or any(other.path == path for other in case.snapshot.files):

@@ -1,4 +1,4 @@
-"""What there is to say about several heads where they are no error."""
+"""What there is to say that is no fault: of several heads, of files that lie elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from flask_chainfix.lineage import find_lineages
-from flask_chainfix.model import Finding, Header, MigrationFile, Severity
+from flask_chainfix.model import Edit, Finding, Header, MigrationFile, Severity
 from flask_chainfix.rules.registry import diagnose
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
@@ -52,6 +52,20 @@ def remarks_on_heads(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[s
             " computed, say so; `{alembic} upgrade heads` goes to all of them",
         )
     return ()
+
+
+def remarks_on_links(snapshot: Snapshot, edits: Iterable[Edit]) -> tuple[str, ...]:
+    """Which files would change though they lie in no version location.
+
+    Args:
+        snapshot: the chain.
+        edits: changes of migrations.
+    """
+    return tuple(
+        f"{edit.path.name} is a link to {edit.path}, which is rewritten there, for all who use it"
+        for edit in edits
+        if snapshot.is_elsewhere(edit.path)
+    )
 
 
 def _are_explained(snapshot: Snapshot) -> bool:
