@@ -61,7 +61,9 @@ def plan_rebase(
     report = diagnosed(runtime, "rebase", tools, strict=False)
     now = report.before
     assert now is not None
-    upstream, there = read_upstream(onto or now.environment.settings.main_branch, now)
+    upstream, there = read_upstream(
+        now.environment.settings.main_branch if onto is None else onto, now
+    )
     report = replace(report, upstream=upstream)
     try:
         mine = _mine(report, there)
@@ -220,7 +222,7 @@ def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
 def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> str:
     tools = report.tools
     down = " and ".join(
-        f"`{tools.alembic} downgrade {to}`" for to in _below(report, database, mine)
+        f"`{tools.alembic} downgrade {shlex.quote(to)}`" for to in _below(report, database, mine)
     )
     return (
         f"take yours down there first, with the chain as it is: {down}, then run this again, and"

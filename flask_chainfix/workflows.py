@@ -42,7 +42,7 @@ _DELETES_UNSEEN = (
 
 
 _PLANNED_WITHOUT_AGAINST = (
-    "what a repair would make of the missing revisions is shown by check without --against"
+    "what a repair would make of missing revisions is shown by check without --against"
 )
 
 
@@ -89,7 +89,9 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
-    if against is not None and missing:  # two long questions for Git are one too many
+    # Two long questions for Git are one too many.
+    sought = report.before.databases.sought if report.before is not None else ()
+    if against is not None and (missing or sought):
         return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
     return with_moves(planned(runtime, report, Wishes(strict=strict)))
 

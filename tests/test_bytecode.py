@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import json
 import marshal
 import string
@@ -130,6 +131,12 @@ def test_what_is_cut_short_is_damaged() -> None:
 )
 def test_sizes_that_cannot_be_are_damage(data: bytes) -> None:
     assert_damaged(read_bytecode(PREFIX + data))
+
+
+def test_an_argument_of_any_size_is_damage() -> None:
+    code = compile("revision = 'a'\ndown_revision = None\n", "m.py", "exec")
+    longer = bytes([dis.EXTENDED_ARG, 1]) * 4 + code.co_code
+    assert_damaged(read_bytecode(PREFIX + marshal.dumps(code.replace(co_code=longer))))
 
 
 def test_any_wrong_byte_is_survived() -> None:

@@ -102,7 +102,13 @@ def test_the_same_of_the_way_back(project: Path, counted: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "exit_code"),
-    [("lock --yes", 0), ("restamp --old main", 0), ("rebase --onto main", 0), ("hook --print", 0)],
+    [
+        ("lock --yes", 0),
+        ("check --against HEAD~1 --stamp lost", 1),
+        ("restamp --old main", 0),
+        ("rebase --onto main", 0),
+        ("hook --print", 0),
+    ],
 )
 def test_the_same_of_a_healthy_chain(
     tmp_path: Path, counted: Path, command: str, exit_code: int
@@ -110,6 +116,9 @@ def test_the_same_of_a_healthy_chain(
     repository = Repository(tmp_path / "project")
     plain(repository.top, "a", "b <- a")
     repository.commit(1)
+    changed = repository.top / "migrations/versions/b_add.py"
+    changed.write_text(changed.read_text().replace("upgrade():", "upgrade() -> None:"))
+    repository.commit(2)
     words = command.split()
     if words[0] == "restamp":
         database = f"sqlite:///{tmp_path / 'app.db'}"

@@ -78,7 +78,10 @@ def _diagnosis(page: Page, report: Report) -> None:
         page.picture(expected_state(report.after, report.plan))
     elif report.obstacle is not None and report.error is None:
         page.heading("Expected state")
-        page.line(f"No repair can be planned yet: {report.obstacle.message}", INDENT)
+        message, *table = report.obstacle.message.splitlines()
+        page.line(f"No repair can be planned yet: {message}", INDENT)
+        for row in table:
+            page.verbatim(f"{' ' * INDENT}{row}")
     if report.rehearsal is not None:
         _rehearsal(page, report)
     if report.command == "check":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from flask_chainfix import source
@@ -150,6 +153,11 @@ def _commit(repository: Repository, ref: str, several: bool) -> str:
 
 
 def _shared_commit(repository: Repository, ref: str, several: bool) -> str:
+    if _is_plain(repository, ref):  # then one question will mostly do
+        with suppress(Unknown):
+            plain = merge_base(repository, [ref, "HEAD"])
+            if plain is not None:
+                return plain
     commit, *ours = find_commits(repository, ref, "HEAD", "MERGE_HEAD")
     if commit is None:
         raise _no_revision(ref, repository, several=several)
@@ -162,6 +170,13 @@ def _shared_commit(repository: Repository, ref: str, several: bool) -> str:
             " 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab)",
         )
     return shared or commit
+
+
+def _is_plain(repository: Repository, ref: str) -> bool:
+    """Whether a name can stand on a command line, and no merge is going on for certain."""
+    own = os.path.join(repository.top, ".git")
+    merging = not os.path.isdir(own) or os.path.exists(os.path.join(own, "MERGE_HEAD"))
+    return bool(re.fullmatch(r"\w[\w./@~^-]*", ref)) and not merging
 
 
 def _name(repository: Repository, root: str) -> str:

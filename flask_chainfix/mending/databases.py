@@ -7,6 +7,7 @@ there as well; if it has not, Alembic would never run it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from flask_chainfix.errors import UnsafeForDatabases
@@ -77,7 +78,8 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
         raise UnsafeForDatabases(
             f"{standing.name} has run {mend.revision}, and it is not known whether {what} has run"
             " there, too: if it has not, Alembic would never run it",
-            f"if you know it, say what {mend.revision} is on: --attach {mend.revision}=PARENT; or"
+            f"if you know it, say what {mend.revision} is on: --attach"
+            f" {shlex.quote(f'{mend.revision}=PARENT')}; or"
             " leave that database out (--no-database)",
         )
 

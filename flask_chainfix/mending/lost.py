@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from flask_chainfix.errors import CannotPlan
@@ -29,7 +30,8 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
     if lost.renamed in snapshot.graph and not lost.edited:
         raise CannotPlan(
             f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
-            f"move the stamp to its new id: restamp --lost {revision}={lost.renamed}",
+            f"move the stamp to its new id: restamp --lost"
+            f" {shlex.quote(f'{revision}={lost.renamed}')}",
         )
     path = _place_for(snapshot, lost)
     branch = f" of {lost.branch}" if lost.branch else ""
@@ -50,6 +52,7 @@ def _place_for(snapshot: Snapshot, lost: LostRevision) -> Path:
     if any(file.path == path for file in snapshot.files):
         raise CannotPlan(
             f"another migration has the file name of {lost.revision} by now: {path.name}",
-            f"move the stamp with restamp --lost {lost.revision}=REVISION, or rename that file",
+            f"move the stamp with restamp --lost"
+            f" {shlex.quote(f'{lost.revision}=REVISION')}, or rename that file",
         )
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from flask_chainfix.graph import Graph, redundant_parents
@@ -155,7 +156,8 @@ def _unlabelled(
     if not trunk or len(heads) < 2:
         return
     start = _start_of_branch(snapshot.graph, trunk[0])
-    to_attach = f" (repair --attach {start}={labelled[0]}, for example)" if start else ""
+    pair = shlex.quote(f"{start}={labelled[0]}")
+    to_attach = f" (repair --attach {pair}, for example)" if start else ""
     yield Fault(
         f"{trunk[0]} is a head without a branch label, beside branches that have one:"
         f" {listing(labelled)}",

@@ -132,8 +132,9 @@ def _fault(ref: str, revision: str, changed: Iterable[str], places: tuple[Locati
     return Fault(
         f"{revision}, which {ref} has, {', and '.join(changed)}",
         f"bring its file back as it was (git checkout {quoted} -- FILE), and put what is to change"
-        f" into a new migration; if this is a deliberate repair, add --allow {revision}, and have"
-        f" the databases that have run it follow (restamp --old {quoted})",
+        " into a new migration; if this is a deliberate repair, add --allow"
+        f" {shlex.quote(revision)}, and have the databases that have run it follow (restamp --old"
+        f" {quoted})",
         (revision,),
         places,
     )

@@ -11,6 +11,10 @@ from pathlib import Path
 from flask_chainfix.source.literals import Computed, evaluate
 
 
+# The last two are for source that is nested or sized beyond what the interpreter can take.
+CANNOT_READ = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
+
+
 class EnvPy:
     """The syntax tree of an ``env.py``, and what its module-level names hold for certain.
 
@@ -22,7 +26,7 @@ class EnvPy:
         """Read the file.
 
         Raises:
-            OSError, SyntaxError, ValueError, RecursionError: it cannot be read.
+            CANNOT_READ: it cannot be read.
         """
         self.path = path
         with warnings.catch_warnings():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask_chainfix.model import Environment, Location, OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.runtime.configuration import resource_path, script_locations
-from flask_chainfix.runtime.env_py import EnvPy
+from flask_chainfix.runtime.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.runtime.project import places, project_of
 from flask_chainfix.source import is_loaded
@@ -138,7 +138,7 @@ def _no_metadata(env_py: Path) -> tuple[Location, ...]:
     """Where it says ``None`` for what autogenerate compares the database with."""
     try:
         read = EnvPy(env_py)
-    except (OSError, SyntaxError, ValueError, RecursionError):
+    except CANNOT_READ:
         return ()
     if read.mentions("target_metadata"):  # something hands it over in another way as well
         return ()

@@ -14,6 +14,7 @@ from flask_chainfix.source.judge import header_ids, header_problems
 from flask_chainfix.source.literals import Computed
 from flask_chainfix.source.module import HEADER_NAMES
 
+_LARGEST_ARGUMENT = 2**32 - 1
 _PREFIX_SIZE = 16  # magic number, flags, and time with size or a hash (PEP 552)
 
 
@@ -74,10 +75,16 @@ def _stored_constants(code: marshalled.Code) -> dict[str, object]:
 
 
 def _instructions(code: bytes) -> Iterator[tuple[str, int]]:
-    """Each instruction's name and argument (CPython's "wordcode": two bytes each)."""
+    """Each instruction's name and argument (CPython's "wordcode": two bytes each).
+
+    Raises:
+        ValueError: it is damaged.
+    """
     argument = 0
     for opcode, byte in zip(code[::2], code[1::2], strict=True):
         argument = argument << 8 | byte
+        if argument > _LARGEST_ARGUMENT:
+            raise ValueError("an argument of more than four bytes")
         if opcode != dis.EXTENDED_ARG:
             if opcode:  # 0 keeps room for what the interpreter notes while it runs
                 yield dis.opname[opcode], argument

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -180,5 +181,5 @@ def several_branches(task: Task, bases: list[str]) -> CannotPlan:
     return CannotPlan(
         f"{', '.join(bases)} could follow any of several branches that are kept apart by branch"
         f" labels; the heads are {heads}",
-        f"say which one: --attach {bases[0]}=REVISION",
+        f"say which one: --attach {shlex.quote(f'{bases[0]}=REVISION')}",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.errors import BadConfiguration
-from flask_chainfix.runtime.env_py import EnvPy
+from flask_chainfix.runtime.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.runtime.environment import Runtime
 
 _NAME, _SCHEMA = "version_table", "version_table_schema"
@@ -61,7 +61,7 @@ def _options_of_app(runtime: Runtime) -> dict[str, str | None]:
 def _read(path: Path) -> EnvPy:
     try:
         return EnvPy(path)
-    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+    except CANNOT_READ as error:
         raise BadConfiguration(
             f"{path} cannot be read: {error}",
             f"correct it, or write {_NAME} = NAME and {_SCHEMA} = NAME into the fixchain settings",
