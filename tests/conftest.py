@@ -48,6 +48,15 @@ def repository(tmp_path: Path, own_git: None) -> Repository:
 
 
 @pytest.fixture
+def top(tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory, which is the working directory."""
+    place = tmp_path / "project"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
 def sample(tmp_path: Path) -> Path:
     """A directory with a copy of the broken sample app, in which commands can be run."""
     ignored = shutil.ignore_patterns("instance", "__pycache__", ".fixchain")

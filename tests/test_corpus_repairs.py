@@ -1,64 +1,120 @@
-"""What a repair makes of each directory of the corpus: the diff, what is guessed, or why not.
+"""What each command makes of the corpus: the diff, what is guessed, or why it is refused.
 
-``repair.txt`` beside the files says it. ``FIXCHAIN_WRITE_GOLDENS=1`` writes it anew.
+``specimens`` says what is in a directory of the corpus. ``repair.txt`` and its like beside the
+files say what is expected; ``FIXCHAIN_WRITE_GOLDENS=1`` writes them anew.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
+from click import Command
 
-from flask_chainfix import workflows
-from flask_chainfix.formats.diff import unified_diff
-from flask_chainfix.model import DatabaseWishes, Wishes
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import open_directory
-from tests.disk import ENV_PY, SCRIPT_MAKO
+from flask_chainfix.cli import main
+from flask_chainfix.mending import Case, run
+from flask_chainfix.model import Mend, Wishes
+from flask_chainfix.restamps import RestampWishes
+from flask_chainfix.rules import Family, all_rules, diagnose
+from flask_chainfix.strategies import AUTO, strategy_names
+from tests.repositories import needs_git
+from tests.specimens import COMMANDS, SPECIMENS, every_command, project, specimen, told
 from tests.support import alembic_loads
 
-CORPUS = Path(__file__).parent / "corpus"
-BROKEN = sorted(path.name for path in CORPUS.iterdir() if path.name.startswith(("FC1", "FC201")))
+Mender = Callable[[Case], Iterator[Mend]]
+
+pytestmark = pytest.mark.usefixtures("always_the_same")
 
 
-def planned(place: Path, asked: dict[str, Any]) -> Report:
-    relabel = {name: tuple(labels) for name, labels in asked.get("relabel", {}).items()}
-    wishes = Wishes(**{**asked, "relabel": relabel})
-    # Ids in databases follow: somebody has to tell where one stands.
-    stamps = (("3f1c2a9b7d04",),) if wishes.shorten_ids else ()
-    runtime = open_directory(str(place))
-    return workflows.plan_repair(runtime, Tools(), wishes, DatabaseWishes(stamps=stamps))
-
-
-def told(report: Report) -> str:
-    if report.error is not None:
-        return f"refused: {report.error.message}\n"
-    if report.plan is None:
-        return "nothing to repair\n"
-    guesses = [f"guess: {guess}" for guess in report.plan.guesses]
-    return "".join(f"{line}\n" for line in [*guesses, *unified_diff(report.edits)])
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_repair_of_the_corpus(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(CORPUS / name, tmp_path / "m")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "m" / "env.py").write_text(ENV_PY)
-    (tmp_path / "m" / "script.py.mako").write_text(SCRIPT_MAKO)
+@pytest.fixture
+def always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New migrations get ids and dates that do not depend on when they are made."""
     numbers = count(1)
     monkeypatch.setattr("alembic.util.rev_id", lambda: f"0123456789a{next(numbers)}")
-    expected = json.loads((CORPUS / name / "expected.json").read_text("utf-8"))
+    day = datetime(2024, 5, 1, 12, 0)
+    monkeypatch.setattr(ScriptDirectory, "_generate_create_date", lambda _: day)
 
-    report = planned(Path("m"), expected.get("repair", {}))
 
-    golden = CORPUS / name / "repair.txt"
+@pytest.mark.parametrize(("command", "name"), every_command())
+def test_a_repair_of_the_corpus(command: str, name: str, top: Path) -> None:
+    report = project(specimen(name), top).does(command)
+
+    golden = specimen(name).directory / f"{command}.txt"
     if os.environ.get("FIXCHAIN_WRITE_GOLDENS"):
         golden.write_text(told(report), "utf-8")
     assert told(report) == golden.read_text("utf-8")
+    assert str(top) not in told(report)
     if report.after is not None:
         alembic_loads(report.after)
+
+
+# --- What the corpus is to show ------------------------------------------------------------------
+
+
+def asked_of(command: str) -> list[dict[str, Any]]:
+    """What is asked of a command in each directory in which it is used."""
+    asked = (specimen(name).asked_of(command) for name in SPECIMENS)
+    return [each for each in asked if each is not None]
+
+
+def options_in(command: str) -> set[str]:
+    """The options that a command gets in one directory or another."""
+    return {option for asked in asked_of(command) for option in asked}
+
+
+def test_every_command_that_changes_migrations_or_rows_has_a_directory() -> None:
+    changing = {name for name, command in main.commands.items() if "yes" in _options(command)}
+    assert set(COMMANDS) == changing - {"hook"}  # which writes what is no migration
+    assert all(asked_of(command) for command in COMMANDS)
+
+
+def test_every_option_of_a_repair_has_a_directory() -> None:
+    assert options_in("repair") == {wish.name for wish in fields(Wishes)}
+    assert options_in("restamp") == {wish.name for wish in fields(RestampWishes)} - {"databases"}
+    strategies = {asked.get("strategy", AUTO) for asked in asked_of("repair")}
+    assert strategies == {AUTO, *strategy_names()}
+
+
+def _options(command: Command) -> set[str]:
+    return {str(option.name) for option in command.params}
+
+
+@needs_git
+def test_every_repair_has_a_directory(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mender, strategy and repairable rule has one in which a plan comes of it."""
+    menders = run._MENDERS
+    at_work: set[str] = set()
+
+    def recorded(mender: Mender) -> Mender:
+        def record(case: Case) -> Iterator[Mend]:
+            for mend in mender(case):
+                at_work.add(mender.__name__)
+                yield mend
+
+        return record
+
+    monkeypatch.setattr(run, "_MENDERS", tuple(map(recorded, menders)))
+    wanted = {mender.__name__ for mender in menders}
+    wanted |= {rule.code for rule in all_rules() if rule.repairable}
+    wanted |= set(strategy_names())
+    for name in sorted(SPECIMENS, key=lambda name: not specimen(name).is_files_alone):
+        if not wanted:  # the rest, which takes longest, need not be looked at
+            break
+        if specimen(name).asked_of("repair") is None:
+            continue
+        at_work.clear()
+        (top / name).mkdir()
+        monkeypatch.chdir(top / name)
+        report = project(specimen(name), top / name).does("repair")
+        if report.plan is not None and report.after is not None:
+            left = {finding.code for finding in diagnose(report.after, *Family)}
+            gone = {finding.code for finding in report.findings} - left
+            wanted -= {*at_work, report.plan.strategy, *gone}
+    assert not wanted

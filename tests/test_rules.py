@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -15,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.model import Finding, Settings, Severity
-from flask_chainfix.rules import Family, all_rules, codes_of, diagnose
+from flask_chainfix.rules import Family, all_rules, diagnose
 from flask_chainfix.runtime import open_directory, read_surroundings
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.store import read_snapshot
+from tests.specimens import CORPUS, SPECIMENS, Specimen, every_name, project, specimen
 from tests.strategies_oracle import strong_components
 from tests.support import (
     Refused,
@@ -32,8 +31,6 @@ from tests.support import (
     without_file,
     write,
 )
-
-CORPUS = Path(__file__).parent / "corpus"
 
 
 def codes(snapshot: Snapshot) -> list[str]:
@@ -65,40 +62,44 @@ def read_corpus(directory: Path, settings: Settings | None = None) -> Snapshot:
     return replace(snapshot, surroundings=read_surroundings(runtime))
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.iterdir()))
-def test_corpus(name: str) -> None:
-    """``expected.json`` says what is wrong with the files beside it, and where."""
-    directory = CORPUS / name
-    expected: dict[str, Any] = json.loads((directory / "expected.json").read_text("utf-8"))
-    intended = frozenset(expected.get("settings", {}).get("intended_bases", ()))
-    snapshot = read_corpus(directory, Settings(intended_bases=intended))
+def found_in(specimen: Specimen, top: Path) -> tuple[tuple[Finding, ...], Path]:
+    """What is wrong with a directory of the corpus, and below which path that lies."""
+    if not specimen.is_files_alone:
+        return project(specimen, top).checked().findings, top / "m"
+    intended = frozenset(specimen.expected.get("settings", {}).get("intended_bases", ()))
+    snapshot = read_corpus(specimen.directory, Settings(intended_bases=intended))
     # While the chain itself is broken nothing is said about the schema.
-    families = () if name.startswith("FC1") else tuple(Family)
+    families = () if specimen.name.startswith("FC1") else tuple(Family)
+    return diagnose(snapshot, *families), specimen.directory
+
+
+@pytest.mark.parametrize("name", every_name())
+def test_corpus(name: str, top: Path) -> None:
+    """``expected.json`` says what is wrong with the files beside it, and where."""
+    findings, place = found_in(specimen(name), top)
     found = [
         {
             "code": finding.code,
             "severity": finding.severity.value,
             "revisions": list(finding.revisions),
             "places": [
-                {"path": place.path.relative_to(directory).as_posix(), "line": place.line}
-                for place in finding.locations
+                {"path": each.path.relative_to(place).as_posix(), "line": each.line}
+                for each in finding.locations
             ],
         }
-        for finding in diagnose(snapshot, *families)
+        for finding in findings
     ]
-    assert found == expected["findings"]
+    assert found == specimen(name).expected["findings"]
 
 
 def test_every_rule_has_a_directory_in_the_corpus_named_after_it() -> None:
-    names = {path.name for path in CORPUS.iterdir()}
-    elsewhere = codes_of(Family.DATABASE, Family.PUBLISHED)  # which take more than files
-    of_files = [rule for rule in all_rules() if rule.code not in elsewhere]
-    assert {f"{rule.code}-{rule.name}" for rule in of_files} <= names
+    assert {f"{rule.code}-{rule.name}" for rule in all_rules()} <= set(SPECIMENS)
+    for rule in all_rules():
+        expected = specimen(f"{rule.code}-{rule.name}").expected["findings"]
+        assert rule.code in {finding["code"] for finding in expected}
 
 
-@pytest.mark.parametrize(
-    "name", sorted(path.name for path in CORPUS.iterdir() if path.name.startswith("healthy"))
-)
+@pytest.mark.parametrize("name", [name for name in SPECIMENS if name.startswith("healthy")])
 def test_alembic_loads_what_the_corpus_calls_healthy(name: str) -> None:
     alembic_loads(read_corpus(CORPUS / name))
 

@@ -228,9 +228,9 @@ class _Moving:
 
     def _graph(self) -> Graph:
         """What is mine, as it is linked now, on the heads of the others."""
-        heads = {
+        heads = dict.fromkeys(  # in order, so that the same plan is told in the same way each time
             name for names in self._parents.values() for name in names if name not in self._mine
-        }
+        )
         snapshot = self._snapshot
         return Graph(
             (

@@ -1,0 +1,236 @@
+"""The corpus: small broken projects, what check finds in each, and what a repair makes of it.
+
+A directory of ``tests/corpus`` is a migration environment, or a project with one in ``migrations``.
+``expected.json`` beside its files says in ``why`` what it shows, in ``findings`` what ``check``
+finds there, and in these keys what else there is in the project, and what is done with it:
+
+    settings     what its ``[fixchain]`` section says
+    databases    SQLite files by name, each with its ``rows`` of alembic_version and its other
+                 ``tables``; or the URL of a server that does not answer, with nothing
+    stamps       rows that are told with ``--stamp``
+    carried_out  the wishes of a repair that was made before, looking at no database
+    against      the Git revision that ``check`` compares with, and ``allow``, what may differ
+    repair, rebase, lock, restamp, undo
+                 what is asked of that command: for repair the fields of ``Wishes``, for rebase
+                 ``onto``, for restamp ``old`` and ``taken``
+
+In ``commits/1``, ``commits/2``, … lies the whole directory as it was committed to Git, day by day;
+the files beside ``expected.json`` are those of the work tree.
+
+``repair.txt``, ``rebase.txt`` and so on say what a command makes of it: what is guessed, how the
+rows of databases move, and the diff; or why it is refused. What FC1.. and FC201 find is repaired,
+and what FC502 finds is locked, also where no key asks for it. ``FIXCHAIN_WRITE_GOLDENS=1`` writes
+these files anew; look at what they say then.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_chainfix import locking, rebases, restamps, workflows
+from flask_chainfix.errors import ChainFixError
+from flask_chainfix.formats.diff import unified_diff
+from flask_chainfix.gate import Against
+from flask_chainfix.model import DatabaseWishes, MoveState, Wishes
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.runtime import Runtime, open_directory
+from flask_chainfix.summary import edits_between
+from tests.disk import ENV_PY, SCRIPT_MAKO
+from tests.repositories import Repository, needs_git
+from tests.stamped import sql, stamp
+
+CORPUS = Path(__file__).parent / "corpus"
+SPECIMENS = sorted(path.name for path in CORPUS.iterdir())
+
+_IMPLIED = {"FC1": "repair", "FC201": "repair", "FC502": "lock"}
+_NOT_IN_THE_PROJECT = shutil.ignore_patterns("commits", "expected.json", "*.txt")
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A directory of the corpus."""
+
+    directory: Path
+    expected: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def is_files_alone(self) -> bool:
+        """Whether what is wrong shows without Git, databases and what was done before."""
+        more = {"databases", "stamps", "carried_out", "against"}.intersection(self.expected)
+        return not more and not (self.directory / "commits").is_dir()
+
+    def asked_of(self, command: str) -> dict[str, Any] | None:
+        """What is asked of a command; ``None`` where it is not used here."""
+        implied = any(
+            self.name.startswith(code) for code, other in _IMPLIED.items() if other == command
+        )
+        asked: dict[str, Any] | None = self.expected.get(command, {} if implied else None)
+        return asked
+
+
+def specimen(name: str) -> Specimen:
+    """The directory of this name."""
+    text = (CORPUS / name / "expected.json").read_text("utf-8")
+    return Specimen(CORPUS / name, json.loads(text))
+
+
+def every_name() -> list[Any]:
+    """Parameters: every directory."""
+    return [pytest.param(name, marks=_needs(name)) for name in SPECIMENS]
+
+
+def every_command() -> list[Any]:
+    """Parameters: every command in every directory in which it is used."""
+    return [
+        pytest.param(command, name, marks=_needs(name))
+        for command in COMMANDS
+        for name in SPECIMENS
+        if specimen(name).asked_of(command) is not None
+    ]
+
+
+def _needs(name: str) -> list[pytest.MarkDecorator]:
+    return [needs_git] if (CORPUS / name / "commits").is_dir() else []
+
+
+# --- On the disk ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Project:
+    """A specimen in the directory ``m`` of the working directory."""
+
+    specimen: Specimen
+    runtime: Runtime
+    databases: DatabaseWishes
+
+    def checked(self) -> Report:
+        """What check says of it."""
+        expected = self.specimen.expected
+        against = None
+        if "against" in expected:
+            against = Against(expected["against"], frozenset(expected.get("allow", ())))
+        return workflows.check(
+            self.runtime, Tools(), strict=False, databases=self.databases, against=against
+        )
+
+    def does(self, command: str) -> Report:
+        """What a command, asked as ``expected.json`` says, plans or does."""
+        asked = self.specimen.asked_of(command)
+        assert asked is not None
+        try:
+            return _COMMANDS[command](self, asked)
+        except ChainFixError as error:
+            return Report(command, error=error)
+
+
+def project(specimen: Specimen, top: Path) -> Project:
+    """Make the project of a specimen in ``top``, which is the working directory."""
+    place = top / "m"
+    for number in range(1, 1 + len(list((specimen.directory / "commits").glob("*")))):
+        _fill(place, specimen.directory / "commits" / str(number))
+        Repository(top).commit(number)
+    _fill(place, specimen.directory)
+    (place / "env.py").write_text(ENV_PY)
+    (place / "script.py.mako").write_text(SCRIPT_MAKO)
+    runtime = open_directory("m")
+    if "carried_out" in specimen.expected:
+        report = workflows.plan_repair(runtime, Tools(), Wishes(**specimen.expected["carried_out"]))
+        workflows.carry_out(runtime, report)
+    return Project(specimen, runtime, _databases(specimen.expected))
+
+
+def _fill(place: Path, source: Path) -> None:
+    """Have the same in a directory as in another one, and nothing else."""
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(source, place, ignore=_NOT_IN_THE_PROJECT)
+
+
+def _databases(expected: Mapping[str, Any]) -> DatabaseWishes:
+    urls = []
+    for name, holds in expected.get("databases", {}).items():
+        url = name if holds is None else f"sqlite:///{name}"
+        urls.append(url)
+        if holds is not None:
+            stamp(url, *holds["rows"])
+            sql(url, *(f"CREATE TABLE {table} (id INTEGER)" for table in holds["tables"]))
+    stamps = tuple(tuple(rows) for rows in expected.get("stamps", ()))
+    return DatabaseWishes(urls=tuple(urls), stamps=stamps)
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+def _unseen(done: int, total: int, what: str) -> None:
+    """Progress that nobody looks at."""
+
+
+def _repair(project: Project, asked: dict[str, Any]) -> Report:
+    relabel = {name: tuple(labels) for name, labels in asked.get("relabel", {}).items()}
+    wishes = Wishes(**{**asked, "relabel": relabel})
+    return workflows.plan_repair(project.runtime, Tools(), wishes, project.databases)
+
+
+def _rebase(project: Project, asked: dict[str, Any]) -> Report:
+    return rebases.plan_rebase(project.runtime, Tools(), asked["onto"], project.databases, _unseen)
+
+
+def _lock(project: Project, asked: dict[str, Any]) -> Report:
+    return locking.plan_lock(project.runtime, Tools(), **asked)
+
+
+def _restamp(project: Project, asked: dict[str, Any]) -> Report:
+    wishes = restamps.RestampWishes(project.databases, **asked)
+    return restamps.plan_restamp(project.runtime, Tools(), wishes, _unseen)
+
+
+def _undo(project: Project, asked: dict[str, Any]) -> Report:
+    planned = workflows.plan_undo(project.runtime, Tools(), project.databases)
+    done = workflows.carry_out_undo(project.runtime, planned, project.databases)
+    assert planned.before is not None
+    assert done.before is not None
+    return Report(
+        "undo",
+        edits=edits_between(planned.before, done.before),
+        moves=done.moves,
+        after=done.before,
+    )
+
+
+_COMMANDS: dict[str, Callable[[Project, dict[str, Any]], Report]] = {
+    "repair": _repair,
+    "rebase": _rebase,
+    "lock": _lock,
+    "restamp": _restamp,
+    "undo": _undo,
+}
+COMMANDS = tuple(_COMMANDS)
+
+
+def told(report: Report) -> str:
+    """What a golden says of a command."""
+    if report.error is not None:
+        return f"refused: {report.error.message}\n"
+    guesses = report.plan.guesses if report.plan is not None else ()
+    lines = [
+        *(f"guess: {guess}" for guess in guesses),
+        *(
+            f"rows of {result.move.name}: {', '.join(result.move.before)} -> "
+            + ", ".join(result.move.after)
+            for result in report.moves
+            if result.state in (MoveState.PLANNED, MoveState.MOVED)
+        ),
+        *unified_diff(report.edits),
+    ]
+    return "".join(f"{line}\n" for line in lines) or f"nothing to {report.command}\n"
