@@ -11,7 +11,7 @@ from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
-from flask_chainfix.mending import Case, mend, placed, refuse_unproven, shortened
+from flask_chainfix.mending import Case, mend, placed, refuse_doubted, refuse_unproven, shortened
 from flask_chainfix.model import Finding, History, Mend, Plan, Severity, Wishes
 from flask_chainfix.ordering import check_wishes
 from flask_chainfix.report import Report
@@ -144,6 +144,7 @@ def _prepared(
     case = Case(snapshot, history, wishes, lambda: alembic.new_id(snapshot.graph))
     start, mends = mend(case)
     refuse_unproven(report.before, start, mends)
+    refuse_doubted(start, wishes.attach)
     found = diagnose(start, Family.CHAIN, Family.DATABASE)
     _refuse_unrepairable(replace(report, before=start, findings=found))
     return start, (*revived, *mends), notices

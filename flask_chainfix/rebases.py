@@ -150,13 +150,20 @@ def _behind(report: Report, there: Snapshot, missing: list[str]) -> CannotPlan:
     ref = upstream.typed
     assert report.before is not None
     doing = operation(report.before)
+    lock = report.before.lock
+    reset = (
+        f" (if Git stops because of the lock, first"
+        f" `git checkout -- {shlex.quote(os.path.relpath(lock.path))}`: it is written anew)"
+        if lock is not None and not doing
+        else ""
+    )
     first = f"end the {doing} that Git is in, then " if doing else ""
     verb = "is" if len(missing) == 1 else "are"
     return CannotPlan(
         f"{upstream.ref} has {_so_many(missing)} that {verb} not here: {listing(missing, _NAMED)}",
-        f"{first}bring them here, with `git merge {ref}` or `git rebase {ref}`, and run this again,"
-        " also in the middle of a conflict that this leads to; a file that was deleted here comes"
-        f" back with `{_take(report, there.file(missing[0]))}`",
+        f"{first}bring them here, with `git merge {ref}` or `git rebase {ref}`{reset}, and run this"
+        " again, also in the middle of a conflict that this leads to; a file that was deleted here"
+        f" comes back with `{_take(report, there.file(missing[0]))}`",
     )
 
 
@@ -221,14 +228,25 @@ def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
 
 def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> str:
     tools = report.tools
+    joined = f"`{tools.fixchain} repair --strategy merge{tools.databases}{tools.stamps}`"
+    assert report.before is not None
+    if _are_tied(report.before.graph, database.revisions.intersection(mine)):
+        # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
+        return f"keep the order, and join both with a merge revision: {joined}"
     down = " and ".join(
         f"`{tools.alembic} downgrade {shlex.quote(to)}`" for to in _below(report, database, mine)
     )
     return (
         f"take yours down there first, with the chain as it is: {down}, then run this again, and"
         f" `{tools.alembic} upgrade head` at the end; or keep the order and join both with a merge"
-        f" revision: `{tools.fixchain} repair --strategy merge{tools.databases}{tools.stamps}`"
+        f" revision: {joined}"
     )
+
+
+def _are_tied(graph: Graph, revisions: Collection[str]) -> bool:
+    """Whether ``depends_on`` leads from or to one of them."""
+    tied = {name for names in graph.dependencies.values() for name in names}
+    return any(name in tied or graph.dependencies.get(name) for name in revisions)
 
 
 def _below(report: Report, database: Applied, mine: Collection[str]) -> Iterator[str]:

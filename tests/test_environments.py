@@ -474,6 +474,10 @@ def test_autogenerate_gets_nothing(project: Path, env_py: str, lines: list[int])
     assert places_of_none(project, env_py) == lines
 
 
+def test_an_env_py_beyond_what_the_interpreter_can_take(project: Path) -> None:
+    assert places_of_none(project, f"x = {'-' * 30_000}1\n") == []
+
+
 @pytest.mark.parametrize("env_py", SOMETHING)
 def test_autogenerate_may_get_something(project: Path, env_py: str) -> None:
     assert places_of_none(project, env_py) == []

@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 import pytest
 
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.mending import placed, refuse_unproven, shortened
+from flask_chainfix.mending import placed, refuse_doubted, refuse_unproven, shortened
 from flask_chainfix.model import GUESS, History, Landing, Mend, Part, Wishes
 from flask_chainfix.rules import diagnose
 from flask_chainfix.snapshot import Snapshot
 from tests.standings import db, looked_at, lost
-from tests.support import Rev, chain, mended, path_of, rev
+from tests.support import Rev, chain, mended, migration, path_of, rev
 
 DAY = datetime(2024, 5, 1, tzinfo=timezone.utc)
 
@@ -445,6 +445,28 @@ def test_a_cycle_tells_nothing_of_what_has_run() -> None:
     snapshot = chain("a", "b <- c :2024-01-01", "c <- b :2024-01-02")
     with pytest.raises(UnsafeForDatabases, match="prod has run b"):
         unproven(looked_at(snapshot, db("b", "prod")), history=landed("a", "b", "c"))
+
+
+def relinked(tables: str | None = None) -> Snapshot:
+    """Somebody has put c on a by hand, and left b, on which its docstring has it, where it is."""
+    by_hand = migration(rev("c <- b")).replace(b"down_revision = 'b'", b"down_revision = 'a'")
+    return looked_at(chain("a", "b <- a", extra={"c.py": by_hand}), db("c", "prod", tables=tables))
+
+
+def test_where_a_docstring_says_that_more_has_run_it_is_not_known() -> None:
+    with pytest.raises(UnsafeForDatabases, match="whether b has run there, too") as refused:
+        refuse_doubted(relinked(), {})
+    assert "--attach c=PARENT" in refused.value.remedy
+    refuse_doubted(relinked(), {"c"})  # who knows it may say it
+    refuse_doubted(relinked(tables="t_a t_c"), {})
+    with pytest.raises(UnsafeForDatabases):
+        refuse_doubted(relinked(tables="t_a t_b t_c"), {})
+
+
+def test_a_docstring_that_names_what_has_run_in_any_case_is_no_doubt() -> None:
+    by_hand = migration(rev("c <- a")).replace(b"down_revision = 'a'", b"down_revision = 'b'")
+    snapshot = chain("a", "b <- a", "d", extra={"c.py": by_hand})
+    refuse_doubted(looked_at(snapshot, db("c", "prod")), {})
 
 
 def test_a_child_that_has_run_is_on_what_has_run() -> None:

@@ -289,6 +289,16 @@ def test_what_is_planned_around_is_compared_with_what_alembic_reads(
         assert migrations(place) == before
 
 
+def test_a_lost_parent_makes_no_lineage_beside_one_that_is_meant(project: Path) -> None:
+    place = environment(project / "migrations", "a @main", "b <- a", "z <- gone")
+    before = migrations(place)
+    refused = repair(*YES, "--accept-guesses")
+    assert refused.exit_code == 3
+    assert "nothing tells where z belongs" in refused.stderr
+    assert migrations(place) == before
+    assert repair(*YES, "--attach", "z=b").exit_code == 0
+
+
 # --- Links to files elsewhere --------------------------------------------------------------------
 
 

@@ -172,3 +172,11 @@ def test_without_an_app_those_that_are_named(project: Path, url: str) -> None:
     assert done.exit_code == 3
     assert "--stamp n has run m, n of yours, and not c" in done.stderr
     assert "fixchain repair --strategy merge --stamp n" in done.stderr
+
+
+def test_what_depends_on_others_is_not_taken_down(project: Path, url: str) -> None:
+    """Alembic's downgrade would leave rows that overlap."""
+    file = project / "migrations/versions/m_add.py"
+    file.write_text(file.read_text().replace("depends_on = None", "depends_on = 'b'"))
+    db(project, "upgrade", "n")
+    assert [command[-3:-2] for command in refused(project)] == [["repair"]]

@@ -6,10 +6,18 @@ does not tell is refused, or marked as a guess.
 """
 
 from flask_chainfix.mending.case import Case
-from flask_chainfix.mending.databases import refuse_unproven
+from flask_chainfix.mending.databases import refuse_doubted, refuse_unproven
 from flask_chainfix.mending.ids import shortened
 from flask_chainfix.mending.lost import brought_back
 from flask_chainfix.mending.placing import placed
 from flask_chainfix.mending.run import mend
 
-__all__ = ["Case", "brought_back", "mend", "placed", "refuse_unproven", "shortened"]
+__all__ = [
+    "Case",
+    "brought_back",
+    "mend",
+    "placed",
+    "refuse_doubted",
+    "refuse_unproven",
+    "shortened",
+]

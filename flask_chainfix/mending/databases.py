@@ -8,13 +8,14 @@ there as well; if it has not, Alembic would never run it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from flask_chainfix import source
 from flask_chainfix.errors import UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import Header, Mend, Part, Standing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, applied_in, contradicts
+from flask_chainfix.stamps import Applied, absent_tables, applied_in, contradicts
 
 
 def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) -> None:
@@ -41,6 +42,46 @@ def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) ->
         for mend in links:
             if mend.revision in applied.revisions | have:
                 _refuse_unproven(after, applied, mend, have)
+
+
+def refuse_doubted(snapshot: Snapshot, placed: Collection[str]) -> None:
+    """Stop where a docstring says that a database has run more than the links say.
+
+    Somebody has changed a link by hand then, and not the line ``Revises:``: nobody knows before or
+    after the database has run it. What the link now leaves out would be run there, maybe again.
+
+    Args:
+        snapshot: the chain without faults in single migrations, and where its databases stand.
+        placed: the revisions of which the user has said where they belong.
+
+    Raises:
+        UnsafeForDatabases: no table tells that it has not been run.
+    """
+    graph = snapshot.graph
+    named = {
+        header.revision: source.stated_parents(header.revises) or ()
+        for header in snapshot.headers
+        if header.revision is not None and header.revision not in placed and header.revises
+    }
+    for applied in applied_in(snapshot):
+        for revision in sorted(applied.revisions.intersection(named)):
+            for parent in named[revision]:
+                if parent not in graph or parent in applied.revisions:
+                    continue
+                if not absent_tables(snapshot, applied.standing, frozenset({parent})):
+                    raise _doubted(applied, revision, graph.parents[revision], parent)
+
+
+def _doubted(
+    applied: Applied, revision: str, parents: Sequence[str], named: str
+) -> UnsafeForDatabases:
+    linked = f"{revision}, which is on {', '.join(parents) or 'nothing'}"
+    return UnsafeForDatabases(
+        f"{applied.name} has run {linked}, and by its docstring on {named}: whether {named} has run"
+        " there, too, is not known, and if so it would run again",
+        f"say where that revision belongs: --attach {shlex.quote(f'{revision}=PARENT')}; or leave"
+        " that database out (--no-database)",
+    )
 
 
 def _certain_links(snapshot: Snapshot) -> Graph:

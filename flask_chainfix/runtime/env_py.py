@@ -10,7 +10,6 @@ from pathlib import Path
 
 from flask_chainfix.source.literals import Computed, evaluate
 
-
 # The last two are for source that is nested or sized beyond what the interpreter can take.
 CANNOT_READ = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -47,6 +48,7 @@ def make_plan(
     check_wishes(snapshot, wishes)
     pinned = _with_pins(snapshot, wishes.attach)
     lineages = find_lineages(pinned)
+    _refuse_cut_off(pinned, lineages, uprooted)
     proof = prove(pinned, lineages, wishes)
     ignore = snapshot.environment.settings.ignore
     different = {database.revisions: database for database in applied_in(snapshot)[::-1]}
@@ -81,6 +83,22 @@ def make_plan(
             with suppress(UnsafeForDatabases):
                 return choose(wishes.strategy, task_with(root))
         raise refusal from None
+
+
+def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, uprooted: Collection[str]) -> None:
+    """Stop where a lost parent would leave a lineage of its own beside those that are meant.
+
+    Raises:
+        CannotPlan: all other bases stand apart on purpose, and any may be the one it belongs to.
+    """
+    here = [base for base in lineages.bases if base in uprooted]
+    others = set(snapshot.graph.bases).difference(here)
+    if here and others and not others.intersection(lineages.bases):
+        raise CannotPlan(
+            f"nothing tells where {here[0]} belongs: {', '.join(sorted(others))} and what is above"
+            " stand apart on purpose",
+            f"say which revision it is on: --attach {shlex.quote(f'{here[0]}=REVISION')}",
+        )
 
 
 def _other_roots(task: Task) -> Iterator[str]:
