@@ -124,6 +124,7 @@ def _mine(report: Report, there: Snapshot) -> frozenset[str]:
     if missing:
         raise _behind(report, there, missing)
     _refuse_other_order(report, there)
+    _refuse_taken_ids(report, there)
     for fault in in_doubt((*report.findings, *diagnose(now, ignored=True))):
         raise CannotPlan(f"the chain cannot be relinked yet: {fault.message}", fault.hint)
     lacking = (*there.graph.missing_parents, *there.graph.missing_dependencies)
@@ -189,6 +190,23 @@ def _refuse_other_order(report: Report, there: Snapshot) -> None:
             f"take it as it is there, with `{_take(report, now.file(revision))}`, and run this"
             " again",
         )
+
+
+def _refuse_taken_ids(report: Report, there: Snapshot) -> None:
+    """Stop where mine has an id that the main branch has already, as with ids that count up."""
+    now = report.before
+    assert now is not None
+    theirs = {file.path for file in there.files}
+    for revision in now.graph.duplicates:
+        files = now.files_by_revision[revision]
+        mine = [file for file in files if file.path not in theirs]
+        if mine and len(mine) < len(files):
+            raise CannotPlan(
+                f"{revision} is the id of {mine[0].name}, which is yours, and of one that"
+                f" {_ref(report)} has",
+                f"give {mine[0].name} another id by hand, in its revision and wherever yours name"
+                " it, and take yours down first where a database has run them",
+            )
 
 
 def _nothing_to_do(report: Report, mine: Collection[str]) -> str:

@@ -247,6 +247,7 @@ def test_the_job_is_the_only_change_of_the_jobs(name: str) -> None:
         (b"spec:\n  inputs: {}\n---\na:\n  script: b\n", "line 3"),
         (b"fixchain:\n  script: other\n", "another job"),
         (b"stages: *all\n", "first stage"),
+        (b"stages: ['.pre', build]\na:\n  script: b\n", "does not run alone"),
         (b"stages:\n  - !reference [.a, b]\n", "first stage"),
         (b"a:\n  script: |\n    b", "without a line end"),
         (b"a:\n  &x b: c\n", "before a key"),

@@ -512,3 +512,31 @@ def test_at_most_six_questions_to_git(
     monkeypatch.setattr(subprocess, "run", counted)
     assert rebase("--yes", "--database", url).exit_code == (0 if row == "a" else 3)
     assert 3 <= len(asked) <= 6, asked
+
+
+def test_an_id_that_both_sides_have_counted_up_to(me: Clone, others: Clone) -> None:
+    others.write("3 <- d", name="theirs")
+    others.commit(6)
+    me.pull()
+    me.write("3 <- m2", name="mine")
+    me.commit(7)
+    me.git("checkout", "-q", "origin/main", "--", "migrations")
+    before = migrations(me.top / "migrations")
+    refused = rebase("--yes")
+    assert refused.exit_code == 3
+    assert (
+        "3 is the id of mine.py, which is yours, and of one that origin/main has" in refused.stderr
+    )
+    assert migrations(me.top / "migrations") == before
+    file = me.path("mine")
+    file.write_bytes(file.read_bytes().replace(b"revision = '3'", b"revision = '4'", 1))
+    assert rebase("--yes").exit_code == 0
+    assert me.parents["m1"] == ("3",)
+
+
+def test_an_empty_name_is_not_the_default(me: Clone) -> None:
+    before = migrations(me.top / "migrations")
+    refused = rebase("--yes", "--onto", "")
+    assert refused.exit_code == 3
+    assert "'' is no revision" in refused.stderr
+    assert migrations(me.top / "migrations") == before

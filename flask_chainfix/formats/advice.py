@@ -28,7 +28,7 @@ def steps(report: Report) -> list[Step]:
         if report.counting and only(report, Family.DATABASE, Family.LOCK, Family.PUBLISHED):
             first = Step("Choose one of the remedies that the findings above name.")
         elif any(not finding.repairable for finding in report.counting):
-            first = Step("Correct by hand what the findings above say.")
+            first = Step("Do what the remedies of the findings above say.")
         elif report.obstacle is not None:
             remedy = report.obstacle.remedy
             first = Step(f"{remedy[:1].upper()}{remedy[1:]}.")

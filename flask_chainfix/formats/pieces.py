@@ -25,6 +25,8 @@ def verdict(report: Report) -> str:
         return f"To be written: {count(states.count(PieceState.PLANNED), 'file')}."
     if PieceState.REFUSED in states:
         return "Nothing can be written."
+    if any(piece.detail for piece in report.pieces):
+        return "Nothing is written: what is there may do the same, or not; please look."
     return "There is nothing to do: everything is in place."
 
 

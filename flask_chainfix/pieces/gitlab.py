@@ -9,6 +9,7 @@ from flask_chainfix.model import Call
 from flask_chainfix.pieces.outline import Outline, read_outline, with_lines
 from flask_chainfix.pieces.scalars import command_scalar
 
+_APART = (".pre", ".post")
 _STAGE = re.compile(r"(?:\[| *- ) *(([\"']?)[\w.-]+\2) *(?:[],#]|$)")
 
 
@@ -51,6 +52,8 @@ def _first_stage(outline: Outline) -> str | None:
     found = _STAGE.match(first)
     if found is None:
         raise CannotMerge("it is not certain what its first stage is")
+    if found[1].strip("\"'") in _APART:
+        raise CannotMerge(f"its first stage is {found[1]}, whose jobs GitLab does not run alone")
     return found[1]
 
 

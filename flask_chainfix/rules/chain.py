@@ -139,7 +139,8 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
                 f"{count(len(unexplained), 'head')} where there should be one:"
                 f" {listing(unexplained)}",
                 "repair links them into one chain, or joins them with a merge revision"
-                " (--strategy merge); branches that are meant to stand apart each get a label",
+                " (--strategy merge); where only yours are not on the main branch yet, rebase puts"
+                " them on top of it; branches that are meant to stand apart each get a label",
                 unexplained,
                 [place for head in unexplained for place in snapshot.locations(head, "revision")],
                 len(unexplained),
