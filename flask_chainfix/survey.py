@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
-from flask_chainfix import store
+from flask_chainfix import source, store
 from flask_chainfix.errors import DatabaseUnreachable
 from flask_chainfix.git import find_lost, read_at
-from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     Databases,
     DatabaseState,
     DatabaseWishes,
+    Header,
+    LostRevision,
+    MigrationFile,
     Move,
     Standing,
 )
@@ -58,18 +60,25 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     standings = alembic.read_standings(tuple(targets.values()), progress)
     standings += tuple(_told(rows) for rows in wishes.stamps)
     journals = list(store.all_journals(runtime.environment.directory))
-    chains = (read_at(old, runtime.environment).graph,) if old else _older(snapshot, journals)
+    past = (read_at(old, runtime.environment),) if old else _older(snapshot, journals)
+    chains = tuple(each.graph for each in past)
     moved: dict[str, Move] = {}
     for journal in journals:
         if journal.entries:  # what was moved before a repair is for it to move again
             moved.clear()
         moved.update((move.identity, move) for move in store.recorded_moves(journal))
-    databases = Databases(standings, moved, renamed=_renamed(journals), old_is_named=bool(old))
+    databases = Databases(
+        standings,
+        moved,
+        renamed=_renamed(journals),
+        shared=_shared(snapshot, past),
+        old_is_named=bool(old),
+    )
     snapshot = replace(snapshot, databases=databases, old=chains)
     rows = {row for standing in standings for row in standing.rows}
     for chain in chains:  # one that is gone by now has revisions that are gone
         rows |= chain.required(row for row in rows if row in chain)
-    return with_lost(runtime, snapshot, rows.union(also))
+    return _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
 
 
 def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Snapshot:
@@ -108,12 +117,12 @@ def refuse_unreachable(snapshot: Snapshot) -> None:
             )
 
 
-def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Graph, ...]:
+def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Snapshot, ...]:
     """The chains before each repair, the latest first."""
     chains = []
     for journal in reversed([journal for journal in journals if journal.entries]):
         snapshot = store.before_repair(snapshot, journal)
-        chains.append(snapshot.graph)
+        chains.append(snapshot)
     return tuple(chains)
 
 
@@ -124,6 +133,56 @@ def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:
         renamed = {old: journal.renamed.get(new, new) for old, new in renamed.items()}
         renamed.update(journal.renamed)
     return renamed
+
+
+def _with_renamed(snapshot: Snapshot, past: Iterable[Snapshot]) -> Snapshot:
+    """The chain with what version control shows to be called anew, where no journal tells."""
+    known = snapshot.databases
+    found = {
+        revision: lost.renamed
+        for revision, lost in known.lost.items()
+        if lost.renamed is not None
+        and not lost.edited
+        and any(_was_alone(lost, lost.renamed, each) for each in past)
+    }
+    return replace(snapshot, databases=replace(known, renamed={**found, **known.renamed}))
+
+
+def _was_alone(lost: LostRevision, renamed: str, past: Snapshot) -> bool:
+    """Whether no other migration of an older chain can be meant by the new id."""
+    like = [file.reading for file in _with_code(lost.data, past)]
+    ids = [reading.revision for reading in like if isinstance(reading, Header)]
+    return renamed not in past.graph and ids == [lost.revision]
+
+
+def _with_code(data: bytes, snapshot: Snapshot) -> Iterator[MigrationFile]:
+    """The files with the same code."""
+    words = source.words_in(data)
+    for file in snapshot.files:
+        if all(word in file.data for word in words) and source.same_body(data, file.data):
+            yield file
+
+
+def _shared(now: Snapshot, past: Iterable[Snapshot]) -> Mapping[str, tuple[str, ...]]:
+    """The ids that stood twice, and the ids that these migrations have now."""
+    shared: dict[str, dict[str, None]] = {}
+    for chain in past:
+        for revision in chain.graph.duplicates:
+            for file in chain.files_by_revision[revision]:
+                names = list(_names_now(now, chain, revision, file)) or [file.name]
+                shared.setdefault(revision, {}).update(dict.fromkeys(names))
+    return {revision: tuple(names) for revision, names in shared.items() if len(names) > 1}
+
+
+def _names_now(now: Snapshot, past: Snapshot, revision: str, file: MigrationFile) -> Iterator[str]:
+    """The ids that a file may have by now which had this one: one, if it is still in its place."""
+    like = list(_with_code(file.data, now))
+    here = [each for each in now.files_by_revision.get(revision, ()) if each.path == file.path]
+    here += [each for each in like if each.path == file.path]
+    for each in here[:1] or like:
+        name = each.reading.revision if isinstance(each.reading, Header) else None
+        if name is not None and (here or name == revision or name not in past.graph):
+            yield name
 
 
 def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.model import Action, Kind, MigrationFile
+from flask_chainfix.model import MigrationFile
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, applied_in
+from flask_chainfix.stamps import Applied, applied_in, with_own_tables
 
 
 def which_ran(
@@ -21,7 +21,7 @@ def which_ran(
     found: list[tuple[Applied, int]] = []
     for applied in applied_in(snapshot):
         if revision in applied.revisions:
-            ran = _ran(files, snapshot, applied)
+            ran = with_own_tables(snapshot, files, applied.standing)
             if len(ran) != 1:
                 raise CannotPlan(
                     f"{applied.name} has run {revision}, and its tables do not tell which of"
@@ -38,19 +38,3 @@ def which_ran(
             " leave it out here (--no-database), and move its stamp by hand",
         )
     return found
-
-
-def _ran(files: Sequence[MigrationFile], snapshot: Snapshot, applied: Applied) -> list[int]:
-    """The files of which the database has all tables that only they are certain to make."""
-    there = {table.lower() for table in applied.standing.tables or ()}
-    made = [_tables_made(snapshot, file) for file in files]
-    own = [tables.difference(*(other for other in made if other is not tables)) for tables in made]
-    return [index for index, tables in enumerate(own) if tables and tables <= there]
-
-
-def _tables_made(snapshot: Snapshot, file: MigrationFile) -> frozenset[str]:
-    return frozenset(
-        effect.object.name.lower()
-        for effect in snapshot.footprint(file).effects
-        if effect.certain and effect.action is Action.CREATE and effect.object.kind is Kind.TABLE
-    )

@@ -142,6 +142,8 @@ class Databases:
         lost: what version control knows of revisions that no file has, by revision.
         sought: what version control was asked about, whether it knows it or not.
         renamed: the ids that revisions have now, by those that they had before a repair.
+        shared: for each id that several migrations had in an older chain, the ids that they have
+            now; of one that is gone, the name of its file.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         notices: what keeps that from being complete, for the user.
     """
@@ -151,6 +153,7 @@ class Databases:
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
     sought: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     old_is_named: bool = False
     notices: tuple[str, ...] = ()
 

@@ -9,7 +9,18 @@ from flask_chainfix.rules.lost import choices, whereabouts
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, absent_tables, gaps, overlaps, possibilities
+from flask_chainfix.stamps import (
+    Applied,
+    absent_tables,
+    catching_up,
+    gaps,
+    misread,
+    overlaps,
+    possibilities,
+    told_apart,
+    untold,
+    which_ran,
+)
 
 
 @rule(
@@ -115,6 +126,10 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
     graph = snapshot.graph
     for standing in _reached(snapshot):
         possible = possibilities(snapshot, standing)
+        fault = _of_a_shared_id(snapshot, standing, possible)
+        if fault is not None:
+            yield fault
+            continue
         skipped = [gaps(graph, each.revisions.intersection(graph)) for each in possible]
         found = max(skipped, key=len, default=())
         if not found:
@@ -133,6 +148,41 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
             [place for each in found[:1] for place in snapshot.locations(each, "down_revision")],
             severity=None if sure else Severity.WARNING,
         )
+
+
+def _of_a_shared_id(
+    snapshot: Snapshot, standing: Standing, possible: Sequence[Applied]
+) -> Fault | None:
+    """Where an id is stamped, or is below the stamp, that several migrations had."""
+    stamped = f"{standing.name} is stamped with {listing(standing.rows)}"
+    doubtful = untold(snapshot, [each.revisions for each in possible])
+    if doubtful is not None:
+        return Fault(
+            f"{stamped}; {told_apart(snapshot, doubtful)}, and the tables do not tell which of them"
+            " ran there",
+            "find out which, and restamp tells what to do",
+            [doubtful],
+            [],
+            severity=Severity.WARNING,
+        )
+    if len(possible) != 1:
+        return None
+    (applied,) = possible
+    run = applied.revisions.intersection(snapshot.graph)
+    shared = misread(snapshot, standing, applied.revisions)
+    if shared is None:
+        return None
+    hint = "move the stamp with the command restamp: nothing is run, and nothing is skipped"
+    if run != applied.revisions:
+        hint = "restamp tells how what has run and has no file comes back"
+    elif gaps(snapshot.graph, run):
+        hint = catching_up(snapshot.graph, run)
+    return Fault(
+        f"{stamped}; {which_ran(snapshot, shared, applied.revisions)}",
+        hint,
+        [shared],
+        list(snapshot.locations(shared, "revision")),
+    )
 
 
 def _without_tables(

@@ -124,7 +124,7 @@ def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, .
     }
     return tuple(
         _note(snapshot, revision, other)
-        if revision in ran
+        if revision in ran or revision in snapshot.databases.shared
         else f"no database has run {revision}, so --lost {_pair(revision, other)} changes nothing"
         for revision, other in taken.items()
     )

@@ -3,6 +3,14 @@
 from flask_chainfix.stamps.lost import Survivors, is_noop, lost_footprint, survivors
 from flask_chainfix.stamps.moves import move_for
 from flask_chainfix.stamps.rows import gaps, overlaps, tops
+from flask_chainfix.stamps.shared import (
+    catching_up,
+    misread,
+    told_apart,
+    untold,
+    which_ran,
+    with_own_tables,
+)
 from flask_chainfix.stamps.tables import absent_tables, contradicts
 from flask_chainfix.stamps.writers import Applied, applied_in, possibilities, unexplained
 
@@ -11,14 +19,20 @@ __all__ = [
     "Survivors",
     "absent_tables",
     "applied_in",
+    "catching_up",
     "contradicts",
     "gaps",
     "is_noop",
     "lost_footprint",
+    "misread",
     "move_for",
     "overlaps",
     "possibilities",
     "survivors",
+    "told_apart",
     "tops",
     "unexplained",
+    "untold",
+    "which_ran",
+    "with_own_tables",
 ]

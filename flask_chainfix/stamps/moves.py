@@ -11,6 +11,14 @@ from flask_chainfix.model import Move, MoveResult, MoveState, Standing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.lost import is_noop, survivors
 from flask_chainfix.stamps.rows import gaps, stood_for, tops
+from flask_chainfix.stamps.shared import (
+    catching_up,
+    misread,
+    stamping,
+    told_apart,
+    untold,
+    which_ran,
+)
 from flask_chainfix.stamps.tables import absent_tables
 from flask_chainfix.stamps.writers import Applied
 
@@ -42,13 +50,27 @@ def move_for(
             f"which chain has written {', '.join(standing.rows)} is not known, and so what has run",
             "name a Git revision that holds that chain: restamp --old REF",
         )
+    possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
     results = [_move(now, then, applied, taken) for applied in possible]
     first = results[0]
-    if all((each.state, each.move.after) == (first.state, first.move.after) for each in results):
+    alike = all(
+        (each.state, each.move.after) == (first.state, first.move.after) for each in results
+    )
+    if alike and first.state is not MoveState.REFUSED:
+        return first
+    shared = untold(now, [each.revisions for each in possible])
+    if shared is not None:
+        return _refused(
+            standing,
+            f"{told_apart(now, shared)}, and the tables do not tell which of them ran there",
+            _ways_on(now, possible, shared),
+        )
+    if alike:
         return first
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
-    if now.databases.old_is_named and results[-1].state is MoveState.PLANNED:
+    by_old = now.databases.old_is_named and len(results) == 2  # that of now, and one of then
+    if by_old and results[-1].state is MoveState.PLANNED:
         return results[-1]  # the user has said that this chain has written them
     return _refused(
         standing,
@@ -68,6 +90,37 @@ def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
         detail="right if the chain as it is has stamped it; if the chain before the repair has,"
         f" {refused.detail}",
     )
+
+
+def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bool:
+    """Whether ids that stood twice are read as the user takes them."""
+    return not any(
+        applied.revisions.intersection(names) - {taken.get(name)}
+        for name, names in now.databases.shared.items()
+        if taken.get(name) in names
+    )
+
+
+def _ways_on(now: Snapshot, possible: Iterable[Applied], shared: str) -> str:
+    """What to do by which of the migrations has run that had the same id."""
+    names = now.databases.shared[shared]
+    ways = {
+        ran: _way_on(now, each, shared, ran)
+        for each in possible
+        for ran in sorted(each.revisions.intersection(names))
+    }
+    return "; ".join(f"if {ran} ran there, {way}" for ran, way in ways.items())
+
+
+def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> str:
+    result = _move(now, now, applied, _NOTHING)
+    if result.state is MoveState.UNCHANGED:
+        return "the stamp is right as it is, so leave that database out (--no-database)"
+    if result.state is MoveState.REFUSED:
+        return result.remedy
+    if shared not in now.graph:
+        return f"say so: restamp --lost {shared}={ran}"
+    return stamping(now.graph, result.move.before, result.move.after)
 
 
 def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
@@ -93,11 +146,13 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
             f"{', '.join(gone)} ran there, and no migration file would have it any more"
             if now is not then
             else f"{', '.join(gone)} ran there, and no migration file has it any more",
-            f"bring it back (repair --bring-back {gone[0]}); or, if what it did is no longer there,"
-            f" say what it counts for: restamp --lost {gone[0]}=REVISION",
+            _ways_back(now, then, gone[0]),
         )
     kept = run.intersection(graph)
     skipped = gaps(graph, kept)
+    shared = misread(now, standing, kept)
+    if skipped and shared is not None and now is then:
+        return _refused(standing, which_ran(now, shared, kept), catching_up(graph, kept))
     if skipped:
         return _refused(
             standing,
@@ -108,6 +163,25 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
     after = tops(graph, kept)
     state = MoveState.UNCHANGED if after == standing.rows else MoveState.PLANNED
     return MoveResult(Move(standing.name, standing.identity, standing.rows, after), state)
+
+
+def _ways_back(now: Snapshot, then: Snapshot, gone: str) -> str:
+    """What to do about what has run and no file has."""
+    if any(gone in names for names in now.databases.shared.values()):
+        return (
+            "bring that file back from version control, with the id that it got, or else with one"
+            " of its own; or leave that database out (--no-database)"
+        )
+    lost = now.databases.lost.get(gone)
+    if lost is not None and lost.renamed in then.graph:
+        return (
+            f"if {lost.renamed}, which is like it, is the same migration, say so: restamp --lost"
+            f" {gone}={lost.renamed}"
+        )
+    return (
+        f"bring it back (repair --bring-back {gone}); or, if what it did is no longer there, say"
+        f" what it counts for: restamp --lost {gone}=REVISION"
+    )
 
 
 def _counted(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> frozenset[str]:

@@ -13,6 +13,7 @@ from flask_chainfix.graph import Graph
 from flask_chainfix.model import DatabaseState, Standing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.rows import overlaps, stood_for
+from flask_chainfix.stamps.shared import readings
 from flask_chainfix.stamps.tables import contradicts
 
 
@@ -22,7 +23,7 @@ class Applied:
 
     Attributes:
         standing: where it stands.
-        revisions: what has run there, ancestors included; only what is known.
+        revisions: what has run there, ancestors included, by the ids of now; only what is known.
         unknown: its rows that no chain has.
     """
 
@@ -74,7 +75,10 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
         lost = tuple(row for row in standing.rows if row not in snapshot.graph)
         return (Applied(standing, known, lost),)
     written = {
-        stood_for(chain, standing.rows): None for chain in chains if _can_write(chain, standing)
+        run: None
+        for chain in chains
+        if _can_write(chain, standing)
+        for run in readings(snapshot, chain, standing)
     }
     possible = tuple(Applied(standing, revisions) for revisions in written)
     recorded = _recorded(snapshot, standing)
@@ -97,9 +101,10 @@ def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | N
     if moved is None or standing.rows != moved.before:
         return None
     return tuple(
-        Applied(standing, stood_for(chain, standing.rows))
+        Applied(standing, run)
         for chain in snapshot.old[:1]
         if _can_write(chain, standing)
+        for run in readings(snapshot, chain, standing)
     )
 
 

@@ -1,0 +1,139 @@
+"""Ids that stood twice in an older chain: which of their migrations a database has run.
+
+A row cannot tell. Since a repair each of the migrations has an id of its own, and only the tables
+of the database show for which of these ids the row stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import product
+
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import Action, Kind, MigrationFile, Standing
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps.rows import gaps, stood_for, tops
+from flask_chainfix.stamps.tables import absent_tables
+
+
+def readings(snapshot: Snapshot, chain: Graph, standing: Standing) -> Iterator[frozenset[str]]:
+    """What rows written by a chain stand for, by the ids of now.
+
+    Args:
+        snapshot: the chain as it is, and what is known of older ones.
+        chain: the one that has written the rows.
+        standing: the database.
+
+    Yields:
+        Once for each way in which the tables let an id be read that stood twice in that chain.
+    """
+    run = stood_for(chain, standing.rows)
+    if chain is snapshot.graph:
+        yield run
+        return
+    shared = snapshot.databases.shared
+    twice = [name for name in chain.duplicates if name in run and name in shared]
+    others = frozenset(_name_now(snapshot, name) for name in run.difference(twice))
+    for picks in product(*(_thinkable(snapshot, standing, shared[name]) for name in twice)):
+        yield others.union(picks)
+
+
+def _name_now(snapshot: Snapshot, revision: str) -> str:
+    name = snapshot.databases.renamed.get(revision, revision)
+    return name if revision not in snapshot.graph and name in snapshot.graph else revision
+
+
+def _thinkable(snapshot: Snapshot, standing: Standing, names: Sequence[str]) -> Sequence[str]:
+    """Those of the ids of now that a row can stand for: only one where the tables tell."""
+    if all(name in snapshot.graph for name in names):
+        proven = with_own_tables(snapshot, [snapshot.file(name) for name in names], standing)
+        if len(proven) == 1:
+            return [names[proven[0]]]
+    left = [name for name in names if not absent_tables(snapshot, standing, frozenset([name]))]
+    return left or names
+
+
+def with_own_tables(
+    snapshot: Snapshot, files: Sequence[MigrationFile], standing: Standing
+) -> list[int]:
+    """The files of which a database has all tables that only they are certain to make."""
+    there = {table.lower() for table in standing.tables or ()}
+    made = [_tables_made(snapshot, file) for file in files]
+    own = [tables.difference(*(other for other in made if other is not tables)) for tables in made]
+    return [index for index, tables in enumerate(own) if tables and tables <= there]
+
+
+def _tables_made(snapshot: Snapshot, file: MigrationFile) -> frozenset[str]:
+    return frozenset(
+        effect.object.name.lower()
+        for effect in snapshot.footprint(file).effects
+        if effect.certain and effect.action is Action.CREATE and effect.object.kind is Kind.TABLE
+    )
+
+
+def untold(snapshot: Snapshot, possible: Collection[frozenset[str]]) -> str | None:
+    """An id that stood twice, where nothing tells which of its migrations has run.
+
+    Not where all of them may have run, as by the chain as it is: that is another doubt.
+
+    Args:
+        snapshot: the chain as it is.
+        possible: what may have run in a database.
+    """
+    for name, names in snapshot.databases.shared.items():
+        had = {run.intersection(names) for run in possible} - {frozenset()}
+        if len(had) > 1 and frozenset(names) not in had:
+            return name
+    return None
+
+
+def misread(snapshot: Snapshot, standing: Standing, run: Collection[str]) -> str | None:
+    """An id that stood twice: one of its migrations has run, and another is taken for done."""
+    rows = tuple(sorted({*standing.rows, *run}))
+    never = stood_for(snapshot.graph, rows).difference(run)
+    for name, names in snapshot.databases.shared.items():
+        if not (never.isdisjoint(names) or set(names).isdisjoint(run)):
+            return name
+    return None
+
+
+def told_apart(snapshot: Snapshot, name: str) -> str:
+    """What an id that stood twice means by now, in words."""
+    said = (
+        f"{snapshot.file(each).name} (now {each})" if each in snapshot.graph else f"{each} (gone)"
+        for each in snapshot.databases.shared[name]
+    )
+    return f"{name} was the id of {' and '.join(said)}"
+
+
+def which_ran(snapshot: Snapshot, name: str, run: Collection[str]) -> str:
+    """Which of the migrations that had an id have run in a database, in words."""
+    names = snapshot.databases.shared[name]
+    ran = ", ".join(each for each in names if each in run)
+    never = ", ".join(each for each in names if each not in run)
+    return f"{told_apart(snapshot, name)}: {ran} ran there, and {never} never did"
+
+
+def catching_up(graph: Graph, run: Collection[str]) -> str:
+    """How Alembic is made to run what never ran below what has, command by command."""
+    skipped = gaps(graph, run)
+    below = graph.required(skipped).difference(skipped)
+    upgrades = (f"`upgrade {top}`" for top in tops(graph, skipped))
+    after = tops(graph, {*run, *skipped})
+    return (
+        f"have Alembic run {', '.join(skipped)} there: {_stamping(tops(graph, below) or ['base'])},"
+        f" then {', '.join(upgrades)}, then {_stamping(after)}"
+    )
+
+
+def stamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> str:
+    """The commands of Alembic that turn rows into others: it replaces those above and below.
+
+    Where the two are beside each other, the way goes over what they have in common.
+    """
+    common = stood_for(graph, tuple(before)) & stood_for(graph, tuple(after))
+    return f"{_stamping(tops(graph, common) or ['base'])}, then {_stamping(after)}"
+
+
+def _stamping(rows: Iterable[str]) -> str:
+    return ", ".join(f"`stamp {row}`" for row in rows)
