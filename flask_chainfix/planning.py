@@ -87,7 +87,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     start, mends, notices = _prepared(runtime, report, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = make_plan(start, wishes, history, uprooted)
+    plan = make_plan(start, wishes, history.after(mends), uprooted)
     rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
     if wishes.shorten_ids:

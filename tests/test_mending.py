@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 import pytest
 
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.mending import placed, refuse_unproven, shortened
+from flask_chainfix.mending import Case, mend, placed, refuse_unproven, shortened
 from flask_chainfix.model import GUESS, History, Landing, Mend, Part, Wishes
 from flask_chainfix.rules import diagnose
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import make_plan
 from tests.standings import db, looked_at, lost
 from tests.support import Rev, chain, mended, path_of, rev
 
@@ -201,6 +202,39 @@ def test_git_comes_before_dates() -> None:
     _, (mend,) = mended(snapshot, history=history)
     assert mend.path.name == "b_two.py"
     assert kinds(mend) == ["git"]
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_renamed_file_keeps_its_place_in_the_order(committed: bool) -> None:
+    """When it landed and what it was called counts; not the name made from a random id."""
+    one, other = (rev("b <- a", date="undated", file=f"b_{name}.py") for name in ("one", "two"))
+    snapshot = chain(
+        rev("a", date="undated"),
+        one.doing("op.create_table('one')"),
+        other.doing("op.create_table('two')"),
+        rev("d <- a", date="undated"),
+    )
+    history = History(
+        {
+            file.path: Landing(position, f"c{position}", DAY)
+            for position, file in enumerate(snapshot.files)
+            if committed
+        }
+    )
+    ids = iter(["aa"])
+    case = Case(snapshot, history, Wishes(), lambda: next(ids))
+    mended_chain, mends = mend(case)
+    assert mended_chain.file("aa").name == "aa_two.py"
+
+    plan = make_plan(mended_chain, Wishes(), history.after(mends))
+
+    assert plan.order == ("a", "b", "aa", "d")
+    (reason,) = (each for each in plan.relinks[0].why if each.kind != "branch")
+    if committed:
+        assert reason.kind == "git"
+        assert reason.detail.startswith("its commit of 2024-05-01 00:00:00 (c2) came after")
+    else:
+        assert reason.detail == "no later date decides; file names b_one.py < b_two.py"
 
 
 def test_names_alone_are_a_guess() -> None:

@@ -240,6 +240,28 @@ def test_an_id_that_a_commit_has_changed(project: Path) -> None:
 
 
 @needs_git
+def test_what_is_renamed_has_landed_when_it_did(project: Path) -> None:
+    repository = Repository(project)
+    put_base(repository)
+    for day, (name, revision) in enumerate([("b_one", "b"), ("b_two", "b"), ("d", "d")]):
+        path = repository.path(name)
+        path.write_bytes(migration(rev(f"{revision} <- a").doing(f"op.create_table('{name}')")))
+        repository.commit(day)
+    (project / "migrations" / "env.py").touch()
+
+    shown = repair("--dry-run").stdout
+    done = repair(*YES, *JSON)
+
+    assert done.exit_code == 0, done
+    assert "2 files rewritten" in shown
+    plan = done.document["plan"]
+    _, _, renamed, last = plan["order"]
+    assert plan["order"] == ["a", "b", renamed, "d"]
+    assert [relink["revision"] for relink in plan["relinks"]] == [renamed, last]
+    assert "not committed" not in str(plan)
+
+
+@needs_git
 def test_a_file_that_a_commit_has_deleted(project: Path) -> None:
     repository = Repository(project)
     put_base(repository)
