@@ -134,7 +134,7 @@ def _prepared(
     assert report.before is not None
     known = with_lost(runtime, report.before, report.before.graph.missing)
     notices = tuple(each for each in known.databases.notices if each not in report.notices)
-    if to_mend(report):
+    if to_mend(report) or heads_in_doubt(report.before):
         known, taken = placed(known)
         notices += taken
     revived = revive(runtime, known, wishes)

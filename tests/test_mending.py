@@ -80,6 +80,27 @@ def test_a_part_in_the_middle_of_a_file_name_is_a_guess() -> None:
     assert is_guess(mend)
 
 
+@pytest.mark.parametrize(
+    ("message", "name", "certain"),
+    [
+        ("Add settings", "create_user_add_settings.py", True),
+        ("Add settings", "create_user_settings.py", False),
+        ("Add settings", "create_user_add_.py", True),  # as Alembic cuts what is too long
+        ("Add settings", "create_user_ad_.py", False),
+        ("Add settings", "create_user_.py", False),
+        ("", "create_user_settings.py", False),
+    ],
+)
+def test_the_beginning_of_a_file_name_is_an_id_only_before_its_slug(
+    message: str, name: str, certain: bool
+) -> None:
+    data = f"{message!r}\nrevision = 'aaaaaa'\ndown_revision = None\n".encode()
+    after, (mend,) = mended(chain("b <- create_user", extra={name: data}))
+    assert parents(after, "b") == ("aaaaaa",)
+    assert kinds(mend)[0] == "file-name"
+    assert is_guess(mend) is not certain
+
+
 def test_a_close_spelling_is_offered_and_never_taken() -> None:
     after, (mend,) = mended(chain("aaaaaaaa", "b <- aaaaaaax"))
     assert parents(after, "b") == ()

@@ -309,3 +309,28 @@ def test_what_is_planned_around_is_compared_with_what_alembic_reads(
     else:
         assert done.document["error"]["type"] == "NotConfirmed"
         assert migrations(place) == before
+
+
+def computed_parent(path: Path, parent: str) -> None:
+    value = f"down_revision = {parent!r}"
+    path.write_text(path.read_text().replace(value, f"down_revision = str({parent!r})"))
+
+
+def test_of_two_heads_one_may_have_a_computed_parent(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a", "c <- a")
+    computed_parent(place / "versions" / "b_add_b.py", "a")
+
+    done = repair(*YES, *JSON)
+
+    assert done.exit_code == 0, done
+    assert done.document["plan"]["order"] == ["a", "b", "c"]
+    assert [relink["revision"] for relink in done.document["plan"]["relinks"]] == ["c"]
+    assert done.document["verified"]["heads"] == ["c"]
+
+
+def test_a_head_that_is_none_by_its_docstring_needs_no_repair(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a")
+    computed_parent(place / "versions" / "b_add_b.py", "a")
+    done = repair(*YES, *JSON)
+    assert done.exit_code == 0, done
+    assert done.document["plan"] is None
