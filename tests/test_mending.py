@@ -355,7 +355,71 @@ def test_dates_alone_are_a_guess() -> None:
 def test_without_evidence_no_cut() -> None:
     with pytest.raises(CannotPlan, match="nothing tells where the cycle of b, c") as refused:
         mended(chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01"))
-    assert "--attach b=REVISION" in refused.value.remedy
+    assert "--root b makes b the base, or --attach b=a puts b on a" in refused.value.remedy
+
+
+CIRCLE = ("a <- c :2024-01-01", "b <- a :2024-01-01", "c <- b :2024-01-01")
+
+
+@pytest.mark.parametrize(
+    ("specs", "root", "needed"),
+    [
+        (CIRCLE, "b", ()),
+        (("a", "b <- c +c", "c <- b"), "b", ()),
+        (("z", "a +b +z", "b <- a"), "a", ("z",)),
+        (("z", "a +way", "b <- a @way"), "a", ()),
+        (("b <- c", "c <- b", "e <- f", "f <- e"), "e", ()),
+    ],
+)
+def test_the_base_of_choice_leaves_a_circle(
+    specs: tuple[str, ...], root: str, needed: tuple[str, ...]
+) -> None:
+    after, mends = mended(chain(*specs), Wishes(root=root))
+    assert parents(after, root) == ()
+    assert after.header(root).depends_on == needed
+    assert all(kinds(mend) == ["pin"] for mend in mends if mend.revision == root)
+    assert root in after.graph.bases
+    assert not after.graph.cycles
+
+
+def test_a_member_with_a_parent_outside_becomes_no_base() -> None:
+    snapshot = chain("a", "b <- a, c :2024-01-01", "c <- b :2024-01-01")
+    with pytest.raises(CannotPlan, match="cycle of b, c") as refused:
+        mended(snapshot, Wishes(root="b"))
+    assert "--attach c=a" in refused.value.remedy
+    with pytest.raises(CannotPlan) as refused:
+        mended(snapshot)
+    assert "--root c makes c the base, or --attach b=a" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("specs", "attach", "members", "remedy"),
+    [
+        (CIRCLE, {"a": "b"}, "a, b", "--root a makes a the base; or correct"),
+        (CIRCLE, {"a": "c"}, "a, b, c", "--root a makes a the base; or correct"),
+        (("z", *CIRCLE), {"a": "b"}, "a, b", "--attach a=z puts a on z"),
+        (("a", "b <- gone", "c <- b"), {"b": "c"}, "b, c", "does not run after it"),
+    ],
+)
+def test_what_the_user_wants_must_not_run_in_a_circle(
+    specs: tuple[str, ...], attach: dict[str, str], members: str, remedy: str
+) -> None:
+    with pytest.raises(CannotPlan, match=f"would put it into a cycle of {members}$") as refused:
+        mended(chain(*specs), Wishes(attach=attach))
+    assert remedy in refused.value.remedy
+
+
+def test_what_the_user_wants_of_several_counts_together() -> None:
+    after, _ = mended(chain("z", *CIRCLE), Wishes(attach={"a": "b", "b": "z"}))
+    assert (parents(after, "a"), parents(after, "b")) == (("b",), ("z",))
+    assert not after.graph.cycles
+
+
+def test_a_knot_that_no_single_word_opens_is_left_to_hands() -> None:
+    knot = [f"{name} <- {', '.join(sorted(set('abcd') - {name}))} :2024-01-01" for name in "abcd"]
+    with pytest.raises(CannotPlan) as refused:
+        mended(chain(*knot))
+    assert refused.value.remedy.startswith("correct down_revision or depends_on")
 
 
 def test_the_user_opens_a_cycle() -> None:

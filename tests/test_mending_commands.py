@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,29 @@ def test_ids_stay_where_a_database_may_hold_them(project: Path, long_ids: str) -
     assert unreachable.exit_code == 3
     assert "cannot be asked where it stands" in unreachable.stderr
     assert migrations(project / "migrations") == before
+
+
+# --- Cycles --------------------------------------------------------------------------------------
+
+
+def test_what_a_refused_cycle_is_told_works_when_typed(project: Path) -> None:
+    place = environment(project / "migrations", "a <- c", "b <- a", "c <- b")
+    for path in (place / "versions").iterdir():
+        path.write_text(re.sub("Create Date: .*", "", path.read_text()))
+    before = migrations(place)
+
+    refused = repair(*YES)
+    assert "--root a makes a the base" in refused.stderr
+    refused = repair(*YES, "--attach", "a=b")
+    assert refused.exit_code == 3
+    assert "--attach a=b would put it into a cycle of a, b" in refused.stderr
+    assert "--root a makes a the base" in refused.stderr
+    assert migrations(place) == before
+
+    done = repair(*YES, "--root", "a", *JSON)
+    assert done.exit_code == 0, done
+    assert done.document["plan"]["order"] == ["a", "b", "c"]
+    assert done.document["verified"]["bases"] == ["a"]
 
 
 # --- Git -----------------------------------------------------------------------------------------

@@ -166,15 +166,15 @@ def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
                 f"there is no revision {revision!r} in this chain",
                 "give --root and --attach the full ids of existing revisions",
             )
-    if root is not None and root not in graph.bases:
-        raise CannotPlan(
-            f"--root {root} is not a base: it has a down_revision",
-            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
-        )
     if root is not None and root in attach:
         raise CannotPlan(
             f"--root {root} and --attach {root}={attach[root]} contradict each other",
             "leave out one of the two",
+        )
+    if root is not None and root not in graph.bases:
+        raise CannotPlan(
+            f"--root {root} is not a base: it has a down_revision",
+            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
         )
     for revision, parent in attach.items():
         if parent == revision:
