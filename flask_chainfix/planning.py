@@ -88,7 +88,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     start, mends, notices = _prepared(runtime, report, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = make_plan(start, wishes, history, uprooted)
+    plan = make_plan(start, wishes, history.after(mends), uprooted)
     rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
     if wishes.shorten_ids:
@@ -135,7 +135,7 @@ def _prepared(
     assert report.before is not None
     known = with_lost(runtime, report.before, report.before.graph.missing)
     notices = tuple(each for each in known.databases.notices if each not in report.notices)
-    if to_mend(report):
+    if to_mend(report) or heads_in_doubt(report.before):
         known, taken = placed(known)
         notices += taken
     revived = revive(runtime, known, wishes)

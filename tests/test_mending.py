@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 import pytest
 
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.mending import placed, refuse_doubted, refuse_unproven, shortened
+from flask_chainfix.mending import Case, mend, placed, refuse_doubted, refuse_unproven, shortened
 from flask_chainfix.model import GUESS, History, Landing, Mend, Part, Wishes
 from flask_chainfix.rules import diagnose
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import make_plan
 from tests.standings import db, looked_at, lost
 from tests.support import Rev, chain, mended, migration, path_of, rev
 
@@ -77,6 +78,27 @@ def test_a_part_in_the_middle_of_a_file_name_is_a_guess() -> None:
     after, (mend,) = mended(chain(rev("aaaaaa", file="7_create_users.py"), "b <- create_users"))
     assert parents(after, "b") == ("aaaaaa",)
     assert is_guess(mend)
+
+
+@pytest.mark.parametrize(
+    ("message", "name", "certain"),
+    [
+        ("Add settings", "create_user_add_settings.py", True),
+        ("Add settings", "create_user_settings.py", False),
+        ("Add settings", "create_user_add_.py", True),  # as Alembic cuts what is too long
+        ("Add settings", "create_user_ad_.py", False),
+        ("Add settings", "create_user_.py", False),
+        ("", "create_user_settings.py", False),
+    ],
+)
+def test_the_beginning_of_a_file_name_is_an_id_only_before_its_slug(
+    message: str, name: str, certain: bool
+) -> None:
+    data = f"{message!r}\nrevision = 'aaaaaa'\ndown_revision = None\n".encode()
+    after, (mend,) = mended(chain("b <- create_user", extra={name: data}))
+    assert parents(after, "b") == ("aaaaaa",)
+    assert kinds(mend)[0] == "file-name"
+    assert is_guess(mend) is not certain
 
 
 def test_a_close_spelling_is_offered_and_never_taken() -> None:
@@ -203,6 +225,39 @@ def test_git_comes_before_dates() -> None:
     assert kinds(mend) == ["git"]
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_renamed_file_keeps_its_place_in_the_order(committed: bool) -> None:
+    """When it landed and what it was called counts; not the name made from a random id."""
+    one, other = (rev("b <- a", date="undated", file=f"b_{name}.py") for name in ("one", "two"))
+    snapshot = chain(
+        rev("a", date="undated"),
+        one.doing("op.create_table('one')"),
+        other.doing("op.create_table('two')"),
+        rev("d <- a", date="undated"),
+    )
+    history = History(
+        {
+            file.path: Landing(position, f"c{position}", DAY)
+            for position, file in enumerate(snapshot.files)
+            if committed
+        }
+    )
+    ids = iter(["aa"])
+    case = Case(snapshot, history, Wishes(), lambda: next(ids))
+    mended_chain, mends = mend(case)
+    assert mended_chain.file("aa").name == "aa_two.py"
+
+    plan = make_plan(mended_chain, Wishes(), history.after(mends))
+
+    assert plan.order == ("a", "b", "aa", "d")
+    (reason,) = (each for each in plan.relinks[0].why if each.kind != "branch")
+    if committed:
+        assert reason.kind == "git"
+        assert reason.detail.startswith("its commit of 2024-05-01 00:00:00 (c2) came after")
+    else:
+        assert reason.detail == "no later date decides; file names b_one.py < b_two.py"
+
+
 def test_names_alone_are_a_guess() -> None:
     _, (mend,) = mended(two(second="2024-01-02"))
     assert mend.path.name == "b_two.py"
@@ -300,7 +355,71 @@ def test_dates_alone_are_a_guess() -> None:
 def test_without_evidence_no_cut() -> None:
     with pytest.raises(CannotPlan, match="nothing tells where the cycle of b, c") as refused:
         mended(chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01"))
-    assert "--attach b=REVISION" in refused.value.remedy
+    assert "--root b makes b the base, or --attach b=a puts b on a" in refused.value.remedy
+
+
+CIRCLE = ("a <- c :2024-01-01", "b <- a :2024-01-01", "c <- b :2024-01-01")
+
+
+@pytest.mark.parametrize(
+    ("specs", "root", "needed"),
+    [
+        (CIRCLE, "b", ()),
+        (("a", "b <- c +c", "c <- b"), "b", ()),
+        (("z", "a +b +z", "b <- a"), "a", ("z",)),
+        (("z", "a +way", "b <- a @way"), "a", ()),
+        (("b <- c", "c <- b", "e <- f", "f <- e"), "e", ()),
+    ],
+)
+def test_the_base_of_choice_leaves_a_circle(
+    specs: tuple[str, ...], root: str, needed: tuple[str, ...]
+) -> None:
+    after, mends = mended(chain(*specs), Wishes(root=root))
+    assert parents(after, root) == ()
+    assert after.header(root).depends_on == needed
+    assert all(kinds(mend) == ["pin"] for mend in mends if mend.revision == root)
+    assert root in after.graph.bases
+    assert not after.graph.cycles
+
+
+def test_a_member_with_a_parent_outside_becomes_no_base() -> None:
+    snapshot = chain("a", "b <- a, c :2024-01-01", "c <- b :2024-01-01")
+    with pytest.raises(CannotPlan, match="cycle of b, c") as refused:
+        mended(snapshot, Wishes(root="b"))
+    assert "--attach c=a" in refused.value.remedy
+    with pytest.raises(CannotPlan) as refused:
+        mended(snapshot)
+    assert "--root c makes c the base, or --attach b=a" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("specs", "attach", "members", "remedy"),
+    [
+        (CIRCLE, {"a": "b"}, "a, b", "--root a makes a the base; or correct"),
+        (CIRCLE, {"a": "c"}, "a, b, c", "--root a makes a the base; or correct"),
+        (("z", *CIRCLE), {"a": "b"}, "a, b", "--attach a=z puts a on z"),
+        (("a", "b <- gone", "c <- b"), {"b": "c"}, "b, c", "does not run after it"),
+    ],
+)
+def test_what_the_user_wants_must_not_run_in_a_circle(
+    specs: tuple[str, ...], attach: dict[str, str], members: str, remedy: str
+) -> None:
+    with pytest.raises(CannotPlan, match=f"would put it into a cycle of {members}$") as refused:
+        mended(chain(*specs), Wishes(attach=attach))
+    assert remedy in refused.value.remedy
+
+
+def test_what_the_user_wants_of_several_counts_together() -> None:
+    after, _ = mended(chain("z", *CIRCLE), Wishes(attach={"a": "b", "b": "z"}))
+    assert (parents(after, "a"), parents(after, "b")) == (("b",), ("z",))
+    assert not after.graph.cycles
+
+
+def test_a_knot_that_no_single_word_opens_is_left_to_hands() -> None:
+    knot = [f"{name} <- {', '.join(sorted(set('abcd') - {name}))} :2024-01-01" for name in "abcd"]
+    with pytest.raises(CannotPlan) as refused:
+        mended(chain(*knot))
+    assert refused.value.remedy.startswith("correct down_revision or depends_on")
 
 
 def test_the_user_opens_a_cycle() -> None:

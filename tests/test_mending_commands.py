@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,29 @@ def test_ids_stay_where_a_database_may_hold_them(project: Path, long_ids: str) -
     assert migrations(project / "migrations") == before
 
 
+# --- Cycles --------------------------------------------------------------------------------------
+
+
+def test_what_a_refused_cycle_is_told_works_when_typed(project: Path) -> None:
+    place = environment(project / "migrations", "a <- c", "b <- a", "c <- b")
+    for path in (place / "versions").iterdir():
+        path.write_text(re.sub("Create Date: .*", "", path.read_text()))
+    before = migrations(place)
+
+    refused = repair(*YES)
+    assert "--root a makes a the base" in refused.stderr
+    refused = repair(*YES, "--attach", "a=b")
+    assert refused.exit_code == 3
+    assert "--attach a=b would put it into a cycle of a, b" in refused.stderr
+    assert "--root a makes a the base" in refused.stderr
+    assert migrations(place) == before
+
+    done = repair(*YES, "--root", "a", *JSON)
+    assert done.exit_code == 0, done
+    assert done.document["plan"]["order"] == ["a", "b", "c"]
+    assert done.document["verified"]["bases"] == ["a"]
+
+
 # --- Git -----------------------------------------------------------------------------------------
 
 
@@ -237,6 +261,28 @@ def test_an_id_that_a_commit_has_changed(project: Path) -> None:
     repository.commit(4)
     (relink,) = repair("--dry-run", *JSON).document["plan"]["relinks"]
     assert (relink["after"], relink["why"][0]["kind"]) == (["new"], "git")
+
+
+@needs_git
+def test_what_is_renamed_has_landed_when_it_did(project: Path) -> None:
+    repository = Repository(project)
+    put_base(repository)
+    for day, (name, revision) in enumerate([("b_one", "b"), ("b_two", "b"), ("d", "d")]):
+        path = repository.path(name)
+        path.write_bytes(migration(rev(f"{revision} <- a").doing(f"op.create_table('{name}')")))
+        repository.commit(day)
+    (project / "migrations" / "env.py").touch()
+
+    shown = repair("--dry-run").stdout
+    done = repair(*YES, *JSON)
+
+    assert done.exit_code == 0, done
+    assert "2 files rewritten" in shown
+    plan = done.document["plan"]
+    _, _, renamed, last = plan["order"]
+    assert plan["order"] == ["a", "b", renamed, "d"]
+    assert [relink["revision"] for relink in plan["relinks"]] == [renamed, last]
+    assert "not committed" not in str(plan)
 
 
 @needs_git
@@ -371,3 +417,28 @@ def test_git_is_told_of_every_place(
     repository.git("add", "my migrations", "other place/versions")
     status = repository.git("status", "--porcelain", "--", "*.py")
     assert [line[:3] for line in status.splitlines()] == ["M  "]
+
+
+def computed_parent(path: Path, parent: str) -> None:
+    value = f"down_revision = {parent!r}"
+    path.write_text(path.read_text().replace(value, f"down_revision = str({parent!r})"))
+
+
+def test_of_two_heads_one_may_have_a_computed_parent(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a", "c <- a")
+    computed_parent(place / "versions" / "b_add_b.py", "a")
+
+    done = repair(*YES, *JSON)
+
+    assert done.exit_code == 0, done
+    assert done.document["plan"]["order"] == ["a", "b", "c"]
+    assert [relink["revision"] for relink in done.document["plan"]["relinks"]] == ["c"]
+    assert done.document["verified"]["heads"] == ["c"]
+
+
+def test_a_head_that_is_none_by_its_docstring_needs_no_repair(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a")
+    computed_parent(place / "versions" / "b_add_b.py", "a")
+    done = repair(*YES, *JSON)
+    assert done.exit_code == 0, done
+    assert done.document["plan"] is None

@@ -147,7 +147,7 @@ def _parents(parents: tuple[str, ...]) -> str:
 
 def _size(plan: Plan) -> str:
     rewritten = {relink.path for relink in plan.relinks}
-    rewritten.update(mend.path for mend in plan.mends if mend.part is not Part.FILE)
+    rewritten.update(mend.edits[-1].path for mend in plan.mends if mend.part is not Part.FILE)
     deleted = {mend.path for mend in plan.mends if mend.part is Part.FILE}
     parts = [
         f"{count(number, 'file')} {what}"

@@ -174,7 +174,7 @@ class Graph:
 
         The order of the files decides between revisions that are free.
         """
-        order = self._free_of_cycles
+        order = self.free_of_cycles
         if len(order) < len(self.named_parents):
             placed = set(order)
             order += tuple(revision for revision in self.named_parents if revision not in placed)
@@ -185,7 +185,7 @@ class Graph:
         return {revision: index for index, revision in enumerate(self.order)}
 
     @cached_property
-    def _free_of_cycles(self) -> tuple[str, ...]:
+    def free_of_cycles(self) -> tuple[str, ...]:
         """The part of ``order`` that is one: Kahn's algorithm (1962), first in, first out."""
         dependants, waiting = self._dependants()
         ready: deque[str] = deque()
@@ -223,7 +223,7 @@ class Graph:
     @cached_property
     def cycles(self) -> tuple[tuple[str, ...], ...]:
         """The members of each cycle, sorted: strongly connected components (Tarjan, 1972)."""
-        suspects = self.order[len(self._free_of_cycles) :]
+        suspects = self.order[len(self.free_of_cycles) :]
         return cyclic_components(suspects, self.requirements) if suspects else ()
 
     def ancestors(self, revisions: Iterable[str], *, outside: Collection[str] = ()) -> set[str]:

@@ -45,8 +45,8 @@ class Case:
 
     def landed_before(self, file: MigrationFile, other: MigrationFile) -> Landing | None:
         """The commit that brought a file, if it came before another one did, or is yet to come."""
-        landing = self.history.landings.get(file.path)
-        later = self.history.landings.get(other.path)
+        landing = self.history.landing(file.path)
+        later = self.history.landing(other.path)
         if landing is None or (later is not None and later.position <= landing.position):
             return None
         return landing

@@ -1,4 +1,4 @@
-"""FC105: a cycle is opened at the link that evidence contradicts; without evidence, not at all.
+"""FC105: a cycle is opened where the user or the evidence says; without either, not at all.
 
 A link says that its parent runs first. What speaks against that: the child makes what the parent
 uses; the child's docstring names another parent; the child landed in Git, or was created, before
@@ -8,13 +8,13 @@ ones between several of them.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.mending.case import Case
+from flask_chainfix.mending.ways_out import base_of_choice, ways_out
 from flask_chainfix.model import GUESS, Mend, Part, Reason
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
@@ -30,22 +30,24 @@ def open_circles(case: Case) -> Iterator[Mend]:
     """One link of the first cycle; the mender is asked again for the next.
 
     Raises:
-        CannotPlan: nothing tells which link is wrong.
+        CannotPlan: neither the user nor evidence tells which link is wrong.
         CannotRewrite: a file cannot be changed with certainty.
     """
     graph = case.snapshot.graph
     if not graph.cycles:
         return
-    members = graph.cycles[0]
+    root = case.wishes.root
+    members = next((members for members in graph.cycles if root in members), graph.cycles[0])
+    if root is not None and root in base_of_choice(graph, members):
+        yield _made_base(case, root, members)
+        return
     links = list(_links_within(case.snapshot, members))
     link, reasons = _contradicted(case, links)
     if link is None:
         raise CannotPlan(
             f"nothing tells where the cycle of {listing(members)} has to be opened: neither the"
             " schema, nor a docstring, nor Git, nor a date speaks against one of its links alone",
-            "say where one of them belongs: --attach"
-            f" {shlex.quote(members[0])}=REVISION; or correct its down_revision by hand (None makes"
-            " it a base)",
+            ways_out(case, members),
         )
     yield _cut(case, link, reasons)
 
@@ -133,6 +135,18 @@ _EVIDENCE: dict[str, _Contradiction] = {
     "git": _by_git,
     "date": _by_date,
 }
+
+
+def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
+    """The user's base without a link to the others; first of its parents, then of what it needs."""
+    why = Reason("pin", f"--root {root}")
+    file = case.snapshot.file(root)
+    if case.snapshot.graph.parents[root]:
+        return case.rewritten("FC105", Part.PARENTS, file, (), why)
+    names = case.snapshot.header(root).depends_on or ()
+    owners = case.snapshot.graph.labelled
+    kept = (name for name in names if {name, *owners.get(name, ())}.isdisjoint(members))
+    return case.rewritten("FC105", Part.DEPENDENCIES, file, tuple(kept), why)
 
 
 def _cut(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:

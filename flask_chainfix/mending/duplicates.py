@@ -110,7 +110,7 @@ def _children(case: Case, revision: str) -> Iterator[Child]:
 def _why_later(case: Case, file: MigrationFile, kept: MigrationFile) -> tuple[Reason, ...]:
     """Why a file counts as the later one."""
     rank, other = case.rank(file), case.rank(kept)
-    landing = case.history.landings.get(file.path)
+    landing = case.history.landing(file.path)
     if rank.landed != other.landed:
         when = f"in commit {landing.commit}" if landing else "in no commit yet"
         return (Reason("git", f"{file.name} landed {when}, later than {kept.name}"),)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
 from flask_chainfix.mending.case import Case
+from flask_chainfix.mending.ways_out import ways_out
 from flask_chainfix.model import Mend, Part, Reason
+from flask_chainfix.rules.wording import listing
 
 
 def pinned_parents(case: Case) -> Iterator[Mend]:
     """``--attach`` answers what no evidence could; the parents that are in order stay.
 
     Raises:
+        CannotPlan: a revision would run after itself.
         CannotRewrite: a file cannot be changed with certainty.
     """
     snapshot = case.snapshot
     graph = snapshot.graph
     in_cycles = {member for members in graph.cycles for member in members}
+    pinned: dict[str, tuple[str, ...]] = {}
     for revision, parent in case.wishes.attach.items():
         if revision not in graph or parent not in graph:
             continue  # which is told when the wishes are compared with the chain
@@ -26,10 +32,39 @@ def pinned_parents(case: Case) -> Iterator[Mend]:
             continue
         kept = [name for name in sound if not graph.is_ancestor(name, parent)]
         kept += [parent] if not any(graph.is_ancestor(parent, name) for name in kept) else []
+        pinned[revision] = tuple(dict.fromkeys(kept))
+    _refuse_circles(case, pinned)
+    for revision, parents in pinned.items():
         code = "FC105" if revision in in_cycles else "FC103"
-        why = Reason("pin", f"--attach {revision}={parent}")
-        parents = tuple(dict.fromkeys(kept))
+        why = Reason("pin", f"--attach {revision}={case.wishes.attach[revision]}")
         yield case.rewritten(code, Part.PARENTS, snapshot.file(revision), parents, why)
+
+
+def _refuse_circles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
+    """Stop where a revision is to go on one that runs after it, whatever else is asked for.
+
+    Raises:
+        CannotPlan: with the members of the circle.
+    """
+    graph, attach = case.snapshot.graph, case.wishes.attach
+    to_be = {**{name: (parent,) for name, parent in attach.items()}, **pinned}
+    planned = Graph(
+        header._replace(down_revision=to_be.get(str(header.revision), header.down_revision))
+        for header in case.snapshot.headers
+    )
+    for members in planned.cycles:
+        for revision in members:
+            if revision not in pinned or attach[revision] not in members:
+                continue
+            others = {name: parent for name, parent in attach.items() if name != revision}
+            without = replace(case, wishes=replace(case.wishes, attach=others))
+            now = next((each for each in graph.cycles if revision in each), None)
+            remedy = "attach it to a revision that does not run after it, or leave that out"
+            raise CannotPlan(
+                f"--attach {revision}={attach[revision]} would put it into a cycle of"
+                f" {listing(members)}",
+                f"leave that out, and {ways_out(without, now)}" if now else remedy,
+            )
 
 
 def _sound_parents(graph: Graph, revision: str, in_cycles: set[str]) -> list[str]:

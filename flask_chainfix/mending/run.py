@@ -52,5 +52,5 @@ def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
                     "correct that file by hand, then run the command again",
                 )
             done.extend(found)
-            case = replace(case, snapshot=after)
+            case = replace(case, snapshot=after, history=case.history.after(found))
     return case.snapshot, tuple(done)

@@ -25,7 +25,7 @@ def side_by_side(case: Case, files: Sequence[MigrationFile]) -> str:
 
 
 def _facts(case: Case, file: MigrationFile) -> Iterator[str]:
-    header, landing = file.reading, case.history.landings.get(file.path)
+    header, landing = file.reading, case.history.landing(file.path)
     assert isinstance(header, Header)
     yield file.name
     yield f"on {listing(header.down_revision or ()) or 'nothing'}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
+
+from flask_chainfix.model.plans import Mend
 
 
 class Landing(NamedTuple):
@@ -32,7 +34,26 @@ class History:
         landings: by the absolute path of the file as it was read; a file that was never
             committed has none.
         notices: what keeps the history from being complete, for the user, each once.
+        renamed: the paths as they were read of files that have other ones now, by the new path.
     """
 
     landings: Mapping[Path, Landing] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    renamed: Mapping[Path, Path] = field(default_factory=dict)
+
+    def after(self, mends: Iterable[Mend]) -> History:
+        """The same history of files of which some have got other names."""
+        renamed = dict(self.renamed)
+        for mend in mends:
+            old, new = mend.edits[0].path, mend.edits[-1].path
+            if old != new:
+                renamed[new] = renamed.get(old, old)
+        return replace(self, renamed=renamed)
+
+    def landing(self, path: Path) -> Landing | None:
+        """The commit that first added a file, also where it has another name now."""
+        return self.landings.get(self.renamed.get(path, path))
+
+    def name(self, path: Path) -> str:
+        """The name that a file had when it was read: what it is called since tells nothing."""
+        return self.renamed.get(path, path).name

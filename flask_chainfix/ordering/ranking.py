@@ -44,10 +44,10 @@ def rank_of(file: MigrationFile, history: History) -> Rank:
         history: when files landed in version control.
     """
     assert isinstance(file.reading, Header)
-    landing = history.landings.get(file.path)
+    landing = history.landing(file.path)
     date = parse_date(file.reading.create_date or "")
     landed = landing.position if landing is not None else _NOT_LANDED
-    return Rank(landed, date is None, date or _NO_DATE, file.name)
+    return Rank(landed, date is None, date or _NO_DATE, history.name(file.path))
 
 
 @dataclass(frozen=True)
@@ -121,17 +121,18 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
         uprooted: bases that were none when they were written.
     """
     dates = {revision: _create_date(snapshot, revision) for revision in graph}
+    names = {revision: history.name(snapshot.file(revision).path) for revision in graph}
     landings = {
         revision: landing
         for revision in graph
-        if (landing := history.landings.get(snapshot.file(revision).path)) is not None
+        if (landing := history.landing(snapshot.file(revision).path)) is not None
     }
     landed = {
         revision: landings[revision].position if revision in landings else _NOT_LANDED
         for revision in graph
     }
     chosen = wishes.root or _base_that_stays(
-        snapshot, lineages, graph, landed, dates, databases=databases, uprooted=uprooted
+        lineages, graph, names, landed, dates, databases=databases, uprooted=uprooted
     )
     oldest = dates.get(chosen) if chosen is not None else None
     placeholders = frozenset(
@@ -146,7 +147,7 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
             landed[revision],
             not counts,
             date if counts and date is not None else _NO_DATE,
-            snapshot.file(revision).name,
+            names[revision],
         )
     return Ordering(chosen, ranks, landings, placeholders, wishes.attach)
 
@@ -165,15 +166,15 @@ def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
                 f"there is no revision {revision!r} in this chain",
                 "give --root and --attach the full ids of existing revisions",
             )
-    if root is not None and root not in graph.bases:
-        raise CannotPlan(
-            f"--root {root} is not a base: it has a down_revision",
-            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
-        )
     if root is not None and root in attach:
         raise CannotPlan(
             f"--root {root} and --attach {root}={attach[root]} contradict each other",
             "leave out one of the two",
+        )
+    if root is not None and root not in graph.bases:
+        raise CannotPlan(
+            f"--root {root} is not a base: it has a down_revision",
+            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
         )
     for revision, parent in attach.items():
         if parent == revision:
@@ -184,9 +185,9 @@ def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
 
 
 def _base_that_stays(  # noqa: PLR0913  (the same)
-    snapshot: Snapshot,
     lineages: Lineages,
     graph: Graph,
+    names: Mapping[str, str],
     landed: Mapping[str, int],
     dates: Mapping[str, datetime | None],
     *,
@@ -209,9 +210,8 @@ def _base_that_stays(  # noqa: PLR0913  (the same)
             other in graph.required([base]) for other in bases if other != base
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
-        name = snapshot.file(base).name
         dated = date is None, date or _NO_DATE
-        return missing, must_follow, base in uprooted, -size, landed[base], *dated, name
+        return missing, must_follow, base in uprooted, -size, landed[base], *dated, names[base]
 
     return min(bases, key=order, default=None)
 

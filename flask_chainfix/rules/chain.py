@@ -240,8 +240,9 @@ def cycle(snapshot: Snapshot) -> Iterator[Fault]:
 
     How it is repaired:
         `{fixchain} repair` opens the circle at the link that the evidence contradicts: the schema,
-        the docstring's `Revises:`, Git or dates. Without evidence nothing is cut: then one of the
-        links has to be corrected by hand.
+        the docstring's `Revises:`, Git or dates. Without evidence nothing is cut: then `--root
+        REVISION` takes one of them out of the circle and makes it the base, or `--attach
+        REVISION=PARENT` puts it on a parent outside; else a link has to be corrected by hand.
 
     Example:
         # users.py

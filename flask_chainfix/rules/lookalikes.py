@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from flask_chainfix.model import Header, MigrationFile
 from flask_chainfix.snapshot import Snapshot
 
+_WORD = re.compile(r"\w+")  # as Alembic makes slugs
 _CERTAIN = 4  # characters; a shorter beginning may well have been an id of its own
 _TELLING = 6  # characters; a shorter part of a file's name says nothing
 
@@ -51,8 +53,7 @@ class Lookalikes:
             assert isinstance(file.reading, Header)
             id_ = str(file.reading.revision)
             detail = f"there is a file {file.name}, whose id is {id_!r}"
-            whole = file.name.startswith((f"{stem}.", f"{stem}_"))
-            yield Likeness("file-name", id_, detail, certain=whole)
+            yield Likeness("file-name", id_, detail, certain=_is_name_of(stem, file))
         for id_ in self._folded_ids.get(_fold(missing), ()):
             yield Likeness("case", id_, f"it differs only in case or spaces from {id_!r}")
         longer = self._ids_that_begin_with(missing)
@@ -101,6 +102,17 @@ class Lookalikes:
             return []
         start = bisect_left(self._sorted_ids, prefix)
         return [id_ for id_ in self._sorted_ids[start : start + 2] if id_.startswith(prefix)]
+
+
+def _is_name_of(text: str, file: MigrationFile) -> bool:
+    """Whether a text is the whole name of a file, or all of it before the slug of its message."""
+    assert isinstance(file.reading, Header)
+    name = file.name.rpartition(".")[0]
+    slug = "_".join(_WORD.findall(file.reading.message)).lower()
+    rest = name.removeprefix(f"{text}_")
+    # Alembic cuts a long slug short, after a word and with an underscore.
+    cut = rest.endswith("_") and slug.startswith(rest)
+    return name == text or (rest not in ("", name) and (rest == slug or cut))
 
 
 def missing_parents(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
