@@ -23,7 +23,7 @@ from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import Applied, move_for, possibilities
 from flask_chainfix.store import Journal
-from flask_chainfix.survey import targets_for
+from flask_chainfix.survey import targets_for, told
 
 
 def planned_moves(
@@ -93,7 +93,8 @@ def move_planned(
 
     Args:
         runtime: the environment.
-        planned: what is to be done; what is not planned stays as it is.
+        planned: what is to be done; what is not planned stays as it is, and so do databases that
+            are only told of.
         wishes: the databases.
         journal: of the repair that the moves follow; a new one is made without.
         progress: called with the databases done, the databases in all, and the last one's name.
@@ -102,7 +103,12 @@ def move_planned(
         CannotWrite: the journal cannot be written; what was moved before is in it.
     """
     targets = targets_for(runtime, wishes)
-    moves = [each.move for each in planned if each.state is MoveState.PLANNED]
+    out_of_reach = {each.identity for each in told(wishes.stamps)}
+    moves = [
+        each.move
+        for each in planned
+        if each.state is MoveState.PLANNED and each.move.identity not in out_of_reach
+    ]
     with store.row_log(runtime.environment.directory, journal) as log:
         done = make_moves(targets, moves, log.record, progress)
     return tuple(done.get(each.move.identity, each) for each in planned)

@@ -58,7 +58,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     """
     targets = targets_for(runtime, wishes)
     standings = alembic.read_standings(tuple(targets.values()), progress)
-    standings += tuple(_told(rows) for rows in wishes.stamps)
+    standings += told(wishes.stamps)
     journals = list(store.all_journals(runtime.environment.directory))
     past = (read_at(old, runtime.environment),) if old else _older(snapshot, journals)
     chains = tuple(each.graph for each in past)
@@ -197,6 +197,11 @@ def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target
     if own and wishes.schemas is not None:
         own = alembic.in_schemas(own, wishes.schemas)
     return {target.identity: target for target in (*named, *own)}
+
+
+def told(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:
+    """Where databases stand that cannot be reached from here, as the user tells it."""
+    return tuple(_told(rows) for rows in stamps)
 
 
 def _told(rows: tuple[str, ...]) -> Standing:

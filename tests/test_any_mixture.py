@@ -1,9 +1,13 @@
 """Every mixture of faults at once: a chain that Alembic loads, or a refusal; never a third outcome.
 
 Files on a real disk, and the workflow behind ``repair --yes --accept-guesses`` with any of its
-options. The fresh process that confirms a repair is left out, because it takes as long as fifty
-examples; Alembic loads the result in this process instead. ``FIXCHAIN_EXAMPLES`` sets how many
-mixtures are tried, others each time; without it the same 500 are.
+options. Beside half of the chains stand one or two databases that Alembic has upgraded before the
+chain broke: from the rows that the repair leaves them, Alembic runs what they have not run, each
+once, and nothing else. They are seen by the repair (SQLite) or told to it (``--stamp``).
+
+The fresh process that confirms a repair is left out, because it takes as long as fifty examples;
+Alembic loads the result in this process instead. ``FIXCHAIN_EXAMPLES`` sets how many mixtures are
+tried, others each time; without it the same 500 are, those with databases among them.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,12 +26,14 @@ from flask_chainfix import workflows
 from flask_chainfix.errors import ChainFixError
 from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.report import Report, Tools
+from flask_chainfix.restamps import carry_out_restamp, outstanding
 from flask_chainfix.rules import diagnose
 from flask_chainfix.runtime import open_directory
 from flask_chainfix.snapshot import Snapshot
 from tests.disk import tree
-from tests.strategies_oracle import revisions
-from tests.support import Rev, migration
+from tests.histories import History, assert_runs_the_rest, create, databases, rows_in
+from tests.strategies_oracle import revisions, strong_components
+from tests.support import Refused, Rev, alembic_loads, header, migration
 from tests.test_repair_properties import (
     Case,
     Draw,
@@ -44,21 +51,26 @@ UNREADABLE = [b"revision = (\n", b"x = 1\n", b"\0", b"<<<<<<< HEAD\n", b"\xff\xf
 
 @dataclass
 class Chain:
-    """A chain that is being broken: its revisions, and files that are none."""
+    """A chain that is being broken: its revisions, files that are none, and computed headers."""
 
     revisions: list[Rev]
     files: dict[str, bytes]
+    computed: dict[int, bytes]
 
 
 def missing_parent(draw: Draw, chain: Chain) -> None:
-    """Gone, or named by a file's name, a part of the id, in capitals, with a blank."""
+    """Gone, or named by a file's name, a part of the id, in capitals, with a blank.
+
+    Beside the parents that were there, or in their place.
+    """
     at = draw(st.integers(0, len(chain.revisions) - 1))
     other = draw(st.sampled_from(chain.revisions)).revision
     named = draw(
         st.sampled_from(["gone", other[:2], other.upper(), f"{other} ", f"{other}_add", ""])
     )
     item = chain.revisions[at]
-    chain.revisions[at] = replace(item, parents=(*item.parents, named))
+    beside = item.parents if draw(st.booleans()) else ()
+    chain.revisions[at] = replace(item, parents=(*beside, named))
 
 
 def missing_dependency(draw: Draw, chain: Chain) -> None:
@@ -122,13 +134,17 @@ def unreadable(draw: Draw, chain: Chain) -> None:
 
 
 def computed(draw: Draw, chain: Chain) -> None:
-    item = Rev("comp", (draw(st.sampled_from(chain.revisions)).revision,))
     # A computed id that is taken for another one only the look that is left out here tells.
     line = draw(st.sampled_from([b"down_revision", b"branch_labels"]))
-    data = migration(item)
-    start = data.index(line + b" = ") + len(line) + 3
+    chain.computed[len(chain.revisions)] = line
+    chain.revisions.append(Rev("comp", (draw(st.sampled_from(chain.revisions)).revision,)))
+
+
+def with_call(data: bytes, name: bytes) -> bytes:
+    """The file with a call around the value of a variable."""
+    start = data.index(name + b" = ") + len(name) + 3
     end = data.index(b"\n", start)
-    chain.files["comp.py"] = data[:start] + b"str(" + data[start:end] + b")" + data[end:]
+    return data[:start] + b"str(" + data[start:end] + b")" + data[end:]
 
 
 FAULTS = (
@@ -147,16 +163,43 @@ FAULTS = (
 DRAWN = (*FAULTS, missing_parent, duplicate, cycle, redundant, long_id)
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """A broken chain, and databases that have come to stand somewhere before."""
+
+    case: Case
+    history: History
+
+
 @st.composite
-def mixtures(draw: st.DrawFn) -> Case:
-    chain = Chain(list(draw(revisions(dependencies=True, most=6))), {})
+def mixtures(draw: st.DrawFn) -> Mixture:
+    chain = Chain(list(draw(revisions(dependencies=True, most=6))), {}, {})
+    then, whole = tuple(chain.revisions), True
     for fault in draw(st.lists(st.sampled_from(DRAWN), max_size=3)):
         fault(draw, chain)
+        whole = whole and loads(chain.revisions)
+        then = tuple(chain.revisions) if whole else then
+    deeds: list[object] = []
     for index, item in enumerate(chain.revisions):
-        odd = item.upgrade is not None or draw(st.integers(0, 3)) == 0
-        data = migration(item) if odd else spelled(draw, item, decoys=False)
+        makes_table = index in chain.computed or draw(st.booleans())
+        plain = makes_table or item.upgrade is not None
+        data = migration(item) if plain else spelled(draw, item, decoys=False)
+        if index in chain.computed:
+            data = with_call(data, chain.computed[index])
         chain.files[f"{item.revision}_{index}.py"] = data
-    return Case(tuple(chain.revisions), chain.files)
+        deeds.append(item.upgrade or ("table" if makes_table else None))
+    history = History(then, tuple(chain.revisions), tuple(deeds))
+    history = replace(history, databases=tuple(databases(draw, history)))
+    return Mixture(Case(history.now, chain.files), history)
+
+
+def loads(chain: list[Rev]) -> bool:
+    """Whether Alembic can use a chain; a circle of parents and dependencies it finds too late."""
+    try:
+        alembic_loads(map(header, chain))
+    except Refused:
+        return False
+    return not strong_components({rev.revision: rev.parents + rev.depends_on for rev in chain})
 
 
 @st.composite
@@ -170,8 +213,11 @@ def all_wishes(draw: st.DrawFn) -> Wishes:
 
 
 def test_repaired_or_refused() -> None:
-    """Most mixtures hold something that cannot be mended; but far from all of them."""
-    outcomes: Counter[str] = Counter()
+    """Most mixtures hold something that cannot be mended; but far from all of them.
+
+    Beside databases a repair has more reasons to refuse, and still often none.
+    """
+    outcomes: Counter[tuple[str, bool]] = Counter()
 
     @settings(
         max_examples=EXAMPLES,
@@ -179,47 +225,84 @@ def test_repaired_or_refused() -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=mixtures(), wishes=all_wishes())
-    def each(case: Case, wishes: Wishes) -> None:
-        outcomes[assert_repaired_or_refused(case, wishes)] += 1
+    @given(mixture=mixtures(), wishes=all_wishes())
+    def each(mixture: Mixture, wishes: Wishes) -> None:
+        outcome = assert_repaired_or_refused(mixture, wishes)
+        outcomes[outcome, bool(mixture.history.databases)] += 1
 
     each()
-    assert outcomes["repaired"] >= EXAMPLES / 5, outcomes
+    for beside_databases in (False, True):
+        number = sum(
+            outcomes[each, beside_databases] for each in ("refused", "healthy", "repaired")
+        )
+        assert outcomes["repaired", beside_databases] >= number / 5, outcomes
 
 
-def assert_repaired_or_refused(case: Case, wishes: Wishes) -> str:
+def assert_repaired_or_refused(mixture: Mixture, wishes: Wishes) -> str:
     """Which of the two it was; or that there was nothing to do."""
-    with pytest.MonkeyPatch.context() as monkeypatch, written(case) as place:
+    with pytest.MonkeyPatch.context() as monkeypatch, written(mixture.case) as place:
         without_fresh_process(monkeypatch)
         monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # nobody pulls the plug here
-        before = tree(place)
-        report = outcome(place, case, wishes)
+        told = tell_of(place.parent, mixture.history, wishes)
+        before = tree(place.parent)
+        report = outcome(place, wishes, told)
         if report.error is not None:
             assert report.error.message
             assert report.error.remedy
-            assert tree(place) == before
+            assert tree(place.parent) == before
             return "refused"
         if report.plan is None:
-            assert tree(place) == before
+            assert tree(place.parent) == before
             return "healthy"
         assert report.before is not None
         assert_loads(place, wishes, report.before)
-        assert_undone(place, before)
+        assert_databases_go_on(place, mixture.history, report)
+        assert_undone(place, before, told)
+        for number, database in enumerate(mixture.history.databases):
+            assert database.told or rows_in(place.parent / f"{number}.db") == database.rows
         return "repaired"
 
 
-def outcome(place: Path, case: Case, wishes: Wishes) -> Report:
-    """What ``repair --yes --accept-guesses`` comes to."""
+def tell_of(place: Path, history: History, wishes: Wishes) -> DatabaseWishes:
+    """What the repair is told of databases; those that it can see are made."""
+    stamps, urls = [], []
+    for number, database in enumerate(history.databases):
+        if database.told:
+            stamps.append(database.rows)
+            continue
+        path = place / f"{number}.db"
+        create(path, history, database)
+        urls.append(f"sqlite:///{path}")
+    if wishes.shorten_ids and not history.databases:
+        stamps.append(())  # ids only become shorter where it is known where databases stand
+    return DatabaseWishes(stamps=tuple(stamps), urls=tuple(urls))
+
+
+def outcome(place: Path, wishes: Wishes, told: DatabaseWishes) -> Report:
+    """What ``repair --yes --accept-guesses`` comes to, stamps included."""
     runtime = open_directory(str(place))
-    # Ids only become shorter where it is known where databases stand: here, nowhere.
-    told = DatabaseWishes(stamps=((),)) if wishes.shorten_ids else DatabaseWishes()
     try:
         report = workflows.plan_repair(runtime, Tools(), wishes, told)
         if report.plan is None or report.error is not None:
             return report
-        return workflows.carry_out(runtime, report, told)
+        report = workflows.carry_out(runtime, report, told)
+        if not outstanding(report):
+            return report
+        return carry_out_restamp(runtime, report, told, lambda *_: None, follows=True)
     except ChainFixError as error:
         return Report("repair", error=error)
+
+
+def assert_databases_go_on(place: Path, history: History, report: Report) -> None:
+    """From the rows that they have now, or are to get by hand."""
+    scripts = ScriptDirectory(str(place))
+    moves = {each.move.name: each.move.after for each in report.moves}
+    for number, database in enumerate(history.databases):
+        if database.told:
+            rows = moves["--stamp " + ",".join(database.rows)]
+        else:
+            rows = rows_in(place.parent / f"{number}.db")
+        assert_runs_the_rest(scripts, history, database, rows)
 
 
 def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:
@@ -237,10 +320,11 @@ def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:
         assert "FC111" not in {finding.code for finding in diagnose(again.before)}
 
 
-def assert_undone(place: Path, before: object) -> None:
+def assert_undone(place: Path, before: object, told: DatabaseWishes) -> None:
     runtime = open_directory(str(place))
-    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools()))
-    assert contents(tree(place)) == contents(before)
+    seen = DatabaseWishes(urls=told.urls)
+    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools(), seen), seen)
+    assert contents(tree(place.parent)) == contents(before)
 
 
 def contents(found: object) -> dict[str, object]:
@@ -248,5 +332,5 @@ def contents(found: object) -> dict[str, object]:
     return {
         name: node[:2]
         for name, node in found.items()
-        if not name.startswith(".fixchain") and "__pycache__" not in name
+        if not name.endswith(".db") and ".fixchain" not in name and "__pycache__" not in name
     }

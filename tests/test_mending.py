@@ -451,6 +451,12 @@ def test_merge_points_lose_parents_that_say_nothing() -> None:
     assert parents(after, "d") == ("c",)
 
 
+def test_a_docstring_that_cannot_name_the_parents_stays() -> None:
+    """A parent without a name is not put right while a file cannot be read that may have it."""
+    snapshot = chain("a", Rev("b", ("a", "")), extra={"zz.py": b"x = 1\n"})
+    assert mended(snapshot, Wishes(strict=True)) == (snapshot, ())
+
+
 def test_labels_are_told_apart() -> None:
     snapshot = chain("a", "b <- a @x", "c <- a @x")
     after, _ = mended(snapshot, Wishes(relabel={"c": ("y",)}))

@@ -343,6 +343,18 @@ def test_sql_for_a_database_that_is_out_of_reach(project: Path, tmp_path: Path) 
     assert all(statement in text for statement in script["statements"])
 
 
+def test_rows_that_the_user_tells_of_stay_for_an_operator(project: Path, tmp_path: Path) -> None:
+    """They do not fail beside those of a database that can be reached."""
+    url = sqlite_url(tmp_path)
+    forked(project, url)
+    done = panel("repair", "--yes", "--stamp", "b,c", *JSON)
+    assert done.exit_code == 0, done
+    assert rows_of(url) == ["c"]
+    assert results(done) == {"the app's database": "moved", "--stamp b,c": "planned"}
+    assert panel("undo", "--yes").exit_code == 0
+    assert rows_of(url) == ["b", "c"]
+
+
 # --- undo ----------------------------------------------------------------------------------------
 
 

@@ -92,3 +92,11 @@ def test_a_docstring_in_step_stays() -> None:
     assert source.restate(PLAIN, "a.py") == PLAIN
     without = PLAIN.replace(b"Revises: bbb\n", b"")
     assert source.restate(without, "a.py") == without
+
+
+@pytest.mark.parametrize("parents", ["'a', ''", "'a', 'b '", "'b ', 'a, c'"])
+def test_a_docstring_that_cannot_name_the_parents_stays(parents: str) -> None:
+    """It would be out of step whatever it says."""
+    data = PLAIN.replace(b"'bbb'", parents.encode())
+    with pytest.raises(CannotRewrite, match=f"no docstring can name {parents}"):
+        source.restate(data, "a.py")

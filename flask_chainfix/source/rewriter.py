@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from flask_chainfix.errors import CannotRewrite
 from flask_chainfix.model import Header, Span, Unreadable
+from flask_chainfix.source.docstring import states
 from flask_chainfix.source.judge import Judged, docstring_node, judge
 from flask_chainfix.source.scopes import uses_any
 
@@ -84,6 +85,9 @@ def restate(data: bytes, filename: str) -> bytes:
             parents = old.header.down_revision
             if old.header.revises is None or parents is None:
                 return data
+            if not states(_stated(old.header.revises, parents).strip(), parents):
+                names = ", ".join(map(repr, parents))
+                raise _refusal(filename, "the docstring", f"no docstring can name {names}")
             return _changed(data, filename, old, {}, {"revises": parents})
     except _CANNOT_PARSE as error:
         raise _cannot_parse(filename, error) from error
