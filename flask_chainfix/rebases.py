@@ -11,6 +11,7 @@ from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
+from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git import operation, read_upstream
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import DatabaseWishes, Header, MigrationFile, Plan, Reason
@@ -29,6 +30,7 @@ from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
 _NAMED = 3  # revisions that a sentence names
 
 
+@without_garbage_collection()
 def plan_rebase(
     runtime: Runtime,
     tools: Tools,
