@@ -172,9 +172,12 @@ def _refuse_unrepairable(report: Report) -> None:
     blocking = in_doubt(report.findings)
     if blocking:
         codes = _codes(blocking)
-        remedy = "correct what the findings say" if "," in codes else blocking[0].hint
+        several = "," in codes
+        # After mends it can be a fault that no finding has told.
+        which = "" if several else f": {blocking[0].message}"
+        remedy = "correct what the findings say" if several else blocking[0].hint
         raise CannotPlan(
-            f"the chain cannot be relinked while it has {codes}",
+            f"the chain cannot be relinked while it has {codes}{which}",
             f"{remedy}; then run `{report.tools.fixchain} repair` again",
         )
     refuse_unknown_rows(report)

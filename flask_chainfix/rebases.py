@@ -206,8 +206,9 @@ def _refuse_taken_ids(report: Report, there: Snapshot) -> None:
             raise CannotPlan(
                 f"{revision} is the id of {mine[0].name}, which is yours, and of one that"
                 f" {_ref(report)} has",
-                f"give {mine[0].name} another id by hand, in its revision and wherever yours name"
-                " it, and take yours down first where a database has run them",
+                "first, where a database has run yours, downgrade it on your branch as it was"
+                f" without theirs; then give {mine[0].name} another id by hand, in its revision and"
+                " wherever yours name it, and run this again",
             )
 
 

@@ -89,9 +89,9 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
     if report.counting:
         report = replace(report, exit_code=1)
+    assert report.before is not None
     # Two long questions for Git are one too many.
-    sought = report.before.databases.sought if report.before is not None else ()
-    if against is not None and (missing or sought):
+    if against is not None and (missing or report.before.databases.sought):
         return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
     return with_moves(planned(runtime, report, Wishes(strict=strict)))
 

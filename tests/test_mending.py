@@ -579,9 +579,8 @@ def relinked(tables: str | None = None) -> Snapshot:
 
 
 def test_where_a_docstring_says_that_more_has_run_it_is_not_known() -> None:
-    with pytest.raises(UnsafeForDatabases, match="whether b has run there, too") as refused:
+    with pytest.raises(UnsafeForDatabases, match="whether b has run there, too"):
         refuse_doubted(relinked(), {})
-    assert "--attach c=PARENT" in refused.value.remedy
     refuse_doubted(relinked(), {"c"})  # who knows it may say it
     refuse_doubted(relinked(tables="t_a t_c"), {})
     with pytest.raises(UnsafeForDatabases):

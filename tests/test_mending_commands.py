@@ -345,6 +345,23 @@ def test_a_lost_parent_makes_no_lineage_beside_one_that_is_meant(project: Path) 
     assert repair(*YES, "--attach", "z=b").exit_code == 0
 
 
+def test_where_a_docstring_says_that_more_has_run_the_user_tells(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a", "c <- b")
+    file = place / "versions/c_add_c.py"
+    written = file.read_text()
+    by_hand = written.replace("down_revision = 'b'", "down_revision = 'a'")
+    file.write_text(by_hand)
+    command = ("repair", *YES, "--stamp", "c", *JSON)
+    error = fixchain(*command).document["error"]
+    assert "whether b has run there, too, is not known" in error["message"]
+    assert "if it has, make b the down_revision of c again" in error["remedy"]
+    assert "if it has not, correct that line of the docstring" in error["remedy"]
+    file.write_text(written)
+    assert fixchain(*command).document["plan"] is None
+    file.write_text(by_hand.replace("Revises: b", "Revises: a"))
+    assert fixchain(*command).document["plan"]["order"] == ["a", "c", "b"]
+
+
 # --- Links to files elsewhere --------------------------------------------------------------------
 
 

@@ -179,4 +179,9 @@ def test_what_depends_on_others_is_not_taken_down(project: Path, url: str) -> No
     file = project / "migrations/versions/m_add.py"
     file.write_text(file.read_text().replace("depends_on = None", "depends_on = 'b'"))
     db(project, "upgrade", "n")
-    assert [command[-3:-2] for command in refused(project)] == [["repair"]]
+    ((*_, command, strategy, kind),) = refused(project)
+    assert (command, strategy, kind) == ("repair", "--strategy", "merge")
+    done = panel(command, strategy, kind, "--yes")
+    assert done.exit_code == 0, done.stderr
+    db(project, "upgrade")
+    assert {*"abcmn"} <= tables(url)

@@ -79,8 +79,8 @@ def _doubted(
     return UnsafeForDatabases(
         f"{applied.name} has run {linked}, and by its docstring on {named}: whether {named} has run"
         " there, too, is not known, and if so it would run again",
-        f"say where that revision belongs: --attach {shlex.quote(f'{revision}=PARENT')}; or leave"
-        " that database out (--no-database)",
+        f"if it has, make {named} the down_revision of {revision} again; if it has not, correct"
+        " that line of the docstring; or leave that database out (--no-database)",
     )
 
 

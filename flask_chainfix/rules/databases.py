@@ -17,9 +17,9 @@ from flask_chainfix.stamps import (
     misread,
     overlaps,
     possibilities,
+    telling_which_ran,
     told_apart,
     untold,
-    which_ran,
 )
 
 
@@ -178,7 +178,7 @@ def _of_a_shared_id(
     elif gaps(snapshot.graph, run):
         hint = catching_up(snapshot.graph, run)
     return Fault(
-        f"{stamped}; {which_ran(snapshot, shared, applied.revisions)}",
+        f"{stamped}; {telling_which_ran(snapshot, shared, applied.revisions)}",
         hint,
         [shared],
         list(snapshot.locations(shared, "revision")),

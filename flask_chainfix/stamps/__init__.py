@@ -6,9 +6,9 @@ from flask_chainfix.stamps.rows import gaps, overlaps, tops
 from flask_chainfix.stamps.shared import (
     catching_up,
     misread,
+    telling_which_ran,
     told_apart,
     untold,
-    which_ran,
     with_own_tables,
 )
 from flask_chainfix.stamps.tables import absent_tables, contradicts
@@ -29,10 +29,10 @@ __all__ = [
     "overlaps",
     "possibilities",
     "survivors",
+    "telling_which_ran",
     "told_apart",
     "tops",
     "unexplained",
     "untold",
-    "which_ran",
     "with_own_tables",
 ]

@@ -15,9 +15,9 @@ from flask_chainfix.stamps.shared import (
     catching_up,
     misread,
     stamping,
+    telling_which_ran,
     told_apart,
     untold,
-    which_ran,
 )
 from flask_chainfix.stamps.tables import absent_tables
 from flask_chainfix.stamps.writers import Applied
@@ -152,7 +152,7 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
     skipped = gaps(graph, kept)
     shared = misread(now, standing, kept)
     if skipped and shared is not None and now is then:
-        return _refused(standing, which_ran(now, shared, kept), catching_up(graph, kept))
+        return _refused(standing, telling_which_ran(now, shared, kept), catching_up(graph, kept))
     if skipped:
         return _refused(
             standing,

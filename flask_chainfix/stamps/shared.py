@@ -106,7 +106,7 @@ def told_apart(snapshot: Snapshot, name: str) -> str:
     return f"{name} was the id of {' and '.join(said)}"
 
 
-def which_ran(snapshot: Snapshot, name: str, run: Collection[str]) -> str:
+def telling_which_ran(snapshot: Snapshot, name: str, run: Collection[str]) -> str:
     """Which of the migrations that had an id have run in a database, in words."""
     names = snapshot.databases.shared[name]
     ran = ", ".join(each for each in names if each in run)

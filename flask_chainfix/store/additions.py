@@ -16,11 +16,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from flask_chainfix.errors import CannotMerge, CannotWrite, StaleSnapshot
+from flask_chainfix.errors import CannotMerge, CannotWrite
 from flask_chainfix.model import Edit
 from flask_chainfix.store.files import (
     WRITE_BITS,
     beside,
+    compare,
     read_or_none,
     sync_directory,
     write_synced,
@@ -111,16 +112,7 @@ def add_together(edits: Sequence[Edit]) -> None:
 def _prepare(edit: Edit, way_back: ExitStack) -> None:
     """Compare a file, and write both of its contents beside it."""
     assert edit.after is not None
-    if read_or_none(edit.path) != edit.before:
-        raise StaleSnapshot(
-            f"{edit.path} has been changed since it was read",
-            "nothing was changed; run the command again",
-        )
-    if edit.before is not None and not edit.path.stat().st_mode & WRITE_BITS:
-        raise CannotWrite(
-            f"{edit.path} is read-only",
-            "nothing was changed; make the file writable, then run the command again",
-        )
+    compare(edit)
     for directory in reversed(edit.path.parents):
         if not directory.exists():
             directory.mkdir()

@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from flask_chainfix.errors import CannotWrite, StaleSnapshot
+from flask_chainfix.model import Edit
+
 WRITE_BITS = 0o222
 _OPTIMIZED = re.compile(r"\.opt-\w+$")
 
@@ -17,6 +20,26 @@ _OPTIMIZED = re.compile(r"\.opt-\w+$")
 def beside(path: Path, kind: str) -> Path:
     """A name beside a file, which Alembic does not load because it does not end in ``.py``."""
     return path.with_name(f".{path.name}.fixchain-{kind}")
+
+
+def compare(edit: Edit) -> None:
+    """Stop before anything is written where a file is not what an edit is for.
+
+    Raises:
+        StaleSnapshot: it is not what it was when it was read.
+        CannotWrite: it is read-only.
+        OSError: it cannot be read.
+    """
+    if read_or_none(edit.path) != edit.before:
+        raise StaleSnapshot(
+            f"{edit.path} has been changed since it was read",
+            "nothing was changed; run the command again",
+        )
+    if edit.before is not None and not edit.path.stat().st_mode & WRITE_BITS:
+        raise CannotWrite(
+            f"{edit.path} is read-only",
+            "nothing was changed; make the file writable, then run the command again",
+        )
 
 
 def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 0o666) -> None:

@@ -29,8 +29,8 @@ from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleS
 from flask_chainfix.model import Edit
 from flask_chainfix.store import journal as journals
 from flask_chainfix.store.files import (
-    WRITE_BITS,
     beside,
+    compare,
     drop_all_bytecode,
     drop_bytecode,
     read_or_none,
@@ -181,16 +181,7 @@ def _refuse_directories(path: Path) -> None:
 def _compare(edits: Sequence[Edit]) -> None:
     for edit in edits:
         _refuse_directories(Path(os.path.realpath(edit.path)))
-        if read_or_none(edit.path) != edit.before:
-            raise StaleSnapshot(
-                f"{edit.path} has been changed since it was read",
-                "nothing was changed; run the command again",
-            )
-        if edit.before is not None and not os.stat(edit.path).st_mode & WRITE_BITS:
-            raise CannotWrite(
-                f"{edit.path} is read-only",
-                "nothing was changed; make the file writable, then run the command again",
-            )
+        compare(edit)
 
 
 def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
