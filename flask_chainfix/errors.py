@@ -7,6 +7,8 @@ needs (a type name and an exit code); ``cli`` turns it into output in one place.
 
 from __future__ import annotations
 
+from flask_chainfix.remedies import Remedy
+
 
 class ChainFixError(Exception):
     """Base of every error that ends a command.
@@ -18,10 +20,10 @@ class ChainFixError(Exception):
 
     exit_code = 3
 
-    def __init__(self, message: str, remedy: str) -> None:
+    def __init__(self, message: str, remedy: str | Remedy) -> None:
         super().__init__(message)
         self.message = message
-        self.remedy = remedy
+        self.remedy = Remedy.of(remedy)
 
 
 class WrongUsage(ChainFixError):

@@ -214,7 +214,7 @@ def _refuse_unhealthy(expected: Report, wishes: Wishes) -> None:
     fault = left[0]
     remedy = "say with --attach REVISION=PARENT where the pieces belong"
     if fault.code == "FC203":
-        remedy = fault.hint
+        remedy = str(fault.hint)
     elif fault.code == "FC201" and wishes.strategy == "merge":
         remedy = f"use --strategy linear, which puts one behind the other; or {remedy}"
     if fault.code in codes_of(Family.SCHEMA):

@@ -73,17 +73,20 @@ def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
     from flask_chainfix.cli.streams import error_text
     from flask_chainfix.errors import ChainFixError
     from flask_chainfix.opening import open_from_files
+    from flask_chainfix.report import Tools
     from flask_chainfix.rules import Family, all_rules
 
     elsewhere = (Family.DATABASE, Family.PUBLISHED)  # they take more than the files
     rules = [rule for rule in all_rules() if rule.family not in elsewhere]
     named = os.path.relpath(place)
+    tools = Tools()
     try:
         opened = open_from_files(None, named) if place.is_file() else open_from_files(named, None)
+        tools = opened[1]
         report = workflows.check(*opened, strict=False, schema=True)
     except (ChainFixError, OSError) as error:
         stop = unreadable(error) if isinstance(error, OSError) else error
-        item = _item(session, place, "check", fault=f"{error_text(stop)}{_WHERE}")
+        item = _item(session, place, "check", fault=f"{error_text(stop, tools)}{_WHERE}")
         item.extra_keyword_matches.update(rule.code for rule in rules)  # -k must not hide it
         yield item
     else:

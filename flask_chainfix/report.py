@@ -42,8 +42,9 @@ class Tools:
     against: str = ""
 
     def spell_out(self, text: str) -> str:
-        """Text with these commands where it says ``{alembic}`` and ``{fixchain}``."""
-        return text.replace("{alembic}", self.alembic).replace("{fixchain}", self.fixchain)
+        """Text with what ``{alembic}``, ``{fixchain}`` and ``{databases}`` stand for."""
+        spelled = text.replace("{alembic}", self.alembic).replace("{fixchain}", self.fixchain)
+        return spelled.replace("{databases}", f"{self.databases}{self.stamps}")
 
 
 @dataclass(frozen=True)

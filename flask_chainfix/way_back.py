@@ -149,7 +149,7 @@ def _refuse_way_back(moves: Sequence[MoveResult]) -> None:
     first = refused[0]
     remedy = "keep the repair"
     if first.state is MoveState.FAILED:
-        remedy = first.remedy
+        remedy = str(first.remedy)
     raise RowsNotPutBack(
         f"{first.move.name} cannot go back to the old files: {first.detail}",
         f"nothing was changed; {remedy}; or leave that database as it is (--no-database for the"

@@ -53,7 +53,7 @@ def refused(url: str | URL, directory: Path, message: str, remedy: str) -> Canno
         back_up(url, directory)
     assert message in caught.value.message
     assert remedy in caught.value.remedy
-    assert "s3cret" not in caught.value.message + caught.value.remedy
+    assert "s3cret" not in f"{caught.value.message} {caught.value.remedy}"
     assert (sorted(directory.rglob("*")) if directory.is_dir() else None) == there
     return caught.value
 

@@ -51,7 +51,7 @@ def unknown(*known: LostRevision, row: str = "x", now: Snapshot = LINE) -> Findi
 
 
 def hints(finding: Finding) -> list[str]:
-    return finding.hint.split("; or ")
+    return str(finding.hint).split("; or ")
 
 
 PLACE = "x_add_x.py, commit 1a2b3c4 of Ann, 2024-03-01"
@@ -208,7 +208,7 @@ def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     finding = only("FC302", looked_at(LINE, db("c"), old=FORK))
     assert finding.severity is Severity.WARNING
     assert "may never have run there" in finding.message
-    assert finding.hint.endswith("nothing is wrong if it was built after the repair")
+    assert str(finding.hint).endswith("nothing is wrong if it was built after the repair")
 
 
 def test_one_that_the_chain_as_it_is_has_built() -> None:
@@ -256,7 +256,7 @@ def test_a_database_that_does_not_answer() -> None:
     finding = only("FC304", looked_at(LINE, unreachable("far", "it is down", "start it"), db("c")))
     assert (finding.severity, finding.revisions) == (Severity.WARNING, ())
     assert finding.message == "far cannot be asked: it is down"
-    assert finding.hint == "start it; or say with --stamp where it stands"
+    assert str(finding.hint) == "start it; or say with --stamp where it stands"
 
 
 # --- Settings and formats ------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def shown(name: str) -> str:
 def test_github_shows_them_without_a_file_where_there_is_none() -> None:
     lines = shown("github").splitlines()
     assert lines[0].startswith("::error title=FC301 unknown-stamp::lost is stamped with 'x'")
-    assert lines[0].endswith("; or put a no-op revision in its place: repair --tombstone x.")
+    assert lines[0].endswith("; or put a no-op revision in its place: repair --tombstone x")
     assert "b_add_b.py,title=FC302 stranded-revisions,line=" in lines[1]
     assert lines[2].startswith("::error title=FC303 overlapping-stamps::twice is stamped")
     assert lines[3].startswith("::warning title=FC304 database-unreachable::far cannot be asked")

@@ -21,6 +21,7 @@ from flask_chainfix.errors import CannotPlan
 from flask_chainfix.formats import Style, render
 from flask_chainfix.formats.diff import unified_diff
 from flask_chainfix.model import Finding, Location, Severity, Wishes
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, all_rules
 from flask_chainfix.runtime import open_directory
@@ -216,7 +217,7 @@ def hostile_report(project: Path) -> Report:
         Severity.ERROR,
         f"message {HOSTILE}",
         f"breaks {HOSTILE}",
-        f"hint {HOSTILE}",
+        Remedy.of(f"hint {HOSTILE}"),
         ("a",),
         (Location(project / f"{HOSTILE}.py".replace("\x00", ""), 3),),
         repairable=False,
@@ -283,7 +284,7 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
         Severity.ERROR,
         "100 % of:\nthis, all",
         "breaks",
-        "hint, too: 5 %\r\n",
+        Remedy.of("hint, too: 5 %\r\n"),
         (),
         (Location(project / "a,b:c%d.py", 7), Location(project / "x.py", None)),
         repairable=False,
@@ -291,7 +292,7 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
     report = replace(check("sample_app/migrations"), findings=(finding,))
     first, second, *_ = render("github", report, TEXT).splitlines()
     title = "title=FC103 a%2Cb%3Ac%25d%0Ae"
-    message = "100 %25 of:%0Athis, all. Hint, too: 5 %25%0D%0A."
+    message = "100 %25 of:%0Athis, all.%0Aremedy: hint, too: 5 %25%0D%0A"
     assert first == f"::error file=a%2Cb%3Ac%25d.py,{title},line=7::{message}"
     assert second == f"::error file=x.py,{title}::{message}"
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from flask_chainfix.errors import CannotRead
 from flask_chainfix.formats import Style, plain, printable, render
 from flask_chainfix.model import Finding, Location, Severity
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, Rule, all_rules
 from tests.commands import Done, fixchain
@@ -179,7 +180,17 @@ def test_an_error_after_reading_does_not_hide_the_tests() -> None:
 def finding_of(rule: Rule, text: str) -> Finding:
     place = Location(Path("/project", f"{text}.py".replace("/", "_")), 3)
     return Finding(
-        rule.code, rule.name, rule.noun, 1, Severity.ERROR, text, text, text, (), (place,), False
+        rule.code,
+        rule.name,
+        rule.noun,
+        1,
+        Severity.ERROR,
+        text,
+        text,
+        Remedy.of(text),
+        (),
+        (place,),
+        False,
     )
 
 

@@ -25,6 +25,7 @@ from flask_chainfix.runtime import Progress, Runtime
 OPENER = "flask_chainfix.opener"
 IN_APP = "flask_chainfix.in_app"
 NAMED = "flask_chainfix.named_databases"
+_TOOLS = "flask_chainfix.tools"
 
 
 def run(
@@ -35,7 +36,8 @@ def run(
     def opened() -> Report:
         runtime, tools = context.meta[OPENER]()
         databases, stamps = context.meta.get(NAMED, ("", ""))
-        return work(runtime, replace(tools, databases=databases, stamps=stamps))
+        tools = context.meta[_TOOLS] = replace(tools, databases=databases, stamps=stamps)
+        return work(runtime, tools)
 
     answer(context, output_format, opened)
 
@@ -60,7 +62,7 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Report
         report, stderr_too = _unwritten(context, report, error), True
     if report.error is not None and stderr_too:
         with suppress(OSError, CannotWrite):  # nobody is left to be told
-            echo(error_text(report.error), err=True)
+            echo(error_text(report.error, report.tools), err=True)
     context.exit(report.exit_code)
 
 
@@ -94,7 +96,8 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
 
 
 def _failure(context: click.Context, error: ChainFixError) -> Report:
-    return Report(str(context.info_name), exit_code=error.exit_code, error=error)
+    tools = context.meta.get(_TOOLS, Tools())
+    return Report(str(context.info_name), exit_code=error.exit_code, tools=tools, error=error)
 
 
 def after_asking(

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from flask_chainfix.errors import CannotWrite, ChainFixError
-from flask_chainfix.formats import Style, printable, render
-from flask_chainfix.report import Report
+from flask_chainfix.formats import Style, printable, remedy_lines, render
+from flask_chainfix.report import Report, Tools
 
 
 def style(stream: Any) -> Style:
@@ -56,9 +56,10 @@ def echo(text: str, err: bool = False) -> None:
         raise CannotWrite(message, remedy) from error
 
 
-def error_text(error: ChainFixError) -> str:
+def error_text(error: ChainFixError, tools: Tools) -> str:
     """An error and its remedy, as stderr has them."""
-    lines = f"error: {error.message}\nremedy: {error.remedy}".splitlines()
+    message = tools.spell_out(error.message).splitlines()
+    lines = (f"error: {message[0]}", *message[1:], *remedy_lines(error.remedy, tools))
     return "".join(f"{printable(line)}\n" for line in lines)
 
 

@@ -30,7 +30,7 @@ def steps(report: Report) -> list[Step]:
         elif any(not finding.repairable for finding in report.counting):
             first = Step("Do what the remedies of the findings above say.")
         elif report.obstacle is not None:
-            remedy = report.obstacle.remedy
+            remedy = str(report.obstacle.remedy)
             first = Step(f"{remedy[:1].upper()}{remedy[1:]}.")
         else:
             return []

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from flask_chainfix.formats.remedies import remedy_rows
 from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import printable
 from flask_chainfix.model import DatabaseState, MoveResult, MoveState, Standing
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report
 from flask_chainfix.rules.wording import count
 
@@ -75,12 +77,12 @@ def _rows(report: Report) -> Iterator[Row]:
         else {standing.identity: standing for standing in report.before.databases.standings}
     )
     lines = [_line_of_move(standings, result) for result in report.moves] or [
-        (standing.name, _stands(standing), standing.problem, _style_of(standing))
+        (standing.name, _stands(standing), standing.problem, _style_of(standing), "")
         for standing in standings.values()
     ]
     longest = min(max((len(printable(line[0])) for line in lines), default=0), _LONGEST_NAME)
     quiet = 0
-    for number, (name, what, detail, style) in enumerate(lines):
+    for number, (name, what, detail, style, remedy) in enumerate(lines):
         if number >= _SHOWN_ROWS and not style.startswith("bold"):
             quiet += 1
             continue
@@ -88,22 +90,26 @@ def _rows(report: Report) -> Iterator[Row]:
             f"{_cut(printable(name), longest):<{longest}}  {printable(what)}", style, wrapped=False
         )
         if detail:
-            yield Row(f"  {detail}")
+            yield Row(detail, indent=2)
+            yield from (
+                row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, report.tools)
+            )
     if quiet:
         yield Row(f"and {count(quiet, 'more database')}", "dim")
 
 
-def _line_of_move(standings: dict[str, Standing], result: MoveResult) -> tuple[str, str, str, str]:
+def _line_of_move(
+    standings: dict[str, Standing], result: MoveResult
+) -> tuple[str, str, str, str, str | Remedy]:
     move, state = result.move, result.state
     standing = standings.get(move.identity)
     if standing is not None and not standing.rows:
-        return move.name, _stands(standing), result.detail, _STYLES.get(state, "")
+        return move.name, _stands(standing), result.detail, _STYLES.get(state, ""), ""
     rows = ", ".join(move.before) or "not stamped"
     if move.after != move.before:
         rows += f" → {', '.join(move.after) or 'none'}"
     word = "" if state is MoveState.PLANNED else f"  {state.value}"
-    remedy = f"; {result.remedy}" if result.detail and result.remedy else ""
-    return move.name, f"{rows}{word}", f"{result.detail}{remedy}", _STYLES.get(state, "")
+    return move.name, f"{rows}{word}", result.detail, _STYLES.get(state, ""), result.remedy
 
 
 def _stands(standing: Standing) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from flask_chainfix.formats.registry import format_
+from flask_chainfix.formats.remedies import remedy_lines
 from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
 from flask_chainfix.model import Finding, Location, Severity
-from flask_chainfix.report import Report
+from flask_chainfix.report import Report, Tools
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -17,21 +18,21 @@ def to_github(report: Report, style: Style) -> str:
     if report.before is None:
         return ""
     lines = [
-        _annotation(finding, place)
+        _annotation(finding, place, report.tools)
         for finding in report.findings
         for place in finding.locations or (None,)
     ]
     return "\n".join([*lines, verdict(report)]) + "\n"
 
 
-def _annotation(finding: Finding, place: Location | None) -> str:
+def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:
     properties = {"title": f"{finding.code} {finding.name}"}
     if place is not None:
         properties = {"file": shown_path(place.path), **properties}
         if place.line is not None:
             properties["line"] = str(place.line)
     written = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
-    message = f"{finding.message}. {finding.hint[:1].upper()}{finding.hint[1:]}."
+    message = "\n".join((f"{finding.message}.", *remedy_lines(finding.hint, tools)))
     return f"::{_LEVELS[finding.severity]} {written}::{_escape(message)}"
 
 

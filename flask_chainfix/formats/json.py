@@ -9,6 +9,7 @@ from flask_chainfix.errors import ChainFixError
 from flask_chainfix.formats import backup, databases, explanation, mends, pieces
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
+from flask_chainfix.formats.remedies import remedies_as_json, remedy_text
 from flask_chainfix.formats.style import Style, shown_path
 from flask_chainfix.model import Confirmation, Finding, Plan, Reason, Rehearsal
 from flask_chainfix.report import Report, Tools
@@ -49,7 +50,7 @@ def _document(report: Report) -> dict[str, Any]:
         "backups": backup.as_json(report.backups),
         "rules": explanation.as_json(report),
         "pieces": pieces.as_json(report.pieces),
-        "error": _error(report.error) if report.error else None,
+        "error": _error(report.error, report.tools) if report.error else None,
     }
 
 
@@ -64,7 +65,8 @@ def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
         "severity": finding.severity.value,
         "message": finding.message,
         "breaks": tools.spell_out(finding.breaks),
-        "hint": finding.hint,
+        "hint": remedy_text(finding.hint, tools),
+        "remedies": remedies_as_json(finding.hint, tools),
         "revisions": list(finding.revisions),
         "locations": [
             {"path": shown_path(place.path), "line": place.line} for place in finding.locations
@@ -113,5 +115,10 @@ def _confirmation(confirmation: Confirmation) -> dict[str, Any]:
     }
 
 
-def _error(error: ChainFixError) -> dict[str, str]:
-    return {"type": type(error).__name__, "message": error.message, "remedy": error.remedy}
+def _error(error: ChainFixError, tools: Tools) -> dict[str, Any]:
+    return {
+        "type": type(error).__name__,
+        "message": tools.spell_out(error.message),
+        "remedy": remedy_text(error.remedy, tools),
+        "remedies": remedies_as_json(error.remedy, tools),
+    }

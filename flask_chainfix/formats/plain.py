@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_chainfix.formats.remedies import remedy_lines
 from flask_chainfix.formats.style import printable, shown_path
 from flask_chainfix.model import Finding
 from flask_chainfix.report import Tools
@@ -17,6 +18,6 @@ def plain(finding: Finding, tools: Tools) -> str:
         f"{finding.severity.value}: {finding.message}",
         f"breaks: {tools.spell_out(finding.breaks)}",
         *places,
-        f"remedy: {finding.hint}",
+        *remedy_lines(finding.hint, tools),
     )
     return "\n".join(printable(line) for line in lines)

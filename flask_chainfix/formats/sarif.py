@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from flask_chainfix.errors import ChainFixError
 from flask_chainfix.formats.registry import format_
+from flask_chainfix.formats.remedies import remedy_text
 from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.model import Explanation, Finding, Location, Severity
 from flask_chainfix.report import Report, Tools
@@ -47,18 +48,19 @@ def _run(report: Report) -> dict[str, Any]:
         "originalUriBaseIds": {_ROOT: root},
     }
     if report.before is not None:  # an empty list would say that all is well
-        run["results"] = _results(report.findings, report.before.environment.directory)
+        run["results"] = _results(report, report.before.environment.directory)
     return run
 
 
-def _results(findings: Sequence[Finding], directory: Path) -> list[dict[str, Any]]:
+def _results(report: Report, directory: Path) -> list[dict[str, Any]]:
+    findings = report.findings
     indexes = {rule.code: index for index, rule in enumerate(all_rules())}
     return [
         {
             "ruleId": finding.code,
             "ruleIndex": indexes[finding.code],
             "level": _LEVELS[finding.severity],
-            "message": _message(finding.message, finding.hint),
+            "message": _message(finding.message, remedy_text(finding.hint, report.tools)),
             **_places(finding, directory),
             # Not primaryLocationLineHash, which GitHub's own action adds, made from the lines.
             "partialFingerprints": {"fixchain/v1": fingerprint},
@@ -84,7 +86,7 @@ def _rule(rule: Explanation, tools: Tools) -> dict[str, Any]:
 
 def _invocation(report: Report) -> dict[str, Any]:
     notices = [{"level": "note", "message": _message(each)} for each in report.notices]
-    errors = [_stop(report.error)] if report.error is not None else []
+    errors = [_stop(report.error, report.tools)] if report.error is not None else []
     return {
         "executionSuccessful": report.error is None,
         "exitCode": report.exit_code,
@@ -92,11 +94,11 @@ def _invocation(report: Report) -> dict[str, Any]:
     }
 
 
-def _stop(error: ChainFixError) -> dict[str, Any]:
+def _stop(error: ChainFixError, tools: Tools) -> dict[str, Any]:
     return {
         "descriptor": {"id": type(error).__name__},
         "level": "error",
-        "message": _message(error.message, error.remedy),
+        "message": _message(error.message, remedy_text(error.remedy, tools)),
     }
 
 

@@ -12,11 +12,15 @@ class Row(NamedTuple):
         text: what it says.
         style: its colour; ``""`` for none.
         wrapped: whether it may be wrapped to the width.
+        indent: how far in it begins, in columns.
+        hanging: how much further in its other lines are where it is wrapped.
     """
 
     text: str
     style: str = ""
     wrapped: bool = True
+    indent: int = 0
+    hanging: int = 0
 
 
 class Section(NamedTuple):

@@ -14,7 +14,8 @@ from flask_chainfix.formats.diff import line_style, unified_diff
 from flask_chainfix.formats.mends import mended
 from flask_chainfix.formats.page import INDENT, Page
 from flask_chainfix.formats.registry import format_
-from flask_chainfix.formats.sections import Section
+from flask_chainfix.formats.remedies import remedy_rows
+from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
 from flask_chainfix.model import (
@@ -108,7 +109,7 @@ def _finding(page: Page, report: Report, finding: Finding) -> None:
     left_out = len(finding.locations) - _SHOWN_PLACES
     if left_out > 0:
         page.line(f"and {count(left_out, 'more place')}", 2 * INDENT)
-    page.line(f"remedy: {finding.hint}", 2 * INDENT)
+    _rows(page, remedy_rows(finding.hint, report.tools), 2 * INDENT)
 
 
 def _title(kind: Finding | Explanation, text: str) -> Text:
@@ -255,11 +256,15 @@ def _undo_command(page: Page, report: Report) -> None:
 def _sections(page: Page, sections: Iterable[Section], indent: int = INDENT) -> None:
     for section in sections:
         page.heading(section.title, section.aside)
-        for row in section.rows:
-            if row.wrapped:
-                page.line(row.text, indent, row.style)
-            else:
-                page.verbatim(f"{' ' * indent}{row.text}".rstrip(), row.style)
+        _rows(page, section.rows, indent)
+
+
+def _rows(page: Page, rows: Iterable[Row], indent: int) -> None:
+    for row in rows:
+        if row.wrapped:
+            page.line(row.text, indent + row.indent, row.style, hanging=row.hanging)
+        else:
+            page.verbatim(f"{' ' * (indent + row.indent)}{row.text}".rstrip(), row.style)
 
 
 def _backups(page: Page, report: Report) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from flask_chainfix.remedies import Remedy
+
 
 class DatabaseState(Enum):
     """What a look at a database's version table has shown."""
@@ -88,7 +90,7 @@ class MoveResult:
     move: Move
     state: MoveState
     detail: str = ""
-    remedy: str = ""
+    remedy: str | Remedy = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.remedies import Remedy
+
 
 class Severity(Enum):
     """How bad a finding is: errors stop Alembic, warnings may, infos do not."""
@@ -48,7 +50,7 @@ class Finding:
     severity: Severity
     message: str
     breaks: str
-    hint: str
+    hint: Remedy
     revisions: tuple[str, ...]
     locations: tuple[Location, ...]
     repairable: bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from flask_chainfix.model import Finding, Location, Severity
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -38,7 +39,7 @@ class Fault:
     """
 
     message: str
-    hint: str
+    hint: str | Remedy
     revisions: Iterable[str]
     locations: Iterable[Location]
     number: int = 1
@@ -148,7 +149,7 @@ def _finding(rule: Rule, fault: Fault) -> Finding:
         fault.severity or rule.severity,
         fault.message,
         fault.breaks or rule.breaks,
-        fault.hint,
+        Remedy.of(fault.hint),
         tuple(sorted(set(fault.revisions))),
         tuple(fault.locations),
         rule.repairable if fault.repairable is None else fault.repairable,

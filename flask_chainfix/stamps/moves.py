@@ -117,7 +117,7 @@ def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> str:
     if result.state is MoveState.UNCHANGED:
         return "the stamp is right as it is, so leave that database out (--no-database)"
     if result.state is MoveState.REFUSED:
-        return result.remedy
+        return str(result.remedy)
     if shared not in now.graph:
         return f"say so: restamp --lost {shared}={ran}"
     return stamping(now.graph, result.move.before, result.move.after)
@@ -135,7 +135,7 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
     try:
         has_run = applied.revisions | _counted(now, applied, taken)
     except CannotPlan as refusal:
-        return _refused(standing, refusal.message, refusal.remedy)
+        return _refused(standing, refusal.message, str(refusal.remedy))
     run = {now.databases.renamed.get(revision, revision) for revision in has_run}
     gone = sorted(
         name for name in run if name not in graph and name not in taken and not is_noop(now, name)

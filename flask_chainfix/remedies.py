@@ -1,0 +1,66 @@
+"""What a person can do about something: ways out, the best first, each with whole commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Way(NamedTuple):
+    """One way out.
+
+    Attributes:
+        text: what it does, a sentence without a full stop; it introduces the commands.
+        commands: what to type for it, in this order. ``{fixchain}`` and ``{alembic}`` stand for the
+            commands of this project, ``{databases}`` for the options that name its databases.
+    """
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.commands:
+            return self.text
+        return f"{self.text}: {', then '.join(f'`{command}`' for command in self.commands)}"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """The ways out of one trouble, the best first."""
+
+    ways: tuple[Way, ...] = ()
+
+    @classmethod
+    def of(cls, advice: str | Remedy) -> Remedy:
+        """The same advice as a remedy; a text is one way without a command."""
+        if isinstance(advice, Remedy):
+            return advice
+        return cls((Way(advice),) if advice else ())
+
+    def __or__(self, other: str | Remedy) -> Remedy:
+        """Another way, for where none of these will do."""
+        return Remedy(self.ways + Remedy.of(other).ways)
+
+    def __bool__(self) -> bool:
+        return bool(self.ways)
+
+    def __str__(self) -> str:
+        """All on one line, for places that hold no more; commands stand between backticks."""
+        return "; or ".join(map(str, self.ways))
+
+    def __contains__(self, text: str) -> bool:
+        return text in str(self)
+
+    def spelled(self, spell_out: Callable[[str], str]) -> Remedy:
+        """The same with what the placeholders stand for."""
+        return Remedy(
+            tuple(
+                Way(spell_out(way.text), tuple(map(spell_out, way.commands))) for way in self.ways
+            )
+        )
+
+
+def way(text: str, *commands: str) -> Remedy:
+    """A remedy with one way: a sentence, and the commands to type for it."""
+    return Remedy((Way(text, commands),))
