@@ -297,6 +297,12 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
     assert second == f"::error file=x.py,{title}::{message}"
 
 
+def test_notices_are_annotations_too(project: Path) -> None:
+    report = replace(check("faults"), findings=(), notices=("100 %\n::error::hostile",))
+    lines = render("github", report, TEXT).splitlines()
+    assert lines[0] == "::notice title=fixchain::100 %25%0A::error::hostile"
+
+
 @pytest.mark.parametrize(
     ("severity", "level"),
     [(Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "notice")],
@@ -304,7 +310,8 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
 def test_annotations_have_githubs_levels(project: Path, severity: Severity, level: str) -> None:
     report = check("faults")
     findings = tuple(replace(finding, severity=severity) for finding in report.findings)
-    lines = render("github", replace(report, findings=findings), TEXT).splitlines()[:-1]
+    report = replace(report, findings=findings, notices=())
+    lines = render("github", report, TEXT).splitlines()[:-1]
     assert {line.split(" ")[0] for line in lines} == {f"::{level}"}
 
 

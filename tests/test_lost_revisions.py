@@ -500,7 +500,7 @@ def test_on_a_terminal_the_note_comes_before_the_question(project: Project) -> N
     )
     assert (done.exit_code, project.rows) == (1, ["x"])
     says(flat(done.stdout), "x is to count for b: x creates table x")
-    says(done.stderr, "Move the stamps of 1 database?", "declined")
+    says(done.stderr, "Move the stamps of 1 database?", "Nothing was changed.")
 
 
 def test_past_several_that_are_lost(project: Project) -> None:

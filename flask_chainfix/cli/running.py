@@ -175,4 +175,4 @@ def ask(question: str) -> None:
         echo("\n", err=True)
         agreed = False
     if not agreed:
-        raise Declined("declined", "nothing was changed")
+        raise Declined("Nothing was changed.", "")

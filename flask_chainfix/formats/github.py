@@ -14,7 +14,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 
 @format_("github")
 def to_github(report: Report, style: Style) -> str:
-    """One workflow command for each place of each finding, then the verdict."""
+    """One workflow command for each place of each finding and each notice, then the verdict."""
     if report.before is None:
         return ""
     lines = [
@@ -22,7 +22,8 @@ def to_github(report: Report, style: Style) -> str:
         for finding in report.findings
         for place in finding.locations or (None,)
     ]
-    return "\n".join([*lines, verdict(report)]) + "\n"
+    notices = [f"::notice title=fixchain::{_escape(notice)}" for notice in report.notices]
+    return "\n".join([*lines, *notices, verdict(report)]) + "\n"
 
 
 def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:

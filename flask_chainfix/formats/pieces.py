@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,10 +60,17 @@ def steps(report: Report) -> list[Step]:
         return []
     uses_pre_commit = report.pieces[0].path.name == ".pre-commit-config.yaml"
     install = "pre-commit install" if uses_pre_commit else f"{report.tools.fixchain} hook --install"
-    return [
-        Step("Look at the files, and commit them."),
-        Step("In every other clone, as Git copies no hooks, type once:", (install,)),
+    committed = [
+        shlex.quote(shown_path(piece.path))
+        for piece in report.pieces
+        if piece.state is PieceState.WRITTEN and ".git" not in piece.path.parts
     ]
+    commit = Step(
+        "Look at the files, and commit them:",
+        (f"git add {' '.join(committed)}", 'git commit -m "Check the migration chain"'),
+    )
+    again = Step("In every other clone, as Git copies no hooks, type once:", (install,))
+    return [commit, again] if committed else [again]
 
 
 def as_json(pieces: tuple[Piece, ...]) -> list[dict[str, Any]] | None:

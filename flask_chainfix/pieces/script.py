@@ -9,6 +9,18 @@ from flask_chainfix.errors import CannotMerge
 from flask_chainfix.model import Call
 
 _BEGIN = "# fixchain: begin"
+# Editors commit without the virtual environment that a shell has activated.
+_NOT_FOUND = """\
+    command -v fixchain >/dev/null || {
+        echo "fixchain is not on the PATH, so the migration chain was not checked."
+        for bin in .venv/bin venv/bin env/bin .venv/Scripts venv/Scripts; do
+            [ ! -x "$bin/fixchain" ] || echo "Activate its environment: . $bin/activate"
+        done
+        echo "Or install it: pip install flask-chainfix"
+        echo "Or commit without the check: git commit --no-verify"
+        exit 1
+    } >&2
+"""
 _SHEBANG = re.compile(rb"#! *(?:/\S*/env +)?(?:/\S*/)?(?:ba|da|k|z)?sh(?: +-[a-z]+)*\n")
 _OTHER_LANGUAGE = re.compile(rb"\bexec\b.*\$\{?(?:0|BASH_SOURCE)\b")
 
@@ -22,6 +34,7 @@ def text(call: Call, data: bytes) -> str:
     return (
         f"{_BEGIN} (a commit that breaks the migration chain is refused)\n"
         f"if [ -e {place} ]; then\n"
+        f"{_NOT_FOUND}"
         f"    fixchain_said=$({call.shell('check')}) ||"
         " { printf '%s\\n' \"$fixchain_said\" >&2; exit 1; }\n"
         "fi\n"

@@ -20,7 +20,7 @@ def differences(config: Config, script: ScriptDirectory) -> list[str] | None:
     """Compare as ``alembic check`` does.
 
     Returns:
-        A line for each difference; ``None`` where ``env.py`` names no models.
+        A line for each difference, sorted; ``None`` where ``env.py`` names no models.
     """
     arguments = {
         "message": None,
@@ -54,12 +54,12 @@ def differences(config: Config, script: ScriptDirectory) -> list[str] | None:
                 return None
             raise
     generated: Any = context.generated_revisions[-1]
-    return [
+    return sorted(
         line
         for operations in generated.upgrade_ops_list
         for diff in operations.as_diffs()
         for line in _lines(diff)
-    ]
+    )
 
 
 def _lines(diff: Any) -> Iterator[str]:
