@@ -449,6 +449,8 @@ def test_what_only_running_env_py_would_say(
     with pytest.raises(BadConfiguration, match=r"env\.py") as caught:
         own_targets(runtime)
     assert "version_table = NAME" in caught.value.remedy
+    # Without a database nobody needs it.
+    assert targets_from(runtime, [], None, None) == ()
 
 
 def test_settings_win_over_env_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

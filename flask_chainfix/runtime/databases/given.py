@@ -36,6 +36,8 @@ def targets_from(
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
         BadDatabase: something that is named is no database, or the file cannot be read.
     """
+    if not urls and file is None:
+        return ()  # nothing needs the version table, which perhaps only env.py knows
     table = version_table(runtime, in_schemas=schemas is not None)
     given = [parsed(url, "--database") for url in urls]
     if file is not None:
