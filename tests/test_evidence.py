@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from alembic.script.revision import Revision, RevisionMap
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from flask_chainfix.evidence import Ancestry, start_of_branch
+from flask_chainfix.evidence import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.evidence.touches import key_of
+from flask_chainfix.graph import Graph
 from flask_chainfix.model import Kind, SchemaObject
 from tests.strategies_oracle import reachable, revisions
 from tests.support import Rev, chain
@@ -21,6 +24,39 @@ def test_ancestry_is_what_walking_down_finds(branches: tuple[Rev, ...]) -> None:
         below = reachable(edges, above)
         for revision in graph:
             assert runs_before(revision, above) is (revision in below)
+
+
+@settings(max_examples=400)
+@given(st.data(), revisions(most=11, dependencies=True))
+def test_an_empty_database_is_upgraded_in_the_order_of_alembic(
+    data: st.DataObject, branches: tuple[Rev, ...]
+) -> None:
+    files = data.draw(st.permutations(branches))
+    graph = Graph(chain(*branches).header(rev.revision) for rev in files)
+    order = upgrade_order(graph, Ancestry(graph))
+    assert order is not None
+    known = RevisionMap(
+        lambda: [
+            Revision(rev.revision, rev.parents or None, dependencies=rev.depends_on or None)
+            for rev in files
+        ]
+    )
+    downwards = known.iterate_revisions("heads", "base", implicit_base=True)
+    assert [rev.revision for rev in downwards][::-1] == sorted(order, key=order.__getitem__)
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        ("a", "b <- lost"),
+        ("a <- b", "b <- a"),
+        ("a", "a"),
+        ("a", "b", "c", "d <- c +a +b"),  # Alembic keeps a and b in a set
+    ],
+)
+def test_there_may_be_no_order_of_alembic(specs: tuple[str, ...]) -> None:
+    graph = chain(*specs).graph
+    assert upgrade_order(graph, Ancestry(graph)) is None
 
 
 def test_members_of_cycles_are_not_sure_of_each_other() -> None:

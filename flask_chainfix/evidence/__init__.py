@@ -6,7 +6,7 @@ can mend. Tables and columns are found out about in full; indexes, constraints a
 far as they order revisions.
 """
 
-from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch
+from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.evidence.gaps import made_twice, never_made
 from flask_chainfix.evidence.lives import Life, Lives
 from flask_chainfix.evidence.order import Precedence, disorders, is_disorder, precedences
@@ -27,4 +27,5 @@ __all__ = [
     "never_made",
     "precedences",
     "start_of_branch",
+    "upgrade_order",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from flask_chainfix.graph import Graph
 
@@ -40,6 +40,71 @@ class Ancestry:
         run, position = self._place[first]
         above, higher = self._place[second]
         return position < higher if run == above else bool(self._below[above] >> run & 1)
+
+
+def upgrade_order(graph: Graph, runs_before: Ancestry) -> Mapping[str, int] | None:
+    """The place of each revision in the order in which Alembic upgrades an empty database.
+
+    It is that of Alembic's ``RevisionMap``, which a test compares: from the heads down, the first
+    branch as far as no other one needs what comes next, and all of that backwards.
+
+    Args:
+        graph: the chain.
+        runs_before: which of its revisions run before which in any order.
+
+    Returns:
+        ``None`` where Alembic cannot load the chain, and where it has no fixed order: of several
+        dependencies of one revision it keeps a set.
+    """
+    if graph.missing or graph.cycles or graph.duplicates or graph.floating:
+        return None
+    needed = _Needed(graph)
+    depended_on = {name for names in graph.dependencies.values() for name in names}
+    heads, todo = [head for head in graph.heads if head not in depended_on], set(graph)
+    downwards: list[str] = []
+    at = 0
+    while heads:
+        candidate = heads[at]
+        for index, head in enumerate(heads):
+            if index != at and runs_before(candidate, head):
+                at = index
+                break
+        else:
+            downwards.append(candidate)
+            todo.discard(candidate)
+            names = needed.by(candidate)
+            if names is None:
+                return None
+            following = [name for name in names if name in todo and name not in heads]
+            heads[at : at + 1] = following[:1]
+            heads += following[1:]
+            if not following:
+                at = max(at - 1, 0)
+    return {revision: place for place, revision in enumerate(reversed(downwards))}
+
+
+class _Needed:
+    """What Alembic goes on to below a revision."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._dependants: dict[str, list[str]] = {}
+        for revision, targets in graph.dependencies.items():
+            for target in targets:
+                self._dependants.setdefault(target, []).append(revision)
+
+    def by(self, revision: str) -> tuple[str, ...] | None:
+        """Its parents, and what nothing below it depends on; ``None`` where these have no order."""
+        graph = self._graph
+        parents = graph.parents[revision]
+        own = set(self._own(revision)) if revision in graph.dependencies else set()
+        return (*parents, *own.difference(parents)) if len(own) <= 1 else None
+
+    def _own(self, revision: str) -> Iterator[str]:
+        for target in self._graph.dependencies[revision]:
+            others = (other for other in self._dependants[target] if other != revision)
+            if not any(self._graph.is_ancestor(other, revision) for other in others):
+                yield target
 
 
 def start_of_branch(
