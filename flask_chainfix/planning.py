@@ -12,7 +12,17 @@ from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
 from flask_chainfix.mending import Case, mend, placed, refuse_doubted, refuse_unproven, shortened
-from flask_chainfix.model import Finding, History, Mend, Plan, Severity, Wishes
+from flask_chainfix.model import (
+    Edit,
+    Finding,
+    History,
+    Mend,
+    NewRevision,
+    Plan,
+    Severity,
+    Wishes,
+)
+from flask_chainfix.numbering import NewIds, file_stem
 from flask_chainfix.ordering import check_wishes
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
@@ -89,7 +99,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
     plan = make_plan(start, wishes, history.after(mends), uprooted)
-    rendered = [alembic.render(runtime, new) for new in plan.new_revisions]
+    rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
     if wishes.shorten_ids:
         shorter = shortened(after)
@@ -102,6 +112,16 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
     return _Draft(plan, start, after, notices)
+
+
+def _rendered(runtime: Runtime, start: Snapshot, plan: Plan) -> list[tuple[NewRevision, Edit]]:
+    """The new files of a plan, called as their neighbours are."""
+    rendered = []
+    for new in plan.new_revisions:
+        stem = file_stem(start, new.revision, new.message)
+        rendered.append(alembic.render(runtime, new, stem))
+        start = start.after([rendered[-1][1]])
+    return rendered
 
 
 def _refuse_unseen(report: Report, after: Snapshot) -> None:
@@ -141,7 +161,7 @@ def _prepared(
     revived = revive(runtime, known, wishes)
     snapshot = known.after(edit for each in revived for edit in each.edits)
     check_wishes(snapshot, replace(wishes, root=None))
-    case = Case(snapshot, history, wishes, lambda: alembic.new_id(snapshot.graph))
+    case = Case(snapshot, history, wishes, NewIds(snapshot))
     start, mends = mend(case)
     refuse_unproven(report.before, start, mends)
     refuse_doubted(start, wishes.attach)

@@ -49,6 +49,7 @@ from flask_chainfix.model import (
     Unreadable,
     Wishes,
 )
+from flask_chainfix.numbering import NewIds
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies import edits_for, make_plan
 
@@ -283,8 +284,19 @@ def mended(
     snapshot: Snapshot, wishes: Wishes | None = None, history: History | None = None
 ) -> tuple[Snapshot, tuple[Mend, ...]]:
     """The chain after what is wrong with single migrations is put right, and what was done."""
-    ids = (f"new{number}" for number in count(1))
-    return mend(Case(snapshot, history or History(), wishes or Wishes(), lambda: next(ids)))
+    ids = FixedIds(snapshot, (f"new{number}" for number in count(1)))
+    return mend(Case(snapshot, history or History(), wishes or Wishes(), ids))
+
+
+class FixedIds(NewIds):
+    """New ids that the test knows."""
+
+    def __init__(self, snapshot: Snapshot, ids: Iterator[str]) -> None:
+        super().__init__(snapshot)
+        self._ids = ids
+
+    def next(self, seed: bytes, message: str, old: str = "") -> str:
+        return next(self._ids)
 
 
 def repaired(snapshot: Snapshot, wishes: Wishes | None = None) -> Snapshot:

@@ -14,7 +14,7 @@ from flask_chainfix.rules import diagnose
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies import make_plan
 from tests.standings import db, looked_at, lost
-from tests.support import Rev, chain, mended, migration, path_of, rev
+from tests.support import FixedIds, Rev, chain, mended, migration, path_of, rev
 
 DAY = datetime(2024, 5, 1, tzinfo=timezone.utc)
 
@@ -242,8 +242,7 @@ def test_a_renamed_file_keeps_its_place_in_the_order(committed: bool) -> None:
             if committed
         }
     )
-    ids = iter(["aa"])
-    case = Case(snapshot, history, Wishes(), lambda: next(ids))
+    case = Case(snapshot, history, Wishes(), FixedIds(snapshot, iter(["aa"])))
     mended_chain, mends = mend(case)
     assert mended_chain.file("aa").name == "aa_two.py"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from flask_chainfix.model import (
     Reason,
     Wishes,
 )
+from flask_chainfix.numbering import NewIds
 from flask_chainfix.ordering import Rank, rank_of
 from flask_chainfix.snapshot import Snapshot
 
@@ -31,13 +31,13 @@ class Case:
             and of lost revisions.
         history: when its files landed in version control.
         wishes: what the user asks of the plan.
-        new_id: makes an id that no revision has.
+        new_ids: makes ids that no revision has.
     """
 
     snapshot: Snapshot
     history: History
     wishes: Wishes
-    new_id: Callable[[], str]
+    new_ids: NewIds
 
     def rank(self, file: MigrationFile) -> Rank:
         """When a file came, as far as anything tells: by Git, date and name."""

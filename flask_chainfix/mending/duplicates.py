@@ -46,7 +46,11 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
                 f" {', '.join(undecided)} is on:\n{side_by_side(case, files)}",
                 "give one of them another id by hand, and put its children on it",
             )
-        new_ids = {file.path: case.new_id() for file in files if file is not kept}
+        new_ids = {
+            file.path: case.new_ids.next(file.data, _message(file), revision)
+            for file in files
+            if file is not kept
+        }
         followers = [(child, heir) for child, heir in heirs if heir and heir.file is not kept]
         for child, heir in followers:
             mend = _followed(case, child, revision, new_ids[heir.file.path], heir.why)
@@ -62,6 +66,11 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
                 )
                 yield _renamed(case, revision, new_ids[file.path], file, why)
         return
+
+
+def _message(file: MigrationFile) -> str:
+    assert isinstance(file.reading, Header)
+    return file.reading.message
 
 
 def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:

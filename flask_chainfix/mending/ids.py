@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from flask_chainfix import source
 from flask_chainfix.model import Edit, Header, Mend, Part, Reason
-from flask_chainfix.rules.headers import LONGEST_ID
+from flask_chainfix.numbering import LONGEST_ID
 from flask_chainfix.snapshot import Snapshot
 
 

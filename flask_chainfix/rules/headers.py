@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix.model import Header, Location, MigrationFile, ProblemKind, Severity
+from flask_chainfix.numbering import LONGEST_ID
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot, location
 from flask_chainfix.source import line_of, states
 
-# alembic_version.version_num is VARCHAR(32).
-LONGEST_ID = 32
 ILLEGAL = frozenset("@-+:")
 NO_LABELS = frozenset({"base", "head", "heads", "current"})
 _NO_IDS = frozenset({"", "base"})

@@ -15,7 +15,7 @@ from flask_chainfix.runtime.environment import Runtime, open_app, open_config, o
 from flask_chainfix.runtime.post_write import hook_edit
 from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
 from flask_chainfix.runtime.surroundings import read_surroundings
-from flask_chainfix.runtime.template import new_id, render
+from flask_chainfix.runtime.template import render
 
 __all__ = [
     "Chains",
@@ -29,7 +29,6 @@ __all__ = [
     "hook_edit",
     "in_schemas",
     "move_rows",
-    "new_id",
     "open_app",
     "open_config",
     "open_directory",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,17 +15,17 @@ from flask_chainfix.errors import CannotPlan
 from flask_chainfix.model import Edit, Header, NewRevision, Unreadable
 from flask_chainfix.runtime.environment import Runtime
 
-
-def new_id(taken: Container[str]) -> str:
-    """An id from Alembic's own generator that is not taken."""
-    while True:
-        id_: str = util.rev_id()
-        if id_ not in taken:
-            return id_
+_DEFAULT_NAME = "%(rev)s_%(slug)s"
 
 
-def render(runtime: Runtime, new: NewRevision) -> tuple[NewRevision, Edit]:
+def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
+
+    Args:
+        runtime: the environment.
+        new: the revision.
+        stem: the name of its file, without the suffix, where ``file_template`` says nothing;
+            ``None`` for Alembic's default.
 
     Returns:
         The new revision with its path, and the edit that creates the file.
@@ -39,6 +38,8 @@ def render(runtime: Runtime, new: NewRevision) -> tuple[NewRevision, Edit]:
         # Alembic offers its naming and dating only together with loading every migration.
         create_date = script._generate_create_date()
         path = Path(script._rev_path(str(new.location), new.revision, new.message, create_date))
+        if stem is not None and script.file_template == _DEFAULT_NAME:
+            path = path.with_name(f"{stem}.py")
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "revision"
             util.template_to_file(

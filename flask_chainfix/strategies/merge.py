@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 
 from flask_chainfix.errors import UnsafeForDatabases
-from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import NewRevision, Plan, Reason
+from flask_chainfix.numbering import NewIds
 from flask_chainfix.strategies.draft import Draft, reasons_for_base, several_branches
 from flask_chainfix.strategies.registry import Task, strategy
-
-_ID_LENGTH = 12  # like the ids that Alembic makes
 
 
 @strategy("merge")
@@ -25,8 +22,12 @@ def merge(task: Task) -> Plan:
     groups: dict[Lineage, list[str]] = {}
     for head in graph.heads:
         groups.setdefault(task.lineages.by_revision[head], []).append(head)
+    new_ids = NewIds(task.original)
     new_revisions = tuple(
-        new for heads in groups.values() if len(heads) > 1 for new in _merge_revisions(task, heads)
+        new
+        for heads in groups.values()
+        if len(heads) > 1
+        for new in _merge_revisions(task, heads, new_ids)
     )
     return draft.plan("merge", new_revisions)
 
@@ -129,7 +130,7 @@ def _no_place(task: Task, base: str) -> UnsafeForDatabases:
     )
 
 
-def _merge_revisions(task: Task, heads: list[str]) -> Iterator[NewRevision]:
+def _merge_revisions(task: Task, heads: list[str], new_ids: NewIds) -> Iterator[NewRevision]:
     """What joins heads into one: a single revision, if Alembic can run that.
 
     It fails (KeyError, in versions 1.10 to 1.20) at a merge point with three parents one of which
@@ -140,31 +141,23 @@ def _merge_revisions(task: Task, heads: list[str]) -> Iterator[NewRevision]:
     required = task.snapshot.graph.required
     tied = any(one != other and one in required([other]) for one in heads for other in heads)
     if not tied:
-        yield _merge_revision(task, parents, location)
+        yield _merge_revision(new_ids, parents, location)
         return
     joined, *others = parents
     for head in others:
-        new = _merge_revision(task, (joined, head), location)
+        new = _merge_revision(new_ids, (joined, head), location)
         joined = new.revision
         yield new
 
 
-def _merge_revision(task: Task, parents: tuple[str, ...], location: Path) -> NewRevision:
+def _merge_revision(new_ids: NewIds, parents: tuple[str, ...], location: Path) -> NewRevision:
+    seed = "\n".join(parents).encode("utf-8", "surrogatepass")
+    message = f"merge {len(parents)} heads"
     return NewRevision(
-        _new_id(task.graph, parents),
+        new_ids.next(seed, message),
         None,
         location,
-        f"merge {len(parents)} heads",
+        message,
         parents,
         (Reason("merge", f"joins the {len(parents)} heads into one"),),
-    )
-
-
-def _new_id(graph: Graph, parents: tuple[str, ...]) -> str:
-    """An id that depends on nothing but the parents: a dry run shows the one that will be used."""
-    digest = sha256("\n".join(parents).encode("utf-8", "surrogatepass")).hexdigest()
-    return next(
-        id_
-        for start in range(len(digest) - _ID_LENGTH)
-        if (id_ := digest[start : start + _ID_LENGTH]) not in graph
     )

@@ -1,0 +1,111 @@
+"""New ids and names of files in the manner of the chain."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from flask_chainfix.numbering import LONGEST_ID, NewIds, file_stem
+from tests.support import Rev, chain, rev, stamped
+
+
+def next_ids(*specs: str | Rev, number: int = 2) -> list[str]:
+    new_ids = NewIds(chain(*specs))
+    return [new_ids.next(b"seed", "merge 2 heads") for _ in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        (["0032", "0033 <- 0032", "0034 <- 0033"], ["0035", "0036"]),
+        (["8", "9 <- 8"], ["10", "11"]),
+        (["098", "099 <- 098"], ["100", "101"]),
+        (["010", "020 <- 010", "030 <- 020"], ["040", "050"]),
+        (["rev0001", "rev0002 <- rev0001"], ["rev0003", "rev0004"]),
+        (["v1_2_0", "v1_2_1 <- v1_2_0", "v1_3_0 <- v1_2_1"], ["v1_3_1", "v1_3_2"]),
+        (["0001"], ["0002", "0003"]),
+        (["20240301_01", "20240305_01 <- 20240301_01"], ["20240305_02", "20240305_03"]),
+        (["20240228", "20240229 <- 20240228"], ["20240301", "20240302"]),
+        (["2024_03_30", "2024_03_31 <- 2024_03_30"], ["2024_04_01", "2024_04_02"]),
+        (["202403012300", "202403012359 <- 202403012300"], ["202403020000", "202403020001"]),
+        (
+            ["0032_agents", "0033_log <- 0032_agents", "0033_tag <- 0032_agents"],
+            ["0034_merge_2_heads", "0035_merge_2_heads"],
+        ),
+        (
+            ["0033_2fa", "0034_2_factors <- 0033_2fa"],
+            ["0035_merge_2_heads", "0036_merge_2_heads"],
+        ),
+        (
+            ["20240301_users", "20240305_tags <- 20240301_users"],
+            ["20240305_merge_2_heads", "20240306_merge_2_heads"],
+        ),
+    ],
+)
+def test_a_chain_that_counts_goes_on(specs: list[str], expected: list[str]) -> None:
+    assert next_ids(*specs) == expected
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        ["02ce03a86f9d", "f06194fddb07 <- 02ce03a86f9d"],
+        ["aa11", "aa22 <- aa11", "bb22 <- aa22"],  # digits, and no numbers
+        ["a", "b1 <- a", "b2 <- a"],
+        ["123456789012"],  # a hexadecimal id can look so
+        ["users", "0001 <- users", "tags <- 0001", "posts <- tags"],
+        ["0002", "0001 <- 0002"],
+    ],
+)
+def test_other_ids_look_like_those_of_alembic(specs: list[str]) -> None:
+    first, second = next_ids(*specs)
+    assert re.fullmatch("[0-9a-f]{12}", first)
+    assert re.fullmatch("[0-9a-f]{12}", second)
+    assert first != second
+    assert next_ids(*specs) == [first, second]
+
+
+def test_the_latest_ids_decide() -> None:
+    assert next_ids("20200101", "0001 <- 20200101", "0002 <- 0001", "0003 <- 0002")[0] == "0004"
+    counted = ["0001", "0002 <- 0001", "c1f00000000d <- 0002", "c2f00000000d <- c1f00000000d"]
+    assert re.fullmatch("[0-9a-f]{12}", next_ids(*counted, "c3f00000000d <- c2f00000000d")[0])
+
+
+def test_no_id_is_used_that_a_database_has() -> None:
+    snapshot = stamped(chain("0001", "0002 <- 0001"), prod=["0003"])
+    assert NewIds(snapshot).next(b"", "") == "0004"
+    assert NewIds(snapshot, ["0004"]).next(b"", "") == "0005"
+
+
+def test_words_stay_and_fit_into_the_version_table() -> None:
+    new_ids = NewIds(chain("0032_agents", "0033_log <- 0032_agents"))
+    assert new_ids.next(b"", "0033 log", "0033_log") == "0034_log"
+    long = new_ids.next(b"", "a message that is much longer than any id may be")
+    assert long == "0035_a_message_that_is_much_long"
+    assert len(long) <= LONGEST_ID
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["{}_add_users.py", "{}_add_tags.py"], None),  # as Alembic does it
+        (["2024_03_01-{}_users.py", "2024_03_02-{}_tags.py"], None),  # by file_template
+        (["0001_users.py", "0002_tags.py"], "0003_merge_2_heads"),
+        (["users.py", "tags.py"], None),
+    ],
+)
+def test_names_of_files(names: list[str], expected: str | None) -> None:
+    ids = ["02ce03a86f9d", "f06194fddb07"]
+    snapshot = chain(
+        rev(ids[0], file=names[0].format(ids[0])),
+        rev(f"{ids[1]} <- {ids[0]}", file=names[1].format(ids[1])),
+    )
+    assert file_stem(snapshot, "abc", "merge 2 heads") == expected
+
+
+def test_files_that_are_called_as_their_ids() -> None:
+    numbered = chain(rev("0001", file="0001.py"), rev("0002 <- 0001", file="0002.py"))
+    assert file_stem(numbered, "0003", "merge 2 heads") == "0003"
+    others = chain(rev("a", file="a.py"), rev("b <- a", file="b.py"))
+    assert file_stem(others, "c814b4897f73", "merge 2 heads") is None
