@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flask_chainfix.report import Tools
-from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
+from flask_chainfix.runtime import (
+    Runtime,
+    open_app,
+    open_config,
+    open_directory,
+    script_locations,
+)
 
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
@@ -57,11 +63,22 @@ def _app_tools(
     return Tools(alembic, f"{alembic} fixchain")
 
 
-def open_from_files(directory: str | None, config: str | None) -> tuple[Runtime, Tools]:
-    """Open the environment that the options of the console script name."""
-    runtime = open_config(config) if config else open_directory(directory or "migrations")
-    place = shlex.quote(config or directory or "")
-    option = f" -c {place}" if config else f" -d {place}" if directory else ""
+def open_from_files(
+    directory: str | None, config: str | None, section: str | None = None
+) -> tuple[Runtime, Tools]:
+    """Open the environment that the options of the console script name.
+
+    Without options it is ``migrations``, else the one that Alembic would find from here.
+
+    Args:
+        directory: holds ``env.py``.
+        config: an ``alembic.ini`` or ``pyproject.toml`` instead.
+        section: the section of the ini file to read.
+    """
+    found = config or (None if directory else _config_here(section))
+    runtime = open_config(found, section) if found else open_directory(directory or "migrations")
+    named = [("-c", config), ("-d", directory), ("-n", section)]
+    option = "".join(f" {name} {shlex.quote(value)}" for name, value in named if value)
     if runtime.environment.uses_flask:
         used = runtime.environment.directory
         alembic = "flask db"
@@ -70,7 +87,18 @@ def open_from_files(directory: str | None, config: str | None) -> tuple[Runtime,
     else:
         file = config or _other_config_file(runtime)
         alembic = "alembic" + (f" -c {shlex.quote(file)}" if file else "")
+        alembic += f" -n {shlex.quote(section)}" if section else ""
     return runtime, Tools(alembic, f"fixchain{option}")
+
+
+def _config_here(section: str | None) -> str | None:
+    """The configuration that Alembic would find in the working directory, where it is needed."""
+    if section:
+        return _FOUND_BY_ALEMBIC[0]
+    if Path("migrations", "env.py").is_file():
+        return None
+    names = (name for name in _FOUND_BY_ALEMBIC if script_locations(Path(name)))
+    return next(names, None)
 
 
 def _other_config_file(runtime: Runtime) -> str:

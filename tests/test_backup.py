@@ -130,7 +130,8 @@ def test_the_copy_is_private_and_has_a_checksum(file: Path, to: Path) -> None:
     assert backup.path.name.startswith("the_app-")
     assert backup.path.suffix == ".db"
     checksum = to / f"{backup.path.name}.sha256"
-    assert sorted(to.iterdir()) == [backup.path, checksum]
+    assert sorted(to.iterdir()) == [to / ".gitignore", backup.path, checksum]
+    assert (to / ".gitignore").read_text() == "*\n"
     data = backup.path.read_bytes()
     assert (len(data), hashlib.sha256(data).hexdigest()) == (backup.size, backup.sha256)
     assert backup.tables == 2
@@ -144,7 +145,7 @@ def test_the_copy_is_private_and_has_a_checksum(file: Path, to: Path) -> None:
 def test_no_backup_takes_the_place_of_another(file: Path, to: Path) -> None:
     made = [back_up(f"sqlite:///{file}", to) for _ in range(4)]
     assert len({backup.path for backup in made}) == 4
-    assert len(list(to.iterdir())) == 8
+    assert len(list(to.glob("the_app-*"))) == 8
 
 
 def test_a_file_that_is_in_the_way_stays(
@@ -860,7 +861,7 @@ def test_databases_of_several_kinds_at_once(
         done = fixchain("backup", *options, "--to", to)
     assert done.exit_code == 0, done
     assert "Backed up 3 databases." in done.stdout
-    assert sorted(path.suffix for path in to.iterdir()) == [
+    assert sorted(path.suffix for path in to.glob("*[!e]")) == [
         ".db",
         ".dump",
         *[".sha256"] * 3,

@@ -600,6 +600,42 @@ def test_advice_names_the_options_that_find_the_environment(
     assert named in [line.strip() for line in done.stdout.splitlines()]
 
 
+def test_the_configuration_that_alembic_would_find_is_found(project: Path) -> None:
+    environment(project / "place", *BROKEN)
+    assert fixchain("check").exit_code == 3
+    (project / "alembic.ini").write_text("[alembic]\nscript_location = place\n")
+    done = fixchain("check")
+    assert done.exit_code == 1
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert {"fixchain repair", "alembic heads"} <= set(lines)
+    environment(project / "migrations", *HEALTHY)
+    assert fixchain("check").exit_code == 0
+
+
+def test_a_section_of_the_ini_is_chosen_as_alembic_does_it(project: Path) -> None:
+    environment(project / "healthy", *HEALTHY)
+    environment(project / "broken", *BROKEN)
+    for name in ("alembic.ini", "other.ini"):
+        (project / name).write_text(
+            "[alembic]\nscript_location = healthy\n\n[second]\nscript_location = broken\n"
+        )
+    assert fixchain("check").exit_code == 0
+    for options in ("-n second", "-c other.ini -n second"):
+        done = fixchain(*options.split(), "check")
+        lines = [line.strip() for line in done.stdout.splitlines()]
+        assert done.exit_code == 1
+        assert f"fixchain {options} repair" in lines
+        shown = run("alembic", *options.split(), "heads", cwd=project)
+        assert f"alembic {options} heads" in lines
+        assert shown.stdout.split() == ["b", "(head)", "d", "(head)", "e", "(head)"]
+    repaired = run("fixchain", "-n", "second", "repair", "--yes", cwd=project)
+    assert repaired.exit_code == 0, repaired.stderr
+    refused = fixchain("-n", "third", "check")
+    assert refused.exit_code == 3
+    assert "alembic.ini has no section [third]" in refused.stderr
+    assert fixchain("-d", "broken", "-n", "second", "check").exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("config", "named"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_chainfix import ChainFix
-from tests.commands import Done, flask, run
+from tests.commands import Done, fixchain, flask, run
 from tests.disk import BROKEN, environment, tree
 
 GROUP_TAKES_DIRECTORY = any(option.name == "directory" for option in flask_migrate.cli.db.params)
@@ -316,6 +317,14 @@ def test_help_needs_neither_a_database_nor_a_directory(
     assert done.stdout.startswith("Usage: ")
     assert " ".join(["db fixchain", *command]) in done.stdout.splitlines()[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_told_in_an_app_as_by_the_script() -> None:
+    app = new_app()
+    constructor_after(app)
+    for done in (invoke(app, "db", "fixchain", "--version"), fixchain("--version")):
+        assert done.exit_code == 0
+        assert done.stdout.split()[-1] == version("flask-chainfix")
 
 
 def test_help_through_the_executables(tmp_path: Path) -> None:

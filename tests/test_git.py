@@ -448,6 +448,19 @@ def test_a_git_that_does_not_work(
     assert read(put_outside(tmp_path / "a")) == History({}, (f"{reason}: {ALONE}",))
 
 
+def test_a_git_that_hangs_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    script(tmp_path / "bin/git", f"#!/bin/sh\necho call >>{calls}\nexec sleep 30\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(running, "_TIME_LIMIT", 0.2)
+    for name in "abc":
+        (notice,) = read(put_outside(tmp_path / name)).notices
+        assert notice.startswith("git did not answer within 0.2 seconds")
+    assert calls.read_text() == "call\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root gives away")
 def test_a_repository_of_somebody_else(
     repository: Repository, monkeypatch: pytest.MonkeyPatch

@@ -18,9 +18,10 @@ import pytest
 
 from flask_chainfix import store, workflows
 from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
-from flask_chainfix.model import Edit, Wishes
+from flask_chainfix.model import Edit, Move, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
+from flask_chainfix.store import Journal
 from tests.disk import environment, migrations, tree
 from tests.forks import Commands
 from tests.support import chain, migration, rev, write
@@ -328,6 +329,34 @@ def test_a_damaged_journal(run: Commands, place: Path, damage: bytes | str) -> N
 def test_the_journal_keeps_out_of_version_control(place: Path, run: Commands) -> None:
     assert run("-d", place, "repair", "--yes").exit_code == 0
     assert (place / ".fixchain" / ".gitignore").read_text() == "*\n"
+
+
+def test_the_last_twenty_journals_stay_and_only_they_are_read(place: Path) -> None:
+    path = place / "versions" / "new.py"
+    journals = []
+    for number in range(25):
+        edits = [Edit(path, None, b"new")]
+        with (
+            store.locked(place),
+            store.changed_files(place, edits) as journal,
+            store.row_log(place, journal) as log,
+        ):
+            log.record(Move("a database", "identity", ("a",), ("b",)))
+        path.unlink()
+        journals.append(journal.path)
+        kept = journals[-20:]
+        assert sorted((place / ".fixchain").glob("*.json")) == kept, number
+    assert sorted((place / ".fixchain").glob("*.rows")) == [each.rows_path for each in _all(place)]
+    older = place / ".fixchain" / "20000101T000000.000000Z.json"
+    older.write_text("not a journal")
+    assert [journal.path for journal in _all(place)] == kept
+    with store.row_log(place, None) as log:
+        log.record(Move("a database", "identity", ("b",), ("a",)))
+    assert not older.exists()
+
+
+def _all(place: Path) -> list[Journal]:
+    return list(store.all_journals(place))
 
 
 # --- New directories -----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from flask_chainfix.opening import enter_app, open_from_app, open_from_files
 
 @click.group("fixchain", cls=Group)
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
+@click.version_option(package_name="flask-chainfix")
 @click.pass_context
 def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
@@ -32,16 +33,28 @@ def app_group(context: click.Context, directory: str | None) -> None:
     "-d",
     "--directory",
     metavar="DIR",
-    help="Directory with env.py and versions/.  [default: migrations]",
+    help="Directory with env.py and versions/.  [default: migrations, else what alembic.ini or"
+    " pyproject.toml names]",
 )
 @click.option("-c", "--config", metavar="FILE", help="An alembic.ini or pyproject.toml instead.")
+@click.option(
+    "-n",
+    "--name",
+    "section",
+    metavar="SECTION",
+    help="The section of the ini file to read.  [default: alembic]",
+)
 @click.version_option(package_name="flask-chainfix")
 @click.pass_context
-def main(context: click.Context, directory: str | None, config: str | None) -> None:
+def main(
+    context: click.Context, directory: str | None, config: str | None, section: str | None
+) -> None:
     """Diagnose and relink an Alembic migration chain, without an app."""
     if directory and config:
         raise click.UsageError("give either --directory or --config, not both")
-    context.meta[OPENER] = lambda: open_from_files(directory, config)
+    if directory and section:
+        raise click.UsageError("--name chooses a section of an ini file: give --config instead")
+    context.meta[OPENER] = lambda: open_from_files(directory, config, section)
     context.meta[IN_APP] = False
 
 

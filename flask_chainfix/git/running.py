@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 _TIME_LIMIT = 30  # seconds, for each call
+_hanging: set[str] = set()  # programs that have not answered once: nobody waits for them again
 
 # Git sets others for its hooks; they name one repository, which need not be the migrations' own.
 _KEPT = (
@@ -48,6 +49,9 @@ def run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
     program = shutil.which("git")
     if program is None:
         raise Unknown("the git command was not found")
+    too_long = f"git did not answer within {_TIME_LIMIT} seconds"
+    if program in _hanging:
+        raise Unknown(too_long)
     kept = _KEPT if start is not None else _KEPT + _PLACING
     variables = {
         name: value
@@ -65,7 +69,8 @@ def run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
             timeout=_TIME_LIMIT,
         )
     except subprocess.TimeoutExpired:
-        raise Unknown(f"git did not answer within {_TIME_LIMIT} seconds") from None
+        _hanging.add(program)
+        raise Unknown(too_long) from None
     except OSError as error:
         raise Unknown(f"git cannot be run ({error.strerror})") from error
     if done.returncode:

@@ -1,5 +1,6 @@
 """Alembic and Flask-Migrate: where migrations lie, and what Alembic itself says of a chain."""
 
+from flask_chainfix.runtime.configuration import script_locations
 from flask_chainfix.runtime.confirm import confirm, foresee
 from flask_chainfix.runtime.databases import (
     Target,
@@ -37,6 +38,7 @@ __all__ = [
     "read_surroundings",
     "rehearse",
     "render",
+    "script_locations",
     "targets_from",
     "unreached_target",
 ]

@@ -16,20 +16,30 @@ _LOCATION = "script_location"
 _KNOWS_TOML = hasattr(Config, "toml_file_name")  # since Alembic 1.16
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, section: str | None = None) -> Config:
     """Read a file together with its counterpart in the working directory, as Alembic does.
 
     Args:
         path: an ``alembic.ini`` or a ``pyproject.toml``.
+        section: the section of the ini file to read; ``None`` for ``alembic``.
 
     Raises:
-        BadConfiguration: this version of Alembic cannot be configured by such a file.
+        BadConfiguration: this version of Alembic cannot be configured by such a file, or the ini
+            file has no such section.
     """
     if path.suffix == ".toml":
         ini, toml = Path("alembic.ini"), path
     else:
         ini, toml = path, Path("pyproject.toml")
     ini_name = str(ini) if ini.exists() else None
+    if section is not None and ini_name is not None:
+        config = Config(ini_name, ini_section=section)
+        if config.file_config.has_section(section):
+            return config
+        raise BadConfiguration(
+            f"{ini} has no section [{section}]",
+            f"name one of its sections: {', '.join(config.file_config.sections())}",
+        )
     if _KNOWS_TOML and toml.exists():
         return Config(ini_name, toml_file=str(toml))
     if toml is path:

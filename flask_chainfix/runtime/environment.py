@@ -132,8 +132,12 @@ def open_directory(directory: str) -> Runtime:
     return _open(config, {"directory": directory})
 
 
-def open_config(file: str) -> Runtime:
+def open_config(file: str, section: str | None = None) -> Runtime:
     """Open the environment that an ``alembic.ini`` or ``pyproject.toml`` describes.
+
+    Args:
+        file: its path.
+        section: the section of the ini file to read; ``None`` for ``alembic``.
 
     Raises:
         NoEnvironment: the file or the directory that it names is not there.
@@ -143,8 +147,8 @@ def open_config(file: str) -> Runtime:
     if not path.is_file():
         raise NoEnvironment(f"there is no file {file}", "give -c the path of an alembic.ini")
     with configuration_errors(file):
-        config = read_config(path)
-    return _open(config, {"config": file})
+        config = read_config(path, section)
+    return _open(config, {"config": file, "section": section})
 
 
 def _set_option(config: Config, name: str, value: str) -> None:

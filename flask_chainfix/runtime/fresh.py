@@ -85,7 +85,7 @@ def reopen(request: dict[str, Any]) -> Runtime:
         g.x_arg = request["x_arg"]
         return open_app(request["directory"])
     if "config" in request:
-        return open_config(request["config"])
+        return open_config(request["config"], request["section"])
     if "options" in request:
         return open_resolved(request["directory"], request["options"])
     return open_directory(request["directory"])

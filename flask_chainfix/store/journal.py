@@ -13,6 +13,7 @@ import os
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -29,6 +30,7 @@ _VERSION = 1
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
+_KEPT = 20  # of what has come to its end; older journals are neither read nor kept
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Journal:
         """Note on the disk that the repair has come to its end."""
         os.replace(self.path.with_suffix(_UNFINISHED), self.path)
         sync_directory(self.path.parent)
+        _prune(self.path.parent)
 
     def discard(self) -> None:
         """Forget the repair, as its files are what they were before."""
@@ -136,6 +139,8 @@ def create(
     except BaseException:
         journal.discard()
         raise
+    if journal.finished:
+        _prune(directory)
     return journal
 
 
@@ -155,13 +160,13 @@ def latest(environment: Path) -> Journal | None:
 
 
 def all_journals(environment: Path) -> Iterator[Journal]:
-    """The journals of all that has come to its end, the oldest first.
+    """The journals of what has come to its end, the oldest of those that count first.
 
     Raises:
         CannotRead: one is damaged.
     """
     directory = directory_for(environment)
-    for name in sorted(name for name in _files_in(directory) if name.endswith(_ENDED)):
+    for name in _ended_in(directory)[-_KEPT:]:
         yield _read(directory / name)
 
 
@@ -173,6 +178,19 @@ def latest_repair(environment: Path) -> Journal | None:
     """
     repairs = [journal for journal in all_journals(environment) if journal.entries]
     return repairs[-1] if repairs else None
+
+
+def _ended_in(directory: Path) -> list[str]:
+    """The names of the journals of what has come to its end, the oldest first."""
+    return sorted(name for name in _files_in(directory) if name.endswith(_ENDED))
+
+
+def _prune(directory: Path) -> None:
+    """Delete the journals that are too old to count."""
+    with suppress(OSError, CannotRead):  # the next repair tries again
+        for name in _ended_in(directory)[:-_KEPT]:
+            for suffix in (_ROWS, _ENDED):
+                (directory / name).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _entry_for(edit: Edit) -> Entry:

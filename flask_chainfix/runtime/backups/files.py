@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -16,6 +16,7 @@ from pathlib import Path
 from flask_chainfix.errors import CannotBackUp
 
 _CHUNK = 1 << 20
+_IGNORING = ".gitignore"
 _LONGEST = 100
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -77,9 +78,7 @@ def new_file(directory: Path, stem: str, suffix: str) -> Iterator[NewFile]:
                 new.discard()
                 raise
         except BaseException:
-            for each in made:
-                with suppress(OSError):  # somebody else has put something there
-                    each.rmdir()
+            _unmake(directory, made)
             raise
 
 
@@ -108,13 +107,29 @@ def typed(path: Path) -> str:
 
 
 def _make(directory: Path) -> list[Path]:
-    """Make a directory; those that were made, the innermost first."""
+    """Make a directory that Git ignores; those that were made, the innermost first."""
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700)
     if not directory.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
+    if missing:  # one that was there is its owner's business
+        try:
+            (directory / _IGNORING).write_bytes(b"*\n")
+        except OSError:
+            _unmake(directory, missing)
+            raise
     return missing
+
+
+def _unmake(directory: Path, made: Sequence[Path]) -> None:
+    """Remove the directories that were made, unless somebody else has put something there."""
+    with suppress(OSError):
+        if made and not {each.name for each in directory.iterdir()} - {_IGNORING}:
+            (directory / _IGNORING).unlink()
+    for each in made:
+        with suppress(OSError):
+            each.rmdir()
 
 
 def _free_name(directory: Path, stem: str, suffix: str) -> NewFile:
