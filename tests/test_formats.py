@@ -292,7 +292,7 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
     report = replace(check("sample_app/migrations"), findings=(finding,))
     first, second, *_ = render("github", report, TEXT).splitlines()
     title = "title=FC103 a%2Cb%3Ac%25d%0Ae"
-    message = "100 %25 of:%0Athis, all.%0Aremedy: hint, too: 5 %25%0D%0A"
+    message = "100 %25 of:%0Athis, all.%0Aremedy: hint, too: 5 %25"
     assert first == f"::error file=a%2Cb%3Ac%25d.py,{title},line=7::{message}"
     assert second == f"::error file=x.py,{title}::{message}"
 

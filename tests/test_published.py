@@ -127,7 +127,9 @@ def test_a_revision_that_does_something_else(project: Repository) -> None:
     (place,) = document["findings"][0]["locations"]
     lines = file_of("b").read_text().splitlines()
     assert lines[place["line"] - 1] == "def upgrade():"
-    assert "git checkout main -- FILE" in document["findings"][0]["hint"]
+    assert (
+        f"git checkout main -- {os.path.relpath(file_of('b'))}" in document["findings"][0]["hint"]
+    )
     assert "--allow b" in document["findings"][0]["hint"]
     assert "restamp --old main" in document["findings"][0]["hint"]
 

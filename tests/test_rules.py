@@ -218,7 +218,7 @@ def test_a_head_without_a_label_beside_labelled_ones_may_be_the_trunk() -> None:
     assert finding.revisions == ("c", "e", "u")
     assert finding.message.startswith("u is a head without a branch label")
     # What the hint says makes the chain healthy, either way.
-    assert "repair --attach t=c" in finding.hint
+    assert "repair{databases} --attach t=c" in finding.hint
     assert codes(chain("a", "e <- a @expand", "c <- a @contract", "t <- c", "u <- t")) == []
     assert codes(chain("a", "e <- a @expand", "c <- a @contract", "t <- a @trunk", "u <- t")) == []
 

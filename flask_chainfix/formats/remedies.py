@@ -18,13 +18,12 @@ def remedy_rows(advice: str | Remedy, tools: Tools) -> Iterator[Row]:
     remedy = _spelled(advice, tools)
     if len(remedy.ways) == 1:
         (way,) = remedy.ways
-        yield Row(f"remedy: {_introduced(way)}")
-        yield from _commands(way, _STEP)
+        yield from _rows("remedy: ", way, _STEP)
     elif remedy:
         yield Row("remedies, the best first:")
         for number, way in enumerate(remedy.ways, 1):
-            yield Row(f"{number}. {_introduced(way)}", indent=_STEP, hanging=_STEP + 1)
-            yield from _commands(way, 2 * _STEP + 1)
+            for row in _rows(f"{number}. ", way, _STEP + 1):
+                yield row._replace(indent=row.indent + _STEP)
 
 
 def remedy_lines(advice: str | Remedy, tools: Tools) -> Iterator[str]:
@@ -48,10 +47,10 @@ def _spelled(advice: str | Remedy, tools: Tools) -> Remedy:
     return Remedy.of(advice).spelled(tools.spell_out)
 
 
-def _introduced(way: Way) -> str:
-    return f"{way.text}:" if way.commands else way.text
-
-
-def _commands(way: Way, indent: int) -> Iterator[Row]:
-    for command in way.commands:
-        yield Row(command, _STYLE, wrapped=False, indent=indent)
+def _rows(label: str, way: Way, indent: int) -> Iterator[Row]:
+    """A way behind its label; lines of a file that it quotes stay as they are."""
+    text, *lines = way.text.splitlines() or [""]
+    colon = ":" if way.commands else ""
+    yield Row(f"{label}{text}{colon}", hanging=indent)
+    yield from (Row(line, wrapped=False) for line in lines)
+    yield from (Row(each, _STYLE, wrapped=False, indent=indent) for each in way.commands)

@@ -8,9 +8,13 @@ from collections.abc import Iterator, Mapping
 from flask_chainfix.graph import Graph, redundant_parents
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
+
+_REPAIR = "{fixchain} repair{databases}"
+_STRICT = "{fixchain} repair --strict{databases}"
 
 
 @rule(
@@ -61,7 +65,7 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     if lineages.joined:
         yield Fault(
             f"{count(len(bases), 'base')}, joined by merge points: {listing(bases)}",
-            "nothing needs to be done; repair --strict links them into one chain",
+            way("nothing needs to be done; to link them into one chain", _STRICT),
             bases,
             locations,
             len(bases),
@@ -71,8 +75,9 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     else:
         yield Fault(
             f"{count(len(bases), 'base')} where there should be one: {listing(bases)}",
-            "repair links the others after the base that stays; bases that are meant to stand"
-            " apart get a branch label, or are listed as intended_bases",
+            way("link the others after the base that stays", _REPAIR)
+            | "give each base that is meant to stand apart a branch label, or list it under"
+            " intended_bases in the settings",
             bases,
             locations,
             len(bases),
@@ -138,9 +143,9 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
             yield Fault(
                 f"{count(len(unexplained), 'head')} where there should be one:"
                 f" {listing(unexplained)}",
-                "repair links them into one chain, or joins them with a merge revision"
-                " (--strategy merge); where only yours are not on the main branch yet, rebase puts"
-                " them on top of it; branches that are meant to stand apart each get a label",
+                way("link them into one chain", _REPAIR)
+                | way("join them with a merge revision", f"{_REPAIR} --strategy merge")
+                | "give each branch that is meant to stand apart a branch label",
                 unexplained,
                 [place for head in unexplained for place in snapshot.locations(head, "revision")],
                 len(unexplained),
@@ -158,12 +163,11 @@ def _unlabelled(
         return
     start = _start_of_branch(snapshot.graph, trunk[0])
     pair = shlex.quote(f"{start}={labelled[0]}")
-    to_attach = f" (repair --attach {pair}, for example)" if start else ""
+    onto = way(f"put it on {labelled[0]}", f"{_REPAIR} --attach {pair}") if start else Remedy()
     yield Fault(
         f"{trunk[0]} is a head without a branch label, beside branches that have one:"
         f" {listing(labelled)}",
-        f"if it is meant to stand apart, give its branch a label, too; if not, put it on one of the"
-        f" others{to_attach}",
+        way("give its branch a label, too, if it is meant to stand apart") | onto,
         heads,
         snapshot.locations(trunk[0], "revision"),
         severity=Severity.WARNING,
@@ -273,8 +277,8 @@ def cycle(snapshot: Snapshot) -> Iterator[Fault]:
         names = "down_revision" if only_parents else "down_revision or depends_on"
         yield Fault(
             f"{listing(members)} {'runs after itself' if len(members) == 1 else 'form a cycle'}",
-            f"repair opens the circle where evidence tells where it is wrong; else correct {names}"
-            " of one of them",
+            way("open the cycle where the evidence shows which link is wrong", _REPAIR)
+            | f"correct {names} of one of them by hand",
             members,
             [place for member in members for place in snapshot.locations(member, "down_revision")],
             breaks=None if _alembic_sees(snapshot.graph, members) else _UNSEEN_CYCLE,
@@ -332,7 +336,7 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
         yield Fault(
             f"{revision} names {listing(redundant)} as a parent, which another of its"
             " parents already builds on",
-            f"repair --strict takes {listing(redundant)} out of its down_revision",
+            way(f"take {listing(redundant)} out of its down_revision", _STRICT),
             (revision, *redundant),
             snapshot.locations(revision, "down_revision"),
         )

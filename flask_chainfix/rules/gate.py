@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from flask_chainfix import source
 from flask_chainfix.chain_lock import Line, expected_lines, in_step, read_lines
 from flask_chainfix.model import ChainLock, Header, Location, MigrationFile, Severity
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot, location
@@ -78,7 +80,7 @@ def changes(snapshot: Snapshot) -> Iterator[tuple[str, Fault]]:
                 changed = {"id": _what_became(snapshot, then, file)}
                 place = (Location(file.path, None),)
             if changed:
-                yield revision, _fault(ref, revision, changed.values(), place)
+                yield revision, _fault(ref, revision, file, changed.values(), place)
                 break
 
 
@@ -127,14 +129,25 @@ def _places(file: MigrationFile, changed: Mapping[str, str]) -> tuple[Location, 
     )
 
 
-def _fault(ref: str, revision: str, changed: Iterable[str], places: tuple[Location, ...]) -> Fault:
-    quoted = shlex.quote(ref)
+def _fault(
+    ref: str,
+    revision: str,
+    file: MigrationFile,
+    changed: Iterable[str],
+    places: tuple[Location, ...],
+) -> Fault:
+    quoted, path = shlex.quote(ref), shlex.quote(os.path.relpath(file.path))
     return Fault(
         f"{revision}, which {ref} has, {', and '.join(changed)}",
-        f"bring its file back as it was (git checkout {quoted} -- FILE), and put what is to change"
-        " into a new migration; if this is a deliberate repair, add --allow"
-        f" {shlex.quote(revision)}, and have the databases that have run it follow (restamp --old"
-        f" {quoted})",
+        way(
+            "bring its file back as it was, and put the change into a new migration",
+            f"git checkout {quoted} -- {path}",
+        )
+        | way(
+            "if this is a deliberate repair, allow it, and restamp the databases that have run it",
+            f"{{fixchain}} check --against {quoted} --allow {shlex.quote(revision)}",
+            f"{{fixchain}} restamp --old {quoted}{{databases}}",
+        ),
         (revision,),
         places,
     )
@@ -194,8 +207,12 @@ def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
     if markers:
         yield _lock_fault(
             f"{lock.path.name} holds Git conflict markers: both sides have added a migration",
-            "rebase puts yours on top of theirs, repair links them, and both write the file anew;"
-            " once the chain has one head again, lock does that as well",
+            way(
+                "put your migrations on top of theirs, which writes the file anew",
+                "{fixchain} rebase",
+            )
+            | way("link them, which writes it anew, too", "{fixchain} repair{databases}")
+            | way("write it anew, once the chain has one head again", "{fixchain} lock"),
             lock,
             markers[0],
         )
@@ -203,8 +220,8 @@ def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
         wrong, line = _drift(lines, expected)
         yield _lock_fault(
             f"{lock.path.name} {wrong}",
-            "look whether the chain is as it is meant to be, then let lock write the file anew;"
-            " lock --install has Alembic do that with each new migration",
+            way("if the chain is as you want it, write the file anew", "{fixchain} lock")
+            | way("have Alembic write it with each new migration", "{fixchain} lock --install"),
             lock,
             line,
         )
@@ -228,5 +245,7 @@ def _drift(lines: list[Line], expected: Mapping[str, str]) -> tuple[str, Line | 
     return f"names {line.text!r}, which is no head of this chain", line
 
 
-def _lock_fault(message: str, hint: str, lock: ChainLock, line: Line | None = None) -> Fault:
+def _lock_fault(
+    message: str, hint: str | Remedy, lock: ChainLock, line: Line | None = None
+) -> Fault:
     return Fault(message, hint, (), [Location(lock.path, line.number if line else None)])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flask_chainfix.model import Header, Location, MigrationFile, ProblemKind, Severity
 from flask_chainfix.numbering import LONGEST_ID
+from flask_chainfix.remedies import way
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot, location
@@ -152,8 +153,11 @@ def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
         if len(revision) > LONGEST_ID:
             yield Fault(
                 f"the id {revision} has {len(revision)} characters, {LONGEST_ID} fit",
-                "repair --shorten-ids shortens it, here and in databases; or make the column"
-                " version_num wider",
+                way(
+                    "shorten it, here and in databases",
+                    "{fixchain} repair --shorten-ids{databases}",
+                )
+                | "make the column version_num wider",
                 (revision,),
                 snapshot.locations(revision, "revision"),
             )
@@ -247,7 +251,10 @@ def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
         yield Fault(
             f"{header.revision}: the docstring says “Revises: {header.revises}”, down_revision"
             f" says {listing(parents) or None}",
-            "repair --docstrings corrects it; Alembic only uses down_revision",
+            way(
+                "correct the docstring; Alembic uses down_revision alone",
+                "{fixchain} repair --docstrings{databases}",
+            ),
             (header.revision,),
             (location(file, "revises"),),
         )

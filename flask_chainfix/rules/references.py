@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count as count_up
 
+from flask_chainfix.graph import Graph
 from flask_chainfix.model import Location, Severity
+from flask_chainfix.remedies import way
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot, location
 
+_REPAIR = "{fixchain} repair{databases}"
 _KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
 
 
@@ -60,8 +65,9 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
             yield Fault(
                 f"{revision} names {parent!r} as its down_revision, which no migration has"
                 + (f": {looks_like.detail}" if looks_like else ""),
-                "repair corrects down_revision where it is certain what was meant, and asks where"
-                " it is a guess; or bring the missing file back from version control",
+                way("name the parent that is meant, as far as the evidence shows it", _REPAIR)
+                | "bring the missing file back from version control"
+                | "correct down_revision by hand",
                 (revision,),
                 _places(snapshot, revision, "down_revision", (parent,)),
             )
@@ -110,8 +116,9 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
         names = [f"{name} ({look.detail})" if look else name for name, look in looks.items()]
         yield Fault(
             f"{revision} depends on {listing(names)}, which no migration has",
-            "repair corrects depends_on where it is certain what was meant; else add the directory"
-            " that holds it to version_locations, or correct depends_on",
+            way("correct depends_on where it is certain what is meant", _REPAIR)
+            | "add the directory that holds it to version_locations"
+            | "correct depends_on by hand",
             (revision,),
             _places(snapshot, revision, "depends_on", missing),
         )
@@ -160,10 +167,7 @@ def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
         yield Fault(
             f"{count(len(files), 'file')} have the id {revision}"
             + (" and the same content" if same else ", with different content"),
-            "repair deletes the copies"
-            if same
-            else "repair gives the later one an id of its own, where evidence tells which of them"
-            " its children mean",
+            way("delete the copies" if same else "give the later one an id of its own", _REPAIR),
             (revision,),
             snapshot.locations(revision, "revision"),
         )
@@ -208,7 +212,7 @@ def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
             also = "is also a revision id" if label in graph else "is declared more than once"
             yield Fault(
                 f"the branch label {label!r} {also}: {listing(dict.fromkeys(revisions))}",
-                "give each branch a label of its own: repair --relabel REVISION=LABEL",
+                way("give each branch a label of its own", _relabel(graph, label, revisions)),
                 revisions,
                 [
                     place
@@ -216,6 +220,14 @@ def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
                     for place in snapshot.locations(revision, "branch_labels")
                 ],
             )
+
+
+def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:
+    """The command that gives the last of some revisions another label than this one."""
+    last = revisions[-1]
+    names = (f"{label}_{number}" for number in count_up(2))
+    free = next(name for name in names if name not in graph and name not in graph.labelled)
+    return f"{{fixchain}} repair --relabel {shlex.quote(f'{last}={free}')}{{databases}}"
 
 
 def _places(
