@@ -89,8 +89,8 @@ def errors_of(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def in_doubt(findings: Sequence[Finding]) -> list[Finding]:
-    """The errors for which it is not known what the chain is: not several bases or heads."""
-    doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102"}
+    """The errors for which it is not known what the chain is: not those of a known one."""
+    doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102", "FC112"}
     return [finding for finding in errors_of(findings) if finding.code in doubtful]
 
 

@@ -11,7 +11,15 @@ from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.git import read_history
-from flask_chainfix.mending import Case, mend, placed, refuse_doubted, refuse_unproven, shortened
+from flask_chainfix.mending import (
+    Case,
+    mend,
+    placed,
+    refuse_doubted,
+    refuse_unproven,
+    shortened,
+    untie,
+)
 from flask_chainfix.model import (
     Edit,
     Finding,
@@ -101,6 +109,8 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     plan = make_plan(start, wishes, history.after(mends), uprooted)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
+    after, untied = untie(Case(after, history, wishes, NewIds(after)))
+    mends = (*mends, *untied)
     if wishes.shorten_ids:
         shorter = shortened(after)
         mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)

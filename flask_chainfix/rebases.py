@@ -14,7 +14,17 @@ from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git import operation, read_upstream
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import DatabaseWishes, Header, MigrationFile, Plan, Reason
+from flask_chainfix.mending import Case, untie
+from flask_chainfix.model import (
+    DatabaseWishes,
+    Header,
+    History,
+    MigrationFile,
+    Plan,
+    Reason,
+    Wishes,
+)
+from flask_chainfix.numbering import NewIds
 from flask_chainfix.planning import refuse_unknown_rows
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import with_moves
@@ -25,6 +35,7 @@ from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import Applied, applied_in, gaps
 from flask_chainfix.strategies import edits_for, excerpt, put_on_top
+from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
 
 _NAMED = 3  # revisions that a sentence names
@@ -92,8 +103,10 @@ def _checked(report: Report, plan: Plan, mine: Collection[str]) -> Report:
     """The report with a plan that our own rules, Alembic's graph and all databases accept."""
     now = report.before
     assert now is not None
-    edits = edits_for(now, plan)
-    after = now.after(edits)
+    after = now.after(edits_for(now, plan))
+    after, untied = untie(Case(after, History(), Wishes(), NewIds(after)), movable=mine)
+    plan = summed_up(now, after, plan, untied, ())
+    edits = edits_between(now, after)
     moved = excerpt(after, mine)  # nothing else changes
     for fault in in_doubt(diagnose(moved)):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.errors import StaleSnapshot, UnsafeForDatabases
+from flask_chainfix.errors import CannotPlan, StaleSnapshot, UnsafeForDatabases
 from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
@@ -74,12 +74,29 @@ def with_moves(report: Report) -> Report:
     moves = planned_moves(report.start, report.after)
     refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
     if refused is None:
-        return replace(report, moves=moves)
+        return _foreseen(replace(report, moves=moves))
     obstacle = UnsafeForDatabases(
         f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
         f"{refused.remedy}; or leave that database out (--no-database)",
     )
     return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
+
+
+def _foreseen(report: Report) -> Report:
+    """The report; without a plan if Alembic could not upgrade one of the databases."""
+    assert report.after is not None
+    if report.moves:
+        try:
+            alembic.foresee(report.after, places_after(report.moves))
+        except CannotPlan as error:
+            return replace(report, plan=None, edits=(), after=None, obstacle=error)
+    return report
+
+
+def places_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
+    """The rows from which databases will be upgraded once their moves are made, each once."""
+    stay = (MoveState.PLANNED, MoveState.UNCHANGED)
+    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))
 
 
 def move_planned(

@@ -25,7 +25,12 @@ from flask_chainfix.gate import Against, with_gate
 from flask_chainfix.model import DatabaseWishes, MoveResult, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import note_rows, refuse_moved, with_moves
+from flask_chainfix.row_moves import (
+    note_rows,
+    places_after,
+    refuse_moved,
+    with_moves,
+)
 from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -205,7 +210,7 @@ def carry_out(
         missing = frozenset(report.before.graph.missing)
         renamed = report.plan.renamed
         with store.changed_files(directory, report.edits, missing, renamed) as journal:
-            confirmation = alembic.confirm(runtime, report.after)
+            confirmation = alembic.confirm(runtime, report.after, places_after(report.moves))
             refuse_moved(runtime, report.before, databases, progress)
             note_rows(directory, report, journal)
     return replace(report, exit_code=0, confirmation=confirmation, journal=journal.path, done=True)

@@ -41,7 +41,7 @@ def upgrade(
     """
     ran: list[str] = []
     script = ScriptDirectory(".")
-    script.revision_map = RevisionMap(lambda: _scripts(list(headers), ran))
+    script.revision_map = revision_map(headers, ran)
     with engine.connect() as connection, connection.begin():
         connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
@@ -56,6 +56,12 @@ def upgrade(
             context.run_migrations()
         after = connection.execute(text("SELECT version_num FROM alembic_version"))
         return Upgraded(ran, tuple(sorted(row for (row,) in after)))
+
+
+def revision_map(headers: Iterable[Header], ran: list[str] | None = None) -> RevisionMap:
+    """The chain as Alembic loads it; each migration that runs is noted in ``ran``."""
+    noted, given = [] if ran is None else ran, list(headers)
+    return RevisionMap(lambda: _scripts(given, noted))
 
 
 def _scripts(headers: Sequence[Header], ran: list[str]) -> Iterator[Script]:

@@ -1,6 +1,6 @@
 """Immutable questions to a chain of revisions."""
 
 from flask_chainfix.graph.chain import Graph
-from flask_chainfix.graph.redundancy import redundant_parents
+from flask_chainfix.graph.redundancy import impassable, redundant_parents, required_among
 
-__all__ = ["Graph", "redundant_parents"]
+__all__ = ["Graph", "impassable", "redundant_parents", "required_among"]

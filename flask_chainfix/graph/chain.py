@@ -181,7 +181,8 @@ class Graph:
         return order
 
     @cached_property
-    def _position(self) -> Mapping[str, int]:
+    def position(self) -> Mapping[str, int]:
+        """The place of each revision in ``order``."""
         return {revision: index for index, revision in enumerate(self.order)}
 
     @cached_property
@@ -246,7 +247,7 @@ class Graph:
         """Whether ``below`` is a proper ancestor of ``above``."""
         # Whatever comes before `below` in the order cannot have it among its ancestors; but in
         # cycles, and above them, the order says nothing.
-        position = self._position
+        position = self.position
         floor = -1 if self.cycles else position[below]
         pending, seen = list(self.parents[above]), {above}
         while pending:

@@ -1,29 +1,98 @@
-"""Parents that say nothing, because another parent of the same revision builds on them."""
+"""Parents and dependencies that another one of the same revision requires anyway."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from flask_chainfix.graph.chain import Graph
 
+_PASSABLE = 2  # so many names, and Alembic runs the revision however they are tied
+
 
 def redundant_parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
-    """The parents that merge points could do without; only of those that have any.
+    """The parents that are an ancestor of another parent, or named twice; only where there are.
 
     Revisions that stand twice or in a cycle are left out: of them it is not known.
     """
-    unsure = {*graph.duplicates, *(member for members in graph.cycles for member in members)}
+    unsure = _unsure(graph)
     found: dict[str, tuple[str, ...]] = {}
     for revision, parents in graph.parents.items():
         if len(parents) < 2 or revision in unsure:
             continue
         known = [parent for parent in parents if parent not in unsure]
+        lower = _lower(graph, known, graph.parents.__getitem__)
         redundant = tuple(
             parent
             for index, parent in enumerate(known)
-            if parent in known[:index]
-            or any(other != parent and graph.is_ancestor(parent, other) for other in known)
+            if parent in lower or parent in known[:index]
         )
         if redundant:
             found[revision] = redundant
     return found
+
+
+def impassable(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+    """The revisions that Alembic cannot upgrade to, and what each of them names in vain.
+
+    Where a revision follows several others, Alembic takes the rows of all of them out of the
+    version table. One that another of them requires has no row by then, and that is a KeyError,
+    in 1.10 as in 1.20. Beside a single other one Alembic replaces the one row that is there.
+
+    Args:
+        graph: a chain as its files say it, without evidence.
+
+    Returns:
+        For each such revision the parents and dependencies that another one of them requires.
+        Revisions that stand twice or in a cycle are left out: of them it is not known.
+    """
+    unsure: set[str] | None = None
+    found: dict[str, tuple[str, ...]] = {}
+    for revision in graph:
+        if len(graph.requirements(revision)) <= _PASSABLE:
+            continue
+        unsure = _unsure(graph) if unsure is None else unsure
+        named = _followed(graph, revision)
+        if revision in unsure or not unsure.isdisjoint(named):
+            continue
+        lower = required_among(graph, named)
+        if lower and len(named) - len(lower) > 1:
+            found[revision] = tuple(name for name in named if name in lower)
+    return found
+
+
+def required_among(graph: Graph, names: Iterable[str]) -> set[str]:
+    """Those of some revisions that another one of them requires."""
+    return _lower(graph, names, graph.requirements)
+
+
+def _followed(graph: Graph, revision: str) -> tuple[str, ...]:
+    """What a revision follows for Alembic: not what it depends on as an ancestor does."""
+    parents = graph.parents[revision]
+    dependencies = graph.dependencies.get(revision, ())
+    if dependencies:
+        inherited = {
+            name
+            for ancestor in graph.ancestors(parents)
+            for name in graph.dependencies.get(ancestor, ())
+        }
+        dependencies = tuple(name for name in dependencies if name not in inherited)
+    return tuple(dict.fromkeys(parents + dependencies))
+
+
+def _lower(graph: Graph, names: Iterable[str], below: Callable[[str], tuple[str, ...]]) -> set[str]:
+    """Those of some revisions that another one of them leads to."""
+    wanted = set(names)
+    # Nothing leads to what comes later in the order; but in cycles the order says nothing.
+    floor = -1 if graph.cycles else min(map(graph.position.__getitem__, wanted), default=0)
+    pending = [name for start in wanted for name in below(start)]
+    reached: set[str] = set()
+    while pending:
+        revision = pending.pop()
+        if revision not in reached and graph.position[revision] >= floor:
+            reached.add(revision)
+            pending.extend(below(revision))
+    return wanted & reached
+
+
+def _unsure(graph: Graph) -> set[str]:
+    return {*graph.duplicates, *(member for members in graph.cycles for member in members)}

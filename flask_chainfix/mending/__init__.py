@@ -10,7 +10,7 @@ from flask_chainfix.mending.databases import refuse_doubted, refuse_unproven
 from flask_chainfix.mending.ids import shortened
 from flask_chainfix.mending.lost import brought_back
 from flask_chainfix.mending.placing import placed
-from flask_chainfix.mending.run import mend
+from flask_chainfix.mending.run import mend, untie
 
 __all__ = [
     "Case",
@@ -20,4 +20,5 @@ __all__ = [
     "refuse_doubted",
     "refuse_unproven",
     "shortened",
+    "untie",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from flask_chainfix.errors import CannotPlan
@@ -12,7 +12,7 @@ from flask_chainfix.mending.cycles import open_circles
 from flask_chainfix.mending.docstrings import docstrings_in_step
 from flask_chainfix.mending.duplicates import ids_of_their_own
 from flask_chainfix.mending.labels import labels_of_choice
-from flask_chainfix.mending.merges import parents_that_say_nothing
+from flask_chainfix.mending.merges import parents_that_say_nothing, ties_that_stop_alembic
 from flask_chainfix.mending.missing import dependencies_that_are_meant, parents_that_are_meant
 from flask_chainfix.mending.pins import pinned_parents
 from flask_chainfix.model import Mend
@@ -27,6 +27,7 @@ _MENDERS: tuple[Callable[[Case], Iterator[Mend]], ...] = (
     parents_that_are_meant,
     dependencies_that_are_meant,
     open_circles,
+    ties_that_stop_alembic,
     parents_that_say_nothing,
     docstrings_in_step,
 )
@@ -42,8 +43,36 @@ def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
         CannotPlan: evidence does not tell how.
         CannotRewrite: a file cannot be changed with certainty.
     """
+    return _run(case, _MENDERS)
+
+
+def untie(case: Case, movable: Collection[str] | None = None) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """Put right what Alembic cannot upgrade to since the chain was linked otherwise.
+
+    Args:
+        case: a chain without other faults.
+        movable: the revisions whose files may change; ``None`` for all.
+
+    Returns:
+        The chain afterwards, and what was done, in this order.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+
+    def mender(case: Case) -> Iterator[Mend]:
+        for each in ties_that_stop_alembic(case):
+            if movable is None or each.revision in movable:
+                yield each
+
+    return _run(case, (mender,))
+
+
+def _run(
+    case: Case, menders: Iterable[Callable[[Case], Iterator[Mend]]]
+) -> tuple[Snapshot, tuple[Mend, ...]]:
     done: list[Mend] = []
-    for mender in _MENDERS:
+    for mender in menders:
         while found := tuple(mender(case)):
             after = case.snapshot.after(edit for each in found for edit in each.edits)
             if after.files == case.snapshot.files:

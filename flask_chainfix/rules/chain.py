@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from flask_chainfix.graph import Graph, redundant_parents
+from flask_chainfix.graph import Graph, impassable, redundant_parents
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
 from flask_chainfix.remedies import Remedy, way
@@ -298,6 +298,12 @@ def _alembic_sees(graph: Graph, members: tuple[str, ...]) -> bool:
     return not wanted <= graph.required(last) or not any(first)
 
 
+_IMPASSABLE = (
+    "“{alembic} upgrade” stops at this revision with a traceback (KeyError), for new databases and"
+    " for those that stand below it; “{alembic} heads” and “{alembic} history” do not show that"
+)
+
+
 @rule(
     "FC112",
     "redundant-parent",
@@ -309,13 +315,21 @@ def _alembic_sees(graph: Graph, members: tuple[str, ...]) -> bool:
 def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
     """A merge point names a parent that is an ancestor of another of its parents.
 
-    The merge adds nothing there: whoever reaches the higher parent has passed the lower one.
+    The merge adds nothing there: whoever reaches the higher parent has passed the lower one. With
+    only one other parent this is a warning. Beside two or more it is an error: Alembic looks for a
+    row in the version table that the higher parent has replaced, and cannot upgrade over the merge.
+
+    `depends_on` ties revisions in the same way: one that follows two others and also what one of
+    them depends on is such an error, too.
 
     How it comes about:
-        Branches were merged twice, or one was relinked without looking at the merges above it.
+        Branches were merged with all revisions named that somebody had at hand, or merged twice, or
+        one was relinked without looking at the merges above it.
 
     How it is repaired:
-        `{fixchain} repair --strict` takes the lower parent out of `down_revision`.
+        `{fixchain} repair` takes the lower parent out of `down_revision`, or the dependency out of
+        `depends_on`. A parent that is needed only by a `depends_on` becomes a parent there. Where
+        it is a warning, `{fixchain} repair --strict` does so.
 
     Example:
         # users.py
@@ -326,17 +340,39 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
         revision = "orders"
         down_revision = "users"
 
+        # payments.py
+        revision = "payments"
+        down_revision = "users"
+
         # merge.py
         revision = "merge"
-        down_revision = ("users", "orders")
+        down_revision = ("users", "orders", "payments")
 
-        $ {fixchain} repair --strict
+        $ {fixchain} repair
     """
-    for revision, redundant in redundant_parents(snapshot.graph).items():
+    stuck = impassable(snapshot.graph)
+    for revision, lower in stuck.items():
+        parents = snapshot.graph.parents[revision]
+        name = "down_revision" if set(lower) & set(parents) else "depends_on"
         yield Fault(
-            f"{revision} names {listing(redundant)} as a parent, which another of its"
-            " parents already builds on",
-            way(f"take {listing(redundant)} out of its down_revision", _STRICT),
-            (revision, *redundant),
-            snapshot.locations(revision, "down_revision"),
+            f"Alembic cannot upgrade to {revision}: it names {listing(lower)} beside revisions that"
+            f" already require {_it(lower)}",
+            way(f"take {listing(lower)} out of what it names", _REPAIR),
+            (revision, *lower),
+            snapshot.locations(revision, name),
+            severity=Severity.ERROR,
+            breaks=_IMPASSABLE,
         )
+    for revision, redundant in redundant_parents(snapshot.graph).items():
+        if revision not in stuck:
+            yield Fault(
+                f"{revision} names {listing(redundant)} as a parent, which another of its parents"
+                " already builds on",
+                way(f"take {listing(redundant)} out of its down_revision", _STRICT),
+                (revision, *redundant),
+                snapshot.locations(revision, "down_revision"),
+            )
+
+
+def _it(revisions: tuple[str, ...]) -> str:
+    return "it" if len(set(revisions)) == 1 else "them"

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.runtime.fresh import entered, reopen, take_stdout
+from flask_chainfix.runtime.upgrade_plan import Rows, upgrade_faults
 
 
 def main() -> None:
@@ -34,10 +35,10 @@ def main() -> None:
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     with entered(request):
-        return _ask_alembic(reopen(request))
+        return _ask_alembic(reopen(request), [tuple(rows) for rows in request["places"]])
 
 
-def _ask_alembic(runtime: Runtime) -> dict[str, Any]:
+def _ask_alembic(runtime: Runtime, places: list[Rows]) -> dict[str, Any]:
     # Otherwise ``history`` runs env.py, which wants a database.
     runtime.config.set_main_option("revision_environment", "false")
     script = ScriptDirectory.from_config(runtime.config)
@@ -52,6 +53,7 @@ def _ask_alembic(runtime: Runtime) -> dict[str, Any]:
         "parents": parents,
         "heads_output": _output_of(command.heads, runtime),
         "history_output": _output_of(command.history, runtime),
+        "upgrade_faults": list(upgrade_faults(script.revision_map, places).items()),
     }
 
 

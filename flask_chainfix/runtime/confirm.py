@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import warnings
+from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import alembic
@@ -16,16 +18,28 @@ from flask_chainfix.model import Confirmation, Header
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.runtime.upgrade_plan import Rows, upgrade_faults
 from flask_chainfix.snapshot import Snapshot
 
 _REPORT = "nothing was changed; please report this with the output of `fixchain check`"
 
 
-def foresee(snapshot: Snapshot) -> None:
+class _Planned(Revision):
+    """A revision without a file."""
+
+    module = SimpleNamespace(upgrade=None, downgrade=None)
+
+
+def foresee(snapshot: Snapshot, places: Iterable[Rows] = ()) -> None:
     """Let Alembic's own ``RevisionMap`` take the future chain, in memory.
 
+    Args:
+        snapshot: the future chain.
+        places: the rows of databases that are to be upgraded, besides a new one.
+
     Raises:
-        CannotPlan: Alembic would not load it, or sees other bases or heads.
+        CannotPlan: Alembic would not load it, sees other bases or heads, or could not upgrade one
+            of the databases.
     """
     # Alembic takes time that grows with the square of the number where children come before
     # their parents.
@@ -45,11 +59,22 @@ def foresee(snapshot: Snapshot) -> None:
         ) from error
     if (bases, heads) != (set(snapshot.graph.bases), set(snapshot.graph.heads)):
         raise CannotPlan("Alembic reads the planned chain differently", _REPORT)
+    for rows, fault in upgrade_faults(revisions, _judged(snapshot, places)).items():
+        raise CannotPlan(f"Alembic could not upgrade {_at(rows)} then: {fault}", _REPORT)
+
+
+def _judged(snapshot: Snapshot, places: Iterable[Rows]) -> tuple[Rows, ...]:
+    """The places from which an upgrade counts: none, if nobody wants to know of its faults."""
+    return () if "FC112" in snapshot.environment.settings.ignore else ((), *places)
+
+
+def _at(rows: Rows) -> str:
+    return f"a database at {', '.join(rows)}" if rows else "a new database"
 
 
 def _revision(header: Header) -> Revision:
     assert header.revision is not None
-    return Revision(
+    return _Planned(
         header.revision,
         header.down_revision or None,
         dependencies=header.depends_on or None,
@@ -57,14 +82,14 @@ def _revision(header: Header) -> Revision:
     )
 
 
-def _ask_fresh_process(runtime: Runtime) -> dict[str, Any]:
+def _ask_fresh_process(runtime: Runtime, places: Iterable[Rows]) -> dict[str, Any]:
     """Let a fresh process load the migrations from the disk.
 
     Raises:
         NotConfirmed: Alembic fails there.
     """
     locations = [str(place) for place in runtime.environment.version_locations]
-    request = {**fresh.request(runtime), "locations": locations}
+    request = {**fresh.request(runtime), "locations": locations, "places": list(places)}
     process = subprocess.run(
         fresh.command("flask_chainfix.runtime.child"),
         input=json.dumps(request),
@@ -108,13 +133,19 @@ def _not_loaded(runtime: Runtime, reason: str) -> NotConfirmed:
     return NotConfirmed(message, remedy)
 
 
-def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+def confirm(runtime: Runtime, expected: Snapshot, places: Iterable[Rows] = ()) -> Confirmation:
     """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
+
+    Args:
+        runtime: the environment.
+        expected: the chain that the disk should hold.
+        places: the rows of databases that Alembic has to be able to upgrade, besides a new one.
+            How it would upgrade them is computed, and nothing is run.
 
     Raises:
         NotConfirmed: Alembic fails, or sees anything else than ``expected``.
     """
-    answer = _ask_fresh_process(runtime)
+    answer = _ask_fresh_process(runtime, _judged(expected, places))
     graph = expected.graph
     # Sorted, because a set of parents has no order of its own.
     seen = {revision: sorted(parents) for revision, parents in answer["parents"].items()}
@@ -125,6 +156,11 @@ def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
         or set(answer["bases"]) != set(graph.bases)
     ):
         raise _another_chain(answer, expected)
+    for rows, fault in answer["upgrade_faults"]:
+        raise NotConfirmed(
+            f"Alembic could not upgrade {_at(tuple(rows))}: {fault}",
+            "every file was put back as it was; please report this",
+        )
     return Confirmation(
         by=f"alembic {alembic.__version__}",
         bases=tuple(sorted(answer["bases"])),

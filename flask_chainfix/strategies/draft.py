@@ -55,7 +55,7 @@ class Draft:
 
     def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
         """The finished plan."""
-        self._put_branches_in_order()
+        self.put_branches_in_order()
         if self._reasons:
             self._drop_redundant_parents()
         original, graph = self._task.original, self.graph()
@@ -78,7 +78,7 @@ class Draft:
         order += [new.revision for new in new_revisions]
         return Plan(strategy, relinks, new_revisions, tuple(order))
 
-    def _put_branches_in_order(self) -> None:
+    def put_branches_in_order(self) -> None:
         """Move branches that stay beside others above what they need there.
 
         They have merged already, or are to be: in that, Alembic runs them in any order.
@@ -86,14 +86,14 @@ class Draft:
         runs_before = None
         for precedence in filter(_is_certain, self._task.proof.precedences):
             first, second = precedence.before.revision, precedence.after.revision
-            runs_before = runs_before or Ancestry(self._linked())
+            runs_before = runs_before or Ancestry(self.linked())
             if not runs_before(first, second) and not runs_before(second, first):
                 start = start_of_branch(runs_before, self.parents, second, first)
                 if len(self.parents[start]) <= 1:
                     self.relink(start, (first,))
                     runs_before = None
 
-    def _linked(self) -> Graph:
+    def linked(self) -> Graph:
         """The chain as it is now, without what is only proven."""
         snapshot = self._task.snapshot
         return Graph(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flask_chainfix.errors import UnsafeForDatabases
+from flask_chainfix.graph import Graph, required_among
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import NewRevision, Plan, Reason
 from flask_chainfix.numbering import NewIds
@@ -18,7 +19,8 @@ def merge(task: Task) -> Plan:
     """Attach each extra base to the chain of the base that stays, then merge the heads."""
     draft = Draft(task)
     _attach_bases(task, draft)
-    graph = draft.graph()
+    draft.put_branches_in_order()
+    graph = draft.linked()
     groups: dict[Lineage, list[str]] = {}
     for head in graph.heads:
         groups.setdefault(task.lineages.by_revision[head], []).append(head)
@@ -27,7 +29,7 @@ def merge(task: Task) -> Plan:
         new
         for heads in groups.values()
         if len(heads) > 1
-        for new in _merge_revisions(task, heads, new_ids)
+        for new in _merge_revisions(task, graph, heads, new_ids)
     )
     return draft.plan("merge", new_revisions)
 
@@ -130,17 +132,22 @@ def _no_place(task: Task, base: str) -> UnsafeForDatabases:
     )
 
 
-def _merge_revisions(task: Task, heads: list[str], new_ids: NewIds) -> Iterator[NewRevision]:
-    """What joins heads into one: a single revision, if Alembic can run that.
+def _merge_revisions(
+    task: Task, graph: Graph, heads: list[str], new_ids: NewIds
+) -> Iterator[NewRevision]:
+    """What joins heads into one: a single revision, if Alembic can upgrade to that.
 
-    It fails (KeyError, in versions 1.10 to 1.20) at a merge point with three parents one of which
-    depends on another, and not at one with two.
+    Where one of three requires another it cannot, and to one that joins two it always can.
+
+    Args:
+        task: what to do.
+        graph: the chain as it is going to be.
+        heads: two or more of its heads.
+        new_ids: makes ids that no revision has.
     """
     parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
     location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)
-    required = task.snapshot.graph.required
-    tied = any(one != other and one in required([other]) for one in heads for other in heads)
-    if not tied:
+    if not required_among(graph, heads):
         yield _merge_revision(new_ids, parents, location)
         return
     joined, *others = parents

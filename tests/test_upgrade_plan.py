@@ -1,0 +1,212 @@
+"""Revisions that Alembic cannot upgrade to: told, mended, and never planned.
+
+Alembic itself is asked each time, on SQLite, from a new database and from where others stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.graph import impassable
+from flask_chainfix.mending import Case, untie
+from flask_chainfix.model import Finding, History, Severity, Wishes
+from flask_chainfix.numbering import NewIds
+from flask_chainfix.rules import diagnose
+from flask_chainfix.runtime import foresee
+from flask_chainfix.runtime.upgrade_plan import upgrade_faults
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.strategies import make_plan, strategy_names
+from tests.support import Rev, after, chain, headers_of, mended
+from tests.upgrades import revision_map, scratch_engine, upgrade
+
+# The chain of a report from the field: the merge names both ancestors of its two true parents.
+FIELD = ("a", "b <- a", "c <- b", "d <- a", "e <- d", "m <- b, c, d, e")
+# Two parents of a merge are tied by a dependency between them.
+TIED = ("a", "b <- a", "c <- a", "d <- c +b", "e <- c", "m <- b, d, e")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = scratch_engine()
+    yield engine
+    engine.dispose()
+
+
+def stops(engine: Engine, snapshot: Snapshot, *rows: str, to: str = "heads") -> bool:
+    """Whether Alembic dies on the way from these rows, of whatever it dies for in such chains."""
+    try:
+        upgrade(engine, headers_of(snapshot), rows, to)
+    except KeyError:
+        return True
+    return False
+
+
+def faults(snapshot: Snapshot) -> list[Finding]:
+    return [finding for finding in diagnose(snapshot) if finding.code == "FC112"]
+
+
+# --- What is told --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("specs", "named"),
+    [
+        (FIELD, ("b", "d", "m")),
+        (("a", "b <- a", "c <- a", "m <- a, b, c"), ("a", "m")),
+        (TIED, ("b", "m")),
+        (("a", "b <- a", "c <- b", "d <- a", "m <- c, d +b"), ("b", "m")),
+        (("a", "x", "y <- x", "b <- a +x +y"), ("b", "x")),
+        (("a", "x @lib", "y <- x", "b <- a +lib +y"), ("b", "x")),
+    ],
+)
+def test_what_alembic_cannot_upgrade_to_is_an_error(
+    specs: tuple[str, ...], named: tuple[str, ...], engine: Engine
+) -> None:
+    snapshot = chain(*specs)
+    assert stops(engine, snapshot)
+    (finding,) = faults(snapshot)
+    assert finding.severity is Severity.ERROR
+    assert finding.revisions == named
+    assert "KeyError" in finding.breaks
+
+
+@pytest.mark.parametrize(
+    ("specs", "told"),
+    [
+        (("a", "b <- a", "m <- a, b"), 1),
+        (("a", "b <- a", "c <- b", "m <- a, b, c"), 1),
+        (("a", "b <- a, a"), 1),
+        (("a", "b <- a", "c <- a +b", "m <- b, c"), 0),
+        (("a", "b <- a", "c <- b +a"), 0),
+        (("a", "x", "b <- a +x", "c <- b", "d <- b", "m <- c, d +x"), 0),
+    ],
+)
+def test_what_alembic_can_upgrade_to_is_none(
+    specs: tuple[str, ...], told: int, engine: Engine
+) -> None:
+    snapshot = chain(*specs)
+    assert not stops(engine, snapshot)
+    assert [finding.severity for finding in faults(snapshot)] == [Severity.WARNING] * told
+
+
+@st.composite
+def tied_chains(draw: st.DrawFn) -> Snapshot:
+    """Chains whose revisions may name anything that was there before them."""
+    names = draw(st.permutations([f"r{number}" for number in range(draw(st.integers(3, 8)))]))
+    written = []
+    for index, name in enumerate(names):
+        earlier = st.sampled_from(names[:index]) if index else st.nothing()
+        parents = draw(st.lists(earlier, max_size=min(index, 4), unique=True))
+        needs = draw(st.lists(earlier, max_size=min(index, 2), unique=True))
+        written.append(Rev(name, tuple(parents), depends_on=tuple(needs)))
+    return chain(*written)
+
+
+@given(tied_chains())
+def test_alembic_stops_at_exactly_these_revisions(engine: Engine, snapshot: Snapshot) -> None:
+    graph = snapshot.graph
+    stuck = impassable(graph)
+    for revision in graph:
+        below = graph.required([revision]) - {revision}
+        if below.isdisjoint(stuck):
+            assert stops(engine, snapshot, to=revision) == (revision in stuck)
+
+
+@given(tied_chains(), st.data())
+def test_without_one_alembic_upgrades_from_wherever_it_has_come_to(
+    engine: Engine, snapshot: Snapshot, data: st.DataObject
+) -> None:
+    sound = untied(snapshot)
+    headers, revisions = headers_of(sound), st.sampled_from(list(sound.graph))
+    rows: tuple[str, ...] = ()
+    for target in (*data.draw(st.lists(revisions, max_size=3)), "heads"):
+        rows = upgrade(engine, headers, rows, target).rows
+        assert planned_faults(sound, rows) == ""
+
+
+@given(tied_chains())
+def test_the_plan_in_memory_is_what_alembic_does(engine: Engine, snapshot: Snapshot) -> None:
+    faults = upgrade_faults(revision_map(headers_of(snapshot)), [()])
+    assert bool(faults) == stops(engine, snapshot)
+    assert all("KeyError" in fault for fault in faults.values())
+
+
+def planned_faults(snapshot: Snapshot, rows: tuple[str, ...]) -> str:
+    """What foreseeing an upgrade from these rows ends with."""
+    try:
+        foresee(snapshot, [rows])
+    except CannotPlan as refusal:
+        return refusal.message
+    return ""
+
+
+# --- What is mended ------------------------------------------------------------------------------
+
+
+def untied(snapshot: Snapshot) -> Snapshot:
+    return mended(snapshot)[0]
+
+
+@pytest.mark.parametrize(
+    ("specs", "parents", "needs"),
+    [
+        (FIELD, {"m": ("c", "e")}, {}),
+        (TIED, {"m": ("d", "e"), "d": ("c", "b")}, {"d": ("b",)}),
+        (("a", "b <- a", "c <- b", "d <- a", "m <- c, d +b"), {"m": ("c", "d")}, {"m": ()}),
+        (("a", "x @lib", "y <- x", "b <- a +lib +y"), {"b": ("a",)}, {"b": ("y",)}),
+        # What the first mend takes away, a revision above no longer inherits.
+        (
+            ("a", "x", "y <- x", "b <- a +x +y", "c <- b", "d <- b", "m <- c, d +x"),
+            {"m": ("c", "d")},
+            {"b": ("y",), "m": ()},
+        ),
+    ],
+)
+def test_a_plain_repair_mends_it(
+    specs: tuple[str, ...],
+    parents: dict[str, tuple[str, ...]],
+    needs: dict[str, tuple[str, ...]],
+    engine: Engine,
+) -> None:
+    snapshot = chain(*specs)
+    sound = untied(snapshot)
+    assert not stops(engine, sound)
+    assert {name: sound.graph.parents[name] for name in parents} == parents
+    assert {name: sound.header(name).depends_on for name in needs} == needs
+    changed = {name for name in sound.graph if sound.file(name).data != snapshot.file(name).data}
+    assert changed == {*parents, *needs}
+
+
+# --- What is planned -----------------------------------------------------------------------------
+
+
+@given(tied_chains(), st.sampled_from(strategy_names()), st.booleans(), st.data())
+def test_alembic_upgrades_whatever_is_planned(
+    engine: Engine, snapshot: Snapshot, strategy: str, strict: bool, data: st.DataObject
+) -> None:
+    wishes = Wishes(strategy, strict=strict)
+    start = mended(snapshot, wishes)[0]
+    try:
+        linked = after(start, make_plan(start, wishes))
+    except CannotPlan:
+        return
+    planned, _ = untie(Case(linked, History(), wishes, NewIds(linked)))
+    rows: tuple[str, ...] = ()
+    targets = data.draw(st.lists(st.sampled_from(list(planned.graph)), max_size=3))
+    for target in (*targets, "heads"):
+        rows = upgrade(engine, headers_of(planned), rows, target).rows
+
+
+def test_a_merge_of_heads_that_an_attached_base_ties_is_one_that_alembic_can_upgrade_to(
+    engine: Engine,
+) -> None:
+    snapshot = chain("a", "b <- a", "c <- a", "d <- c", "f <- c +b", "e")
+    plan = make_plan(snapshot, Wishes("merge"))
+    assert len(plan.new_revisions) == 2
+    assert not stops(engine, after(snapshot, plan))
