@@ -10,7 +10,7 @@ from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
-from flask_chainfix.git import read_history
+from flask_chainfix.git import operation, read_history, read_published
 from flask_chainfix.mending import (
     Case,
     mend,
@@ -28,6 +28,7 @@ from flask_chainfix.model import (
     NewRevision,
     Plan,
     Severity,
+    Upstream,
     Wishes,
 )
 from flask_chainfix.numbering import NewIds, file_stem
@@ -39,7 +40,7 @@ from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import unexplained
-from flask_chainfix.strategies import edits_for, make_plan
+from flask_chainfix.strategies import edits_for, plan_repair
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
 
@@ -61,10 +62,9 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     assert before is not None
     if not (to_mend(report) or wishes.asks_for_change or heads_in_doubt(before)):
         return report
-    history = read_history(
-        [file.path for file in before.files], before.environment.version_locations
-    )
-    report = replace(report, notices=report.notices + history.notices)
+    report, history = _with_git(report)
+    before = report.before
+    assert before is not None
     try:
         draft = _drafted(runtime, report, wishes, history)
     except (CannotPlan, CannotRewrite) as error:
@@ -83,7 +83,32 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         edits=edits,
         after=after,
         notices=report.notices + draft.notices + remarks,
+        upstream=_upstream(before, draft.plan),
     )
+
+
+def _upstream(snapshot: Snapshot, plan: Plan) -> Upstream | None:
+    """What a plan puts revisions on top of, where it is all that a rebase would do."""
+    if plan.mends or not any(reason.kind == "onto" for reason in plan.why):
+        return None
+    (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
+    return Upstream(main.short, operation(snapshot))
+
+
+def _with_git(report: Report) -> tuple[Report, History]:
+    """What version control knows: what is published, and when migrations landed."""
+    before = report.before
+    assert before is not None
+    if not before.environment.asks_git:
+        return report, History()
+    chains, notices = read_published(before)
+    main = next((chain.ref for chain in chains if chain.is_main), None)
+    files = [file.path for file in before.files]
+    history = read_history(files, before.environment.version_locations, main)
+    before = replace(before, published_chains=chains)
+    return replace(
+        report, before=before, notices=report.notices + notices + history.notices
+    ), history
 
 
 class _Draft(NamedTuple):
@@ -106,7 +131,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     start, mends, notices = _prepared(runtime, report, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = make_plan(start, wishes, history.after(mends), uprooted)
+    plan = plan_repair(start, wishes, history.after(mends), uprooted)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
     after, untied = untie(Case(after, history, wishes, NewIds(after)))

@@ -6,7 +6,7 @@ Everything is only read: nothing is checked out, fetched or written.
 from flask_chainfix.git.history import read_history
 from flask_chainfix.git.lost import find_lost
 from flask_chainfix.git.past import read_at, read_shared
-from flask_chainfix.git.upstream import operation, read_upstream
+from flask_chainfix.git.upstream import operation, read_published, read_upstream
 from flask_chainfix.git.work_tree import WorkTree, find_work_tree
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "operation",
     "read_at",
     "read_history",
+    "read_published",
     "read_shared",
     "read_upstream",
 ]

@@ -58,14 +58,14 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
             yield mend
         for file in files:
             if file is not kept:
-                name = ran[0][0].name if ran else ""
-                why = (
-                    (Reason("database", f"{name} has run {kept.name} under this id"),)
-                    if ran
-                    else _why_later(case, file, kept)
-                )
+                why = (_why_kept(ran[0][0], kept),) if ran else _why_later(case, file, kept)
                 yield _renamed(case, revision, new_ids[file.path], file, why)
         return
+
+
+def _why_kept(applied: Applied, kept: MigrationFile) -> Reason:
+    kind = "published" if applied.published else "database"
+    return Reason(kind, f"{applied.name} {applied.has} {kept.name} under this id")
 
 
 def _message(file: MigrationFile) -> str:
@@ -98,7 +98,7 @@ def _heir(
     if len(known) > 1:
         return None
     ((index, applied),) = known.items()
-    why = f"{applied.name} has run {child.revision} and {files[index].name}"
+    why = f"{applied.name} {applied.has} {child.revision} and {files[index].name}"
     return Heir(files[index], Reason("database", why))
 
 
