@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
+
+REPAIR = "{fixchain} repair{databases}"
+MERGE = f"{REPAIR} --strategy merge"
+PLAIN_REPAIRS = (REPAIR, MERGE)
+"""The commands that leave all to the plan."""
 
 
 class Way(NamedTuple):
@@ -41,6 +46,11 @@ class Remedy:
     def __or__(self, other: str | Remedy) -> Remedy:
         """Another way, for where none of these will do."""
         return Remedy(self.ways + Remedy.of(other).ways)
+
+    def instead_of(self, commands: Collection[str], others: Remedy) -> Remedy:
+        """The same with other ways in the place of those that type one of some commands."""
+        left = tuple(way for way in self.ways if not set(way.commands).intersection(commands))
+        return self if len(left) == len(self.ways) else Remedy(others.ways + left)
 
     def __bool__(self) -> bool:
         return bool(self.ways)

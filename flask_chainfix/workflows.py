@@ -24,6 +24,7 @@ from flask_chainfix.errors import (
 from flask_chainfix.gate import Against, with_gate
 from flask_chainfix.model import DatabaseWishes, MoveResult, Wishes
 from flask_chainfix.planning import planned
+from flask_chainfix.remedies import PLAIN_REPAIRS
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import (
     note_rows,
@@ -98,7 +99,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     # Two long questions for Git are one too many.
     if against is not None and (missing or report.before.databases.sought):
         return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
-    return with_moves(planned(runtime, report, Wishes(strict=strict)))
+    return _with_ways_that_work(with_moves(planned(runtime, report, Wishes(strict=strict))))
 
 
 def examine(runtime: Runtime, tools: Tools) -> Report:
@@ -165,7 +166,7 @@ def plan_repair(
         report = replace(report, exit_code=1, notices=notices)
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
-    return report
+    return _with_ways_that_work(report)
 
 
 def _misfit(report: Report) -> ChainFixError | None:
@@ -177,6 +178,17 @@ def _misfit(report: Report) -> ChainFixError | None:
     return CannotPlan(
         f"the files need no repair, and a database does: {wrong[0].message}", wrong[0].hint
     )
+
+
+def _with_ways_that_work(report: Report) -> Report:
+    """The report whose findings name no repair as the way out where none can be planned."""
+    if report.obstacle is None:
+        return report
+    ways = report.obstacle.remedy
+    findings = tuple(
+        replace(each, hint=each.hint.instead_of(PLAIN_REPAIRS, ways)) for each in report.findings
+    )
+    return replace(report, findings=findings)
 
 
 def _without_plan(report: Report, obstacle: ChainFixError) -> Report:

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from flask_chainfix.graph import Graph, impassable, redundant_parents
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
-from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
 
-_REPAIR = "{fixchain} repair{databases}"
 _STRICT = "{fixchain} repair --strict{databases}"
 
 
@@ -75,7 +74,7 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     else:
         yield Fault(
             f"{count(len(bases), 'base')} where there should be one: {listing(bases)}",
-            way("link the others after the base that stays", _REPAIR)
+            way("link the others after the base that stays", REPAIR)
             | "give each base that is meant to stand apart a branch label, or list it under"
             " intended_bases in the settings",
             bases,
@@ -143,8 +142,8 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
             yield Fault(
                 f"{count(len(unexplained), 'head')} where there should be one:"
                 f" {listing(unexplained)}",
-                way("link them into one chain", _REPAIR)
-                | way("join them with a merge revision", f"{_REPAIR} --strategy merge")
+                way("link them into one chain", REPAIR)
+                | way("join them with a merge revision", MERGE)
                 | "give each branch that is meant to stand apart a branch label",
                 unexplained,
                 [place for head in unexplained for place in snapshot.locations(head, "revision")],
@@ -163,7 +162,7 @@ def _unlabelled(
         return
     start = _start_of_branch(snapshot.graph, trunk[0])
     pair = shlex.quote(f"{start}={labelled[0]}")
-    onto = way(f"put it on {labelled[0]}", f"{_REPAIR} --attach {pair}") if start else Remedy()
+    onto = way(f"put it on {labelled[0]}", f"{REPAIR} --attach {pair}") if start else Remedy()
     yield Fault(
         f"{trunk[0]} is a head without a branch label, beside branches that have one:"
         f" {listing(labelled)}",
@@ -277,7 +276,7 @@ def cycle(snapshot: Snapshot) -> Iterator[Fault]:
         names = "down_revision" if only_parents else "down_revision or depends_on"
         yield Fault(
             f"{listing(members)} {'runs after itself' if len(members) == 1 else 'form a cycle'}",
-            way("open the cycle where the evidence shows which link is wrong", _REPAIR)
+            way("open the cycle where the evidence shows which link is wrong", REPAIR)
             | f"correct {names} of one of them by hand",
             members,
             [place for member in members for place in snapshot.locations(member, "down_revision")],

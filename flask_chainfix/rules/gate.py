@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from flask_chainfix import source
 from flask_chainfix.chain_lock import Line, expected_lines, in_step, read_lines
 from flask_chainfix.model import ChainLock, Header, Location, MigrationFile, Severity
-from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.remedies import REPAIR, Remedy, way
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot, location
@@ -211,7 +211,7 @@ def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
                 "put your migrations on top of theirs, which writes the file anew",
                 "{fixchain} rebase",
             )
-            | way("link them, which writes it anew, too", "{fixchain} repair{databases}")
+            | way("link them, which writes it anew, too", REPAIR)
             | way("write it anew, once the chain has one head again", "{fixchain} lock"),
             lock,
             markers[0],

@@ -8,13 +8,12 @@ from itertools import count as count_up
 
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import Location, Severity
-from flask_chainfix.remedies import way
+from flask_chainfix.remedies import REPAIR, way
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot, location
 
-_REPAIR = "{fixchain} repair{databases}"
 _KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
 
 
@@ -65,7 +64,7 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
             yield Fault(
                 f"{revision} names {parent!r} as its down_revision, which no migration has"
                 + (f": {looks_like.detail}" if looks_like else ""),
-                way("name the parent that is meant, as far as the evidence shows it", _REPAIR)
+                way("name the parent that is meant, as far as the evidence shows it", REPAIR)
                 | "bring the missing file back from version control"
                 | "correct down_revision by hand",
                 (revision,),
@@ -116,7 +115,7 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
         names = [f"{name} ({look.detail})" if look else name for name, look in looks.items()]
         yield Fault(
             f"{revision} depends on {listing(names)}, which no migration has",
-            way("correct depends_on where it is certain what is meant", _REPAIR)
+            way("correct depends_on where it is certain what is meant", REPAIR)
             | "add the directory that holds it to version_locations"
             | "correct depends_on by hand",
             (revision,),
@@ -167,7 +166,7 @@ def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
         yield Fault(
             f"{count(len(files), 'file')} have the id {revision}"
             + (" and the same content" if same else ", with different content"),
-            way("delete the copies" if same else "give the later one an id of its own", _REPAIR),
+            way("delete the copies" if same else "give the later one an id of its own", REPAIR),
             (revision,),
             snapshot.locations(revision, "revision"),
         )

@@ -1,0 +1,149 @@
+"""Every command that is printed over the corpus is typed, as it stands, in a copy of the project.
+
+A command must be whole: nothing is left to fill in. It must do what it says: the best way out of an
+error ends that error, or is refused with another way; and no way ends where it began.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from flask_chainfix.cli import main
+from tests.commands import Done, fixchain
+from tests.specimens import SPECIMENS, Specimen, project, specimen
+from tests.test_repair_properties import without_fresh_process
+
+_ALONE = [name for name in SPECIMENS if (specimen(name).directory / "versions").is_dir()]
+
+
+class Place(NamedTuple):
+    """A project of the corpus, which is put back after each way that was tried."""
+
+    specimen: Specimen
+    top: Path
+    kept: Path
+
+    @property
+    def options(self) -> list[str]:
+        """How its databases are named."""
+        expected = self.specimen.expected
+        urls = (
+            name if holds is None else f"sqlite:///{name}"
+            for name, holds in expected.get("databases", {}).items()
+        )
+        stamps = (",".join(rows) for rows in expected.get("stamps", ()))
+        options = [word for url in urls for word in ("--database", url)]
+        return options + [word for rows in stamps for word in ("--stamp", rows)]
+
+    @property
+    def against(self) -> list[str]:
+        """What check compares it with."""
+        expected = self.specimen.expected
+        if "against" not in expected:
+            return []
+        allowed = [word for each in expected.get("allow", ()) for word in ("--allow", each)]
+        return ["--against", expected["against"], *allowed]
+
+    def check(self) -> Done:
+        """What check says, as text."""
+        return fixchain("-d", "m", "check", *self.against, *self.options)
+
+    def checked(self) -> dict[str, Any]:
+        """What check says, for scripts."""
+        command = ("-d", "m", "check", *self.against, *self.options, "--format", "json")
+        return fixchain(*command).document
+
+    def put_back(self) -> None:
+        """As it was at the beginning."""
+        for path in self.top.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(self.kept, self.top, dirs_exist_ok=True, symlinks=True)
+
+
+@pytest.fixture(params=_ALONE)
+def place(
+    request: pytest.FixtureRequest, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    """Each project of the corpus in turn."""
+    if (specimen(request.param).directory / "commits").is_dir() and shutil.which("git") is None:
+        pytest.skip("there is no git")
+    without_fresh_process(monkeypatch)
+    found = project(specimen(request.param), top)
+    shutil.copytree(top, tmp_path / "kept", symlinks=True)
+    return Place(found.specimen, top, tmp_path / "kept")
+
+
+def typed(command: str) -> Done:
+    """Type a command, and say yes."""
+    program, *words = shlex.split(command)
+    if program == "fixchain":
+        name = next(word for word in words[2:] if word in main.commands)
+        return fixchain(*words, *_consent(name, words), "--format", "json")
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _consent(name: str, words: list[str]) -> list[str]:
+    """What stands for a yes at the prompt, which also tells of the guesses."""
+    options = {parameter.name for parameter in main.commands[name].params}
+    if "yes" not in options or "--dry-run" in words:
+        return []
+    return ["--yes", *(["--accept-guesses"] if "accept_guesses" in options else [])]
+
+
+def ways_of(done: Done) -> Iterator[list[str]]:
+    """The commands of each way out that a command has named for what stopped it."""
+    for way in (done.document["error"] or {"remedies": []})["remedies"]:
+        yield way["commands"]
+
+
+def findings_of(place: Place) -> list[dict[str, Any]]:
+    """What check finds there."""
+    findings = place.checked()["findings"]
+    assert isinstance(findings, list)
+    return findings
+
+
+def errors_in(document: dict[str, Any]) -> set[tuple[str, tuple[str, ...]]]:
+    """The errors of a document, as far as they can be told apart."""
+    return {
+        (each["code"], tuple(each["revisions"]))
+        for each in document["findings"]
+        if each["severity"] == "error"
+    }
+
+
+def test_every_way_out_can_be_typed(place: Place) -> None:
+    ways = {tuple(way["commands"]): None for each in findings_of(place) for way in each["remedies"]}
+    for way in ways:
+        place.put_back()
+        for command in way:
+            done = typed(command)
+            assert done.exit_code != 2, f"{command}\n{done.stderr}"
+            if done.exit_code == 3:
+                assert [command] not in list(ways_of(done)), (
+                    f"{command} names itself as the way out"
+                )
+                break
+            assert done.exit_code in (0, 1), f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_best_way_out_ends_the_error(place: Place) -> None:
+    for finding in findings_of(place):
+        ways = finding["remedies"]
+        if finding["severity"] != "error" or not ways or not ways[0]["commands"]:
+            continue
+        place.put_back()
+        done = [typed(command) for command in ways[0]["commands"]]
+        fault = (finding["code"], tuple(finding["revisions"]))
+        if any(each.exit_code == 3 for each in done):
+            assert done[-1].document["error"]["remedies"]
+        else:
+            assert fault not in errors_in(place.checked()), ways[0]["commands"]
