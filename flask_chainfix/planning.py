@@ -227,13 +227,10 @@ def _refuse_unrepairable(report: Report) -> None:
     blocking = in_doubt(report.findings)
     if blocking:
         codes = _codes(blocking)
-        several = "," in codes
         # After mends it can be a fault that no finding has told.
-        which = "" if several else f": {blocking[0].message}"
-        remedy = "correct what the findings say" if several else blocking[0].hint
+        which = "" if "," in codes else f": {blocking[0].message}"
         raise CannotPlan(
-            f"the chain cannot be relinked while it has {codes}{which}",
-            f"{remedy}; then run `{report.tools.fixchain} repair` again",
+            f"the chain cannot be relinked while it has {codes}{which}", blocking[0].hint
         )
     refuse_unknown_rows(report)
 

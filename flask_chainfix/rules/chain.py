@@ -356,7 +356,7 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
         yield Fault(
             f"Alembic cannot upgrade to {revision}: it names {listing(lower)} beside revisions that"
             f" already require {_it(lower)}",
-            way(f"take {listing(lower)} out of what it names", _REPAIR),
+            way(f"take {listing(lower)} out of what it names", REPAIR),
             (revision, *lower),
             snapshot.locations(revision, name),
             severity=Severity.ERROR,
