@@ -157,7 +157,7 @@ def repair(place: Path, **wishes: str) -> Report:
 
 
 def without_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+    def confirm(runtime: Runtime, expected: Snapshot, *_: object) -> Confirmation:
         graph = expected.graph
         return Confirmation("nobody", graph.bases, graph.heads, "", "")
 

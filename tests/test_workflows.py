@@ -38,7 +38,7 @@ def runtime(tmp_path: Path) -> Runtime:
 def _confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alembic's word without a process for it: ``test_runtime`` is about that."""
 
-    def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+    def confirm(runtime: Runtime, expected: Snapshot, *_: object) -> Confirmation:
         found = store.read_snapshot(runtime.environment)[0].graph
         if found.named_parents != expected.graph.named_parents:
             raise NotConfirmed("another chain", "nothing")
@@ -112,7 +112,7 @@ def test_what_is_not_confirmed_is_put_back(
 ) -> None:
     before = migrations(runtime.environment.directory)
 
-    def confirm(runtime: Runtime, expected: Snapshot) -> Confirmation:
+    def confirm(runtime: Runtime, expected: Snapshot, *_: object) -> Confirmation:
         assert migrations(runtime.environment.directory) != before
         raise NotConfirmed("no", "nothing")
 
