@@ -33,6 +33,7 @@ from flask_chainfix.model import (
 )
 from flask_chainfix.numbering import NewIds, file_stem
 from flask_chainfix.ordering import check_wishes
+from flask_chainfix.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, codes_of, diagnose
@@ -229,8 +230,10 @@ def _refuse_unrepairable(report: Report) -> None:
         codes = _codes(blocking)
         # After mends it can be a fault that no finding has told.
         which = "" if "," in codes else f": {blocking[0].message}"
+        ways = blocking[0].hint.instead_of(PLAIN_REPAIRS, Remedy())
         raise CannotPlan(
-            f"the chain cannot be relinked while it has {codes}{which}", blocking[0].hint
+            f"the chain cannot be relinked while it has {codes}{which}",
+            ways or "correct the file by hand",
         )
     refuse_unknown_rows(report)
 

@@ -304,7 +304,7 @@ def test_a_refusal_says_why_and_keeps_the_diagnosis(tmp_path: Path) -> None:
     assert report.error is not None
     assert report.exit_code == report.error.exit_code == 3
     assert "FC107" in report.error.message
-    assert "program db fixchain repair" in report.error.remedy
+    assert "correct depends_on by hand" in report.error.remedy
     assert {finding.code for finding in report.findings} >= {"FC101", "FC107"}
     checked = workflows.check(runtime, TOOLS, strict=False)
     assert (checked.exit_code, checked.error) == (1, None)
