@@ -38,13 +38,18 @@ class NewIds:
     Args:
         snapshot: the chain, and what is known of databases and lost revisions.
         taken: ids that must not be used besides.
+
+    Attributes:
+        counting: how the chain's ids count; ``None`` where they do not.
+        made: the ids that have been made.
     """
 
     def __init__(self, snapshot: Snapshot, taken: Collection[str] = ()) -> None:
         graph, known = snapshot.graph, snapshot.databases
         rows = (row for standing in known.standings for row in standing.rows)
         self._taken = {*graph, *graph.labelled, *known.lost, *known.renamed, *rows, *taken}
-        self._counting = counting(graph.order, graph.parents)
+        self.counting = counting(graph.order, graph.parents)
+        self.made: set[str] = set()
 
     def next(self, seed: bytes, message: str, old: str = "") -> str:
         """The next id.
@@ -54,14 +59,15 @@ class NewIds:
             message: what the revision is about, for ids that hold words.
             old: the id that the revision has; words in it stay.
         """
-        if self._counting is None:
+        if self.counting is None:
             candidates = _hashes(seed)
         else:
-            slug = self._counting.words(old) or slug_of(message)
-            candidates = self._counting.after(self._taken, slug)
+            slug = self.counting.words(old) or slug_of(message)
+            candidates = self.counting.after(self._taken, slug)
         fitting = (id_[:LONGEST_ID].rstrip("_. ") for id_ in candidates)
         new = next(id_ for id_ in fitting if id_ not in self._taken)
         self._taken.add(new)
+        self.made.add(new)
         return new
 
 
@@ -96,6 +102,11 @@ class Counting:
         if match is None or len(re.split("[_.]", match[1])[0]) > self.digits:
             return None
         return match[1]
+
+    def is_before(self, name: str, other: str) -> bool:
+        """Whether a name counts less than another one, or the same."""
+        numbers = self.number(name), self.number(other)
+        return None not in numbers and _value(str(numbers[0])) <= _value(str(numbers[1]))
 
     def words(self, name: str) -> str:
         """What stands behind the number in a name."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
-from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
-from flask_chainfix.git import operation, read_history, read_published
+from flask_chainfix.errors import CannotPlan, CannotReadGit, CannotRewrite, UnsafeForDatabases
+from flask_chainfix.git import read_branch, read_history, read_upstream
 from flask_chainfix.mending import (
     Case,
     mend,
@@ -28,7 +30,6 @@ from flask_chainfix.model import (
     NewRevision,
     Plan,
     Severity,
-    Upstream,
     Wishes,
 )
 from flask_chainfix.numbering import NewIds, file_stem
@@ -40,8 +41,8 @@ from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import unexplained
-from flask_chainfix.strategies import edits_for, plan_repair
+from flask_chainfix.stamps import told_anew, unexplained
+from flask_chainfix.strategies import edits_for, make_plan
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
 
@@ -63,9 +64,10 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     assert before is not None
     if not (to_mend(report) or wishes.asks_for_change or heads_in_doubt(before)):
         return report
-    report, history = _with_git(report)
-    before = report.before
-    assert before is not None
+    history = read_history(
+        [file.path for file in before.files], before.environment.version_locations
+    )
+    report = replace(report, notices=report.notices + history.notices)
     try:
         draft = _drafted(runtime, report, wishes, history)
     except (CannotPlan, CannotRewrite) as error:
@@ -84,32 +86,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         edits=edits,
         after=after,
         notices=report.notices + draft.notices + remarks,
-        upstream=_upstream(before, draft.plan),
     )
-
-
-def _upstream(snapshot: Snapshot, plan: Plan) -> Upstream | None:
-    """What a plan puts revisions on top of, where it is all that a rebase would do."""
-    if plan.mends or not any(reason.kind == "onto" for reason in plan.why):
-        return None
-    (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
-    return Upstream(main.short, operation(snapshot))
-
-
-def _with_git(report: Report) -> tuple[Report, History]:
-    """What version control knows: what is published, and when migrations landed."""
-    before = report.before
-    assert before is not None
-    if not before.environment.asks_git:
-        return report, History()
-    chains, notices = read_published(before)
-    main = next((chain.ref for chain in chains if chain.is_main), None)
-    files = [file.path for file in before.files]
-    history = read_history(files, before.environment.version_locations, main)
-    before = replace(before, published_chains=chains)
-    return replace(
-        report, before=before, notices=report.notices + notices + history.notices
-    ), history
 
 
 class _Draft(NamedTuple):
@@ -132,7 +109,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     start, mends, notices = _prepared(runtime, report, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = plan_repair(start, wishes, history.after(mends), uprooted)
+    plan = make_plan(start, wishes, history.after(mends), uprooted)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
     after, untied = untie(Case(after, history, wishes, NewIds(after)))
@@ -197,13 +174,48 @@ def _prepared(
     revived = revive(runtime, known, wishes)
     snapshot = known.after(edit for each in revived for edit in each.edits)
     check_wishes(snapshot, replace(wishes, root=None))
-    case = Case(snapshot, history, wishes, NewIds(snapshot))
+    case = case_for(snapshot, history, wishes)
     start, mends = mend(case)
+    start = told_anew(start, mends)
     refuse_unproven(report.before, start, mends)
     refuse_doubted(start, wishes.attach)
     found = diagnose(start, Family.CHAIN, Family.DATABASE)
     _refuse_unrepairable(replace(report, before=start, findings=found))
     return start, (*revived, *mends), notices
+
+
+def case_for(
+    snapshot: Snapshot,
+    history: History,
+    wishes: Wishes,
+    published: tuple[Snapshot, str] | None = None,
+) -> Case:
+    """What menders work on.
+
+    Args:
+        snapshot: the chain, and what is known of it.
+        history: when its files landed in version control.
+        wishes: what the user asks of the plan.
+        published: the chain of the main branch, and what that is called; where it matters, it is
+            looked for.
+    """
+    if published is None and snapshot.graph.duplicates:
+        with suppress(CannotReadGit):
+            main_branch = snapshot.environment.settings.main_branch
+            upstream, there = read_upstream(main_branch, snapshot)
+            published = there, upstream.ref
+    if published is None:
+        return Case(snapshot, history, wishes, NewIds(snapshot))
+    there, main = published
+
+    @cache
+    def chain_at(commit: str) -> Snapshot | None:
+        with suppress(CannotReadGit):
+            return read_branch(commit, snapshot)
+        return None
+
+    new_ids = NewIds(snapshot, there.graph)
+    return Case(snapshot, history, wishes, new_ids, there.files, main, chain_at)
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from flask_chainfix import chain_lock
@@ -12,28 +12,29 @@ from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.garbage import without_garbage_collection
-from flask_chainfix.git import operation, read_upstream
+from flask_chainfix.git import operation, read_history, read_upstream
 from flask_chainfix.graph import Graph
-from flask_chainfix.mending import Case, untie
+from flask_chainfix.mending import Case, is_same_migration, told_apart, untie
 from flask_chainfix.model import (
     DatabaseWishes,
     Header,
     History,
+    Mend,
     MigrationFile,
     Plan,
     Reason,
     Wishes,
 )
 from flask_chainfix.numbering import NewIds
-from flask_chainfix.planning import refuse_unknown_rows
+from flask_chainfix.planning import case_for, refuse_unknown_rows
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import with_moves
-from flask_chainfix.rules import diagnose
+from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.rules.remarks import remarks_on_links
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, applied_in, gaps
+from flask_chainfix.stamps import Applied, applied_in, gaps, told_anew
 from flask_chainfix.strategies import edits_for, excerpt, put_on_top
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
@@ -75,21 +76,25 @@ def plan_rebase(
     now = report.before
     assert now is not None
     upstream, there = read_upstream(
-        onto if onto is not None else now.environment.settings.main_branch or None, now
+        now.environment.settings.main_branch if onto is None else onto, now
     )
     report = replace(report, upstream=upstream)
     try:
-        mine = _mine(report, there)
-        plan = put_on_top(now, mine, upstream.ref)
+        _require_all(report, there)
+        start, mends = _told_apart(report, there)
+        findings = diagnose(start, Family.CHAIN) if mends else report.findings
+        mine = _mine(replace(report, before=start, findings=findings), there)
+        plan = put_on_top(start, mine, upstream.ref)
         if not plan.relinks:
             return replace(report, notices=(*report.notices, _nothing_to_do(report, mine)))
         if databases.any:
             now = survey(runtime, now, databases, progress)
             refuse_unreachable(now)
             report = with_databases(report, now)
-            refuse_unknown_rows(report)
-            plan = put_on_top(now, mine, upstream.ref)
-        report = with_moves(_checked(report, plan, mine))
+            start = told_anew(replace(start, databases=now.databases, old=now.old), mends)
+            refuse_unknown_rows(replace(report, before=start))
+            plan = put_on_top(start, mine, upstream.ref)
+        report = with_moves(_checked(replace(report, start=start), plan, mends, mine))
         if report.obstacle is not None:
             raise report.obstacle
     except (CannotPlan, CannotRewrite) as error:
@@ -99,47 +104,79 @@ def plan_rebase(
     return replace(report, exit_code=1, notices=notices, upstream=upstream)
 
 
-def _checked(report: Report, plan: Plan, mine: Collection[str]) -> Report:
-    """The report with a plan that our own rules, Alembic's graph and all databases accept."""
+def _told_apart(report: Report, there: Snapshot) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """The chain in which mine have ids of their own, where the main branch has the same."""
     now = report.before
+    assert now is not None
+    duplicates = set(now.graph.duplicates)
+    if not duplicates or not duplicates.issubset(there.graph):
+        return now, ()
+    files = [file.path for file in now.files]
+    history = read_history(files, now.environment.version_locations)
+    return told_apart(case_for(now, history, Wishes(), (there, _ref(report))))
+
+
+def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection[str]) -> Report:
+    """The report with a plan that our own rules, Alembic's graph and all databases accept."""
+    before, now = report.before, report.start
+    assert before is not None
     assert now is not None
     after = now.after(edits_for(now, plan))
     after, untied = untie(Case(after, History(), Wishes(), NewIds(after)), movable=mine)
-    plan = summed_up(now, after, plan, untied, ())
-    edits = edits_between(now, after)
+    plan = summed_up(before, after, plan, (*mends, *untied), ())
+    edits = edits_between(before, after)
     moved = excerpt(after, mine)  # nothing else changes
     for fault in in_doubt(diagnose(moved)):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     alembic.foresee(moved)
     _refuse_unsafe(report, after.graph, mine)
-    notices = report.notices + remarks_on_links(now, edits)
+    notices = report.notices + remarks_on_links(before, edits)
     lock = chain_lock.edit_for(after)
     if lock is not None:
         edits, after = (*edits, lock), after.after([lock])
     why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {_ref(report)} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
-    return replace(report, plan=plan, start=now, edits=edits, after=after, notices=notices)
+    renamed = {**now.databases.renamed, **plan.renamed}
+    start = replace(now, databases=replace(now.databases, renamed=renamed))
+    return replace(report, plan=plan, start=start, edits=edits, after=after, notices=notices)
 
 
 # --- Which revisions are mine --------------------------------------------------------------------
+
+
+def _require_all(report: Report, there: Snapshot) -> None:
+    """Stop where not all is here that the main branch has.
+
+    Raises:
+        CannotPlan: a revision is not here, or a file cannot be read.
+    """
+    now = report.before
+    assert now is not None
+    for file, _ in now.unreadable:
+        raise _unreadable(report, file, there)
+    missing = [
+        revision
+        for revision, files in there.files_by_revision.items()
+        if not any(
+            is_same_migration(file, other)
+            for file in files
+            for other in now.files_by_revision.get(revision, ())
+        )
+    ]
+    if missing:
+        raise _behind(report, there, missing)
 
 
 def _mine(report: Report, there: Snapshot) -> frozenset[str]:
     """The revisions that the main branch has not, and that nothing needs which it has.
 
     Raises:
-        CannotPlan: something of the main branch is not here, or is linked to what is mine; or the
-            chain has faults that leave in doubt what it is.
+        CannotPlan: something of the main branch is linked to what is mine; or the chain has faults
+            that leave in doubt what it is.
     """
     now = report.before
     assert now is not None
-    for file, _ in now.unreadable:
-        raise _unreadable(report, file, there)
-    missing = [revision for revision in there.graph if revision not in now.graph]
-    if missing:
-        raise _behind(report, there, missing)
     _refuse_other_order(report, there)
-    _refuse_taken_ids(report, there)
     for fault in in_doubt((*report.findings, *diagnose(now, ignored=True))):
         raise CannotPlan(f"the chain cannot be relinked yet: {fault.message}", fault.hint)
     lacking = (*there.graph.missing_parents, *there.graph.missing_dependencies)
@@ -191,7 +228,7 @@ def _refuse_other_order(report: Report, there: Snapshot) -> None:
     for revision, parents in theirs.named_parents.items():
         needs, needed = graph.dependencies.get(revision), theirs.dependencies.get(revision)
         as_it_was = graph.named_parents[revision] == parents and needs == needed
-        if as_it_was or revision in graph.duplicates:
+        if as_it_was:
             continue
         below = graph.required([revision])
         if below.issuperset(theirs.requirements(revision)) and below.issubset(theirs):
@@ -205,24 +242,6 @@ def _refuse_other_order(report: Report, there: Snapshot) -> None:
             f"take it as it is there, with `{_take(report, now.file(revision))}`, and run this"
             " again",
         )
-
-
-def _refuse_taken_ids(report: Report, there: Snapshot) -> None:
-    """Stop where mine has an id that the main branch has already, as with ids that count up."""
-    now = report.before
-    assert now is not None
-    theirs = {file.path for file in there.files}
-    for revision in now.graph.duplicates:
-        files = now.files_by_revision[revision]
-        mine = [file for file in files if file.path not in theirs]
-        if mine and len(mine) < len(files):
-            raise CannotPlan(
-                f"{revision} is the id of {mine[0].name}, which is yours, and of one that"
-                f" {_ref(report)} has",
-                "first, where a database has run yours, downgrade it on your branch as it was"
-                f" without theirs; then give {mine[0].name} another id by hand, in its revision and"
-                " wherever yours name it, and run this again",
-            )
 
 
 def _nothing_to_do(report: Report, mine: Collection[str]) -> str:
@@ -245,7 +264,7 @@ def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
     Raises:
         UnsafeForDatabases: with the ways out.
     """
-    now = report.before
+    now = report.start
     assert now is not None
     for database in applied_in(now):
         have = database.revisions.intersection(after)

@@ -23,7 +23,6 @@ from flask_chainfix.model import (
     Location,
     MigrationFile,
     Published,
-    PublishedChain,
     Span,
     Surroundings,
     Unreadable,
@@ -42,7 +41,6 @@ class Snapshot:
         old: older chains, which may have stamped them, the latest first.
         lock: the chain lock; ``None`` where there is none.
         published: what others have already; ``None`` where nobody has looked.
-        published_chains: what the main branch and releases have; none where nobody has looked.
     """
 
     environment: Environment
@@ -52,7 +50,6 @@ class Snapshot:
     old: tuple[Graph, ...] = field(default=(), compare=False)
     lock: ChainLock | None = None
     published: Published | None = field(default=None, compare=False)
-    published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     _footprints: dict[tuple[Path, str], Footprint] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -122,7 +119,7 @@ class Snapshot:
         """
         made: dict[str, list[str]] = {}
         unsure: set[str] = set()
-        for revision, (file, *_) in self.files_by_revision.items():
+        for revision, (file, *others) in self.files_by_revision.items():
             footprint = self.footprint(file)
             if any(Action.DROP in opaque.actions for opaque in footprint.opaque):
                 return {}
@@ -134,7 +131,7 @@ class Snapshot:
                     continue
                 if thing.schema or effect.action is Action.DROP:
                     unsure.add(thing.name.lower())
-                elif effect.certain:
+                elif effect.certain and not others:
                     made.setdefault(thing.name.lower(), []).append(revision)
                 else:
                     unsure.add(thing.name.lower())

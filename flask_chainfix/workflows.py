@@ -149,7 +149,8 @@ def plan_repair(
             refuse_unreachable(snapshot)
         report = with_databases(report, snapshot)
     report = planned(runtime, with_schema(report), wishes)
-    if report.plan is not None and report.plan.renamed and not databases.any:
+    shortened = report.plan is not None and any(mend.code == "FC109" for mend in report.plan.mends)
+    if shortened and not databases.any:
         report = _without_plan(
             report,
             UnsafeForDatabases(

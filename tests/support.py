@@ -284,8 +284,12 @@ def mended(
     snapshot: Snapshot, wishes: Wishes | None = None, history: History | None = None
 ) -> tuple[Snapshot, tuple[Mend, ...]]:
     """The chain after what is wrong with single migrations is put right, and what was done."""
-    ids = FixedIds(snapshot, (f"new{number}" for number in count(1)))
-    return mend(Case(snapshot, history or History(), wishes or Wishes(), ids))
+    return mend(Case(snapshot, history or History(), wishes or Wishes(), new_ids(snapshot)))
+
+
+def new_ids(snapshot: Snapshot) -> NewIds:
+    """``new1``, ``new2`` and so on."""
+    return FixedIds(snapshot, (f"new{number}" for number in count(1)))
 
 
 class FixedIds(NewIds):
@@ -294,6 +298,7 @@ class FixedIds(NewIds):
     def __init__(self, snapshot: Snapshot, ids: Iterator[str]) -> None:
         super().__init__(snapshot)
         self._ids = ids
+        self.counting = None
 
     def next(self, seed: bytes, message: str, old: str = "") -> str:
         return next(self._ids)

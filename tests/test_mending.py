@@ -12,9 +12,20 @@ from flask_chainfix.mending import Case, mend, placed, refuse_doubted, refuse_un
 from flask_chainfix.model import GUESS, History, Landing, Mend, Part, Wishes
 from flask_chainfix.rules import diagnose
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import applied_in, told_anew
 from flask_chainfix.strategies import make_plan
 from tests.standings import db, looked_at, lost
-from tests.support import FixedIds, Rev, chain, mended, migration, path_of, rev
+from tests.support import (
+    FixedIds,
+    Rev,
+    chain,
+    mended,
+    migration,
+    new_ids,
+    path_of,
+    rev,
+    without_file,
+)
 
 DAY = datetime(2024, 5, 1, tzinfo=timezone.utc)
 
@@ -272,14 +283,54 @@ def test_what_has_run_keeps_its_id() -> None:
 
 @pytest.mark.parametrize("tables", ["t_a", "t_a one two"])
 def test_tables_that_do_not_tell_which_has_run(tables: str) -> None:
-    with pytest.raises(CannotPlan, match=r"its tables do not tell which of b_one.py, b_two.py"):
-        mended(looked_at(two(), db("b", tables=tables)))
+    after, (mend,) = mended(looked_at(two(), db("b", tables=tables)))
+    assert mend.path.name == "b_two.py"
+    after = told_anew(after, [mend])
+    assert ran_in(after) == {frozenset({"a", "b"}), frozenset({"a", "new1"})}
 
 
-def test_different_ones_have_run() -> None:
+def test_where_different_ones_have_run_each_row_follows() -> None:
     databases = db("b", "one", tables="one"), db("b", "two", tables="two")
-    with pytest.raises(CannotPlan, match="different migrations have run under the id b"):
-        mended(looked_at(two(), *databases))
+    after, (mend,) = mended(looked_at(two(), *databases))
+    assert mend.path.name == "b_two.py"
+    one, other = applied_in(told_anew(after, [mend]))
+    assert (one.name, sorted(one.revisions)) == ("one", ["a", "b"])
+    assert (other.name, sorted(other.revisions)) == ("two", ["a", "new1"])
+
+
+def ran_in(snapshot: Snapshot) -> set[frozenset[str]]:
+    return {applied.revisions for applied in applied_in(snapshot)}
+
+
+def test_what_the_main_branch_has_keeps_its_id() -> None:
+    """Whatever dates, and databases of mine, say."""
+    snapshot = looked_at(two("c <- b :2024-06-01"), db("c", tables="t_a one t_c"))
+    published = without_file(without_file(snapshot, "b"), "c")
+    case = Case(snapshot, History(), Wishes(), new_ids(snapshot), published.files, "main")
+    after, mends = mend(case)
+    assert [(each.path.name, each.after) for each in mends] == [
+        ("c_add_c.py", ("new1",)),
+        ("b_one.py", ("new1",)),
+    ]
+    assert after.file("b").name == "b_two.py"
+    assert parents(after, "c") == ("new1",)
+    assert ran_in(told_anew(after, mends)) == {frozenset({"a", "new1", "c"})}
+
+
+def test_a_child_is_on_what_was_there_when_it_landed() -> None:
+    snapshot = two("c <- b :2024-06-01", "d <- c")
+    paths = {file.name: file.path for file in snapshot.files}
+    landing = Landing(3, "c3", DAY)
+    history = History({paths["c_add_c.py"]: landing, paths["b_one.py"]: landing})
+    case = Case(
+        snapshot,
+        history,
+        Wishes(),
+        new_ids(snapshot),
+        chain_at={"c3": without_file(snapshot, "b")}.get,
+    )
+    after, _ = mend(case)
+    assert parents(after, "c") == ("new1",)
 
 
 def test_children_follow_what_they_use() -> None:

@@ -292,18 +292,19 @@ def test_what_others_lack_themselves_is_not_mine(others: Clone, me: Clone) -> No
     assert planned() == {"m1": ("e",)}
 
 
-@pytest.mark.parametrize(
-    ("revision", "said"),
-    [
-        ("m2 <- m1", "2 files have the id m2"),
-        ("c <- b", "c is the id of again.py, which is yours"),
-        ("c <- m1", "c is the id of again.py, which is yours"),
-    ],
-)
-def test_an_id_that_stands_twice(me: Clone, revision: str, said: str) -> None:
+def test_an_id_of_mine_that_stands_twice(me: Clone) -> None:
+    """Of ids that the main branch has as well ``test_same_ids`` tells."""
     stuck(me, "merge", "origin/main")
-    me.write(revision, name="again")
-    assert said in refused().stderr
+    me.write("m2 <- m1", name="again")
+    assert "2 files have the id m2" in refused().stderr
+
+
+def test_a_copy_of_what_others_have_goes(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.write("c <- b", name="again")
+    assert rebase("--yes").exit_code == 0
+    assert not me.path("again").exists()
+    assert me.parents == MOVED
 
 
 def test_others_with_several_heads(others: Clone, me: Clone) -> None:
@@ -518,26 +519,6 @@ def test_at_most_six_questions_to_git(
     monkeypatch.setattr(subprocess, "run", counted)
     assert rebase("--yes", "--database", url).exit_code == (0 if row == "a" else 3)
     assert 3 <= len(asked) <= 6, asked
-
-
-def test_an_id_that_both_sides_have_counted_up_to(me: Clone, others: Clone) -> None:
-    others.write("3 <- d", name="theirs")
-    others.commit(6)
-    me.pull()
-    me.write("3 <- m2", name="mine")
-    me.commit(7)
-    me.git("checkout", "-q", "origin/main", "--", "migrations")
-    before = migrations(me.top / "migrations")
-    refused = rebase("--yes")
-    assert refused.exit_code == 3
-    assert (
-        "3 is the id of mine.py, which is yours, and of one that origin/main has" in refused.stderr
-    )
-    assert migrations(me.top / "migrations") == before
-    file = me.path("mine")
-    file.write_bytes(file.read_bytes().replace(b"revision = '3'", b"revision = '4'", 1))
-    assert rebase("--yes").exit_code == 0
-    assert me.parents["m1"] == ("3",)
 
 
 def test_an_empty_name_is_not_the_default(me: Clone) -> None:

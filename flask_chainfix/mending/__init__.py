@@ -5,20 +5,22 @@ lists, each on what the ones before have left, and again until it finds nothing 
 does not tell is refused, or marked as a guess.
 """
 
-from flask_chainfix.mending.case import Case
+from flask_chainfix.mending.case import Case, is_same_migration
 from flask_chainfix.mending.databases import refuse_doubted, refuse_unproven
 from flask_chainfix.mending.ids import shortened
 from flask_chainfix.mending.lost import brought_back
 from flask_chainfix.mending.placing import placed
-from flask_chainfix.mending.run import mend, untie
+from flask_chainfix.mending.run import mend, told_apart, untie
 
 __all__ = [
     "Case",
     "brought_back",
+    "is_same_migration",
     "mend",
     "placed",
     "refuse_doubted",
     "refuse_unproven",
     "shortened",
+    "told_apart",
     "untie",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,16 @@ from flask_chainfix.ordering import Rank, rank_of
 from flask_chainfix.snapshot import Snapshot
 
 
+def is_same_file(one: MigrationFile, other: MigrationFile) -> bool:
+    """Whether two readings are of one file, which may have been renamed or edited in between."""
+    return one.path == other.path or one.data == other.data
+
+
+def is_same_migration(one: MigrationFile, other: MigrationFile) -> bool:
+    """The same, also of a file that has been renamed and relinked."""
+    return is_same_file(one, other) or source.same_body(one.data, other.data)
+
+
 @dataclass(frozen=True)
 class Case:
     """What a mender works on.
@@ -32,12 +43,30 @@ class Case:
         history: when its files landed in version control.
         wishes: what the user asks of the plan.
         new_ids: makes ids that no revision has.
+        published: the migrations that the main branch has; none where that is not known.
+        main: what the main branch is called.
+        chain_at: the chain as it was at a commit; ``None`` where version control cannot tell.
     """
 
     snapshot: Snapshot
     history: History
     wishes: Wishes
     new_ids: NewIds
+    published: tuple[MigrationFile, ...] = ()
+    main: str = ""
+    chain_at: Callable[[str], Snapshot | None] | None = None
+
+    def is_published(self, file: MigrationFile) -> bool:
+        """Whether the main branch has a file under the id that it has here."""
+        if not isinstance(file.reading, Header):
+            return False
+        revision = file.reading.revision
+        return any(
+            isinstance(each.reading, Header)
+            and each.reading.revision == revision
+            and is_same_file(each, file)
+            for each in self.published
+        )
 
     def rank(self, file: MigrationFile) -> Rank:
         """When a file came, as far as anything tells: by Git, date and name."""

@@ -41,14 +41,14 @@ def _named(file: MigrationFile, other: MigrationFile) -> str:
     return file.name if file.name != other.name else f"{file.directory.name}/{file.name}"
 
 
-def _original_first(case: Case, file: MigrationFile) -> tuple[bool, Rank, bool, int, str]:
-    """What is not ours to delete; what came first; what is not called a copy, has the shorter name.
+def _original_first(case: Case, file: MigrationFile) -> tuple[bool, bool, Rank, bool, int, str]:
+    """What is not ours to delete, what came first, what is not called a copy, has a shorter name.
 
     The first of these that tells decides.
     """
-    ours = not case.snapshot.is_elsewhere(file.path)
+    ours, new = not case.snapshot.is_elsewhere(file.path), not case.is_published(file)
     rank = case.rank(file)._replace(file_name="")
-    return ours, rank, "copy" in file.name.lower(), len(file.name), file.name
+    return ours, new, rank, "copy" in file.name.lower(), len(file.name), file.name
 
 
 def _is_copy(file: MigrationFile, other: MigrationFile) -> bool:

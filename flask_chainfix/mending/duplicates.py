@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.mending.case import Case
-from flask_chainfix.mending.has_run import which_ran
-from flask_chainfix.mending.heirs import Child, Heir, heir_of
+from flask_chainfix.mending.heirs import Heir, heir_of
+from flask_chainfix.mending.renaming import Child, children_of, followed, new_id_for, renamed
 from flask_chainfix.mending.side_by_side import side_by_side
-from flask_chainfix.model import (
-    GUESS,
-    Edit,
-    Header,
-    Mend,
-    MigrationFile,
-    Part,
-    Reason,
-)
-from flask_chainfix.stamps import Applied
+from flask_chainfix.model import GUESS, Mend, MigrationFile, Reason
+from flask_chainfix.stamps import Applied, applied_in, with_own_tables
 
 
 def ids_of_their_own(case: Case) -> Iterator[Mend]:
-    """Of files with different content the earliest keeps the id, or the one that has run.
+    """Of files with different content the one that others have keeps the id.
 
+    That is the one of the main branch, else the one that has run in a database, else the earliest.
     One id at a time: a file can be concerned by several.
 
     Raises:
-        CannotPlan: nothing tells which of them has run, or which of them its children are on.
+        CannotPlan: nothing tells which of them its children are on.
     """
-    for revision in case.snapshot.graph.duplicates:
+    graph = case.snapshot.graph
+    for revision in (each for each in graph.order if each in graph.duplicates):
         files = sorted(case.snapshot.files_by_revision[revision], key=case.rank)
         _refuse_same_deeds(case, revision, files)
-        ran = which_ran(case.snapshot, revision, files)
-        kept = files[ran[0][1]] if ran else files[0]
-        heirs = [(child, _heir(case, child, files, ran)) for child in _children(case, revision)]
+        ran = list(_which_ran(case, revision, files))
+        kept = _kept(case, files, ran)
+        heirs = [(child, _heir(case, child, files, ran)) for child in children_of(case, revision)]
         undecided = [child.revision for child, heir in heirs if heir is None]
         if undecided:
             raise CannotPlan(
@@ -46,31 +40,17 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
                 f" {', '.join(undecided)} is on:\n{side_by_side(case, files)}",
                 "give one of them another id by hand, and put its children on it",
             )
-        new_ids = {
-            file.path: case.new_ids.next(file.data, _message(file), revision)
-            for file in files
-            if file is not kept
-        }
-        followers = [(child, heir) for child, heir in heirs if heir and heir.file is not kept]
-        for child, heir in followers:
-            mend = _followed(case, child, revision, new_ids[heir.file.path], heir.why)
-            case = replace(case, snapshot=case.snapshot.after(mend.edits))
-            yield mend
-        for file in files:
-            if file is not kept:
-                why = (_why_kept(ran[0][0], kept),) if ran else _why_later(case, file, kept)
-                yield _renamed(case, revision, new_ids[file.path], file, why)
+        others = [file for file in files if file is not kept.file]
+        new_ids = {file.path: new_id_for(case, file) for file in others}
+        for child, heir in heirs:
+            if heir is not None and heir.file is not kept.file:
+                mend = followed(case, child, revision, new_ids[heir.file.path], heir.why)
+                case = replace(case, snapshot=case.snapshot.after(mend.edits))
+                yield mend
+        for file in others:
+            why = (kept.why,) if kept.why is not None else _why_later(case, file, kept.file)
+            yield renamed(case, revision, new_ids[file.path], file, why)
         return
-
-
-def _why_kept(applied: Applied, kept: MigrationFile) -> Reason:
-    kind = "published" if applied.published else "database"
-    return Reason(kind, f"{applied.name} {applied.has} {kept.name} under this id")
-
-
-def _message(file: MigrationFile) -> str:
-    assert isinstance(file.reading, Header)
-    return file.reading.message
 
 
 def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:
@@ -88,32 +68,52 @@ def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]
             )
 
 
+class _Ran(NamedTuple):
+    """A database, and the file that has run there under the id."""
+
+    database: Applied
+    file: MigrationFile
+
+
+def _which_ran(case: Case, revision: str, files: Sequence[MigrationFile]) -> Iterator[_Ran]:
+    """The databases that have run the id and whose tables tell which of the files that was."""
+    for applied in applied_in(case.snapshot):
+        if revision in applied.revisions:
+            ran = with_own_tables(case.snapshot, files, applied.standing)
+            if len(ran) == 1:
+                yield _Ran(applied, files[ran[0]])
+
+
+class _Kept(NamedTuple):
+    """The file that keeps the id, and why; ``None`` where the others are merely later."""
+
+    file: MigrationFile
+    why: Reason | None
+
+
+def _kept(case: Case, files: Sequence[MigrationFile], ran: Sequence[_Ran]) -> _Kept:
+    published = [file for file in files if case.is_published(file)]
+    if len(published) == 1:
+        return _Kept(published[0], Reason("main", f"{case.main} has {published[0].name}"))
+    proven = [each for each in ran if each.file in published or not published]
+    if len({each.file.path for each in proven}) == 1:
+        database, file = proven[0]
+        why = f"{database.name} has run {file.name} under this id"
+        return _Kept(file, Reason("database", why))
+    return _Kept((published or files)[0], None)
+
+
 def _heir(
-    case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[tuple[Applied, int]]
+    case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[_Ran]
 ) -> Heir | None:
     """The file that a child is on: where a database has run the child, the one that ran there."""
-    known = {index: each for each, index in ran if child.revision in each.revisions}
-    if not known:
+    known = {each.file.path: each for each in ran if child.revision in each.database.revisions}
+    told = len(known) == 1 and child.revision not in case.snapshot.graph.duplicates
+    if not told or case.is_published(child.file):
         return heir_of(case, child, files)
-    if len(known) > 1:
-        return None
-    ((index, applied),) = known.items()
-    why = f"{applied.name} {applied.has} {child.revision} and {files[index].name}"
-    return Heir(files[index], Reason("database", why))
-
-
-def _children(case: Case, revision: str) -> Iterator[Child]:
-    """Where an id is named as a parent or dependency, once for each file that does so."""
-    for file in case.snapshot.files:
-        header = file.reading
-        if not isinstance(header, Header) or header.revision is None:
-            continue
-        for part, names in (
-            (Part.PARENTS, header.down_revision),
-            (Part.DEPENDENCIES, header.depends_on),
-        ):
-            if revision in (names or ()):
-                yield Child(header.revision, file, part)
+    ((database, file),) = known.values()
+    why = f"{database.name} has run {child.revision} and {file.name}"
+    return Heir(file, Reason("database", why))
 
 
 def _why_later(case: Case, file: MigrationFile, kept: MigrationFile) -> tuple[Reason, ...]:
@@ -128,29 +128,3 @@ def _why_later(case: Case, file: MigrationFile, kept: MigrationFile) -> tuple[Re
         return (Reason("date", f"{file.name} {said}, and {kept.name} keeps the id"),)
     names = Reason("rank", f"no date decides; file names {kept.name} < {file.name}")
     return names, Reason(GUESS, f"{kept.name} keeps the id, as its name comes first")
-
-
-def _renamed(
-    case: Case, revision: str, new_id: str, file: MigrationFile, why: tuple[Reason, ...]
-) -> Mend:
-    """A file with an id of its own, also in its name where that carries the id."""
-    file = next(each for each in case.snapshot.files if each.path == file.path)
-    mend = case.rewritten("FC104", Part.ID, file, (new_id,), *why)
-    if case.snapshot.is_elsewhere(file.path):  # a link leads to that name
-        return mend
-    word = rf"(?<![^\W_]){re.escape(revision)}(?![^\W_])"
-    path = file.path.with_name(re.sub(word, lambda _: new_id, file.name, count=1))
-    if path == file.path or any(other.path == path for other in case.snapshot.files):
-        return mend
-    (edit,) = mend.edits
-    return replace(mend, edits=(replace(edit, after=None), Edit(path, None, edit.after)))
-
-
-def _followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) -> Mend:
-    """A child that names the new id in place of the old one."""
-    file = next(each for each in case.snapshot.files if each.path == child.file.path)
-    header = file.reading
-    assert isinstance(header, Header)
-    named = header.down_revision if child.part is Part.PARENTS else header.depends_on
-    ids = tuple(new_id if name == revision else name for name in named or ())
-    return case.rewritten("FC104", child.part, file, ids, why)

@@ -6,22 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.evidence import key_of
-from flask_chainfix.mending.case import Case
-from flask_chainfix.model import Action, Header, MigrationFile, Part, Reason
-
-
-class Child(NamedTuple):
-    """A file that names an id which several files have.
-
-    Attributes:
-        revision: its own id.
-        file: the file.
-        part: whether it names it as a parent or as a dependency.
-    """
-
-    revision: str
-    file: MigrationFile
-    part: Part
+from flask_chainfix.mending.case import Case, is_same_file
+from flask_chainfix.mending.renaming import Child
+from flask_chainfix.model import Action, Header, MigrationFile, Reason
 
 
 class Heir(NamedTuple):
@@ -45,6 +32,9 @@ def heir_of(case: Case, child: Child, files: Sequence[MigrationFile]) -> Heir | 
     Returns:
         ``None`` where evidence leaves several.
     """
+    published = [file for file in files if case.is_published(file)]
+    if len(published) == 1 and case.is_published(child.file):
+        return Heir(published[0], Reason("main", f"{case.main} has {child.revision} on it"))
     needed = [file for file in files if _makes_what_is_used(case, child, file)]
     if len(needed) == 1:
         why = f"{child.revision} uses what {needed[0].name} makes"
@@ -78,6 +68,25 @@ def _is_below(case: Case, child: Child, file: MigrationFile) -> str:
     return f"{file.name} is itself above {child.revision}" if child.revision in below else ""
 
 
+def _was_not_there(case: Case, child: Child, file: MigrationFile) -> str:
+    """What was not on the branch on which the child landed."""
+    landing = case.history.landing(child.file.path)
+    assert isinstance(file.reading, Header)
+    if landing is None or case.chain_at is None or (then := case.chain_at(landing.commit)) is None:
+        return ""
+    there = then.files_by_revision.get(str(file.reading.revision), ())
+    if not there or any(is_same_file(each, file) for each in there):
+        return ""
+    return f"commit {landing.commit}, which added {child.revision}, has no {file.name}"
+
+
+def _is_of_others(case: Case, child: Child, file: MigrationFile) -> str:
+    """What the main branch has, below a child that it has not."""
+    if case.is_published(child.file) or not case.is_published(file):
+        return ""
+    return f"{case.main} has {file.name}, and not {child.revision}"
+
+
 def _had_not_landed(case: Case, child: Child, file: MigrationFile) -> str:
     landing = case.landed_before(child.file, file)
     if landing is None:
@@ -93,6 +102,8 @@ def _was_not_created(case: Case, child: Child, file: MigrationFile) -> str:
 
 _EVIDENCE: dict[str, _Excludes] = {
     "chain": _is_below,
+    "branch": _was_not_there,
+    "main": _is_of_others,
     "git": _had_not_landed,
     "date": _was_not_created,
 }

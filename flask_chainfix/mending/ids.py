@@ -69,7 +69,8 @@ def _mends(snapshot: Snapshot, new_ids: Mapping[str, str]) -> Iterator[Mend]:
         edit = Edit(file.path, file.data, data)
         if old in new_ids:
             why = Reason("length", f"{len(old)} characters, and {LONGEST_ID} fit")
-            yield Mend("FC109", Part.ID, old, file.path, (old,), (new_ids[old],), (why,), (edit,))
+            ids = (old,), (new_ids[old],)
+            yield Mend("FC109", Part.ID, old, file.path, *ids, (why,), (edit,), frees_id=True)
         else:
             why = Reason("length", "what it names has a shorter id now")
             before, after, part = header.down_revision or (), parents, Part.PARENTS

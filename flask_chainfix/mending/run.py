@@ -14,14 +14,16 @@ from flask_chainfix.mending.duplicates import ids_of_their_own
 from flask_chainfix.mending.labels import labels_of_choice
 from flask_chainfix.mending.merges import parents_that_say_nothing, ties_that_stop_alembic
 from flask_chainfix.mending.missing import dependencies_that_are_meant, parents_that_are_meant
+from flask_chainfix.mending.numbers import numbers_that_rise
 from flask_chainfix.mending.pins import pinned_parents
 from flask_chainfix.model import Mend
 from flask_chainfix.snapshot import Snapshot
 
+_Mender = Callable[[Case], Iterator[Mend]]
 # While an id stands twice, it is not known who is on what; and what is missing hides cycles.
-_MENDERS: tuple[Callable[[Case], Iterator[Mend]], ...] = (
-    copies,
-    ids_of_their_own,
+_FOR_IDS: tuple[_Mender, ...] = (copies, ids_of_their_own, numbers_that_rise)
+_MENDERS: tuple[_Mender, ...] = (
+    *_FOR_IDS,
     labels_of_choice,
     pinned_parents,
     parents_that_are_meant,
@@ -68,9 +70,12 @@ def untie(case: Case, movable: Collection[str] | None = None) -> tuple[Snapshot,
     return _run(case, (mender,))
 
 
-def _run(
-    case: Case, menders: Iterable[Callable[[Case], Iterator[Mend]]]
-) -> tuple[Snapshot, tuple[Mend, ...]]:
+def told_apart(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """Give migrations ids of their own, and change nothing else; as ``mend``."""
+    return _run(case, _FOR_IDS)
+
+
+def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Snapshot, tuple[Mend, ...]]:
     done: list[Mend] = []
     for mender in menders:
         while found := tuple(mender(case)):

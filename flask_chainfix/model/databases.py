@@ -146,6 +146,8 @@ class Databases:
         renamed: the ids that revisions have now, by those that they had before a repair.
         shared: for each id that several migrations had in an older chain, the ids that they have
             now; of one that is gone, the name of its file.
+        anew: while a repair is planned, the ids that it gives to revisions, by those that rows
+            hold; several where an id stood twice.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         notices: what keeps that from being complete, for the user.
     """
@@ -156,6 +158,7 @@ class Databases:
     sought: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    anew: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     old_is_named: bool = False
     notices: tuple[str, ...] = ()
 

@@ -121,6 +121,7 @@ class Mend:
         why: the reasons; one of the kind ``guess`` says what is not certain.
         edits: the change of files, from what the mends before it leave.
         new: the revision that comes with a new file.
+        frees_id: whether no revision has the id any more that this one has before.
     """
 
     code: str
@@ -132,6 +133,7 @@ class Mend:
     why: tuple[Reason, ...]
     edits: tuple[Edit, ...]
     new: NewRevision | None = None
+    frees_id: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Plan:
         return {
             mend.before[0]: mend.after[0]
             for mend in self.mends
-            if mend.code == "FC109" and mend.part is Part.ID
+            if mend.part is Part.ID and mend.frees_id
         }
 
     @property

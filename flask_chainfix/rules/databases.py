@@ -61,7 +61,7 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
     names: dict[str, dict[str, None]] = {}
     for standing in _reached(snapshot):
         for row in standing.rows:
-            if row not in snapshot.graph:
+            if row not in snapshot.graph and row not in snapshot.databases.anew:
                 names.setdefault(row, {})[standing.name] = None
     for row, standings in names.items():
         verb = "is" if len(standings) == 1 else "are"

@@ -139,15 +139,17 @@ def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
     means by the id, the id does not tell.
 
     How it comes about:
-        A migration was copied and its id left as it was, or an editor or a merge left a second copy
-        of the file (`b copy.py`): Alembic loads those as well.
+        Two branches counted up to the same number (`0033`). Or a migration was copied and its id
+        left as it was, or an editor or a merge left a second copy of the file (`b copy.py`):
+        Alembic loads those as well.
 
     How it is repaired:
         `{fixchain} repair` deletes a copy with the same content, which stays in the journal. Where
-        the contents differ, the later one gets a new id: by Git, by date, by name, and never one
-        that a known database has applied under that id. The children follow the parent that the
-        evidence gives them. Where that is not clear, the repair is refused, and both files are
-        shown.
+        the contents differ, one keeps the id: the one that the main branch has, else the one that a
+        known database has run, else the earlier one by Git, date and name. The others get new ids,
+        which go on counting where the chain counts; their children follow, and so do the databases
+        that have run them. Where it is not clear which of them a child is on, the repair is
+        refused, and both files are shown. `{fixchain} rebase` does the same for yours.
 
     Example:
         # users.py

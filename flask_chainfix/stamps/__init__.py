@@ -7,18 +7,13 @@ from flask_chainfix.stamps.shared import (
     catching_up,
     misread,
     telling_which_ran,
+    told_anew,
     told_apart,
     untold,
     with_own_tables,
 )
 from flask_chainfix.stamps.tables import absent_tables, contradicts
-from flask_chainfix.stamps.writers import (
-    Applied,
-    applied_in,
-    possibilities,
-    published_in,
-    unexplained,
-)
+from flask_chainfix.stamps.writers import Applied, applied_in, possibilities, unexplained
 
 __all__ = [
     "Applied",
@@ -34,9 +29,9 @@ __all__ = [
     "move_for",
     "overlaps",
     "possibilities",
-    "published_in",
     "survivors",
     "telling_which_ran",
+    "told_anew",
     "told_apart",
     "tops",
     "unexplained",

@@ -7,12 +7,13 @@ of the database show for which of these ids the row stands.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import Action, Kind, MigrationFile, Standing
+from flask_chainfix.model import Action, Kind, Mend, MigrationFile, Part, Standing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.rows import gaps, stood_for, tops
+from flask_chainfix.stamps.rows import gaps, overlaps, stood_for, tops
 from flask_chainfix.stamps.tables import absent_tables
 
 
@@ -27,15 +28,46 @@ def readings(snapshot: Snapshot, chain: Graph, standing: Standing) -> Iterator[f
     Yields:
         Once for each way in which the tables let an id be read that stood twice in that chain.
     """
-    run = stood_for(chain, standing.rows)
     if chain is snapshot.graph:
-        yield run
+        yield from _told_anew(snapshot, standing)
         return
+    run = stood_for(chain, standing.rows)
     shared = snapshot.databases.shared
     twice = [name for name in chain.duplicates if name in run and name in shared]
     others = frozenset(_name_now(snapshot, name) for name in run.difference(twice))
     for picks in product(*(_thinkable(snapshot, standing, shared[name]) for name in twice)):
         yield others.union(picks)
+
+
+def _told_anew(snapshot: Snapshot, standing: Standing) -> Iterator[frozenset[str]]:
+    """What rows stand for that were written under the ids from before a repair."""
+    anew, graph = snapshot.databases.anew, snapshot.graph
+    meanings = (_thinkable(snapshot, standing, anew.get(row, (row,))) for row in standing.rows)
+    for picks in product(*meanings):
+        if all(row in graph for row in picks) and not overlaps(graph, picks):
+            yield stood_for(graph, picks)
+
+
+def told_anew(snapshot: Snapshot, mends: Iterable[Mend]) -> Snapshot:
+    """A chain that is being repaired, with what the rows of databases mean by its ids.
+
+    Args:
+        snapshot: the chain once single migrations are put right.
+        mends: what was put right.
+    """
+    anew: dict[str, list[str]] = {}
+    for mend in mends:
+        if mend.part is Part.ID:
+            before, after = mend.before[0], mend.after[0]
+            kept = [] if mend.frees_id else [before]
+            anew.setdefault(before, kept).append(after)
+    if not anew:
+        return snapshot
+    names = {revision: tuple(ids) for revision, ids in anew.items()}
+    shared = {revision: ids for revision, ids in names.items() if len(ids) > 1}
+    known = snapshot.databases
+    databases = replace(known, anew=names, shared={**known.shared, **shared})
+    return replace(snapshot, databases=databases)
 
 
 def _name_now(snapshot: Snapshot, revision: str) -> str:
@@ -88,7 +120,12 @@ def untold(snapshot: Snapshot, possible: Collection[frozenset[str]]) -> str | No
 
 
 def misread(snapshot: Snapshot, standing: Standing, run: Collection[str]) -> str | None:
-    """An id that stood twice: one of its migrations has run, and another is taken for done."""
+    """An id that stood twice: one of its migrations has run, and another is taken for done.
+
+    Not while a repair is planned, with which the rows move.
+    """
+    if snapshot.databases.anew:
+        return None
     rows = tuple(sorted({*standing.rows, *run}))
     never = stood_for(snapshot.graph, rows).difference(run)
     for name, names in snapshot.databases.shared.items():

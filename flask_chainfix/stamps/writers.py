@@ -7,10 +7,11 @@ linked afterwards. So of every known chain it is asked whether it can have writt
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import DatabaseState, PublishedChain, Standing
+from flask_chainfix.model import DatabaseState, Standing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.rows import overlaps, stood_for
 from flask_chainfix.stamps.shared import readings
@@ -25,24 +26,16 @@ class Applied:
         standing: where it stands.
         revisions: what has run there, ancestors included, by the ids of now; only what is known.
         unknown: its rows that no chain has.
-        published: whether it is no database, but what the main branch or a release has: databases
-            stand there that nobody here can ask.
     """
 
     standing: Standing
     revisions: frozenset[str]
     unknown: tuple[str, ...] = ()
-    published: bool = False
 
     @property
     def name(self) -> str:
         """How users know the database."""
         return self.standing.name
-
-    @property
-    def has(self) -> str:
-        """What to say between its name and revisions."""
-        return "has" if self.published else "has run"
 
 
 def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
@@ -53,24 +46,6 @@ def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
         if standing.state is not DatabaseState.UNREACHABLE
         for possibility in possibilities(snapshot, standing)
     )
-
-
-def published_in(snapshot: Snapshot) -> tuple[Applied, ...]:
-    """What the main branch and releases have, each as a database that stands at its heads."""
-    chains = {
-        chain.revisions.intersection(snapshot.graph): chain
-        for chain in reversed(snapshot.published_chains)
-    }
-    return tuple(
-        Applied(_standing_at(chain, revisions), revisions, published=True)
-        for revisions, chain in reversed(chains.items())
-        if revisions
-    )
-
-
-def _standing_at(chain: PublishedChain, revisions: frozenset[str]) -> Standing:
-    rows = tuple(sorted(revisions))
-    return Standing(chain.name, chain.ref, DatabaseState.STAMPED, rows, told=True)
 
 
 def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
@@ -95,7 +70,8 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
         where no known chain can have written these rows.
     """
     chains = (snapshot.graph, *snapshot.old)
-    unknown = [row for row in standing.rows if not any(row in chain for chain in chains)]
+    known_rows: tuple[Container[str], ...] = (*chains, snapshot.databases.anew)
+    unknown = [row for row in standing.rows if not any(row in each for each in known_rows)]
     if unknown:
         known = stood_for(snapshot.graph, standing.rows)
         lost = tuple(row for row in standing.rows if row not in snapshot.graph)
@@ -103,7 +79,7 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
     written = {
         run: None
         for chain in chains
-        if _can_write(chain, standing)
+        if chain is snapshot.graph or _can_write(chain, standing)
         for run in readings(snapshot, chain, standing)
     }
     possible = tuple(Applied(standing, revisions) for revisions in written)
