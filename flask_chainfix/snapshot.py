@@ -103,11 +103,14 @@ class Snapshot:
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; reading that takes longer than all else."""
         with without_garbage_collection():
+            unplaced = {id(file) for file in self.unplaced}
             footprints = {
                 revision: self.footprint(files[0])
                 for revision, files in self.files_by_revision.items()
+                if id(files[0]) not in unplaced
             }
-            return Evidence(self.graph, footprints)
+            elsewhere = [self.footprint(file) for file in self.unplaced]
+            return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
 
     @cached_property
     def lasting_tables(self) -> Mapping[str, list[str]]:

@@ -94,7 +94,7 @@ OPERATIONS = {
     "op.create_index('ix', 't', ['a', sa.text('lower(b)')])": [
         "· table t",
         "· column t.a",
-        "+ index t.ix",
+        "+ index t.ix?",
     ],
     "op.create_index(op.f('ix'), table_name='t', columns=['a'], unique=True)": [
         "· table t",
@@ -102,7 +102,7 @@ OPERATIONS = {
         "+ index t.ix",
     ],
     "op.drop_index('ix')": ["- index ix"],
-    "op.drop_index('ix', table_name='t')": ["· table t", "- index t.ix"],
+    "op.drop_index('ix', table_name='t')": ["· table t?", "- index t.ix"],
     "op.create_foreign_key('fk', 't', 'u', ['a'], ['id'], referent_schema='s')": [
         "· table t",
         "· column t.a",
@@ -188,7 +188,7 @@ BATCH = {
 def test_batch_operations_are_about_the_table_of_the_batch(name: str) -> None:
     call, expected = BATCH[name]
     found = effects(f"with op.batch_alter_table('t', schema='s') as b:\n    {call}")
-    assert found[0] == "· table s.t"
+    assert found[0] == ("· table s.t?" if name == "drop_index" else "· table s.t")
     assert found[-1] == expected
 
 

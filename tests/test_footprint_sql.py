@@ -221,7 +221,7 @@ def test_temporary_tables_are_the_scripts_own() -> None:
     """
     seen = "~u, ~u.id, ~t, ~t.b, -t, ~v, ~v.c, +copied, +copied.d"
     expect(None, script, seen)
-    expect("sqlite", script, seen)
+    expect("sqlite", script, seen.replace("~u, ~u.id", "~u?, ~u.id?"))
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ _VIEWED = "!columns of v that come from a query{creates}@v"
         (None, "CREATE VIEW v AS SELECT x.a FROM t AS x, u", f"~t, ~u, ~t.a, +v, {_VIEWED}"),
         (None, "CREATE OR REPLACE VIEW v (b) AS SELECT a FROM t", f"~t, ~t.a, +v?, {_VIEWED}"),
         ("sqlite", "CREATE VIEW IF NOT EXISTS v AS SELECT a FROM t", f"~t?, ~t.a?, +v?, {_VIEWED}"),
-        ("sqlite", "CREATE TEMP VIEW v AS SELECT a FROM t; SELECT a FROM v", "~t, ~t.a"),
+        ("sqlite", "CREATE TEMP VIEW v AS SELECT a FROM t; SELECT a FROM v", "~t?, ~t.a?"),
         (
             "postgresql",
             "CREATE MATERIALIZED VIEW s.v AS WITH c AS (SELECT a FROM t) SELECT * FROM c "
@@ -1045,4 +1045,9 @@ def test_a_script_does_what_its_statements_do(
     effects, opaque = read_sql(gap.join(statements), 3, dialect=dialect)
     apart = [read_sql(statement, 3, dialect=dialect) for statement in statements]
     assert list(effects) == [effect for one, _ in apart for effect in one]
-    assert list(opaque) == [one for _, several in apart for one in several]
+    before = [sum(len(one) for one, _ in apart[:index]) for index in range(len(apart))]
+    assert list(opaque) == [
+        one._replace(place=one.place + done)
+        for done, (_, several) in zip(before, apart, strict=True)
+        for one in several
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flask_chainfix.model import Finding, Settings, Severity
@@ -57,11 +59,6 @@ def codes(*specs: tuple[str, tuple[str, ...]]) -> set[str]:
             True,
         ),
         (
-            (("a", (MAKE,)), ("b <- a", (DROP,)), ("c <- b", (DROP,))),
-            "c uses table t, which b has dropped before",
-            False,
-        ),
-        (
             (("a", (MAKE,)), ("b <- a", (USE_COLUMN,)), ("c <- b", (ADD,))),
             "b uses column t.c, which c creates only later",
             False,
@@ -96,7 +93,6 @@ def test_schema_order(
         (("a", (MAKE,)), ("b <- a", (USE,))),
         (("a", (MAKE, USE, DROP)),),
         (("a", (MAKE,)), ("b <- a", (USE, DROP)), ("c <- b", (MAKE,)), ("d <- c", (USE,))),
-        (("a", (DROP,)), ("b <- a", (MAKE,)), ("c <- b", (USE,))),
         (("a", (MAKE,)), ("b <- a", (DROP, MAKE)), ("c <- b", (USE,))),
         (("a", ("op.create_table('T')",)), ("b <- a", (USE,))),
         (("a", ("op.create_table('t', schema='public')",)), ("b <- a", (USE,))),
@@ -178,7 +174,9 @@ def test_a_column_that_nobody_creates() -> None:
 @pytest.mark.parametrize(
     "specs",
     [
-        (("a", (USE,)), ("o <- a", (UNKNOWN,))),
+        (("o", (UNKNOWN,)), ("a <- o", (USE,))),
+        (("a", (UNKNOWN, USE)),),
+        (("a", ()), ("o <- a", (UNKNOWN,)), ("b <- a", (USE,)), ("m <- o, b", ())),
         (("a", (MAKE,)), ("o <- a", ("op.add_column('t', make())",)), ("b <- o", (USE_COLUMN,))),
         (("a", ("op.create_table('t', schema='s')",)), ("b <- a", (USE,))),
         (
@@ -192,6 +190,210 @@ def test_what_may_come_from_elsewhere_is_not_missed(
     specs: tuple[tuple[str, tuple[str, ...]], ...],
 ) -> None:
     assert not codes(*specs)
+
+
+@pytest.mark.parametrize(
+    ("specs", "message"),
+    [
+        (
+            (("a", (USE,)), ("o <- a", (UNKNOWN,))),
+            "table t is created by no migration, and used by a",
+        ),
+        ((("a", (USE, UNKNOWN)),), "table t is created by no migration, and used by a"),
+        (
+            (("a", (USE,)), ("o <- a", (UNKNOWN,)), ("b <- o", (USE,))),
+            "table t is created by no migration, and used by a",
+        ),
+        ((("a", (DROP,)),), "table t is created by no migration, and used by a"),
+        (
+            (("a", ("op.rename_table('t', 'u')",)), ("b <- a", ("op.drop_column('u', 'c')",))),
+            "table t is created by no migration, and used by a",
+        ),
+        (
+            (("a", (USE_COLUMN,)), ("b <- a", (DROP, MAKE)), ("c <- b", (USE_COLUMN,))),
+            "table t is created by no migration, and used by a, b",
+        ),
+        (
+            (("a", (USE_COLUMN,)), ("b <- a", (DROP,)), ("c <- b", (MAKE,))),
+            "table t is created by no migration before c, and used by a, b",
+        ),
+    ],
+)
+def test_what_comes_later_explains_no_missing_table(
+    specs: tuple[tuple[str, tuple[str, ...]], ...], message: str
+) -> None:
+    findings = found(chain(*(rev(spec).doing(*deeds) for spec, deeds in specs)))
+    assert findings.keys() == {"FC202"}
+    assert findings["FC202"].message == message
+
+
+def test_a_batch_without_operations_touches_no_table() -> None:
+    assert not codes(("a", ("with op.batch_alter_table('t') as batch:\n    pass",)))
+    assert codes(("a", ("with op.batch_alter_table('t', recreate='always'):\n    pass",)))
+
+
+def test_what_is_made_where_nobody_knows_is_not_missed() -> None:
+    anonymous = b"""import os
+revision, down_revision = os.environ['R'], None
+from alembic import op
+def upgrade():
+    op.create_table('t')
+"""
+    users = [rev("a").doing(USE), rev("b <- a").doing("op.drop_table('u')")]
+    snapshot = chain(*users, extra={"computed.py": anonymous})
+    assert found(snapshot)["FC202"].message.startswith("table u is created by no migration")
+
+
+# --- FC205 ---------------------------------------------------------------------------------------
+
+INDEX = "op.create_index('ix', 't', ['id'])"
+UNIQUE = "op.create_unique_constraint('uq', 't', ['id'])"
+TYPE = "op.execute(\"CREATE TYPE mood AS ENUM ('x')\")"
+DROP_COLUMN = "op.drop_column('t', 'c')"
+IN_BATCH = "with op.batch_alter_table('t') as batch:\n    "
+
+
+@pytest.mark.parametrize(
+    ("deed", "message"),
+    [
+        (ADD, "b and c both create column t.c"),
+        (f"{ADD}; {INDEX}", "b and c both create column t.c, index t.ix"),
+        ("op.execute('ALTER TABLE t ADD COLUMN c INTEGER')", "b and c both create column t.c"),
+        (INDEX, "b and c both create index t.ix"),
+        (
+            "op.create_index(op.f('ix_t_id'), 't', ['id'])",
+            "b and c both create index t.ix_t_id",
+        ),
+        (UNIQUE, "b and c both create constraint t.uq"),
+        ("op.create_foreign_key('fk', 't', 't', ['id'], ['id'])", "both create constraint t.fk"),
+        (TYPE, "b and c both create type mood"),
+        (DROP_COLUMN, "b and c both drop column t.c"),
+        (DROP, "b and c both drop table t"),
+        ("op.drop_index('ix', table_name='t')", "b and c both drop index t.ix"),
+        ("op.drop_constraint('uq', 't', type_='unique')", "b and c both drop constraint t.uq"),
+        ("op.execute('DROP TYPE mood')", "b and c both drop type mood"),
+        (f"{IN_BATCH}batch.add_column(sa.Column('c', sa.Integer()))", "create column t.c"),
+        (f"{IN_BATCH}batch.create_index('ix', ['id'])", "both create index t.ix"),
+        (f"{IN_BATCH}batch.drop_column('c')", "b and c both drop column t.c"),
+        (f"{IN_BATCH}batch.drop_constraint('uq')", "b and c both drop constraint t.uq"),
+        ("op.add_column('t', sa.Column('d', sa.Integer(), index=True))", "index t.ix_t_d"),
+    ],
+)
+@pytest.mark.parametrize("line", [True, False])
+def test_what_two_revisions_do_is_named_with_both_places(
+    deed: str, message: str, line: bool
+) -> None:
+    table = (
+        "op.create_table('t', sa.Column('id', sa.Integer()), "
+        + ("sa.Column('c', sa.Integer()), " if "drop" in deed else "")
+        + "sa.UniqueConstraint('id', name='uq_id'))"
+    )
+    snapshot = chain(
+        rev("a").doing(table),
+        rev("b <- a").doing(*deed.split("; ")),
+        rev(f"c <- {'b' if line else 'a'}").doing(*deed.split("; ")),
+    )
+    finding = found(snapshot)["FC205"]
+    assert message in finding.message
+    assert finding.severity is Severity.ERROR
+    assert {place.path.name for place in finding.locations} == {"b_add_b.py", "c_add_c.py"}
+    assert all(place.line is not None for place in finding.locations)
+
+
+@pytest.mark.parametrize(
+    ("deeds", "message"),
+    [
+        ((MAKE, ADD, ADD), "a creates column t.c twice"),
+        (("op.create_table('t', sa.Column('c', sa.Integer(), index=True))", ADD), "column t.c"),
+        (
+            (
+                "op.create_table('t', sa.Column('c', sa.Integer(), index=True))",
+                "op.create_index('ix_t_c', 't', ['c'])",
+            ),
+            "a creates index t.ix_t_c twice",
+        ),
+        (("op.create_table('t', sa.Index('ix', 'id'))", INDEX), "a creates index t.ix twice"),
+        (
+            ("op.create_table('t', sa.UniqueConstraint('id', name='uq'))", UNIQUE),
+            "a creates constraint t.uq twice",
+        ),
+        ((MAKE, ADD, DROP_COLUMN, ADD, ADD), "a creates column t.c twice"),
+        (("op.create_table('t', sa.Column('id'))", INDEX, MAKE), ""),
+    ],
+)
+def test_what_one_revision_does_twice(deeds: tuple[str, ...], message: str) -> None:
+    snapshot = chain(rev("a").doing(*(f"{deed}  # {n}" for n, deed in enumerate(deeds))))
+    assert message in {one.code: one.message for one in diagnose(snapshot, Family.SCHEMA)}.get(
+        "FC205", ""
+    )
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        (("b <- a", (ADD,)), ("c <- b", (DROP_COLUMN,)), ("d <- c", (ADD,))),
+        (("b <- a", (ADD,)), ("c <- b", (DROP, MAKE)), ("d <- c", (ADD,))),
+        (("b <- a", (ADD,)), ("c <- b", (UNKNOWN,)), ("d <- c", (ADD,))),
+        (("b <- a", (ADD,)), ("c <- a", (MAYBE + ADD,))),
+        (("b <- a", (ADD,)), ("c <- b", (DROP_COLUMN,)), ("d <- a", (ADD,))),
+        (
+            ("b <- a", (ADD,)),
+            ("c <- b", ("op.alter_column('t', 'c', new_column_name='d')",)),
+            ("d <- c", (ADD,)),
+        ),
+        (("b <- a", (ADD, INDEX)), ("c <- b", (DROP_COLUMN,)), ("d <- c", (ADD, INDEX))),
+        (("b <- a", (INDEX,)), ("c <- b", ("op.create_index('ix', 'u', ['id'])",))),
+        (("b <- a", (INDEX,)), ("c <- b", (INDEX.replace("])", "], if_not_exists=True)"),))),
+        (
+            ("b <- a", (ADD,)),
+            (
+                "c <- b",
+                (f"{IN_BATCH}batch.add_column(sa.Column('c'))\n    batch.drop_column('id')",),
+            ),
+        ),
+        (
+            ("b <- a", (f"{IN_BATCH}batch.create_unique_constraint('uq', ['id'])",)),
+            ("c <- b", (f"{IN_BATCH}batch.create_unique_constraint('uq', ['id'])",)),
+        ),
+        (
+            ("b <- a", ("op.drop_constraint('t_fk', 't')",)),
+            ("c <- b", ("op.create_foreign_key(None, 't', 't', ['id'], ['id'])",)),
+            ("d <- c", ("op.drop_constraint('t_fk', 't')",)),
+        ),
+        (
+            ("b <- a", ("op.create_table('v', sa.Column('m', sa.Enum('x', name='mood')))",)),
+            ("c <- b", ("op.create_table('w', sa.Column('m', sa.Enum('x', name='mood')))",)),
+        ),
+    ],
+)
+def test_what_may_run_is_no_conflict(specs: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+    tables = (MAKE, MAKE.replace("'t'", "'u'"))
+    assert "FC205" not in codes(("a", tables), *specs)
+
+
+def test_names_of_indexes_are_a_schemas_or_a_tables() -> None:
+    specs = (
+        rev("a").doing(MAKE, MAKE.replace("'t'", "'u'")),
+        rev("b <- a").doing(INDEX),
+        rev("c <- b").doing("op.create_index('ix', 'u', ['id'])"),
+    )
+    expected = {"postgresql": {"FC205"}, "sqlite": {"FC205"}, "mysql": set(), None: set()}
+    for dialect, codes_of_dialect in expected.items():
+        snapshot = chain(*specs)
+        environment = replace(snapshot.environment, dialect=dialect)
+        assert found(replace(snapshot, environment=environment)).keys() == codes_of_dialect
+
+
+def test_the_ways_out_of_a_conflict_name_both_places() -> None:
+    hint = str(found(chain(rev("a").doing(MAKE, ADD), rev("b <- a").doing(ADD)))["FC205"].hint)
+    assert "take the operation out of b_add_b.py:19, or out of a_add_a.py:20" in hint
+    assert "look first" in hint
+
+
+def test_branches_kept_apart_on_purpose_conflict_only_if_they_meet() -> None:
+    specs = (rev("a").doing(MAKE, ADD), rev("b  @plugin").doing("op.drop_table('v')", ADD))
+    findings = diagnose(chain(*specs), Family.SCHEMA)
+    assert {one.severity for one in findings if one.code == "FC205"} == {Severity.WARNING}
 
 
 # --- FC203 ---------------------------------------------------------------------------------------

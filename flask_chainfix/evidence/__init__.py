@@ -2,12 +2,12 @@
 
 ``record`` collects what the revisions do with each object, ``order`` says what must run before
 what, ``lives`` follows objects that come and go several times, and ``gaps`` finds what no order
-can mend. Tables and columns are found out about in full; indexes, constraints and types only as
-far as they order revisions.
+can mend. Of indexes, constraints and types only that is judged which is made or dropped twice:
+many have names that databases choose.
 """
 
 from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
-from flask_chainfix.evidence.gaps import made_twice, never_made
+from flask_chainfix.evidence.gaps import dropped_twice, made_twice, never_made
 from flask_chainfix.evidence.lives import Life, Lives
 from flask_chainfix.evidence.order import Precedence, disorders, is_disorder, precedences
 from flask_chainfix.evidence.record import Evidence
@@ -21,6 +21,7 @@ __all__ = [
     "Precedence",
     "Touch",
     "disorders",
+    "dropped_twice",
     "is_disorder",
     "key_of",
     "made_twice",

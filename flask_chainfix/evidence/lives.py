@@ -51,10 +51,10 @@ class Lives:
                 _Step(
                     action,
                     key,
-                    certain and key in contested,
+                    certain and not tolerant and key in contested,
                     evidence.key(renamed) if renamed is not None else None,
                 )
-                for action, object_, _, certain, renamed in footprint.effects
+                for action, object_, _, certain, renamed, tolerant in footprint.effects
                 if (key := evidence.key(object_)) in contested or key in tables
             )
             if any(step.key in contested for step in steps):

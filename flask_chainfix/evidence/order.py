@@ -78,7 +78,7 @@ def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
     for user in (*evidence.users.get(key, ()), *droppers):
         below = [maker for maker in makers if runs_before(maker.revision, user.revision)]
         ends = [end for end in droppers if runs_before(end.revision, user.revision)]
-        for end in ends:
+        for end in ends if user not in droppers else ():  # what is dropped twice is told as that
             if not any(runs_before(end.revision, maker.revision) for maker in below):
                 yield Precedence(user, end, "drop")
                 break
@@ -97,11 +97,20 @@ def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
     user = after if ending == "use" else before
     if not user.certain or not (ending == "use" or after.certain):
         return False
-    return not any(
-        (revision == user.revision or evidence.runs_before(revision, user.revision))
-        and evidence.may_touch(revision, Action.CREATE, user.object)
+    if evidence.elsewhere and not _is_in_line(evidence, precedence):
+        return False
+    return not evidence.may_happen_elsewhere(Action.CREATE, user.object) and not any(
+        doubt.place <= user.place or revision != user.revision
         for revision in evidence.opaque
+        if revision == user.revision or evidence.runs_before(revision, user.revision)
+        for doubt in evidence.doubts(revision, Action.CREATE, user.object)
     )
+
+
+def _is_in_line(evidence: Evidence, precedence: Precedence) -> bool:
+    """Whether the two revisions are sure to run in one order, whichever that is."""
+    one, other = precedence.before.revision, precedence.after.revision
+    return evidence.runs_before(one, other) or evidence.runs_before(other, one)
 
 
 def _is_told_of_table(evidence: Evidence, precedence: Precedence) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from flask_chainfix.evidence.ancestry import Ancestry
@@ -25,26 +25,51 @@ class Evidence:
     Args:
         graph: the chain.
         footprints: what each revision's ``upgrade()`` does.
+        elsewhere: the same of migrations whose place in the chain is not known.
+        dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
 
     Attributes:
         creators: who makes each object.
         users: who needs it and leaves it there.
         droppers: who needs it and ends it.
         renames: the older names of a table or column that was renamed.
+        made_again: what single revisions make twice.
+        ended_again: what single revisions drop twice.
+        table_changes: every creation and every drop of a table, those within a revision included.
+        column_drops: every drop of a column, by its table.
+        unnamed: who makes constraints or indexes of a table whose names are not told, and how many
+            of the revision's effects come before.
+        rank: the place of each revision in an order in which the chain can run.
     """
 
-    def __init__(self, graph: Graph, footprints: Mapping[str, Footprint]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        footprints: Mapping[str, Footprint],
+        elsewhere: Sequence[Footprint] = (),
+        dialect: str | None = None,
+    ) -> None:
         self.graph = graph
         self.footprints = footprints
+        self.elsewhere = elsewhere
+        self.dialect = dialect
         self.creators: dict[Key, list[Touch]] = {}
         self.users: dict[Key, list[Touch]] = {}
         self.droppers: dict[Key, list[Touch]] = {}
         self.renames: dict[Key, set[Key]] = {}
+        self.made_again: list[tuple[Touch, Touch]] = []
+        self.ended_again: list[tuple[Touch, Touch]] = []
+        self.table_changes: dict[tuple[Action, Key], list[Touch]] = {}
+        self.column_drops: dict[Key, list[Touch]] = {}
+        self.unnamed: dict[Key, list[tuple[str, int]]] = {}
+        self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._keys: dict[SchemaObject, Key] = {}
         for revision in graph.order:
             footprint = footprints.get(revision)
             if footprint is not None and footprint.effects:
                 self._add(revision, footprint.effects)
+            for table, place in footprint.unnamed if footprint is not None else ():
+                self.unnamed.setdefault(self.key(table), []).append((revision, place))
 
     def key(self, object_: SchemaObject) -> Key:
         """What all spellings of an object have in common."""
@@ -55,11 +80,18 @@ class Evidence:
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
         own = OwnTouches()
-        for action, object_, line, certain, renamed in effects:
+        for place, (action, object_, line, certain, renamed, tolerant) in enumerate(effects):
             key = self.key(object_)
+            touch = Touch(revision, line, object_, certain, place, tolerant)
             if renamed is not None and action is Action.CREATE:
                 self.renames.setdefault(key, set()).add(self.key(renamed))
-            own.add(action, key, Touch(revision, line, object_, certain))
+            if action is not Action.USE and key.kind is Kind.TABLE:
+                self.table_changes.setdefault((action, key), []).append(touch)
+            elif action is Action.DROP and key.kind is Kind.COLUMN:
+                self.column_drops.setdefault(table_key(key), []).append(touch)
+            own.add(action, key, touch)
+        self.made_again += own.made_again
+        self.ended_again += own.ended_again
         for touches, noted in (
             (own.made, self.creators),
             (own.used, self.users),
@@ -79,20 +111,41 @@ class Evidence:
         }
 
     def may_touch(self, revision: str, action: Action, object_: SchemaObject) -> bool:
-        """Whether a revision, as far as it cannot be known, may create, use or drop an object.
+        """Whether a revision, as far as it cannot be known, may create, use or drop an object."""
+        return any(True for _ in self.doubts(revision, action, object_))
+
+    def doubts(self, revision: str, action: Action, object_: SchemaObject) -> Iterator[Opaque]:
+        """What of a revision cannot be known, and may create, use or drop an object."""
+        return (
+            doubt
+            for doubt in self.opaque.get(revision, ())
+            if self._concerns(doubt, action, object_)
+        )
+
+    def may_happen_elsewhere(self, action: Action, object_: SchemaObject) -> bool:
+        """Whether a migration whose place is not known may create, use or drop an object."""
+        key = self.key(object_)
+        return any(
+            any(self._concerns(doubt, action, object_) for doubt in footprint.opaque)
+            or any(
+                effect.action is action
+                and self.key(effect.object) in (key, self.key(table_of(object_)))
+                for effect in footprint.effects
+            )
+            for footprint in self.elsewhere
+        )
+
+    def _concerns(self, doubt: Opaque, action: Action, object_: SchemaObject) -> bool:
+        """Whether something that is not known may concern an object.
 
         What is unknown about the parts of a table says nothing about the table itself.
         """
-        return any(
-            action in doubt.actions
-            and (
-                doubt.table is None
-                or (
-                    object_.kind is not Kind.TABLE
-                    and self.key(doubt.table) == self.key(table_of(object_))
-                )
-            )
-            for doubt in self.opaque.get(revision, ())
+        if action not in doubt.actions or object_.kind not in doubt.kinds:
+            return False
+        if doubt.table is None:
+            return True
+        return object_.kind is not Kind.TABLE and self.key(doubt.table) == self.key(
+            table_of(object_)
         )
 
     @cached_property
@@ -160,9 +213,29 @@ class Evidence:
     def is_made_somewhere(self, object_: SchemaObject) -> bool:
         """Whether any revision makes an object, whatever its table was called then."""
         key = self.key(object_)
-        if key in self.creators or key in self.renames:
-            return True
-        return object_.kind is Kind.COLUMN and any(
-            key._replace(schema=table.schema, table=table.name) in self.creators
-            for table in self.origins(self.key(table_of(object_)))
+        return key in self.creators or key in self.renames or self.is_made_under_older_name(object_)
+
+    def is_made_under_older_name(self, object_: SchemaObject) -> bool:
+        """Whether any revision makes a column while its table has another name."""
+        if object_.kind is not Kind.COLUMN:
+            return False
+        key, table = self.key(object_), self.key(table_of(object_))
+        return any(
+            key._replace(schema=older.schema, table=older.name) in self.creators
+            for older in self.origins(table)
+            if older != table
         )
+
+    def knows_columns_of(self, table: Key) -> bool:
+        """Whether a table, under all its names, comes from nowhere but the chain."""
+        return all(
+            (older in self.renames or (Action.CREATE, older) in self.table_changes)
+            and not self._is_from_outside(older)
+            for older in self.origins(table)
+        )
+
+    def _is_from_outside(self, key: Key) -> bool:
+        """Whether some revision needs an object before any makes it."""
+        if key in self.creators:
+            return self.is_there_first(key)
+        return key in self.users or key in self.droppers

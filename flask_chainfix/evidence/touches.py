@@ -68,12 +68,16 @@ class Touch(NamedTuple):
         line: 1-based line of the operation.
         object: the object as the operation spells it.
         certain: whether it happens whenever the revision runs.
+        place: how many of the revision's effects come before it.
+        tolerant: whether it may succeed where the object is there already.
     """
 
     revision: str
     line: int
     object: SchemaObject
     certain: bool
+    place: int = 0
+    tolerant: bool = False
 
 
 class OwnTouches:
@@ -83,29 +87,50 @@ class OwnTouches:
         made: what exists because of it.
         used: what must exist before it, and still does afterwards.
         ended: what must exist before it, and no longer does.
+        made_again: what it makes though it has made it already: both touches.
+        ended_again: what it drops though it has dropped it already.
     """
 
     def __init__(self) -> None:
         self.made: dict[Key, Touch] = {}
         self.used: dict[Key, Touch] = {}
         self.ended: dict[Key, Touch] = {}
+        self._come_and_gone: set[Key] = set()
+        self.made_again: list[tuple[Touch, Touch]] = []
+        self.ended_again: list[tuple[Touch, Touch]] = []
 
     def add(self, action: Action, key: Key, touch: Touch) -> None:
         """Add the revision's next operation."""
         if action is Action.USE:
             known = self.used.get(key)
-            if key not in self.made and (known is None or touch.certain > known.certain):
+            inside = key in self.made or key in self._come_and_gone
+            if not inside and (known is None or touch.certain > known.certain):
                 self.used[key] = touch
         elif action is Action.CREATE:
             self._make(key, touch)
-        elif self.made.pop(key, None) is None:
-            self.ended.setdefault(key, touch)
+        else:
+            self._end(key, touch)
 
     def _make(self, key: Key, touch: Touch) -> None:
         replaced = self.ended.pop(key, None)
-        if replaced is None:
-            self.made.setdefault(key, touch)
+        if key in self.made:
+            self.made_again.append((self.made[key], touch))
+        elif replaced is None:
+            self.made[key] = touch
         elif replaced.certain and touch.certain:
             self.used.setdefault(key, replaced)
         else:  # dropped if it was there, and made in any case
-            self.made.setdefault(key, touch._replace(certain=False))
+            self.made[key] = touch._replace(certain=False)
+
+    def _end(self, key: Key, touch: Touch) -> None:
+        made = self.made.pop(key, None)
+        if made is not None:
+            self._come_and_gone.add(key)
+            if not touch.certain:
+                self.made[key] = made._replace(certain=False)
+            elif not made.certain:  # it may have been there before
+                self.ended[key] = touch._replace(certain=False)
+        elif key in self.ended:
+            self.ended_again.append((self.ended[key], touch))
+        else:
+            self.ended[key] = touch

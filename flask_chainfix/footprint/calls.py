@@ -149,8 +149,9 @@ def _checkfirst(arguments: Arguments) -> bool:
 def _type(run: Run, owner: TypeValue, name: str, arguments: Arguments) -> object:
     if owner.object is not None and name in ("create", "drop"):
         action = Action.CREATE if name == "create" else Action.DROP
-        # Only PostgreSQL has such types.
-        run.note(action, owner.object, arguments.line, certain=False)
+        looks_first = arguments.get(1, "checkfirst")
+        certain = looks_first is False or (looks_first is None and not owner.guarded)
+        run.note(action, owner.object, arguments.line, certain=certain and run.has_types)
         return UNKNOWN
     return owner
 

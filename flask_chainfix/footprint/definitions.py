@@ -38,17 +38,19 @@ def _definition(*names: str) -> Callable[[_Definition], _Definition]:
 @_definition("Column", "column", "mapped_column")
 def _column(run: Run, arguments: Arguments) -> object:
     name = arguments.get(0, "name")
-    references: list[Reference] = []
-    types: list[TypeValue] = []
-    complete = arguments.complete
-    for value in arguments.values:
-        if isinstance(value, ConstraintValue):
-            references.extend(value.references)
-            complete = complete and value.complete
-        elif isinstance(value, TypeValue):
-            types.append(value)
-    named = name if isinstance(name, str) else None
-    return ColumnValue(named, tuple(references), tuple(types), complete)
+    constraints = [value for value in arguments.values if isinstance(value, ConstraintValue)]
+    indexed, unique = arguments.named.get("index"), arguments.named.get("unique")
+    return ColumnValue(
+        name if isinstance(name, str) else None,
+        tuple(target for constraint in constraints for target in constraint.references),
+        tuple(value for value in arguments.values if isinstance(value, TypeValue)),
+        arguments.complete and all(constraint.complete for constraint in constraints),
+        indexed is True,
+        (
+            *(constraint.name for constraint in constraints),
+            *((None,) if unique not in (None, False) and indexed is not True else ()),
+        ),
+    )
 
 
 @_definition("ForeignKey")
@@ -70,11 +72,14 @@ def _foreign_key_constraint(run: Run, arguments: Arguments) -> object:
     )
 
 
-@_definition(
-    "CheckConstraint", "ExcludeConstraint", "PrimaryKeyConstraint", "UniqueConstraint", "Index"
-)
+@_definition("CheckConstraint", "ExcludeConstraint", "PrimaryKeyConstraint", "UniqueConstraint")
 def _constraint(run: Run, arguments: Arguments) -> object:
     return ConstraintValue(_name(arguments.named.get("name")))
+
+
+@_definition("Index")
+def _index(run: Run, arguments: Arguments) -> object:
+    return ConstraintValue(_name(arguments.get(0, "name")), kind=Kind.INDEX)
 
 
 def _name(value: object) -> str | None:
@@ -119,16 +124,24 @@ def _text(run: Run, arguments: Arguments) -> object:
     return Text(script if isinstance(script, (str, Partial)) else Partial(""))
 
 
-@_definition("Enum", "ENUM")
+@_definition("Enum")
 def _enum(run: Run, arguments: Arguments) -> object:
+    return _enumerated(run, arguments, guarded=False)
+
+
+@_definition("ENUM")
+def _postgresql_enum(run: Run, arguments: Arguments) -> object:
+    return _enumerated(run, arguments, guarded=True)
+
+
+def _enumerated(run: Run, arguments: Arguments, *, guarded: bool) -> object:
     name, schema = arguments.named.get("name"), arguments.named.get("schema")
     if not isinstance(name, str):
         return TypeValue(None)
     type_ = run.part(Kind.TYPE, name, None)._replace(schema=str(schema or ""))
     native = arguments.named.get("native_enum") is not False
-    return TypeValue(
-        type_ if native else None, arguments.named.get("create_type", True) is not False
-    )
+    made = arguments.named.get("create_type", True) is not False
+    return TypeValue(type_ if native else None, made and "metadata" not in arguments.named, guarded)
 
 
 @_definition("MetaData")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from flask_chainfix.footprint.run import Run
@@ -50,6 +51,8 @@ class Operation:
         line: 1-based line of the call.
         complete: whether no arguments are hidden.
         table: the table that it is about; ``None`` where that is not known, or there is none.
+        copies: whether SQLite may run it by making a copy of the table, in which what is there
+            already is replaced without a word.
     """
 
     run: Run
@@ -59,6 +62,7 @@ class Operation:
     line: int
     complete: bool
     table: SchemaObject | None
+    copies: bool = False
 
     @property
     def certain(self) -> bool:
@@ -71,11 +75,22 @@ class Operation:
         return value if isinstance(value, str) else ""
 
     def note(
-        self, action: Action, object_: SchemaObject, renamed: SchemaObject | None = None
+        self,
+        action: Action,
+        object_: SchemaObject,
+        renamed: SchemaObject | None = None,
+        *,
+        tolerant: bool = False,
     ) -> None:
         """Note an effect."""
-        certain = self.certain or action is USE
-        self.run.note(action, object_, self.line, certain=certain, renamed=renamed)
+        self.run.note(
+            action,
+            object_,
+            self.line,
+            certain=self.certain or action is USE,
+            renamed=renamed,
+            tolerant=tolerant,
+        )
 
     def doubt(self, detail: str, *actions: Action, table: SchemaObject | None = None) -> None:
         """Note that something is not known."""
@@ -85,20 +100,38 @@ class Operation:
         """A column, index or constraint of the table."""
         return self.run.part(kind, name, self.table)
 
-    def act_on_part(self, action: Action, kind: Kind, parameter: str) -> None:
+    def act_on_part(
+        self, action: Action, kind: Kind, parameter: str, *, tolerant: bool = False
+    ) -> None:
         """Note that a part of the table, named by an argument, is created or dropped."""
         name = self.text(parameter)
         if name:
-            self.note(action, self.part(kind, name))
-        elif self.values.get(parameter) is not None:
+            self.note(action, self.part(kind, name), tolerant=tolerant)
+        elif self.values.get(parameter) is None:
+            self.run.unnamed(self.table)
+        else:
             self.doubt("the name is computed", action, table=self.table)
 
-    def use_columns(self, columns: object, table: SchemaObject | None) -> None:
+    def may_be_lost(self, columns: object) -> bool:
+        """Whether an index is of expressions: a copy of its table that SQLite makes is without."""
+        plain = all(isinstance(column, str) for column in elements(columns) or (None,))
+        return not plain and self.run.dialect in _COPYING
+
+    def use_columns(
+        self, columns: object, table: SchemaObject | None, *, certain: bool = True
+    ) -> None:
         """Note that columns of a table are used, those that are given by name."""
         for name in elements(columns) or ():
             if isinstance(name, str) and table is not None:
-                self.note(USE, self.run.part(Kind.COLUMN, name, table))
+                column = self.run.part(Kind.COLUMN, name, table)
+                self.run.note(USE, column, self.line, certain=certain)
 
+
+# Where a batch may make a copy of its table: SQLite, also where nobody says which database it is.
+_COPYING = (None, "sqlite")
+_DROP_INDEX_ON = frozenset({"mariadb", "mssql", "mysql"})
+_NO_USE = frozenset({"batch_alter_table", "create_table", "drop_table"})
+_LONGEST_NAME = 60  # beyond that, databases cut the names that SQLAlchemy makes up
 
 _Handler = Callable[[Operation], object]
 
@@ -148,10 +181,13 @@ def perform(run: Run, owner: Operations, name: str, arguments: Arguments) -> obj
             values[parameter] = values[old]
     rest = arguments.positional[len(parameters) :]
     operation = Operation(run, name, values, rest, arguments.line, arguments.complete, None)
+    operation.copies = owner.copies and run.dialect in _COPYING
     if about_table:
         operation.table = owner.table if owner.batch else _table_of(operation)
-        if operation.table is not None and name not in ("create_table", "drop_table"):
-            operation.note(USE, operation.table)
+        if operation.table is not None and name not in _NO_USE:
+            # Most databases drop an index by its name alone, whatever its table is called by now.
+            certain = name != "drop_index" or run.dialect in _DROP_INDEX_ON
+            run.note(USE, operation.table, arguments.line, certain=certain)
     return known.handle(operation)
 
 
@@ -183,9 +219,10 @@ def _create_table(operation: Operation) -> object:
         if column.name is not None:
             operation.note(CREATE, operation.part(Kind.COLUMN, column.name))
         _make_types(operation, column.types)
+        _make_parts(operation, column)
     for constraint in constraints:
         if constraint.name is not None:
-            operation.note(CREATE, operation.part(Kind.CONSTRAINT, constraint.name))
+            operation.note(CREATE, operation.part(constraint.kind, constraint.name))
     if not known or any(column.name is None for column in columns):
         operation.doubt("some columns are computed", CREATE, table=table)
     return TableValue(table, tuple(columns))
@@ -202,16 +239,36 @@ def _refer(operation: Operation, part: ColumnValue | ConstraintValue) -> None:
 
 
 def _use_reference(operation: Operation, reference: Reference, target: SchemaObject) -> None:
-    operation.note(USE, target)
-    operation.use_columns(reference.columns, target)
+    certain = operation.run.checks_references
+    operation.run.note(USE, target, operation.line, certain=certain)
+    operation.use_columns(reference.columns, target, certain=certain)
 
 
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
+    run = operation.run
     for type_ in types:
-        if type_.object is not None:
-            action = CREATE if type_.made_with_table else USE
-            # Only PostgreSQL has such types.
-            operation.run.note(action, type_.object, operation.line, certain=False)
+        if type_.object is not None and type_.made_with_table:
+            # In one upgrade Alembic makes it with the first of the tables that have it.
+            certain = operation.certain and run.has_types
+            run.note(CREATE, type_.object, operation.line, certain=certain, tolerant=True)
+        elif type_.object is not None:
+            run.note(USE, type_.object, operation.line, certain=False)
+
+
+def _make_parts(operation: Operation, column: ColumnValue) -> None:
+    """Note the constraints and the index that come with a column."""
+    table = operation.table
+    for name in column.constraints:
+        if name is not None:
+            tolerant = operation.copies
+            operation.note(CREATE, operation.part(Kind.CONSTRAINT, name), tolerant=tolerant)
+        else:
+            operation.run.unnamed(table)
+    if column.indexed and column.name is not None and table is not None:
+        prefix = f"{table.schema.replace('.', '_')}_" if table.schema else ""
+        name = f"ix_{prefix}{table.name}_{column.name}"
+        if len(name) <= _LONGEST_NAME:
+            operation.note(CREATE, operation.part(Kind.INDEX, name), tolerant=operation.copies)
 
 
 @_operation("drop_table", "table_name")
@@ -248,7 +305,9 @@ def _add_column(operation: Operation) -> object:
         for type_ in column.types:  # PostgreSQL makes no type with a column alone
             if type_.object is not None:
                 operation.run.note(USE, type_.object, operation.line, certain=False)
-        operation.note(CREATE, operation.part(Kind.COLUMN, column.name))
+        made = operation.part(Kind.COLUMN, column.name)
+        operation.note(CREATE, made, tolerant=operation.copies)
+        _make_parts(operation, column)
     return UNKNOWN
 
 
@@ -277,8 +336,10 @@ def _alter_column(operation: Operation) -> object:
 
 @_operation("create_index", "index_name", "table_name", "columns")
 def _create_index(operation: Operation) -> object:
-    operation.use_columns(operation.values.get("columns"), operation.table)
-    operation.act_on_part(CREATE, Kind.INDEX, "index_name")
+    columns = operation.values.get("columns")
+    operation.use_columns(columns, operation.table, certain=operation.certain)
+    with operation.run.perhaps() if operation.may_be_lost(columns) else nullcontext():
+        operation.act_on_part(CREATE, Kind.INDEX, "index_name", tolerant=operation.copies)
     return UNKNOWN
 
 
@@ -293,8 +354,10 @@ def _drop_index(operation: Operation) -> object:
 @_operation("create_check_constraint", "constraint_name", "table_name", "condition")
 @_operation("create_exclude_constraint", "constraint_name", "table_name")
 def _create_constraint(operation: Operation) -> object:
-    operation.use_columns(operation.values.get("columns"), operation.table)
-    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name")
+    # A copy leaves out the constraints of columns that are not there.
+    columns, certain = operation.values.get("columns"), not operation.copies
+    operation.use_columns(columns, operation.table, certain=certain)
+    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name", tolerant=operation.copies)
     return UNKNOWN
 
 
@@ -307,15 +370,17 @@ def _create_constraint(operation: Operation) -> object:
     "remote_cols",
 )
 def _create_foreign_key(operation: Operation) -> object:
-    operation.use_columns(operation.values.get("local_cols"), operation.table)
+    columns, certain = operation.values.get("local_cols"), not operation.copies
+    operation.use_columns(columns, operation.table, certain=certain)
     referent = operation.text("referent_table")
     if referent:
         target = operation.run.table(referent, operation.text("referent_schema"))
-        operation.note(USE, target)
-        operation.use_columns(operation.values.get("remote_cols"), target)
+        checks = operation.run.checks_references
+        operation.run.note(USE, target, operation.line, certain=checks)
+        operation.use_columns(operation.values.get("remote_cols"), target, certain=checks)
     else:
         operation.doubt("the target of the foreign key is computed", USE)
-    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name")
+    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name", tolerant=operation.copies)
     return UNKNOWN
 
 
@@ -367,7 +432,10 @@ def run_statement(run: Run, statement: object, line: int) -> None:
 
 @_operation("batch_alter_table", "table_name")
 def _batch_alter_table(operation: Operation) -> object:
-    return Operations(True, operation.table)
+    """A batch touches its table when something is done in it, or when it always makes a copy."""
+    if operation.values.get("recreate") == "always" and operation.table is not None:
+        operation.note(USE, operation.table)
+    return Operations(True, operation.table, copies=operation.values.get("recreate") != "never")
 
 
 @_operation("get_bind")

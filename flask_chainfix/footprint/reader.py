@@ -40,13 +40,16 @@ def read_footprint(
     if function is None:
         return _all_opaque(f"{direction}() is not defined in the file itself")
     parts = _functions_of_binds(module, direction) if function.args.args else {}
-    footprints = [
-        _follow(module, part, dialect, bind) for bind, part in (parts or {"": function}).items()
-    ]
-    return Footprint(
-        tuple(effect for footprint in footprints for effect in footprint.effects),
-        tuple(opaque for footprint in footprints for opaque in footprint.opaque),
-    )
+    found = Footprint()
+    for bind, part in (parts or {"": function}).items():
+        more, before = _follow(module, part, dialect, bind), len(found.effects)
+        later = (doubt._replace(place=doubt.place + before) for doubt in more.opaque)
+        found = Footprint(
+            found.effects + more.effects,
+            (*found.opaque, *later),
+            (*found.unnamed, *((table, place + before) for table, place in more.unnamed)),
+        )
+    return found
 
 
 def _functions_of_binds(

@@ -51,6 +51,7 @@ class Run:
         certain: whether the place that has been reached is reached whenever the migration runs.
         may_yield: whether a function of the file may be a generator.
         outdated: lists and dictionaries that have been changed in place, as they were before.
+        dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
     """
@@ -69,17 +70,29 @@ class Run:
         self.outdated: list[object] = []
         self.defining = False
         self._follow = follow
-        self._dialect = dialect
+        self.dialect = dialect
         self._database = database
-        self._effects: dict[Effect, None] = {}
+        self._effects: list[Effect] = []
+        self._used: set[Effect] = set()
         self._opaque: dict[Opaque, None] = {}
+        self._unnamed: dict[tuple[SchemaObject, int], None] = {}
         self._calls = 0
         self._depth = 0
 
     @property
     def footprint(self) -> Footprint:
         """What has been found so far."""
-        return Footprint(tuple(self._effects), tuple(self._opaque))
+        return Footprint(tuple(self._effects), tuple(self._opaque), tuple(self._unnamed))
+
+    @property
+    def has_types(self) -> bool:
+        """Whether the database is known to keep enumerated types as objects of their own."""
+        return self.dialect == "postgresql"
+
+    @property
+    def checks_references(self) -> bool:
+        """Whether the database wants the target of a foreign key to be there; SQLite does not."""
+        return self.dialect != "sqlite"
 
     def lookup(self, name: str) -> object:
         """What a name holds."""
@@ -98,7 +111,7 @@ class Run:
             return SchemaObject(kind, name, "", "", self._database)
         return SchemaObject(kind, name, table.name, table.schema, table.database)
 
-    def note(
+    def note(  # noqa: PLR0913  (what an effect says, all but the first three by name)
         self,
         action: Action,
         object_: SchemaObject,
@@ -106,9 +119,19 @@ class Run:
         *,
         certain: bool = True,
         renamed: SchemaObject | None = None,
+        tolerant: bool = False,
     ) -> None:
         """Note an effect."""
-        self._effects[Effect(action, object_, line, certain and self.certain, renamed)] = None
+        certain = certain and self.certain
+        self._add(Effect(action, object_, line, certain, renamed, tolerant))
+
+    def _add(self, effect: Effect) -> None:
+        """Add an effect; the same use once more, or the same change at once, says nothing new."""
+        if effect in self._used or effect in self._effects[-1:]:
+            return
+        if effect.action is Action.USE:
+            self._used.add(effect)
+        self._effects.append(effect)
 
     def doubt(
         self,
@@ -116,9 +139,18 @@ class Run:
         line: int,
         *actions: Action,
         table: SchemaObject | None = None,
+        kinds: frozenset[Kind] = frozenset(Kind),
     ) -> None:
         """Note that something is not known; without actions, anything may happen there."""
-        self._opaque[Opaque(detail, line, frozenset(actions or Action), table)] = None
+        self._doubt(Opaque(detail, line, frozenset(actions or Action), table, kinds))
+
+    def _doubt(self, opaque: Opaque) -> None:
+        self._opaque[opaque._replace(place=len(self._effects))] = None
+
+    def unnamed(self, table: SchemaObject | None) -> None:
+        """Note that a table gets a constraint or index whose name the database chooses."""
+        if table is not None:
+            self._unnamed[table, len(self._effects)] = None
 
     def sql(self, script: str | Partial, line: int) -> None:
         """Note what a SQL script does."""
@@ -128,10 +160,16 @@ class Run:
             self.doubt("SQL that is computed", line, *actions)
             return
         effects, opaque = read_sql(
-            script, line, dialect=self._dialect, certain=self.certain, database=self._database
+            script, line, dialect=self.dialect, certain=self.certain, database=self._database
         )
-        self._effects.update(dict.fromkeys(effects))
-        self._opaque.update(dict.fromkeys(opaque))
+        told = 0
+        for doubt in opaque:
+            for effect in effects[told : doubt.place]:
+                self._add(effect)
+            told = doubt.place
+            self._doubt(doubt)
+        for effect in effects[told:]:
+            self._add(effect)
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file.

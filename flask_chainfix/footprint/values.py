@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flask_chainfix.model import SchemaObject
+from flask_chainfix.model import Kind, SchemaObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,12 @@ class Operations:
     Attributes:
         batch: whether the operations are confined to one table.
         table: the table of a batch; ``None`` where its name is not known.
+        copies: whether SQLite may run the batch by making a copy of the table.
     """
 
     batch: bool = False
     table: SchemaObject | None = None
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +142,34 @@ class ColumnValue:
         references: the targets of its foreign keys.
         types: the enumerated types that it has.
         complete: whether every target is known.
+        indexed: whether an index is made with it, named after the table and the column.
+        constraints: the names of the constraints that are made with it; ``None`` where the database
+            chooses one.
     """
 
     name: str | None
     references: tuple[Reference, ...] = ()
     types: tuple[TypeValue, ...] = ()
     complete: bool = True
+    indexed: bool = False
+    constraints: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ConstraintValue:
-    """A constraint of a table that is being defined; the same attributes as of a column."""
+    """A constraint or index of a table that is being defined.
+
+    Attributes:
+        name: ``None`` where it has none, or is not known.
+        references: the targets of a foreign key.
+        complete: whether every target is known.
+        kind: whether it is a constraint or an index.
+    """
 
     name: str | None
     references: tuple[Reference, ...] = ()
     complete: bool = True
+    kind: Kind = Kind.CONSTRAINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +179,12 @@ class TypeValue:
     Attributes:
         object: the type; ``None`` where it has no name of its own.
         made_with_table: whether PostgreSQL makes it together with a table that has it.
+        guarded: whether ``create()`` and ``drop()`` look first whether it is there.
     """
 
     object: SchemaObject | None
     made_with_table: bool = True
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

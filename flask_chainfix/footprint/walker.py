@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask_chainfix.footprint.evaluator import assign, evaluate
@@ -163,6 +164,8 @@ def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
     suppressed = False
     for item in node.items:
         value = evaluate(run, item.context_expr)
+        if isinstance(value, Operations) and value.copies and not _always_copies(item):
+            value = replace(value, copies=_copies(node.body, item.optional_vars))
         suppressed = suppressed or value == SUPPRESS
         if item.optional_vars is not None:
             known = isinstance(value, (Operations, Handle, Query))
@@ -171,6 +174,53 @@ def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
         with run.perhaps():
             return block(run, node.body)
     return block(run, node.body)
+
+
+def _always_copies(item: ast.withitem) -> bool:
+    """Whether a batch says how it wants its table to be altered."""
+    call = item.context_expr
+    return not isinstance(call, ast.Call) or any(
+        keyword.arg in ("recreate", None) for keyword in call.keywords
+    )
+
+
+def _copies(body: Sequence[ast.stmt], target: ast.expr | None) -> bool:
+    """Whether SQLite may need a copy of the table for what is done in a batch.
+
+    It does not for columns with plain defaults, and for indexes.
+    """
+    name = target.id if isinstance(target, ast.Name) else ""
+    plain = 0
+    uses = 0
+    for node in (inner for statement in body for inner in ast.walk(statement)):
+        uses += isinstance(node, ast.Name) and node.id == name
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            own = isinstance(node.func.value, ast.Name) and node.func.value.id == name
+            plain += own and (
+                node.func.attr in ("create_index", "drop_index", "f")
+                or (node.func.attr == "add_column" and _is_plain_column(node))
+            )
+    return uses != plain
+
+
+def _is_plain_column(call: ast.Call) -> bool:
+    """Whether ``add_column`` is called with a column that has no computed value."""
+    column = call.args[0] if call.args else None
+    if not isinstance(column, ast.Call):
+        return False
+    return not any(
+        (
+            isinstance(node, ast.keyword)
+            and node.arg in ("server_default", None)
+            and not (isinstance(node.value, ast.Constant))
+        )
+        or (isinstance(node, (ast.Name, ast.Attribute)) and _last_name(node) in ("Computed",))
+        for node in ast.walk(column)
+    )
+
+
+def _last_name(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def _try(run: Run, node: ast.Try) -> bool:

@@ -65,6 +65,8 @@ class Effect(NamedTuple):
         certain: whether it happens whenever the migration runs; ``False`` under a condition, with
             ``if_exists`` or ``if_not_exists``, and on some databases only.
         renamed: the other name of an object that is being renamed.
+        tolerant: whether it succeeds, on some databases at least, where the object is there
+            already: a batch that copies its table, a type that is made together with a table.
     """
 
     action: Action
@@ -72,6 +74,7 @@ class Effect(NamedTuple):
     line: int
     certain: bool = True
     renamed: SchemaObject | None = None
+    tolerant: bool = False
 
 
 class Opaque(NamedTuple):
@@ -82,12 +85,16 @@ class Opaque(NamedTuple):
         line: 1-based line of the operation.
         actions: what it may be.
         table: the table that it is confined to; ``None`` where it may concern any.
+        kinds: what kinds of objects it may concern.
+        place: how many of the migration's effects come before it.
     """
 
     detail: str
     line: int
     actions: frozenset[Action] = frozenset(Action)
     table: SchemaObject | None = None
+    kinds: frozenset[Kind] = frozenset(Kind)
+    place: int = 0
 
 
 class Footprint(NamedTuple):
@@ -96,7 +103,10 @@ class Footprint(NamedTuple):
     Attributes:
         effects: what is known.
         opaque: what is not.
+        unnamed: the tables that get constraints or indexes whose names the source does not tell,
+            each with the number of effects that come before.
     """
 
     effects: tuple[Effect, ...] = ()
     opaque: tuple[Opaque, ...] = ()
+    unnamed: tuple[tuple[SchemaObject, int], ...] = ()

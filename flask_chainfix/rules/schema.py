@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from flask_chainfix.evidence import Precedence, Touch, disorders, made_twice, never_made
+from flask_chainfix.evidence import (
+    Precedence,
+    Touch,
+    disorders,
+    dropped_twice,
+    made_twice,
+    never_made,
+)
 from flask_chainfix.lineage import find_lineages
 from flask_chainfix.model import Kind, Location, Severity
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
@@ -139,21 +147,117 @@ def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
 
         $ {fixchain} check --schema
     """
-    pairs: dict[tuple[str, str], list[tuple[Touch, Touch]]] = {}
-    for one, other in made_twice(snapshot.evidence):
-        if one.object.kind is Kind.TABLE:
-            pairs.setdefault((one.revision, other.revision), []).append((one, other))
-    for (first, second), tables in pairs.items():
+    twice = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is Kind.TABLE)
+    for (first, second), tables in _by_revisions(twice).items():
         names = listing(sorted(one.object.spelled for one, _ in tables))
         yield Fault(
-            f"{first} and {second} both create {names}",
+            f"{first} and {second} both create {names}"
+            if first != second
+            else f"{first} creates {names} twice",
             "keep one of the two and delete the other file; or make the other's upgrade() and"
             " downgrade() do nothing; a database that has run only one of them is then stamped"
             " by hand",
             (first, second),
             _places(snapshot, tables[0]),
             len(tables),
+            severity=_unless_apart(snapshot, first, second),
         )
+
+
+@rule(
+    "FC205",
+    "schema-conflict",
+    Severity.ERROR,
+    noun="schema conflict",
+    breaks="“{alembic} upgrade” of an empty database stops with “already exists” or with “does not"
+    " exist”",
+    family=Family.SCHEMA,
+)
+def schema_conflict(snapshot: Snapshot) -> Iterator[Fault]:
+    """Two revisions create the same column, index, constraint or type, or drop the same object.
+
+    Nothing undoes the first before the second runs, and no order of the two can run. What happens
+    under a condition, or with `if_exists` or `if_not_exists`, is not counted, and neither is what
+    only some databases refuse. Between branches that are kept apart on purpose this is a warning.
+
+    How it comes about:
+        Two branches made the same change, each with a migration of its own, and were merged.
+
+    How it is repaired:
+        By hand: take the operation out of the one that no database has run, with what
+        `downgrade()` does about it. Where databases have run the one or the other, let the second
+        look first whether it has anything to do.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("users", sa.Column("id", sa.Integer()))
+
+        # emails.py
+        revision = "emails"
+        down_revision = "users"
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        # addresses.py
+        revision = "addresses"
+        down_revision = "emails"
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        $ {fixchain} check --schema
+    """
+    made = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is not Kind.TABLE)
+    for pairs, deed in ((made, "create"), (dropped_twice(snapshot.evidence), "drop")):
+        for (first, second), found in _by_revisions(pairs).items():
+            names = listing(f"{one.object.kind.value} {one.object.spelled}" for one, _ in found)
+            yield Fault(
+                f"{first} and {second} both {deed} {names}"
+                if first != second
+                else f"{first} {deed}s {names} twice",
+                _ways_out(snapshot, found),
+                (first, second),
+                [place for pair in found for place in _places(snapshot, pair)],
+                len(found),
+                severity=_unless_apart(snapshot, first, second),
+            )
+
+
+def _by_revisions(
+    pairs: Iterable[tuple[Touch, Touch]],
+) -> dict[tuple[str, str], list[tuple[Touch, Touch]]]:
+    grouped: dict[tuple[str, str], list[tuple[Touch, Touch]]] = {}
+    for one, other in pairs:
+        grouped.setdefault((one.revision, other.revision), []).append((one, other))
+    return grouped
+
+
+def _ways_out(snapshot: Snapshot, found: list[tuple[Touch, Touch]]) -> Remedy:
+    first, second = (
+        " and ".join(
+            f"{snapshot.file(touch.revision).name}:{line}"
+            for touch, line in {touch.line: (touch, touch.line) for touch in touches}.values()
+        )
+        for touches in zip(*found, strict=True)
+    )
+    return Remedy.of(
+        f"take the operation out of {second}, or out of {first}: out of the one that no database"
+        " has run, with what its downgrade() does about it"
+    ) | (
+        f"where databases have run either, let {second} look first: put it below an if that asks"
+        " sa.inspect(op.get_bind())"
+    )
+
+
+def _unless_apart(snapshot: Snapshot, first: str, second: str) -> Severity | None:
+    """A warning between branches that are kept apart on purpose; they may never meet."""
+    lineages = find_lineages(snapshot).by_revision
+    return Severity.WARNING if lineages[first] is not lineages[second] else None
 
 
 @rule(
@@ -165,7 +269,7 @@ def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
     family=Family.SCHEMA,
 )
 def table_never_created(snapshot: Snapshot) -> Iterator[Fault]:
-    """A migration uses a table that no migration creates.
+    """A migration uses, renames or drops a table that no migration has created by then.
 
     The databases that exist have it from elsewhere, so this shows where a new one is made: in
     tests, in CI, on a new machine.
@@ -200,7 +304,7 @@ def table_never_created(snapshot: Snapshot) -> Iterator[Fault]:
     family=Family.SCHEMA,
 )
 def column_never_created(snapshot: Snapshot) -> Iterator[Fault]:
-    """A migration uses a column that no migration creates, of a table that one does create.
+    """A migration uses, renames or drops a column of a table that the migrations create without it.
 
     The databases that exist have it from elsewhere, so this shows where a new one is made: in
     tests, in CI, on a new machine.
@@ -234,12 +338,16 @@ def column_never_created(snapshot: Snapshot) -> Iterator[Fault]:
 
 
 def _never_created(snapshot: Snapshot, kind: Kind) -> Iterator[Fault]:
-    for users in never_made(snapshot.evidence):
+    evidence = snapshot.evidence
+    for users in never_made(evidence):
         if users[0].object.kind is kind:
             name = users[0].object.spelled
-            revisions = [user.revision for user in users]
+            revisions = list(dict.fromkeys(user.revision for user in users))
+            later = evidence.creators.get(evidence.key(users[0].object), ())
             yield Fault(
-                f"{kind.value} {name} is created by no migration, and used by {listing(revisions)}",
+                f"{kind.value} {name} is created by no migration"
+                + (f" before {later[0].revision}" if later else "")
+                + f", and used by {listing(revisions)}",
                 f"create it in a migration before {revisions[0]}, or correct the name",
                 revisions,
                 _places(snapshot, users),

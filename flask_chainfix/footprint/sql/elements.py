@@ -67,7 +67,7 @@ def column_rest(cursor: Cursor, table: Name, context: Context) -> Deeds:
     yield from type_used(cursor, context.dialect)
     while not cursor.ended:
         if cursor.takes("REFERENCES"):
-            yield from _reference(cursor)
+            yield from _reference(cursor, context)
         elif cursor.takes("CONSTRAINT"):
             yield create(table.part(Kind.CONSTRAINT, cursor.name()))
         elif cursor.takes("AFTER"):
@@ -141,19 +141,20 @@ def _keyed(cursor: Cursor, table: Name, context: Context) -> Deeds:
     yield from columns_listed(cursor.group(), table, context)
     while not cursor.ended:
         if cursor.takes("REFERENCES"):
-            yield from _reference(cursor)
+            yield from _reference(cursor, context)
         else:
             cursor.needs(not cursor.sees("ADD"))
             cursor.next()
 
 
-def _reference(cursor: Cursor) -> Deeds:
-    """The table and the columns behind REFERENCES."""
+def _reference(cursor: Cursor, context: Context) -> Deeds:
+    """The table and the columns behind REFERENCES, which SQLite does not look for."""
+    certain = context.dialect != "sqlite"
     table = cursor.qualified()
-    yield use(table.table())
+    yield use(table.table(), certain=certain)
     if cursor.peek().raw == "(":
         for part in cursor.group().parts():
-            yield use(table.column(part.name()))
+            yield use(table.column(part.name()), certain=certain)
 
 
 def _begins_constraint(cursor: Cursor) -> bool:

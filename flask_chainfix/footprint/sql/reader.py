@@ -48,7 +48,7 @@ def read_sql(
     for deed in _read(script, _DIALECTS.get(dialect or "")):
         if isinstance(deed, Opaque):
             table = deed.table and deed.table._replace(database=database)
-            opaque.append(deed._replace(line=line, table=table))
+            opaque.append(deed._replace(line=line, table=table, place=len(effects)))
             continue
         effects.append(
             Effect(

@@ -21,6 +21,7 @@ def upgrade():
     op.create_table(
         'users',
         sa.Column('id', sa.Integer(), nullable=False),
+        sa.Column('fax', sa.String(length=120), nullable=True),
         sa.PrimaryKeyConstraint('id'),
     )
     # ### end Alembic commands ###
