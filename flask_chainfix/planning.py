@@ -12,7 +12,13 @@ from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotReadGit, CannotRewrite, UnsafeForDatabases
-from flask_chainfix.git import read_branch, read_history, read_upstream
+from flask_chainfix.git import (
+    operation,
+    read_branch,
+    read_history,
+    read_published,
+    read_upstream,
+)
 from flask_chainfix.mending import (
     Case,
     mend,
@@ -30,6 +36,7 @@ from flask_chainfix.model import (
     NewRevision,
     Plan,
     Severity,
+    Upstream,
     Wishes,
 )
 from flask_chainfix.numbering import NewIds, file_stem
@@ -42,7 +49,7 @@ from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import told_anew, unexplained
-from flask_chainfix.strategies import edits_for, make_plan
+from flask_chainfix.strategies import edits_for, plan_repair
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
 
@@ -64,10 +71,9 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     assert before is not None
     if not (to_mend(report) or wishes.asks_for_change or heads_in_doubt(before)):
         return report
-    history = read_history(
-        [file.path for file in before.files], before.environment.version_locations
-    )
-    report = replace(report, notices=report.notices + history.notices)
+    report, history = _with_git(report)
+    before = report.before
+    assert before is not None
     try:
         draft = _drafted(runtime, report, wishes, history)
     except (CannotPlan, CannotRewrite) as error:
@@ -86,7 +92,32 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         edits=edits,
         after=after,
         notices=report.notices + draft.notices + remarks,
+        upstream=_upstream(before, draft.plan),
     )
+
+
+def _upstream(snapshot: Snapshot, plan: Plan) -> Upstream | None:
+    """What a plan puts revisions on top of, where it is all that a rebase would do."""
+    if plan.mends or not any(reason.kind == "onto" for reason in plan.why):
+        return None
+    (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
+    return Upstream(main.short, operation(snapshot))
+
+
+def _with_git(report: Report) -> tuple[Report, History]:
+    """What version control knows: what is published, and when migrations landed."""
+    before = report.before
+    assert before is not None
+    if not before.environment.asks_git:
+        return report, History()
+    chains, notices = read_published(before)
+    main = next((chain.ref for chain in chains if chain.is_main), None)
+    files = [file.path for file in before.files]
+    history = read_history(files, before.environment.version_locations, main)
+    before = replace(before, published_chains=chains)
+    return replace(
+        report, before=before, notices=report.notices + notices + history.notices
+    ), history
 
 
 class _Draft(NamedTuple):
@@ -109,7 +140,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     start, mends, notices = _prepared(runtime, report, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = make_plan(start, wishes, history.after(mends), uprooted)
+    plan = plan_repair(start, wishes, history.after(mends), uprooted)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
     after, untied = untie(Case(after, history, wishes, NewIds(after)))
@@ -199,7 +230,7 @@ def case_for(
         published: the chain of the main branch, and what that is called; where it matters, it is
             looked for.
     """
-    if published is None and snapshot.graph.duplicates:
+    if published is None and snapshot.environment.asks_git and snapshot.graph.duplicates:
         with suppress(CannotReadGit):
             main_branch = snapshot.environment.settings.main_branch
             upstream, there = read_upstream(main_branch, snapshot)

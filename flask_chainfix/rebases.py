@@ -76,7 +76,7 @@ def plan_rebase(
     now = report.before
     assert now is not None
     upstream, there = read_upstream(
-        now.environment.settings.main_branch if onto is None else onto, now
+        onto if onto is not None else now.environment.settings.main_branch or None, now
     )
     report = replace(report, upstream=upstream)
     try:

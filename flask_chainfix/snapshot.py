@@ -23,6 +23,7 @@ from flask_chainfix.model import (
     Location,
     MigrationFile,
     Published,
+    PublishedChain,
     Span,
     Surroundings,
     Unreadable,
@@ -41,6 +42,7 @@ class Snapshot:
         old: older chains, which may have stamped them, the latest first.
         lock: the chain lock; ``None`` where there is none.
         published: what others have already; ``None`` where nobody has looked.
+        published_chains: what the main branch and releases have; none where nobody has looked.
     """
 
     environment: Environment
@@ -50,6 +52,7 @@ class Snapshot:
     old: tuple[Graph, ...] = field(default=(), compare=False)
     lock: ChainLock | None = None
     published: Published | None = field(default=None, compare=False)
+    published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     _footprints: dict[tuple[Path, str], Footprint] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -91,6 +91,8 @@ def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Sna
     """
     known = snapshot.databases
     wanted = frozenset(ids).difference(snapshot.graph, known.sought)
+    if not runtime.environment.asks_git:
+        wanted = frozenset()
     found, notices = find_lost(wanted, runtime.environment, snapshot)
     databases = replace(
         known,

@@ -12,8 +12,10 @@ from flask_chainfix import rehearsals, workflows
 from flask_chainfix.cli.options import (
     database_options,
     format_option,
+    no_git_option,
     parse_revisions,
     strict_option,
+    without_git,
 )
 from flask_chainfix.cli.running import after_asking, moving, run
 from flask_chainfix.formats import format_names, progress_bar
@@ -45,6 +47,7 @@ from flask_chainfix.runtime import RehearsalRequest, Runtime
     help="Let this revision be changed all the same, by a deliberate repair; may be given several"
     " times.",
 )
+@no_git_option
 @database_options(own=False)
 @format_option(*format_names())
 def check(  # noqa: PLR0913  (an option each)
@@ -55,6 +58,7 @@ def check(  # noqa: PLR0913  (an option each)
     schema: bool,
     ref: str | None,
     allowed: tuple[str, ...],
+    no_git: bool,
     databases: DatabaseWishes,
     output_format: str,
 ) -> None:
@@ -65,12 +69,14 @@ def check(  # noqa: PLR0913  (an option each)
     """
     if allowed and ref is None:
         raise click.UsageError("--allow says what may differ from a Git revision: add --against")
+    if no_git and ref is not None:
+        raise click.UsageError("--no-git and --against contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed))
 
     def work(runtime: Runtime, tools: Tools) -> Report:
         with progress_bar(sys.stderr) as progress:
             return workflows.check(
-                runtime,
+                without_git(runtime, no_git),
                 replace(tools, against=_written(against)),
                 strict=strict,
                 schema=schema,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from flask_chainfix.cli.running import IN_APP, NAMED
 from flask_chainfix.model import DatabaseWishes
+from flask_chainfix.runtime import Runtime
 from flask_chainfix.runtime.messages import masked_url
 
 _OWN = "\0own"  # what nobody can type
@@ -37,6 +39,21 @@ strict_option = click.option(
     help="Count warnings like errors; a repair mends them, too, and links bases that merge points"
     " already join.",
 )
+
+no_git_option = click.option(
+    "--no-git",
+    is_flag=True,
+    help="Ask Git nothing: not what the main branch and releases have, nor when migrations landed,"
+    " nor what became of lost ones.",
+)
+
+
+def without_git(runtime: Runtime, no_git: bool) -> Runtime:
+    """The environment, of which Git is asked nothing where the user wants it so."""
+    if not no_git:
+        return runtime
+    return replace(runtime, environment=replace(runtime.environment, asks_git=False))
+
 
 _DATABASE_OPTIONS = (
     click.option(

@@ -12,9 +12,11 @@ from flask_chainfix import backups, rehearsals, workflows
 from flask_chainfix.cli.options import (
     database_options,
     format_option,
+    no_git_option,
     pairs,
     parse_revisions,
     strict_option,
+    without_git,
 )
 from flask_chainfix.cli.restamping import offer
 from flask_chainfix.cli.running import after_asking, refuse_guesses, run
@@ -86,6 +88,7 @@ def _parse_labels(
     help="With --yes, also make changes that are not certain to be what was meant.",
 )
 @strict_option
+@no_git_option
 @database_options(own=True)
 @click.option(
     "--rehearse",
@@ -108,6 +111,7 @@ def repair(  # noqa: PLR0913  (an option each)
     dry_run: bool,
     yes: bool,
     accept_guesses: bool,
+    no_git: bool,
     output_format: str,
     scratch: str | None,
     backup: bool,
@@ -123,6 +127,7 @@ def repair(  # noqa: PLR0913  (an option each)
     """
 
     def work(runtime: Runtime, tools: Tools) -> Report:
+        runtime = without_git(runtime, no_git)
         with progress_bar(sys.stderr) as progress:
             report = workflows.plan_repair(runtime, tools, Wishes(**wishes), databases, progress)
         prove = partial(_prove, runtime, scratch) if scratch else None

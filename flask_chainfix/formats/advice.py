@@ -36,15 +36,18 @@ def steps(report: Report) -> list[Step]:
             return []
         return [first, Step("Look again:", (f"{fixchain} check{named}{report.tools.against}",))]
     repair = f"{fixchain} repair{' --strict' if report.strict else ''}{named}"
+    look, change = "Look at the change", "Repair the files:"
+    if report.upstream is not None and not report.strict:
+        repair = f"{fixchain} rebase{named}"
+        look = f"Look at what becomes of yours, on top of what {report.upstream.ref} has"
+        change = "Put yours on top:"
     return [
-        Step(
-            f"Look at the change (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)
-        ),
+        Step(f"{look} (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)),
         Step(
             "Back up every database that has run these migrations:",
             (f"{fixchain} backup{_database(report)}",),
         ),
-        Step("Repair the files:", (repair,)),
+        Step(change, (repair,)),
         Step("See what Alembic makes of it:", (f"{alembic} history", f"{alembic} heads")),
         *steps_after_repair(report),
     ]

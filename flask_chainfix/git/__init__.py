@@ -6,7 +6,7 @@ Everything is only read: nothing is checked out, fetched or written.
 from flask_chainfix.git.history import read_history
 from flask_chainfix.git.lost import find_lost
 from flask_chainfix.git.past import read_at, read_branch, read_shared
-from flask_chainfix.git.upstream import operation, read_upstream
+from flask_chainfix.git.upstream import operation, read_published, read_upstream
 from flask_chainfix.git.work_tree import WorkTree, find_work_tree
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "read_at",
     "read_branch",
     "read_history",
+    "read_published",
     "read_shared",
     "read_upstream",
 ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from heapq import merge
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import NamedTuple
 from flask_chainfix.git.log import Change, Commit, Entry, read_log
 from flask_chainfix.git.repositories import Repository, places, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
-from flask_chainfix.model import History, Landing
+from flask_chainfix.model import Arrival, History, Landing
 
 _NO_EVIDENCE = "Create Date and file names decide alone"
 _NOT_COMPARED = (
@@ -25,13 +27,49 @@ _NOT_COMPARED = (
 )
 
 
+class _Place(NamedTuple):
+    """Where a file came: to the main branch, by its first parents, and into the history at all.
+
+    One of the two is always known. In the middle of a merge, what is being merged is in no commit
+    of the history yet.
+    """
+
+    arrived: Commit | None
+    landed: Commit | None
+
+    @property
+    def order(self) -> tuple[bool, int, bool, int]:
+        """What to sort by: what the main branch has comes first, in the order in which it came."""
+        arrived, landed = self
+        return (
+            arrived is None,
+            -arrived.age if arrived is not None else 0,
+            landed is None,
+            -landed.age if landed is not None else 0,
+        )
+
+    @property
+    def commit(self) -> Commit:
+        """The commit that first added the file."""
+        commit = self.landed or self.arrived
+        assert commit is not None
+        return commit
+
+    @property
+    def date(self) -> datetime:
+        """When it came."""
+        return (self.arrived or self.commit).date
+
+
 class _Reading(NamedTuple):
-    landed: Mapping[Path, Commit]
+    places: Mapping[Path, _Place]
     pending: int  # files that no commit holds
     notices: Sequence[str]
 
 
-def read_history(files: Iterable[Path], directories: Sequence[Path]) -> History:
+def read_history(
+    files: Iterable[Path], directories: Sequence[Path], main: str | None = None
+) -> History:
     """Ask Git when migration files landed.
 
     A file that was deleted and later added again counts from then; one that was added on several
@@ -40,26 +78,39 @@ def read_history(files: Iterable[Path], directories: Sequence[Path]) -> History:
     Args:
         files: the absolute paths of the files, as they were read.
         directories: the version locations.
+        main: the main branch; what it has comes first, in the order in which it got it.
     """
     located = _located(files, directories)
     repositories, unknown = repositories_of(located)
     readings = []
     for repository, roots in repositories.items():
         try:
-            readings.append(_read(repository, {root: located[root] for root in roots}))
+            readings.append(_read(repository, {root: located[root] for root in roots}, main))
         except Unknown as reason:  # noqa: PERF203 - there are few
             unknown.setdefault(str(reason), []).extend(roots)
-    landed = {path: commit for reading in readings for path, commit in reading.landed.items()}
+    places = {path: place for reading in readings for path, place in reading.places.items()}
     # Each repository keeps its own order.
-    commits = (sorted(set(reading.landed.values()), reverse=True) for reading in readings)
-    in_order = merge(*commits, key=lambda commit: commit.date)
-    positions = {commit: position for position, commit in enumerate(in_order)}
+    apart = (sorted(set(each.places.values()), key=_order) for each in readings)
+    in_order = merge(*apart, key=_date)
+    positions = {place: position for position, place in enumerate(in_order)}
     landings = {
-        path: Landing(positions[commit], commit.name, commit.date)
-        for path, commit in landed.items()
+        path: Landing(positions[place], place.commit.name, place.commit.date, _arrival(place))
+        for path, place in places.items()
     }
     notices = _notices(readings, unknown, ranked=bool(landings))
     return History(landings, tuple(dict.fromkeys(notices)))
+
+
+def _order(place: _Place) -> tuple[bool, int, bool, int]:
+    return place.order
+
+
+def _date(place: _Place) -> datetime:
+    return place.date
+
+
+def _arrival(place: _Place) -> Arrival | None:
+    return Arrival(place.arrived.name, place.arrived.date) if place.arrived is not None else None
 
 
 def _notices(
@@ -93,13 +144,17 @@ def _located(files: Iterable[Path], directories: Sequence[Path]) -> dict[str, di
     return located
 
 
-def _read(repository: Repository, located: Mapping[str, Mapping[Path, str]]) -> _Reading:
+def _read(
+    repository: Repository, located: Mapping[str, Mapping[Path, str]], main: str | None
+) -> _Reading:
     names: dict[str, list[Path]] = {}
     for real_paths in located.values():
         for file, path in real_paths.items():
             names.setdefault(repository.name(path), []).append(file)
-    entries, compared = read_log(repository, places(repository, located), "ADR")
+    pathspecs = places(repository, located)
+    entries, compared = read_log(repository, pathspecs, "ADR")
     landed = _trace(entries, names)
+    arrived = _arrived(repository, pathspecs, names, main)
     notices = [] if compared else [_NOT_COMPARED]
     # The oldest commits of a shallow clone seem to have no parents and to add all their files.
     if repository.shallow and sum(not commit.parents for commit in landed.values()) > 1:
@@ -107,8 +162,24 @@ def _read(repository: Repository, located: Mapping[str, Mapping[Path, str]]) -> 
             "the clone is shallow: which of the older migrations landed first is not known until"
             " `git fetch --unshallow`"
         )
-    by_file = {file: commit for name, commit in landed.items() for file in names[name]}
-    return _Reading(by_file, len(names) - len(landed), notices)
+    by_file = {
+        file: _Place(arrived.get(name), landed.get(name))
+        for name in (*landed, *(name for name in arrived if name not in landed))
+        for file in names[name]
+    }
+    return _Reading(by_file, len(names) - len({*landed, *arrived}), notices)
+
+
+def _arrived(
+    repository: Repository, pathspecs: Sequence[str], names: Iterable[str], main: str | None
+) -> Mapping[str, Commit]:
+    """The commits of the main branch that brought files to it; none where it is not there."""
+    if main is None:
+        return {}
+    with suppress(Unknown):
+        entries, _ = read_log(repository, pathspecs, "ADR", main, first_parents=True)
+        return _trace(entries, names)
+    return {}
 
 
 def _trace(entries: Iterable[Entry], names: Iterable[str]) -> dict[str, Commit]:

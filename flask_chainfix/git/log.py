@@ -16,12 +16,14 @@ _LATEST = 2**37  # seconds since 1970
 # with each in a commit that renames and edits thousands. The last line, and the references that
 # decorate, take back what the user's configuration may say.
 _LOG = (  # noqa: SIM905 - a line for each would say less
-    "log -z --format=commit%x09%h%x09%ct%x09%p%x09%S%x09%D%x09%an --raw --date-order"
-    " --full-history --sparse -l1000 --decorate-refs=HEAD"
+    "-c log.diffMerges=separate log -z --format=commit%x09%h%x09%ct%x09%p%x09%S%x09%D%x09%an"
+    " --raw --date-order --full-history --sparse -l1000 --decorate-refs=HEAD"
     " --encoding=UTF-8 --root -O/dev/null --no-relative --no-show-signature"
 ).split()
-# What a merge itself does; and, much longer, how it differs from each of its parents.
+# What a merge itself does; how it differs from each of its parents, which is much longer; and how
+# it differs from its first parent, where only first parents are followed.
 _MERGED, _EACH = ("-c", "--combined-all-paths"), ("-m",)
+_FIRST_PARENTS = ("-m", "--first-parent")
 # A small migration that was renamed and relinked is still the same to about 85 %, and another
 # one with the same operations, generated anew, to about 65 %.
 _SIMILAR, _SAME = "-M75%", "-M100%"
@@ -81,7 +83,12 @@ Entry = tuple[Commit, list[Change]]
 
 
 def read_log(
-    repository: Repository, paths: Iterable[str], kinds: str, *revisions: str, each: bool = False
+    repository: Repository,
+    paths: Iterable[str],
+    kinds: str,
+    *revisions: str,
+    each: bool = False,
+    first_parents: bool = False,
 ) -> tuple[list[Entry], bool]:
     """Ask for all commits that led to some revisions.
 
@@ -92,6 +99,8 @@ def read_log(
             ``""`` for all changes and all commits.
         revisions: what is asked for; nothing is ``HEAD``.
         each: whether merges are compared with each of their parents, and appear once for each.
+        first_parents: whether only first parents are followed, so that a merge counts as having
+            made all that it brought.
 
     Returns:
         The commits, and whether contents could be compared; else a file that was renamed and
@@ -100,7 +109,8 @@ def read_log(
     Raises:
         Unknown: Git cannot tell.
     """
-    asked = [*_LOG, *(_EACH if each else _MERGED), *([f"--diff-filter={kinds}"] if kinds else [])]
+    merges = _FIRST_PARENTS if first_parents else _EACH if each else _MERGED
+    asked = [*_LOG, *merges, *([f"--diff-filter={kinds}"] if kinds else [])]
     among = (*revisions, "--", *paths)
     try:
         return _parse(repository.git(*asked, _SIMILAR, *among)), True

@@ -13,7 +13,7 @@ from flask_chainfix.errors import CannotReadGit
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
-from flask_chainfix.git.tree import Tree, find_commits, merge_base
+from flask_chainfix.git.tree import Tree, find_commits, merge_base, read_tree, read_trees
 from flask_chainfix.model import Environment, MigrationFile, Unreadable
 from flask_chainfix.snapshot import Snapshot
 
@@ -23,7 +23,7 @@ _OUTSIDE = Unreadable(
 )
 
 _Find = Callable[[Repository, str, bool], str]
-_Known = dict[str, dict[str, MigrationFile]]  # by directory and by name
+_Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -85,6 +85,43 @@ def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
     return _read(ref, now.environment, _shared_commit, now.files)
 
 
+def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> dict[str, Snapshot]:
+    """Read the migrations as several commits have them, all of them with two questions for Git.
+
+    Args:
+        repository: the one that holds all version locations.
+        refs: names of the commits.
+        now: the files as they are, most of which will be the same.
+
+    Returns:
+        The chains, by the names; without those of which Git does not have everything.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    environment = now.environment
+    roots = {place: real_directory(str(place)) for place in environment.version_locations}
+    with without_garbage_collection():
+        known = _by_place(now.files)
+        trees = read_trees(
+            repository,
+            refs,
+            list(dict.fromkeys(_name(repository, root) for root in roots.values())),
+            recursive=environment.recursive,
+            sourceless=environment.sourceless,
+            held=[file.data for file in now.files],
+        )
+        chains = {}
+        for ref, tree in trees.items():
+            past = dict.fromkeys(roots.values(), (repository, tree))
+            chains[ref], _ = _collected(environment, roots, past, known)
+            for file in chains[ref].files:  # most commits have what the one before had
+                here = known.setdefault(str(file.directory), {}).setdefault(file.name, [])
+                if not any(file is each for each in here):
+                    here.append(file)
+    return chains
+
+
 def _read(
     ref: str, environment: Environment, find: _Find, held: Sequence[MigrationFile] = ()
 ) -> tuple[Snapshot, tuple[Path, ...]]:
@@ -97,24 +134,38 @@ def _read(
         held: files that need not be read again where they were the same.
     """
     roots = {place: real_directory(str(place)) for place in environment.version_locations}
-    files: dict[str, MigrationFile] = {}
-    absent = []
     with without_garbage_collection():
-        known: _Known = {}
-        for file in held:
-            known.setdefault(str(file.directory), {})[file.name] = file
         contents = [file.data for file in held]
         past = _trees(ref, list(dict.fromkeys(roots.values())), environment, find, contents)
-        for place, root in roots.items():
-            repository, tree = past[root]
-            location = _name(repository, root)
-            if not tree.has(location):
-                absent.append(place)
-            for folder in tree.folders(location, recursive=environment.recursive):
-                directory = place / folder[len(location) :].lstrip("/")
-                here = known.get(str(directory), {})
-                for real, file in _files(repository, tree, folder, directory, here):
-                    files.setdefault(real, file)
+        return _collected(environment, roots, past, _by_place(held))
+
+
+def _by_place(files: Iterable[MigrationFile]) -> _Known:
+    known: _Known = {}
+    for file in files:
+        known.setdefault(str(file.directory), {}).setdefault(file.name, []).append(file)
+    return known
+
+
+def _collected(
+    environment: Environment,
+    roots: Mapping[Path, str],
+    past: Mapping[str, tuple[Repository, Tree]],
+    known: _Known,
+) -> tuple[Snapshot, tuple[Path, ...]]:
+    """The files of all version locations, and the locations that were not there."""
+    files: dict[str, MigrationFile] = {}
+    absent = []
+    for place, root in roots.items():
+        repository, tree = past[root]
+        location = _name(repository, root)
+        if not tree.has(location):
+            absent.append(place)
+        for folder in tree.folders(location, recursive=environment.recursive):
+            directory = place / folder[len(location) :].lstrip("/")
+            here = known.get(str(directory), {})
+            for real, file in _files(repository, tree, folder, directory, here):
+                files.setdefault(real, file)
     return Snapshot(environment, tuple(files.values())), tuple(absent)
 
 
@@ -134,7 +185,9 @@ def _trees(
         try:
             commit = find(repository, ref, len(repositories) > 1)
             names = [_name(repository, root) for root in within]
-            tree = Tree(repository, commit, names, sourceless=environment.sourceless, held=held)
+            tree = read_tree(
+                repository, commit, names, sourceless=environment.sourceless, held=held
+            )
         except Unknown as reason:
             raise _cannot_read(ref, within, str(reason)) from reason
         found.update(dict.fromkeys(within, (repository, tree)))
@@ -188,7 +241,7 @@ def _files(
     tree: Tree,
     folder: str,
     directory: Path,
-    known: Mapping[str, MigrationFile],
+    known: Mapping[str, Sequence[MigrationFile]],
 ) -> Iterator[tuple[str, MigrationFile]]:
     """The files of a folder, each with the real path that it would have."""
     for path, target, data in tree.files(folder):
@@ -197,8 +250,8 @@ def _files(
         if data is None:
             yield real, MigrationFile(directory, name, b"", _OUTSIDE)
             continue
-        same = known.get(name)
-        if same is not None and same.data == data:
+        same = next((file for file in known.get(name, ()) if file.data == data), None)
+        if same is not None:
             yield real, same
             continue
         place = directory

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from flask_chainfix.git.running import Unknown, run
 
+_HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
 _NO_REPOSITORY = "no Git repository was found"
 
 
@@ -42,21 +43,46 @@ class Repository(NamedTuple):
         Raises:
             Unknown: they cannot be read.
         """
-        names = list(blobs)
         # A branch may be named like an abbreviation: what it leads to is no blob.
-        sent = "".join(f"{name}^{{blob}}\n" for name in names).encode()
-        return dict(_blobs(names, self.git("cat-file", "--batch", sent=sent) if names else b""))
+        return {name: found.data for name, found in self.objects(blobs, "blob").items()}
+
+    def objects(self, names: Iterable[str], kind: str) -> dict[str, Object]:
+        """The objects of one kind that names lead to; those that are not here are left out.
+
+        Raises:
+            Unknown: they cannot be read.
+        """
+        asked = [name for name in names if "\n" not in name]
+        # What ends in a path can have nothing behind it.
+        ends = {name: "" if ":" in name else f"^{{{kind}}}" for name in asked}
+        sent = b"".join(os.fsencode(f"{name}{ends[name]}\n") for name in asked)
+        output = self.git("cat-file", "--batch", sent=sent) if asked else b""
+        return dict(_objects(asked, kind, output))
 
 
-def _blobs(names: Iterable[str], output: bytes) -> Iterator[tuple[str, bytes]]:
+class Object(NamedTuple):
+    """What Git has under a name.
+
+    Attributes:
+        hash: the object's own name.
+        data: its content.
+    """
+
+    hash: str
+    data: bytes
+
+
+def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[str, Object]]:
     at = 0
     for name in names:
         end = output.index(b"\n", at)
-        *_, kind, size = output[at:end].split()
+        found = _HEADER.fullmatch(output, at, end)
         at = end + 1
-        if kind == b"blob":  # else the line says that there is none
-            yield name, output[at : at + int(size)]
-            at += int(size) + 1
+        if found:  # else the line says that there is none
+            data = output[at : at + int(found[3])]
+            at += int(found[3]) + 1
+            if found[2].decode() == kind:
+                yield name, Object(found[1].decode(), data)
 
 
 def real_directory(directory: str) -> str:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha1, sha256
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.git.repositories import Repository, literal
+from flask_chainfix.git.repositories import Object, Repository, literal
 from flask_chainfix.git.running import Unknown
 
 _FOUND = re.compile(rb"([0-9a-f]+) (?:commit|tag) \d+")
 _LISTED = re.compile(r"(?<![^\0])(\d+) blob ([0-9a-f]+)\t([^\0]+)\0")  # and no submodules
-_LINK = "120000"
+_LINK, _FOLDER, _SUBMODULE = "120000", "40000", "160000"
 _MOST_LINKS = 40  # that lead from one to the next
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """A file in a tree: what kind of file, and the hash of its content."""
+
     mode: str
     blob: str
 
@@ -28,33 +30,21 @@ class Tree:
     """What a commit has in some version locations.
 
     Args:
-        repository: where the commit is.
-        commit: its hash, or that of a tag on it.
-        locations: what Git calls the version locations, without a slash at the end.
+        entries: the files there, by the path that Git has for them.
         sourceless: whether compiled migrations count.
-        held: contents that need not be read again where the commit has them.
 
-    Raises:
-        Unknown: Git cannot tell.
+    Attributes:
+        blobs: the contents that have to be known.
+        contents: those that are, by their hash.
     """
 
-    def __init__(
-        self,
-        repository: Repository,
-        commit: str,
-        locations: Sequence[str],
-        *,
-        sourceless: bool,
-        held: Iterable[bytes] = (),
-    ) -> None:
+    def __init__(self, entries: Mapping[str, Entry], *, sourceless: bool) -> None:
         self._sourceless = sourceless
-        # Without a path it is the whole tree: that is what the top of the repository needs.
-        paths = map(literal, locations) if all(locations) else ()
-        output = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
-        self._entries = dict(_parse(output))
+        self._entries = entries
         self._folders: dict[str, list[str]] = {}
         self._loaded: set[str] = set()
-        blobs = set()
+        self.blobs: set[str] = set()
+        self.contents: Mapping[str, bytes] = {}
         for path, entry in self._entries.items():
             folder, _, name = path.rpartition("/")
             self._folders.setdefault(folder, []).append(name)
@@ -62,11 +52,7 @@ class Tree:
                 self._loaded.add(path)
             elif entry.mode != _LINK:
                 continue
-            blobs.add(entry.blob)
-        self._contents = dict(_named(held, blobs))
-        self._contents |= repository.contents(blobs.difference(self._contents))
-        if len(self._contents) < len(blobs):
-            raise Unknown("some of its files are not in the repository")
+            self.blobs.add(entry.blob)
 
     def folders(self, location: str, *, recursive: bool) -> Iterator[str]:
         """The folders of a location that Alembic looks into, in its order."""
@@ -93,7 +79,7 @@ class Tree:
             entry = self._entries[path]
             if entry.mode != _LINK:
                 if path in self._loaded:
-                    yield path, path, self._contents[entry.blob]
+                    yield path, path, self.contents[entry.blob]
                 continue
             target = self._follow(path)
             if target in self._folders or not self._would_load(target):
@@ -102,14 +88,14 @@ class Tree:
             if end is None or end.mode == _LINK:
                 yield path, target, None
             else:
-                yield path, target, self._contents[end.blob]
+                yield path, target, self.contents[end.blob]
 
     def _follow(self, path: str) -> str:
         for _ in range(_MOST_LINKS):
             entry = self._entries.get(path)
             if entry is None or entry.mode != _LINK:
                 break
-            link = os.fsdecode(self._contents[entry.blob])
+            link = os.fsdecode(self.contents[entry.blob])
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
         return path
 
@@ -119,6 +105,106 @@ class Tree:
         return source.is_loaded(
             name, lambda other: folder + other in self._entries, sourceless=self._sourceless
         )
+
+
+def read_tree(
+    repository: Repository,
+    commit: str,
+    locations: Sequence[str],
+    *,
+    sourceless: bool,
+    held: Iterable[bytes] = (),
+) -> Tree:
+    """Read what a commit has in some version locations.
+
+    Args:
+        repository: where the commit is.
+        commit: its hash, or that of a tag on it.
+        locations: what Git calls the version locations, without a slash at the end.
+        sourceless: whether compiled migrations count.
+        held: contents that need not be read again where the commit has them.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    # Without a path it is the whole tree: that is what the top of the repository needs.
+    paths = map(literal, locations) if all(locations) else ()
+    output = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+    tree = Tree(dict(_parse(output)), sourceless=sourceless)
+    tree.contents = _contents(repository, tree.blobs, held)
+    if len(tree.contents) < len(tree.blobs):
+        raise Unknown("some of its files are not in the repository")
+    return tree
+
+
+def read_trees(  # noqa: PLR0913  (what a look depends on)
+    repository: Repository,
+    refs: Sequence[str],
+    locations: Sequence[str],
+    *,
+    recursive: bool,
+    sourceless: bool,
+    held: Iterable[bytes],
+) -> dict[str, Tree]:
+    """Read what several commits have in some version locations, with two questions for Git.
+
+    Folders below the locations take one more for each level.
+
+    Args:
+        repository: where the commits are.
+        refs: names of the commits.
+        locations: what Git calls the version locations, without a slash at the end.
+        recursive: whether the folders below them count.
+        sourceless: whether compiled migrations count.
+        held: contents that need not be read again where a commit has them.
+
+    Returns:
+        The trees, by the names; of those only that Git knows completely.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    entries: dict[str, dict[str, Entry]] = {ref: {} for ref in refs}
+    listed: dict[str, tuple[tuple[str, Entry], ...]] = {}
+    asked = {f"{ref}:{name}": [(ref, name)] for ref in refs for name in locations}
+    while asked:
+        below: dict[str, list[tuple[str, str]]] = {}
+        for name, found in repository.objects(asked, "tree").items():
+            if found.hash not in listed:
+                listed[found.hash] = tuple(_children(found))
+            for ref, folder in asked[name]:
+                for child, entry in listed[found.hash]:
+                    path = f"{folder}/{child}" if folder else child
+                    if entry.mode != _FOLDER:
+                        entries[ref][path] = entry
+                    elif recursive:
+                        below.setdefault(entry.blob, []).append((ref, path))
+        asked = below
+    trees = {ref: Tree(each, sourceless=sourceless) for ref, each in entries.items()}
+    wanted = set[str]().union(*(tree.blobs for tree in trees.values()))
+    contents = _contents(repository, wanted, held)
+    for tree in trees.values():
+        tree.contents = contents
+    return {ref: tree for ref, tree in trees.items() if tree.blobs.issubset(contents)}
+
+
+def _contents(
+    repository: Repository, blobs: Collection[str], held: Iterable[bytes]
+) -> dict[str, bytes]:
+    """The contents of blobs that are known, of which some are held already."""
+    contents = dict(_named(held, blobs))
+    return contents | repository.contents(blob for blob in blobs if blob not in contents)
+
+
+def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
+    """What a tree holds, as Git stores it: mode, name and binary hash of each; no submodules."""
+    data, width, at = tree.data, len(tree.hash) // 2, 0
+    while at < len(data):
+        blank, end = data.index(b" ", at), data.index(b"\0", at)
+        mode, name = data[at:blank].decode(), os.fsdecode(data[blank + 1 : end])
+        at = end + 1 + width
+        if mode != _SUBMODULE:
+            yield name, Entry(mode, data[end + 1 : at].hex())
 
 
 def find_commits(repository: Repository, *refs: str) -> list[str | None]:
@@ -171,6 +257,6 @@ def _named(contents: Iterable[bytes], blobs: Collection[str]) -> Iterator[tuple[
                 yield name, content
 
 
-def _parse(output: bytes) -> Iterator[tuple[str, _Entry]]:
+def _parse(output: bytes) -> Iterator[tuple[str, Entry]]:
     for mode, blob, path in _LISTED.findall(os.fsdecode(output)):
-        yield path, _Entry(mode, blob)
+        yield path, Entry(mode, blob)

@@ -1,24 +1,37 @@
-"""The branch that others build on, its chain, and what Git is in the middle of."""
+"""The branch that others build on, releases, their chains, and what Git is in the middle of."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from flask_chainfix.errors import CannotReadGit
-from flask_chainfix.git.past import read_branch
+from flask_chainfix.git.past import read_branch, read_chains
 from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
-from flask_chainfix.model import Upstream
+from flask_chainfix.model import PublishedChain, Settings, Upstream
 from flask_chainfix.snapshot import Snapshot
 
-_REMOTES, _LOCAL = "refs/remotes/", "refs/heads/"
+_REMOTES, _LOCAL, _TAGS = "refs/remotes/", "refs/heads/", "refs/tags/"
 _NAMES = ("main", "master")
-_ASKED = (
-    f"{_REMOTES}*/HEAD",
-    *(f"{_REMOTES}*/{name}" for name in _NAMES),
-    *(f"{_LOCAL}{name}" for name in _NAMES),
+_MOST = 24  # releases that are read
+
+# What a branch or tag of a release is called, unless the settings say it.
+_RELEASE = re.compile(
+    r"(releases?|rel|stable|maint(enance)?|lts|production|prod|main|master)"
+    r"(/.*|[-_.]?v?\d.*)?|.*[-_.]stable",
+    re.IGNORECASE,
 )
+_VERSION = re.compile(
+    r"v?\d+([._]\d+|[._-]?(x|a|alpha|b|beta|c|rc|dev|pre|post|final|stable|lts|p|r|sp)\.?\d*)*"
+    r"(\+[\w.]*)?|\d{4}-\d\d(-\d\d)?",
+    re.IGNORECASE,
+)
+_TAGGED = re.compile(r"([a-z][\w.]*[-_/@])*", re.IGNORECASE)  # the name of what has a version
 # What lies in the Git directory meanwhile. A rebase may hold the marks of a merge as well.
 _OPERATIONS = {
     "rebase-merge": "rebase",
@@ -67,6 +80,103 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Upstream, Snapshot]:
     return Upstream(_short(name)), read_branch(name, now, full=full)
 
 
+def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
+    """Read the chains that databases run which nobody here can ask, with three questions for Git.
+
+    That is what the main branch has, which comes first, and what the latest releases have. Of a
+    remote's branches it is the state of the last fetch.
+
+    Args:
+        now: the migrations as they are.
+
+    Returns:
+        The chains, and notices about what keeps them from being known. None where the migrations
+        lie in no repository, or in several.
+    """
+    repositories, _ = repositories_of(_roots(now))
+    if len(repositories) != 1:
+        return (), ()
+    (repository,) = repositories
+    try:
+        asked = list(_published(now.environment.settings, _all_refs(repository)))
+        chains = read_chains(repository, [each.ref for each in asked], now)
+    except Unknown as reason:
+        return (), (f"{reason}: what the main branch and releases have is not known",)
+    return tuple(
+        replace(each, files=chains[each.ref].files) for each in asked if each.ref in chains
+    ), ()
+
+
+def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[PublishedChain]:
+    """The main branch, and the latest releases, their files left out."""
+    main = _main_branch(settings, refs)
+    if main is not None:
+        name = _short(main)
+        yield PublishedChain(f"the main branch ({name})", main, name, (), is_main=True)
+    for ref in _latest(_releases(settings, refs, main))[:_MOST]:
+        what = "release" if ref.startswith(_TAGS) else "branch"
+        yield PublishedChain(f"the {what} {_short(ref)}", ref, _short(ref), ())
+
+
+def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:
+    """The main branch as Git finds it; ``None`` where it is not known, or is not to be asked."""
+    named = settings.main_branch
+    if named is None:
+        candidates = next(filter(None, _candidates(refs)), [])
+        return candidates[0] if len(candidates) == 1 else None
+    if not named or named.startswith("-"):  # an empty one turns it off; a dash begins an option
+        return None
+    full = (prefix + named for prefix in ("", "refs/", _TAGS, _LOCAL, _REMOTES))
+    return next((name for name in full if name in refs), named)
+
+
+def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> Iterator[str]:
+    """The branches and tags of releases: by the setting, else by their names."""
+    patterns = settings.published
+    on_remotes = {_plain(name) for name in refs if name.startswith(_REMOTES)}
+    for ref, leads_to in refs.items():
+        name = _plain(ref)
+        if leads_to or (main is not None and ref in (main, _LOCAL + _plain(main))):
+            continue
+        if ref.startswith(_LOCAL) and name in on_remotes:
+            continue
+        if patterns is None:
+            fits = _is_release(ref, name)
+        else:
+            fits = any(fnmatchcase(each, one) for each in (name, _short(ref)) for one in patterns)
+        if fits:
+            yield ref
+
+
+def _is_release(ref: str, name: str) -> bool:
+    if _RELEASE.fullmatch(name) or _VERSION.fullmatch(name):
+        return True
+    if not ref.startswith(_TAGS):
+        return False
+    described = _TAGGED.match(name)
+    return described is not None and bool(_VERSION.fullmatch(name[described.end() :]))
+
+
+def _latest(refs: Iterable[str]) -> list[str]:
+    """The same, of each series the latest first, so that none keeps another one out."""
+    series: dict[str, list[str]] = {}
+    for ref in refs:
+        series.setdefault(re.split(r"\d", ref, maxsplit=1)[0], []).append(ref)
+    by_age = (sorted(each, key=_numbers, reverse=True) for each in series.values())
+    return [ref for _, ref in sorted((age, ref) for each in by_age for age, ref in enumerate(each))]
+
+
+def _numbers(ref: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", ref)]
+
+
+def _plain(ref: str) -> str:
+    """The name of a branch or tag, without that of its remote."""
+    if ref.startswith(_REMOTES):
+        return ref[len(_REMOTES) :].partition("/")[2]
+    return ref.removeprefix(_LOCAL).removeprefix(_TAGS)
+
+
 def operation(now: Snapshot) -> str:
     """What Git is in the middle of, as it is called on its command line; ``""`` for nothing."""
     repositories, _ = repositories_of(_roots(now))
@@ -86,7 +196,7 @@ def _roots(now: Snapshot) -> list[str]:
 
 
 def _short(name: str) -> str:
-    return name.removeprefix(_REMOTES).removeprefix(_LOCAL)
+    return name.removeprefix(_REMOTES).removeprefix(_LOCAL).removeprefix(_TAGS)
 
 
 def _default_branch(repository: Repository) -> str:
@@ -95,7 +205,7 @@ def _default_branch(repository: Repository) -> str:
     Raises:
         CannotReadGit: there is none, or several are as likely.
     """
-    for candidates in _candidates(repository):
+    for candidates in _candidates(_all_refs(repository)):
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
@@ -109,16 +219,33 @@ def _default_branch(repository: Repository) -> str:
     )
 
 
-def _candidates(repository: Repository) -> list[list[str]]:
+def _all_refs(repository: Repository) -> dict[str, str]:
+    """Every branch and tag, with what it leads to where that is another one.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    places = (place.rstrip("/") for place in (_LOCAL, _REMOTES, _TAGS))
+    answer = repository.git("for-each-ref", "--format=%(refname) %(symref)", *places)
+    return dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
+
+
+def _candidates(refs: Mapping[str, str]) -> Iterator[list[str]]:
     """Branches that are as likely as each other, the most likely ones first."""
-    answer = repository.git("for-each-ref", "--format=%(refname) %(symref)", *_ASKED)
-    found = dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
-    defaults = {name: found[name] or name for name in found if name.endswith("/HEAD")}
-    branches = [name for name in found if name not in defaults]
-    return [
-        [defaults[name] for name in defaults if name == f"{_REMOTES}origin/HEAD"],
-        list(defaults.values()),
-        [name for name in branches if name.startswith(f"{_REMOTES}origin/")],
-        [name for name in branches if name.startswith(_REMOTES)],
-        [name for name in branches if name.startswith(_LOCAL)],
-    ]
+    named = [f"{_REMOTES}{remote}/{name}" for remote in _remotes(refs) for name in _NAMES]
+    branches = [ref for ref in (*named, *(_LOCAL + name for name in _NAMES)) if ref in refs]
+    heads = {ref: refs[ref] or ref for ref in refs if _plain(ref) == "HEAD"}
+    defaults = {ref: name for ref, name in heads.items() if ref.startswith(_REMOTES)}
+    yield [defaults[ref] for ref in defaults if ref == f"{_REMOTES}origin/HEAD"]
+    yield list(defaults.values())
+    yield [ref for ref in branches if ref.startswith(f"{_REMOTES}origin/")]
+    yield [ref for ref in branches if ref.startswith(_REMOTES)]
+    yield [ref for ref in branches if ref.startswith(_LOCAL)]
+    local = [ref for ref in refs if ref.startswith(_LOCAL)]
+    yield local if len(local) == 1 and not _remotes(refs) else []
+
+
+def _remotes(refs: Iterable[str]) -> dict[str, None]:
+    return dict.fromkeys(
+        ref[len(_REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(_REMOTES)
+    )

@@ -24,7 +24,7 @@ from flask_chainfix.model.files import (
 )
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.gate import ChainLock, Published
-from flask_chainfix.model.history import History, Landing
+from flask_chainfix.model.history import Arrival, History, Landing
 from flask_chainfix.model.pieces import Call, Piece, PieceState
 from flask_chainfix.model.plans import (
     GUESS,
@@ -45,12 +45,13 @@ from flask_chainfix.model.rehearsal import (
 )
 from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 from flask_chainfix.model.surroundings import OtherEnvironment, Pointer, Surroundings
-from flask_chainfix.model.upstream import Upstream
+from flask_chainfix.model.upstream import PublishedChain, Upstream
 
 __all__ = [
     "GUESS",
     "LOCK_NAME",
     "Action",
+    "Arrival",
     "Backup",
     "Call",
     "ChainLock",
@@ -87,6 +88,7 @@ __all__ = [
     "Problem",
     "ProblemKind",
     "Published",
+    "PublishedChain",
     "Reason",
     "Rehearsal",
     "RehearsalFailure",

@@ -18,7 +18,9 @@ class Settings:
         version_table: the name of Alembic's version table, where ``env.py`` does not tell it.
         version_table_schema: the schema of that table, likewise.
         main_branch: the Git revision that others build on; ``None`` for the remote's default
-            branch.
+            branch, ``""`` for none that a repair has to look at.
+        published: patterns of the branches and tags of releases; ``None`` for those that look like
+            some.
     """
 
     ignore: frozenset[str] = frozenset()
@@ -26,6 +28,7 @@ class Settings:
     version_table: str | None = None
     version_table_schema: str | None = None
     main_branch: str | None = None
+    published: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Environment:
         settings: the ``[fixchain]`` section.
         uses_flask: whether ``env.py`` belongs to Flask-Migrate.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
+        asks_git: whether version control may be asked what it knows of the migrations.
     """
 
     directory: Path
@@ -49,6 +53,7 @@ class Environment:
     settings: Settings = Settings()
     uses_flask: bool = False
     dialect: str | None = None
+    asks_git: bool = True
 
     @property
     def lock_path(self) -> Path:

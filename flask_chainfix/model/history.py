@@ -11,19 +11,35 @@ from typing import NamedTuple
 from flask_chainfix.model.plans import Mend
 
 
+class Arrival(NamedTuple):
+    """The commit of the main branch, by first parents, that brought a file: often a merge.
+
+    Attributes:
+        commit: its abbreviated hash.
+        date: when it was committed, aware.
+    """
+
+    commit: str
+    date: datetime
+
+
 class Landing(NamedTuple):
     """The commit that first added a file.
 
     Attributes:
-        position: its place among all commits, smaller is earlier: no commit comes before its
-            parents, and otherwise the dates decide.
+        position: its place among all, smaller is earlier. What the main branch has comes first, in
+            the order in which it got it; what arrived together, and what it has not, in the order
+            of the commits: none comes before its parents, and otherwise the dates decide.
         commit: its abbreviated hash.
         date: when it was committed, aware.
+        arrival: the commit that brought it to the main branch; ``None`` where that has it not, or
+            is not known.
     """
 
     position: int
     commit: str
     date: datetime
+    arrival: Arrival | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
-"""The branch that others build on, as the repository around the migrations knows it."""
+"""What others build on and have installed, as the repository around the migrations knows it."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
+
+from flask_chainfix.model.files import Header, MigrationFile
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,29 @@ class Upstream:
     def typed(self) -> str:
         """Its name for a shell."""
         return shlex.quote(self.ref)
+
+
+@dataclass(frozen=True)
+class PublishedChain:
+    """A chain that databases run which nobody here can ask: the main branch's, or a release's.
+
+    Attributes:
+        name: how users know it: ``the main branch (origin/main)``, ``the release v1.2``.
+        ref: what Git calls it.
+        short: the same, as short as users type it.
+        files: its migrations.
+        is_main: whether it is that of the main branch.
+    """
+
+    name: str
+    ref: str
+    short: str
+    files: tuple[MigrationFile, ...]
+    is_main: bool = False
+
+    @cached_property
+    def revisions(self) -> frozenset[str]:
+        """The ids of its migrations."""
+        readings = (file.reading for file in self.files)
+        ids = (each.revision for each in readings if isinstance(each, Header))
+        return frozenset(id_ for id_ in ids if id_ is not None)

@@ -1,4 +1,4 @@
-"""What databases that have already moved prove about the order.
+"""What databases that have already moved prove about the order, and what is published already.
 
 A chain is safe for a database if all that has run there stays below all that has not: then no
 ancestor of what its rows stand for is ever skipped. In one line that is an order; of branches that
@@ -14,6 +14,7 @@ from flask_chainfix.errors import UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import Reason
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.stamps import Applied, gaps, tops
 
 
@@ -32,9 +33,9 @@ class Moved(NamedTuple):
 
     def reason(self) -> Reason:
         """Why the one goes before the other."""
-        return Reason(
-            "database", f"{self.database.name} has run {self.before}, and not {self.after}"
-        )
+        database = self.database
+        kind = "published" if database.published else "database"
+        return Reason(kind, f"{database.name} {database.has} {self.before}, and not {self.after}")
 
 
 class Branches:
@@ -104,8 +105,8 @@ def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied])
                     and branches.apart(one.before, revision)
                 ):
                     return (
-                        f"{one.database.name} has run {one.before} and not {revision}, and"
-                        f" {other.name} has run {revision} and not {one.before}"
+                        f"{one.database.name} {one.database.has} {one.before} and not {revision},"
+                        f" and {other.name} {other.has} {revision} and not {one.before}"
                     )
     return ""
 
@@ -133,8 +134,17 @@ def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> Non
                 if revision in have and skipped[0] in graph.required([revision])
             )
             raise UnsafeForDatabases(
-                f"{database.name} has run {above} and not {skipped[0]}, which would come before"
-                " it: Alembic would take it for done there and never run it",
-                "use --strategy merge, or upgrade that database with the chain as it is, where that"
-                " is possible",
+                f"{database.name} {database.has} {above} and not {skipped[0]}, which would come"
+                " before it: Alembic would take it for done there and never run it",
+                _ways_out(database),
             )
+
+
+def _ways_out(database: Applied) -> Remedy:
+    merged = way(
+        "join the branches with a merge revision",
+        "{fixchain} repair --strategy merge{databases}",
+    )
+    if database.published:
+        return merged
+    return merged | "upgrade that database with the chain as it is, where that is possible"

@@ -57,7 +57,7 @@ class Ordering:
     Attributes:
         root: the base that stays; ``None`` for a chain without bases.
         ranks: the rank of each revision.
-        landings: the commit that first added each revision's file, where there is one.
+        landings: when each revision's file landed, where that is known.
         placeholders: revisions whose ``Create Date`` does not count.
         pins: parents that the user has chosen, by revision.
     """
@@ -92,8 +92,15 @@ class Ordering:
 
     def _landed_later(self, revision: str, predecessor: str) -> str:
         before = self.landings[predecessor]
-        reference = f"{_short(before.date)} ({before.commit}) that added {predecessor}"
         after = self.landings.get(revision)
+        first, later = before.arrival, after.arrival if after is not None else None
+        if first is not None and first != later:
+            reached = f"{predecessor} on {_short(first.date)} ({first.commit})"
+            if later is None:
+                return f"the main branch got {reached}, and does not have this one yet"
+            when = f"{_short(later.date)} ({later.commit})"
+            return f"it came to the main branch on {when}, after {reached}"
+        reference = f"{_short(before.date)} ({before.commit}) that added {predecessor}"
         if after is None:
             return f"it is not committed yet, and so later than the commit of {reference}"
         return f"its commit of {_short(after.date)} ({after.commit}) came after that of {reference}"

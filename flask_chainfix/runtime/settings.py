@@ -19,7 +19,7 @@ else:
     import tomli as tomllib
 
 _SINGLE = ("version_table", "version_table_schema", "main_branch")
-_KEYS = ("ignore", "intended_bases", *_SINGLE)
+_KEYS = ("ignore", "intended_bases", "published", *_SINGLE)
 
 
 def read_settings(config: Config) -> Settings:
@@ -46,7 +46,10 @@ def read_settings(config: Config) -> Settings:
     return Settings(
         ignore,
         frozenset(values.get("intended_bases", ())),
-        *(_one(values, key) for key in _SINGLE),
+        version_table=_one(values, "version_table"),
+        version_table_schema=_one(values, "version_table_schema"),
+        main_branch=_one(values, "main_branch"),
+        published=tuple(values["published"]) if "published" in values else None,
     )
 
 
@@ -56,6 +59,8 @@ def _one(values: Mapping[str, list[str]], key: str) -> str | None:
         raise BadConfiguration(
             f"{key} in the fixchain settings is more than one name", f"write {key} = NAME"
         )
+    if key == "main_branch" and key in values and not named:
+        return ""  # which turns it off
     return named[0] if named else None
 
 

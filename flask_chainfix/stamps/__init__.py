@@ -13,7 +13,13 @@ from flask_chainfix.stamps.shared import (
     with_own_tables,
 )
 from flask_chainfix.stamps.tables import absent_tables, contradicts
-from flask_chainfix.stamps.writers import Applied, applied_in, possibilities, unexplained
+from flask_chainfix.stamps.writers import (
+    Applied,
+    applied_in,
+    possibilities,
+    published_in,
+    unexplained,
+)
 
 __all__ = [
     "Applied",
@@ -29,6 +35,7 @@ __all__ = [
     "move_for",
     "overlaps",
     "possibilities",
+    "published_in",
     "survivors",
     "telling_which_ran",
     "told_anew",

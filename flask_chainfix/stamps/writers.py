@@ -11,7 +11,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import DatabaseState, Standing
+from flask_chainfix.model import DatabaseState, PublishedChain, Standing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.rows import overlaps, stood_for
 from flask_chainfix.stamps.shared import readings
@@ -26,16 +26,24 @@ class Applied:
         standing: where it stands.
         revisions: what has run there, ancestors included, by the ids of now; only what is known.
         unknown: its rows that no chain has.
+        published: whether it is no database, but what the main branch or a release has: databases
+            stand there that nobody here can ask.
     """
 
     standing: Standing
     revisions: frozenset[str]
     unknown: tuple[str, ...] = ()
+    published: bool = False
 
     @property
     def name(self) -> str:
         """How users know the database."""
         return self.standing.name
+
+    @property
+    def has(self) -> str:
+        """What to say between its name and revisions."""
+        return "has" if self.published else "has run"
 
 
 def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
@@ -46,6 +54,24 @@ def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
         if standing.state is not DatabaseState.UNREACHABLE
         for possibility in possibilities(snapshot, standing)
     )
+
+
+def published_in(snapshot: Snapshot) -> tuple[Applied, ...]:
+    """What the main branch and releases have, each as a database that stands at its heads."""
+    chains = {
+        chain.revisions.intersection(snapshot.graph): chain
+        for chain in reversed(snapshot.published_chains)
+    }
+    return tuple(
+        Applied(_standing_at(chain, revisions), revisions, published=True)
+        for revisions, chain in reversed(chains.items())
+        if revisions
+    )
+
+
+def _standing_at(chain: PublishedChain, revisions: frozenset[str]) -> Standing:
+    rows = tuple(sorted(revisions))
+    return Standing(chain.name, chain.ref, DatabaseState.STAMPED, rows, told=True)
 
 
 def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:

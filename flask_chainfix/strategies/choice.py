@@ -9,21 +9,21 @@ from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import Plan, Reason
 from flask_chainfix.ordering import Branches, Moved, disagreement, moved_pairs, refuse_unsafe
+from flask_chainfix.remedies import way
+from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies.registry import Task, run_strategy
 
 AUTO = "auto"
-_UPGRADE_FIRST = (
-    "bring one of them to where the other is, with the chain as it is, then repair; or leave one"
-    " out with --no-database if it need not be kept"
-)
+_HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
+_FEW = 2  # merge points that may be an accident
 
 
 def choose(strategy: str, task: Task) -> Plan:
-    """Plan a repair that is safe for every known database.
+    """Plan a repair that is safe for every known database, and for what is published.
 
     Args:
-        strategy: the name of a strategy; ``auto`` for one line where that is safe, else branches
-            joined by a merge revision.
+        strategy: the name of a strategy; ``auto`` for one line where that is safe and usual in this
+            chain, else branches joined by a merge revision.
         task: what to do.
 
     Raises:
@@ -32,17 +32,40 @@ def choose(strategy: str, task: Task) -> Plan:
     """
     if strategy == "merge":
         return _safe("merge", task)
+    usual = _by_habit(task) if strategy == AUTO else None
+    if usual is not None:
+        return usual
+    moved = moved_pairs(task.snapshot.graph, _branches(task), task.databases)
     try:
-        return _in_one_line(task)
+        return _in_one_line(task, moved)
     except CannotPlan as refusal:
-        if strategy != AUTO or not task.databases:
+        asked = any(not each.published for each in task.databases)
+        if strategy != AUTO or not (asked or moved):
             raise
         return _beside_each_other(task, refusal)
 
 
-def _in_one_line(task: Task) -> Plan:
+def _by_habit(task: Task) -> Plan | None:
+    """The heads joined as others were before; ``None`` where that is not usual, or not as easy."""
+    graph = task.original.graph
+    merges = sum(len(parents) > 1 for parents in graph.parents.values())
+    if merges <= _FEW or merges < _HABIT * len(graph):
+        return None
+    try:
+        plan = _safe("merge", task)
+    except CannotPlan:
+        return None
+    if not plan.new_revisions or {each.revision for each in plan.relinks} - task.bases_to_link:
+        return None
+    why = (
+        f"merge, because {merges:,} of {len(graph):,} revisions are merge points: branches are"
+        " joined here rather than relinked, which --strategy linear does"
+    )
+    return replace(plan, why=(Reason("habit", why), *plan.why))
+
+
+def _in_one_line(task: Task, moved: tuple[Moved, ...]) -> Plan:
     """A line in which all that has run anywhere comes before what has not."""
-    moved = moved_pairs(task.snapshot.graph, _branches(task), task.databases)
     before = _together(task.before, moved)
     ordered = Graph(task.snapshot.headers, before)
     if not ordered.cycles:
@@ -53,7 +76,12 @@ def _in_one_line(task: Task) -> Plan:
         told = _disagreement(task)
         if not told:
             raise
-        remedy = f"use --strategy merge, which keeps them beside each other; or {_UPGRADE_FIRST}"
+        remedy = way(
+            "keep them beside each other, and join them with a merge revision",
+            "{fixchain} repair --strategy merge{databases}",
+        )
+        remedy |= "bring a database to where the other one is, with the chain as it is, then repair"
+        remedy |= "leave a database out with --no-database, if it need not be kept"
         raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
 
 
@@ -75,17 +103,21 @@ def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
 
 def _safe(strategy: str, task: Task) -> Plan:
     plan = run_strategy(strategy, task)
-    changed = {relink.revision: relink.after for relink in plan.relinks}
-    headers = (
-        header._replace(down_revision=changed.get(header.revision or "", header.down_revision))
-        for header in task.original.headers
-    )
-    refuse_unsafe(Graph(headers), task.original.graph, task.databases)
-    if not task.databases:
-        return plan
+    refuse_unsafe(planned_graph(task.original, plan), task.original.graph, task.databases)
     number = len(task.snapshot.databases.standings)
+    if not number:
+        return plan
     known = "the known database" if number == 1 else f"all {number:,} known databases"
     return replace(plan, why=(Reason("database", f"{strategy} is safe for {known}"),))
+
+
+def planned_graph(snapshot: Snapshot, plan: Plan) -> Graph:
+    """The chain with the links that a plan changes; without the revisions that it adds."""
+    changed = {relink.revision: relink.after for relink in plan.relinks}
+    return Graph(
+        header._replace(down_revision=changed.get(header.revision or "", header.down_revision))
+        for header in snapshot.headers
+    )
 
 
 def _disagreement(task: Task) -> str:

@@ -11,7 +11,7 @@ from flask_chainfix.errors import CannotPlan
 from flask_chainfix.evidence import Ancestry, Precedence, start_of_branch
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import NewRevision, Plan, Reason, Relink
-from flask_chainfix.ordering import reason_for
+from flask_chainfix.ordering import Branches, reason_for
 from flask_chainfix.strategies.registry import Task
 
 _NAMED = 3  # proofs that are spelled out with one link
@@ -81,11 +81,16 @@ class Draft:
     def put_branches_in_order(self) -> None:
         """Move branches that stay beside others above what they need there.
 
-        They have merged already, or are to be: in that, Alembic runs them in any order.
+        Alembic may run them in any order. Branches that a merge point joined long ago stay as they
+        are while there is something new to link: what ran there has run.
         """
         runs_before = None
+        branches = Branches(self._task.snapshot.graph, self._task.lineages.by_revision)
+        links = self._task.links_something
         for precedence in filter(_is_certain, self._task.proof.precedences):
             first, second = precedence.before.revision, precedence.after.revision
+            if links and not branches.apart(first, second):
+                continue
             runs_before = runs_before or Ancestry(self.linked())
             if not runs_before(first, second) and not runs_before(second, first):
                 start = start_of_branch(runs_before, self.parents, second, first)

@@ -19,15 +19,19 @@ from flask_chainfix.model import (
     Databases,
     DatabaseState,
     Header,
+    History,
     MigrationFile,
     Plan,
+    PublishedChain,
     Reason,
     Relink,
     Standing,
     Wishes,
 )
+from flask_chainfix.ordering import refuse_unsafe
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import applied_in, tops
+from flask_chainfix.stamps import applied_in, published_in, tops
+from flask_chainfix.strategies.choice import planned_graph
 from flask_chainfix.strategies.draft import is_redundant
 from flask_chainfix.strategies.planning import make_plan, require_known_headers
 
@@ -54,6 +58,59 @@ def put_on_top(snapshot: Snapshot, mine: Collection[str], onto: str) -> Plan:
     moving.drop_redundant_parents()
     moving.line_up()
     return moving.plan()
+
+
+def plan_repair(
+    snapshot: Snapshot, wishes: Wishes, history: History, uprooted: frozenset[str]
+) -> Plan:
+    """Plan a repair; where the main branch has one side and the rest is mine, as a rebase does.
+
+    Args and errors are those of ``make_plan``.
+    """
+    plan = make_plan(snapshot, wishes, history, uprooted)
+    if plan.strategy != "linear" or wishes.root or wishes.attach:
+        return plan
+    for chain in snapshot.published_chains:
+        if chain.is_main:
+            return _as_rebase(snapshot, chain, plan) or plan
+    return plan
+
+
+def _as_rebase(snapshot: Snapshot, main: PublishedChain, plan: Plan) -> Plan | None:
+    """What a rebase plans, where it comes to the same number of heads and bases as a plan."""
+    graph = snapshot.graph
+    theirs = main.revisions.intersection(graph)
+    mine = frozenset(graph).difference(theirs)
+    if not graph.required(theirs).isdisjoint(mine):
+        return None
+    if not mine.issuperset(relink.revision for relink in plan.relinks):
+        return None  # what the main branch has is at fault by itself
+    try:
+        moved = put_on_top(snapshot, mine, main.name)
+        after = planned_graph(snapshot, moved)
+        refuse_unsafe(after, graph, (*applied_in(snapshot), *published_in(snapshot)))
+    except CannotPlan:
+        return None
+    expected = planned_graph(snapshot, plan)
+    if (len(after.heads), len(after.bases)) != (len(expected.heads), len(expected.bases)):
+        return None
+    family = frozenset(plan.order)
+    return replace(
+        moved,
+        strategy=plan.strategy,
+        order=tuple(revision for revision in after.order if revision in family),
+        why=(_why_on_top(main, graph, mine), *plan.why),
+    )
+
+
+def _why_on_top(main: PublishedChain, graph: Graph, mine: Collection[str]) -> Reason:
+    what = "revision" if len(mine) == 1 else "revisions"
+    text = f"{len(mine):,} {what} of yours, on top of what {main.name} has"
+    away = len(main.revisions.difference(graph))
+    if not away:
+        return Reason("onto", f"{text}, as rebase plans it")
+    more = "revision that is" if away == 1 else "revisions that are"
+    return Reason("behind", f"{text}; it has {away:,} {more} not here yet: merge it first")
 
 
 def excerpt(snapshot: Snapshot, revisions: Collection[str]) -> Snapshot:
@@ -217,7 +274,7 @@ class _Moving:
 
     def _standings(self, graph: Graph, group: Collection[str]) -> Iterator[Standing]:
         """Where databases stand, once they have run all of the others."""
-        for applied in applied_in(self._snapshot):
+        for applied in (*applied_in(self._snapshot), *published_in(self._snapshot)):
             have = set(graph).difference(group) | applied.revisions.intersection(group)
             rows = tops(graph, have)
             yield replace(applied.standing, state=DatabaseState.STAMPED, rows=rows, tables=None)

@@ -15,7 +15,7 @@ from flask_chainfix.lineage import Lineages, find_lineages
 from flask_chainfix.model import Edit, History, Plan, Wishes
 from flask_chainfix.ordering import arrange, check_wishes, prove
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import applied_in
+from flask_chainfix.stamps import applied_in, published_in
 from flask_chainfix.strategies.choice import choose
 from flask_chainfix.strategies.registry import Task
 
@@ -37,7 +37,8 @@ def make_plan(
         uprooted: bases that have lost their parents and so were none when they were written.
 
     Returns:
-        A plan that makes no known database skip a revision.
+        A plan that makes no known database skip a revision, nor one that stands where the main
+        branch or a release does.
 
     Raises:
         CannotPlan: what the user wants, or the chain, leaves no way.
@@ -51,7 +52,8 @@ def make_plan(
     _refuse_cut_off(pinned, lineages, uprooted)
     proof = prove(pinned, lineages, wishes)
     ignore = snapshot.environment.settings.ignore
-    different = {database.revisions: database for database in applied_in(snapshot)[::-1]}
+    known = (*applied_in(snapshot), *published_in(snapshot))
+    different = {database.revisions: database for database in known[::-1]}
     databases = tuple(different.values())[::-1]
     graph = Graph(pinned.headers, proof.before)
     lives = Lives(pinned.evidence, ignored=not ignore.isdisjoint({"FC201", "FC203"}))

@@ -46,6 +46,12 @@ class Task:
     databases: tuple[Applied, ...] = ()
     moved: tuple[Moved, ...] = ()
 
+    @property
+    def links_something(self) -> bool:
+        """Whether there are bases or heads to link; else the order alone is at fault."""
+        of_heads = [self.lineages.by_revision[head] for head in self.snapshot.graph.heads]
+        return bool(self.bases_to_link) or len(set(of_heads)) < len(of_heads)
+
 
 _Strategy = Callable[[Task], Plan]
 _STRATEGIES: dict[str, _Strategy] = {}

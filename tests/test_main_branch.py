@@ -1,0 +1,315 @@
+"""What the main branch and releases have stays where it is, in real repositories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import Done, fixchain
+from tests.rehearsals import add, plain
+from tests.repositories import Repository, needs_git
+from tests.stamped import build
+
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+
+
+class Project(Repository):
+    """A repository with migrations that each make a table of their name."""
+
+    def new(self, *specs: str, day: int) -> None:
+        """Commit new migrations."""
+        self.write(*specs)
+        self.commit(day)
+
+    def write(self, *specs: str) -> None:
+        for spec in specs:
+            add(self.top, spec)
+
+    def configure(self, *lines: str) -> None:
+        text = "\n".join(("[alembic]", "script_location = %(here)s", "[fixchain]", *lines, ""))
+        (self.top / "migrations/alembic.ini").write_text(text)
+
+    def run(self, *arguments: str) -> Done:
+        return fixchain("-d", self.top / "migrations", *arguments)
+
+    def planned(self, *arguments: str, command: str = "repair --dry-run") -> dict[str, Any]:
+        """The plan, as JSON has it."""
+        done = self.run(*command.split(), *arguments, "--format", "json")
+        document = done.document
+        assert document["plan"] is not None, document["error"]
+        plan = document["plan"]
+        assert isinstance(plan, dict)
+        return plan
+
+    def moved(self, *arguments: str, command: str = "repair --dry-run") -> dict[str, list[str]]:
+        """The new parents of what moves."""
+        plan = self.planned(*arguments, command=command)
+        return {relink["revision"]: relink["after"] for relink in plan["relinks"]}
+
+
+def reasons(plan: dict[str, Any]) -> str:
+    whys = [plan["why"], *(part["why"] for part in plan["relinks"] + plan["new_revisions"])]
+    return "\n".join(f"{why['kind']}: {why['detail']}" for each in whys for why in each)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """On a feature branch that has merged main, whose commit is older than that of main."""
+    made = Project(tmp_path / "project")
+    plain(made.top, "a")
+    made.commit(1)
+    made.branch("feature")
+    made.new("mine <- a", day=2)
+    made.switch("main")
+    made.new("theirs <- a", day=1)  # so that dates would put mine below
+    made.switch("feature")
+    made.git("commit", "-q", "--amend", "--no-edit", day=0)
+    return made
+
+
+# --- What the main branch has --------------------------------------------------------------------
+
+
+def test_what_main_has_stays_and_mine_moves(project: Project) -> None:
+    project.merge("main", day=3)
+    plan = project.planned()
+    assert {each["revision"]: each["after"] for each in plan["relinks"]} == {"mine": ["theirs"]}
+    assert "1 revision of yours, on top of what the main branch (main) has" in reasons(plan)
+    assert project.moved("--no-git") == {"theirs": ["mine"]}  # by their names
+
+
+@pytest.mark.parametrize("command", ["check", "rebase --dry-run", "repair --dry-run --strict"])
+def test_every_command_plans_the_same(project: Project, command: str) -> None:
+    project.merge("main", day=3)
+    assert project.moved(command=command) == {"mine": ["theirs"]}
+
+
+def test_check_names_the_rebase_first(project: Project) -> None:
+    project.merge("main", day=3)
+    steps = project.run("check").stdout.partition("What to do\n")[2]
+    first = steps.partition("  2.")[0]
+    assert "rebase --dry-run" in first
+    assert "main" in first
+
+
+def test_the_remotes_branch_counts_and_not_the_local_one(project: Project, tmp_path: Path) -> None:
+    project.git("clone", "-q", "--bare", ".", tmp_path / "origin")
+    project.git("remote", "add", "origin", tmp_path / "origin")
+    project.git("fetch", "-q")
+    project.switch("main")
+    project.merge("feature", day=4)  # not pushed, so nobody has it yet
+    plan = project.planned()
+    assert "the main branch (origin/main) has theirs" not in reasons(plan)
+    assert {each["revision"]: each["after"] for each in plan["relinks"]} == {"mine": ["theirs"]}
+    assert "the main branch (origin/main)" in reasons(plan)
+
+
+def test_uncommitted_migrations_are_mine(project: Project) -> None:
+    project.switch("main")
+    project.write("ahead <- a")
+    assert project.moved() == {"ahead": ["theirs"]}
+
+
+@pytest.mark.parametrize("where", ["merge", "detached"])
+def test_it_counts_wherever_git_is(project: Project, where: str) -> None:
+    if where == "merge":
+        project.git("merge", "-q", "--no-commit", "--no-ff", "main", day=3)
+    else:
+        project.merge("main", day=3)
+        project.git("checkout", "-q", "--detach")
+    assert project.moved() == {"mine": ["theirs"]}
+
+
+def test_the_settings_name_the_main_branch(project: Project) -> None:
+    """Others build on feature here, so what main has moves."""
+    project.git("branch", "develop", "feature")
+    project.branch("other", "main")
+    project.merge("feature", day=3)
+    project.configure("main_branch = develop")
+    plan = project.planned()  # what is called main is what production has then
+    assert not plan["relinks"]
+    assert "the branch main has theirs and not mine" in reasons(plan)
+    project.configure("main_branch = develop", "published =")
+    assert project.moved() == {"theirs": ["mine"]}
+    project.configure("main_branch =", "published =")  # which turns it off
+    assert "main branch" not in reasons(project.planned())
+
+
+@pytest.mark.parametrize("strategy", ["auto", "linear"])
+def test_a_base_of_mine_does_not_become_the_root(project: Project, strategy: str) -> None:
+    project.switch("main")
+    project.branch("new")
+    project.new("b0", "b1 <- b0", "b2 <- b1", "b3 <- b2", day=0)
+    assert project.moved("--strategy", strategy) == {"b0": ["theirs"]}
+
+
+def test_a_base_of_mine_is_merged_above_what_main_has(project: Project) -> None:
+    project.switch("main")
+    project.branch("new")
+    project.new("b0", "b1 <- b0", "b2 <- b1", day=0)
+    assert project.moved("--strategy", "merge") == {"b0": ["theirs"]}
+
+
+def test_a_merge_point_of_mine_is_straightened_as_a_rebase_does(project: Project) -> None:
+    project.merge("main", day=3)
+    project.new("joined <- mine, theirs", "more <- joined", day=4)
+    project.switch("main")
+    project.new("later <- theirs", day=5)
+    project.switch("feature")
+    project.merge("main", day=6)
+    moved = {"mine": ["later"], "joined": ["mine"]}
+    assert project.moved() == moved == project.moved(command="rebase --dry-run")
+
+
+def test_what_main_has_wrong_is_repaired_all_the_same(project: Project) -> None:
+    """Its own heads by the order in which it got them; mine on top of both."""
+    project.switch("main")
+    project.branch("slow", "main~1")
+    project.new("slow <- a", day=1)
+    project.switch("main")
+    project.merge("slow", day=6)
+    project.switch("feature")
+    project.merge("main", day=7)
+    assert project.moved() == {"slow": ["theirs"], "mine": ["slow"]}
+
+
+def test_a_database_that_has_run_mine_makes_it_a_merge(project: Project, tmp_path: Path) -> None:
+    project.merge("main", day=3)
+    mine = f"sqlite:///{tmp_path / 'mine.db'}"
+    build(mine, "mine")
+    plan = project.planned("--database", mine)
+    assert not plan["relinks"]
+    assert plan["new_revisions"][0]["down_revision"] == ["theirs", "mine"]
+    assert "the main branch (main) has theirs and not mine" in reasons(plan)
+    refused = project.run("repair", "--dry-run", "--strategy", "linear", "--database", mine)
+    assert refused.exit_code == 3
+    assert "no single line fits every database" in refused.stderr
+
+
+# --- When it came to the main branch --------------------------------------------------------------
+
+
+def test_what_came_to_main_later_moves_though_its_commit_is_older(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    plain(project.top, "a")
+    project.commit(1)
+    project.branch("slow")
+    project.new("slow <- a", day=2)
+    project.branch("quick", "main")
+    project.new("quick <- a", day=5)
+    project.switch("main")
+    project.merge("quick", day=6)
+    project.merge("slow", day=20)
+    plan = project.planned()
+    assert {each["revision"]: each["after"] for each in plan["relinks"]} == {"slow": ["quick"]}
+    assert "it came to the main branch on 2024-01-2" in reasons(plan)
+    assert "after quick on 2024-01-0" in reasons(plan)
+
+
+def test_what_came_with_one_merge_is_ordered_by_its_commits(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    plain(project.top, "a")
+    project.commit(1)
+    project.branch("side")
+    project.new("z <- a", day=2)
+    project.new("b <- a", day=3)
+    project.switch("main")
+    project.merge("side", day=6)
+    assert project.moved() == {"b": ["z"]}
+
+
+# --- Releases ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Project:
+    """On main, into which a release was merged that has a fix of its own."""
+    project = Project(tmp_path / "project")
+    plain(project.top, "a")
+    project.commit(1)
+    project.branch("maintained")
+    project.switch("main")
+    project.new("dev <- a", day=2)
+    project.switch("maintained")
+    project.new("fix <- a", day=3)
+    project.switch("main")
+    project.merge("maintained", day=4)
+    return project
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "heads/release_26",
+        "heads/release/v0.12",
+        "heads/1.2.x",
+        "heads/stable/zed",
+        "heads/4-2-stable",
+        "heads/v3",
+        "tags/v1.2.3",
+        "tags/2024.05",
+        "tags/app-1.2.0rc1",
+        "tags/backend/v2.0",
+        "remotes/origin/release-1.0",
+    ],
+)
+def test_what_a_release_has_goes_below(released: Project, name: str) -> None:
+    assert released.moved() == {"fix": ["dev"]}
+    released.git("update-ref", f"refs/{name}", "maintained")
+    plan = released.planned()
+    assert {each["revision"]: each["after"] for each in plan["relinks"]} == {"dev": ["fix"]}
+    assert "has fix, and not dev" in reasons(plan)
+
+
+@pytest.mark.parametrize(
+    "name", ["heads/release-notes", "heads/v2-api", "heads/relations", "tags/before-merge"]
+)
+def test_what_is_merely_called_so_is_no_release(released: Project, name: str) -> None:
+    released.git("update-ref", f"refs/{name}", "maintained")
+    assert released.moved() == {"fix": ["dev"]}
+
+
+def test_the_settings_say_what_a_release_is(released: Project) -> None:
+    released.configure("published = maint*")
+    assert released.moved() == {"dev": ["fix"]}
+    released.git("tag", "v1", "maintained")
+    released.configure("published = other/*")
+    assert released.moved() == {"fix": ["dev"]}
+    released.configure("published =")
+    assert released.moved() == {"fix": ["dev"]}
+    released.configure()
+    assert released.moved() == {"dev": ["fix"]}
+    assert released.moved("--no-git") == {"fix": ["dev"]}
+
+
+def test_releases_that_went_different_ways_are_joined(released: Project) -> None:
+    released.git("tag", "v1.0.1", "maintained")
+    released.git("tag", "v1.1", "main~1")
+    plan = released.planned()
+    assert not plan["relinks"]
+    assert "merge, because" in reasons(plan)
+
+
+def test_the_latest_of_each_series_are_read(released: Project) -> None:
+    for number in range(200):
+        released.git("update-ref", f"refs/tags/web-{number}.0", "main~1")
+    released.git("update-ref", "refs/tags/api-0.1", "maintained")
+    assert not released.moved()  # both are known
+
+
+def test_an_id_that_stands_twice_stays_with_what_main_has(project: Project) -> None:
+    for name, branch, day in (("mine_2", "feature", 0), ("theirs_2", "main", 9)):
+        project.switch(branch)
+        path = add(project.top, "two <- a")
+        text = path.read_text().replace("create_table('two'", f"create_table('{name}'")
+        path.with_name(f"{name}.py").write_text(text)
+        path.unlink()
+        project.commit(day)
+    project.switch("feature")
+    project.merge("main", day=10)
+    plan = project.planned()
+    renamed = [mend["path"] for mend in plan["mends"] if mend["part"] == "revision"]
+    assert [Path(path).name for path in renamed] == ["mine_2.py"]
+    assert "main has theirs_2.py" in str(plan["mends"])
