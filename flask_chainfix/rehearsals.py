@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.model import MoveState
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report
 from flask_chainfix.rules import cause_of
 from flask_chainfix.rules.wording import listing
@@ -102,13 +104,16 @@ def _rehearsed(
 ) -> Report:
     rehearsal = alembic.rehearse(runtime, request, chains, progress)
     failure = rehearsal.failure
+    if kind := rehearsal.missed_server:
+        notice = f"the app uses {kind}, and this was SQLite, which takes what {kind} refuses"
+        report = replace(report, notices=tuple(dict.fromkeys((*report.notices, notice))))
     if failure is None:
         return replace(report, rehearsal=rehearsal)
-    remedy = report.tools.spell_out(failure.remedy)
-    failure = replace(failure, cause=cause_of(chains.chain, failure), remedy=remedy)
+    cause, mend = cause_of(chains.chain, failure)
+    failure = replace(failure, cause=cause, remedy=Remedy.of(mend) | failure.remedy)
     report = replace(report, rehearsal=replace(rehearsal, failure=failure))
     at = f" at {failure.revision}" if failure.revision else ""
-    error = RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", remedy)
+    error = RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", failure.remedy)
     return replace(report, exit_code=error.exit_code, error=error)
 
 
@@ -126,6 +131,9 @@ def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snaps
         raise CannotRehearse(
             f"no database can be stamped at {listing(unknown)}: the chain {when} has no such"
             " revision",
-            f"its heads are {listing(old.graph.heads)}",
+            way(
+                f"name revisions that it has; its heads are {listing(old.graph.heads)}",
+                f"{{fixchain}} rehearse --from {shlex.quote(','.join(old.graph.heads))}",
+            ),
         )
     return old

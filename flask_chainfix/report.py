@@ -81,6 +81,8 @@ class Report:
         explained: what was asked about: all kinds of findings, or one of them.
         pieces: the hooks, jobs and checklists of the project.
         upstream: what the plan puts revisions on top of.
+        commit: the commit that is checked out, before the repair; ``""`` where there is none yet,
+            and ``None`` without Git.
     """
 
     command: str
@@ -110,6 +112,7 @@ class Report:
     explained: tuple[Explanation, ...] = ()
     pieces: tuple[Piece, ...] = ()
     upstream: Upstream | None = None
+    commit: str | None = None
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -22,6 +22,7 @@ from flask_chainfix.errors import (
     UnsafeForDatabases,
 )
 from flask_chainfix.gate import Against, with_gate
+from flask_chainfix.git import checked_out
 from flask_chainfix.model import DatabaseWishes, MoveResult, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.remedies import PLAIN_REPAIRS
@@ -99,7 +100,15 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     # Two long questions for Git are one too many.
     if against is not None and (missing or report.before.databases.sought):
         return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
-    return _with_ways_that_work(with_moves(planned(runtime, report, Wishes(strict=strict))))
+    report = with_moves(planned(runtime, report, Wishes(strict=strict)))
+    return _with_commit(_with_ways_that_work(report))
+
+
+def _with_commit(report: Report) -> Report:
+    """The report with the commit that has the chain as it was, for the time after the repair."""
+    if report.plan is None or report.before is None:
+        return report
+    return replace(report, commit=checked_out(report.before.environment.directory))
 
 
 def examine(runtime: Runtime, tools: Tools) -> Report:
@@ -161,7 +170,7 @@ def plan_repair(
         )
     if report.plan is None and report.obstacle is None:
         report = replace(report, obstacle=_misfit(report))
-    report = with_moves(report)
+    report = _with_commit(with_moves(report))
     if report.plan is not None:
         notices = report.notices if databases.any else (*report.notices, NO_DATABASE_TOLD)
         report = replace(report, exit_code=1, notices=notices)

@@ -175,7 +175,7 @@ def test_only_what_is_to_be_copied_is_wider_than_the_terminal(
     tools = Tools("program --with-options 'and values' " * 3, f"fixchain -d {path}")
     runtime = open_directory(str(place))
     dry = replace(workflows.plan_repair(runtime, tools, Wishes()))
-    done = replace(repaired(str(place)), tools=tools)
+    done = replace(repaired(str(place)), tools=tools, commit="0123abc")
     checked = replace(check("faults", strict=True), tools=tools)
     assert done.journal is not None
     journal = done.journal.relative_to(project).as_posix()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
@@ -215,12 +215,57 @@ def test_an_app_from_a_callback_cannot_be_rehearsed(project: Path) -> None:
     assert "flask --app MODULE:FACTORY db fixchain rehearse" in done.document["error"]["remedy"]
 
 
-def test_an_environment_of_flask_migrate_needs_the_app(project: Path) -> None:
+def test_the_console_script_finds_the_app_as_flask_does(project: Path) -> None:
+    """Also where the commands are not mounted: Flask-Migrate's ``env.py`` is all that needs it."""
     with_app(project, "a", "b <- a", "c <- b")
-    done = run("fixchain", "rehearse", *JSON, cwd=project)
+    app = project / "panel.py"
+    app.write_text(app.read_text().replace("    ChainFix(app)\n", ""))
+    lost = run("fixchain", "rehearse", *JSON, cwd=project)
+    assert lost.exit_code == 3
+    assert lost.document["error"]["type"] == "CannotRehearse"
+    assert "FLASK_APP" in lost.document["error"]["remedy"]
+    done = run("fixchain", "rehearse", *JSON, cwd=project, env={"FLASK_APP": "panel"})
+    assert done.exit_code == 0, done
+    assert done.document["rehearsal_differences"] == []
+    assert list(project.rglob("*.db")) == []
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_an_app_on_a_server_is_told_of_sqlite_and_of_its_server(
+    project: Path, tmp_path: Path, kind: str
+) -> None:
+    """What is printed works when it is typed, and prints no password."""
+    name = {"postgresql": "PostgreSQL", "mariadb": "MySQL or MariaDB"}[kind]
+    with new_database(kind, tmp_path) as url:
+        with_app(project, "a", "b <- a", "c <- b", uri=url)
+        done = panel(project, *REHEARSE)
+        assert done.exit_code == 0, done
+        assert f"note: the app uses {name}, and this was SQLite" in " ".join(done.stdout.split())
+        (command,) = re.findall(r"^ +(flask .*rehearse.*)$", done.stdout, re.MULTILINE)
+        search = {"PATH": f"{SCRIPTS}:{os.defpath}"}
+        typed = run("sh", "-c", f"{command} --format json", cwd=project, env=search)
+        assert typed.exit_code == 0, typed
+        assert "/fixchain_rehearsal_" in typed.document["rehearsal_database"]
+        assert not any("SQLite" in notice for notice in typed.document["notices"])
+        assert databases_like(url, "fixchain_rehearsal_") == []
+        engine = create_engine(url, poolclass=NullPool)
+        assert inspect(engine).get_table_names() == []
+        engine.dispose()
+
+
+def test_the_own_server_of_a_sqlite_app_is_a_temporary_file(project: Path) -> None:
+    with_app(project, "a", "b <- a", "c <- b", uri="sqlite:///own.db")
+    done = panel(project, *REHEARSE, "--database", *JSON)
+    assert done.exit_code == 0, done
+    assert done.document["rehearsal_database"] == "a temporary SQLite file"
+    assert list(project.rglob("*.db")) == []
+
+
+def test_a_configuration_that_names_no_database_has_no_own_server(project: Path) -> None:
+    plain(project, "a")
+    done = run("fixchain", "rehearse", "--database", *JSON, cwd=project)
     assert done.exit_code == 3
-    assert done.document["error"]["type"] == "CannotRehearse"
-    assert "flask db fixchain rehearse" in done.document["error"]["remedy"]
+    assert "names no database" in done.document["error"]["message"]
 
 
 def test_a_plain_environment_needs_no_app(project: Path) -> None:
@@ -334,7 +379,7 @@ def test_a_failure_is_shown_with_its_place_and_a_remedy(project: Path) -> None:
     path = add(project, "b <- a", "op.drop_column('config_template', 'x')")
     done = panel(project, *REHEARSE)
     assert done.exit_code == 3
-    assert done.stdout.startswith("The rehearsal of the chain failed at b (up): ")
+    assert done.stdout.startswith("The rehearsal of the chain failed at b (up).\n")
     line = line_of(path, "op.drop_column")
     assert f"  migrations/versions/b_add.py:{line}\n" in done.stdout
     assert "operation: op.drop_column" in done.stdout
@@ -357,5 +402,5 @@ def test_no_other_command_runs_a_migration(project: Path, command: str) -> None:
 def test_help_needs_no_database(project: Path) -> None:
     done = run("fixchain", "rehearse", "--help", cwd=project)
     assert done.exit_code == 0
-    for option in ("--database URL", "--from REVISION[,REVISION]", "--keep", "--format"):
+    for option in ("--database [URL]", "--from REVISION[,REVISION]", "--keep", "--format"):
         assert option in done.stdout

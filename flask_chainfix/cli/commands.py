@@ -22,7 +22,7 @@ from flask_chainfix.formats import format_names, progress_bar
 from flask_chainfix.gate import Against
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import RehearsalRequest, Runtime
+from flask_chainfix.runtime import OWN_SERVER, RehearsalRequest, Runtime
 
 
 @click.command()
@@ -105,9 +105,12 @@ def _parse_from(
 @click.command()
 @click.option(
     "--database",
-    metavar="URL",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=OWN_SERVER,
     help="Make the scratch databases on this PostgreSQL, MariaDB or MySQL server, or as this new"
-    " SQLite file.  [default: a temporary SQLite file]",
+    " SQLite file; without a URL, on the server of the app's own database.  [default: a temporary"
+    " SQLite file]",
 )
 @click.option(
     "--from",

@@ -24,7 +24,7 @@ from flask_chainfix.formats import progress_bar
 from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules.wording import count
-from flask_chainfix.runtime import RehearsalRequest, Runtime
+from flask_chainfix.runtime import OWN_SERVER, RehearsalRequest, Runtime
 from flask_chainfix.strategies import AUTO, strategy_names
 
 
@@ -97,7 +97,7 @@ def _parse_labels(
     is_flag=False,
     flag_value="sqlite://",
     help="First run the planned chain on a scratch database, as the command rehearse does, and"
-    " the way of each known database.",
+    " the way of each known database; instead of a URL, own is the server of the app's own.",
 )
 @click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
@@ -164,5 +164,6 @@ def _repair_question(report: Report) -> str:
 
 def _prove(runtime: Runtime, database: str, report: Report) -> Report:
     with progress_bar(sys.stderr) as progress:
-        request = RehearsalRequest(database=database)
+        again = f"{{fixchain}} repair --rehearse {OWN_SERVER}{{databases}}"
+        request = RehearsalRequest(database=database, on_server=again)
         return rehearsals.rehearse_plan(runtime, report, request, progress)

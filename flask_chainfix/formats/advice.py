@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from flask_chainfix.formats.style import shown_path
-from flask_chainfix.formats.verdict import only
-from flask_chainfix.model import Upstream
-from flask_chainfix.report import Report
-from flask_chainfix.rules import Family
+from flask_chainfix.model import SERVERS, Part, Upstream
+from flask_chainfix.remedies import Remedy, Way
+from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules.wording import count
+
+_SHOWN_WAYS = 3
 
 
 class Step(NamedTuple):
@@ -22,35 +24,51 @@ class Step(NamedTuple):
 
 def steps(report: Report) -> list[Step]:
     """The way from a broken chain to a committed repair."""
-    alembic, fixchain = report.tools.alembic, report.tools.fixchain
-    named = report.tools.databases + report.tools.stamps
+    tools = report.tools
+    named = tools.databases + tools.stamps
     if report.plan is None:
-        if report.counting and only(report, Family.DATABASE, Family.LOCK, Family.PUBLISHED):
-            first = Step("Choose one of the remedies that the findings above name.")
-        elif any(not finding.repairable for finding in report.counting):
-            first = Step("Do what the remedies of the findings above say.")
-        elif report.obstacle is not None:
-            remedy = str(report.obstacle.remedy)
-            first = Step(f"{remedy[:1].upper()}{remedy[1:]}.")
-        else:
-            return []
-        return [first, Step("Look again:", (f"{fixchain} check{named}{report.tools.against}",))]
-    repair = f"{fixchain} repair{' --strict' if report.strict else ''}{named}"
+        first = _first_ways(report)
+        again = Step("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
+        return [*first, again] if first else []
+    repair = f"{tools.fixchain} repair{' --strict' if report.strict else ''}{named}"
     look, change = "Look at the change", "Repair the files:"
     if report.upstream is not None and not report.strict:
-        repair = f"{fixchain} rebase{named}"
+        repair = f"{tools.fixchain} rebase{named}"
         look = f"Look at what becomes of yours, on top of what {report.upstream.ref} has"
         change = "Put yours on top:"
     return [
         Step(f"{look} (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)),
-        Step(
-            "Back up every database that has run these migrations:",
-            (f"{fixchain} backup{_database(report)}",),
-        ),
+        _backup(report),
         Step(change, (repair,)),
-        Step("See what Alembic makes of it:", (f"{alembic} history", f"{alembic} heads")),
+        Step(
+            "See what Alembic makes of it:", (f"{tools.alembic} history", f"{tools.alembic} heads")
+        ),
         *steps_after_repair(report),
     ]
+
+
+def _first_ways(report: Report) -> list[Step]:
+    """The best ways out of what a repair cannot mend, or of what keeps it from being planned."""
+    by_hand = [finding.hint for finding in report.counting if not finding.repairable]
+    if report.obstacle is not None and not by_hand:
+        by_hand = [report.obstacle.remedy]
+    remedies = by_hand or [finding.hint for finding in report.counting]
+    ways = (remedy.ways[0] for remedy in map(Remedy.of, remedies) if remedy)
+    return [_step(way, report.tools) for way in list(dict.fromkeys(ways))[:_SHOWN_WAYS]]
+
+
+def _step(way: Way, tools: Tools) -> Step:
+    text = tools.spell_out(way.text)
+    commands = tuple(map(tools.spell_out, way.commands))
+    return Step(f"{text[:1].upper()}{text[1:]}{':' if commands else '.'}", commands)
+
+
+def _backup(report: Report) -> Step:
+    databases = _databases(report)
+    if databases is None:
+        return Step("Back up every database that has run these migrations.")
+    command = f"{report.tools.fixchain} backup{databases}"
+    return Step("Back up the databases that have run these migrations:", (command,))
 
 
 def _guesses(report: Report) -> str:
@@ -60,45 +78,63 @@ def _guesses(report: Report) -> str:
 
 
 def steps_after_repair(report: Report) -> list[Step]:
-    """The way from a repair to its commit."""
+    """The way from a repair to an upgrade."""
+    upgrade = Step("Upgrade your database:", (_upgrade(report),))
     if report.upstream is not None:
-        return _steps_after_rebase(report, report.upstream)
+        return [_test(report), _finish_rebase(report, report.upstream), upgrade]
+    commit = Step("Commit it:", (_add(report), 'git commit -m "Relink the migration chain"'))
     return [
         _test(report),
-        Step("Commit it:", (_add(report), 'git commit -m "Relink the migration chain"')),
-        Step(
-            "Where other databases have run these migrations, move their stamps once the files are"
-            " there (REF: a commit from before the repair):",
-            (f"{report.tools.fixchain} restamp --old REF{_database(report)}",),
-        ),
-        *(
-            [
-                Step(
-                    "For the databases that cannot be reached from here, have SQL for an operator:",
-                    (f"{report.tools.fixchain} restamp --sql{report.tools.stamps}",),
-                )
-            ]
-            if report.tools.stamps
-            else []
-        ),
+        *([commit] if report.commit is not None else []),
+        *(_restamps(report) if _moves_stamps(report) else []),
+        upgrade,
     ]
 
 
-def _steps_after_rebase(report: Report, upstream: Upstream) -> list[Step]:
+def _moves_stamps(report: Report) -> bool:
+    """Whether a database elsewhere can have rows that no longer say what has run there."""
+    plan = report.plan
+    assert plan is not None
+    return bool(plan.relinks or plan.renamed) or any(
+        mend.part is not Part.DOCSTRING for mend in plan.mends
+    )
+
+
+def _restamps(report: Report) -> Iterator[Step]:
+    """How the stamps of databases follow that are not known here."""
+    tools, databases = report.tools, _databases(report)
+    text = "Where other databases have run these migrations, move their stamps after deploying"
+    if report.commit and databases is not None:
+        yield Step(f"{text}:", (f"{tools.fixchain} restamp --old {report.commit}{databases}",))
+    elif report.commit:
+        yield Step(f"{text}, with `restamp --old {report.commit}` and --database for each.")
+    if tools.stamps:
+        yield Step(
+            "For the databases that cannot be reached from here, have SQL for an operator:",
+            (f"{tools.fixchain} restamp --sql{tools.stamps}",),
+        )
+
+
+def steps_after_rehearsal(report: Report) -> list[Step]:
+    """How to rehearse on the server that the app uses, where that was not done."""
+    rehearsal, fixchain = report.rehearsal, report.tools.fixchain
+    if rehearsal is None or not rehearsal.missed_server:
+        return []
+    again = f"{fixchain} rehearse --database"
+    if report.plan is not None:
+        again = f"{fixchain} repair --rehearse own{report.tools.databases}{report.tools.stamps}"
+    return [Step("Rehearse on the server of the app's own database:", (again,))]
+
+
+def _finish_rebase(report: Report, upstream: Upstream) -> Step:
     add = _add(report)
     if upstream.operation:
-        finish = Step(
+        return Step(
             f"Add it, and go on with the {upstream.operation}:",
             (add, f"git {upstream.operation} --continue"),
         )
-    else:
-        message = shlex.quote(f"Put migrations on top of {upstream.ref}")
-        finish = Step("Commit it:", (add, f"git commit -m {message}"))
-    return [
-        _test(report),
-        finish,
-        Step("Upgrade your database:", (f"{report.tools.alembic} upgrade {_heads(report)}",)),
-    ]
+    message = shlex.quote(f"Put migrations on top of {upstream.ref}")
+    return Step("Commit it:", (add, f"git commit -m {message}"))
 
 
 def _add(report: Report) -> str:
@@ -115,27 +151,27 @@ def _add(report: Report) -> str:
     return f"git add {' '.join(paths)}"
 
 
-def _database(report: Report) -> str:
-    """What the console script has to be told, as it knows no app."""
-    in_app = report.tools.fixchain.startswith(report.tools.alembic)
-    return "" if in_app else " --database URL"
+def _databases(report: Report) -> str | None:
+    """The options that name databases; ``None`` where none is known."""
+    tools, snapshot = report.tools, report.before
+    assert snapshot is not None
+    in_app = tools.fixchain.startswith(tools.alembic)
+    known = in_app or tools.databases or snapshot.environment.dialect is not None
+    return tools.databases if known else None
 
 
 def _test(report: Report) -> Step:
-    alembic, fixchain = report.tools.alembic, report.tools.fixchain
     assert report.before is not None
-    # An env.py of Flask-Migrate runs inside the app only.
-    if fixchain.startswith(alembic) or not report.before.environment.uses_flask:
-        return Step("Test the chain up and down on a scratch database:", (f"{fixchain} rehearse",))
-    head = _heads(report)
+    own = report.before.environment.dialect in SERVERS
     return Step(
-        "Test the chain up and down on an empty database, not on one with data:",
-        (f"{alembic} upgrade {head}", f"{alembic} downgrade base", f"{alembic} upgrade {head}"),
+        "Test the chain up and down on a scratch database"
+        f"{' of the server that the app uses' if own else ''}:",
+        (f"{report.tools.fixchain} rehearse{' --database' if own else ''}",),
     )
 
 
-def _heads(report: Report) -> str:
-    """What to upgrade to, so that all runs."""
+def _upgrade(report: Report) -> str:
+    """What has stopped before the repair; with several heads, so that all run."""
     snapshot = report.after or report.before
     assert snapshot is not None
-    return "head" if len(snapshot.graph.heads) == 1 else "heads"
+    return f"{report.tools.alembic} upgrade head{'s' if len(snapshot.graph.heads) > 1 else ''}"

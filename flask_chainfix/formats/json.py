@@ -44,8 +44,8 @@ def _document(report: Report) -> dict[str, Any]:
         "deleted": [shown_path(path) for path in report.deleted] or None,
         "journal": shown_path(report.journal) if report.journal else None,
         "notices": list(report.notices),
-        **as_json(report.rehearsal),
-        "rehearsal_ways": [_way(way) for way in report.ways] or None,
+        **as_json(report.rehearsal, report.tools),
+        "rehearsal_ways": [_way(way, report.tools) for way in report.ways] or None,
         **databases.as_json(report),
         "backups": backup.as_json(report.backups),
         "rules": explanation.as_json(report),
@@ -54,8 +54,8 @@ def _document(report: Report) -> dict[str, Any]:
     }
 
 
-def _way(way: Rehearsal) -> dict[str, Any]:
-    return {"databases": list(way.way_of), "rows": list(way.start), **as_json(way)}
+def _way(way: Rehearsal, tools: Tools) -> dict[str, Any]:
+    return {"databases": list(way.way_of), "rows": list(way.start), **as_json(way, tools)}
 
 
 def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:

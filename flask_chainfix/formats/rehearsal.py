@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from flask_chainfix.formats.remedies import remedies_as_json, remedy_text
 from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import printable, shown_path
-from flask_chainfix.model import Rehearsal, RehearsalFailure, RehearsalStep
-from flask_chainfix.report import Report
+from flask_chainfix.model import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
+from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules.wording import count, listing
 
 _SHOWN_ROWS = 20
 _SHOWN_SLOWEST = 5
 _AROUND = 3
 _NARROWEST = 12
-_SERVERS = {
-    "postgresql": "a new PostgreSQL database",
-    "mysql": "a new MySQL database",
-    "mariadb": "a new MariaDB database",
-}
 # The passes over the chain that a rehearsal can make, in this order.
 _PASSES = ((0, "up", "old chain"), (1, "up", "up"), (1, "down", "down"), (2, "up", "up"))
 
@@ -34,7 +30,7 @@ def verdict(report: Report) -> str:
     failure = rehearsal.failure
     if failure is not None:
         where = f" at {failure.revision} ({_way(failure)})" if failure.revision else ""
-        return f"The rehearsal of the {chain} failed{where}: {failure.message}"
+        return f"The rehearsal of the {chain} failed{where}."
     revisions = count(len({step.revision for step in rehearsal.steps}), "revision")
     ways = f"up from {', '.join(rehearsal.start)}" if rehearsal.start else "up, down, up again"
     if rehearsal.differences is None:
@@ -44,7 +40,8 @@ def verdict(report: Report) -> str:
         result = f"the result differs from the models in {places}"
     else:
         result = "the result fits the models"
-    where = _SERVERS.get(rehearsal.dialect, rehearsal.database)
+    server = SERVERS.get(rehearsal.dialect)
+    where = f"a new {server} database" if server else rehearsal.database
     return f"The {chain} was rehearsed on {where}: {revisions} {ways}; {result}."
 
 
@@ -69,8 +66,7 @@ def sections(report: Report, width: int) -> Iterator[Section]:
     if rows:
         yield Section("Rehearsal", rehearsal.database, rows)
     if failure is not None:
-        remedy = Row(f"remedy: {failure.remedy}")
-        yield Section("Failure", failure.kind.value, (*_failure_rows(failure), remedy))
+        yield Section("Failure", failure.kind.value, tuple(_failure_rows(failure)))
     if rehearsal.differences:
         yield Section("Differences", "to the models", tuple(_difference_rows(rehearsal)))
     if report.ways:
@@ -182,7 +178,6 @@ def _failure_rows(failure: RehearsalFailure) -> Iterator[Row]:
         yield Row(f"{shown_path(failure.path)}{line}", "cyan", wrapped=False)
     if failure.operation:
         yield Row(f"operation: {failure.operation}")
-    yield Row(f"message: {failure.message}")
     if failure.cause:
         yield Row(f"cause: {failure.cause}")
 
@@ -193,7 +188,7 @@ def _way(failure: RehearsalFailure) -> str:
     return failure.direction if failure.round == 1 else "second way up"
 
 
-def as_json(rehearsal: Rehearsal | None) -> dict[str, Any]:
+def as_json(rehearsal: Rehearsal | None, tools: Tools) -> dict[str, Any]:
     """The keys of the JSON document that are about a rehearsal."""
     if rehearsal is None:
         names = ("", "_failure", "_differences", "_database", "_kept")
@@ -210,7 +205,7 @@ def as_json(rehearsal: Rehearsal | None) -> dict[str, Any]:
             }
             for step in rehearsal.steps
         ],
-        "rehearsal_failure": _failure(rehearsal.failure) if rehearsal.failure else None,
+        "rehearsal_failure": _failure(rehearsal.failure, tools) if rehearsal.failure else None,
         "rehearsal_differences": None
         if rehearsal.differences is None
         else list(rehearsal.differences),
@@ -219,9 +214,10 @@ def as_json(rehearsal: Rehearsal | None) -> dict[str, Any]:
     }
 
 
-def _failure(failure: RehearsalFailure) -> dict[str, Any]:
+def _failure(failure: RehearsalFailure, tools: Tools) -> dict[str, Any]:
     return {
         "kind": failure.kind.value,
+        "trouble": failure.trouble.value if failure.trouble else None,
         "message": failure.message,
         "revision": failure.revision,
         "direction": failure.direction or None,
@@ -229,5 +225,6 @@ def _failure(failure: RehearsalFailure) -> dict[str, Any]:
         "line": failure.line,
         "operation": failure.operation or None,
         "cause": failure.cause or None,
-        "remedy": failure.remedy,
+        "remedy": remedy_text(failure.remedy, tools),
+        "remedies": remedies_as_json(failure.remedy, tools),
     }

@@ -109,7 +109,8 @@ def _finding(page: Page, report: Report, finding: Finding) -> None:
     left_out = len(finding.locations) - _SHOWN_PLACES
     if left_out > 0:
         page.line(f"and {count(left_out, 'more place')}", 2 * INDENT)
-    _rows(page, remedy_rows(finding.hint, report.tools), 2 * INDENT)
+    if report.error is None or report.error.remedy != finding.hint:  # else it is told there
+        _rows(page, remedy_rows(finding.hint, report.tools), 2 * INDENT)
 
 
 def _title(kind: Finding | Explanation, text: str) -> Text:
@@ -233,9 +234,10 @@ def _rehearsal(page: Page, report: Report) -> None:
     if report.plan is not None:  # which stands above
         page.line("")
     page.line(rehearsal.verdict(report), style=rehearsal.color(report.rehearsal))
-    if report.plan is None:
+    if report.command == "rehearse":
         _notices(page, report)
     _sections(page, rehearsal.sections(report, page.style.width - INDENT))
+    _steps(page, "What to do now", advice.steps_after_rehearsal(report))
 
 
 def _restamp(page: Page, report: Report) -> None:

@@ -7,10 +7,11 @@ from flask_chainfix.git.history import read_history
 from flask_chainfix.git.lost import find_lost
 from flask_chainfix.git.past import read_at, read_branch, read_shared
 from flask_chainfix.git.upstream import operation, read_published, read_upstream
-from flask_chainfix.git.work_tree import WorkTree, find_work_tree
+from flask_chainfix.git.work_tree import WorkTree, checked_out, find_work_tree
 
 __all__ = [
     "WorkTree",
+    "checked_out",
     "find_lost",
     "find_work_tree",
     "operation",

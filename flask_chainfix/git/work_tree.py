@@ -1,9 +1,10 @@
-"""The work tree around a directory: where its hooks lie, and where it is pushed to."""
+"""The work tree around a directory: what is checked out, its hooks, and where it is pushed to."""
 
 from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +56,21 @@ def find_work_tree(directory: Path) -> WorkTree:
     top = Path(repository.top)
     own = any(place in hooks.parents for place in (top, common))
     return WorkTree(top, hooks, own, frozenset(_HOST.findall(remotes.lower())))
+
+
+def checked_out(directory: Path) -> str | None:
+    """The commit that is checked out around a directory, abbreviated.
+
+    Returns:
+        ``""`` where there is no commit yet; ``None`` where Git cannot tell.
+    """
+    found, _ = repositories_of([real_directory(str(directory))])
+    if not found:
+        return None
+    (repository,) = found
+    with suppress(Unknown):
+        return os.fsdecode(repository.git("rev-parse", "--short", "HEAD")).strip()
+    return ""
 
 
 def _path(repository: Repository, *question: str) -> Path:

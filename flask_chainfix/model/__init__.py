@@ -10,6 +10,7 @@ from flask_chainfix.model.databases import (
     MoveResult,
     MoveState,
     Standing,
+    Trouble,
 )
 from flask_chainfix.model.environment import LOCK_NAME, Environment, Settings
 from flask_chainfix.model.explanations import Explanation
@@ -38,6 +39,7 @@ from flask_chainfix.model.plans import (
     Wishes,
 )
 from flask_chainfix.model.rehearsal import (
+    SERVERS,
     FailureKind,
     Rehearsal,
     RehearsalFailure,
@@ -50,6 +52,7 @@ from flask_chainfix.model.upstream import PublishedChain, Upstream
 __all__ = [
     "GUESS",
     "LOCK_NAME",
+    "SERVERS",
     "Action",
     "Arrival",
     "Backup",
@@ -100,6 +103,7 @@ __all__ = [
     "Span",
     "Standing",
     "Surroundings",
+    "Trouble",
     "Unreadable",
     "Upstream",
     "Wishes",

@@ -20,6 +20,41 @@ class DatabaseState(Enum):
     UNREACHABLE = "unreachable"
 
 
+class Trouble(Enum):
+    """What a database's error is about."""
+
+    # between us and the database
+    NO_DATABASE = "no database"
+    NO_LOGIN = "no login"
+    NO_RIGHTS = "no rights"
+    LOCKED = "locked"
+    TOO_SLOW = "too slow"
+    READ_ONLY = "read-only"
+    LOST = "lost"
+    FULL = "full"
+    # what the schema has, or has not
+    EXISTS = "exists"
+    NO_TABLE = "no table"
+    NO_COLUMN = "no column"
+    NO_OBJECT = "no object"
+    NO_FUNCTION = "no function"
+    NO_EXTENSION = "no extension"
+    IN_USE = "in use"
+    FOREIGN_KEY = "foreign key"
+    # what rows and values are against
+    NULLS = "nulls"
+    NOT_UNIQUE = "not unique"
+    VIOLATED = "violated"
+    CAST = "cast"
+    TOO_LONG = "too long"
+    NAME_TOO_LONG = "name too long"
+    ID_TOO_LONG = "id too long"
+    # what the statement is
+    IN_TRANSACTION = "in a transaction"
+    NOT_KNOWN_THERE = "not known there"
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Standing:
     """Where one database stands; of tenants' schemas, each is one.

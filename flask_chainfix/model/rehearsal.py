@@ -7,6 +7,12 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.model.databases import Trouble
+from flask_chainfix.remedies import Remedy
+
+# The kinds of servers on which a rehearsal can run, and their names.
+SERVERS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
+
 
 class FailureKind(Enum):
     """What a failure is to be blamed on."""
@@ -15,6 +21,7 @@ class FailureKind(Enum):
     SQLITE = "sqlite"  # SQLite cannot do it outside batch mode, or does not know the SQL
     DOWNGRADE = "downgrade"  # a downgrade() fails, or leaves something behind
     DRIVER = "driver"  # a database driver is not installed
+    MODULE = "module"  # something else that is imported is not installed
     ENVIRONMENT = "environment"  # the app or env.py raises
     CONNECTION = "connection"  # the app, env.py or a migration wants another database
     DATABASE = "database"  # the server: no space, connection lost
@@ -60,7 +67,8 @@ class RehearsalFailure:
         operation: the operation or the SQL that failed, ``op.add_column`` for example.
         bind: as in ``RehearsalStep``.
         cause: what the migrations' own text tells of it; ``""`` where nobody has asked.
-        remedy: what to do about this one, where more is known than of its kind.
+        remedy: what to do about it.
+        trouble: what the database's error is about; ``None`` where it has raised none.
     """
 
     kind: FailureKind
@@ -73,7 +81,8 @@ class RehearsalFailure:
     operation: str = ""
     bind: str = ""
     cause: str = ""
-    remedy: str = ""
+    remedy: str | Remedy = ""
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True)
@@ -105,3 +114,13 @@ class Rehearsal:
     start: tuple[str, ...] = ()
     way_of: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+
+    @property
+    def missed_server(self) -> str:
+        """The kind of server that the app uses, where this ran on SQLite; else ``""``."""
+        if self.dialect != "sqlite":
+            return ""
+        # MariaDB is mostly named as MySQL in URLs.
+        return (
+            "MySQL or MariaDB" if self.app_dialect == "mysql" else SERVERS.get(self.app_dialect, "")
+        )

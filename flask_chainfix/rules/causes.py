@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix.model import Action, RehearsalFailure
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.rules.registry import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
 
 
-def cause_of(snapshot: Snapshot, failure: RehearsalFailure) -> str:
+def cause_of(snapshot: Snapshot, failure: RehearsalFailure) -> tuple[str, str | Remedy]:
     """Say why a revision failed, as far as the sources tell.
 
     Args:
@@ -17,22 +18,22 @@ def cause_of(snapshot: Snapshot, failure: RehearsalFailure) -> str:
         failure: what ended its rehearsal.
 
     Returns:
-        A sentence; ``""`` where the sources tell nothing.
+        A sentence, and what to do where a repair mends it; ``""`` for what the sources do not tell.
     """
     if failure.revision is None or failure.revision not in snapshot.graph:
-        return ""
-    told = _told_down if failure.direction == "down" else _told_up
-    return next(told(snapshot, failure.revision, failure.line), "")
-
-
-def _told_up(snapshot: Snapshot, revision: str, line: int | None) -> Iterator[str]:
-    """What the rules say of the revision, what they say of the line first."""
+        return "", ""
+    if failure.direction == "down":
+        return next(_told_down(snapshot, failure.revision, failure.line), ""), ""
     findings = [
-        finding for finding in diagnose(snapshot, Family.SCHEMA) if revision in finding.revisions
+        finding
+        for finding in diagnose(snapshot, Family.SCHEMA)
+        if failure.revision in finding.revisions
     ]
-    path = snapshot.file(revision).path
-    exact = [finding for finding in findings if (path, line) in finding.locations]
-    yield from (finding.message for finding in exact or findings)
+    path = snapshot.file(failure.revision).path
+    exact = [finding for finding in findings if (path, failure.line) in finding.locations]
+    for finding in exact or findings:
+        return finding.message, finding.hint if exact and finding.repairable else ""
+    return "", ""
 
 
 def _told_down(snapshot: Snapshot, revision: str, line: int | None) -> Iterator[str]:

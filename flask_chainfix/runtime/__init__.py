@@ -14,11 +14,18 @@ from flask_chainfix.runtime.databases import (
 )
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
 from flask_chainfix.runtime.post_write import hook_edit
-from flask_chainfix.runtime.rehearsing import Chains, Progress, RehearsalRequest, rehearse
+from flask_chainfix.runtime.rehearsing import (
+    OWN_SERVER,
+    Chains,
+    Progress,
+    RehearsalRequest,
+    rehearse,
+)
 from flask_chainfix.runtime.surroundings import read_surroundings
 from flask_chainfix.runtime.template import render
 
 __all__ = [
+    "OWN_SERVER",
     "Chains",
     "Progress",
     "RehearsalRequest",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchModuleError
 
 from flask_chainfix.errors import NoScratchDatabase
+from flask_chainfix.model import Trouble
+from flask_chainfix.runtime.database_errors import trouble_of
 from flask_chainfix.runtime.messages import masked, said, shown_url
 
 # By the name of the module: what installs it, and how a URL asks for it.
@@ -36,26 +37,13 @@ _TIMEOUTS = {
     "mariadbconnector": ("connect_timeout", "read_timeout"),
     "mysqlconnector": ("connection_timeout",),
 }
-_REMEDIES = (
-    (
-        r"password|authentication|access denied for user '[^']*'@'[^']*' \(",
-        "correct the user and the password in the URL",
-    ),
-    (
-        r"permission denied to create|access denied|command denied|must be (owner|superuser)",
-        "give the user the right to create databases (ALTER ROLE … CREATEDB, or GRANT ALL ON"
-        " `fixchain\\_rehearsal\\_%`.* TO …), or rehearse as another user",
-    ),
-    (
-        r"no space|disk full|disk is full|quota",
-        "make room on the disk of the server",
-    ),
-    (
-        r"refused|can't connect|could not connect|timed? ?out|timeout|translate host|unreachable"
-        r"|not known|no route|no such file|lost connection",
-        "start the server, or correct the host and the port in the URL",
-    ),
-)
+_REMEDIES = {
+    Trouble.NO_LOGIN: "correct the user and the password in the URL",
+    Trouble.NO_RIGHTS: "give the user the right to create databases (ALTER ROLE … CREATEDB, or"
+    " GRANT ALL ON `fixchain\\_rehearsal\\_%`.* TO …), or rehearse as another user",
+    Trouble.FULL: "make room on the disk of the server",
+    Trouble.LOST: "start the server, or correct the host and the port in the URL",
+}
 
 
 def explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
@@ -63,11 +51,8 @@ def explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
     message = masked(said(error), [str(url.password or "")])
     if driver := missing_driver(error):
         return NoScratchDatabase(*without_driver(driver, url))
-    remedy = "make sure that the server answers to this URL; without --database, SQLite is used"
-    for pattern, found in _REMEDIES:
-        if re.search(pattern, message, re.IGNORECASE):
-            remedy = found
-            break
+    unknown = "make sure that the server answers to this URL; without --database, SQLite is used"
+    remedy = _REMEDIES.get(trouble_of(error), unknown)
     return NoScratchDatabase(f"{doing} {shown_url(url)}: {message}", remedy)
 
 

@@ -7,10 +7,10 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.model import DatabaseState, Standing
+from flask_chainfix.model import DatabaseState, Standing, Trouble
 from flask_chainfix.runtime.databases.connecting import connected, is_missing, transaction
 from flask_chainfix.runtime.databases.crew import Job, jobs_for, run
-from flask_chainfix.runtime.databases.obstacles import Kind, Obstacle, silent, told
+from flask_chainfix.runtime.databases.obstacles import Obstacle, silent, told
 from flask_chainfix.runtime.databases.tables import Catalog, read_catalog, read_rows
 from flask_chainfix.runtime.databases.targets import Target
 from flask_chainfix.runtime.rehearsing.process import Progress
@@ -43,7 +43,7 @@ def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
     first = next(iter(left.values()))
     try:
         if is_missing(first):
-            raise Obstacle("there is no such file", "", Kind.NO_DATABASE)
+            raise Obstacle("there is no such file", "", Trouble.NO_DATABASE)
         with connected(first) as connection:
             job.heard()
             with transaction(connection, first), told(first):
@@ -83,7 +83,7 @@ def _look(connection: Connection, catalog: Catalog, target: Target) -> Standing:
             with told(target):
                 rows = read_rows(connection, target)
         except Obstacle as obstacle:
-            if obstacle.kind not in (Kind.NO_TABLE, Kind.NO_DATABASE):
+            if obstacle.kind not in (Trouble.NO_TABLE, Trouble.NO_DATABASE):
                 raise
     if rows:
         return _standing(target, DatabaseState.STAMPED, rows, beside)
@@ -92,7 +92,7 @@ def _look(connection: Connection, catalog: Catalog, target: Target) -> Standing:
 
 
 def _without_rows(target: Target, obstacle: Obstacle) -> Standing:
-    if obstacle.kind is Kind.NO_DATABASE:
+    if obstacle.kind is Trouble.NO_DATABASE:
         return _standing(target, DatabaseState.EMPTY)
     return _unreachable(target, obstacle)
 

@@ -9,9 +9,10 @@ from fnmatch import fnmatchcase
 from sqlalchemy import text
 
 from flask_chainfix.errors import BadDatabase
+from flask_chainfix.model import Trouble
 from flask_chainfix.runtime.databases.connecting import connected, transaction
 from flask_chainfix.runtime.databases.crew import Job, run
-from flask_chainfix.runtime.databases.obstacles import Kind, Obstacle, silent, told
+from flask_chainfix.runtime.databases.obstacles import Obstacle, silent, told
 from flask_chainfix.runtime.databases.targets import Target, distinct, named
 
 _HOLDING = {
@@ -75,5 +76,5 @@ def _schemas(job: Job[Target]) -> Iterator[tuple[int, list[str] | Obstacle]]:
                 names = connection.execute(query, {"name": target.version_table}).scalars()
                 found = sorted(names)
         except Obstacle as obstacle:
-            found = [] if obstacle.kind is Kind.NO_DATABASE else obstacle
+            found = [] if obstacle.kind is Trouble.NO_DATABASE else obstacle
         yield index, found

@@ -131,12 +131,13 @@ def _of_app(table: VersionTable) -> Iterator[Target]:
 
 
 def _of_configuration(runtime: Runtime, table: VersionTable) -> Iterator[Target]:
-    for written in _configured_urls(runtime):
+    for written in configured_urls(runtime):
         url = parsed(written, f"sqlalchemy.url in {runtime.config.config_file_name}")
         yield Target(named(shown_url(url), table.schema), url, table.schema, table.name, own=True)
 
 
-def _configured_urls(runtime: Runtime) -> Iterator[str]:
+def configured_urls(runtime: Runtime) -> Iterator[str]:
+    """The databases that Alembic's configuration names, passwords included, the main one first."""
     config = runtime.config
     # What ``alembic init -t multidb`` makes has a section for each database.
     sections = [config.config_ini_section]

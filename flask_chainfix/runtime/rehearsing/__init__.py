@@ -14,15 +14,17 @@ from flask_chainfix.runtime.rehearsing.process import (
 )
 from flask_chainfix.runtime.rehearsing.remedies import remedy_for
 from flask_chainfix.runtime.rehearsing.request import (
+    OWN_SERVER,
     Chains,
     RehearsalRequest,
     binds_of,
+    inside_app,
     message,
-    refuse_without_app,
+    scratch_url,
 )
 from flask_chainfix.runtime.scratch import scratch_databases
 
-__all__ = ["Chains", "Progress", "RehearsalRequest", "rehearse"]
+__all__ = ["OWN_SERVER", "Chains", "Progress", "RehearsalRequest", "rehearse"]
 
 
 def rehearse(
@@ -41,16 +43,14 @@ def rehearse(
         NoScratchDatabase: there is nothing to run it on.
         ScratchLeftBehind: a database could not be dropped.
     """
-    refuse_without_app(runtime)
     outcome = Outcome(progress)
-    with (
-        ending_in_order(),
-        scratch_databases(request.database, binds_of(runtime), keep=request.keep) as scratch,
-    ):
-        follow(message(runtime, request, chains, scratch), outcome)
-    app_dialect, failure = runtime.environment.dialect or "", outcome.failure
+    with inside_app(runtime) as opened:
+        url, binds = scratch_url(opened, request), binds_of(opened)
+        with ending_in_order(), scratch_databases(url, binds, keep=request.keep) as scratch:
+            follow(message(opened, request, chains, scratch), outcome)
+        app_dialect, failure = opened.environment.dialect or "", outcome.failure
     if failure is not None:
-        failure = replace(failure, remedy=remedy_for(failure, app_dialect))
+        failure = replace(failure, remedy=remedy_for(failure, app_dialect, request.on_server))
     return Rehearsal(
         database=scratch.shown,
         dialect=scratch.dialect,

@@ -14,11 +14,13 @@ import alembic.operations
 from sqlalchemy.exc import StatementError
 
 from flask_chainfix.model import FailureKind
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.runtime.messages import masked, said
-from flask_chainfix.runtime.rehearsing.blame import causes, kind_of
+from flask_chainfix.runtime.rehearsing.blame import causes, kind_of, trouble_in
 from flask_chainfix.runtime.rehearsing.engines import ForeignConnection
 
 _OPERATIONS = os.path.dirname(alembic.operations.__file__)
+_ANYWHERE = (FailureKind.CONNECTION, FailureKind.DRIVER, FailureKind.MODULE)
 _SQL_LENGTH = 60
 _LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
 
@@ -41,7 +43,7 @@ class Scene:
     migrations: Collection[str]
     env_py: str
     doing: FailureKind = FailureKind.ENVIRONMENT
-    remedy: str = ""
+    remedy: str | Remedy = ""
     passwords: set[str] = field(default_factory=set)
     step: tuple[str, str, int, str] | None = None
 
@@ -57,10 +59,13 @@ def _missing_function(error: BaseException) -> FailureKind | None:
 def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
     """The fields of a ``RehearsalFailure``, as JSON values."""
     revision, direction, round_, bind = scene.step or (None, "", 0, "")
-    kind = kind_of(error, direction, round_, scene.dialect)
-    if scene.step is None and kind not in (FailureKind.CONNECTION, FailureKind.DRIVER):
-        kind = _missing_function(error) or scene.doing
     innermost, frames = _frames(error, scene)
+    kind = kind_of(error, direction, round_, scene.dialect)
+    if scene.step is None and kind not in _ANYWHERE:
+        kind = _missing_function(error) or scene.doing
+        if kind is FailureKind.CHAIN and _last(frames, scene.migrations):
+            kind = FailureKind.MIGRATION
+    trouble = trouble_in(error)
     place = _place(frames, scene)
     return {
         "kind": kind.value,
@@ -71,7 +76,8 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
         "bind": bind,
         "path": place[0] if place else None,
         "line": place[1] if place else None,
-        "remedy": scene.remedy,
+        "remedy": [[way.text, *way.commands] for way in Remedy.of(scene.remedy).ways],
+        "trouble": None if trouble is None else trouble.value,
         "operation": masked(_operation(innermost, frames, scene), scene.passwords),
     }
 

@@ -15,7 +15,8 @@ from time import monotonic
 from typing import IO, Any
 
 from flask_chainfix.errors import CannotRehearse
-from flask_chainfix.model import FailureKind, RehearsalFailure, RehearsalStep
+from flask_chainfix.model import FailureKind, RehearsalFailure, RehearsalStep, Trouble
+from flask_chainfix.remedies import Remedy, Way
 from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.messages import masked
 
@@ -67,10 +68,23 @@ class Outcome:
         self._running = None
         self._progress(len(self.steps), self._total, "")
 
-    def _on_failure(self, kind: str, message: str, path: str | None, **other: Any) -> None:
+    def _on_failure(
+        self,
+        kind: str,
+        message: str,
+        path: str | None,
+        remedy: list[list[str]],
+        trouble: str | None,
+        **other: Any,
+    ) -> None:
         self._fail(
             RehearsalFailure(
-                FailureKind(kind), message, path=None if path is None else Path(path), **other
+                FailureKind(kind),
+                message,
+                path=None if path is None else Path(path),
+                remedy=Remedy(tuple(Way(text, tuple(commands)) for text, *commands in remedy)),
+                trouble=None if trouble is None else Trouble(trouble),
+                **other,
             )
         )
 

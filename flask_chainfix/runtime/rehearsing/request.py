@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +14,13 @@ from flask_chainfix.errors import CannotRehearse
 from flask_chainfix.model import Header, MigrationFile
 from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.app import app_engines
-from flask_chainfix.runtime.environment import Runtime
+from flask_chainfix.runtime.databases.targets import configured_urls
+from flask_chainfix.runtime.environment import Runtime, open_app
+from flask_chainfix.runtime.messages import masked, said
 from flask_chainfix.runtime.scratch import Scratch
 from flask_chainfix.snapshot import Snapshot
+
+OWN_SERVER = "own"
 
 
 @dataclass(frozen=True)
@@ -22,17 +28,20 @@ class RehearsalRequest:
     """How the user wants it.
 
     Attributes:
-        database: URL of a server or of a new SQLite file; ``None`` for a temporary one.
+        database: URL of a server or of a new SQLite file, or ``OWN_SERVER``; ``None`` for a
+            temporary file.
         keep: whether the scratch databases stay.
         start: revisions of the old chain at which the database is stamped; empty to start from
             nothing.
         restamp: the rows that it gets before it is upgraded; empty to leave it as it is stamped.
+        on_server: the command that does the same on the server of the app's own database.
     """
 
     database: str | None = None
     keep: bool = False
     start: tuple[str, ...] = ()
     restamp: tuple[str, ...] = ()
+    on_server: str = "{fixchain} rehearse --database"
 
 
 class Chains(NamedTuple):
@@ -47,8 +56,9 @@ class Chains(NamedTuple):
     old: Snapshot | None = None
 
 
-def refuse_without_app(runtime: Runtime) -> None:
-    """An ``env.py`` of Flask-Migrate runs inside the app only.
+@contextmanager
+def inside_app(runtime: Runtime) -> Iterator[Runtime]:
+    """Find the app where an ``env.py`` of Flask-Migrate needs it, as the command ``flask`` does.
 
     Raises:
         CannotRehearse: a fresh process would not have the app.
@@ -59,11 +69,47 @@ def refuse_without_app(runtime: Runtime) -> None:
             " comes from a callback",
             "run `flask --app MODULE:FACTORY db fixchain rehearse` instead",
         )
-    if runtime.environment.uses_flask and "app" not in runtime.reopen:
+    if not runtime.environment.uses_flask or runtime.has_app:
+        yield runtime
+        return
+    try:
+        import flask.cli
+        from flask.helpers import get_load_dotenv
+
+        if get_load_dotenv():
+            flask.cli.load_dotenv()
+        app = os.environ.get("FLASK_APP")
+        loaded = flask.cli.ScriptInfo(app_import_path=app).load_app()
+    except (Exception, SystemExit) as error:  # apps can raise anything
         raise CannotRehearse(
-            "env.py belongs to Flask-Migrate, and cannot run without the app",
-            "run `flask db fixchain rehearse` instead",
-        )
+            f"env.py needs the app, which cannot be loaded: {masked(said(error))}",
+            "have the environment variable FLASK_APP name the app, and run the command where the"
+            " app's dependencies are installed",
+        ) from error
+    with loaded.app_context():
+        yield open_app(str(runtime.environment.directory), {"app": app, "x_arg": []})
+
+
+def scratch_url(runtime: Runtime, request: RehearsalRequest) -> str | None:
+    """Where the scratch databases are to be; ``None`` for a temporary SQLite file.
+
+    Raises:
+        CannotRehearse: nothing says where the app's own database is.
+    """
+    if request.database != OWN_SERVER:
+        return request.database
+    if runtime.has_app:
+        url = app_engines("correct the app's configuration")[None].url
+        written = url.render_as_string(hide_password=False)
+    else:
+        written = next(configured_urls(runtime), "")
+        if not written:
+            raise CannotRehearse(
+                "the configuration names no database, so its server is not known",
+                "give --database the URL of the server",
+            )
+    # The file of the app's own is no place for a rehearsal.
+    return None if written.startswith("sqlite") else written
 
 
 def binds_of(runtime: Runtime) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable
 
 from alembic.script import ScriptDirectory
 
+from flask_chainfix.remedies import Remedy, way
 
-def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collection[str]) -> str:
+
+def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collection[str]) -> Remedy:
     """Say where the stamp has to be moved.
 
     Args:
@@ -19,20 +21,20 @@ def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collect
     known = [stamp for stamp in stamps if stamp in parents]
     unknown = sorted(set(stamps).difference(parents))
     if unknown:
-        names = ", ".join(unknown)
-        return (
-            f"the new chain has no {names}: `{{fixchain}} check --database` tells what has become"
-            " of it, and what can be done"
+        return way(
+            f"the new chain has no {', '.join(unknown)}: see what has become of it",
+            "{fixchain} check --database",
         )
     below = {stamp: _ancestors(stamp, parents) for stamp in known}
     tops = sorted(stamp for stamp in known if not any(stamp in below[other] for other in known))
     missing = sorted(set().union(*(below[top] for top in tops)).difference(ran))
     if missing:
-        return (
+        return way(
             f"{', '.join(missing)} never ran there, and would be skipped: undo the repair, and"
-            " repair again with that database named"
+            " repair again with that database named",
+            "{fixchain} undo",
         )
-    return f"move the stamp to {' '.join(tops)} with `{{fixchain}} restamp`"
+    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp{databases}")
 
 
 def _ancestors(revision: str, parents: dict[str, set[str]]) -> set[str]:
