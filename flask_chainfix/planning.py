@@ -12,13 +12,7 @@ from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
 from flask_chainfix.errors import CannotPlan, CannotReadGit, CannotRewrite, UnsafeForDatabases
-from flask_chainfix.git import (
-    operation,
-    read_branch,
-    read_history,
-    read_published,
-    read_upstream,
-)
+from flask_chainfix.git import operation, read_branch, read_history, read_published
 from flask_chainfix.mending import (
     Case,
     mend,
@@ -227,14 +221,12 @@ def case_for(
         snapshot: the chain, and what is known of it.
         history: when its files landed in version control.
         wishes: what the user asks of the plan.
-        published: the chain of the main branch, and what that is called; where it matters, it is
-            looked for.
+        published: the chain of the main branch, and what that is called; else what the snapshot
+            knows of it.
     """
-    if published is None and snapshot.environment.asks_git and snapshot.graph.duplicates:
-        with suppress(CannotReadGit):
-            main_branch = snapshot.environment.settings.main_branch
-            upstream, there = read_upstream(main_branch, snapshot)
-            published = there, upstream.ref
+    for chain in snapshot.published_chains:
+        if chain.is_main and published is None:
+            published = Snapshot(snapshot.environment, chain.files), chain.short
     if published is None:
         return Case(snapshot, history, wishes, NewIds(snapshot))
     there, main = published

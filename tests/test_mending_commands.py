@@ -272,6 +272,8 @@ def test_what_is_renamed_has_landed_when_it_did(project: Path) -> None:
         path.write_bytes(migration(rev(f"{revision} <- a").doing(f"op.create_table('{name}')")))
         repository.commit(day)
     (project / "migrations" / "env.py").touch()
+    settings = "[alembic]\nscript_location = %(here)s\n[fixchain]\nmain_branch =\n"
+    (project / "migrations" / "alembic.ini").write_text(settings)
 
     shown = repair("--dry-run").stdout
     done = repair(*YES, *JSON)

@@ -121,6 +121,42 @@ def test_the_base_that_stays(specs: tuple[str, ...], root: str) -> None:
     assert ordering(chain(*specs)).root == root
 
 
+@pytest.mark.parametrize(
+    ("files", "dates", "root"),
+    [
+        (("0001_a", "0005_z"), ("2024-01-01", "2024-05-01"), "a"),
+        # Neither alone tells, nor do other names.
+        (("0001_a", "0005_z"), ("2024-05-01", "2024-01-01"), "z"),
+        (("0005_a", "0001_z"), ("2024-01-01", "2024-05-01"), "z"),
+        (("1a_users", "5f_orders"), ("2024-01-01", "2024-05-01"), "z"),
+    ],
+)
+def test_what_came_last_by_its_number_and_date_is_no_root(
+    files: tuple[str, str], dates: tuple[str, str], root: str
+) -> None:
+    snapshot = chain(
+        rev(f"a :{dates[0]}", file=f"{files[0]}.py"),
+        rev(f"z :{dates[1]}", file=f"{files[1]}.py"),
+        "y <- z",
+        "x <- y",
+    )
+    assert ordering(snapshot).root == root
+
+
+def test_what_landed_last_and_has_the_later_date_is_no_root() -> None:
+    snapshot = chain("a :2024-01-01", "z :2024-05-01", "y <- z", "x <- y")
+    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "z", "y", "x"))
+    assert plan.order == ("a", "z", "y", "x")
+    plan = make_plan(snapshot, Wishes(), landed(snapshot, "z", "a", "y", "x"))
+    assert plan.order == ("z", "y", "x", "a")
+
+
+def test_a_base_is_not_put_on_what_has_lost_its_parent() -> None:
+    snapshot = chain("b", "o", "p <- o", "q <- p")
+    plan = make_plan(snapshot, Wishes(), uprooted=frozenset({"o"}))
+    assert plan.order == ("b", "o", "p", "q")
+
+
 def test_the_user_chooses_the_base_that_stays() -> None:
     assert ordering(chain("a", "b <- a", "z"), root="z").root == "z"
 

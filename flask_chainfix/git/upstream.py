@@ -22,7 +22,7 @@ _MOST = 24  # releases that are read
 
 # What a branch or tag of a release is called, unless the settings say it.
 _RELEASE = re.compile(
-    r"(releases?|rel|stable|maint(enance)?|lts|production|prod|main|master)"
+    r"(releases?|rel|stable|maint(enance)?|lts|production|prod)"
     r"(/.*|[-_.]?v?\d.*)?|.*[-_.]stable",
     re.IGNORECASE,
 )
@@ -141,7 +141,8 @@ def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> 
         if ref.startswith(_LOCAL) and name in on_remotes:
             continue
         if patterns is None:
-            fits = _is_release(ref, name)
+            # What is called main beside another main branch is what production has.
+            fits = _is_release(ref, name) or (main is not None and name in _NAMES)
         else:
             fits = any(fnmatchcase(each, one) for each in (name, _short(ref)) for one in patterns)
         if fits:

@@ -20,6 +20,7 @@ _DATE = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?[ ]?(Z|[+-]\d\d:?\d\d)?)?\s*"
 )
+_NUMBER = re.compile(r"\d+(?![^\W_])")  # at the beginning of a file's name, and no hexadecimal id
 _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
 _NOT_LANDED = sys.maxsize
 
@@ -203,14 +204,25 @@ def _base_that_stays(  # noqa: PLR0913  (the same)
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
-    What has lost its parents was no base, and stays only where nothing else is one. A base that
+    What has lost its parents was no base, and stays only where nothing else is one; nor does what
+    came later than another base by its date, and by Git or the number in its name. A base that
     depends on what is above another base cannot stay below it, and none can that is missing in a
     database which has run another one.
     """
     bases = lineages.bases
     have = [database.revisions.intersection(bases) for database in databases]
+    real = [base for base in bases if base not in uprooted]
 
-    def order(base: str) -> tuple[int, bool, bool, int, int, bool, datetime, str]:
+    def came_later(base: str, other: str) -> bool:
+        date, earlier = dates[base], dates[other]
+        if date is None or earlier is None or date <= earlier:
+            return False
+        if landed[base] != landed[other]:
+            return landed[base] > landed[other]
+        number, lower = (_NUMBER.match(names[each]) for each in (base, other))
+        return bool(number and lower and int(number[0]) > int(lower[0]))
+
+    def order(base: str) -> tuple[int, bool, bool, bool, int, int, bool, datetime, str]:
         date = dates[base]
         missing = sum(bool(some) and base not in some for some in have)
         must_follow = base in graph.dependencies and any(
@@ -218,7 +230,9 @@ def _base_that_stays(  # noqa: PLR0913  (the same)
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
         dated = date is None, date or _NO_DATE
-        return missing, must_follow, base in uprooted, -size, landed[base], *dated, names[base]
+        late = any(came_later(base, other) for other in real)
+        rank = landed[base], *dated, names[base]
+        return missing, must_follow, base in uprooted, late, -size, *rank
 
     return min(bases, key=order, default=None)
 

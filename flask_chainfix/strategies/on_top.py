@@ -81,8 +81,8 @@ def _as_rebase(snapshot: Snapshot, main: PublishedChain, plan: Plan) -> Plan | N
     graph = snapshot.graph
     theirs = main.revisions.intersection(graph)
     mine = frozenset(graph).difference(theirs)
-    if not graph.required(theirs).isdisjoint(mine):
-        return None
+    if theirs.isdisjoint(graph.heads) or not graph.required(theirs).isdisjoint(mine):
+        return None  # it has no side of its own
     if not mine.issuperset(relink.revision for relink in plan.relinks):
         return None  # what the main branch has is at fault by itself
     try:
