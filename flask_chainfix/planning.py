@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -35,7 +35,7 @@ from flask_chainfix.model import (
 )
 from flask_chainfix.numbering import NewIds, file_stem
 from flask_chainfix.ordering import check_wishes
-from flask_chainfix.remedies import PLAIN_REPAIRS, Remedy
+from flask_chainfix.remedies import PLAIN_REPAIRS, Remedy, way
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, codes_of, diagnose
@@ -46,6 +46,9 @@ from flask_chainfix.stamps import told_anew, unexplained
 from flask_chainfix.strategies import edits_for, plan_repair
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
+
+# What relinking is for: at the end none of it may be left.
+_OF_THE_ORDER = frozenset({"FC101", "FC102"})
 
 
 def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
@@ -74,7 +77,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         return replace(report, obstacle=error)
     after, edits = draft.after, edits_between(before, draft.after)
     if not edits:  # what the user wants is so already
-        return report
+        return report if not draft.left else replace(report, obstacle=_unmended(draft.left[0]))
     remarks = remarks_on_links(before, edits)
     lock = chain_lock.edit_for(after)
     if lock is not None:
@@ -85,7 +88,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         start=draft.start,
         edits=edits,
         after=after,
-        notices=report.notices + draft.notices + remarks,
+        notices=report.notices + draft.notices + _told(draft.left) + remarks,
         upstream=_upstream(before, draft.plan),
     )
 
@@ -114,12 +117,30 @@ def _with_git(report: Report) -> tuple[Report, History]:
     ), history
 
 
+def _unmended(fault: Finding) -> CannotPlan:
+    return CannotPlan(f"no order of the revisions mends this: {_with_places(fault)}", fault.hint)
+
+
+def _with_places(fault: Finding) -> str:
+    places = [f"{place.path.name}:{place.line}" for place in fault.locations if place.line]
+    return f"{fault.message} ({', '.join(places)})" if places else fault.message
+
+
+def _told(left: Sequence[Finding]) -> tuple[str, ...]:
+    """What stays wrong with the chain, whatever its order."""
+    return tuple(f"not mended by this plan: {fault.code}, {fault.message}" for fault in left)
+
+
 class _Draft(NamedTuple):
-    """A plan, the mended chain that it links, the chain that it leaves, and what to say of it."""
+    """A plan, the mended chain that it links, the chain that it leaves, and what to say of it.
+
+    The faults that are left are those that have nothing to do with the plan.
+    """
 
     plan: Plan
     start: Snapshot
     after: Snapshot
+    left: tuple[Finding, ...]
     notices: tuple[str, ...]
 
 
@@ -143,13 +164,13 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
         shorter = shortened(after)
         mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)
     findings = diagnose(after, Family.CHAIN, Family.SCHEMA)
-    _refuse_unhealthy(replace(report, before=after, findings=findings), wishes)
+    left = _refuse_unhealthy(before, replace(report, before=after, findings=findings), wishes)
     _refuse_unseen(report, after)
     alembic.foresee(after)
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
-    return _Draft(plan, start, after, notices)
+    return _Draft(plan, start, after, left, notices)
 
 
 def _rendered(runtime: Runtime, start: Snapshot, plan: Plan) -> list[tuple[NewRevision, Edit]]:
@@ -297,19 +318,57 @@ def refuse_unknown_rows(report: Report) -> None:
         )
 
 
-def _refuse_unhealthy(expected: Report, wishes: Wishes) -> None:
+def _refuse_unhealthy(before: Snapshot, expected: Report, wishes: Wishes) -> tuple[Finding, ...]:
+    """Stop where a plan would cause a fault, or leave one that it should have mended.
+
+    Returns:
+        The faults that it leaves because an upgrade runs into them anyway, or the user accepts
+        them.
+
+    Raises:
+        CannotPlan: there is another one.
+    """
     left = [finding for finding in to_mend(expected) if finding.code != "FC111"]
-    if not left:
-        return
-    fault = left[0]
-    remedy = "say with --attach REVISION=PARENT where the pieces belong"
-    if fault.code == "FC203":
-        remedy = str(fault.hint)
-    elif fault.code == "FC201" and wishes.strategy == "merge":
-        remedy = f"use --strategy linear, which puts one behind the other; or {remedy}"
-    if fault.code in codes_of(Family.SCHEMA):
-        remedy += f"; if it is not as it looks, list {fault.code} under ignore in the settings"
-    raise CannotPlan(f"the planned chain would still have a fault: {fault.message}", remedy)
+    old = _old_faults(before, left)
+    for fault in left:
+        if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
+            raise CannotPlan(
+                f"the planned chain would have a fault: {_with_places(fault)}",
+                _ways_out(fault, wishes),
+            )
+    return tuple(left)
+
+
+def _old_faults(before: Snapshot, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
+    """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
+    joined = {
+        (fault.code, fault.revisions)
+        for fault in left
+        if fault.code not in _OF_THE_ORDER
+        and all(revision in before.graph for revision in fault.revisions)
+        and before.evidence.joined(*fault.revisions)
+    }
+    if not joined:
+        return joined
+    found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
+    return joined.intersection((fault.code, fault.revisions) for fault in found)
+
+
+def _ways_out(fault: Finding, wishes: Wishes) -> Remedy:
+    if fault.code not in codes_of(Family.SCHEMA):
+        return way("say with --attach REVISION=PARENT where the pieces belong")
+    if fault.code == "FC201" and wishes.strategy == "merge":
+        first = way(
+            "put one branch behind the other", "{fixchain} repair --strategy linear{databases}"
+        )
+    else:
+        first = Remedy.of(fault.hint)
+    accepted = " ".join(f"--accept {code}" for code in sorted({*wishes.accept, fault.code}))
+    return first | way(
+        "if your databases have run both, or it is not as it looks, plan all the same; the finding"
+        " stays",
+        f"{{fixchain}} repair {accepted}{{databases}}",
+    )
 
 
 def _codes(findings: Sequence[Finding]) -> str:

@@ -67,7 +67,7 @@ def test_a_base_goes_on_what_all_that_have_run_it_have_run() -> None:
     assert plan.strategy == "merge"
     assert links(plan) == {"z": ("a",)}
     alone = stamped(chain("a", "b <- a", "c <- b", "z"), only=["a", "z"])
-    assert plan_of(alone).order == ("z", "a", "b", "c")
+    assert plan_of(alone).order == ("a", "z", "b", "c")
 
 
 def test_the_base_that_stays_is_one_that_every_database_has_run() -> None:

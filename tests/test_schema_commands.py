@@ -62,7 +62,7 @@ def test_merge_points_do_not_keep_a_disorder(project: Path) -> None:
         "a",
         rev("x <- a").doing(USE),
         rev("y <- a").doing(MAKE),
-        "m <- x, y",
+        "m <- y, x",
     )
     done = fixchain("repair", "--yes", "--format", "json")
     assert done.exit_code == 0
@@ -73,16 +73,51 @@ def test_merge_points_do_not_keep_a_disorder(project: Path) -> None:
     assert place.is_dir()
 
 
-def test_two_initial_migrations_are_refused_with_the_ways_out(project: Path) -> None:
-    place = environment(project / "migrations", rev("a").doing(MAKE), rev("b").doing(MAKE))
+DROP = "op.drop_table('t')"
+COLLIDING = [
+    (("a", (MAKE,)), ("b", (MAKE,))),
+    (("a", (MAKE,)), ("x <- a", (DROP,)), ("y <- a", (DROP,))),
+]
+
+
+@pytest.mark.parametrize("specs", COLLIDING)
+def test_what_no_order_can_run_is_refused_with_both_sides(
+    project: Path, specs: tuple[tuple[str, tuple[str, ...]], ...]
+) -> None:
+    place = environment(project / "migrations", *(rev(spec).doing(*deed) for spec, deed in specs))
     before = migrations(place)
-    done = fixchain("repair", "--yes")
-    assert done.exit_code == 3
-    assert "table t is created by a and by b" in done.stderr
-    assert "keep one" in done.stderr
+    (first, _), (second, _) = specs[-2:]
+    for strategy in ("auto", "linear", "merge"):
+        done = fixchain("repair", "--yes", "--strategy", strategy, "--format", "json")
+        assert done.exit_code == 3
+        message = done.document["error"]["message"]
+        assert {first[0], second[0], "t"} <= set(message.replace(",", "").split()), message
     assert migrations(place) == before
+
+
+def test_a_collision_can_be_accepted_for_once(project: Path) -> None:
+    place = environment(project / "migrations", rev("a").doing(MAKE), rev("b").doing(MAKE))
+    refused = fixchain("repair", "--yes")
+    assert refused.exit_code == 3
+    assert "repair --accept FC203" in refused.stderr
+    assert fixchain("repair", "--yes", "--accept", "FC203").exit_code == 0
+    assert codes("--schema") == ["FC203"]
+    # Nothing is left that a repair could do, and the fault is still told.
+    again = fixchain("repair", "--yes")
+    assert again.exit_code == 3
+    assert "a and b both create t" in again.stderr
     (place / "alembic.ini").write_text("[alembic]\n[fixchain]\nignore = FC203\n")
-    assert fixchain("repair", "--dry-run").exit_code == 1
+    assert fixchain("repair", "--yes").exit_code == 0
+
+
+def test_an_old_fault_stops_no_repair_and_is_told_beside_it(project: Path) -> None:
+    revisions = rev("a").doing(MAKE), rev("b <- a").doing(MAKE), "x <- b", "y <- b"
+    environment(project / "migrations", *revisions)
+    done = fixchain("repair", "--yes", "--format", "json")
+    assert done.exit_code == 0
+    assert done.document["verified"]["heads"] == ["y"]
+    assert any("FC203" in notice for notice in done.document["notices"])
+    assert codes("--schema") == ["FC203"]
 
 
 def test_the_order_of_commits_decides_before_the_dates(project: Path) -> None:

@@ -69,7 +69,7 @@ def codes(*specs: tuple[str, tuple[str, ...]]) -> set[str]:
             False,
         ),
         (
-            (("a", ()), ("b <- a", (USE,)), ("c <- a", (MAKE,)), ("m <- b, c", ())),
+            (("a", ()), ("b <- a", (USE,)), ("c <- a", (MAKE,)), ("m <- c, b", ())),
             "b uses table t, which c creates on a parallel branch",
             True,
         ),

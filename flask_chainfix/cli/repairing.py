@@ -87,6 +87,14 @@ def _parse_labels(
     is_flag=True,
     help="With --yes, also make changes that are not certain to be what was meant.",
 )
+@click.option(
+    "--accept",
+    metavar="CODE",
+    type=click.Choice(("FC201", "FC203", "FC205"), case_sensitive=False),
+    multiple=True,
+    help="Plan although the planned chain has such a schema fault, which stays a finding; may be"
+    " given several times.",
+)
 @strict_option
 @no_git_option
 @database_options(own=True)

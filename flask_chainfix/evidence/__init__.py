@@ -8,7 +8,7 @@ many have names that databases choose.
 
 from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.evidence.gaps import dropped_twice, made_twice, never_made
-from flask_chainfix.evidence.lives import Life, Lives
+from flask_chainfix.evidence.lives import precedences_of_contested
 from flask_chainfix.evidence.order import Precedence, disorders, is_disorder, precedences
 from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.evidence.touches import Touch, key_of
@@ -16,8 +16,6 @@ from flask_chainfix.evidence.touches import Touch, key_of
 __all__ = [
     "Ancestry",
     "Evidence",
-    "Life",
-    "Lives",
     "Precedence",
     "Touch",
     "disorders",
@@ -27,6 +25,7 @@ __all__ = [
     "made_twice",
     "never_made",
     "precedences",
+    "precedences_of_contested",
     "start_of_branch",
     "upgrade_order",
 ]

@@ -14,9 +14,10 @@ class Precedence(NamedTuple):
     """One revision must run before another, because of one object.
 
     Attributes:
-        before: what the revision that runs first does: it makes the object, or uses it.
+        before: what the revision that runs first does: it makes, uses or drops the object.
         after: what the revision that runs later does.
-        ending: ``use`` where that one uses the object, ``drop`` where it drops it.
+        ending: ``use`` where that one uses the object, ``drop`` where it drops it, ``create`` where
+            it makes it anew.
     """
 
     before: Touch
@@ -60,7 +61,8 @@ def _precedences_of(evidence: Evidence, key: Key) -> Iterator[Precedence]:
 def disorders(evidence: Evidence) -> Iterator[Precedence]:
     """What is certain to fail in an order that the chain allows.
 
-    Held back where something that cannot be known could explain it.
+    Held back where something that cannot be known could explain it. Alembic's own order may see to
+    it all the same.
     """
     for precedence in precedences(evidence):
         if is_disorder(evidence, precedence):
@@ -74,7 +76,7 @@ def disorders(evidence: Evidence) -> Iterator[Precedence]:
 def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
     """What finds an object that is made, or dropped, several times not there."""
     makers, droppers = evidence.creators.get(key, []), evidence.droppers.get(key, [])
-    runs_before = evidence.runs_before
+    runs_before = evidence.upgraded_before
     for user in (*evidence.users.get(key, ()), *droppers):
         below = [maker for maker in makers if runs_before(maker.revision, user.revision)]
         ends = [end for end in droppers if runs_before(end.revision, user.revision)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-from flask_chainfix.evidence.ancestry import Ancestry
+from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
 from flask_chainfix.evidence.touches import (
     Key,
     OwnTouches,
@@ -152,6 +152,29 @@ class Evidence:
     def runs_before(self) -> Ancestry:
         """Which revisions run before which in the chain as it is."""
         return Ancestry(self.graph)
+
+    @cached_property
+    def _upgrade_order(self) -> Mapping[str, int] | None:
+        return upgrade_order(self.graph, self.runs_before)
+
+    def upgraded_before(self, first: str, second: str) -> bool:
+        """Whether ``first`` comes before ``second`` where Alembic upgrades an empty database.
+
+        Of branches that have merged again the chain does not say so, but Alembic's own order does.
+        """
+        if self.runs_before(first, second):
+            return True
+        if self.runs_before(second, first) or not self.joined(first, second):
+            return False
+        order = self._upgrade_order
+        return order is not None and order[first] < order[second]
+
+    def joined(self, *revisions: str) -> bool:
+        """Whether one head has all of these revisions at or below it: an upgrade runs them all."""
+        return any(
+            all(name == head or self.runs_before(name, head) for name in revisions)
+            for head in self.graph.heads
+        )
 
     @cached_property
     def contested(self) -> frozenset[Key]:

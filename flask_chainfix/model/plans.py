@@ -38,6 +38,7 @@ class Wishes:
         relabel: branch labels that revisions are to get instead of theirs, by revision.
         docstrings: whether every docstring is to name the parents that ``down_revision`` names.
         shorten_ids: whether ids that are too long for the version table are to become shorter.
+        accept: the codes of faults that may be in the planned chain.
     """
 
     strategy: str = "auto"
@@ -49,11 +50,12 @@ class Wishes:
     relabel: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     docstrings: bool = False
     shorten_ids: bool = False
+    accept: tuple[str, ...] = ()
 
     @property
     def asks_for_change(self) -> bool:
         """Whether something is asked for, also of a chain that needs nothing."""
-        return self != Wishes(self.strategy, strict=self.strict)
+        return self != Wishes(self.strategy, strict=self.strict, accept=self.accept)
 
 
 @dataclass(frozen=True)

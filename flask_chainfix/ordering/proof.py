@@ -6,13 +6,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.evidence import Evidence, Precedence, Touch, is_disorder, precedences
+from flask_chainfix.evidence import (
+    Evidence,
+    Precedence,
+    Touch,
+    is_disorder,
+    precedences,
+    precedences_of_contested,
+)
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
 from flask_chainfix.model import Kind, Reason, Wishes
+from flask_chainfix.remedies import way
 from flask_chainfix.snapshot import Snapshot
 
+_ACCEPT = "if it is not as it looks, plan all the same, which keeps the finding"
 _NAMED = 3  # contradictory operations that a message spells out
+_DEEDS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
 
 
 @dataclass(frozen=True)
@@ -22,45 +32,75 @@ class Proof:
     Attributes:
         precedences: the proven pairs.
         before: for each revision those that must run before it.
+        suited: the pairs of merged branches that run in this order anyway, as Alembic upgrades.
     """
 
     precedences: tuple[Precedence, ...] = ()
     before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    suited: frozenset[Precedence] = frozenset()
 
 
-def prove(snapshot: Snapshot, lineages: Lineages, wishes: Wishes) -> Proof:
+def prove(original: Snapshot, snapshot: Snapshot, lineages: Lineages, wishes: Wishes) -> Proof:
     """Find out what the schema proves about the order of the revisions of each lineage.
 
-    What is only probable (an operation under a condition, say) is taken as proven as long as it
-    contradicts nothing.
+    What one upgrade runs already, in whatever order, is no business of a plan: it stops none, and
+    is put in order only where Alembic's own order does not do. What is only probable (an operation
+    under a condition, say) is taken as proven as long as it contradicts nothing; so is what the
+    user ignores or accepts, of branches that have to be put in some order.
 
     Args:
-        snapshot: the chain, pins applied.
+        original: the chain as it is.
+        snapshot: the same, pins applied.
         lineages: its lineages.
         wishes: what the user asks of the plan.
 
     Raises:
         CannotPlan: what is proven contradicts the chain, the user's wishes, or itself.
     """
-    evidence = snapshot.evidence
-    same = lineages.by_revision
-    relevant = [
-        precedence
-        for precedence in precedences(evidence)
-        if same[precedence.before.revision] is same[precedence.after.revision]
-    ]
-    decisive = "FC201" not in snapshot.environment.settings.ignore
-    certain = [item for item in relevant if decisive and _is_decisive(evidence, item)]
+    tolerated = "FC201" in {*snapshot.environment.settings.ignore, *wishes.accept}
+    certain, suited, probable = _sorted_out(original, snapshot, lineages, tolerated=tolerated)
     graph = Graph(snapshot.headers, _before(certain))
     if graph.cycles:
         raise _contradiction(snapshot, certain, graph, wishes.attach)
     _refuse_root(snapshot, certain, wishes.root)
-    accepted = list(certain)
-    chosen = set(certain)
-    for precedence in relevant:
-        if precedence not in chosen and not _runs_against(graph, accepted, precedence):
-            accepted.append(precedence)
-    return Proof(tuple(accepted), _before(accepted))
+    accepted = certain
+    for more in (suited, probable):
+        if not Graph(snapshot.headers, _before([*accepted, *more])).cycles:
+            accepted = [*accepted, *more]
+            continue
+        for precedence in more:
+            if not _runs_against(graph, accepted, precedence):
+                accepted.append(precedence)
+    return Proof(tuple(accepted), _before(accepted), frozenset(suited))
+
+
+def _sorted_out(
+    original: Snapshot, snapshot: Snapshot, lineages: Lineages, *, tolerated: bool
+) -> tuple[list[Precedence], list[Precedence], list[Precedence]]:
+    """What a plan has to see to, what Alembic's own order sees to, and what is only probable."""
+    evidence, old = snapshot.evidence, original.evidence
+    certain: list[Precedence] = []
+    suited: list[Precedence] = []
+    probable: list[Precedence] = []
+    for item in (*precedences(evidence), *precedences_of_contested(evidence)):
+        one, other = item.before.revision, item.after.revision
+        joined = old.joined(one, other)
+        apart = lineages.by_revision[one] is not lineages.by_revision[other]
+        if apart or (joined and old.runs_before(other, one)):
+            continue
+        if tolerated or (joined and not is_disorder(evidence, item)):
+            probable.append(_unsure(item))
+        elif joined:
+            (suited if old.upgraded_before(one, other) else probable).append(item)
+        elif _is_decisive(evidence, item):
+            certain.append(item)
+        else:
+            probable.append(item)
+    return certain, suited, probable
+
+
+def _unsure(precedence: Precedence) -> Precedence:
+    return precedence._replace(before=precedence.before._replace(certain=False))
 
 
 def _refuse_root(snapshot: Snapshot, certain: list[Precedence], root: str | None) -> None:
@@ -130,8 +170,8 @@ def _contradiction(
     return CannotPlan(
         f"no order of these revisions can run: {'; '.join(sentences)}; but"
         f" {', '.join(sorted(members))} are linked the other way round",
-        "move the operation into the revision where it can run; if it is not as it looks, list"
-        " FC201 under ignore in the settings",
+        way("move the operation into the revision where it can run")
+        | way(_ACCEPT, "{fixchain} repair --accept FC201{databases}"),
     )
 
 
@@ -140,10 +180,8 @@ def reason_for(snapshot: Snapshot, precedence: Precedence) -> Reason:
     before, after, ending = precedence
     first, second = (_place(snapshot, touch) for touch in (before, after))
     what = f"{before.object.kind.value} {before.object.spelled}"
-    if ending == "use":
-        text = f"{after.revision} uses {what} ({second}), which {before.revision} creates ({first})"
-    else:
-        text = f"{after.revision} drops {what} ({second}), which {before.revision} uses ({first})"
+    deed, other = _DEEDS[ending]
+    text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
     return Reason("schema", text)
 
 

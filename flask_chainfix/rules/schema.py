@@ -34,7 +34,8 @@ def schema_order(snapshot: Snapshot) -> Iterator[Fault]:
     Only a later revision creates it, or one on a parallel branch, which may run before or after; or
     a revision drops it before, or on a parallel branch. Where a migration does something that its
     source does not tell and that could explain it, nothing is reported. Between branches that are
-    kept apart on purpose this is a warning.
+    kept apart on purpose this is a warning. Where they have merged again, and Alembic happens to
+    upgrade an empty database in an order that runs, it is information.
 
     How it comes about:
         A chain was relinked by date or file name, or two branches were never run together.
@@ -65,13 +66,16 @@ def schema_order(snapshot: Snapshot) -> Iterator[Fault]:
     for (before, after), found in _by_pair(disorders(snapshot.evidence)).items():
         apart = lineages[before] is not lineages[after]
         parallel = not snapshot.evidence.runs_before(after, before)
+        suits = snapshot.evidence.upgraded_before(before, after)
+        sentence = _sentence(snapshot, found[0], len(found) - 1)
         yield Fault(
-            _sentence(snapshot, found[0], len(found) - 1),
-            _hint(before, after, apart=apart, parallel=parallel),
+            f"{sentence}; Alembic runs {before} first" if suits else sentence,
+            _hint(before, after, apart=apart or suits, parallel=parallel),
             (before, after),
             _places(snapshot, (found[0].after, found[0].before)),
-            severity=Severity.WARNING if apart else None,
-            repairable=parallel and not apart,
+            severity=Severity.INFO if suits else Severity.WARNING if apart else None,
+            breaks="nothing, as long as these branches stay as they are" if suits else None,
+            repairable=parallel and not (apart or suits),
         )
 
 
@@ -98,7 +102,7 @@ def _sentence(snapshot: Snapshot, disorder: Precedence, others: int) -> str:
 
 def _hint(before: str, after: str, *, apart: bool, parallel: bool) -> str:
     if apart:
-        return f"the branches are kept apart on purpose: let {after} say depends_on = {before!r}"
+        return f"to be sure of the order, let {after} say depends_on = {before!r}"
     if parallel:
         return f"repair puts {after} behind {before}"
     return "move the operation into a revision where it can run, or the revision to another place"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.evidence import Ancestry, Precedence, start_of_branch
+from flask_chainfix.evidence import Ancestry, Precedence, start_of_branch, upgrade_order
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import NewRevision, Plan, Reason, Relink
 from flask_chainfix.ordering import Branches, reason_for
@@ -82,21 +82,28 @@ class Draft:
         """Move branches that stay beside others above what they need there.
 
         Alembic may run them in any order. Branches that a merge point joined long ago stay as they
-        are while there is something new to link: what ran there has run.
+        are while there is something new to link: what ran there has run. So do they where Alembic's
+        own order suits them.
         """
         runs_before = None
         branches = Branches(self._task.snapshot.graph, self._task.lineages.by_revision)
-        links = self._task.links_something
-        for precedence in filter(_is_certain, self._task.proof.precedences):
+        links, proof = self._task.links_something, self._task.proof
+        for precedence in filter(_is_certain, proof.precedences):
             first, second = precedence.before.revision, precedence.after.revision
             if links and not branches.apart(first, second):
                 continue
             runs_before = runs_before or Ancestry(self.linked())
+            if precedence in proof.suited and self._suits(runs_before, first, second):
+                continue
             if not runs_before(first, second) and not runs_before(second, first):
                 start = start_of_branch(runs_before, self.parents, second, first)
                 if len(self.parents[start]) <= 1:
                     self.relink(start, (first,))
                     runs_before = None
+
+    def _suits(self, runs_before: Ancestry, first: str, second: str) -> bool:
+        order = upgrade_order(self.linked(), runs_before)
+        return order is not None and order[first] < order[second]
 
     def linked(self) -> Graph:
         """The chain as it is now, without what is only proven."""

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, pairwise
+from itertools import chain
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import Plan, Reason
 from flask_chainfix.strategies.draft import Draft, reasons_for_base, several_branches
-from flask_chainfix.strategies.interleave import interleave
 from flask_chainfix.strategies.registry import Task, strategy
 
 
@@ -26,45 +25,9 @@ from flask_chainfix.strategies.registry import Task, strategy
 def linear(task: Task) -> Plan:
     """Link every lineage into one chain; healthy merge points stay as they are.
 
-    Branches stay whole where that runs and costs no file more; else they interleave.
+    Branches stay whole where that runs; else one waits where it needs what another one makes.
     """
-    whole = _Linear(task)
-    plan, refusal = None, None
-    try:
-        plan = whole.plan()
-    except CannotPlan as error:
-        refusal = error
-    if whole.must_interleave or plan is None or len(plan.relinks) > whole.fewest:
-        interleaved = _interleaved(task, whole, refusal)
-        if interleaved is not None and (
-            plan is None or whole.must_interleave or len(interleaved.relinks) < len(plan.relinks)
-        ):
-            return interleaved
-    if plan is None:
-        assert refusal is not None
-        raise refusal
-    return plan
-
-
-def _interleaved(task: Task, whole: _Linear, refusal: CannotPlan | None) -> Plan | None:
-    """The plan with the fewest files, branches taken apart; ``None`` where none was found."""
-    main = task.lineages.main
-    if any(task.lineages.by_revision[revision] is not main for revision in whole.moving):
-        return None
-    try:
-        units = interleave(task, whole.moving)
-    except CannotPlan as error:
-        raise refusal or error from error
-    if units is None:
-        return None
-    draft = Draft(task)
-    for before, unit in pairwise(units):
-        tip, link = before.revisions[-1], unit.revisions[0]
-        if unit.parent != tip:
-            why = reasons_for_base(task) if unit.parent is None else ()
-            branch = Reason("branch", f"{tip} is the last revision before it")
-            draft.relink(link, (tip,), *why, branch)
-    return draft.plan("linear")
+    return _Linear(task).plan()
 
 
 class _Linear:
@@ -83,13 +46,7 @@ class _Linear:
         self._heads = {
             head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
         }
-        self.moving = self._graph.ancestors(self._heads)
-        self.fewest = max(0, len(self._heads) - 1)
-
-    @property
-    def must_interleave(self) -> bool:
-        """Whether what single links prove says too little: a table has several lives."""
-        return any(revision in self._task.lives for revision in self.moving)
+        self._moving = self._graph.ancestors(self._heads)
 
     def plan(self) -> Plan:
         waiting = [head for head in self._heads_in_order() if head in self._heads]
@@ -167,7 +124,7 @@ class _Linear:
 
     def _needs(self, revision: str) -> set[str]:
         """What must run up to a revision and is not placed yet, where it can be moved at all."""
-        return self._graph.required([revision]).intersection(self.moving) - self._placed
+        return self._graph.required([revision]).intersection(self._moving) - self._placed
 
     def _fits(self, tip: str, *, whole: bool) -> bool:
         """Whether something in the tip's block can be linked to what is placed."""

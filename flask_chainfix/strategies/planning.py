@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.evidence import Lives
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages, find_lineages
 from flask_chainfix.model import Edit, History, Plan, Wishes
@@ -50,13 +49,11 @@ def make_plan(
     pinned = _with_pins(snapshot, wishes.attach)
     lineages = find_lineages(pinned)
     _refuse_cut_off(pinned, lineages, uprooted)
-    proof = prove(pinned, lineages, wishes)
-    ignore = snapshot.environment.settings.ignore
+    proof = prove(snapshot, pinned, lineages, wishes)
     known = (*applied_in(snapshot), *published_in(snapshot))
     different = {database.revisions: database for database in known[::-1]}
     databases = tuple(different.values())[::-1]
     graph = Graph(pinned.headers, proof.before)
-    lives = Lives(pinned.evidence, ignored=not ignore.isdisjoint({"FC201", "FC203"}))
 
     def task_with(root: str | None) -> Task:
         rooted = replace(wishes, root=root)
@@ -68,7 +65,6 @@ def make_plan(
             snapshot=pinned,
             lineages=lineages,
             proof=proof,
-            lives=lives,
             before=proof.before,
             graph=graph,
             ordering=ordering,

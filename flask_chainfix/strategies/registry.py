@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flask_chainfix.evidence import Lives
 from flask_chainfix.graph import Graph
 from flask_chainfix.lineage import Lineages
 from flask_chainfix.model import Plan
@@ -22,8 +21,7 @@ class Task:
         original: the chain as it is on the disk.
         snapshot: the chain with the parents that the user has pinned.
         lineages: which bases and heads of ``snapshot`` belong together.
-        proof: what the schema proves about the order, pair by pair.
-        lives: what it proves of objects that come and go several times.
+        proof: what the schema proves about the order.
         before: for each revision those that must run before it, though no header says so.
         graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
         ordering: what decides where nothing is proven.
@@ -37,7 +35,6 @@ class Task:
     snapshot: Snapshot
     lineages: Lineages
     proof: Proof
-    lives: Lives
     before: Mapping[str, tuple[str, ...]]
     graph: Graph
     ordering: Ordering

@@ -1,4 +1,4 @@
-"""Orders that run: found whenever there is one, with the fewest files, and refused otherwise."""
+"""Orders that run: found where the schema proves one, and never taken for one that runs if not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.model import Settings, Wishes
+from flask_chainfix.model import Kind, Settings, Severity, Wishes
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.strategies import make_plan
@@ -38,24 +38,29 @@ def doing(branches: Sequence[Rev], deeds: dict[str, tuple[tuple[str, str, str], 
 @settings(max_examples=250)
 @given(st.data(), revisions(most=6, merges=False))
 def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[Rev, ...]) -> None:
+    """Also where branches have to interleave; tables that come and go several times may be refused.
+
+    What is made twice, of columns, is for the rules to find.
+    """
     deeds = data.draw(schemas(branches))
     parents = parents_of(branches)
     heads = set(parents) - {name for named in parents.values() for name in named}
     assume(len(heads) > 1)
     fewest = fewest_files(parents, deeds)
     snapshot = chain(*doing(branches, deeds))
+    contested = bool(snapshot.evidence.contested)
     try:
         plan = make_plan(snapshot, Wishes())
     except CannotPlan:
-        assert fewest is None
+        assert fewest is None or contested
         return
     after = foreseen(snapshot, plan)
     faults = [found for found in diagnose(after, Family.SCHEMA) if found.code in ("FC201", "FC203")]
     if fewest is None:
-        assert faults
-    else:
+        assert faults or contested
+    elif not contested:
         assert runs(plan.order, deeds, absent_at_first(parents, deeds)), plan.order
-        assert len(plan.relinks) == fewest
+        assert len(plan.relinks) >= fewest
         assert not faults
 
 
@@ -75,6 +80,8 @@ def test_a_planned_chain_never_fails_for_a_reason_of_order(
     except CannotPlan:
         assume(False)
     assume(not diagnose(after, Family.SCHEMA))
+    columns = [key for key in after.evidence.creators if key.kind is Kind.COLUMN]
+    assume(all(len(after.evidence.creators[key]) == 1 for key in columns))
     there = [table for table in ("t", "u") if (table, "") not in absent]
     with tempfile.TemporaryDirectory() as directory:
         upgrade_on_sqlite(after, Path(directory), there, absent)
@@ -200,40 +207,56 @@ def test_a_table_may_have_several_lives() -> None:
     assert make_plan(snapshot, Wishes()).order == ("a", "b", "x")
 
 
+def test_needs_that_go_round_in_a_circle_are_refused_with_both_sides() -> None:
+    deeds = {
+        "a": USE_T,
+        "a2": (("create", "u", ""),),
+        "b": (("use", "u", ""),),
+        "b2": CREATE_T,
+    }
+    with pytest.raises(CannotPlan) as caught:
+        make_plan(snapshot_of("a", "a2 <- a", "b", "b2 <- b", **deeds), Wishes())
+    for named in (
+        "a uses table t (a_add_a.py:20), which b2 creates (b2_add_b2.py:20)",
+        "b uses table u (b_add_b.py:20), which a2 creates (a2_add_a2.py:20)",
+    ):
+        assert named in caught.value.message
+    assert "repair --accept FC201" in caught.value.remedy
+    plan = make_plan(
+        snapshot_of("a", "a2 <- a", "b", "b2 <- b", **deeds), Wishes(accept=("FC201",))
+    )
+    assert len(plan.relinks) == 1
+
+
+@pytest.mark.parametrize("strategy", ["linear", "merge"])
 @pytest.mark.parametrize(
-    ("specs", "deeds", "named"),
+    ("specs", "deeds"),
     [
-        (("a", "b"), {"a": CREATE_T, "b": CREATE_T}, "table t is created by a and by b"),
-        (("a", "b", "c"), {"b": DROP_T, "c": DROP_T}, "table t is dropped by b and by c"),
+        # A use before its creation, in a line that nothing changes.
+        (("a", "b <- a", "x <- b", "y <- b"), {"a": USE_T, "b": CREATE_T}),
+        (("a", "b <- a", "x <- b", "y <- b"), {"a": CREATE_T, "b": CREATE_T}),
+        (("a", "b <- a", "c <- b", "x <- c", "y <- c"), {"b": DROP_T, "c": DROP_T}),
+        # On two branches that have merged, each needs what the other one makes.
         (
-            ("a", "x <- a", "y <- a"),
-            {"x": (("create", "t", "c"),), "y": (("create", "t", "c"),)},
-            "column t.c is created by x and by y",
-        ),
-        (
-            ("a", "b <- a", "x"),
-            {"a": USE_T, "b": CREATE_T},
-            "a uses table t (a_add_a.py:20), which b creates (b_add_b.py:20)",
-        ),
-        (
-            ("a", "a2 <- a", "b", "b2 <- b"),
+            ("o", "a <- o", "a2 <- a", "b <- o", "b2 <- b", "m <- a2, b2", "x <- m", "y <- m"),
             {
                 "a": USE_T,
                 "a2": (("create", "u", ""),),
                 "b": (("use", "u", ""),),
                 "b2": CREATE_T,
             },
-            "b uses table u (b_add_b.py:20), which a2 creates (a2_add_a2.py:20)",
         ),
     ],
 )
-def test_what_no_order_can_run_is_refused_with_both_sides(
-    specs: tuple[str, ...], deeds: dict[str, tuple[tuple[str, str, str], ...]], named: str
+def test_what_an_upgrade_runs_into_anyway_stops_no_plan(
+    specs: tuple[str, ...], deeds: dict[str, tuple[tuple[str, str, str], ...]], strategy: str
 ) -> None:
-    with pytest.raises(CannotPlan) as caught:
-        make_plan(snapshot_of(*specs, **deeds), Wishes())
-    assert named in caught.value.message
-    assert caught.value.remedy
+    plan = make_plan(snapshot_of(*specs, **deeds), Wishes(strategy))
+    changed = {"y": (specs[-1].split()[-1],)} if strategy == "merge" else {"y": ("x",)}
+    if strategy == "linear":
+        assert links(plan).items() >= changed.items()
+    else:
+        assert plan.new_revisions[0].down_revision == ("x", "y")
 
 
 def test_a_pin_against_the_evidence_is_refused() -> None:
@@ -252,6 +275,14 @@ def test_what_is_ignored_orders_nothing() -> None:
     settings_ = Settings(ignore=frozenset({"FC201"}))
     specs = [rev("a").doing(*written(USE_T)), rev("b <- a").doing(*written(CREATE_T)), rev("x")]
     assert make_plan(chain(*specs, settings=settings_), Wishes()).order == ("a", "b", "x")
+    merged = [
+        rev("a"),
+        rev("x <- a").doing(*written(USE_T)),
+        rev("y <- a").doing(*written(CREATE_T)),
+        rev("m <- y, x"),
+        rev("n", date="2024-02-01"),
+    ]
+    assert links(make_plan(chain(*merged, settings=settings_), Wishes())) == {"n": ("m",)}
 
 
 def test_what_is_ignored_is_no_reason_to_refuse() -> None:
@@ -273,10 +304,13 @@ def test_what_may_have_happened_is_no_reason_to_refuse(what: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["linear", "merge"])
-def test_what_merged_long_ago_stays_while_something_new_is_linked(strategy: str) -> None:
+@pytest.mark.parametrize("merge", ["m <- x, y", "m <- y, x"])
+def test_what_merged_long_ago_stays_while_something_new_is_linked(
+    merge: str, strategy: str
+) -> None:
     """Whatever it holds: databases have run it, and the new heads stand above all of it."""
     snapshot = snapshot_of(
-        "a", "x <- a", "y <- a", "m <- x, y", "h1 <- m", "h2 <- m", x=USE_T, y=CREATE_T
+        "a", "x <- a", "y <- a", merge, "h1 <- m", "h2 <- m", x=USE_T, y=CREATE_T
     )
     plan = make_plan(snapshot, Wishes(strategy))
     assert links(plan) == ({"h2": ("h1",)} if strategy == "linear" else {})
@@ -284,12 +318,19 @@ def test_what_merged_long_ago_stays_while_something_new_is_linked(strategy: str)
 
 
 @pytest.mark.parametrize("strategy", ["linear", "merge"])
-def test_branches_that_merged_are_put_in_order_where_only_that_is_wrong(strategy: str) -> None:
-    snapshot = snapshot_of("a", "x <- a", "y <- a", "m <- x, y", "h <- m", x=USE_T, y=CREATE_T)
+@pytest.mark.parametrize(
+    ("merge", "moved"),
+    [("m <- y, x", {"x": ("y",), "m": ("x",)}), ("m <- x, y", {})],
+)
+def test_branches_that_merged_are_put_in_order_where_alembic_runs_them_in_the_wrong_one(
+    merge: str, moved: dict[str, tuple[str, ...]], strategy: str
+) -> None:
+    snapshot = snapshot_of("a", "x <- a", "y <- a", merge, "h <- m", x=USE_T, y=CREATE_T)
     plan = make_plan(snapshot, Wishes(strategy))
-    assert links(plan) == {"x": ("y",), "m": ("x",)}
+    assert links(plan) == moved
     after = foreseen(snapshot, plan)
-    assert not [found for found in diagnose(after, Family.SCHEMA) if found.code == "FC201"]
+    found = [each for each in diagnose(after, Family.SCHEMA) if each.code == "FC201"]
+    assert [each.severity for each in found] == ([] if moved else [Severity.INFO])
 
 
 def test_heads_that_a_merge_would_leave_beside_each_other_are_put_in_order() -> None:
