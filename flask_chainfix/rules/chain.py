@@ -220,7 +220,7 @@ def _heads_of_their_own(snapshot: Snapshot, heads: list[str]) -> list[str]:
 _UNSEEN_CYCLE = (
     "Alembic does not notice this cycle, as there is a way past it: “{alembic} heads” works, but"
     " “{alembic} upgrade” runs the members in an order of its own or never ends, and"
-    " “{alembic} downgrade” can stop half-way"
+    " “{alembic} downgrade” leaves a row in the version table"
 )
 
 
@@ -229,7 +229,7 @@ _UNSEEN_CYCLE = (
     "cycle",
     Severity.ERROR,
     noun="cycle",
-    breaks="every “{alembic}” command stops with a traceback (CycleDetected)",
+    breaks="every “{alembic}” command stops, as a cycle “is detected in revisions”",
     repairable=True,
 )
 def cycle(snapshot: Snapshot) -> Iterator[Fault]:

@@ -18,8 +18,8 @@ _NO_IDS = frozenset({"", "base"})
 # What Alembic does with these was measured with 1.10 and 1.20.
 _ID_BREAKS = {
     ":": "newer versions of Alembic refuse the id, and then every “{alembic}” command stops",
-    "": "little: commands work, but none can name the revision, and older versions of Alembic take"
-    " what is built on it for a base",
+    "": "“{alembic} history” shows what is built on it as a base, and where it is the head"
+    " “{alembic} upgrade” runs nothing",
     "base": "“{alembic} history” and “{alembic} upgrade” stop with an AssertionError, and"
     " “{alembic} heads” does not show the revision",
 }

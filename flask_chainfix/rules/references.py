@@ -128,8 +128,9 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
     "duplicate-revision",
     Severity.ERROR,
     noun="duplicate id",
-    breaks="Alembic loads only the last of the files, without saying so, and “{alembic} history”"
-    " fails",
+    breaks="Alembic warns that the revision “is present more than once” and loads only the last of"
+    " the files; “{alembic} upgrade” stops with “Multiple head revisions are present for given"
+    " argument 'head'”",
     repairable=True,
 )
 def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:

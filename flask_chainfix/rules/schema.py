@@ -117,7 +117,7 @@ def _places(snapshot: Snapshot, touches: Iterable[Touch]) -> list[Location]:
     "table-created-twice",
     Severity.ERROR,
     noun="table created twice",
-    breaks="“{alembic} upgrade” of an empty database stops with “table already exists”",
+    breaks="“{alembic} upgrade” of an empty database stops with “table … already exists”",
     family=Family.SCHEMA,
 )
 def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
