@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -30,6 +30,7 @@ from flask_chainfix.model import (
     NewRevision,
     Plan,
     Severity,
+    Standing,
     Upstream,
     Wishes,
 )
@@ -39,16 +40,27 @@ from flask_chainfix.remedies import PLAIN_REPAIRS, Remedy, way
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import revive
 from flask_chainfix.rules import Family, codes_of, diagnose
+from flask_chainfix.rules.lost import choices
 from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import told_anew, unexplained
+from flask_chainfix.stamps import (
+    by_revision,
+    early_on_return,
+    in_words,
+    mismatch,
+    told_anew,
+    unexplained,
+)
 from flask_chainfix.strategies import edits_for, plan_repair
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
 
 # What relinking is for: at the end none of it may be left.
 _OF_THE_ORDER = frozenset({"FC101", "FC102"})
+# Findings that say that it is not known what a database has run.
+_NOT_KNOWN = ("FC301", "FC302", "FC305", "FC306")
+_LEAVE_OUT = "leave the database out (--no-database)"
 
 
 def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
@@ -223,6 +235,7 @@ def _prepared(
     case = case_for(snapshot, history, wishes)
     start, mends = mend(case)
     start = told_anew(start, mends)
+    _refuse_unrunnable(known, start, wishes)
     refuse_unproven(report.before, start, mends)
     refuse_doubted(start, wishes.attach)
     found = diagnose(start, Family.CHAIN, Family.DATABASE)
@@ -260,6 +273,34 @@ def case_for(
 
     new_ids = NewIds(snapshot, there.graph)
     return Case(snapshot, history, wishes, new_ids, there.files, main, chain_at)
+
+
+def _refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
+    """Stop where what comes back leaves a database whose next upgrade fails.
+
+    Raises:
+        UnsafeForDatabases: tables are there that revisions make which would run there.
+    """
+    for standing in start.databases.standings:
+        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(standing.rows):
+            early = _early(known, start, standing, revision)
+            if early:
+                raise UnsafeForDatabases(
+                    f"with {revision} in place, the next upgrade of {standing.name} would stop, as"
+                    f" tables are there already: {in_words(early)}",
+                    choices(known, revision) | _LEAVE_OUT,
+                )
+
+
+def _early(
+    known: Snapshot, start: Snapshot, standing: Standing, revision: str
+) -> Mapping[str, Sequence[str]]:
+    found = mismatch(start, standing)
+    if found is not None:
+        return found.early
+    if known.databases.lost.get(revision) is None:
+        return {}
+    return by_revision(early_on_return(known, standing, revision))
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
@@ -304,17 +345,20 @@ def refuse_unknown_rows(report: Report) -> None:
     # Ignoring such a finding makes it no less true that a plan could strand a revision.
     of_databases = (*report.findings, *diagnose(report.before, Family.DATABASE, ignored=True))
     for finding in of_databases:
-        if finding.code in ("FC301", "FC302") and finding.severity is Severity.ERROR:
+        if finding.code in _NOT_KNOWN and finding.severity is Severity.ERROR:
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
-                f"{finding.hint}; or leave the database out (--no-database)",
+                Remedy.of(finding.hint) | _LEAVE_OUT,
             )
     for standing in unexplained(report.before):
         raise UnsafeForDatabases(
             f"no known chain can have written the rows of {standing.name}"
             f" ({', '.join(standing.rows)}), so what has run there is not known",
-            "move its stamp first (restamp --old REF, a Git revision with the chain that has"
-            " written them); or leave the database out (--no-database)",
+            Remedy.of(
+                "move its stamp first: restamp --old REF, a Git revision with the chain that has"
+                " written them"
+            )
+            | _LEAVE_OUT,
         )
 
 

@@ -123,7 +123,7 @@ def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snaps
     Raises:
         CannotRehearse: it does not have the revisions at which a database is to be stamped.
     """
-    journal = store.latest_repair(runtime.environment.directory)
+    journal = store.latest_repair(now)
     old = store.before_repair(now, journal) if journal is not None else now
     unknown = [revision for revision in start if revision not in old.graph]
     if unknown:

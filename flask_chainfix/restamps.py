@@ -118,8 +118,10 @@ def carry_out_restamp(
     """
     directory = runtime.environment.directory
     with store.locked(directory):
-        journal = store.latest_repair(directory) if follows else None
-        moves = move_planned(runtime, report.moves, databases, journal, progress)
+        now = report.after or report.before
+        assert now is not None
+        journal = store.latest_repair(now) if follows else None
+        moves = move_planned(runtime, report.moves, databases, journal, progress, graph=now.graph)
     return _judged(replace(report, moves=moves, done=True))
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.errors import CannotPlan, StaleSnapshot, UnsafeForDatabases
+from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
@@ -99,12 +100,14 @@ def places_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))
 
 
-def move_planned(
+def move_planned(  # noqa: PLR0913  (what a change of rows depends on)
     runtime: Runtime,
     planned: Sequence[MoveResult],
     wishes: DatabaseWishes,
     journal: Journal | None,
     progress: Progress,
+    *,
+    graph: Graph,
 ) -> tuple[MoveResult, ...]:
     """Make the moves that are planned; the lock of the environment is held by the caller.
 
@@ -115,6 +118,7 @@ def move_planned(
         wishes: the databases.
         journal: of the repair that the moves follow; a new one is made without.
         progress: called with the databases done, the databases in all, and the last one's name.
+        graph: the chain whose rows they are to have.
 
     Raises:
         CannotWrite: the journal cannot be written; what was moved before is in it.
@@ -126,7 +130,7 @@ def move_planned(
         for each in planned
         if each.state is MoveState.PLANNED and each.move.identity not in out_of_reach
     ]
-    with store.row_log(runtime.environment.directory, journal) as log:
+    with store.row_log(runtime.environment.directory, journal, graph) as log:
         done = make_moves(targets, moves, log.record, progress)
     return tuple(done.get(each.move.identity, each) for each in planned)
 
@@ -167,10 +171,11 @@ def note_rows(directory: Path, report: Report, journal: Journal) -> None:
         CannotWrite: the journal cannot be written.
     """
     assert report.before is not None
+    assert report.after is not None
     known, plan = report.before.graph, report.plan
     assert plan is not None
     new = {each.revision for each in plan.new_revisions if each.revision not in known}
-    with store.row_log(directory, journal) as log:
+    with store.row_log(directory, journal, report.after.graph) as log:
         for each in report.before.databases.standings:
             if not (each.told or new.isdisjoint(each.rows)):
                 log.record(Move(each.name, each.identity, each.rows, each.rows))

@@ -12,14 +12,13 @@ from flask_chainfix.evidence import Evidence
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
-    Action,
     ChainLock,
+    ChainTables,
     Databases,
     Edit,
     Environment,
     Footprint,
     Header,
-    Kind,
     Location,
     MigrationFile,
     Published,
@@ -116,32 +115,13 @@ class Snapshot:
             return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
 
     @cached_property
-    def lasting_tables(self) -> Mapping[str, list[str]]:
-        """The tables that are certain to stay once they are made, with the revisions that do so.
-
-        By name in lower case; without those of named schemas. None at all where a migration may
-        drop tables that its source does not tell, or where some are made in other binds: then
-        nobody knows in which of the databases to look for one.
-        """
-        made: dict[str, list[str]] = {}
-        unsure: set[str] = set()
-        for revision, (file, *others) in self.files_by_revision.items():
-            footprint = self.footprint(file)
-            if any(Action.DROP in opaque.actions for opaque in footprint.opaque):
-                return {}
-            for effect in footprint.effects:
-                thing = effect.object
-                if thing.database:
-                    return {}
-                if thing.kind is not Kind.TABLE or effect.action is Action.USE:
-                    continue
-                if thing.schema or effect.action is Action.DROP:
-                    unsure.add(thing.name.lower())
-                elif effect.certain and not others:
-                    made.setdefault(thing.name.lower(), []).append(revision)
-                else:
-                    unsure.add(thing.name.lower())
-        return {table: makers for table, makers in made.items() if table not in unsure}
+    def chain_tables(self) -> ChainTables:
+        """What the migrations do to tables as a whole, as far as their sources tell."""
+        found = ChainTables()
+        for revision, files in self.files_by_revision.items():
+            for file in files:
+                found.note(revision, self.footprint(file), certain=len(files) == 1)
+        return found
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""

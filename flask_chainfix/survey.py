@@ -60,17 +60,14 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     standings = alembic.read_standings(tuple(targets.values()), progress)
     standings += told(wishes.stamps)
     journals = list(store.all_journals(runtime.environment.directory))
-    past = (read_at(old, runtime.environment),) if old else _older(snapshot, journals)
+    repairs = store.in_force(snapshot, journals)
+    past = (read_at(old, runtime.environment),) if old else tuple(then for _, then in repairs)
     chains = tuple(each.graph for each in past)
-    moved: dict[str, Move] = {}
-    for journal in journals:
-        if journal.entries:  # what was moved before a repair is for it to move again
-            moved.clear()
-        moved.update((move.identity, move) for move in store.recorded_moves(journal))
+    speaking = [journal for journal, _ in reversed(repairs)]
     databases = Databases(
         standings,
-        moved,
-        renamed=_renamed(journals),
+        _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
+        renamed=_renamed(speaking),
         shared=_shared(snapshot, past),
         old_is_named=bool(old),
     )
@@ -119,13 +116,18 @@ def refuse_unreachable(snapshot: Snapshot) -> None:
             )
 
 
-def _older(snapshot: Snapshot, journals: Iterable[Journal]) -> tuple[Snapshot, ...]:
-    """The chains before each repair, the latest first."""
-    chains = []
-    for journal in reversed([journal for journal in journals if journal.entries]):
-        snapshot = store.before_repair(snapshot, journal)
-        chains.append(snapshot)
-    return tuple(chains)
+def _moved(snapshot: Snapshot, journals: Iterable[Journal]) -> Mapping[str, Move]:
+    """The last change of each database's rows that still means what it meant."""
+    moved: dict[str, Move] = {}
+    for journal in journals:
+        if journal.entries:  # what was moved before a repair is for it to move again
+            moved.clear()
+        moved.update((move.identity, move) for move in store.recorded_moves(journal))
+    return {
+        identity: move
+        for identity, move in moved.items()
+        if store.still_means(move, snapshot.graph)
+    }
 
 
 def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:

@@ -36,6 +36,7 @@ from flask_chainfix.row_moves import (
 from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.store import Journal
 from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
 from flask_chainfix.way_back import look_back, put_rows_back
 
@@ -257,13 +258,11 @@ def plan_undo(
         StaleSnapshot: a migration that has come since builds on one that undo would delete.
         RowsNotPutBack: a database cannot go back, or one whose rows were moved is not named.
     """
-    journal = store.latest(runtime.environment.directory)
-    if journal is None:
-        raise NothingToUndo("there is no repair to undo", "use version control for older changes")
+    now, _ = store.read_snapshot(runtime.environment)
+    journal = _to_undo(now)
     store.refuse_orphans(journal, runtime.environment)
     deleted = tuple(entry.path for entry in journal.entries if entry.before is None)
     restored = [entry.path for entry in journal.entries if entry.before is not None]
-    now, _ = store.read_snapshot(runtime.environment)
     if chain_lock.edit_for(store.before_repair(now, journal)) is not None:
         restored.append(journal.lock_path)
     moves: tuple[MoveResult, ...] = ()
@@ -278,6 +277,19 @@ def plan_undo(
         restored=tuple(dict.fromkeys(restored)),
         deleted=deleted,
         notices=(_DELETES_UNSEEN,) if deleted and not databases.any else (),
+    )
+
+
+def _to_undo(now: Snapshot) -> Journal:
+    journal = store.to_undo(now)
+    if journal is not None:
+        return journal
+    if not any(store.all_journals(now.environment.directory)):
+        raise NothingToUndo("there is no repair to undo", "use version control for older changes")
+    raise NothingToUndo(
+        "no repair in the journal is in these files: it was made on another branch, or it has been"
+        " taken back since",
+        "nothing was changed; check out the branch that has the repair, and run undo there",
     )
 
 
@@ -302,7 +314,7 @@ def carry_out_undo(
     assert report.before is not None
     directory = runtime.environment.directory
     with store.locked(directory):
-        journal = store.latest(directory)
+        journal = store.to_undo(store.read_snapshot(runtime.environment)[0])
         if journal is None or journal.path != report.journal:
             raise NothingToUndo(
                 "the repair has been undone meanwhile", "run check to see the chain"

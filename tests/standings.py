@@ -47,7 +47,8 @@ def lost(spec: str | Rev, **changes: Any) -> LostRevision:
 def moved(before: str, after: str, name: str = "production") -> Move:
     """A change of rows that the journal holds."""
     rows = (tuple(sorted(words.split())) for words in (before, after))
-    return Move(name, f"id of {name}", *rows)
+    old, new = rows
+    return Move(name, f"id of {name}", old, new)
 
 
 def looked_at(

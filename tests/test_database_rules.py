@@ -55,8 +55,11 @@ def hints(finding: Finding) -> list[str]:
 
 
 PLACE = "x_add_x.py, commit 1a2b3c4 of Ann, 2024-03-01"
-BRING_BACK = "bring its file back from Git: repair --bring-back x"
-TOMBSTONE = "put a no-op revision in its place: repair --tombstone x"
+BRING_BACK = "bring its file back from Git: `{fixchain} repair --bring-back x{databases}`"
+TOMBSTONE = "put a no-op revision in its place: `{fixchain} repair --tombstone x{databases}`"
+NOBODY_KNOWS = (
+    "put a no-op revision in its place, on the revision that it was on: repair --tombstone x=PARENT"
+)
 
 
 def test_a_file_that_was_removed() -> None:
@@ -65,31 +68,31 @@ def test_a_file_that_was_removed() -> None:
     assert hints(finding) == [
         BRING_BACK,
         "move the stamp to b, the nearest ancestor that is left, if what x did is no longer there:"
-        " restamp --lost x=b",
+        " `{fixchain} restamp --lost x=b{databases}`",
         TOMBSTONE,
     ]
 
 
 def test_a_file_that_was_removed_and_did_nothing() -> None:
     finding = unknown(lost(Rev("x", ("b",), upgrade=(), downgrade=())))
-    assert hints(finding)[1] == (
+    assert hints(finding)[0] == (
         "move the stamp to b, the nearest ancestor that is left, as x did nothing:"
-        " restamp --lost x=b"
+        " `{fixchain} restamp --lost x=b{databases}`"
     )
 
 
 def test_several_that_were_removed_in_a_row() -> None:
     finding = unknown(lost("x <- w"), lost("w <- b"))
     assert hints(finding)[:2] == [
-        "bring its file and those of w, which it is built on, back from Git: repair"
-        " --bring-back x --bring-back w",
+        "bring its file and those of w, which it is built on, back from Git:"
+        " `{fixchain} repair --bring-back x --bring-back w{databases}`",
         "move the stamp to b, the nearest ancestor that is left, if what x, w did is no longer"
-        " there: restamp --lost x=b",
+        " there: `{fixchain} restamp --lost x=b{databases}`",
     ]
 
 
 def test_what_was_built_on_something_unknown() -> None:
-    assert hints(unknown(lost("x <- w"))) == [f"{TOMBSTONE}=PARENT"]
+    assert hints(unknown(lost("x <- w"))) == [NOBODY_KNOWS]
 
 
 def test_a_merge_point_that_was_removed_has_no_single_ancestor() -> None:
@@ -100,7 +103,9 @@ def test_a_merge_point_that_was_removed_has_no_single_ancestor() -> None:
 def test_a_migration_with_another_id() -> None:
     finding = unknown(lost("x <- a", renamed="b"))
     assert finding.message == f"the same migration is b now ({PLACE})"
-    assert hints(finding) == ["move the stamp to its new id: restamp --lost x=b"]
+    assert hints(finding) == [
+        "move the stamp to its new id: `{fixchain} restamp --lost x=b{databases}`"
+    ]
 
 
 def test_a_migration_with_another_id_that_does_something_else_by_now() -> None:
@@ -108,7 +113,7 @@ def test_a_migration_with_another_id_that_does_something_else_by_now() -> None:
     assert finding.message == f"the same migration is b now, edited since ({PLACE})"
     assert hints(finding)[:2] == [
         "move the stamp to its new id, if what was edited does not matter there:"
-        " restamp --lost x=b",
+        " `{fixchain} restamp --lost x=b{databases}`",
         BRING_BACK,
     ]
 
@@ -120,7 +125,10 @@ def test_a_new_id_that_is_gone_as_well_does_not_count() -> None:
 def test_a_file_on_another_branch() -> None:
     finding = unknown(lost("x <- b", branch="feature", kept=True))
     assert finding.message == f"it is on the branch feature, which is not merged here ({PLACE})"
-    assert hints(finding)[0] == "merge the branch feature, then repair"
+    assert hints(finding)[0] == (
+        "merge the branch feature, then repair: `git merge feature`, then"
+        " `{fixchain} repair{databases}`"
+    )
 
 
 def test_a_file_that_was_removed_on_another_branch() -> None:
@@ -134,17 +142,74 @@ def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
     assert message == f"its file is in Git, and not where migrations are looked for ({PLACE})"
 
 
+def test_what_has_the_code_takes_the_database_back_first() -> None:
+    finding = unknown(lost("x <- b", branch="feature", kept=True, checkout="feature"))
+    back, merge, *_ = finding.hint.ways
+    assert back.commands == ("git checkout feature", "{alembic} downgrade b", "git checkout -")
+    assert back.text.endswith("this drops table t_x, with the data in it")
+    assert merge.commands[0] == "git merge feature"
+
+
+@pytest.mark.parametrize("known", ["x <- b, a", "x <- w", "x"])
+def test_no_downgrade_where_it_would_not_lead_here(known: str) -> None:
+    finding = unknown(lost(known, checkout="1a2b3c4"))
+    assert "downgrade" not in "".join(
+        command for way in finding.hint.ways for command in way.commands
+    )
+
+
+SQUASH = Rev("s").doing("op.create_table('t_a'); op.create_table('t_x')")
+
+
+def squashed(tables: str, *known: LostRevision, row: str = "x") -> list[tuple[str, ...]]:
+    """The ways for a database whose old chain is gone, where s makes all that it made."""
+    snapshot = looked_at(chain(SQUASH), db(row, tables=tables), lost=known)
+    return commands(only("FC301", snapshot))
+
+
+RESTAMP = ("{fixchain} restamp --lost x=s{databases}",)
+
+
+def test_a_chain_that_was_squashed() -> None:
+    old = lost("x <- a"), lost("a")
+    assert squashed("t_a t_x", *old)[0] == RESTAMP
+    assert not any("repair" in command for way in squashed("t_a t_x", *old) for command in way)
+
+
+def test_a_chain_that_was_squashed_after_more_had_come() -> None:
+    """What stood on x has not run there, whatever it did: its table is none of the squashed."""
+    old = lost("x <- a", above=("y",), checkout="1a2b3c4"), lost("a")
+    (way,) = squashed("t_a t_x", *old)
+    assert way[:3] == ("git checkout 1a2b3c4", "{alembic} upgrade heads", "git checkout -")
+
+
+def test_half_of_a_squashed_chain_has_run() -> None:
+    (way,) = squashed("t_a", lost("a", checkout="1a2b3c4"), row="a")
+    assert way[0] == "git checkout 1a2b3c4"
+
+
+def test_migrations_that_were_made_anew_without_git() -> None:
+    assert squashed("t_a t_x")[0] == RESTAMP
+    assert squashed("t_a t_x later")[0] == ()  # newer code may have made that
+
+
 def test_a_row_that_nobody_knows() -> None:
     finding = unknown()
     assert finding.message == "Git knows nothing of it"
-    assert hints(finding) == [f"{TOMBSTONE}=PARENT", "look for the checkout that has run it"]
+    assert [each.partition(",")[0] for each in hints(finding)] == [
+        "look for newer code that has it",
+        "put a no-op revision in its place",
+    ]
+    assert hints(finding)[1] == NOBODY_KNOWS
 
 
 @pytest.mark.parametrize("row", ["ABCDEF", "abcdeg", " abcdef", "abc", "abcdef1234"])
 def test_a_row_that_is_close_to_an_id(row: str) -> None:
     finding = unknown(row=row, now=chain("z", "abcdef <- z"))
     assert finding.message == "Git knows nothing of it; it is close to abcdef"
-    assert hints(finding)[0].startswith("if it is abcdef, move the stamp: restamp --lost ")
+    assert hints(finding)[0].startswith(
+        "move the stamp, if it is abcdef: `{fixchain} restamp --lost "
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,7 +273,10 @@ def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     finding = only("FC302", looked_at(LINE, db("c"), old=FORK))
     assert finding.severity is Severity.WARNING
     assert "may never have run there" in finding.message
-    assert str(finding.hint).endswith("nothing is wrong if it was built after the repair")
+    assert [way.commands for way in finding.hint.ways] == [
+        ("{fixchain} undo{databases}", "{fixchain} repair{databases}"),
+        (),
+    ]
 
 
 def test_one_that_the_chain_as_it_is_has_built() -> None:
@@ -216,12 +284,92 @@ def test_one_that_the_chain_as_it_is_has_built() -> None:
     assert found(looked_at(LINE, db("c"), old=FORK, moved=[moved("b c", "c")])) == []
 
 
-def test_without_an_old_chain_a_table_that_is_not_there_is_a_warning() -> None:
+def test_without_an_old_chain_a_table_that_is_not_there_proves_it() -> None:
     finding = only("FC302", looked_at(LINE, db("c", tables="t_a t_c")))
-    assert (finding.severity, finding.revisions) == (Severity.WARNING, ("b",))
-    assert finding.message.endswith("tables of what is below are not there: t_b (b)")
+    assert (finding.severity, finding.revisions) == (Severity.ERROR, ("b",))
+    assert finding.message.endswith("tables that must be there then are not: t_b (b)")
+    assert commands(finding) == [("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c")]
     assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"))) == []
-    assert found(looked_at(LINE, db("c", tables=""))) == []  # perhaps they may not be seen
+
+
+def test_none_of_the_tables_is_there() -> None:
+    finding = only("FC302", looked_at(LINE, db("c", tables="other")))
+    assert finding.revisions == ("a", "b", "c")
+    assert commands(finding) == [("{alembic} stamp base", "{alembic} upgrade head")]
+
+
+def test_tables_that_can_be_in_another_schema_are_not_missed() -> None:
+    elsewhere = replace(db("c", tables="other"), complete=False)
+    assert found(looked_at(LINE, elsewhere)) == []
+
+
+def commands(finding: Finding) -> list[tuple[str, ...]]:
+    return [way.commands for way in finding.hint.ways]
+
+
+# --- FC305 and FC306 -----------------------------------------------------------------------------
+
+
+def test_tables_and_no_stamp() -> None:
+    finding = only("FC306", looked_at(LINE, db(tables="t_a t_b")))
+    assert (finding.severity, finding.revisions) == (Severity.ERROR, ("a", "b"))
+    assert finding.message == (
+        "production is not stamped, and tables of revisions that have not run there then are there"
+        " already: t_a (a), t_b (b)"
+    )
+    assert commands(finding) == [("{alembic} stamp b",)]
+
+
+def test_what_no_table_shows_is_for_the_user_to_look_at() -> None:
+    line = chain("a", Rev("b", ("a",)).doing("op.add_column('t_a', sa.Column('n', sa.Integer()))"))
+    finding = only("FC306", looked_at(line, db(tables="t_a")))
+    assert commands(finding) == [("{alembic} stamp b",), ("{alembic} stamp a",)]
+    assert "if it has what b changes, which no table shows" in finding.hint
+
+
+def test_a_repair_on_another_branch_has_moved_the_stamp() -> None:
+    """Two heads are one line there, and two heads here again."""
+    finding = only(
+        "FC306", looked_at(chain("a", "b <- a", "c <- a"), db("c", tables="t_a t_b t_c"))
+    )
+    assert finding.revisions == ("b",)
+    assert commands(finding) == [("{alembic} stamp b",)]
+
+
+def test_a_revision_that_has_run_in_part() -> None:
+    both = "op.create_table('s'); op.create_table('e')"
+    line = chain("a", Rev("b", ("a",)).doing(both))
+    finding = only("FC305", looked_at(line, db("a", tables="t_a s")))
+    assert finding.message == (
+        "production is stamped with a, and b has run there in part: s is there already, and e is"
+        " not"
+    )
+    assert commands(finding)[0] == ("{alembic} upgrade a:b --sql", "{alembic} stamp b")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "op.create_table('t', if_not_exists=True)",
+        "op.create_table('t', schema='s')",
+        "op.drop_table('t'); op.create_table('t')",
+        "op.execute(TEXT); op.create_table('t')",
+        "name() and op.create_table('t')",
+    ],
+)
+def test_a_table_that_does_not_stop_the_upgrade_is_no_fault(statement: str) -> None:
+    line = chain("a", Rev("b", ("a",)).doing(statement))
+    assert found(looked_at(line, db("a", tables="t_a t"))) == []
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["op.drop_table('t_b')", "op.rename_table('t_b', 't_a')", "op.execute(TEXT)"],
+)
+def test_a_table_that_was_taken_away_later_is_not_missed(above: str) -> None:
+    line = chain("a", "b <- a", Rev("c", ("b",)).doing(above))
+    assert found(looked_at(line, db("c", tables="t_a"))) == []
+    assert [each.code for each in found(looked_at(line, db("b", tables="t_a")))] == ["FC302"]
 
 
 # --- FC303 ---------------------------------------------------------------------------------------
@@ -234,7 +382,7 @@ def test_rows_that_overlap() -> None:
         "production is stamped with b, c; b is below another of these in the chain, and so stamped"
         " twice"
     )
-    assert "command restamp" in finding.hint
+    assert commands(finding) == [("{fixchain} restamp{databases}",)]
 
 
 def test_rows_beside_each_other_do_not_overlap() -> None:
@@ -291,7 +439,7 @@ def shown(name: str) -> str:
 def test_github_shows_them_without_a_file_where_there_is_none() -> None:
     lines = shown("github").splitlines()
     assert lines[0].startswith("::error title=FC301 unknown-stamp::lost is stamped with 'x'")
-    assert lines[0].endswith("; or put a no-op revision in its place: repair --tombstone x")
+    assert lines[0].endswith("flask db fixchain repair --tombstone x --database")
     assert "b_add_b.py,title=FC302 stranded-revisions,line=" in lines[1]
     assert lines[2].startswith("::error title=FC303 overlapping-stamps::twice is stamped")
     assert lines[3].startswith("::warning title=FC304 database-unreachable::far cannot be asked")
@@ -311,7 +459,10 @@ def test_json_shows_them() -> None:
 
 def test_text_shows_them_and_says_what_to_type_next() -> None:
     text = shown("text")
-    assert "remedy: bring its file back from Git: repair --bring-back x; or" in text
+    assert (
+        "bring its file back from Git:\n         flask db fixchain repair --bring-back x --database"
+        in text
+    )
     assert text.startswith("The databases do not fit the migration chain: 1 unknown stamp")
     assert "flask db fixchain check --database\n" in text
 

@@ -104,6 +104,7 @@ def known_options(program: str, command: str) -> Iterator[str]:
 
 _FILE = re.compile(r"^# (.+\.py)( before the repair)?\n", re.MULTILINE)
 _ROWS = re.compile(r"^# the rows of alembic_version\n(.*?)\n\n", re.MULTILINE | re.DOTALL)
+_TABLES = re.compile(r"^# the tables of the database\n(.*?)\n\n", re.MULTILINE | re.DOTALL)
 _IMPORTS = "import sqlalchemy as sa\nfrom alembic import op\n\n"
 # What else a chain in this state has.
 _BESIDES = {"FC101": {"FC102"}, "FC105": {"FC111"}, "FC201": {"FC101", "FC102"}}
@@ -114,8 +115,8 @@ def example_of(rule: Rule) -> Snapshot:
     example = explain(rule).example
     text, *commands = re.split(r"^\$ ", example, flags=re.MULTILINE)
     assert commands
-    rows = _ROWS.search(text)
-    _, *parts = _FILE.split(_ROWS.sub("", text))
+    rows, tables = _ROWS.search(text), _TABLES.search(text)
+    _, *parts = _FILE.split(_TABLES.sub("", _ROWS.sub("", text)))
     now: dict[Path, bytes] = {}
     before: dict[Path, bytes] = {}
     for name, old, content in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
@@ -123,6 +124,8 @@ def example_of(rule: Rule) -> Snapshot:
         (before if old else now)[MIGRATIONS / "versions" / name] = code.encode()
     environment = Environment(MIGRATIONS, (MIGRATIONS / "versions",))
     snapshot = snapshot_of(environment, now)
+    if tables is not None:
+        return looked_at(snapshot, db(tables=tables[1]))
     if rows is None:
         return snapshot
     old_graph = snapshot_of(environment, {**now, **before}).graph if before else None
@@ -135,7 +138,7 @@ def test_an_example_is_a_chain_with_this_fault(rule: Rule) -> None:
     assert found == {rule.code} | _BESIDES.get(rule.code, set())
 
 
-@pytest.mark.parametrize("code", ["FC301", "FC302", "FC303"])
+@pytest.mark.parametrize("code", ["FC301", "FC302", "FC303", "FC305", "FC306"])
 def test_an_example_is_a_database_with_this_fault(code: str) -> None:
     (rule,) = (rule for rule in RULES if rule.code == code)
     snapshot = example_of(rule)

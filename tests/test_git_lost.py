@@ -62,7 +62,7 @@ OTHER = ("op.add_column('orders', sa.Column('total', sa.Numeric(10, 2), nullable
 
 def test_a_deleted_file(repository: Repository) -> None:
     repository.add("a", day=1)
-    repository.add("b", day=2)
+    before = repository.add("b", day=2)
     data = repository.path("b").read_bytes()
     commit = repository.remove("b", day=3)
     repository.add("c", day=4)
@@ -74,7 +74,28 @@ def test_a_deleted_file(repository: Repository) -> None:
         repository.path("b"),
         data,
         ("p",),
+        checkout=before,
     )
+
+
+def test_what_can_be_checked_out_has_a_name_if_it_can(repository: Repository) -> None:
+    repository.add("a", day=1)
+    repository.add("b", day=2)
+    repository.git("tag", "-a", "-m", "x", "v1")
+    repository.remove("b", day=3)
+    assert lost("b", repository).checkout == "v1"
+
+
+def test_what_stood_on_it_and_went_with_it(repository: Repository) -> None:
+    repository.add("a", day=1)
+    repository.add("b", "c", day=2, parent="a")
+    repository.add("d", day=3, parent="b")
+    repository.path("a").unlink()
+    repository.path("b").unlink()
+    repository.commit(8)
+    repository.remove("d", day=9)
+    found, _ = ask("a", "b", "d", at=repository)
+    assert {name: each.above for name, each in found.items()} == {"a": ("b",), "b": (), "d": ()}
 
 
 def test_what_the_content_says_counts_and_not_the_name(repository: Repository) -> None:
@@ -583,10 +604,10 @@ def test_git_is_asked_a_few_times_for_any_number_of_ids(
     script(tmp_path / "bin/git", f'#!/bin/sh\necho " $*" >>{calls}\nexec {real} "$@"\n')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert len(ask(*names, "elsewhere", "never", at=repository)[0]) == 21
-    assert len(calls.read_text().splitlines()) == 3
+    assert len(calls.read_text().splitlines()) == 4
     repository.path(names[20]).unlink()
     repository.path(names[21]).unlink()
     calls.unlink()
     found, _ = ask(*names, at=repository)
     assert [id_ for id_, one in found.items() if one.kept] == names[20:22]
-    assert len(calls.read_text().splitlines()) == 3  # where the repository is, is known by now
+    assert len(calls.read_text().splitlines()) == 4  # where the repository is, is known by now

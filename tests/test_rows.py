@@ -16,19 +16,20 @@ from flask_chainfix.store import (
     Journal,
     all_journals,
     changed_files,
-    latest,
-    latest_repair,
     locked,
     recorded_moves,
     row_log,
 )
+from tests.disk import latest_journal
 from tests.stamped import rows_of, stamp
+from tests.support import graph
 
 
 def move(name: str, before: str, after: str) -> Move:
     return Move(name, f"server/{name}", tuple(before.split()), tuple(after.split()))
 
 
+GRAPH = graph("a", "b <- a", "c <- b")
 ONE = move("one", "b c", "c")
 TWO = move("two", "b", "b a")
 
@@ -41,13 +42,13 @@ def journal(tmp_path: Path) -> Journal:
     file.write_bytes(b"old")
     with locked(tmp_path), changed_files(tmp_path, [Edit(file, b"old", b"new")]):
         pass
-    made = latest(tmp_path)
+    made = latest_journal(tmp_path)
     assert made is not None
     return made
 
 
 def record(place: Path, journal: Journal | None, *moves: Move) -> None:
-    with locked(place), row_log(place, journal) as log:
+    with locked(place), row_log(place, journal, GRAPH) as log:
         for each in moves:
             log.record(each)
 
@@ -95,33 +96,32 @@ def test_it_is_on_the_disk_before_the_caller_goes_on(
             synced.append(journal.rows_path.read_bytes())
 
     monkeypatch.setattr(os, "fsync", note)
-    with row_log(tmp_path, journal) as log:
+    with row_log(tmp_path, journal, GRAPH) as log:
         log.record(ONE)
         assert synced[-1] == journal.rows_path.read_bytes() != b""
 
 
 def test_without_a_repair_it_gets_a_journal_of_its_own(tmp_path: Path, journal: Journal) -> None:
     record(tmp_path, None, ONE, TWO)
-    own = latest(tmp_path)
+    own = latest_journal(tmp_path)
     assert own is not None
     assert own.path > journal.path
     assert (own.finished, own.entries) == (True, ())
     assert recorded_moves(own) == (ONE, TWO)
     assert recorded_moves(journal) == ()
-    assert latest_repair(tmp_path) == journal
     assert list(all_journals(tmp_path)) == [journal, own]
 
 
 def test_where_nothing_is_recorded_there_is_no_journal(tmp_path: Path) -> None:
     record(tmp_path, None)
-    assert latest(tmp_path) is None
+    assert latest_journal(tmp_path) is None
 
 
 def test_what_is_discarded_is_gone(tmp_path: Path, journal: Journal) -> None:
     record(tmp_path, journal, ONE)
     journal.discard()
     assert recorded_moves(journal) == ()
-    assert latest(tmp_path) is None
+    assert latest_journal(tmp_path) is None
     names = {path.name for path in (tmp_path / ".fixchain").iterdir()}
     assert names == {".gitignore", "lock"}
 
@@ -178,7 +178,7 @@ def test_where_it_cannot_be_written_the_database_stays_as_it_was(tmp_path: Path)
     wanted = Move("app", target.identity, ("b", "c"), ("c",))
     with (
         pytest.raises(CannotWrite, match="the journal cannot be written") as caught,
-        row_log(tmp_path, None) as log,
+        row_log(tmp_path, None, GRAPH) as log,
     ):
         move_rows({target.identity: target}, [wanted], log.record, lambda *_: None)
     assert "no further row was moved" in caught.value.remedy
@@ -208,7 +208,7 @@ def test_half_a_line_does_not_spoil_what_another_thread_writes(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     FullDisk(monkeypatch, room)
-    with row_log(tmp_path, journal) as log:
+    with row_log(tmp_path, journal, GRAPH) as log:
         with pytest.raises(CannotWrite, match="No space left"):
             log.record(ONE)
         log.record(TWO)  # it had begun when the first one failed
@@ -225,8 +225,8 @@ def test_a_journal_that_cannot_be_made_does_not_stand_in_the_way(
         patched.setattr(os, "replace", fail)
         with pytest.raises(CannotWrite):
             record(tmp_path, None, ONE)
-    assert latest(tmp_path) is None
+    assert latest_journal(tmp_path) is None
     record(tmp_path, None, TWO)
-    own = latest(tmp_path)
+    own = latest_journal(tmp_path)
     assert own is not None
     assert recorded_moves(own) == (TWO,)

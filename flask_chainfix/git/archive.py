@@ -93,6 +93,40 @@ class Archive:
                 return trace._replace(branch=_branch(trace.commit, self._elsewhere))
         return None
 
+    def removed_with(self, trace: Trace) -> Iterator[Header]:
+        """What the files said that the commit of a trace removed or changed."""
+        for commit, changes in chain(self._here, self._elsewhere):
+            if commit.name == trace.commit.name:
+                versions = (version for change in changes for version in change.before)
+                headers = (self.header(version) for version in versions)
+                yield from (header for header in headers if header is not None)
+
+    def checkout(self, trace: Trace) -> str:
+        """A branch, a tag or a commit that has the file of a trace; ``""`` where none is known."""
+        if trace.kept:
+            return trace.branch
+        known = {commit.name for commit, _ in chain(self._here, self._elsewhere)}
+        parents = trace.commit.parents
+        for parent in parents:
+            has_it = len(parents) == 1 or self._has(parent, trace.version.name)
+            if parent in known and has_it:
+                names = (ref for tip, ref in self._tips if tip.startswith(parent))
+                return _short(min(names, key=_rank, default=parent))
+        return ""
+
+    def _has(self, commit: str, name: str) -> bool:
+        path = literal(name)
+        return bool(self.repository.git("ls-tree", "--full-tree", "--name-only", commit, path))
+
+    @cached_property
+    def _tips(self) -> list[tuple[str, str]]:
+        """The commits that references lead to, and the references."""
+        form = (
+            "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) %(refname)"
+        )
+        output = os.fsdecode(self.repository.git("for-each-ref", form, *_REFS))
+        return [(tip, ref) for tip, _, ref in (line.partition(" ") for line in output.split("\n"))]
+
     def traces(self, ids: Iterable[str]) -> dict[str, Trace]:
         """The traces of revisions, those included that only a merge has removed.
 
@@ -186,10 +220,14 @@ def _branch(commit: Commit, entries: Iterable[Entry]) -> str:
     for newer, _ in entries:  # no commit comes before one that it is a parent of
         ref = min(newer.ref, leading.get(newer.name, newer.ref), key=_rank)
         if newer.name == commit.name:
-            return ref[len(next(filter(ref.startswith, _REFS), "")) :]
+            return _short(ref)
         for parent in newer.parents:
             leading[parent] = min(ref, leading.get(parent, ref), key=_rank)
     return commit.ref
+
+
+def _short(ref: str) -> str:
+    return ref[len(next(filter(ref.startswith, _REFS), "")) :]
 
 
 def _rank(ref: str) -> int:

@@ -115,7 +115,15 @@ class _Search:
             trace.branch,
             trace.kept,
             header.depends_on or (),
+            self._archive.checkout(trace),
+            tuple(self._removed_above(id_, trace)),
         )
+
+    def _removed_above(self, id_: str, trace: Trace) -> Iterator[str]:
+        for header in () if trace.kept else self._archive.removed_with(trace):
+            above = header.revision
+            if id_ in (header.down_revision or ()) and above not in self._now.files_by_revision:
+                yield above or ""
 
     def _followed(self, trace: Trace) -> str | None:
         """The id that the same file has now, however often it was changed meanwhile."""

@@ -13,9 +13,16 @@ from collections.abc import Collection, Iterator, Sequence
 from flask_chainfix import source
 from flask_chainfix.errors import UnsafeForDatabases
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import Header, Mend, Part, Standing
+from flask_chainfix.model import DatabaseState, Header, Mend, Part, Standing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, absent_tables, applied_in, contradicts
+from flask_chainfix.stamps import (
+    Applied,
+    absent_tables,
+    applied_in,
+    claims,
+    contradicts,
+    possibilities,
+)
 
 
 def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) -> None:
@@ -37,11 +44,18 @@ def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) ->
     if not links:
         return
     known = _certain_links(before)
-    for applied in applied_in(after):
+    for applied in _said(after):
         have = known.required(row for row in applied.standing.rows if row in known)
         for mend in links:
             if mend.revision in applied.revisions | have:
                 _refuse_unproven(after, applied, mend, have)
+
+
+def _said(snapshot: Snapshot) -> Iterator[Applied]:
+    """What has run in each database by its rows, also where its tables contradict them."""
+    for standing in snapshot.databases.standings:
+        if standing.state is not DatabaseState.UNREACHABLE:
+            yield from possibilities(snapshot, standing) or claims(snapshot, standing)
 
 
 def refuse_doubted(snapshot: Snapshot, placed: Collection[str]) -> None:
@@ -127,7 +141,12 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
 
 def _is_proven(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
     """Whether all the tables are there that a revision is certain to have made, and there are."""
-    made = [table for table, makers in snapshot.lasting_tables.items() if makers == [revision]]
+    tables = snapshot.chain_tables
+    made = [
+        table
+        for table, makers in tables.makers.items()
+        if makers == [revision] and not tables.removing(table)
+    ]
     there = {table.lower() for table in standing.tables or ()}
     return bool(made) and there.issuperset(made)
 

@@ -45,7 +45,15 @@ from flask_chainfix.model.rehearsal import (
     RehearsalFailure,
     RehearsalStep,
 )
-from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.model.schema import (
+    Action,
+    ChainTables,
+    Effect,
+    Footprint,
+    Kind,
+    Opaque,
+    SchemaObject,
+)
 from flask_chainfix.model.surroundings import OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.model.upstream import PublishedChain, Upstream
 
@@ -58,6 +66,7 @@ __all__ = [
     "Backup",
     "Call",
     "ChainLock",
+    "ChainTables",
     "Confirmation",
     "DatabaseState",
     "DatabaseWishes",

@@ -69,6 +69,7 @@ class Standing:
         told: whether it has not been looked at, as the user has told where it stands.
         problem: why it is unreachable, in its own words.
         remedy: what to do about that.
+        complete: whether ``tables`` are all that it has, in whatever schema.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Standing:
     told: bool = False
     problem: str = ""
     remedy: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,15 @@ class Move:
         identity: as in ``Standing``.
         before: the rows now, sorted.
         after: the rows afterwards, sorted.
+        means: of a move in the journal, a digest of the revisions that ``after`` stood for then;
+            ``""`` where the journal does not tell.
     """
 
     name: str
     identity: str
     before: tuple[str, ...]
     after: tuple[str, ...]
+    means: str = field(default="", compare=False)
 
 
 class MoveState(Enum):
@@ -148,6 +153,8 @@ class LostRevision:
         kept: whether the file is still there: on ``branch``, or at ``HEAD`` and only the work
             tree is without it, or in a directory that is no version location.
         depends_on: what its file named as ``depends_on``.
+        checkout: a branch, a tag or a commit that has the file; ``""`` where none is known.
+        above: the revisions that stood on it and were removed with it.
     """
 
     revision: str
@@ -162,6 +169,8 @@ class LostRevision:
     branch: str = ""
     kept: bool = False
     depends_on: tuple[str, ...] = ()
+    checkout: str = ""
+    above: tuple[str, ...] = ()
 
     @property
     def requirements(self) -> tuple[str, ...]:

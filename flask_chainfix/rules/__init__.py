@@ -16,6 +16,7 @@ from flask_chainfix.rules import (  # noqa: F401  (they register rules)
     environments,
     gate,
     headers,
+    live_tables,
     references,
     schema,
 )

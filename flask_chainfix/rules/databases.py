@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flask_chainfix.model import DatabaseState, Severity, Standing
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.lost import choices, whereabouts
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
     Applied,
-    absent_tables,
     catching_up,
     gaps,
+    in_words,
+    mismatch,
     misread,
     overlaps,
     possibilities,
     telling_which_ran,
     told_apart,
     untold,
+    ways_out,
+)
+
+_RESTAMP = way(
+    "move the stamp: nothing is run, and nothing is skipped", "{fixchain} restamp{databases}"
 )
 
 
@@ -59,7 +66,7 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
         $ {fixchain} repair --bring-back orders
     """
     names: dict[str, dict[str, None]] = {}
-    for standing in _reached(snapshot):
+    for standing in reached(snapshot):
         for row in standing.rows:
             if row not in snapshot.graph and row not in snapshot.databases.anew:
                 names.setdefault(row, {})[standing.name] = None
@@ -68,7 +75,7 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
         yield Fault(
             f"{listing(standings)} {verb} stamped with {row!r}, which no migration file has:"
             f" {whereabouts(snapshot, row)}",
-            "; or ".join(choices(snapshot, row)),
+            choices(snapshot, row),
             [row],
             [],
         )
@@ -86,19 +93,20 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
 def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
     """A database is stamped above revisions that it has never run.
 
-    Alembic counts everything below a stamp as done. Where a database may as well have been built by
-    the chain as it is, this is a warning; and so it is where a table that one of these revisions
-    makes is not there.
+    Alembic counts everything below a stamp as done. A table that one of these revisions makes, and
+    that is not there, proves it. Where no table tells, and the database may as well have been built
+    by the chain as it is, this is a warning.
 
     How it comes about:
         Files were relinked without looking at the databases: a revision was put below one that a
-        database had already run.
+        database had already run. Or `{alembic} stamp` was run on a database that has not run what
+        is below.
 
     How it is repaired:
-        `{fixchain} undo` takes the relinking back, and `{fixchain} repair --database URL` repairs
-        again with that database named, so that the plan heeds it. Or take the files from before the
-        repair, upgrade there to what was skipped, then move the stamp with `{fixchain} restamp` and
-        the new files.
+        The finding names Alembic's commands for the database at hand: those that run what was
+        skipped, or those that stamp what the tables fit. After a repair, `{fixchain} undo` takes
+        the relinking back, and `{fixchain} repair --database URL` repairs again with that database
+        named, so that the plan heeds it.
 
     Example:
         # users.py
@@ -124,8 +132,11 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
         $ {fixchain} repair --database URL
     """
     graph = snapshot.graph
-    for standing in _reached(snapshot):
+    for standing in reached(snapshot):
         possible = possibilities(snapshot, standing)
+        if not possible:
+            yield from _without_tables(snapshot, standing)
+            continue
         fault = _of_a_shared_id(snapshot, standing, possible)
         if fault is not None:
             yield fault
@@ -133,17 +144,13 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
         skipped = [gaps(graph, each.revisions.intersection(graph)) for each in possible]
         found = max(skipped, key=len, default=())
         if not found:
-            yield from _without_tables(snapshot, standing, possible)
             continue
         sure = all(skipped)
         never = "never ran" if sure else "may never have run"
         yield Fault(
             f"{standing.name} is stamped with {listing(standing.rows)}, and {listing(found)},"
             f" which the chain has below, {never} there",
-            "undo the repair and repair again with that database named, so that the plan heeds it;"
-            " or take the files from before the repair, upgrade there to what was skipped, then"
-            " restamp with the new files"
-            + ("" if sure else "; nothing is wrong if it was built after the repair"),
+            _after_skipping(snapshot, possible, sure=sure),
             found,
             [place for each in found[:1] for place in snapshot.locations(each, "down_revision")],
             severity=None if sure else Severity.WARNING,
@@ -172,7 +179,7 @@ def _of_a_shared_id(
     shared = misread(snapshot, standing, applied.revisions)
     if shared is None:
         return None
-    hint = "move the stamp with the command restamp: nothing is run, and nothing is skipped"
+    hint: str | Remedy = _RESTAMP
     if run != applied.revisions:
         hint = "restamp tells how what has run and has no file comes back"
     elif gaps(snapshot.graph, run):
@@ -185,22 +192,29 @@ def _of_a_shared_id(
     )
 
 
-def _without_tables(
-    snapshot: Snapshot, standing: Standing, possible: Sequence[Applied]
-) -> Iterator[Fault]:
-    absent = [dict(absent_tables(snapshot, standing, each.revisions)) for each in possible]
-    if not standing.tables or not absent or not all(absent):
+def _after_skipping(snapshot: Snapshot, possible: Sequence[Applied], *, sure: bool) -> Remedy:
+    undone = way(
+        "take the repair back, and repair again with that database named",
+        "{fixchain} undo{databases}",
+        "{fixchain} repair{databases}",
+    )
+    run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
+    if not sure:
+        return undone | "leave it as it is if it was built after the repair"
+    if run.issubset(snapshot.graph):
+        return catching_up(snapshot.graph, run) | undone
+    return undone
+
+
+def _without_tables(snapshot: Snapshot, standing: Standing) -> Iterator[Fault]:
+    found = mismatch(snapshot, standing)
+    if found is None or not found.absent:
         return
-    missing = absent[0]
-    names = ", ".join(f"{table} ({revision})" for revision, table in missing.items())
     yield Fault(
-        f"{standing.name} is stamped with {listing(standing.rows)}, and tables of what is below are"
-        f" not there: {names}",
-        "if nobody has dropped them by hand, these revisions never ran there: restamp --old REF, a"
-        " Git revision with the chain that has stamped it, tells more",
-        missing,
-        [place for each in missing for place in snapshot.locations(each, "revision")],
-        severity=Severity.WARNING,
+        f"{found.stamped}, and tables that must be there then are not: {in_words(found.absent)}",
+        ways_out(snapshot, found),
+        found.absent,
+        [place for each in found.absent for place in snapshot.locations(each, "revision")],
     )
 
 
@@ -251,7 +265,7 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
 
         $ {fixchain} restamp
     """
-    for standing in _reached(snapshot):
+    for standing in reached(snapshot):
         lower = overlaps(snapshot.graph, standing.rows)
         if lower:
             known = bool(possibilities(snapshot, standing))
@@ -259,7 +273,7 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
                 f"{standing.name} is stamped with {listing(standing.rows)}; {listing(lower)}"
                 f" {'is' if len(lower) == 1 else 'are'} below another of these in the chain, and so"
                 " stamped twice",
-                "move the stamp with the command restamp: nothing is run, and nothing is skipped"
+                _RESTAMP
                 if known
                 else "move the stamp with restamp --old REF, where REF is a Git revision with the"
                 " chain that has written these rows: without it nobody knows what has run there",
@@ -303,7 +317,8 @@ def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
             )
 
 
-def _reached(snapshot: Snapshot) -> Iterator[Standing]:
+def reached(snapshot: Snapshot) -> Iterator[Standing]:
+    """The databases that could be asked, and those that the user has told of."""
     return (
         standing
         for standing in snapshot.databases.standings

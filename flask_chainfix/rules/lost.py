@@ -6,16 +6,22 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from flask_chainfix.model import Action, Effect, Kind, LostRevision
+from flask_chainfix.model import Action, Effect, Kind, LostRevision, Standing
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.spelling import close_ids
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
     Survivors,
+    absent_tables,
+    early_on_return,
+    finishing_there,
     is_noop,
     lost_footprint,
     possibilities,
+    proven_top,
     survivors,
+    under_its_new_id,
 )
 
 _PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it is
@@ -54,52 +60,166 @@ def whereabouts(snapshot: Snapshot, revision: str) -> str:
     return f"its file was removed ({place})"
 
 
-def choices(snapshot: Snapshot, revision: str) -> Iterator[str]:
+def choices(snapshot: Snapshot, revision: str) -> Remedy:
     """What can be done about a lost revision, the best first."""
+    standings = [each for each in snapshot.databases.standings if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
-    id_ = shlex.quote(revision)
-    if lost is None:
-        close = close_ids(revision, snapshot.graph)
-        if close:
-            yield f"if it is {close[0]}, move the stamp: restamp --lost {_pair(revision, close[0])}"
-        if can_have_file(revision):
-            yield f"put a no-op revision in its place: repair --tombstone {id_}=PARENT"
-        yield "look for the checkout that has run it"
-        return
-    if lost.renamed in snapshot.graph:
-        assert lost.renamed is not None
-        compare = ", if what was edited does not matter there" if lost.edited else ""
-        pair = _pair(revision, lost.renamed)
-        yield f"move the stamp to its new id{compare}: restamp --lost {pair}"
-    if lost.renamed not in snapshot.graph or lost.edited:
-        yield from _ways_back(snapshot, lost)
-
-
-def _ways_back(snapshot: Snapshot, lost: LostRevision) -> Iterator[str]:
-    way = survivors(snapshot, lost.revision)
-    if lost.branch and lost.kept:
-        yield f"merge the branch {lost.branch}, then repair"
-    if not way.unknown:
-        back = " ".join(f"--bring-back {shlex.quote(each)}" for each in way.between)
-        yield f"bring {_files(way)} back from Git: repair {back}"
-    if len(way.rows) == 1:
-        deeds = f"if what {listing(way.between)} did is no longer there"
-        if all(is_noop(snapshot, each) for each in way.between):
-            deeds = f"as {listing(way.between)} did nothing"
-        yield (
-            f"move the stamp to {way.rows[0]}, the nearest ancestor that is left, {deeds}:"
-            f" restamp --lost {_pair(lost.revision, way.rows[0])}"
+    remedy = Remedy()
+    if lost is not None and lost.renamed in snapshot.graph:
+        remedy |= under_its_new_id(snapshot, lost)
+        if not lost.edited:
+            return remedy
+    left = survivors(snapshot, revision)
+    squashed = _squashed_into(snapshot, revision, left, standings)
+    if squashed is not None:
+        remedy |= way(
+            f"move the stamp to {squashed}, which makes what the database holds",
+            _restamp(revision, squashed),
         )
-    if can_have_file(lost.revision):
-        parent = "=PARENT" if way.unknown else ""
-        id_ = shlex.quote(lost.revision)
-        yield f"put a no-op revision in its place: repair --tombstone {id_}{parent}"
+    if lost is None:
+        return remedy | _without_git(snapshot, revision, standings)
+    return remedy | _ways_back(snapshot, lost, left, standings)
 
 
-def _files(way: Survivors) -> str:
-    if len(way.between) == 1:
+def _squashed_into(
+    snapshot: Snapshot, revision: str, left: Survivors, standings: Sequence[Standing]
+) -> str | None:
+    """The revision that makes all that a database holds whose old chain is gone altogether."""
+    lost = snapshot.databases.lost.get(revision)
+    if left.rows or (lost is not None and lost.above):
+        return None
+    found = {
+        proven_top(snapshot, standing) if standing.rows == (revision,) else None
+        for standing in standings
+    }
+    (top,) = found if len(found) == 1 else (None,)
+    if top is None or lost is not None:
+        return top
+    # Nobody knows what it was on: the chain as it is may as well be below it.
+    tables = {table.lower() for each in standings for table in each.tables or ()}
+    made_anew = top in snapshot.graph.bases and tables <= snapshot.chain_tables.makers.keys()
+    return top if made_anew else None
+
+
+def _without_git(snapshot: Snapshot, revision: str, standings: Sequence[Standing]) -> Remedy:
+    """What can be done about a revision of which nothing is known."""
+    remedy = Remedy()
+    close = close_ids(revision, snapshot.graph)
+    if close and not any(_misses(snapshot, each, close[0]) for each in standings):
+        remedy |= way(f"move the stamp, if it is {close[0]}", _restamp(revision, close[0]))
+    remedy |= (
+        "look for newer code that has it, another branch, clone or release: it can take the"
+        " database back with a downgrade, or be merged here"
+    )
+    return remedy | _placeholder(snapshot, revision, standings)
+
+
+def _placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing]) -> Remedy:
+    """A no-op revision in the place of one of which nobody knows what it was on."""
+    if not can_have_file(revision):
+        return Remedy()
+    tops = {proven_top(snapshot, standing) for standing in standings}
+    (parent,) = tops if len(tops) == 1 else (None,)
+    if parent is not None:
+        return _tombstone(f"{revision}={parent}")
+    return Remedy.of(
+        f"put a no-op revision in its place, on the revision that it was on: repair --tombstone"
+        f" {shlex.quote(revision)}=PARENT"
+    )
+
+
+def _misses(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
+    run = frozenset(snapshot.graph.required([revision]))
+    return bool(absent_tables(snapshot, standing, run))
+
+
+def _tombstone(wish: str) -> Remedy:
+    command = f"{{fixchain}} repair --tombstone {shlex.quote(wish)}{{databases}}"
+    return way("put a no-op revision in its place", command)
+
+
+def _ways_back(
+    snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+) -> Remedy:
+    nothing_lost = all(is_noop(snapshot, each) for each in left.between)
+    deeds = (
+        f"as {listing(left.between)} did nothing"
+        if nothing_lost
+        else f"if what {listing(left.between)} did is no longer there"
+    )
+    to_ancestor = Remedy()
+    if len(left.rows) == 1:
+        to_ancestor = way(
+            f"move the stamp to {left.rows[0]}, the nearest ancestor that is left, {deeds}",
+            _restamp(lost.revision, left.rows[0]),
+        )
+    remedy = to_ancestor if nothing_lost else _downgrade(snapshot, lost, left, standings)
+    if lost.branch and lost.kept:
+        remedy |= way(
+            f"merge the branch {lost.branch}, then repair",
+            f"git merge {shlex.quote(lost.branch)}",
+            "{fixchain} repair{databases}",
+        )
+    fits = not left.unknown and not any(
+        early_on_return(snapshot, standing, lost.revision) for standing in standings
+    )
+    if not (fits or left.rows):
+        remedy |= finishing_there(snapshot, lost.revision)
+    if fits:
+        back = " ".join(f"--bring-back {shlex.quote(each)}" for each in left.between)
+        remedy |= way(
+            f"bring {_files(left)} back from Git", f"{{fixchain}} repair {back}{{databases}}"
+        )
+    if not nothing_lost:
+        remedy |= to_ancestor
+    if left.unknown:
+        return remedy | _placeholder(snapshot, lost.revision, standings)
+    if fits and can_have_file(lost.revision):
+        remedy |= _tombstone(lost.revision)
+    return remedy
+
+
+def _downgrade(
+    snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+) -> Remedy:
+    """The way that leaves nothing behind: the code that has it takes the database back."""
+    known = [snapshot.databases.lost.get(each) for each in left.between]
+    in_line = all(each is not None and len(each.requirements) == 1 for each in known)
+    alone = all(standing.rows == (lost.revision,) for standing in standings)
+    if not (lost.checkout and in_line and alone and len(left.rows) == 1):
+        return Remedy()
+    return way(
+        f"have the code that has it take the database back, and come back here;"
+        f" {_losses(snapshot, left.between)}",
+        f"git checkout {shlex.quote(lost.checkout)}",
+        f"{{alembic}} downgrade {shlex.quote(left.rows[0])}",
+        "git checkout -",
+    )
+
+
+def _losses(snapshot: Snapshot, revisions: Sequence[str]) -> str:
+    """What the downgrade of lost revisions takes away, in words."""
+    footprints = [lost_footprint(snapshot, each, "downgrade") for each in revisions]
+    effects = [effect for each in footprints if each is not None for effect in each.effects]
+    dropped = [effect for effect in effects if effect.action is Action.DROP]
+    names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
+    if any(each is None or each.opaque for each in footprints):
+        names.append("what its source does not tell")
+    return (
+        f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
+        if names
+        else ("this drops nothing")
+    )
+
+
+def _files(left: Survivors) -> str:
+    if len(left.between) == 1:
         return "its file"
-    return f"its file and those of {listing(way.between[1:])}, which it is built on,"
+    return f"its file and those of {listing(left.between[1:])}, which it is built on,"
+
+
+def _restamp(revision: str, other: str) -> str:
+    return f"{{fixchain}} restamp --lost {_pair(revision, other)}{{databases}}"
 
 
 def _pair(revision: str, other: str) -> str:
@@ -140,27 +260,30 @@ def _note(snapshot: Snapshot, revision: str, other: str) -> str:
             f"{counts}: that is its new id, but {lost.path.name} has been edited since commit"
             f" {lost.commit}; what was added there will never run on these databases"
         )
-    way = survivors(snapshot, revision)
-    if way.unknown:
+    left = survivors(snapshot, revision)
+    standings = [each for each in snapshot.databases.standings if revision in each.rows]
+    if not left.rows and {proven_top(snapshot, standing) for standing in standings} == {other}:
+        return f"{counts}: all tables that {other} and those below it make are there"
+    if left.unknown:
         return (
-            f"{counts}: what {listing(way.unknown)} did, and whether {other} ran, cannot be"
-            f" checked, as Git has no file of {'it' if len(way.unknown) == 1 else 'them'}"
+            f"{counts}: what {listing(left.unknown)} did, and whether {other} ran, cannot be"
+            f" checked, as Git has no file of {'it' if len(left.unknown) == 1 else 'them'}"
         )
-    return "; ".join((f"{counts}: {_between(snapshot, way)}", *_gaps(snapshot, way, other)))
+    return "; ".join((f"{counts}: {_between(snapshot, left)}", *_gaps(snapshot, left, other)))
 
 
-def _between(snapshot: Snapshot, way: Survivors) -> str:
-    if all(is_noop(snapshot, each) for each in way.between):
-        verb = "is" if len(way.between) == 1 else "are"
-        return f"{listing(way.between)} {verb} proven to do nothing, so nothing is lost"
-    told = ", ".join(f"{each} {_deeds(snapshot, each)}" for each in way.between)
+def _between(snapshot: Snapshot, left: Survivors) -> str:
+    if all(is_noop(snapshot, each) for each in left.between):
+        verb = "is" if len(left.between) == 1 else "are"
+        return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
+    told = ", ".join(f"{each} {_deeds(snapshot, each)}" for each in left.between)
     return f"{told}; whatever of that is in the database stays there, and no file tells of it"
 
 
-def _gaps(snapshot: Snapshot, way: Survivors, other: str) -> Iterator[str]:
+def _gaps(snapshot: Snapshot, left: Survivors, other: str) -> Iterator[str]:
     """What the databases have run by Git and not by the user, and the other way round."""
     graph = snapshot.graph
-    by_git, by_user = graph.required(way.rows), graph.required([other])
+    by_git, by_user = graph.required(left.rows), graph.required([other])
     again = [revision for revision in graph.order if revision in by_git - by_user]
     never = [revision for revision in graph.order if revision in by_user - by_git]
     if again:

@@ -1,10 +1,27 @@
 """What databases have run, and how their version rows follow a chain that has changed."""
 
-from flask_chainfix.stamps.lost import Survivors, is_noop, lost_footprint, survivors
+from flask_chainfix.stamps.lost import (
+    Survivors,
+    early_on_return,
+    finishing_there,
+    is_noop,
+    lost_footprint,
+    survivors,
+    under_its_new_id,
+)
+from flask_chainfix.stamps.mismatch import (
+    Mismatch,
+    by_revision,
+    completing,
+    contradiction,
+    half_made,
+    in_words,
+    mismatch,
+    ways_out,
+)
 from flask_chainfix.stamps.moves import move_for
-from flask_chainfix.stamps.rows import gaps, overlaps, tops
+from flask_chainfix.stamps.rows import catching_up, gaps, overlaps, restamping, stamp_commands, tops
 from flask_chainfix.stamps.shared import (
-    catching_up,
     misread,
     telling_which_ran,
     told_anew,
@@ -12,10 +29,19 @@ from flask_chainfix.stamps.shared import (
     untold,
     with_own_tables,
 )
-from flask_chainfix.stamps.tables import absent_tables, contradicts
+from flask_chainfix.stamps.tables import (
+    Fit,
+    absent_tables,
+    contradicts,
+    early_tables,
+    fit,
+    never_ran,
+    proven_top,
+)
 from flask_chainfix.stamps.writers import (
     Applied,
     applied_in,
+    claims,
     possibilities,
     published_in,
     unexplained,
@@ -23,25 +49,44 @@ from flask_chainfix.stamps.writers import (
 
 __all__ = [
     "Applied",
+    "Fit",
+    "Mismatch",
     "Survivors",
     "absent_tables",
     "applied_in",
+    "by_revision",
     "catching_up",
+    "claims",
+    "completing",
+    "contradiction",
     "contradicts",
+    "early_on_return",
+    "early_tables",
+    "finishing_there",
+    "fit",
     "gaps",
+    "half_made",
+    "in_words",
     "is_noop",
     "lost_footprint",
+    "mismatch",
     "misread",
     "move_for",
+    "never_ran",
     "overlaps",
     "possibilities",
+    "proven_top",
     "published_in",
+    "restamping",
+    "stamp_commands",
     "survivors",
     "telling_which_ran",
     "told_anew",
     "told_apart",
     "tops",
+    "under_its_new_id",
     "unexplained",
     "untold",
+    "ways_out",
     "with_own_tables",
 ]

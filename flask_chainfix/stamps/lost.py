@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.model import Footprint
+from flask_chainfix.model import Footprint, LostRevision, Standing
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.rows import tops
+from flask_chainfix.stamps.rows import since, tops
+from flask_chainfix.stamps.tables import absent_tables, early_tables
 
 
 def is_noop(snapshot: Snapshot, revision: str) -> bool:
@@ -24,14 +27,17 @@ def is_noop(snapshot: Snapshot, revision: str) -> bool:
     return source.does_nothing(snapshot.databases.lost[revision].data)
 
 
-def lost_footprint(snapshot: Snapshot, revision: str) -> Footprint | None:
+def lost_footprint(
+    snapshot: Snapshot, revision: str, direction: str = "upgrade"
+) -> Footprint | None:
     """What a lost revision did to the schema; ``None`` where version control has no file of it."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         return None
     from flask_chainfix.footprint import read_footprint  # it is seldom needed
 
-    return read_footprint(lost.data, dialect=snapshot.environment.dialect)
+    dialect = snapshot.environment.dialect
+    return read_footprint(lost.data, dialect=dialect, direction=direction)
 
 
 class Survivors(NamedTuple):
@@ -77,3 +83,55 @@ def survivors(snapshot: Snapshot, revision: str) -> Survivors:
             pending.extend(names)
     rows = () if unknown else tops(snapshot.graph, snapshot.graph.required(found))
     return Survivors(rows, tuple(between), tuple(unknown))
+
+
+def early_on_return(
+    snapshot: Snapshot, standing: Standing, revision: str
+) -> tuple[tuple[str, str], ...]:
+    """The tables that stop the next upgrade of a database once a lost revision has a file again.
+
+    Each is behind the revision that makes it, which has not run there by its rows.
+    """
+    rows = (row for row in (*standing.rows, *survivors(snapshot, revision).rows))
+    run = snapshot.graph.required(row for row in rows if row in snapshot.graph)
+    return early_tables(snapshot, standing, frozenset(run))
+
+
+def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
+    """How the code that has a lost revision runs what a database has not run of its old chain."""
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None or not lost.checkout:
+        return Remedy()
+    return way(
+        "have the code that has it run the rest of the old chain, and look again",
+        f"git checkout {shlex.quote(lost.checkout)}",
+        "{alembic} upgrade heads",
+        "git checkout -",
+        "{fixchain} check{databases}",
+    )
+
+
+def under_its_new_id(snapshot: Snapshot, lost: LostRevision) -> Remedy:
+    """How a stamp comes to the new id of a migration; first to what was added to it since.
+
+    Args:
+        snapshot: the chain, and where its databases stand.
+        lost: the revision, which is another one by now (``renamed``).
+    """
+    new = lost.renamed or ""
+    pair = shlex.quote(f"{lost.revision}={new}")
+    move = f"{{fixchain}} restamp --lost {pair}{{databases}}"
+    if not lost.edited:
+        return way("move the stamp to its new id", move)
+    run = frozenset(snapshot.graph.required([new]))
+    stamped = (each for each in snapshot.databases.standings if lost.revision in each.rows)
+    absent = [pair for each in stamped for pair in absent_tables(snapshot, each, run)]
+    if not absent:
+        compare = "if what was edited does not matter there"
+        return way(f"move the stamp to its new id, {compare}", move)
+    tables = ", ".join(dict.fromkeys(table for _, table in absent))
+    return way(
+        f"make {tables} by hand as {new} does by now, then move the stamp to that id",
+        f"{{alembic}} upgrade {since(snapshot.graph, new)} --sql",
+        move,
+    )

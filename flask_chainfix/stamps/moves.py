@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 from flask_chainfix.errors import CannotPlan
+from flask_chainfix.graph import Graph
 from flask_chainfix.model import Move, MoveResult, MoveState, Standing
+from flask_chainfix.remedies import Remedy, Way, way
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.lost import is_noop, survivors
-from flask_chainfix.stamps.rows import gaps, stood_for, tops
+from flask_chainfix.stamps.lost import finishing_there, is_noop, survivors, under_its_new_id
+from flask_chainfix.stamps.mismatch import by_revision, contradiction, in_words, mismatch, ways_out
+from flask_chainfix.stamps.rows import catching_up, gaps, restamping, stood_for, tops
 from flask_chainfix.stamps.shared import (
-    catching_up,
     misread,
-    stamping,
     telling_which_ran,
     told_apart,
     untold,
 )
-from flask_chainfix.stamps.tables import absent_tables
+from flask_chainfix.stamps.tables import absent_tables, proven_top
 from flask_chainfix.stamps.writers import Applied
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -45,6 +47,9 @@ def move_for(
         A move that is planned, or one that is refused, or for which there is nothing to do.
     """
     if not possible:
+        found = mismatch(now, standing)
+        if found is not None:
+            return _refused(standing, contradiction(found), ways_out(now, found))
         return _refused(
             standing,
             f"which chain has written {', '.join(standing.rows)} is not known, and so what has run",
@@ -101,7 +106,7 @@ def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bo
     )
 
 
-def _ways_on(now: Snapshot, possible: Iterable[Applied], shared: str) -> str:
+def _ways_on(now: Snapshot, possible: Iterable[Applied], shared: str) -> Remedy:
     """What to do by which of the migrations has run that had the same id."""
     names = now.databases.shared[shared]
     ways = {
@@ -109,18 +114,28 @@ def _ways_on(now: Snapshot, possible: Iterable[Applied], shared: str) -> str:
         for each in possible
         for ran in sorted(each.revisions.intersection(names))
     }
-    return "; ".join(f"if {ran} ran there, {way}" for ran, way in ways.items())
+    return Remedy(
+        tuple(
+            Way(f"if {ran} ran there, {each.text}", each.commands)
+            for ran, remedy in ways.items()
+            for each in remedy.ways[:1]
+        )
+    )
 
 
-def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> str:
+def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
     result = _move(now, now, applied, _NOTHING)
     if result.state is MoveState.UNCHANGED:
-        return "the stamp is right as it is, so leave that database out (--no-database)"
+        return Remedy.of("the stamp is right as it is, so leave that database out (--no-database)")
     if result.state is MoveState.REFUSED:
-        return str(result.remedy)
+        return Remedy.of(result.remedy)
     if shared not in now.graph:
-        return f"say so: restamp --lost {shared}={ran}"
-    return stamping(now.graph, result.move.before, result.move.after)
+        return way("say so", _restamp(shared, ran))
+    return way("move the stamp", *restamping(now.graph, result.move.before, result.move.after))
+
+
+def _restamp(lost: str, other: str) -> str:
+    return f"{{fixchain}} restamp --lost {shlex.quote(f'{lost}={other}')}{{databases}}"
 
 
 def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
@@ -146,7 +161,7 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
             f"{', '.join(gone)} ran there, and no migration file would have it any more"
             if now is not then
             else f"{', '.join(gone)} ran there, and no migration file has it any more",
-            _ways_back(now, then, gone[0]),
+            _ways_back(now, then, standing, gone[0]),
         )
     kept = run.intersection(graph)
     skipped = gaps(graph, kept)
@@ -157,31 +172,71 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
         return _refused(
             standing,
             f"{', '.join(skipped)} never ran there, and would be skipped",
-            "undo the repair, and repair again with this database named; or take the files from"
-            " before the repair, upgrade to them there, then restamp with the new files",
+            _catching_up(now, graph, kept)
+            if now is then
+            else way("upgrade it first, with the chain as it is", "{alembic} upgrade heads"),
+        )
+    absent = absent_tables(then, standing, frozenset(kept))
+    if absent:
+        return _refused(
+            standing,
+            f"{', '.join(tops(graph, kept))} would claim tables that are not there:"
+            f" {in_words(by_revision(absent))}",
+            _counting_less(now, applied),
         )
     after = tops(graph, kept)
     state = MoveState.UNCHANGED if after == standing.rows else MoveState.PLANNED
     return MoveResult(Move(standing.name, standing.identity, standing.rows, after), state)
 
 
-def _ways_back(now: Snapshot, then: Snapshot, gone: str) -> str:
+def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> Remedy:
     """What to do about what has run and no file has."""
     if any(gone in names for names in now.databases.shared.values()):
-        return (
-            "bring that file back from version control, with the id that it got, or else with one"
-            " of its own; or leave that database out (--no-database)"
+        back = (
+            "bring that file back from version control, with the id that it got, or one of its own"
         )
+        return Remedy.of(back) | "leave that database out (--no-database)"
     lost = now.databases.lost.get(gone)
     if lost is not None and lost.renamed in then.graph:
-        return (
-            f"if {lost.renamed}, which is like it, is the same migration, say so: restamp --lost"
-            f" {gone}={lost.renamed}"
+        return way(
+            f"if {lost.renamed}, which is like it, is the same migration, say so",
+            _restamp(gone, lost.renamed or ""),
         )
-    return (
-        f"bring it back (repair --bring-back {gone}); or, if what it did is no longer there, say"
-        f" what it counts for: restamp --lost {gone}=REVISION"
+    squashed = proven_top(now, standing)
+    if squashed is not None and not survivors(now, gone).rows:
+        return way(
+            f"if {squashed} does all that these did, say so", _restamp(standing.rows[0], squashed)
+        )
+    return way("bring it back", _bring_back(gone)) | (
+        f"say what it counts for (restamp --lost {gone}=REVISION), if what it did is not there"
     )
+
+
+def _bring_back(lost: str) -> str:
+    return f"{{fixchain}} repair --bring-back {shlex.quote(lost)}{{databases}}"
+
+
+def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str]) -> Remedy:
+    catching = catching_up(graph, kept)
+    if not now.old or now.databases.old_is_named:
+        return catching
+    return catching | way(
+        "take the repair back, and repair again with this database named",
+        "{fixchain} undo{databases}",
+        "{fixchain} repair{databases}",
+    )
+
+
+def _counting_less(now: Snapshot, applied: Applied) -> Remedy:
+    """What a lost revision can be counted for where the tables show that more has not run."""
+    lost = applied.unknown[0] if applied.unknown else applied.standing.rows[0]
+    known = now.databases.lost.get(lost)
+    if known is not None and known.renamed in now.graph:
+        return under_its_new_id(now, known)
+    fitting = proven_top(now, applied.standing)
+    if fitting is not None:
+        return way(f"its tables fit {fitting}: count {lost} for that", _restamp(lost, fitting))
+    return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
 
 
 def _counted(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> frozenset[str]:
@@ -198,26 +253,18 @@ def _counted(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> froze
 def _counted_for(now: Snapshot, standing: Standing, lost: str, other: str) -> set[str]:
     """What a lost revision stood for, if it counts for another one."""
     known = now.databases.lost.get(lost)
-    way = survivors(now, lost)
-    below = _certainly_below(now, way.rows)
-    if known is not None and known.renamed == other and not way.unknown:
+    left = survivors(now, lost)
+    below = _certainly_below(now, left.rows)
+    if known is not None and known.renamed == other and not left.unknown:
         return below | {other}
-    if way.rows:
-        if other not in way.rows:
+    if left.rows:
+        if other not in left.rows:
             raise CannotPlan(
-                f"{lost} was on {', '.join(way.rows)} by what Git knows, and not on {other}",
-                f"count it for that: --lost {lost}={way.rows[0]}",
+                f"{lost} was on {', '.join(left.rows)} by what Git knows, and not on {other}",
+                way("count it for that", _restamp(lost, left.rows[0])),
             )
         return below
-    counted = _certainly_below(now, (other,))
-    absent = absent_tables(now, standing, frozenset(counted))
-    if absent:
-        revision, table = absent[0]
-        raise CannotPlan(
-            f"{revision} makes the table {table}, which is not there, so it has not run",
-            f"count {lost} for one below that, or bring it back",
-        )
-    return counted
+    return _certainly_below(now, (other,))
 
 
 def _certainly_below(now: Snapshot, rows: Collection[str]) -> set[str]:
@@ -226,6 +273,6 @@ def _certainly_below(now: Snapshot, rows: Collection[str]) -> set[str]:
     return set.intersection(*(set(stood_for(chain, tuple(rows))) for chain in chains))
 
 
-def _refused(standing: Standing, detail: str, remedy: str) -> MoveResult:
+def _refused(standing: Standing, detail: str, remedy: str | Remedy) -> MoveResult:
     stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
     return MoveResult(stay, MoveState.REFUSED, detail, remedy)

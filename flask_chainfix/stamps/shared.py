@@ -13,7 +13,7 @@ from itertools import product
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import Action, Kind, Mend, MigrationFile, Part, Standing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.rows import gaps, overlaps, stood_for, tops
+from flask_chainfix.stamps.rows import overlaps, stood_for
 from flask_chainfix.stamps.tables import absent_tables
 
 
@@ -149,28 +149,3 @@ def telling_which_ran(snapshot: Snapshot, name: str, run: Collection[str]) -> st
     ran = ", ".join(each for each in names if each in run)
     never = ", ".join(each for each in names if each not in run)
     return f"{told_apart(snapshot, name)}: {ran} ran there, and {never} never did"
-
-
-def catching_up(graph: Graph, run: Collection[str]) -> str:
-    """How Alembic is made to run what never ran below what has, command by command."""
-    skipped = gaps(graph, run)
-    below = graph.required(skipped).difference(skipped)
-    upgrades = (f"`upgrade {top}`" for top in tops(graph, skipped))
-    after = tops(graph, {*run, *skipped})
-    return (
-        f"have Alembic run {', '.join(skipped)} there: {_stamping(tops(graph, below) or ['base'])},"
-        f" then {', '.join(upgrades)}, then {_stamping(after)}"
-    )
-
-
-def stamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> str:
-    """The commands of Alembic that turn rows into others: it replaces those above and below.
-
-    Where the two are beside each other, the way goes over what they have in common.
-    """
-    common = stood_for(graph, tuple(before)) & stood_for(graph, tuple(after))
-    return f"{_stamping(tops(graph, common) or ['base'])}, then {_stamping(after)}"
-
-
-def _stamping(rows: Iterable[str]) -> str:
-    return ", ".join(f"`stamp {row}`" for row in rows)

@@ -75,16 +75,16 @@ def _standing_at(chain: PublishedChain, revisions: frozenset[str]) -> Standing:
 
 
 def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
-    """The databases whose rows no known chain can have written."""
+    """The databases whose rows and tables no known chain can have made."""
     return tuple(
         standing
         for standing in snapshot.databases.standings
-        if standing.rows and not possibilities(snapshot, standing)
+        if standing.state is not DatabaseState.UNREACHABLE and not possibilities(snapshot, standing)
     )
 
 
 def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
-    """What a database has run, by each chain that can have written its rows.
+    """What a database has run, by each chain that its rows and its tables fit.
 
     The journal tells the chain of rows that it has moved; else it is one that knows all rows, and
     of which none stands for another, as Alembic does not write such. The tables of the database may
@@ -93,8 +93,27 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
 
     Returns:
         Each possibility once, that of the chain as it is first, then the latest old chain's; none
-        where no known chain can have written these rows.
+        where no known chain can have written these rows, and where the tables speak against each
+        that can.
     """
+    said = claims(snapshot, standing)
+    fitting = _fitting(snapshot, said)
+    if fitting or not said:
+        return fitting
+    return _fitting(snapshot, _written(snapshot, standing))
+
+
+def claims(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
+    """What the rows of a database and the journal say has run there, whatever its tables show."""
+    known = (snapshot.graph, *snapshot.old)
+    if all(any(row in chain for chain in known) for row in standing.rows):
+        recorded = _recorded(snapshot, standing)
+        if recorded is not None:
+            return recorded
+    return _written(snapshot, standing)
+
+
+def _written(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     chains = (snapshot.graph, *snapshot.old)
     known_rows: tuple[Container[str], ...] = (*chains, snapshot.databases.anew)
     unknown = [row for row in standing.rows if not any(row in each for each in known_rows)]
@@ -108,13 +127,7 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
         if chain is snapshot.graph or _can_write(chain, standing)
         for run in readings(snapshot, chain, standing)
     }
-    possible = tuple(Applied(standing, revisions) for revisions in written)
-    recorded = _recorded(snapshot, standing)
-    for each in (possible,) if recorded is None else (recorded, possible):
-        fitting = _fitting(snapshot, each)
-        if fitting or not each:
-            return fitting
-    return possible if recorded is None else recorded
+    return tuple(Applied(standing, revisions) for revisions in written)
 
 
 def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | None:
@@ -143,5 +156,7 @@ def _can_write(chain: Graph, standing: Standing) -> bool:
 def _fitting(snapshot: Snapshot, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
     """Those that the tables of the database do not speak against."""
     return tuple(
-        each for each in possible if not contradicts(snapshot, each.standing, each.revisions)
+        each
+        for each in possible
+        if each.unknown or not contradicts(snapshot, each.standing, each.revisions)
     )

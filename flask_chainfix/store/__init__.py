@@ -7,12 +7,12 @@ from flask_chainfix.store.additions import (
     read_plain,
     refuse_unaddable,
 )
-from flask_chainfix.store.journal import Journal, all_journals, latest, latest_repair
+from flask_chainfix.store.journal import Journal, all_journals, unfinished
 from flask_chainfix.store.lock import is_locked, locked
 from flask_chainfix.store.orphans import refuse_orphans
-from flask_chainfix.store.previous import before_repair
+from flask_chainfix.store.previous import before_repair, in_force, latest_repair, to_undo
 from flask_chainfix.store.reading import read_snapshot
-from flask_chainfix.store.rows import recorded_moves, row_log
+from flask_chainfix.store.rows import recorded_moves, row_log, still_means
 from flask_chainfix.store.writing import changed_files, refuse_changed, undo
 
 __all__ = [
@@ -22,9 +22,9 @@ __all__ = [
     "before_repair",
     "changed_files",
     "find_named",
+    "in_force",
     "is_locked",
     "is_there",
-    "latest",
     "latest_repair",
     "locked",
     "read_plain",
@@ -34,5 +34,8 @@ __all__ = [
     "refuse_orphans",
     "refuse_unaddable",
     "row_log",
+    "still_means",
+    "to_undo",
     "undo",
+    "unfinished",
 ]

@@ -22,8 +22,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from flask_chainfix import source
 from flask_chainfix.errors import CannotRead
-from flask_chainfix.model import LOCK_NAME, Edit
+from flask_chainfix.model import LOCK_NAME, Edit, Header
 from flask_chainfix.store.files import sync_directory, write_synced
 
 _VERSION = 1
@@ -44,6 +45,8 @@ class Entry:
             deleted.
         missing: how many of the directories above the file are not there before the repair.
         mode: the permissions of a file that the repair deleted.
+        header: what the new content says of itself: id, parents and dependencies; ``None`` where
+            it has no header, and where the journal does not tell.
     """
 
     path: Path
@@ -51,15 +54,27 @@ class Entry:
     after: str | None
     missing: int = 0
     mode: int | None = None
+    header: tuple[Any, ...] | None = None
 
     @property
     def made_directories(self) -> tuple[Path, ...]:
         """The directories that the repair makes for the file, the innermost first."""
         return tuple(self.path.parents)[: self.missing]
 
+    @property
+    def moved(self) -> bool:
+        """Whether the repair has put the file elsewhere in the chain, made it or deleted it."""
+        return self.header is None or _header(self.before, self.path.name) != self.header
+
     def holds_new(self, data: bytes | None) -> bool:
         """Whether ``data`` is what the repair has left of the file."""
         return _digest(data) == self.after
+
+    def holds_links(self, data: bytes | None) -> bool:
+        """Whether the file still stands where the repair has put it, whatever else was edited."""
+        if self.holds_new(data):
+            return True
+        return self.header is not None and _header(data, self.path.name) == self.header
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,11 @@ class Journal:
     entries: tuple[Entry, ...]
     missing: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def migrations(self) -> tuple[Entry, ...]:
+        """The changed files without the chain lock."""
+        return tuple(entry for entry in self.entries if entry.path != self.lock_path)
 
     @property
     def rows_path(self) -> Path:
@@ -144,40 +164,27 @@ def create(
     return journal
 
 
-def latest(environment: Path) -> Journal | None:
-    """The journal to undo next: of the repair that was killed half-way, else of the newest one.
+def unfinished(environment: Path) -> Journal | None:
+    """The journal of the repair that is at work, or was killed half-way.
 
     Raises:
         CannotRead: it is damaged.
     """
     directory = directory_for(environment)
-    names = _files_in(directory)
-    unfinished, ended = (
-        [name for name in names if name.endswith(suffix)] for suffix in (_UNFINISHED, _ENDED)
-    )
-    newest = max(unfinished or ended, default=None)
-    return None if newest is None else _read(directory / newest)
+    names = [name for name in _files_in(directory) if name.endswith(_UNFINISHED)]
+    return _read(directory / max(names)) if names else None
 
 
-def all_journals(environment: Path) -> Iterator[Journal]:
+def all_journals(environment: Path, *, newest_first: bool = False) -> Iterator[Journal]:
     """The journals of what has come to its end, the oldest of those that count first.
 
     Raises:
         CannotRead: one is damaged.
     """
     directory = directory_for(environment)
-    for name in _ended_in(directory)[-_KEPT:]:
+    names = _ended_in(directory)[-_KEPT:]
+    for name in reversed(names) if newest_first else names:
         yield _read(directory / name)
-
-
-def latest_repair(environment: Path) -> Journal | None:
-    """The journal of the newest repair that has come to its end and changed files.
-
-    Raises:
-        CannotRead: one is damaged.
-    """
-    repairs = [journal for journal in all_journals(environment) if journal.entries]
-    return repairs[-1] if repairs else None
 
 
 def _ended_in(directory: Path) -> list[str]:
@@ -197,7 +204,15 @@ def _entry_for(edit: Edit) -> Entry:
     path = Path(os.path.realpath(edit.path))
     missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
     mode = stat.S_IMODE(path.stat().st_mode) if edit.after is None else None
-    return Entry(path, edit.before, _digest(edit.after), missing, mode)
+    header = _header(edit.after, path.name) if path.suffix == ".py" else None
+    return Entry(path, edit.before, _digest(edit.after), missing, mode, header)
+
+
+def _header(data: bytes | None, name: str) -> tuple[Any, ...] | None:
+    reading = None if data is None else source.read(data, name)
+    if not isinstance(reading, Header):
+        return None
+    return reading.revision, reading.down_revision, reading.depends_on
 
 
 def _digest(data: bytes | None) -> str | None:
@@ -225,6 +240,7 @@ def _document(journal: Journal, environment: str) -> bytes:
             "after_sha256": entry.after,
             "missing_directories": entry.missing,
             "mode": entry.mode,
+            "header": entry.header,
         }
         for entry in journal.entries
     ]
@@ -277,4 +293,16 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
         None if after is None else str(after),
         max(0, int(missing)),
         None if mode is None else stat.S_IMODE(int(mode)),
+        _header_from(file.get("header")),
+    )
+
+
+def _header_from(values: Any) -> tuple[Any, ...] | None:
+    if values is None:
+        return None
+    revision, parents, depends_on = values
+    return (
+        revision,
+        None if parents is None else tuple(map(str, parents)),
+        None if depends_on is None else tuple(map(str, depends_on)),
     )

@@ -1,14 +1,93 @@
-"""The chain as it was before a repair, from the journal."""
+"""Repairs that are still in the files, and the chain as it was before each of them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix.model import Edit
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.store.journal import Journal
+from flask_chainfix.store.journal import Entry, Journal, all_journals, unfinished
+from flask_chainfix.store.rows import recorded_moves, still_means
+
+
+def in_force(now: Snapshot, journals: Sequence[Journal]) -> tuple[tuple[Journal, Snapshot], ...]:
+    """The repairs whose links the files still hold; others say nothing about these files.
+
+    They were made on another branch or in another clone, or have been reverted.
+
+    Args:
+        now: the chain as it is.
+        journals: the records of repairs, the oldest first.
+
+    Returns:
+        Each with the chain as it was before it, the latest first.
+    """
+    contents = _contents(now)
+    found = []
+    for journal in reversed(journals):
+        if _holds(contents, journal):
+            now = before_repair(now, journal)
+            contents.update((entry.path, entry.before) for entry in journal.migrations)
+            found.append((journal, now))
+    return tuple(found)
+
+
+def _holds(contents: Mapping[Path, bytes | None], journal: Journal) -> bool:
+    """Whether some files stand where a repair has put them, and of those that are there all do."""
+    there = [entry for entry in journal.migrations if contents.get(entry.path) is not None]
+    deleted = [entry for entry in journal.migrations if entry.after is None]
+    return all(entry.holds_links(contents[entry.path]) for entry in there) and any(
+        _is_left(contents, entry) for entry in there or deleted
+    )
+
+
+def _is_left(contents: Mapping[Path, bytes | None], entry: Entry) -> bool:
+    """Whether a file stands where the repair has put it, and has not stood there before."""
+    data = contents.get(entry.path)
+    return entry.moved and entry.holds_links(data)
+
+
+def latest_repair(now: Snapshot) -> Journal | None:
+    """The newest repair whose links the files still hold.
+
+    Raises:
+        CannotRead: a journal is damaged.
+    """
+    found = in_force(now, [*all_journals(now.environment.directory)])
+    return found[0][0] if found else None
+
+
+def to_undo(now: Snapshot) -> Journal | None:
+    """The journal to undo next: of the repair that was killed half-way, else the newest in force.
+
+    Raises:
+        CannotRead: a journal is damaged.
+    """
+    directory = now.environment.directory
+    newest_first = all_journals(directory, newest_first=True)
+    return unfinished(directory) or next(
+        (journal for journal in newest_first if _is_in_files(now, journal)), None
+    )
+
+
+def _is_in_files(now: Snapshot, journal: Journal) -> bool:
+    """Whether there is anything for an undo: a file as the repair has left it, or moved rows."""
+    if not journal.migrations:
+        moves = recorded_moves(journal)
+        return not moves or any(still_means(move, now.graph) for move in moves)
+    contents = _contents(now)
+    return any(
+        entry.holds_links(data) and data != entry.before
+        for entry in journal.migrations
+        for data in [contents.get(entry.path)]
+    )
+
+
+def _contents(snapshot: Snapshot) -> dict[Path, bytes | None]:
+    return {Path(os.path.realpath(file.path)): file.data for file in snapshot.files}
 
 
 def before_repair(now: Snapshot, journal: Journal) -> Snapshot:

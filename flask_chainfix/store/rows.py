@@ -39,12 +39,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
 from flask_chainfix.errors import CannotRead, CannotWrite
+from flask_chainfix.graph import Graph
 from flask_chainfix.model import Move
 from flask_chainfix.store.files import sync_directory
 from flask_chainfix.store.journal import Journal, create
@@ -53,8 +56,9 @@ from flask_chainfix.store.journal import Journal, create
 class RowLog:
     """Takes down moves, from any thread."""
 
-    def __init__(self, environment: Path, journal: Journal | None) -> None:
+    def __init__(self, environment: Path, journal: Journal | None, graph: Graph) -> None:
         self._environment = environment
+        self._graph = graph
         self._descriptor = -1
         self._lock = Lock()
         self.journal = journal
@@ -65,7 +69,8 @@ class RowLog:
         Raises:
             CannotWrite: it cannot be written.
         """
-        values = [move.identity, move.name, list(move.before), list(move.after)]
+        means = meaning(self._graph, move.after)
+        values = [move.identity, move.name, list(move.before), list(move.after), means]
         line = json.dumps(values).encode() + b"\n"
         with self._lock:
             try:
@@ -100,14 +105,15 @@ class RowLog:
 
 
 @contextmanager
-def row_log(environment: Path, journal: Journal | None) -> Iterator[RowLog]:
+def row_log(environment: Path, journal: Journal | None, graph: Graph) -> Iterator[RowLog]:
     """Take down moves in a journal; in a new one, without files, where there is none.
 
     Args:
         environment: the environment's directory; its lock is held by the caller.
         journal: of the repair that the moves follow.
+        graph: the chain for which the rows are right afterwards.
     """
-    log = RowLog(environment, journal)
+    log = RowLog(environment, journal, graph)
     try:
         yield log
     finally:
@@ -130,14 +136,26 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
         raise _damaged(path, error) from error
     for line in lines[:-1]:  # behind the last line end there is nothing, or half a line
         try:
-            identity, name, before, after = json.loads(line)
-            move = Move(str(name), str(identity), _ids(before), _ids(after))
+            identity, name, before, after, *means = json.loads(line)
+            (told,) = _ids(means) or ("",)
+            move = Move(str(name), str(identity), _ids(before), _ids(after), told)
         except (ValueError, TypeError) as error:
             raise _damaged(path, error) from error
         first = moves.get(move.identity)
         kept = first.before if first is not None else move.before
-        moves[move.identity] = Move(move.name, move.identity, kept, move.after)
+        moves[move.identity] = replace(move, before=kept)
     return tuple(moves.values())
+
+
+def still_means(move: Move, graph: Graph) -> bool:
+    """Whether the rows of a move in the journal stand for what they stood for when it was made."""
+    return move.means in ("", meaning(graph, move.after))
+
+
+def meaning(graph: Graph, rows: Iterable[str]) -> str:
+    """A digest of what has run where these rows are, by a chain."""
+    run = graph.required(row for row in rows if row in graph)
+    return sha256("\n".join(sorted(run)).encode()).hexdigest()[:16]
 
 
 def _ids(values: object) -> tuple[str, ...]:

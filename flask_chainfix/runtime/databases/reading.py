@@ -11,12 +11,13 @@ from flask_chainfix.model import DatabaseState, Standing, Trouble
 from flask_chainfix.runtime.databases.connecting import connected, is_missing, transaction
 from flask_chainfix.runtime.databases.crew import Job, jobs_for, run
 from flask_chainfix.runtime.databases.obstacles import Obstacle, silent, told
-from flask_chainfix.runtime.databases.tables import Catalog, read_catalog, read_rows
+from flask_chainfix.runtime.databases.tables import Beside, Catalog, read_catalog, read_rows
 from flask_chainfix.runtime.databases.targets import Target
 from flask_chainfix.runtime.rehearsing.process import Progress
 
 # Every table that a transaction has read counts against what a PostgreSQL server can lock.
 _PER_TRANSACTION = 50
+_NOTHING = Beside(listed=False, tables=frozenset(), complete=True)
 
 
 def read_standings(targets: Sequence[Target], progress: Progress) -> tuple[Standing, ...]:
@@ -75,10 +76,10 @@ def _read_some(
 
 
 def _look(connection: Connection, catalog: Catalog, target: Target) -> Standing:
-    listed, beside = catalog.around(target)
+    beside = catalog.around(target)
     rows: tuple[str, ...] = ()
     # MySQL lists no table on which the user has no right.
-    if listed or target.backend == "mysql":
+    if beside.listed or target.backend == "mysql":
         try:
             with told(target):
                 rows = read_rows(connection, target)
@@ -87,7 +88,7 @@ def _look(connection: Connection, catalog: Catalog, target: Target) -> Standing:
                 raise
     if rows:
         return _standing(target, DatabaseState.STAMPED, rows, beside)
-    state = DatabaseState.UNSTAMPED if beside else DatabaseState.EMPTY
+    state = DatabaseState.UNSTAMPED if beside.tables else DatabaseState.EMPTY
     return _standing(target, state, (), beside)
 
 
@@ -101,9 +102,17 @@ def _standing(
     target: Target,
     state: DatabaseState,
     rows: tuple[str, ...] = (),
-    tables: frozenset[str] = frozenset(),
+    beside: Beside = _NOTHING,
 ) -> Standing:
-    return Standing(target.name, target.identity, state, rows, tables, target.own)
+    return Standing(
+        target.name,
+        target.identity,
+        state,
+        rows,
+        beside.tables,
+        target.own,
+        complete=beside.complete,
+    )
 
 
 def _unreachable(target: Target, obstacle: Obstacle) -> Standing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, column, select, table, text
 from sqlalchemy.engine import Connection
@@ -23,6 +23,21 @@ WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname IN :schemas AND NOT E
 _MYSQL = (
     "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN :schemas"
 )
+# Which schemas hold tables at all; and whether MySQL shows this user every table of a database.
+_POSTGRESQL_USED = """
+SELECT DISTINCT n.nspname::text FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)' AND NOT EXISTS (
+    SELECT 1 FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+_MYSQL_SEEN = """
+SELECT DATABASE() FROM information_schema.user_privileges
+WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRENT_USER()
+UNION SELECT DATABASE() FROM information_schema.schema_privileges
+WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRENT_USER()
+AND DATABASE() LIKE table_schema
+"""
 _POSTGRESQL_PATH = """
 SELECT place::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(place, rank)
 ORDER BY rank
@@ -35,18 +50,49 @@ class Catalog:
     Args:
         default: the schemas that are looked through where none is named, in this order.
         tables: the names of tables by schema.
+        used: the schemas that hold all tables of the database; ``None`` where that is not known.
     """
 
-    def __init__(self, default: tuple[str, ...], tables: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self,
+        default: tuple[str, ...],
+        tables: Mapping[str, frozenset[str]],
+        used: frozenset[str] | None,
+    ) -> None:
         self._default = default
         self._tables = tables
+        self._used = used
 
-    def around(self, target: Target) -> tuple[bool, frozenset[str]]:
-        """Whether a target's version table is there, and what other tables are beside it."""
+    def around(self, target: Target) -> Beside:
+        """What is where a target's version table is, or would be."""
         places = self._default if target.schema is None else (target.schema,)
-        held = [self._tables.get(place, frozenset()) for place in places] or [frozenset()]
-        beside = next((names for names in held if target.version_table in names), held[0])
-        return target.version_table in beside, beside - {target.version_table}
+        place = next(
+            (each for each in places if target.version_table in self._names(each)),
+            next(iter(places), ""),
+        )
+        names = self._names(place)
+        return Beside(
+            target.version_table in names,
+            names - {target.version_table},
+            self._used is not None and self._used <= {place},
+        )
+
+    def _names(self, place: str) -> frozenset[str]:
+        return self._tables.get(place, frozenset())
+
+
+class Beside(NamedTuple):
+    """What one schema holds.
+
+    Attributes:
+        listed: whether the version table is there.
+        tables: the other tables.
+        complete: whether no table of the database is anywhere else.
+    """
+
+    listed: bool
+    tables: frozenset[str]
+    complete: bool
 
 
 def read_catalog(connection: Connection, targets: Iterable[Target]) -> Catalog:
@@ -67,7 +113,12 @@ def read_catalog(connection: Connection, targets: Iterable[Target]) -> Catalog:
         part = schemas[start : start + _AT_ONCE]
         for schema, name in connection.execute(query, {"schemas": part}):
             found.setdefault(schema, set()).add(name)
-    return Catalog(default, {schema: frozenset(names) for schema, names in found.items()})
+    tables = {schema: frozenset(names) for schema, names in found.items()}
+    if kind == "postgresql":
+        used = frozenset(connection.execute(text(_POSTGRESQL_USED)).scalars())
+        return Catalog(default, tables, used)
+    seen = frozenset(connection.execute(text(_MYSQL_SEEN)).scalars())
+    return Catalog(default, tables, seen or None)
 
 
 def _sqlite_catalog(connection: Connection) -> Catalog:
@@ -85,6 +136,7 @@ def _sqlite_catalog(connection: Connection) -> Catalog:
             )
             for schema in attached
         },
+        frozenset(["main"]),
     )
 
 

@@ -1,0 +1,171 @@
+"""A database whose tables contradict its stamp: how, and Alembic's commands that put it right."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask_chainfix.model import Standing
+from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps.rows import catching_up, gaps, since, stamp_commands
+from flask_chainfix.stamps.tables import (
+    Fit,
+    absent_tables,
+    early_tables,
+    fit,
+    never_ran,
+    proven_top,
+)
+from flask_chainfix.stamps.writers import Applied, claims, possibilities
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """What contradicts what a stamp says.
+
+    Attributes:
+        claim: what the rows say has run.
+        absent: the tables that must be there and are not, by the revision that makes them.
+        early: the tables that are there before the revision that makes them, by that revision.
+    """
+
+    claim: Applied
+    absent: Mapping[str, tuple[str, ...]]
+    early: Mapping[str, tuple[str, ...]]
+
+    @property
+    def standing(self) -> Standing:
+        """The database."""
+        return self.claim.standing
+
+    @property
+    def stamped(self) -> str:
+        """Where it stands, in words."""
+        rows = ", ".join(self.standing.rows)
+        return f"{self.standing.name} is {f'stamped with {rows}' if rows else 'not stamped'}"
+
+
+def mismatch(snapshot: Snapshot, standing: Standing) -> Mismatch | None:
+    """How the tables of a database contradict every chain that can have written its rows."""
+    if possibilities(snapshot, standing):
+        return None
+    found = [
+        Mismatch(
+            claim,
+            by_revision(absent_tables(snapshot, standing, claim.revisions)),
+            by_revision(early_tables(snapshot, standing, claim.revisions)),
+        )
+        for claim in claims(snapshot, standing)
+    ]
+    return min(found, key=lambda each: len(each.absent) + len(each.early), default=None)
+
+
+def contradiction(found: Mismatch) -> str:
+    """What is wrong with such a database, in words."""
+    absent, early = in_words(found.absent), in_words(found.early)
+    said = [f"not there: {absent}"] if absent else []
+    said += [f"there already: {early}"] if early else []
+    return f"its tables contradict its stamp ({'; '.join(said)})"
+
+
+def by_revision(found: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    """Tables behind the revisions that make them, as ``absent_tables`` and the like have them."""
+    tables: dict[str, tuple[str, ...]] = {}
+    for revision, table in found:
+        tables[revision] = (*tables.get(revision, ()), table)
+    return tables
+
+
+def half_made(snapshot: Snapshot, revision: str, there: Sequence[str]) -> tuple[str, ...]:
+    """The tables that a revision is certain to make beside those that are there already."""
+    makers = snapshot.chain_tables.makers
+    return tuple(table for table in makers if revision in makers[table] and table not in there)
+
+
+def in_words(tables: Mapping[str, Sequence[str]]) -> str:
+    """Tables behind the revisions that make them; many are cut short."""
+    names = [f"{table} ({revision})" for revision, each in tables.items() for table in each]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
+    """What puts such a database right; nothing of it takes away anything that is there."""
+    graph = snapshot.graph
+    lost = [row for row in found.standing.rows if row not in graph]
+    if lost:
+        return _counting(found.standing, lost, proven_top(snapshot, found.standing))
+    if graph.missing or graph.cycles or graph.duplicates:
+        return Remedy.of("repair the files first, without that database (--no-database)")
+    fitting = fit(snapshot, found.standing)
+    if fitting is not None:
+        return _to_the_fit(snapshot, found, fitting)
+    if found.absent and not found.early:
+        never = never_ran(snapshot, found.claim.revisions, found.absent)
+        ran = found.claim.revisions.intersection(graph) - never
+        if ran and gaps(graph, ran):
+            return catching_up(graph, ran)
+    by_hand = way(
+        "its tables fit no revision: make those that are missing by hand, then stamp the revision"
+        " that it has come to; this prints the SQL of the chain",
+        f"{{alembic}} upgrade {_all(snapshot)} --sql",
+    )
+    if snapshot.old:
+        return by_hand
+    return by_hand | (
+        "where Git has the chain that has stamped it, that tells what ran there: restamp --old REF"
+    )
+
+
+def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remedy:
+    """What to do about rows that no file has: Alembic knows no way from them."""
+    if top is None or standing.rows != (*lost,):
+        return way("look where they went", "{fixchain} check{databases}")
+    taken = " ".join(f"--lost {shlex.quote(f'{row}={top}')}" for row in lost)
+    return way(
+        f"its tables fit {top}: count them for that", f"{{fixchain}} restamp {taken}{{databases}}"
+    )
+
+
+def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
+    upgrade = f"{{alembic}} upgrade {_all(snapshot)}"
+    if not fitting.rows:
+        return way(
+            "none of the chain's tables is there: take the stamp away, and have Alembic make them",
+            "{alembic} stamp base",
+            upgrade,
+        )
+    names = ", ".join(fitting.rows)
+    proven = way(f"its tables fit {names}: stamp it there", *_stamps(found, fitting.rows))
+    if fitting.highest == fitting.rows:
+        return proven
+    silent = ", ".join(fitting.silent)
+    highest = way(
+        f"its tables fit {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
+        f" {'changes' if len(fitting.silent) == 1 else 'change'}, which no table shows",
+        *_stamps(found, fitting.highest),
+    )
+    lower = way(f"stamp {names} if it has not", *_stamps(found, fitting.rows))
+    return highest | lower
+
+
+def _stamps(found: Mismatch, rows: Sequence[str]) -> tuple[str, ...]:
+    return stamp_commands(row for row in rows if row not in found.standing.rows)
+
+
+def completing(snapshot: Snapshot, revision: str) -> Remedy:
+    """How a revision that has stopped half-way is brought to its end, or to its beginning."""
+    by_hand = way(
+        "run by hand those of its statements whose objects are missing, then stamp it",
+        f"{{alembic}} upgrade {since(snapshot.graph, revision)} --sql",
+        *stamp_commands([revision]),
+    )
+    return by_hand | "drop what it has made, if nothing is in it yet, and upgrade again"
+
+
+def _all(snapshot: Snapshot) -> str:
+    return "head" if len(snapshot.graph.heads) == 1 else "heads"
