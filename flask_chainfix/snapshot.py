@@ -129,8 +129,10 @@ class Snapshot:
 
         place = (file.directory, file.name)
         if place not in self._footprints:
-            dialect = self.environment.dialect
-            self._footprints[place] = read_footprint(file.data, dialect=dialect)
+            around = self.environment
+            self._footprints[place] = read_footprint(
+                file.data, dialect=around.dialect, local=around.local_modules
+            )
         return self._footprints[place]
 
     def footprint_down(self, file: MigrationFile) -> Footprint:

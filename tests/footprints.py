@@ -17,17 +17,23 @@ down_revision = None
 """
 
 
-def footprint(body: str, module: str = "", dialect: str | None = None) -> Footprint:
+def footprint(
+    body: str,
+    module: str = "",
+    dialect: str | None = None,
+    local: frozenset[str] | None = None,
+) -> Footprint:
     """The footprint of a migration whose ``upgrade()`` has this body.
 
     Args:
         body: the statements, not indented.
         module: what stands above the function.
         dialect: of the database.
+        local: the modules of the project.
     """
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     source = f"{_HEAD}{module}\n\ndef upgrade():\n{lines}\n\ndef downgrade():\n    pass\n"
-    return read_footprint(source.encode(), dialect=dialect)
+    return read_footprint(source.encode(), dialect=dialect, local=local)
 
 
 def line(effect: Effect) -> str:

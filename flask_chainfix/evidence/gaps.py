@@ -169,6 +169,8 @@ def _pairs(
 
 def _is_one(evidence: Evidence, one: SchemaObject, other: SchemaObject) -> bool:
     """Whether two objects are one on every database: only those that are spelled alike."""
+    if not one.table and one.kind in (Kind.COLUMN, Kind.CONSTRAINT):
+        return False
     if one.kind is Kind.INDEX and one.table != other.table:
         anywhere = evidence.dialect in _INDEXES_OF_SCHEMA or not (one.table and other.table)
         return anywhere and one._replace(table="") == other._replace(table="")

@@ -12,6 +12,7 @@ from flask_chainfix.evidence.touches import (
     Touch,
     belongs_to_database,
     key_of,
+    may_be_called,
     table_key,
     table_of,
 )
@@ -143,7 +144,7 @@ class Evidence:
         if action not in doubt.actions or object_.kind not in doubt.kinds:
             return False
         if doubt.table is None:
-            return True
+            return may_be_called(table_of(object_).name, doubt.tables)
         return object_.kind is not Kind.TABLE and self.key(doubt.table) == self.key(
             table_of(object_)
         )

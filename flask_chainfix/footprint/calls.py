@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_chainfix.footprint.definitions import DEFINITIONS
+from flask_chainfix.footprint.libraries import is_harmless
 from flask_chainfix.footprint.operations import perform, run_statement
 from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import (
@@ -21,6 +22,7 @@ from flask_chainfix.footprint.values import (
     Metadata,
     Method,
     Operations,
+    Partial,
     Query,
     TableValue,
     Text,
@@ -46,6 +48,8 @@ _HARMLESS = frozenset(
 _SESSIONS = frozenset({"Connection", "Session", "scoped_session", "sessionmaker", "get_bind"})
 _CONTEXTS = frozenset({"get_context", "get_bind"})
 _BACK_DOORS = frozenset({"__import__", "compile", "eval", "exec", "globals", "setattr", "vars"})
+_DEDENT = frozenset({"inspect.cleandoc", "textwrap.dedent"})
+_WAYS_ROUND = frozenset({"importlib", "os.popen", "os.system", "runpy", "sqlite3", "subprocess"})
 _SEQUENCES = frozenset({"frozenset", "list", "set", "sorted", "tuple"})
 _LONGEST_RANGE = 10_000
 
@@ -160,10 +164,22 @@ def _text(run: Run, owner: Text, name: str, arguments: Arguments) -> object:
     return owner
 
 
+def _partial(run: Run, owner: Partial, name: str, arguments: Arguments) -> object:
+    return owner if name in ("lstrip", "rstrip", "strip") and not arguments.values else UNKNOWN
+
+
 def _foreign(run: Run, owner: Foreign, name: str, arguments: Arguments) -> object:
     if not run.defining:
-        run.doubt(f"{owner.name}().{name}(), which is defined elsewhere", arguments.line)
+        _elsewhere(run, f"{owner.name}().{name}()", f"{owner.name}.{name}", arguments)
     return UNKNOWN
+
+
+def _elsewhere(run: Run, shown: str, name: str, arguments: Arguments) -> None:
+    """Doubt what a function from elsewhere does, unless it has no way to the database."""
+    if _hands_over(run, shown, arguments):
+        return
+    if not is_harmless(name, run.local, dropped=arguments.dropped):
+        run.doubt(f"{shown}, which is defined elsewhere", arguments.line)
 
 
 def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
@@ -180,15 +196,24 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
             return Handle()
         types = [value for value in arguments.values if isinstance(value, TypeValue)]
         return types[0] if types else Clause(uses(arguments.values))
-    if _hands_over(run, function.name, arguments):
-        return UNKNOWN
     if package in sys.stdlib_module_names:
-        return SUPPRESS if function.name == SUPPRESS.name else UNKNOWN
-    if name[:1].isupper():
+        return _standard(run, function.name, arguments)
+    if name[:1].isupper() and not any(map(_reaches_database, arguments.values)):
         return Foreign(function.name)
     if not run.defining:
-        run.doubt(f"{function.name}(), which is defined elsewhere", arguments.line)
+        _elsewhere(run, f"{function.name}()", function.name, arguments)
     return UNKNOWN
+
+
+def _standard(run: Run, name: str, arguments: Arguments) -> object:
+    """A function of Python's standard library."""
+    if _hands_over(run, name, arguments):
+        return UNKNOWN
+    if name in _DEDENT:
+        return arguments.get(0, "text", "doc")
+    if name in _WAYS_ROUND or name.partition(".")[0] in _WAYS_ROUND:
+        run.doubt(f"{name}()", arguments.line)
+    return SUPPRESS if name == SUPPRESS.name else UNKNOWN
 
 
 def _context_function(run: Run, name: str, arguments: Arguments) -> object:
@@ -287,5 +312,6 @@ _BY_OWNER: dict[type, Callable[[Run, Any, str, Arguments], object]] = {
     TableValue: _table,
     TypeValue: _type,
     Text: _text,
+    Partial: _partial,
     Foreign: _foreign,
 }

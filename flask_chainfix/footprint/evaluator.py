@@ -32,6 +32,8 @@ from flask_chainfix.model import Kind, SchemaObject
 # Formatting beyond plain insertion could make a string of any length.
 _PLAIN_PERCENT = re.compile(r"(?:[^%]|%[%sdr])*")
 _PLAIN_BRACES = re.compile(r"(?:[^{}]|\{\{|\}\}|\{\w*\})*")
+_FIELDS = re.compile(r"\{\{|\}\}|\{\w*\}|[^{}]+")
+_MARKERS = re.compile(r"%[%sdr]|[^%]+")
 _STRING_METHODS = frozenset(
     {"capitalize", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rstrip", "strip"}
     | {"title", "upper", "join", "format", "split"}
@@ -95,6 +97,7 @@ def _call(run: Run, node: ast.Call) -> object:
     defining = run.defining
     run.defining = defining or defines(function)
     arguments = _arguments(run, node)
+    arguments.dropped = run.statement is node
     run.defining = defining
     if isinstance(function, Method) and isinstance(node.func, ast.Attribute):
         if isinstance(function.owner, (str, dict)) and function.name not in _IN_PLACE:
@@ -149,7 +152,7 @@ def _call_of_constant(owner: str | dict[object, object], name: str, arguments: A
     if name not in _STRING_METHODS:
         return UNKNOWN
     if name == "format" and not (all(map(is_constant, values)) and _PLAIN_BRACES.fullmatch(owner)):
-        return Partial(owner.partition("{")[0])
+        return _formatted_in_part(owner, arguments)
     if not all(map(is_constant, values)):
         return UNKNOWN
     if sum(len(str(value)) for value in (owner, *values)) > _LONGEST:
@@ -159,6 +162,25 @@ def _call_of_constant(owner: str | dict[object, object], name: str, arguments: A
     except Exception:  # wrong arguments, which the migration will notice itself
         return UNKNOWN
     return tuple(result) if isinstance(result, list) else result
+
+
+def _formatted_in_part(pattern: str, arguments: Arguments) -> object:
+    """What ``str.format`` gives, as far as that is known."""
+    if not _PLAIN_BRACES.fullmatch(pattern):
+        return Partial(pattern.partition("{")[0])
+    given = iter(arguments.positional)
+
+    def filled(field: str) -> object:
+        if field in ("{{", "}}"):
+            return field[0]
+        if not field.startswith("{"):
+            return field
+        name = field[1:-1]
+        if name.isdigit():
+            return arguments.get(int(name))
+        return arguments.named.get(name) if name else next(given, None)
+
+    return Partial.joined(map(filled, _FIELDS.findall(pattern)))
 
 
 def _tuple(run: Run, node: ast.Tuple | ast.List | ast.Set) -> object:
@@ -187,14 +209,7 @@ def _dict(run: Run, node: ast.Dict) -> object:
 
 
 def _joined(run: Run, node: ast.JoinedStr) -> object:
-    start, known = "", True
-    for part in node.values:
-        value = evaluate(run, part)
-        if known and isinstance(value, (str, int, float)):
-            start += str(value)
-        else:
-            known = False
-    return start if known else Partial(start)
+    return Partial.joined([evaluate(run, part) for part in node.values])
 
 
 def _formatted(run: Run, node: ast.FormattedValue) -> object:
@@ -212,18 +227,33 @@ def _binary(run: Run, node: ast.BinOp) -> object:
                 return left % right
             except (TypeError, ValueError):
                 return UNKNOWN
-        return Partial(left.partition("%")[0])
+        return _inserted_in_part(left, right)
     return _clause_of([left, right])
+
+
+def _inserted_in_part(pattern: str, values: object) -> object:
+    """What ``%`` gives, as far as that is known."""
+    if not _PLAIN_PERCENT.fullmatch(pattern):
+        return Partial(pattern.partition("%")[0])
+    given = iter(values if type(values) is tuple else (values,))
+
+    def filled(part: str) -> object:
+        if part == "%%" or not part.startswith("%"):
+            return part[:1] if part == "%%" else part
+        value = next(given, None)
+        return value if part != "%r" else None
+
+    return Partial.joined(map(filled, _MARKERS.findall(pattern)))
 
 
 def _sum(left: object, right: object) -> object:
     if isinstance(left, str):
         if isinstance(right, str):
             return left + right if len(left) + len(right) <= _LONGEST else UNKNOWN
-        return Partial(left + (right.start if isinstance(right, Partial) else ""))
+        return Partial.joined((left, right))
     if type(left) is tuple and type(right) is tuple:
         return left + right if len(left) + len(right) <= _LONGEST else UNKNOWN
-    return left if isinstance(left, Partial) else _clause_of([left, right])
+    return Partial.joined((left, right)) if isinstance(left, Partial) else _clause_of([left, right])
 
 
 def _subscript(run: Run, node: ast.Subscript) -> object:

@@ -69,6 +69,11 @@ class Operation:
         """Whether it happens whatever is there: no ``if_exists`` or ``if_not_exists``."""
         return not (self.values.get("if_exists") or self.values.get("if_not_exists"))
 
+    @property
+    def names_table(self) -> bool:
+        """Whether a table is named, be it known or not."""
+        return any(self.values.get(name) is not None for name in _OF_A_TABLE)
+
     def text(self, parameter: str) -> str:
         """An argument that is a name; ``""`` where it is not known, or not given."""
         value = self.values.get(parameter)
@@ -105,6 +110,8 @@ class Operation:
     ) -> None:
         """Note that a part of the table, named by an argument, is created or dropped."""
         name = self.text(parameter)
+        if self.table is None and (kind is not Kind.INDEX or self.names_table):
+            return  # that the table is not known has been said
         if name:
             self.note(action, self.part(kind, name), tolerant=tolerant)
         elif self.values.get(parameter) is None:
@@ -129,6 +136,12 @@ class Operation:
 
 # Where a batch may make a copy of its table: SQLite, also where nobody says which database it is.
 _COPYING = (None, "sqlite")
+_PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX})
+# What operations do to a table of which the name is computed; the others touch parts of it.
+_COMPUTED: dict[str, tuple[tuple[Action, ...], frozenset[Kind]]] = {
+    "create_table": ((CREATE, USE), frozenset(Kind)),
+    "drop_table": ((DROP,), frozenset(Kind)),
+}
 _DROP_INDEX_ON = frozenset({"mariadb", "mssql", "mysql"})
 _NO_USE = frozenset({"batch_alter_table", "create_table", "drop_table"})
 _LONGEST_NAME = 60  # beyond that, databases cut the names that SQLAlchemy makes up
@@ -198,7 +211,10 @@ def _table_of(operation: Operation) -> SchemaObject | None:
     if isinstance(name, str) and (schema is None or isinstance(schema, str)):
         return operation.run.table(name, schema or "")
     if name is not None:
-        operation.doubt("the name of the table is computed")
+        actions, kinds = _COMPUTED.get(operation.name, ((), _PARTS))
+        pieces = (name.start, *name.rest) if isinstance(name, Partial) else ("", "")
+        detail = f"{operation.name}: the name of the table is computed"
+        operation.run.doubt(detail, operation.line, *actions, kinds=kinds, tables=pieces)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Collection
 
 from flask_chainfix.footprint.module import Module
 from flask_chainfix.footprint.run import Run, TooMuch
@@ -15,7 +16,11 @@ _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def read_footprint(
-    data: bytes, *, dialect: str | None = None, direction: str = "upgrade"
+    data: bytes,
+    *,
+    dialect: str | None = None,
+    direction: str = "upgrade",
+    local: Collection[str] | None = None,
 ) -> Footprint:
     """Find out what a migration does to the schema, without running it.
 
@@ -28,6 +33,8 @@ def read_footprint(
         dialect: SQLAlchemy's name of the database's dialect, for SQL; ``None`` where it is not
             known.
         direction: ``upgrade`` or ``downgrade``.
+        local: the top-level modules of the migration's own project, which may do anything;
+            ``None`` where they are not known.
     """
     try:
         with warnings.catch_warnings():
@@ -42,7 +49,8 @@ def read_footprint(
     parts = _functions_of_binds(module, direction) if function.args.args else {}
     found = Footprint()
     for bind, part in (parts or {"": function}).items():
-        more, before = _follow(module, part, dialect, bind), len(found.effects)
+        run = Run(module, follow, dialect, bind, local)
+        more, before = _follow(run, part), len(found.effects)
         later = (doubt._replace(place=doubt.place + before) for doubt in more.opaque)
         found = Footprint(
             found.effects + more.effects,
@@ -64,13 +72,7 @@ def _functions_of_binds(
     }
 
 
-def _follow(
-    module: Module,
-    function: ast.FunctionDef | ast.AsyncFunctionDef,
-    dialect: str | None,
-    bind: str,
-) -> Footprint:
-    run = Run(module, follow, dialect, bind)
+def _follow(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Footprint:
     try:
         run.call(Local(function), Arguments([], {}, function.lineno))
     except (TooMuch, RecursionError):

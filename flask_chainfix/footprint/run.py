@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -17,10 +18,34 @@ _DEPTH = 20
 _VERB = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
 # What statements that begin with these words can do; all others can do anything.
 _ACTIONS = {
-    **dict.fromkeys(("delete", "insert", "select", "truncate", "update", "with"), (Action.USE,)),
+    **dict.fromkeys(("delete", "insert", "merge", "replace", "select", "truncate"), (Action.USE,)),
+    **dict.fromkeys(("analyze", "comment", "copy", "grant", "lock", "pragma"), (Action.USE,)),
+    **dict.fromkeys(("refresh", "reindex", "reset", "revoke", "set", "show"), (Action.USE,)),
+    **dict.fromkeys(("update", "vacuum", "with"), (Action.USE,)),
     "create": (Action.CREATE, Action.USE),
     "drop": (Action.DROP,),
 }
+_KIND = re.compile(
+    r"(?:create|alter|drop)\s+(?:(?:or\s+replace|unique|bitmap|fulltext|aggregate|constraint"
+    r"|event|materialized|temp|temporary|unlogged|global|local)\s+)*([a-z]+)\s",
+    re.IGNORECASE,
+)
+# The kinds of objects that come and go with a statement about something; with the others none does.
+_KINDS = {
+    **dict.fromkeys(("table", "view", "virtual", "external"), frozenset(Kind)),
+    "index": frozenset({Kind.INDEX}),
+    **dict.fromkeys(("type", "domain"), frozenset({Kind.TYPE})),
+    **dict.fromkeys(
+        ("sequence", "function", "procedure", "trigger", "role", "user", "policy", "rule"),
+        frozenset[Kind](),
+    ),
+    **dict.fromkeys(("server", "publication", "operator", "cast", "collation"), frozenset[Kind]()),
+}
+# What comes and goes together with an object.
+_PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX})
+_WITH_IT = {Kind.TABLE: _PARTS | {Kind.TABLE}, Kind.COLUMN: _PARTS}
+# What stands for a gap in a statement while it is read: no name that anybody would choose.
+_GAP = "fixchain_gap"
 
 
 class TooMuch(Exception):
@@ -45,6 +70,7 @@ class Run:
         follow: runs the body of a function of the file.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
         database: the bind that the function works on; ``""`` for the default one.
+        local: the top-level modules of the migration's own project; ``None`` where not known.
 
     Attributes:
         names: what local names hold.
@@ -52,6 +78,8 @@ class Run:
         may_yield: whether a function of the file may be a generator.
         outdated: lists and dictionaries that have been changed in place, as they were before.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
+        local: the top-level modules of the migration's own project; ``None`` where not known.
+        statement: the expression that is the statement which has been reached last.
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
     """
@@ -62,6 +90,7 @@ class Run:
         follow: Callable[[Run, Local, Arguments], object],
         dialect: str | None,
         database: str,
+        local: Collection[str] | None = None,
     ) -> None:
         self._module = module
         self.may_yield = module.may_yield
@@ -71,6 +100,8 @@ class Run:
         self.defining = False
         self._follow = follow
         self.dialect = dialect
+        self.local = local
+        self.statement: ast.expr | None = None
         self._database = database
         self._effects: list[Effect] = []
         self._used: set[Effect] = set()
@@ -140,9 +171,11 @@ class Run:
         *actions: Action,
         table: SchemaObject | None = None,
         kinds: frozenset[Kind] = frozenset(Kind),
+        tables: tuple[str, ...] = ("", ""),
     ) -> None:
         """Note that something is not known; without actions, anything may happen there."""
-        self._doubt(Opaque(detail, line, frozenset(actions or Action), table, kinds))
+        actions_ = frozenset(actions or Action)
+        self._doubt(Opaque(detail, line, actions_, table, kinds, tables=tables))
 
     def _doubt(self, opaque: Opaque) -> None:
         self._opaque[opaque._replace(place=len(self._effects))] = None
@@ -154,22 +187,49 @@ class Run:
 
     def sql(self, script: str | Partial, line: int) -> None:
         """Note what a SQL script does."""
-        if isinstance(script, Partial):
-            verb = _VERB.match(script.start)
-            actions = _ACTIONS.get(verb[1].lower(), ()) if verb else ()
-            self.doubt("SQL that is computed", line, *actions)
+        whole = script if isinstance(script, str) else _GAP.join((script.start, *script.rest))
+        verb = _VERB.match(script.start) if isinstance(script, Partial) else None
+        if isinstance(script, Partial) and (verb is None or verb.end() == len(script.start)):
+            self.doubt("SQL that is computed", line)
             return
         effects, opaque = read_sql(
-            script, line, dialect=self.dialect, certain=self.certain, database=self._database
+            whole, line, dialect=self.dialect, certain=self.certain, database=self._database
         )
         told = 0
         for doubt in opaque:
             for effect in effects[told : doubt.place]:
-                self._add(effect)
+                self._add_known(effect, in_full=verb is None)
             told = doubt.place
-            self._doubt(doubt)
+            self._doubt(doubt if verb is None else _limited(doubt, verb))
         for effect in effects[told:]:
-            self._add(effect)
+            self._add_known(effect, in_full=verb is None)
+        if verb is not None:
+            self.doubt("SQL that is computed", line, Action.USE)
+
+    def _add_known(self, effect: Effect, *, in_full: bool) -> None:
+        """Add an effect of a script; a doubt where it is not known with which object.
+
+        Args:
+            effect: what a statement does.
+            in_full: whether the script is known in full. What is made and dropped by another may be
+                temporary, or happen only if it is not there.
+        """
+        action, object_, line, certain, renamed, _ = effect
+        table = object_.name if object_.kind is Kind.TABLE else object_.table
+        if _GAP not in "".join((object_.name, table, object_.schema, *(renamed or ())[1:4])):
+            self._add(effect._replace(certain=certain and (in_full or action is Action.USE)))
+            return
+        if action is Action.USE:
+            return  # which every gap may do
+        known = bool(object_.table) and _GAP not in object_.table + object_.schema
+        self.doubt(
+            "SQL that is computed",
+            line,
+            action,
+            table=self.table(object_.table, object_.schema) if known else None,
+            kinds=_WITH_IT.get(object_.kind, frozenset({object_.kind})),
+            tables=tuple(table.split(_GAP)) if _GAP in table else ("", ""),
+        )
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file.
@@ -230,3 +290,18 @@ def merged(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, 
 
 def _same(one: object, other: object) -> bool:
     return one is other or (type(one) is type(other) and one == other)
+
+
+def _limited(doubt: Opaque, verb: re.Match[str]) -> Opaque:
+    """What a statement may do that is not known in full, by the words that it begins with."""
+    actions, start = _ACTIONS.get(verb[1].lower()), verb.string
+    limited = doubt._replace(detail=doubt.detail.replace(_GAP, "…"))
+    if actions is not None:
+        limited = limited._replace(actions=doubt.actions & {*actions})
+    found = _KIND.match(start.lstrip())
+    kinds = _KINDS.get(found[1].lower()) if found else None
+    if kinds is not None:
+        limited = limited._replace(kinds=doubt.kinds & kinds)
+    if doubt.table is not None and _GAP in doubt.table.name + doubt.table.schema:
+        limited = limited._replace(table=None, tables=tuple(doubt.table.name.split(_GAP)))
+    return limited

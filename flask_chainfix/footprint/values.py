@@ -22,9 +22,29 @@ UNKNOWN = Unknown()
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A string of which only the beginning is known."""
+    """A string of which only parts are known.
+
+    Attributes:
+        start: its beginning.
+        rest: what is known behind each gap.
+    """
 
     start: str
+    rest: tuple[str, ...] = ("",)
+
+    @classmethod
+    def joined(cls, parts: Iterable[object]) -> str | Partial:
+        """Strings one after the other, with a gap for everything else."""
+        pieces = [""]
+        for part in parts:
+            if isinstance(part, Partial):
+                pieces[-1] += part.start
+                pieces += part.rest
+            elif isinstance(part, (str, int, float)):
+                pieces[-1] += str(part)
+            else:
+                pieces.append("")
+        return cls(pieces[0], tuple(pieces[1:])) if len(pieces) > 1 else pieces[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +224,14 @@ class Arguments:
         named: by name.
         line: 1-based line of the call.
         complete: whether there are no others, of which only running would show the number.
+        dropped: whether nobody uses what the call gives.
     """
 
     positional: list[object]
     named: Mapping[str, object]
     line: int
     complete: bool = True
+    dropped: bool = False
 
     def get(self, index: int, *names: str) -> object:
         """An argument by place or name; ``None`` where it is not given."""

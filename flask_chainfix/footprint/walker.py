@@ -90,6 +90,7 @@ def block(run: Run, statements: Sequence[ast.stmt]) -> bool:
 
 
 def _expression(run: Run, node: ast.Expr) -> bool:
+    run.statement = node.value
     evaluate(run, node.value)
     return False
 

@@ -19,6 +19,7 @@ from flask_chainfix.runtime.configuration import (
     project_config,
     read_config,
 )
+from flask_chainfix.runtime.project import local_modules
 from flask_chainfix.runtime.settings import read_settings
 
 # The options by which Alembic finds migration files.
@@ -183,6 +184,7 @@ def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
         settings=settings,
         uses_flask=b"current_app" in env_py.read_bytes(),
         dialect=_configured_dialect(config),
+        local_modules=local_modules(directory),
     )
     return Runtime(environment, config, script, reopen)
 
