@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -37,7 +38,7 @@ def plan_hooks(runtime: Runtime, tools: Tools) -> Report:
         BadConfiguration: from the top of the work tree, the migrations cannot be named.
     """
     tree = find_work_tree(runtime.environment.directory)
-    call = _call(runtime, tree.top)
+    call = _call(runtime, tree)
     pieces = tuple(_piece(kind, path, call, tree) for kind, path in _places(tree))
     report = Report("hook", tools=tools, pieces=pieces)
     if len(pieces) == 1:
@@ -75,8 +76,9 @@ def carry_out_hooks(report: Report) -> Report:
     return replace(report, pieces=tuple(pieces), done=True)
 
 
-def _call(runtime: Runtime, top: Path) -> Call:
+def _call(runtime: Runtime, tree: WorkTree) -> Call:
     """How the console script finds this environment from the top of the work tree."""
+    top = tree.top
     config = runtime.reopen.get("config")
     if config is not None and os.path.realpath(os.curdir) != str(top):
         raise BadConfiguration(
@@ -94,7 +96,17 @@ def _call(runtime: Runtime, top: Path) -> Call:
     if place.startswith("-"):
         place = os.path.join(os.curdir, place)
     options = ("-c", place) if config else ("-d", place) if place != _DEFAULT_PLACE else ()
-    return Call(place, options, f"flask-chainfix=={version('flask-chainfix')}")
+    requirement = f"flask-chainfix=={version('flask-chainfix')}"
+    return Call(place, options, requirement, _programs(tree))
+
+
+def _programs(tree: WorkTree) -> str:
+    """Where the console script lies, if that is in a virtual environment of this clone's user."""
+    for_everybody = tree.top in tree.hooks.parents and ".git" not in tree.hooks.parts
+    if for_everybody or sys.prefix == sys.base_prefix:
+        return ""
+    place = Path(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    return str(place.relative_to(tree.top) if place.is_relative_to(tree.top) else place)
 
 
 def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import stat
+import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -94,24 +95,40 @@ def test_an_editor_without_the_environment_is_told_of_the_way_out(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the hook prints, typed as it stands, lets the commit through."""
-    fixchain(*YES)
-    monkeypatch.setenv("PATH", os.defpath)
-    elsewhere = project.commit()
-    assert elsewhere.exit_code == 1
-    assert "fixchain is not on the PATH" in elsewhere.stderr
-    assert "pip install flask-chainfix" in elsewhere.stderr
-    assert "Activate" not in elsewhere.stderr
-
+    project.put(".gitignore", ".venv\n")
     script(project.top / ".venv/bin/fixchain", f'#!/bin/sh\nexec {SCRIPTS}/fixchain "$@"\n')
     project.put(".venv/bin/activate", "PATH=$PWD/.venv/bin:$PATH\n")
-    project.put(".gitignore", ".venv\n")
-    beside = project.commit()
-    assert beside.exit_code == 1
-    (activate,) = re.findall(r"Activate its environment: (.*)", beside.stderr)
-    (without,) = re.findall(r"git commit --no-verify", beside.stderr)
+    monkeypatch.setattr(sys, "prefix", str(project.top / "it's mine"))
+    fixchain(*YES)
+    monkeypatch.setenv("PATH", os.defpath)
+    refused = project.commit()
+    assert refused.exit_code == 1
+    assert "fixchain is not on the PATH" in refused.stderr
+    activate, install, without = re.findall(r"^    (.*)$", refused.stderr, re.MULTILINE)
+    assert install == "pip install flask-chainfix"
     typed = run("sh", "-c", f"{activate} && git commit -q -m x", cwd=project.top)
     assert typed == Done(0, "", "")
     assert run("sh", "-c", f"{without} --allow-empty -q -m y", cwd=project.top).exit_code == 0
+
+
+def test_the_hook_names_the_environment_that_has_installed_it(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(tmp_path / "else where/bin/fixchain", "#!/bin/sh\n")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "else where"))
+    fixchain(*YES)
+    monkeypatch.setenv("PATH", os.defpath)
+    assert f"    . '{tmp_path}/else where/bin/activate'\n" in project.commit().stderr
+
+
+def test_a_hook_that_is_for_everybody_names_no_place_of_this_machine(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.repository.git("config", "core.hooksPath", ".githooks")
+    monkeypatch.setattr(sys, "prefix", "/home/somebody")
+    shown = fixchain("hook", "--print").stdout
+    assert ".venv/bin" in shown
+    assert "somebody" not in shown
 
 
 def test_only_files_of_the_work_tree_are_to_be_committed(project: Project) -> None:

@@ -156,8 +156,9 @@ def _databases(report: Report) -> str | None:
     tools, snapshot = report.tools, report.before
     assert snapshot is not None
     in_app = tools.fixchain.startswith(tools.alembic)
-    known = in_app or tools.databases or snapshot.environment.dialect is not None
-    return tools.databases if known else None
+    named = tools.databases.replace(" --no-database", "")
+    known = in_app or named or snapshot.environment.dialect is not None
+    return named if known else None
 
 
 def _test(report: Report) -> Step:

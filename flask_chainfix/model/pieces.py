@@ -18,11 +18,14 @@ class Call(NamedTuple):
         place: the migrations directory, or the configuration file, as seen from there.
         options: what names it to the console script; none for the directory that is the default.
         requirement: what pip installs the console script by.
+        programs: the directory that holds it in the virtual environment in use, as seen from the
+            top; ``""`` where there is none, or others would come to read of it.
     """
 
     place: str
     options: tuple[str, ...]
     requirement: str
+    programs: str = ""
 
     def shell(self, *arguments: str) -> str:
         """A command line for a POSIX shell."""

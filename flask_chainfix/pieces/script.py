@@ -9,18 +9,8 @@ from flask_chainfix.errors import CannotMerge
 from flask_chainfix.model import Call
 
 _BEGIN = "# fixchain: begin"
-# Editors commit without the virtual environment that a shell has activated.
-_NOT_FOUND = """\
-    command -v fixchain >/dev/null || {
-        echo "fixchain is not on the PATH, so the migration chain was not checked."
-        for bin in .venv/bin venv/bin env/bin .venv/Scripts venv/Scripts; do
-            [ ! -x "$bin/fixchain" ] || echo "Activate its environment: . $bin/activate"
-        done
-        echo "Or install it: pip install flask-chainfix"
-        echo "Or commit without the check: git commit --no-verify"
-        exit 1
-    } >&2
-"""
+# Where virtual environments have their programs, from the top of a work tree.
+_USUAL = (".venv/bin", "venv/bin", "env/bin", ".venv/Scripts", "venv/Scripts")
 _SHEBANG = re.compile(rb"#! *(?:/\S*/env +)?(?:/\S*/)?(?:ba|da|k|z)?sh(?: +-[a-z]+)*\n")
 _OTHER_LANGUAGE = re.compile(rb"\bexec\b.*\$\{?(?:0|BASH_SOURCE)\b")
 
@@ -34,12 +24,31 @@ def text(call: Call, data: bytes) -> str:
     return (
         f"{_BEGIN} (a commit that breaks the migration chain is refused)\n"
         f"if [ -e {place} ]; then\n"
-        f"{_NOT_FOUND}"
+        f"{_without_tool(call)}"
         f"    fixchain_said=$({call.shell('check')}) ||"
         " { printf '%s\\n' \"$fixchain_said\" >&2; exit 1; }\n"
         "fi\n"
         "# fixchain: end\n"
     )
+
+
+def _without_tool(call: Call) -> str:
+    """What to say where the tool is not found: editors commit without an active environment."""
+    known = dict.fromkeys((*([call.programs] if call.programs else []), *_USUAL))
+    return f"""\
+    command -v fixchain >/dev/null || {{
+        echo "fixchain is not on the PATH, so the migration chain was not checked."
+        echo "Activate the virtual environment that has it, then commit again."
+        for bin in {shlex.join(known)}; do
+            [ ! -x "$bin/fixchain" ] || printf "    . '%s/activate'\\n" "$bin"
+        done
+        echo "Or install it:"
+        echo "    pip install flask-chainfix"
+        echo "Or commit without the check:"
+        echo "    git commit --no-verify"
+        exit 1
+    }} >&2
+"""
 
 
 def is_there(data: bytes) -> bool:

@@ -207,12 +207,7 @@ def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
     if markers:
         yield _lock_fault(
             f"{lock.path.name} holds Git conflict markers: both sides have added a migration",
-            way(
-                "put your migrations on top of theirs, which writes the file anew",
-                "{fixchain} rebase",
-            )
-            | way("link them, which writes it anew, too", REPAIR)
-            | way("write it anew, once the chain has one head again", "{fixchain} lock"),
+            _out_of_conflict(linked=expected is not None),
             lock,
             markers[0],
         )
@@ -225,6 +220,15 @@ def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
             lock,
             line,
         )
+
+
+def _out_of_conflict(*, linked: bool) -> Remedy:
+    """What to do with a lock in conflict, in which neither side is right."""
+    if linked:
+        return way("the migrations are linked already: write the file anew", "{fixchain} lock")
+    return way(
+        "put your migrations on top of theirs, which writes the file anew", "{fixchain} rebase"
+    ) | way("link them, which writes it anew, too", REPAIR)
 
 
 def _drift(lines: list[Line], expected: Mapping[str, str]) -> tuple[str, Line | None]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from flask_chainfix.model import SERVERS, FailureKind, RehearsalFailure, Trouble
 from flask_chainfix.remedies import Remedy, way
 
-_PROVEN = "upgrades can rely on the chain, as the way up is proven"
 _REMEDIES: dict[FailureKind, str | Remedy] = {
     FailureKind.CHAIN: way("see what is wrong with the chain", "{fixchain} check"),
     FailureKind.DRIVER: "the chain is not to blame: install the driver, or name another one in the"
@@ -87,6 +86,7 @@ _EXTENSIONS = {
     "vector": "vector",
 }
 _NAMED = re.compile(r'^(type|function|operator class) "?([^"(]+).* (already exists|does not exist)')
+_MISSING = (Trouble.NO_TABLE, Trouble.NO_COLUMN, Trouble.NO_OBJECT, Trouble.NO_FUNCTION)
 _MODULE = re.compile(r"No module named '([^']+)'")
 
 
@@ -174,22 +174,23 @@ def _of_type(failure: RehearsalFailure) -> str:
 
 def _of_downgrade(failure: RehearsalFailure) -> str:
     """What is wrong with a ``downgrade()``: the one that fails, or one that has left a trace."""
-    missing = (Trouble.NO_TABLE, Trouble.NO_COLUMN, Trouble.NO_OBJECT, Trouble.NO_FUNCTION)
+    missing = failure.trouble in _MISSING
+    found = _NAMED.search(failure.message)
     if failure.direction == "down":
         advice = _BY_TROUBLE.get(failure.trouble) if failure.trouble else None
-        if failure.trouble in missing:
+        if missing:
             advice = "drop only what upgrade() creates, in the opposite order"
-        return f"{_PROVEN}; correct the downgrade(){f': {advice}' if advice else ''}"
-    found = _NAMED.search(failure.message)
-    if failure.trouble is Trouble.EXISTS and found is not None and found[1] == "type":
-        return (
-            f"{_PROVEN}; a downgrade() drops the table and leaves the type behind: write"
-            f' sa.Enum(name="{found[2]}").drop(op.get_bind(), checkfirst=True) at the end of that'
-            f" of {failure.revision}"
+        correct = f"correct this downgrade(){f': {advice}' if advice else ''}"
+    elif missing:
+        correct = "a downgrade() drops more than its upgrade() creates: correct that one"
+    elif failure.trouble is Trouble.EXISTS and found is not None and found[1] == "type":
+        correct = (
+            f"the downgrade() of {failure.revision} leaves the type {found[2]} behind: add"
+            f' sa.Enum(name="{found[2]}").drop(op.get_bind(), checkfirst=True) at its end'
         )
-    if failure.trouble in missing:
-        return f"{_PROVEN}; a downgrade() drops more than its upgrade() creates: correct that one"
-    return (
-        f"{_PROVEN}; a downgrade() leaves something behind, most likely that of"
-        f" {failure.revision}: drop it there"
-    )
+    else:
+        correct = (
+            "a downgrade() leaves something behind, most likely that of"
+            f" {failure.revision}: drop it there"
+        )
+    return f"{correct} (the way up is proven, so upgrades can rely on the chain)"

@@ -1,0 +1,169 @@
+"""The steps that are printed: each can be typed as it stands, and none touches data."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from flask_chainfix.errors import CannotPlan
+from flask_chainfix.formats import Style, render
+from flask_chainfix.formats.advice import steps
+from flask_chainfix.model import Finding, Severity
+from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.report import Report, Tools
+from tests.commands import SCRIPTS, Done, fixchain, run
+from tests.rehearsals import add, plain, with_app
+from tests.repositories import Repository, needs_git
+from tests.support import chain
+
+CONFIG = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///own.db\n"
+OPTIONS = ("-c", "alembic.ini")
+
+
+@pytest.fixture
+def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A plain project with two heads, committed, whose database has run one of them."""
+    monkeypatch.chdir(repository.top)
+    plain(repository.top, "a", "b <- a")
+    (repository.top / "alembic.ini").write_text(CONFIG)
+    (repository.top / ".gitignore").write_text("*.db\n__pycache__\n.fixchain\n")
+    repository.commit(0)
+    add(repository.top, "c <- a")
+    repository.commit(1)
+    assert typed(repository.top, "alembic -c alembic.ini upgrade b").exit_code == 0
+    return repository.top
+
+
+def typed(place: Path, command: str) -> Done:
+    names = {f"GIT_{role}_{part}": "a" for role in ("AUTHOR", "COMMITTER") for part in
+             ("NAME", "EMAIL")}  # fmt: skip
+    search = f"{SCRIPTS}:{os.environ['PATH']}"
+    return run("sh", "-c", command, cwd=place, env={"PATH": search, **names})
+
+
+def commands_in(text: str, title: str) -> list[str]:
+    """The commands below the steps of a section."""
+    _, _, below = text.partition(f"\n{title}\n")
+    assert below, text
+    return re.findall(r"^       (\S.*)$", below, re.MULTILINE)
+
+
+@needs_git
+def test_after_a_repair_the_steps_lead_to_the_upgrade_that_had_stopped(project: Path) -> None:
+    before = typed(project, "git rev-parse --short HEAD").stdout.strip()
+    stopped = typed(project, "alembic -c alembic.ini upgrade head")
+    assert stopped.exit_code != 0
+    done = fixchain(*OPTIONS, "repair", "--yes", "--no-database")
+    commands = commands_in(done.stdout, "What to do now")
+    assert commands[-1] == "alembic -c alembic.ini upgrade head"
+    assert f"fixchain -c alembic.ini restamp --old {before}" in commands
+    for command in commands:
+        if " restamp " not in command:  # of databases elsewhere
+            assert typed(project, command).exit_code == 0, command
+    assert typed(project, "git status --porcelain").stdout == ""
+    current = typed(project, "alembic -c alembic.ini current").stdout
+    assert current.startswith("c (head)")
+
+
+@needs_git
+def test_the_commit_that_restamp_is_told_of_has_the_old_chain(project: Path) -> None:
+    elsewhere = "sqlite:///elsewhere.db"
+    ini = project / "alembic.ini"
+    ini.write_text(CONFIG.replace("own", "elsewhere"))
+    assert typed(project, "alembic -c alembic.ini upgrade heads").exit_code == 0
+    ini.write_text(CONFIG)
+    done = fixchain(*OPTIONS, "repair", "--yes", "--no-database")
+    for command in commands_in(done.stdout, "What to do now"):
+        if command.startswith("git "):
+            assert typed(project, command).exit_code == 0, command
+        if " restamp " in command:
+            moved = typed(project, f"{command} --database {elsewhere} --yes")
+            assert moved.exit_code == 0, moved
+    ini.write_text(CONFIG.replace("own", "elsewhere"))
+    current = typed(project, "alembic -c alembic.ini current").stdout
+    assert current.split() == ["c", "(head)"]
+
+
+@needs_git
+def test_a_merge_moves_no_stamp(project: Path) -> None:
+    done = fixchain(*OPTIONS, "repair", "--yes", "--no-database", "--strategy", "merge")
+    commands = commands_in(done.stdout, "What to do now")
+    assert not [command for command in commands if "restamp" in command]
+    assert commands[-1] == "alembic -c alembic.ini upgrade head"
+
+
+def test_without_git_nothing_is_to_be_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    plain(tmp_path, "a", "b <- a", "c <- a")
+    done = fixchain("repair", "--yes")
+    commands = commands_in(done.stdout, "What to do now")
+    assert [command.split()[0] for command in commands] == ["fixchain", "alembic"]
+
+
+@needs_git
+def test_the_databases_that_were_named_are_in_the_steps(project: Path) -> None:
+    named = "--database sqlite:///own.db"
+    done = fixchain(*OPTIONS, "check", *named.split())
+    commands = commands_in(done.stdout, "What to do")
+    for name in ("repair --dry-run", "backup", "repair", "restamp"):
+        word = name.split()[0]
+        assert [each for each in commands if f" {word}" in each and named in each], name
+
+
+@pytest.mark.parametrize("command", ["check", "repair"])
+def test_no_step_in_a_flask_project_touches_the_apps_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The console script knows no app, and the app does not have to mount the commands."""
+    monkeypatch.chdir(tmp_path)
+    with_app(tmp_path, "a", "b <- a", "c <- a")
+    app = tmp_path / "panel.py"
+    app.write_text(app.read_text().replace("    ChainFix(app)\n", ""))
+    options = () if command == "check" else ("--yes",)
+    done = fixchain(command, *options)
+    assert "downgrade" not in done.stdout
+    title = "What to do" if command == "check" else "What to do now"
+    (rehearse,) = [each for each in commands_in(done.stdout, title) if "rehearse" in each]
+    if command == "repair":
+        proven = run(*rehearse.split(), cwd=tmp_path, env={"FLASK_APP": "panel"})
+        assert proven.exit_code == 0, proven
+        assert not list(tmp_path.rglob("*.db"))
+
+
+def test_what_a_repair_cannot_mend_begins_with_its_best_way() -> None:
+    best = way("bring it back", "git checkout main -- x.py")
+    finding = Finding("FC501", "n", "n", 1, Severity.ERROR, "m", "b", best | "wait", (), (),
+                      repairable=False)  # fmt: skip
+    report = Report("check", tools=Tools("a", "f"), before=chain("a"), findings=(finding, finding))
+    first, again = steps(report)
+    assert first == ("Bring it back:", ("git checkout main -- x.py",))
+    assert again.commands == ("f check",)
+
+
+def test_what_keeps_a_repair_from_being_planned_comes_first() -> None:
+    obstacle = CannotPlan("m", way("join them", "{fixchain} repair --strategy merge{databases}"))
+    finding = Finding(
+        "FC102", "n", "n", 1, Severity.ERROR, "m", "b", Remedy.of("h"), (), (), repairable=True
+    )
+    report = Report("check", tools=Tools("a", "f", " --database"), before=chain("a"),
+                    findings=(finding,), obstacle=obstacle)  # fmt: skip
+    assert [step.commands for step in steps(report)] == [
+        ("f repair --strategy merge --database",),
+        ("f check --database",),
+    ]
+
+
+def test_a_remedy_that_is_told_at_the_end_is_not_told_before() -> None:
+    hint = way("stamp it", "{alembic} stamp a")
+    finding = Finding("FC301", "n", "n", 1, Severity.ERROR, "m", "b", hint, (), (),
+                      repairable=False)  # fmt: skip
+    report = Report("repair", before=chain("a"), findings=(finding,))
+    assert "stamp it" in render("text", report, Style(80))
+    refused = Report("repair", before=chain("a"), findings=(finding,), error=CannotPlan("m", hint))
+    assert "stamp it" not in render("text", refused, Style(80))
