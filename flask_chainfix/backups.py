@@ -59,7 +59,7 @@ def back_up_first(
     there = {
         standing.identity
         for standing in report.before.databases.standings
-        if standing.state is not DatabaseState.EMPTY
+        if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
     targets = targets_for(runtime, wishes)
     if not targets:

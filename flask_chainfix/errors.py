@@ -144,6 +144,10 @@ class DatabaseUnreachable(ChainFixError):
     """A database that a plan has to be safe for cannot be asked where it stands."""
 
 
+class DatabaseMissing(ChainFixError):
+    """A database that a plan has to be safe for does not exist."""
+
+
 class Declined(ChainFixError):
     """The user said no at the prompt."""
 

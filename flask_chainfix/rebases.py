@@ -37,7 +37,12 @@ from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import Applied, applied_in, gaps, told_anew
 from flask_chainfix.strategies import edits_for, excerpt, put_on_top
 from flask_chainfix.summary import edits_between, summed_up
-from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
+from flask_chainfix.survey import (
+    NO_DATABASE_TOLD,
+    noticed_missing,
+    refuse_unreachable,
+    survey,
+)
 
 _NAMED = 3  # revisions that a sentence names
 
@@ -89,7 +94,7 @@ def plan_rebase(
             return replace(report, notices=(*report.notices, _nothing_to_do(report, mine)))
         if databases.any:
             now = survey(runtime, now, databases, progress)
-            refuse_unreachable(now)
+            refuse_unreachable(now, "rebase")
             report = with_databases(report, now)
             start = told_anew(replace(start, databases=now.databases, old=now.old), mends)
             refuse_unknown_rows(replace(report, before=start))
@@ -99,8 +104,10 @@ def plan_rebase(
             raise report.obstacle
     except (CannotPlan, CannotRewrite) as error:
         return replace(report, exit_code=error.exit_code, obstacle=error, error=error)
-    notices = report.notices if databases.any else (*report.notices, NO_DATABASE_TOLD)
+    looked = bool(now.databases.standings)
+    notices = noticed_missing(now, databases) if looked else (NO_DATABASE_TOLD,)
     upstream = replace(upstream, operation=operation(now))
+    notices = (*report.notices, *notices)
     return replace(report, exit_code=1, notices=notices, upstream=upstream)
 
 

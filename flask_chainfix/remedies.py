@@ -18,7 +18,8 @@ class Way(NamedTuple):
     Attributes:
         text: what it does, a sentence without a full stop; it introduces the commands.
         commands: what to type for it, in this order. ``{fixchain}`` and ``{alembic}`` stand for the
-            commands of this project, ``{databases}`` for the options that name its databases.
+            commands of this project, ``{databases}`` for the options that name its databases, and
+            ``{named}`` for those of them that do not mean the app's own.
     """
 
     text: str

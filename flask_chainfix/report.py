@@ -31,6 +31,7 @@ class Tools:
         fixchain: what runs ours, ``flask db fixchain`` for example.
         databases: the options that name the databases which were named, with a blank before each;
             passwords are masked.
+        named: the same without the app's own.
         stamps: the same for those that ``--stamp`` tells of.
         against: the same for what ``check`` compares the files with.
     """
@@ -38,12 +39,18 @@ class Tools:
     alembic: str = "flask db"
     fixchain: str = "flask db fixchain"
     databases: str = ""
+    named: str = ""
     stamps: str = ""
     against: str = ""
 
     def spell_out(self, text: str) -> str:
-        """Text with what ``{alembic}``, ``{fixchain}`` and ``{databases}`` stand for."""
+        """Text with the commands and the options that placeholders stand for.
+
+        They are ``{alembic}``, ``{fixchain}``, ``{databases}`` and ``{named}``: the last is without
+        the app's own.
+        """
         spelled = text.replace("{alembic}", self.alembic).replace("{fixchain}", self.fixchain)
+        spelled = spelled.replace("{named}", f"{self.named}{self.stamps}")
         return spelled.replace("{databases}", f"{self.databases}{self.stamps}")
 
 

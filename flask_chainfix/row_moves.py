@@ -61,6 +61,9 @@ def _planned_move(
     stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
     if standing.state is DatabaseState.UNREACHABLE:
         return MoveResult(stay, MoveState.FAILED, standing.problem, standing.remedy)
+    if standing.state is DatabaseState.MISSING and not standing.own:
+        remedy = "create the database, or correct its name in the URL"
+        return MoveResult(stay, MoveState.FAILED, "it does not exist", remedy)
     if not standing.rows:
         return MoveResult(stay, MoveState.UNCHANGED)
     return move_for(before, after, standing, possible, taken)

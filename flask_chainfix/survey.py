@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import source, store
-from flask_chainfix.errors import DatabaseUnreachable
+from flask_chainfix.errors import (
+    BadConfiguration,
+    BadDatabase,
+    DatabaseMissing,
+    DatabaseUnreachable,
+)
 from flask_chainfix.git import find_lost, read_at
 from flask_chainfix.model import (
     Databases,
@@ -19,6 +24,7 @@ from flask_chainfix.model import (
     Move,
     Standing,
 )
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.store import Journal
@@ -26,6 +32,9 @@ from flask_chainfix.store import Journal
 NO_DATABASE_TOLD = (
     "no database was looked at: name those that have run these migrations with --database, or tell"
     " with --stamp where they stand, so that none of them comes to skip a revision"
+)
+NO_DATABASE_NAMED = (
+    "no database was looked at, as no configuration here names one: name it with --database URL"
 )
 
 
@@ -58,7 +67,8 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     """
     targets = targets_for(runtime, wishes)
     standings = alembic.read_standings(tuple(targets.values()), progress)
-    standings += told(wishes.stamps)
+    passed, notices = _in_passing(runtime, wishes, targets)
+    standings += passed + told(wishes.stamps)
     journals = list(store.all_journals(runtime.environment.directory))
     repairs = store.in_force(snapshot, journals)
     past = (read_at(old, runtime.environment),) if old else tuple(then for _, then in repairs)
@@ -70,6 +80,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         renamed=_renamed(speaking),
         shared=_shared(snapshot, past),
         old_is_named=bool(old),
+        notices=notices,
     )
     snapshot = replace(snapshot, databases=databases, old=chains)
     rows = {row for standing in standings for row in standing.rows}
@@ -100,8 +111,12 @@ def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Sna
     return replace(snapshot, databases=databases)
 
 
-def refuse_unreachable(snapshot: Snapshot) -> None:
+def refuse_unreachable(snapshot: Snapshot, command: str) -> None:
     """Stop where a database is not known that a plan has to be safe for.
+
+    Args:
+        snapshot: with where the databases stand.
+        command: the one that plans, for the remedy.
 
     Raises:
         DatabaseUnreachable: it cannot be asked.
@@ -110,9 +125,7 @@ def refuse_unreachable(snapshot: Snapshot) -> None:
         if standing.state is DatabaseState.UNREACHABLE:
             raise DatabaseUnreachable(
                 f"{standing.name} cannot be asked where it stands: {standing.problem}",
-                f"{standing.remedy}; or plan without the app's own databases (--no-database), name"
-                " those of them that count (--database URL), and tell with --stamp"
-                " REVISION[,REVISION] where others stand",
+                Remedy.of(standing.remedy) | _without(snapshot, standing, command),
             )
 
 
@@ -128,6 +141,56 @@ def _moved(snapshot: Snapshot, journals: Iterable[Journal]) -> Mapping[str, Move
         for identity, move in moved.items()
         if store.still_means(move, snapshot.graph)
     }
+
+
+def missing_database(
+    snapshot: Snapshot, command: str, wishes: DatabaseWishes
+) -> DatabaseMissing | None:
+    """What keeps a plan from being carried out where a database does not exist.
+
+    A name that is misspelt leads to no database as well, and then the plan is not known to be safe
+    for the one that was meant. So the user has to say that none is, or where it stands.
+
+    Args:
+        snapshot: with where the databases stand.
+        command: the one that has planned, for the remedy.
+        wishes: what the user has said of databases.
+    """
+    for standing in snapshot.databases.standings if not wishes.stamps else ():
+        if standing.state is DatabaseState.MISSING:
+            wrong = "if its name is wrong, correct it in the configuration or on the command line"
+            ways = _without(snapshot, standing, command)
+            return DatabaseMissing(
+                f"{standing.name} does not exist ({standing.problem}), and a misspelt name would"
+                " look the same",
+                ways | wrong if standing.own else Remedy.of(wrong) | ways,
+            )
+    return None
+
+
+def noticed_missing(snapshot: Snapshot, wishes: DatabaseWishes) -> tuple[str, ...]:
+    """The same for those who only look at a plan."""
+    if wishes.stamps:
+        return ()
+    return tuple(
+        f"{standing.name} does not exist: a repair changes nothing until it is told that none"
+        " counts (--no-database), or where it stands (--stamp)"
+        for standing in snapshot.databases.standings
+        if standing.state is DatabaseState.MISSING
+    )
+
+
+def _without(snapshot: Snapshot, standing: Standing, command: str) -> Remedy:
+    """How to plan without a database, or with what the user knows of it."""
+    plain = f"{{fixchain}} {command}"
+    left_out = f"{plain} --no-database{{named}}" if standing.own else plain
+    known = way("if you know where it stands, say so", f"{left_out} --stamp REVISION[,REVISION]")
+    if not standing.own:
+        return known
+    if any(each.own and each.is_known for each in snapshot.databases.standings):
+        text = "leave the app's own databases out, and name those of them that count"
+        return way(text, f"{left_out} --database URL") | known
+    return way("if none of the app's own databases counts, leave them out", left_out) | known
 
 
 def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:
@@ -190,17 +253,44 @@ def _names_now(now: Snapshot, past: Snapshot, revision: str, file: MigrationFile
 
 
 def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:
-    """The databases that are to be reached, by identity.
+    """The databases that are to be reached, by identity; not those that are looked at in passing.
 
     Raises:
         BadConfiguration, BadDatabase: there is no telling which are meant.
     """
     in_schemas = wishes.schemas is not None
-    own = alembic.own_targets(runtime, in_schemas=in_schemas) if wishes.own else ()
+    wanted = wishes.own and not wishes.in_passing
+    own = alembic.own_targets(runtime, in_schemas=in_schemas) if wanted else ()
     named = alembic.targets_from(runtime, wishes.urls, wishes.file, wishes.schemas)
     if own and wishes.schemas is not None:
         own = alembic.in_schemas(own, wishes.schemas)
     return {target.identity: target for target in (*named, *own)}
+
+
+def _in_passing(
+    runtime: Runtime, wishes: DatabaseWishes, others: Collection[str]
+) -> tuple[tuple[Standing, ...], tuple[str, ...]]:
+    """Where the app's own databases stand that can be asked quickly, and what there is to say.
+
+    Args:
+        runtime: the environment.
+        wishes: whether they are to be looked at in passing.
+        others: the identities of databases that are looked at anyway.
+    """
+    if not (wishes.own and wishes.in_passing):
+        return (), ()
+    try:
+        targets = alembic.own_targets(runtime)
+    except (BadConfiguration, BadDatabase) as error:
+        return (), (f"the app's own databases were not looked at: {error.message}",)
+    targets = tuple(target for target in targets if target.identity not in others)
+    standings = alembic.read_in_passing(targets)
+    notices = tuple(
+        f"{each.name} was not looked at, and a repair has to: {each.problem}"
+        for each in standings
+        if each.state is DatabaseState.UNREACHABLE
+    )
+    return tuple(each for each in standings if each.state is not DatabaseState.UNREACHABLE), notices
 
 
 def told(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:

@@ -125,7 +125,7 @@ def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal
     there = {
         standing.identity
         for standing in looked_at.databases.standings
-        if standing.state is not DatabaseState.EMPTY
+        if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
     missing = [
         move.name

@@ -23,7 +23,7 @@ from flask_chainfix.errors import (
 )
 from flask_chainfix.gate import Against, with_gate
 from flask_chainfix.git import checked_out
-from flask_chainfix.model import DatabaseWishes, MoveResult, Wishes
+from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.remedies import PLAIN_REPAIRS
 from flask_chainfix.report import Report, Tools
@@ -34,10 +34,18 @@ from flask_chainfix.row_moves import (
     with_moves,
 )
 from flask_chainfix.rules import Family, codes_of, diagnose
+from flask_chainfix.rules.wording import count
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import distance
 from flask_chainfix.store import Journal
-from flask_chainfix.survey import NO_DATABASE_TOLD, refuse_unreachable, survey
+from flask_chainfix.survey import (
+    NO_DATABASE_NAMED,
+    NO_DATABASE_TOLD,
+    noticed_missing,
+    refuse_unreachable,
+    survey,
+)
 from flask_chainfix.way_back import look_back, put_rows_back
 
 NO_DATABASES = DatabaseWishes()
@@ -90,19 +98,50 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     assert report.before is not None
     missing = report.before.graph.missing
     if databases.any:
-        report = with_databases(
-            report, survey(runtime, report.before, databases, progress, also=missing)
-        )
+        looked_at = survey(runtime, report.before, databases, progress, also=missing)
+        report = with_databases(report, looked_at)
+        if not (looked_at.databases.standings or looked_at.databases.notices):
+            report = replace(report, notices=(*report.notices, NO_DATABASE_NAMED))
     report = with_gate(report, against)
     report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
-    if report.counting:
+    behind = _behind(report) if strict else ()
+    report = replace(report, notices=report.notices + behind)
+    if report.counting or behind:
         report = replace(report, exit_code=1)
     assert report.before is not None
     # Two long questions for Git are one too many.
     if against is not None and (missing or report.before.databases.sought):
         return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
-    report = with_moves(planned(runtime, report, Wishes(strict=strict)))
-    return _with_commit(_with_ways_that_work(report))
+    return _with_commit(_with_ways_that_work(_foreseen(runtime, report, databases)))
+
+
+def _behind(report: Report) -> tuple[str, ...]:
+    """The stamped databases that an upgrade would bring further, as notices."""
+    assert report.before is not None
+    found = {
+        standing.name: distance(report.before, standing)
+        for standing in report.before.databases.standings
+        if standing.state is DatabaseState.STAMPED
+    }
+    return tuple(
+        f"{name} is {count(each.behind, 'revision')} behind, which counts with --strict:"
+        f" `{report.tools.alembic} upgrade` runs them"
+        for name, each in found.items()
+        if each is not None and each.behind
+    )
+
+
+def _foreseen(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Report:
+    """The report with what a repair would make of the chain."""
+    report = with_moves(planned(runtime, report, Wishes(strict=report.strict)))
+    if report.plan is None or report.before is None:
+        return report
+    notices = noticed_missing(report.before, databases)
+    own = [each for each in report.before.databases.standings if each.own]
+    if notices and all(each.state is DatabaseState.MISSING for each in own):
+        tools = report.tools
+        report = replace(report, tools=replace(tools, databases=f" --no-database{tools.named}"))
+    return replace(report, notices=(*report.notices, *notices))
 
 
 def _with_commit(report: Report) -> Report:
@@ -151,16 +190,18 @@ def plan_repair(
     refuse_interrupted(runtime, tools)
     report = diagnosed(runtime, "repair", tools, strict=wishes.strict)
     assert report.before is not None
+    snapshot = report.before
     needed = bool(to_mend(report)) or wishes.asks_for_change
     if needed or databases.any:
-        lost = (*wishes.bring_back, *wishes.tombstones, *report.before.graph.missing)
-        snapshot = survey(runtime, report.before, databases, progress, also=lost)
+        lost = (*wishes.bring_back, *wishes.tombstones, *snapshot.graph.missing)
+        snapshot = survey(runtime, snapshot, databases, progress, also=lost)
         if needed:
-            refuse_unreachable(snapshot)
+            refuse_unreachable(snapshot, "repair")
         report = with_databases(report, snapshot)
+    looked = bool(snapshot.databases.standings)
     report = planned(runtime, with_schema(report), wishes)
     shortened = report.plan is not None and any(mend.code == "FC109" for mend in report.plan.mends)
-    if shortened and not databases.any:
+    if shortened and not looked:
         report = _without_plan(
             report,
             UnsafeForDatabases(
@@ -173,8 +214,8 @@ def plan_repair(
         report = replace(report, obstacle=_misfit(report))
     report = _with_commit(with_moves(report))
     if report.plan is not None:
-        notices = report.notices if databases.any else (*report.notices, NO_DATABASE_TOLD)
-        report = replace(report, exit_code=1, notices=notices)
+        notices = noticed_missing(snapshot, databases) if looked else (NO_DATABASE_TOLD,)
+        report = replace(report, exit_code=1, notices=(*report.notices, *notices))
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
     return _with_ways_that_work(report)
@@ -276,7 +317,7 @@ def plan_undo(
         moves=moves,
         restored=tuple(dict.fromkeys(restored)),
         deleted=deleted,
-        notices=(_DELETES_UNSEEN,) if deleted and not databases.any else (),
+        notices=(_DELETES_UNSEEN,) if deleted and not now.databases.standings else (),
     )
 
 

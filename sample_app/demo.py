@@ -17,7 +17,7 @@ from pathlib import Path
 STEPS = (
     ("flask db fixchain check", 1),
     ("flask db upgrade", 1),
-    ("flask db fixchain repair --yes", 0),
+    ("flask db fixchain repair --yes --no-database", 0),
     ("flask db fixchain check", 0),
     ("flask db fixchain rehearse", 0),
     ("flask db heads", 0),

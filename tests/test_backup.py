@@ -42,7 +42,7 @@ def back_up(
 ) -> Backup:
     if isinstance(url, URL):
         return backups.back_up(url, url.render_as_string(), directory, progress)
-    (source,) = backups.sources([url], in_app=False)
+    (source,) = backups.sources([url], of_app=False)
     return backups.back_up(source.url, source.name, directory, progress)
 
 

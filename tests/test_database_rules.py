@@ -9,7 +9,14 @@ import pytest
 
 from flask_chainfix.formats import render
 from flask_chainfix.formats.style import Style
-from flask_chainfix.model import Finding, LostRevision, Settings, Severity
+from flask_chainfix.model import (
+    DatabaseState,
+    Finding,
+    LostRevision,
+    Settings,
+    Severity,
+    Standing,
+)
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.rules.lost import can_have_file, notes_on_taken
@@ -404,7 +411,17 @@ def test_a_database_that_does_not_answer() -> None:
     finding = only("FC304", looked_at(LINE, unreachable("far", "it is down", "start it"), db("c")))
     assert (finding.severity, finding.revisions) == (Severity.WARNING, ())
     assert finding.message == "far cannot be asked: it is down"
-    assert str(finding.hint) == "start it; or say with --stamp where it stands"
+    told = "if you know where it stands, say so: `{fixchain} repair --stamp REVISION`"
+    assert str(finding.hint) == f"start it; or {told}"
+
+
+def test_a_named_database_that_does_not_exist() -> None:
+    named = Standing("far", "far", DatabaseState.MISSING)
+    finding = only("FC304", looked_at(LINE, named, db("c")))
+    assert (finding.severity, finding.message) == (Severity.WARNING, "far does not exist")
+    assert "correct its name" in finding.hint
+    own = replace(named, own=True)  # a new developer has none yet
+    assert found(looked_at(LINE, own, db("c"))) == []
 
 
 # --- Settings and formats ------------------------------------------------------------------------

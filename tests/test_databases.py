@@ -41,6 +41,7 @@ from tests.stamped import (
 
 STAMPED, EMPTY = DatabaseState.STAMPED, DatabaseState.EMPTY
 UNSTAMPED, UNREACHABLE = DatabaseState.UNSTAMPED, DatabaseState.UNREACHABLE
+MISSING = DatabaseState.MISSING
 
 
 def environment(directory: Path, env_py: str = "", ini: str = "") -> Path:
@@ -86,7 +87,8 @@ def test_rows_and_tables_exactly_as_they_are(database_url: str) -> None:
 
 
 def test_without_a_row_other_tables_decide(database_url: str) -> None:
-    assert look(target(database_url))[0].state is EMPTY
+    there = MISSING if database_url.startswith("sqlite") else EMPTY
+    assert look(target(database_url))[0].state is there
     stamp(database_url)
     assert look(target(database_url))[0].state is EMPTY
     sql(database_url, "CREATE TABLE account (id INTEGER)")
@@ -120,7 +122,7 @@ def test_a_table_that_is_not_alembics(database_url: str) -> None:
 def test_a_database_that_is_not_there(server_url: str) -> None:
     missing = make_url(server_url).set(database="chainfix_test_not_there")
     (standing,) = look(target(missing))
-    assert (standing.state, standing.tables) == (EMPTY, frozenset())
+    assert (standing.state, standing.tables) == (MISSING, frozenset())
 
 
 def test_a_schema_that_is_not_there(server_url: str) -> None:
@@ -194,7 +196,8 @@ def test_a_file_that_is_not_there_stays_away(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "nowhere")
     engine = create_engine(sqlite_url(tmp_path))
     found = look(target(url), target(engine.url, engine=engine), target("sqlite://"))
-    assert [standing.state for standing in found] == [EMPTY] * 3
+    # One in memory is there, and holds nothing.
+    assert [standing.state for standing in found] == [MISSING, MISSING, EMPTY]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -445,12 +448,14 @@ def test_what_env_py_says(
 def test_what_only_running_env_py_would_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env_py: str
 ) -> None:
-    runtime = runtime_of(tmp_path, monkeypatch, env_py)
+    runtime = runtime_of(tmp_path, monkeypatch, env_py, "sqlalchemy.url = sqlite:///x.db\n")
     with pytest.raises(BadConfiguration, match=r"env\.py") as caught:
         own_targets(runtime)
     assert "version_table = NAME" in caught.value.remedy
     # Without a database nobody needs it.
     assert targets_from(runtime, [], None, None) == ()
+    Path("alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    assert own_targets(open_config("alembic.ini")) == ()
 
 
 def test_settings_win_over_env_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

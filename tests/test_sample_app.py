@@ -72,7 +72,7 @@ def test_the_sample_is_repaired_and_then_migrates(sample: Path, database_url: st
     assert refused.exit_code != 0
     assert "Multiple head revisions" in refused.stdout + refused.stderr
 
-    succeed("db", "fixchain", "repair", "--yes", sample=sample, env=env)
+    succeed("db", "fixchain", "repair", "--yes", "--no-database", sample=sample, env=env)
 
     after = read_versions(sample)
     assert after.keys() == before.keys()
@@ -95,8 +95,8 @@ def test_the_sample_can_be_joined_by_a_merge_revision(sample: Path, database_url
     env = {"SAMPLE_DATABASE_URL": database_url}
     before = read_versions(sample)
 
-    repair = ("db", "fixchain", "repair", "--strategy", "merge", "--yes", "--format", "json")
-    plan = succeed(*repair, sample=sample, env=env).document["plan"]
+    repair = ("db", "fixchain", "repair", "--strategy", "merge", "--no-database")
+    plan = succeed(*repair, "--yes", "--format", "json", sample=sample, env=env).document["plan"]
 
     after = read_versions(sample)
     (new,) = plan["new_revisions"]

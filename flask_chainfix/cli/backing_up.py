@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from flask_chainfix import backups
-from flask_chainfix.cli.options import format_option
-from flask_chainfix.cli.running import IN_APP, answer
+from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.running import IN_APP, OPENER, answer
+from flask_chainfix.errors import NoEnvironment
 from flask_chainfix.formats import progress_bar
-from flask_chainfix.report import Report
+from flask_chainfix.model import DatabaseWishes
+from flask_chainfix.report import Report, Tools
+from flask_chainfix.runtime import Runtime, configured_urls, listed_urls
 from flask_chainfix.runtime.backups import sources
 
 
 @click.command()
-@click.option(
-    "--database",
-    "urls",
-    metavar="URL",
-    multiple=True,
-    help="Back up this database; may be given several times.  [default: all of the app's own]",
-)
+@database_options(beside_named=False, stamps=False)
 @click.option(
     "--to",
     "directory",
@@ -33,20 +32,38 @@ from flask_chainfix.runtime.backups import sources
     help="Where the files are to lie.",
 )
 @format_option("text", "json")
-@click.pass_context
 def backup(
-    context: click.Context, urls: tuple[str, ...], directory: Path, output_format: str
+    context: click.Context,
+    /,
+    *,
+    databases: DatabaseWishes,
+    directory: Path,
+    output_format: str,
 ) -> None:
     """Copy databases to files before anything is changed.
+
+    Those that are named, else the app's own, or those of alembic.ini; of a schema the whole
+    database.
 
     SQLite by its online backup, PostgreSQL with pg_dump, MariaDB and MySQL with their dump tool.
     Each copy is read back, gets a checksum, and is shown with the command that restores it.
     """
 
     def work() -> Report:
-        databases = sources(urls, in_app=context.meta[IN_APP])
+        in_app = context.meta[IN_APP]
+        named = [*databases.urls, *(listed_urls(databases.file) if databases.file else ())]
+        if databases.own and not in_app:
+            named += _configured(context.meta[OPENER])
+        copied = sources(named, of_app=databases.own and in_app)
         with progress_bar(sys.stderr, in_bytes=True) as progress:
-            made = backups.back_up(databases, directory, progress)
+            made = backups.back_up(copied, directory, progress)
         return Report(str(context.info_name), backups=made)
 
     answer(context, output_format, work)
+
+
+def _configured(open_environment: Callable[[], tuple[Runtime, Tools]]) -> tuple[str, ...]:
+    """The URLs of Alembic's configuration; none where there is no environment."""
+    with suppress(NoEnvironment):
+        return configured_urls(open_environment()[0])
+    return ()

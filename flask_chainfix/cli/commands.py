@@ -48,7 +48,7 @@ from flask_chainfix.runtime import OWN_SERVER, RehearsalRequest, Runtime
     " times.",
 )
 @no_git_option
-@database_options(own=False)
+@database_options(in_passing=True)
 @format_option(*format_names())
 def check(  # noqa: PLR0913  (an option each)
     context: click.Context,
@@ -64,8 +64,8 @@ def check(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Say what is wrong with the migration chain; change nothing.
 
-    Reads the files only: no migration is imported, and no database is asked unless one is named.
-    Exits with 1 if there are errors.
+    No migration is imported. In an app, its own databases are looked at in passing: read only, for
+    two seconds at most. Exits with 1 if there are errors.
     """
     if allowed and ref is None:
         raise click.UsageError("--allow says what may differ from a Git revision: add --against")
@@ -145,7 +145,7 @@ def rehearse(
 
 
 @click.command()
-@database_options(own=True, stamps=False)
+@database_options(stamps=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
 def undo(

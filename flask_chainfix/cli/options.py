@@ -15,7 +15,7 @@ from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.runtime.messages import masked_url
 
-_OWN = "\0own"  # what nobody can type
+OWN = "\0own"  # what --database without a URL means; nobody can type it
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
 
 Decorator = Callable[[Any], Any]
@@ -55,17 +55,19 @@ def without_git(runtime: Runtime, no_git: bool) -> Runtime:
     return replace(runtime, environment=replace(runtime.environment, asks_git=False))
 
 
+database_option = click.option(
+    "--database",
+    "urls",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=OWN,
+    multiple=True,
+    help="A database; without a URL the app's own, or that of alembic.ini. May be given several"
+    " times.",
+)
+
 _DATABASE_OPTIONS = (
-    click.option(
-        "--database",
-        "urls",
-        metavar="[URL]",
-        is_flag=False,
-        flag_value=_OWN,
-        multiple=True,
-        help="A database; without a URL the app's own, or that of alembic.ini. May be given several"
-        " times.",
-    ),
+    database_option,
     click.option(
         "--databases",
         "file",
@@ -79,28 +81,41 @@ _DATABASE_OPTIONS = (
     ),
 )
 _NO_DATABASE_OPTION = click.option(
-    "--no-database", is_flag=True, help="Leave the app's own databases out."
+    "--no-database",
+    is_flag=True,
+    help="Leave out the app's own databases, and those of alembic.ini.",
 )
 
 
-def database_options(*, own: bool, stamps: bool = True) -> Decorator:
+def database_options(
+    *, in_passing: bool = False, beside_named: bool = True, stamps: bool = True
+) -> Decorator:
     """The ways to name databases; the command gets them as ``databases``.
 
+    The app's own, or those that the configuration names, are among them unless ``--no-database``
+    says no.
+
     Args:
-        own: whether the app's own databases are among them unless ``--no-database`` says no.
+        in_passing: whether they are only looked at in passing unless they are asked for, and only
+            where there is an app.
+        beside_named: whether they are among them also where others are named.
         stamps: whether ``--stamp`` can tell of others.
     """
     options = [*_DATABASE_OPTIONS]
     if stamps:
         options.append(_stamp_option())
-    if own:
-        options.append(_NO_DATABASE_OPTION)
+    options.append(_NO_DATABASE_OPTION)
 
     def decorate(command: Callable[..., None]) -> Any:
         @click.pass_context
         @wraps(command)
         def with_databases(context: click.Context, /, **values: Any) -> None:
-            wishes = _wishes_from(values, by_default=own and context.meta[IN_APP])
+            by_default = not in_passing or context.meta[IN_APP]
+            if not beside_named and (values["urls"] or values["file"]):
+                by_default = False
+            wishes = _wishes_from(values, by_default=by_default)
+            if in_passing and OWN not in values["urls"] and wishes.schemas is None:
+                wishes = replace(wishes, in_passing=True)
             context.meta[NAMED] = _written(wishes, values)
             for name in _VALUES:
                 values.pop(name, None)
@@ -129,11 +144,11 @@ def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWish
     urls, without = values["urls"], values.get("no_database", False)
     if "" in urls:
         raise click.UsageError("--database is given an empty URL: is a variable not set?")
-    if without and _OWN in urls:
+    if without and OWN in urls:
         raise click.UsageError("--no-database and --database without a URL contradict each other")
     wishes = DatabaseWishes(
-        own=_OWN in urls or (by_default and not without),
-        urls=tuple(url for url in urls if url != _OWN),
+        own=OWN in urls or (by_default and not without),
+        urls=tuple(url for url in urls if url != OWN),
         file=values["file"],
         schemas=values["schemas"],
         stamps=values.get("stamps", ()),
@@ -143,18 +158,20 @@ def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWish
     return wishes
 
 
-def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> tuple[str, str]:
-    """The options as the user would type them again, and apart from them ``--stamp``."""
-    databases = [
+def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
+    """The options as the user would type them again, as attributes of ``Tools``."""
+    own = [
         *(["--no-database"] if values.get("no_database") else []),
-        *(["--database"] if _OWN in values["urls"] else []),
+        *(["--database"] if OWN in values["urls"] else []),
+    ]
+    named = [
         *(f"--database {shlex.quote(masked_url(url))}" for url in wishes.urls),
         *([f"--databases {shlex.quote(wishes.file)}"] if wishes.file else []),
         *([f"--schemas {shlex.quote(wishes.schemas)}"] if wishes.schemas else []),
     ]
     stamps = [f"--stamp {shlex.quote(','.join(rows))}" for rows in wishes.stamps]
-    first, second = ("".join(f" {option}" for option in options) for options in (databases, stamps))
-    return first, second
+    written = {"databases": [*own, *named], "named": named, "stamps": stamps}
+    return {name: "".join(f" {each}" for each in options) for name, options in written.items()}
 
 
 def _parse_stamps(

@@ -9,7 +9,7 @@ import click
 from flask_chainfix import rebases, workflows
 from flask_chainfix.cli.options import database_options, format_option
 from flask_chainfix.cli.restamping import offer
-from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.running import after_asking, refuse_missing, run
 from flask_chainfix.formats import progress_bar
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.report import Report, Tools
@@ -23,7 +23,7 @@ from flask_chainfix.runtime import Runtime
     help="The Git branch, tag or commit with the chain to build on.  [default: main_branch of the"
     " settings, else the remote's default branch]",
 )
-@database_options(own=True)
+@database_options()
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
@@ -49,6 +49,8 @@ def rebase(  # noqa: PLR0913  (an option each)
             report = rebases.plan_rebase(runtime, tools, onto, databases, progress)
         if report.plan is None or dry_run:
             return report
+        if refused := refuse_missing(report, databases):
+            return refused
 
         def act(agreed: Report) -> Report:
             with progress_bar(sys.stderr) as progress:

@@ -19,7 +19,7 @@ from flask_chainfix.cli.options import (
     without_git,
 )
 from flask_chainfix.cli.restamping import offer
-from flask_chainfix.cli.running import after_asking, refuse_guesses, run
+from flask_chainfix.cli.running import after_asking, refuse_guesses, refuse_missing, run
 from flask_chainfix.formats import progress_bar
 from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.report import Report, Tools
@@ -97,7 +97,7 @@ def _parse_labels(
 )
 @strict_option
 @no_git_option
-@database_options(own=True)
+@database_options()
 @click.option(
     "--rehearse",
     "scratch",
@@ -149,6 +149,8 @@ def repair(  # noqa: PLR0913  (an option each)
             with progress_bar(sys.stderr) as progress:
                 return workflows.carry_out(runtime, agreed, databases, progress)
 
+        if refused := refuse_missing(report, databases):
+            return refused
         if yes and not accept_guesses:
             refused = refuse_guesses(report)
             if refused is not None:

@@ -22,7 +22,7 @@ from flask_chainfix.runtime import Runtime
 
 
 @click.command()
-@database_options(own=True)
+@database_options()
 @click.option(
     "--old",
     metavar="REF",

@@ -19,8 +19,10 @@ from flask_chainfix.errors import (
     NeedsConsent,
 )
 from flask_chainfix.formats import progress_bar, render
+from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.survey import missing_database
 
 OPENER = "flask_chainfix.opener"
 IN_APP = "flask_chainfix.in_app"
@@ -35,8 +37,7 @@ def run(
 
     def opened() -> Report:
         runtime, tools = context.meta[OPENER]()
-        databases, stamps = context.meta.get(NAMED, ("", ""))
-        tools = context.meta[_TOOLS] = replace(tools, databases=databases, stamps=stamps)
+        tools = context.meta[_TOOLS] = replace(tools, **context.meta.get(NAMED, {}))
         return work(runtime, tools)
 
     answer(context, output_format, opened)
@@ -137,6 +138,13 @@ def refuse_guesses(report: Report) -> Report | None:
         " --accept-guesses",
     )
     return replace(report, exit_code=error.exit_code, error=error)
+
+
+def refuse_missing(report: Report, databases: DatabaseWishes) -> Report | None:
+    """The report with an error if a database does not exist that its plan has to be safe for."""
+    assert report.before is not None
+    error = missing_database(report.before, report.command, databases)
+    return None if error is None else replace(report, exit_code=error.exit_code, error=error)
 
 
 @contextmanager

@@ -155,6 +155,8 @@ def _databases(report: Report) -> str | None:
     """The options that name databases; ``None`` where none is known."""
     tools, snapshot = report.tools, report.before
     assert snapshot is not None
+    if "--no-database" in tools.databases:
+        return tools.named or None
     in_app = tools.fixchain.startswith(tools.alembic)
     named = tools.databases.replace(" --no-database", "")
     known = in_app or named or snapshot.environment.dialect is not None

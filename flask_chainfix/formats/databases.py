@@ -12,6 +12,7 @@ from flask_chainfix.model import DatabaseState, MoveResult, MoveState, Standing
 from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report
 from flask_chainfix.rules.wording import count
+from flask_chainfix.stamps import distance
 
 _SHOWN_ROWS = 20
 _LONGEST_NAME = 44
@@ -24,6 +25,7 @@ _STYLES = {
 }
 _WORDS = {
     DatabaseState.EMPTY: "nothing applied",
+    DatabaseState.MISSING: "does not exist",
     DatabaseState.UNREACHABLE: "unreachable",
 }
 
@@ -76,8 +78,14 @@ def _rows(report: Report) -> Iterator[Row]:
         if report.before is None
         else {standing.identity: standing for standing in report.before.databases.standings}
     )
-    lines = [_line_of_move(standings, result) for result in report.moves] or [
-        (standing.name, _stands(standing), standing.problem, _style_of(standing), "")
+    lines = [_line_of_move(report, standings, result) for result in report.moves] or [
+        (
+            standing.name,
+            f"{_stands(standing)}{_distance(report, standing)}",
+            "" if standing.state is DatabaseState.MISSING else standing.problem,
+            _style_of(standing),
+            "",
+        )
         for standing in standings.values()
     ]
     longest = min(max((len(printable(line[0])) for line in lines), default=0), _LONGEST_NAME)
@@ -99,16 +107,20 @@ def _rows(report: Report) -> Iterator[Row]:
 
 
 def _line_of_move(
-    standings: dict[str, Standing], result: MoveResult
+    report: Report, standings: dict[str, Standing], result: MoveResult
 ) -> tuple[str, str, str, str, str | Remedy]:
     move, state = result.move, result.state
     standing = standings.get(move.identity)
     if standing is not None and not standing.rows:
-        return move.name, _stands(standing), result.detail, _STYLES.get(state, ""), ""
+        missing = standing.state is DatabaseState.MISSING
+        detail, remedy = ("", result.remedy) if missing else (result.detail, "")
+        return move.name, _stands(standing), detail, _STYLES.get(state, ""), remedy
     rows = ", ".join(move.before) or "not stamped"
     if move.after != move.before:
         rows += f" → {', '.join(move.after) or 'none'}"
     word = "" if state is MoveState.PLANNED else f"  {state.value}"
+    if report.command == "check" and standing is not None:
+        word += _distance(report, standing)
     return move.name, f"{rows}{word}", result.detail, _STYLES.get(state, ""), result.remedy
 
 
@@ -116,6 +128,17 @@ def _stands(standing: Standing) -> str:
     if standing.state is DatabaseState.UNSTAMPED:
         return f"not stamped, with {count(len(standing.tables or ()), 'table')}"
     return _WORDS.get(standing.state) or ", ".join(standing.rows)
+
+
+def _distance(report: Report, standing: Standing) -> str:
+    """How far a database is from the heads, behind where it stands."""
+    assert report.before is not None
+    found = distance(report.before, standing)
+    if found is None or not standing.rows:
+        return ""
+    ways = ((found.behind, "behind"), (found.ahead, "ahead"))
+    parts = [f"{count(number, 'revision')} {way}" for number, way in ways if number]
+    return f"  {', '.join(parts)}" if parts else ""
 
 
 def _style_of(standing: Standing) -> str:
@@ -132,7 +155,7 @@ def as_json(report: Report) -> dict[str, Any]:
     standings = () if report.before is None else report.before.databases.standings
     moves = {result.move.identity: result for result in report.moves}
     known = {standing.identity for standing in standings}
-    found = [_database(standing, moves.get(standing.identity)) for standing in standings]
+    found = [_database(report, standing, moves.get(standing.identity)) for standing in standings]
     found += [_moved(result) for result in report.moves if result.move.identity not in known]
     return {
         "databases": found or None,
@@ -142,13 +165,17 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _database(standing: Standing, result: MoveResult | None) -> dict[str, Any]:
+def _database(report: Report, standing: Standing, result: MoveResult | None) -> dict[str, Any]:
+    assert report.before is not None
     moved = _moved(result) if result is not None else {}
+    found = distance(report.before, standing)
     return {
         "name": standing.name,
         "own": standing.own,
         "state": standing.state.value,
         "rows": list(standing.rows),
+        "behind": None if found is None else found.behind,
+        "ahead": None if found is None else found.ahead,
         "problem": standing.problem or None,
         "rows_after": moved.get("rows_after"),
         "result": moved.get("result"),

@@ -15,7 +15,8 @@ class DatabaseState(Enum):
     """What a look at a database's version table has shown."""
 
     STAMPED = "stamped"  # it has rows
-    EMPTY = "empty"  # no database, no version table or no row in it, and no other table
+    EMPTY = "empty"  # no version table or no row in it, and no other table
+    MISSING = "missing"  # there is no such database
     UNSTAMPED = "unstamped"  # no row, but tables: something else has made them
     UNREACHABLE = "unreachable"
 
@@ -82,6 +83,11 @@ class Standing:
     problem: str = ""
     remedy: str = ""
     complete: bool = True
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what the database holds."""
+        return self.state not in (DatabaseState.UNREACHABLE, DatabaseState.MISSING)
 
 
 @dataclass(frozen=True)
@@ -212,7 +218,9 @@ class DatabaseWishes:
     """Which databases the user wants to be looked at.
 
     Attributes:
-        own: whether the app's own are among them.
+        own: whether the app's own are among them, or without an app those of the configuration.
+        in_passing: whether these are looked at only as far as that is quick; what keeps them from
+            being looked at is told, and changes nothing else.
         urls: URLs, passwords included.
         file: a file with a URL, or the name of an environment variable, on each line.
         schemas: a pattern of schemas with a version table each.
@@ -220,6 +228,7 @@ class DatabaseWishes:
     """
 
     own: bool = False
+    in_passing: bool = False
     urls: tuple[str, ...] = ()
     file: str | None = None
     schemas: str | None = None

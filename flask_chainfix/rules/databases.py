@@ -296,8 +296,8 @@ def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
     A repair that does not know of it may not suit it.
 
     How it comes about:
-        The server is down, a driver or a password is missing, or this machine may not connect to
-        it.
+        The server is down, a driver or a password is missing, this machine may not connect to it,
+        or its name is misspelt.
 
     How it is repaired:
         By making it reachable, as the finding says; or, where its rows are known, by telling them:
@@ -307,14 +307,14 @@ def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
         $ {fixchain} repair --database postgresql://app@db.example.org/shop
         $ {fixchain} repair --no-database --stamp orders
     """
+    told = way("if you know where it stands, say so", "{fixchain} repair --stamp REVISION")
     for standing in snapshot.databases.standings:
         if standing.state is DatabaseState.UNREACHABLE:
-            yield Fault(
-                f"{standing.name} cannot be asked: {standing.problem}",
-                f"{standing.remedy}; or say with --stamp where it stands",
-                [],
-                [],
-            )
+            remedy = Remedy.of(standing.remedy) | told
+            yield Fault(f"{standing.name} cannot be asked: {standing.problem}", remedy, [], [])
+        elif standing.state is DatabaseState.MISSING and not standing.own:
+            remedy = Remedy.of("create the database, or correct its name in the URL") | told
+            yield Fault(f"{standing.name} does not exist", remedy, [], [])
 
 
 def reached(snapshot: Snapshot) -> Iterator[Standing]:

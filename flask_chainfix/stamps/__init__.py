@@ -1,7 +1,9 @@
 """What databases have run, and how their version rows follow a chain that has changed."""
 
 from flask_chainfix.stamps.lost import (
+    Distance,
     Survivors,
+    distance,
     early_on_return,
     finishing_there,
     is_noop,
@@ -49,6 +51,7 @@ from flask_chainfix.stamps.writers import (
 
 __all__ = [
     "Applied",
+    "Distance",
     "Fit",
     "Mismatch",
     "Survivors",
@@ -60,6 +63,7 @@ __all__ = [
     "completing",
     "contradiction",
     "contradicts",
+    "distance",
     "early_on_return",
     "early_tables",
     "finishing_there",

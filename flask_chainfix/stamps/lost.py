@@ -6,10 +6,10 @@ import shlex
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.model import Footprint, LostRevision, Standing
+from flask_chainfix.model import DatabaseState, Footprint, LostRevision, Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.rows import since, tops
+from flask_chainfix.stamps.rows import since, stood_for, tops
 from flask_chainfix.stamps.tables import absent_tables, early_tables
 
 
@@ -38,6 +38,34 @@ def lost_footprint(
 
     dialect = snapshot.environment.dialect
     return read_footprint(lost.data, dialect=dialect, direction=direction)
+
+
+class Distance(NamedTuple):
+    """How far a database is from the heads of the chain.
+
+    Attributes:
+        behind: how many revisions an upgrade to the heads would run there.
+        ahead: how many it has run that no file has, though files have what they were built on.
+    """
+
+    behind: int
+    ahead: int
+
+
+def distance(snapshot: Snapshot, standing: Standing) -> Distance | None:
+    """How far a database is from the heads of the chain; ``None`` where its rows do not tell."""
+    if standing.state not in (DatabaseState.STAMPED, DatabaseState.EMPTY):
+        return None
+    graph, ahead = snapshot.graph, set[str]()
+    below = [row for row in standing.rows if row in graph]
+    for row in set(standing.rows).difference(graph):
+        lost, way = snapshot.databases.lost.get(row), survivors(snapshot, row)
+        if not way.rows or (lost is not None and lost.renamed in graph):
+            return None
+        ahead.update(way.between)
+        below += way.rows
+    run = stood_for(graph, tuple(sorted(below))).intersection(graph)
+    return Distance(len(graph) - len(run), len(ahead))
 
 
 class Survivors(NamedTuple):

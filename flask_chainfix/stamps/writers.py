@@ -47,11 +47,14 @@ class Applied:
 
 
 def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
-    """What each reachable database has run; twice where that depends on who wrote its rows."""
+    """What each database has run; twice where that depends on who wrote its rows.
+
+    Of one that cannot be reached, or does not exist, nothing is known.
+    """
     return tuple(
         possibility
         for standing in snapshot.databases.standings
-        if standing.state is not DatabaseState.UNREACHABLE
+        if standing.is_known
         for possibility in possibilities(snapshot, standing)
     )
 

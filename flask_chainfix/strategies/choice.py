@@ -104,7 +104,7 @@ def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
 def _safe(strategy: str, task: Task) -> Plan:
     plan = run_strategy(strategy, task)
     refuse_unsafe(planned_graph(task.original, plan), task.original.graph, task.databases)
-    number = len(task.snapshot.databases.standings)
+    number = sum(standing.is_known for standing in task.snapshot.databases.standings)
     if not number:
         return plan
     known = "the known database" if number == 1 else f"all {number:,} known databases"

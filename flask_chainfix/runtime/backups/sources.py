@@ -27,19 +27,22 @@ class Source(NamedTuple):
     url: URL
 
 
-def sources(written: Sequence[str], *, in_app: bool) -> tuple[Source, ...]:
+def sources(written: Sequence[str], *, of_app: bool) -> tuple[Source, ...]:
     """The databases that are to be backed up, each of them once.
 
     Args:
-        written: URLs of databases; none for the app's own.
-        in_app: whether there is a current app.
+        written: URLs of databases.
+        of_app: whether those of the current app are among them.
 
     Raises:
-        CannotBackUp: one is no URL; or none is named, and there is no app, or it has none.
-        BadDatabase: the app's databases cannot be found.
+        CannotBackUp: one is no URL, the app has no database, or there is none at all.
     """
-    urls = tuple(dict.fromkeys(map(_parsed, written) if written else _urls_of_app(in_app)))
-    return tuple(Source(shown_url(url), url) for url in urls)
+    urls = [*map(_parsed, written), *(_urls_of_app() if of_app else ())]
+    if not urls:
+        raise CannotBackUp(
+            "there is no app here, and no configuration that names a database", _NAME_ONE
+        )
+    return tuple(Source(shown_url(url), url) for url in dict.fromkeys(urls))
 
 
 def _parsed(written: str) -> URL:
@@ -52,9 +55,7 @@ def _parsed(written: str) -> URL:
         ) from error
 
 
-def _urls_of_app(in_app: bool) -> Iterable[URL]:
-    if not in_app:
-        raise CannotBackUp("without an app, nothing says which database to back up", _NAME_ONE)
+def _urls_of_app() -> Iterable[URL]:
     from flask import current_app
 
     if "migrate" not in current_app.extensions:

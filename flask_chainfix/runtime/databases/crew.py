@@ -30,10 +30,14 @@ class Job(Generic[T]):
 
     Attributes:
         items: by their places among all items.
+        within: how many seconds from now on all of it may take; ``None`` for as long as something
+            is heard.
     """
 
-    def __init__(self, items: Mapping[int, T]) -> None:
+    def __init__(self, items: Mapping[int, T], within: float | None = None) -> None:
         self.items = items
+        self.within = within
+        self._made = monotonic()
         self._lock = Lock()
         self._given_up = False
         self._final: int | None = None
@@ -42,6 +46,8 @@ class Job(Generic[T]):
     @property
     def deadline(self) -> float:
         """When something must have been heard of it, on the clock of ``monotonic``."""
+        if self.within is not None:
+            return self._made + self.within
         return self._heard + limits.SILENCE
 
     def heard(self) -> None:
@@ -69,7 +75,9 @@ class Job(Generic[T]):
 Work = Callable[[Job[T]], Iterator[tuple[int, R]]]
 
 
-def jobs_for(items: Sequence[T], target_of: Callable[[T], Target]) -> list[Job[T]]:
+def jobs_for(
+    items: Sequence[T], target_of: Callable[[T], Target], within: float | None = None
+) -> list[Job[T]]:
     """Share out items by the connections that they need, a few for a database of many schemas."""
     together: dict[object, dict[int, T]] = {}
     for index, item in enumerate(items):
@@ -81,7 +89,7 @@ def jobs_for(items: Sequence[T], target_of: Callable[[T], Target]) -> list[Job[T
         each = max(limits.AT_LEAST_EACH, -(-len(group) // limits.WORKERS))
         places = list(group)
         parts = (places[start : start + each] for start in range(0, len(places), each))
-        jobs += [Job({index: group[index] for index in part}) for part in parts]
+        jobs += [Job({index: group[index] for index in part}, within) for part in parts]
     return jobs
 
 

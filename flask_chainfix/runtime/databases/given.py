@@ -48,6 +48,15 @@ def targets_from(
     return in_schemas(targets, schemas) if schemas is not None and targets else targets
 
 
+def listed_urls(file: str) -> tuple[str, ...]:
+    """The URLs of the databases in a file, passwords included.
+
+    Raises:
+        BadDatabase: something that is named is no database, or the file cannot be read.
+    """
+    return tuple(url.render_as_string(hide_password=False) for url in _listed(file))
+
+
 def _listed(file: str) -> Iterator[URL]:
     try:
         lines = Path(file).read_text("utf-8-sig").splitlines()

@@ -77,10 +77,10 @@ def _is_hot(file: Path) -> bool:
     return Path(f"{file}-journal").exists()
 
 
-def silent() -> Obstacle:
+def silent(seconds: float = limits.SILENCE) -> Obstacle:
     """A database from which nothing was heard for too long."""
     return Obstacle(
-        f"it has not answered for {limits.SILENCE} seconds",
+        f"it has not answered for {seconds} seconds",
         "see whether the server, and what lies between, is at work, and run the command again",
         Trouble.LOST,
         lost=True,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.model import DatabaseState, Standing, Trouble
+from flask_chainfix.runtime.databases import limits
 from flask_chainfix.runtime.databases.connecting import connected, is_missing, transaction
 from flask_chainfix.runtime.databases.crew import Job, jobs_for, run
 from flask_chainfix.runtime.databases.obstacles import Obstacle, silent, told
@@ -20,23 +22,35 @@ _PER_TRANSACTION = 50
 _NOTHING = Beside(listed=False, tables=frozenset(), complete=True)
 
 
-def read_standings(targets: Sequence[Target], progress: Progress) -> tuple[Standing, ...]:
+def read_standings(
+    targets: Sequence[Target], progress: Progress, within: float | None = None
+) -> tuple[Standing, ...]:
     """Read the version table of each database.
 
     Args:
         targets: the databases.
         progress: called with the databases done, the databases in all, and the last one's name.
+        within: how many seconds that may take; ``None`` for as long as they answer.
 
     Returns:
         Where they stand, in the same order; also where one cannot be read.
     """
     found = run(
-        jobs_for(targets, lambda target: target),
+        jobs_for(targets, lambda target: target, within),
         _read,
-        lambda target, _: _unreachable(target, silent()),
+        lambda target, _: _unreachable(target, silent(within or limits.SILENCE)),
         lambda done, target: progress(done, len(targets), target.name),
     )
     return tuple(found[index] for index in range(len(targets)))
+
+
+def read_in_passing(targets: Sequence[Target]) -> tuple[Standing, ...]:
+    """Read version tables as far as that is quick; see ``read_standings``."""
+    return read_standings(targets, _unseen, limits.PASSING)
+
+
+def _unseen(done: int, total: int, what: str) -> None:
+    """Progress that nobody looks at."""
 
 
 def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
@@ -44,7 +58,7 @@ def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
     first = next(iter(left.values()))
     try:
         if is_missing(first):
-            raise Obstacle("there is no such file", "", Trouble.NO_DATABASE)
+            raise Obstacle(f"there is no file {first.file}", "", Trouble.NO_DATABASE)
         with connected(first) as connection:
             job.heard()
             with transaction(connection, first), told(first):
@@ -94,7 +108,12 @@ def _look(connection: Connection, catalog: Catalog, target: Target) -> Standing:
 
 def _without_rows(target: Target, obstacle: Obstacle) -> Standing:
     if obstacle.kind is Trouble.NO_DATABASE:
-        return _standing(target, DatabaseState.EMPTY)
+        # One in memory is always there, and a new one each time.
+        in_memory = target.backend == "sqlite" and target.file is None
+        if in_memory:
+            return _standing(target, DatabaseState.EMPTY)
+        missing = _standing(target, DatabaseState.MISSING)
+        return replace(missing, problem=obstacle.problem)
     return _unreachable(target, obstacle)
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from sqlalchemy.engine import URL, Engine
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import BadDatabase
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.runtime.app import app_engines
 from flask_chainfix.runtime.databases.urls import BACKENDS, parsed
 from flask_chainfix.runtime.databases.version_table import VersionTable, version_table
@@ -97,9 +99,12 @@ def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, 
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
         BadDatabase: Alembic's configuration names something that is no database.
     """
-    named = version_table(runtime, in_schemas=in_schemas)
-    found = _of_app(named) if runtime.has_app else _of_configuration(runtime, named)
-    return distinct(found)
+    if runtime.has_app:
+        return distinct(_of_app(version_table(runtime, in_schemas=in_schemas)))
+    urls = configured_urls(runtime)
+    if not urls:  # then nobody needs to know the version table
+        return ()
+    return distinct(_of_configuration(runtime, urls, version_table(runtime, in_schemas=in_schemas)))
 
 
 def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
@@ -130,14 +135,32 @@ def _of_app(table: VersionTable) -> Iterator[Target]:
         )
 
 
-def _of_configuration(runtime: Runtime, table: VersionTable) -> Iterator[Target]:
-    for written in configured_urls(runtime):
-        url = parsed(written, f"sqlalchemy.url in {runtime.config.config_file_name}")
+def _of_configuration(
+    runtime: Runtime, urls: Iterable[str], table: VersionTable
+) -> Iterator[Target]:
+    for written in urls:
+        try:
+            url = parsed(written, f"sqlalchemy.url in {runtime.config.config_file_name}")
+        except BadDatabase as error:
+            leave_out = "leave it out (--no-database)"
+            raise BadDatabase(error.message, Remedy.of(error.remedy) | leave_out) from error
         yield Target(named(shown_url(url), table.schema), url, table.schema, table.name, own=True)
 
 
-def configured_urls(runtime: Runtime) -> Iterator[str]:
-    """The databases that Alembic's configuration names, passwords included, the main one first."""
+def configured_urls(runtime: Runtime) -> tuple[str, ...]:
+    """The URLs that Alembic's configuration holds; not what only ``env.py`` makes one of."""
+    return tuple(url for url in _configured_urls(runtime) if _is_url(url))
+
+
+def _is_url(written: str) -> bool:
+    try:
+        make_url(written)
+    except (ArgumentError, ValueError):
+        return False
+    return not written.startswith(_PLACEHOLDER)
+
+
+def _configured_urls(runtime: Runtime) -> Iterator[str]:
     config = runtime.config
     # What ``alembic init -t multidb`` makes has a section for each database.
     sections = [config.config_ini_section]
@@ -150,7 +173,7 @@ def configured_urls(runtime: Runtime) -> Iterator[str]:
                 if config.file_config.has_section(section)
                 else None
             )
-            if written and not written.startswith(_PLACEHOLDER):
+            if written:
                 yield written
     except InterpolationError:  # env.py fills in what is missing
         return

@@ -102,7 +102,7 @@ def scratch_url(runtime: Runtime, request: RehearsalRequest) -> str | None:
         url = app_engines("correct the app's configuration")[None].url
         written = url.render_as_string(hide_password=False)
     else:
-        written = next(configured_urls(runtime), "")
+        written = next(iter(configured_urls(runtime)), "")
         if not written:
             raise CannotRehearse(
                 "the configuration names no database, so its server is not known",
