@@ -196,14 +196,21 @@ def few_steps(most: int) -> Iterator[None]:
         sys.settrace(before)
 
 
-def stamped(*rows: str) -> Show:
-    """The database gets these rows, and nothing else."""
+def by_hand(*statements: str) -> Show:
+    """Somebody runs SQL in the database."""
 
     def show(project: Project) -> None:
-        sql(project.url, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-        sql(project.url, *(f"INSERT INTO alembic_version VALUES ('{row}')" for row in rows))
+        sql(project.url, *statements)
 
     return show
+
+
+def stamped(*rows: str) -> Show:
+    """The database gets these rows, and nothing else."""
+    return by_hand(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        *(f"INSERT INTO alembic_version VALUES ('{row}')" for row in rows),
+    )
 
 
 def has(tables: str, *, rows: str) -> Show:
@@ -500,6 +507,17 @@ CLAIMS = (
         (stops("upgrade head", "KeyError: 'b'"), works("heads", "m (head)"), works("history")),
     ),
     Claim(
+        "FC112",
+        "beside two other parents, and passed over by chance",
+        ("a", "b <- a", "c <- a", "m <- b, c", "n <- a, b, c", "z <- n, m"),
+        (
+            works("upgrade heads"),
+            has("t_a t_b t_c t_m t_n t_z", rows="z"),
+            on_a_new_database,
+            stops("upgrade n", "KeyError: 'a'"),
+        ),
+    ),
+    Claim(
         "FC113",
         "twice",
         ("a @x", "b <- a @x"),
@@ -586,6 +604,28 @@ CLAIMS = (
         database=True,
     ),
     Claim("FC304", "nobody listens", ("a",), (works("heads"),), database=True, kind="nowhere"),
+    Claim(
+        "FC305",
+        "one of two tables",
+        ("a", rev("b <- a").doing(TABLE.format("x"), TABLE.format("y"))),
+        (
+            works("upgrade a"),
+            by_hand("CREATE TABLE x (id INTEGER)"),
+            stops("upgrade head", "table x already exists"),
+        ),
+        database=True,
+    ),
+    Claim(
+        "FC306",
+        "stamped below what has run",
+        ("a", "b <- a"),
+        (
+            works("upgrade head"),
+            works("stamp a"),
+            stops("upgrade head", "table t_b already exists"),
+        ),
+        database=True,
+    ),
     Claim(
         "FC401",
         "beside the other",

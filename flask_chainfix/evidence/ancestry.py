@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from flask_chainfix.graph import Graph
 
@@ -42,8 +42,10 @@ class Ancestry:
         return position < higher if run == above else bool(self._below[above] >> run & 1)
 
 
-def upgrade_order(graph: Graph, runs_before: Ancestry) -> Mapping[str, int] | None:
-    """The place of each revision in the order in which Alembic upgrades an empty database.
+def upgrade_order(
+    graph: Graph, runs_before: Ancestry, done: Collection[str] = ()
+) -> Mapping[str, int] | None:
+    """The place of each revision in the order in which Alembic upgrades a database.
 
     It is that of Alembic's ``RevisionMap``, which a test compares: from the heads down, the first
     branch as far as no other one needs what comes next, and all of that backwards.
@@ -51,6 +53,7 @@ def upgrade_order(graph: Graph, runs_before: Ancestry) -> Mapping[str, int] | No
     Args:
         graph: the chain.
         runs_before: which of its revisions run before which in any order.
+        done: what has run there, with all that it requires; nothing on an empty database.
 
     Returns:
         ``None`` where Alembic cannot load the chain, and where it has no fixed order: of several
@@ -60,7 +63,8 @@ def upgrade_order(graph: Graph, runs_before: Ancestry) -> Mapping[str, int] | No
         return None
     needed = _Needed(graph)
     depended_on = {name for names in graph.dependencies.values() for name in names}
-    heads, todo = [head for head in graph.heads if head not in depended_on], set(graph)
+    todo = set(graph).difference(done)
+    heads = [head for head in graph.heads if head in todo and head not in depended_on]
     downwards: list[str] = []
     at = 0
     while heads:

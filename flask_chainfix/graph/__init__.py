@@ -1,6 +1,11 @@
 """Immutable questions to a chain of revisions."""
 
 from flask_chainfix.graph.chain import Graph
-from flask_chainfix.graph.redundancy import impassable, redundant_parents, required_among
+from flask_chainfix.graph.redundancy import (
+    impassable,
+    redundant_parents,
+    required_among,
+    stuck_at,
+)
 
-__all__ = ["Graph", "impassable", "redundant_parents", "required_among"]
+__all__ = ["Graph", "impassable", "redundant_parents", "required_among", "stuck_at"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from flask_chainfix.graph.chain import Graph
 
@@ -36,7 +36,8 @@ def impassable(graph: Graph) -> Mapping[str, tuple[str, ...]]:
 
     Where a revision follows several others, Alembic takes the rows of all of them out of the
     version table. One that another of them requires has no row by then, and that is a KeyError,
-    in 1.10 as in 1.20. Beside a single other one Alembic replaces the one row that is there.
+    in 1.10 as in 1.20. Beside a single other one Alembic replaces the one row that is there. Where
+    more is upgraded than the revision requires, it can have luck: ``stuck_at`` tells.
 
     Args:
         graph: a chain as its files say it, without evidence.
@@ -51,7 +52,7 @@ def impassable(graph: Graph) -> Mapping[str, tuple[str, ...]]:
         if len(graph.requirements(revision)) <= _PASSABLE:
             continue
         unsure = _unsure(graph) if unsure is None else unsure
-        named = _followed(graph, revision)
+        named = followed(graph, revision)
         if revision in unsure or not unsure.isdisjoint(named):
             continue
         lower = required_among(graph, named)
@@ -65,8 +66,8 @@ def required_among(graph: Graph, names: Iterable[str]) -> set[str]:
     return _lower(graph, names, graph.requirements)
 
 
-def _followed(graph: Graph, revision: str) -> tuple[str, ...]:
-    """What a revision follows for Alembic: not what it depends on as an ancestor does."""
+def followed(graph: Graph, revision: str) -> tuple[str, ...]:
+    """Parents and dependencies as Alembic has them: without what an ancestor depends on as well."""
     parents = graph.parents[revision]
     dependencies = graph.dependencies.get(revision, ())
     if dependencies:
@@ -96,3 +97,26 @@ def _lower(graph: Graph, names: Iterable[str], below: Callable[[str], tuple[str,
 
 def _unsure(graph: Graph) -> set[str]:
     return {*graph.duplicates, *(member for members in graph.cycles for member in members)}
+
+
+def stuck_at(graph: Graph, done: Collection[str], order: Iterable[str]) -> frozenset[str]:
+    """The revisions at which Alembic stops with that KeyError if it runs them in this order.
+
+    Args:
+        graph: a chain as its files say it.
+        done: what a database has run, with all that it requires.
+        order: the revisions that are still to run.
+    """
+    below = {name for revision in done for name in followed(graph, revision)}
+    rows, stuck = set(done) - below, set()
+    for revision in order:
+        named = set(followed(graph, revision))
+        replaced = rows & named
+        if len(replaced) > 1:
+            # A row that stands above one of them stands for it, too.
+            own = named - graph.required(rows - named)
+            if not own <= rows:
+                stuck.add(revision)
+        rows -= replaced
+        rows.add(revision)
+    return frozenset(stuck)

@@ -8,6 +8,7 @@ from flask_chainfix.graph import Graph, impassable, redundant_parents
 from flask_chainfix.mending.case import Case
 from flask_chainfix.model import Mend, Part, Reason
 from flask_chainfix.rules.wording import listing
+from flask_chainfix.stamps import stuck_revisions
 
 
 def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
@@ -27,8 +28,10 @@ def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
     """What one parent or dependency requires anyway is named no more beside it."""
     if "FC112" in case.snapshot.environment.settings.ignore:
         return
-    graph = case.snapshot.graph
+    graph, stuck = case.snapshot.graph, stuck_revisions(case.snapshot)
     for revision, lower in impassable(graph).items():
+        if revision not in stuck and not case.wishes.strict:
+            continue
         parents = graph.parents[revision]
         needless = [name for name in lower if name not in parents]
         dropped = [name for name in lower if set(graph.children.get(name, ())) - {revision}]

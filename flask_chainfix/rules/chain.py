@@ -12,6 +12,7 @@ from flask_chainfix.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import stuck_revisions
 
 _STRICT = "{fixchain} repair --strict{databases}"
 
@@ -302,6 +303,11 @@ _IMPASSABLE = (
     " for those that stand below it; “{alembic} heads” and “{alembic} history” do not show that"
 )
 
+_PASSED_BY_ORDER = (
+    "“{alembic} upgrade” to this revision stops with a traceback (KeyError); “{alembic} upgrade"
+    " heads” does not, as Alembic runs another branch before it"
+)
+
 
 @rule(
     "FC112",
@@ -349,21 +355,11 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
 
         $ {fixchain} repair
     """
-    stuck = impassable(snapshot.graph)
-    for revision, lower in stuck.items():
-        parents = snapshot.graph.parents[revision]
-        name = "down_revision" if set(lower) & set(parents) else "depends_on"
-        yield Fault(
-            f"Alembic cannot upgrade to {revision}: it names {listing(lower)} beside revisions that"
-            f" already require {_it(lower)}",
-            way(f"take {listing(lower)} out of what it names", REPAIR),
-            (revision, *lower),
-            snapshot.locations(revision, name),
-            severity=Severity.ERROR,
-            breaks=_IMPASSABLE,
-        )
+    tied, stuck = impassable(snapshot.graph), stuck_revisions(snapshot)
+    for revision, lower in tied.items():
+        yield _tied(snapshot, revision, lower, stops=revision in stuck)
     for revision, redundant in redundant_parents(snapshot.graph).items():
-        if revision not in stuck:
+        if revision not in tied:
             yield Fault(
                 f"{revision} names {listing(redundant)} as a parent, which another of its parents"
                 " already builds on",
@@ -371,6 +367,19 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
                 (revision, *redundant),
                 snapshot.locations(revision, "down_revision"),
             )
+
+
+def _tied(snapshot: Snapshot, revision: str, lower: tuple[str, ...], *, stops: bool) -> Fault:
+    is_parent = not set(lower).isdisjoint(snapshot.graph.parents[revision])
+    return Fault(
+        f"Alembic cannot upgrade to {revision}{'' if stops else ' alone'}: it names"
+        f" {listing(lower)} beside revisions that already require {_it(lower)}",
+        way(f"take {listing(lower)} out of what it names", REPAIR if stops else _STRICT),
+        (revision, *lower),
+        snapshot.locations(revision, "down_revision" if is_parent else "depends_on"),
+        severity=Severity.ERROR if stops else None,
+        breaks=_IMPASSABLE if stops else _PASSED_BY_ORDER,
+    )
 
 
 def _it(revisions: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ import alembic
 from alembic.script.revision import Revision, RevisionMap
 
 from flask_chainfix.errors import CannotPlan, NotConfirmed
+from flask_chainfix.graph import impassable
 from flask_chainfix.model import Confirmation, Header
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import fresh
@@ -41,13 +42,12 @@ def foresee(snapshot: Snapshot, places: Iterable[Rows] = ()) -> None:
         CannotPlan: Alembic would not load it, sees other bases or heads, or could not upgrade one
             of the databases.
     """
-    # Alembic takes time that grows with the square of the number where children come before
-    # their parents.
-    position = {revision: index for index, revision in enumerate(snapshot.graph.order)}
-    headers = sorted(
-        (file.reading for file in snapshot.files if isinstance(file.reading, Header)),
-        key=lambda header: position.get(header.revision or "", -1),
-    )
+    headers = [file.reading for file in snapshot.files if isinstance(file.reading, Header)]
+    if not impassable(snapshot.graph):  # else it takes luck, and that the order of the files
+        # Alembic takes time that grows with the square of the number where children come before
+        # their parents.
+        position = snapshot.graph.position
+        headers.sort(key=lambda header: position.get(header.revision or "", -1))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

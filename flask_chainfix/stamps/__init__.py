@@ -40,6 +40,7 @@ from flask_chainfix.stamps.tables import (
     never_ran,
     proven_top,
 )
+from flask_chainfix.stamps.upgrades import stuck_revisions
 from flask_chainfix.stamps.writers import (
     Applied,
     applied_in,
@@ -83,6 +84,7 @@ __all__ = [
     "published_in",
     "restamping",
     "stamp_commands",
+    "stuck_revisions",
     "survivors",
     "telling_which_ran",
     "told_anew",
