@@ -36,7 +36,7 @@ class NewIds:
     """Makes ids that no revision has, each of them once.
 
     Args:
-        snapshot: the chain, and what is known of databases and lost revisions.
+        snapshot: the chain, and what is known of databases, lost revisions and other branches.
         taken: ids that must not be used besides.
 
     Attributes:
@@ -47,7 +47,9 @@ class NewIds:
     def __init__(self, snapshot: Snapshot, taken: Collection[str] = ()) -> None:
         graph, known = snapshot.graph, snapshot.databases
         rows = (row for standing in known.standings for row in standing.rows)
-        self._taken = {*graph, *graph.labelled, *known.lost, *known.renamed, *rows, *taken}
+        elsewhere = (id_ for chain in snapshot.published_chains for id_ in chain.revisions)
+        used = (*known.lost, *known.renamed, *rows, *elsewhere, *taken)
+        self._taken = {*graph, *graph.labelled, *used}
         self.counting = counting(graph.order, graph.parents)
         self.made: set[str] = set()
 
