@@ -16,8 +16,9 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from flask_chainfix.rules import Family, all_rules, explain
+from flask_chainfix.runtime import open_directory
 from flask_chainfix.runtime import project as project_module
-from flask_chainfix.runtime.project import places
+from flask_chainfix.runtime.project import environments_near
 from tests.commands import fixchain, flask
 from tests.disk import environment
 from tests.rehearsals import MODELS, PLAIN_ENV
@@ -123,7 +124,7 @@ def test_another_directory_than_the_app_s_is_not_called_active(sample: Path) -> 
 # --- Other environments --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["app/alembic", "alembic", "app/db/alembic", "app/tools/x/y/z"])
+@pytest.mark.parametrize("place", ["app/alembic", "alembic"])
 def test_an_environment_without_migrations_is_dead(project: Path, place: str) -> None:
     another(project / place)
     finding = the_one()
@@ -149,33 +150,28 @@ def test_a_copy_is_dead(project: Path) -> None:
 
 
 def test_other_migrations_look_dead_beside_those_that_are_known_to_be_in_use(project: Path) -> None:
-    another(project / "migrations", "a", "x <- a", "y <- x")
-    unknown = the_one()
-    assert unknown["message"] == (
-        "migrations/ is a second migration environment: no alembic.ini or pyproject.toml points to"
-        " it, and it holds 2 migrations that app/migrations/ does not; app/migrations/ is the one"
-        " that is looked at"
-    )
-    assert "delete migrations/" not in unknown["hint"]
+    another(project / "alembic", "a", "x <- a", "y <- x")
+    assert found() == []  # nothing tells which of the two is in use
     ini(project / "alembic.ini", "app/migrations")
     for arguments in ((), ("-c", "alembic.ini")):
         known = the_one(*arguments)
-        assert "environment, and looks dead: no " in known["message"]
-        assert known["message"].endswith(
-            "; app/migrations/ is the active one, as alembic.ini points to it"
+        assert known["message"] == (
+            "alembic/ is a second migration environment, and looks dead: no alembic.ini or"
+            " pyproject.toml points to it, and it holds 2 migrations that app/migrations/ does not;"
+            " app/migrations/ is the active one, as alembic.ini points to it"
         )
-        assert "to app/migrations/, and delete migrations/; if it is in use" in known["hint"]
+        assert "to app/migrations/, and delete alembic/; if it is in use" in known["hint"]
     # What the hint says is understood.
-    ini(project / "migrations/alembic.ini", "%(here)s")
+    ini(project / "alembic/alembic.ini", "%(here)s")
     assert found() == []
 
 
 def test_each_dead_environment_is_a_finding(project: Path) -> None:
     another(project / "alembic")
-    another(project / "db/alembic")
+    another(project / "app/old")
     assert [each["locations"][0]["path"] for each in found()] == [
+        "app/old/env.py",
         "alembic/env.py",
-        "db/alembic/env.py",
     ]
 
 
@@ -207,6 +203,57 @@ def has_a_file_of_its_own(project: Path) -> None:
     ini(project / "conf/reports.ini", "app:reports")
 
 
+def is_named_in_code(project: Path) -> None:
+    another(project / "app/reports")
+    (project / "app/config.py").write_text("TENANT = os.path.join(HERE, 'reports')\n")
+
+
+def is_named_by_a_script(project: Path) -> None:
+    another(project / "alembic")
+    (project / "Makefile").write_text("up:\n\tflask db upgrade -d alembic\n")
+
+
+def is_named_by_a_workflow(project: Path) -> None:
+    another(project / "app/reports")
+    (project / ".github").mkdir()
+    (project / ".github/ci.yml").write_text("- run: alembic upgrade head\n  cwd: app/reports\n")
+
+
+def is_named_by_a_template(project: Path) -> None:
+    another(project / "reports")
+    (project / "alembic.ini.j2").write_text("[alembic]\nscript_location = reports\n")
+
+
+def is_found_from_another_directory(project: Path) -> None:
+    another(project / "alembic")
+    (project / "deploy").mkdir()
+    ini(project / "deploy/alembic.ini", "../alembic")
+
+
+def is_a_section_without_migrations(project: Path) -> None:
+    another(project / "reports")
+    ini(
+        project / "alembic.ini",
+        "[alembic]\nscript_location = app/migrations\n[reports]\nscript_location = reports\n",
+    )
+
+
+def is_a_template_itself(project: Path) -> None:
+    (another(project / "templates")).joinpath("README").touch()
+    (another(project / "alembic") / "env.py").write_text("{{ x }}\ncontext.run_migrations()\n")
+
+
+def is_what_an_app_has_by_default(project: Path) -> None:
+    (another(project / "migrations", "x") / "env.py").write_text(
+        f"from flask import current_app\n{ENV_PY}"
+    )
+    ini(project / "alembic.ini", "app/migrations")
+
+
+def lies_deeper(project: Path) -> None:
+    another(project / "app/db/alembic")
+
+
 def has_other_packages(project: Path) -> None:
     for place in ("plugin/alembic", "plugin/deep/alembic"):
         another(project / place)
@@ -234,10 +281,6 @@ def has_a_pipe(project: Path) -> None:
     os.mkfifo(project / "env.py")
 
 
-def holds_it_deep_down(project: Path) -> None:
-    another(project / "a/b/c/d/e/f")
-
-
 def lies_in_an_environment(project: Path) -> None:
     another(project / "app/migrations/versions/old")
 
@@ -258,7 +301,15 @@ def is_there_twice_through_a_link(project: Path) -> None:
         has_a_virtual_environment,
         has_files_of_other_kinds,
         has_a_pipe,
-        holds_it_deep_down,
+        is_named_in_code,
+        is_named_by_a_script,
+        is_named_by_a_workflow,
+        is_named_by_a_template,
+        is_found_from_another_directory,
+        is_a_section_without_migrations,
+        is_a_template_itself,
+        is_what_an_app_has_by_default,
+        lies_deeper,
         lies_in_an_environment,
         is_there_twice_through_a_link,
         *(
@@ -283,44 +334,45 @@ def test_an_environment_that_is_a_link_is_known_by_what_it_leads_to(project: Pat
 # --- Configuration files -------------------------------------------------------------------------
 
 
-def test_a_configuration_file_that_points_elsewhere(project: Path) -> None:
+def test_what_a_configuration_file_points_to_is_in_use(project: Path) -> None:
     another(project / "alembic", "x", "y <- x", "z <- y")
-    (project / "alembic.ini").write_text(
-        "# what the commands take\n[alembic]\n# script_location = x\nscript_location = alembic\n"
-    )
-    finding = the_one()
-    assert finding["message"] == (
-        "alembic.ini points to alembic/ (it holds 3 migrations that app/migrations/ does not);"
-        " app/migrations/ is the one that is looked at"
-    )
-    assert finding["breaks"].startswith(
-        "“alembic” commands follow alembic.ini, and work on another"
-    )
-    assert finding["hint"].startswith("write script_location = app/migrations, if the other")
-    assert finding["locations"] == [{"path": "alembic.ini", "line": 4}]
+    ini(project / "alembic.ini", "alembic")
+    assert found() == []
+
+
+def test_a_file_that_points_to_nothing_may_be_meant_for_another_directory(project: Path) -> None:
+    ini(project / "alembic.ini", "migrations")
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("env_py", "is_flask"),
+    [
+        ("from flask import current_app\n", True),
+        ("import flask\nx = flask.current_app.config\n", True),
+        ("# unlike Flask-Migrate's, without current_app\n", False),
+        ("x = 'current_app'\n", False),
+        ('"""No current_app here."""\n', False),
+    ],
+)
+def test_only_what_works_in_an_app_belongs_to_flask(
+    project: Path, env_py: str, is_flask: bool
+) -> None:
+    (project / "app/migrations/env.py").write_text(env_py + ENV_PY)
+    assert open_directory("app/migrations").environment.uses_flask is is_flask
 
 
 def test_what_belongs_to_an_app_is_not_called_dead_without_that_app(project: Path) -> None:
     another(project / "alembic", "x")
     ini(project / "alembic.ini", "alembic")
-    assert (
-        "/ is a second migration environment, and looks dead: "
-        in the_one("-c", "alembic.ini")["message"]
-    )
-    (project / "app/migrations/env.py").write_text(f"from flask import current_app\n{ENV_PY}")
-    finding = the_one("-c", "alembic.ini")
-    assert finding["message"].startswith("app/migrations/ is a second migration environment: no ")
-    assert "delete app" not in finding["hint"]
-
-
-def test_a_configuration_file_that_points_to_nothing(project: Path) -> None:
-    ini(project / "alembic.ini", "migrations")
-    finding = the_one()
-    assert finding["message"].startswith(
-        "alembic.ini points to migrations, where no environment is"
-    )
-    assert finding["hint"] == "write script_location = app/migrations, or delete alembic.ini"
-    assert finding["locations"] == [{"path": "alembic.ini", "line": 2}]
+    arguments = ("-c", "alembic.ini")
+    (project / "app/migrations").rename(project / "old")
+    assert "/ is a second migration environment, and looks dead: " in the_one(*arguments)["message"]
+    (project / "old").rename(project / "migrations")
+    (project / "migrations/env.py").write_text(f"# not current_app\n{ENV_PY}")
+    assert "and looks dead: " in the_one(*arguments)["message"]
+    (project / "migrations/env.py").write_text(f"from flask import current_app\n{ENV_PY}")
+    assert found(*arguments) == []
 
 
 def test_a_dead_environment_that_a_file_points_to_is_one_finding(project: Path) -> None:
@@ -333,14 +385,13 @@ def test_a_dead_environment_that_a_file_points_to_is_one_finding(project: Path) 
 
 
 @pytest.mark.skipif(not KNOWS_TOML, reason="this Alembic knows no pyproject.toml")
-def test_a_pyproject_that_points_elsewhere(project: Path) -> None:
+def test_a_pyproject_points_to_what_is_in_use(project: Path) -> None:
     another(project / "alembic", "x")
     (project / "pyproject.toml").write_text(
-        '[project]\nname = "app"\n\n[tool.alembic]\nscript_location = "%(here)s/alembic"\n'
+        '[project]\nname = "app"\n\n[tool.alembic]\nscript_location = "%(here)s/app/migrations"\n'
     )
     finding = the_one()
-    assert finding["message"].startswith("pyproject.toml points to alembic/ (it holds 1 migration ")
-    assert finding["locations"] == [{"path": "pyproject.toml", "line": 5}]
+    assert finding["message"].endswith("is the active one, as pyproject.toml points to it")
 
 
 def test_a_package_that_is_not_here_is_not_judged(project: Path) -> None:
@@ -403,7 +454,7 @@ def test_a_large_project_is_looked_through_in_part(
 
 
 def test_the_whole_file_system_is_no_project() -> None:
-    assert list(places(Path("/"))) == []
+    assert list(environments_near(Path("/migrations"))) == []
 
 
 def test_directories_that_cannot_be_listed_are_passed_over(project: Path) -> None:

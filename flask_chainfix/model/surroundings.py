@@ -10,18 +10,20 @@ from flask_chainfix.model.findings import Location
 
 
 class OtherEnvironment(NamedTuple):
-    """Another directory of the project whose ``env.py`` runs migrations.
+    """Another directory near by whose ``env.py`` runs migrations.
 
     Attributes:
         directory: it holds ``env.py``, absolute.
         migrations: the names of the files in its ``versions/``; ``None`` where the configuration
             has them somewhere else.
         uses_flask: whether its ``env.py`` belongs to Flask-Migrate, so that an app may name it.
+        is_named: whether something in the project names it, and so may use it.
     """
 
     directory: Path
     migrations: frozenset[str] | None
     uses_flask: bool
+    is_named: bool = False
 
 
 class Pointer(NamedTuple):
@@ -29,13 +31,13 @@ class Pointer(NamedTuple):
 
     Attributes:
         location: the file, and the line of ``script_location``.
-        written: what stands there.
-        target: the environment, absolute; ``None`` where there is none at that place.
+        section: where it stands.
+        target: the environment, absolute.
     """
 
     location: Location
-    written: str
-    target: Path | None
+    section: str
+    target: Path
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Surroundings:
     Attributes:
         seen_from: the directory from which people would name all this, absolute.
         by_app: whether the app's Migrate names the active environment.
-        others: the other environments.
-        pointers: what the configuration files of the project name, the active environment too.
+        others: the other environments, beside the active one and at the top of the project.
+        pointers: what the configuration files there name, the active environment too.
         no_metadata: where the ``None`` stands that the active ``env.py`` gives Alembic instead of
             the models' metadata; empty where it gives something else, or nobody knows.
     """

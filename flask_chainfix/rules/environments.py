@@ -10,6 +10,9 @@ from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import count
 from flask_chainfix.snapshot import Snapshot
 
+# The sections that “alembic init” writes.
+_FIRST = ("alembic", "tool.alembic")
+
 
 @rule(
     "FC401",
@@ -20,20 +23,20 @@ from flask_chainfix.snapshot import Snapshot
     family=Family.ENVIRONMENT,
 )
 def second_environment(snapshot: Snapshot) -> Iterator[Fault]:
-    """A second migration environment lies in the project, or a configuration file points elsewhere.
+    """A second migration environment lies in the project, and nothing uses it.
 
-    The message says which one is active, and why, and which one is dead. An environment with
-    migrations is meant to be there if a configuration file points to it, or if it lies beside
-    another app; it is no finding.
+    It lies beside the active one or at the top of the project. The message says which of the two is
+    active, and why. One that a configuration file points to or that anything else in the project
+    names may be in use, and is no finding.
 
     How it comes about:
         It is left over from before the project used Flask-Migrate, or `{alembic} init` was run once
         more in another place. Sooner or later somebody takes it for the one that counts.
 
     How it is repaired:
-        By hand: bring what is still needed from there into the active one, delete the rest, and
-        let `script_location` in the configuration file name the active one. An environment that is
-        in use gets an `alembic.ini` in it that says `script_location = %(here)s`.
+        By hand: bring what is still needed from there into the active one, and delete the rest. An
+        environment that is in use gets an `alembic.ini` in it that says
+        `script_location = %(here)s`.
 
     Example:
         # alembic/env.py
@@ -48,16 +51,9 @@ def second_environment(snapshot: Snapshot) -> Iterator[Fault]:
 
         $ {fixchain} check
     """
-    around, active = snapshot.surroundings, snapshot.environment.directory
-    idle = [other for other in around.others if not _in_use(snapshot, other)]
-    for other in idle:
-        yield _left_over(snapshot, other)
-    if _pointers_to(snapshot, active):
-        return
-    said = {other.directory for other in idle}
-    for pointer in around.pointers:
-        if pointer.location.path.parent in active.parents and pointer.target not in said:
-            yield _pointing_elsewhere(snapshot, pointer)
+    for other in snapshot.surroundings.others:
+        if not other.is_named and not _is_meant(snapshot, other):
+            yield _left_over(snapshot, other)
 
 
 @rule(
@@ -104,13 +100,19 @@ def no_target_metadata(snapshot: Snapshot) -> Iterator[Fault]:
         )
 
 
-def _in_use(snapshot: Snapshot, other: OtherEnvironment) -> bool:
-    """Whether another environment is meant to be there, as far as anybody can tell."""
+def _is_meant(snapshot: Snapshot, other: OtherEnvironment) -> bool:
+    """Whether another environment may be meant to be there, for all that is known."""
+    pointers = _pointers_to(snapshot, other.directory)
     if other.migrations is not None and not other.migrations:
-        return False
-    ours, theirs = snapshot.environment.directory.parent, other.directory.parent
-    beside_another_app = ours not in (theirs, *theirs.parents) and theirs not in ours.parents
-    return beside_another_app or bool(_pointers_to(snapshot, other.directory))
+        # “alembic init” makes a file that points to what it makes; any other section is meant.
+        active = _pointers_to(snapshot, snapshot.environment.directory)
+        files = {pointer.location.path for pointer in active}
+        return any(
+            pointer.section not in _FIRST or pointer.location.path in files for pointer in pointers
+        )
+    if pointers or other.migrations is None:
+        return True
+    return not (_has_nothing_new(snapshot, other) or _looks_dead(snapshot, other))
 
 
 def _left_over(snapshot: Snapshot, other: OtherEnvironment) -> Fault:
@@ -119,51 +121,21 @@ def _left_over(snapshot: Snapshot, other: OtherEnvironment) -> Fault:
     facts = [] if pointers else ["no alembic.ini or pyproject.toml points to it"]
     facts += _contents(snapshot, other)
     if _has_nothing_new(snapshot, other):
-        state = ", and dead"
+        state = "and dead"
         files = ", ".join(_name(snapshot, pointer.location.path) for pointer in pointers)
         hint = f"delete {name}/" + (f", and let {files} point to {active}/" if files else "")
-    elif _looks_dead(snapshot, other):
-        state = ", and looks dead"
+    else:
+        state = "and looks dead"
         hint = (
             f"bring what is still needed from there to {active}/, and delete {name}/; if it is in"
             f" use, say so with script_location = %(here)s in {name}/alembic.ini"
         )
-    else:
-        state = ""
-        hint = (
-            "find out which of the two is in use (check tells inside the app, or with -c and its"
-            " configuration file), bring there what is still needed from the other, and delete that"
-        )
     return Fault(
-        f"{name}/ is a second migration environment{state}: {', and '.join(facts)};"
+        f"{name}/ is a second migration environment, {state}: {', and '.join(facts)};"
         f" {_which_counts(snapshot)}",
         hint,
         (),
         (Location(other.directory / "env.py", None), *(pointer.location for pointer in pointers)),
-    )
-
-
-def _pointing_elsewhere(snapshot: Snapshot, pointer: Pointer) -> Fault:
-    active, place = snapshot.environment.directory, pointer.location.path
-    file = _name(snapshot, place)
-    target, follow = f"{pointer.written}, where no environment is", "stop"
-    remedy = f"or delete {file}"
-    if pointer.target is not None:
-        facts = [
-            fact
-            for other in snapshot.surroundings.others
-            if other.directory == pointer.target
-            for fact in _contents(snapshot, other)
-        ]
-        target = f"{_name(snapshot, pointer.target)}/" + (f" ({facts[0]})" if facts else "")
-        follow = "work on another chain than this one"
-        remedy = "if the other is not in use; if both are, list FC401 under ignore in the settings"
-    return Fault(
-        f"{file} points to {target}; {_which_counts(snapshot)}",
-        f"write script_location = {active.relative_to(place.parent).as_posix()}, {remedy}",
-        (),
-        (pointer.location,),
-        breaks=f"“alembic” commands follow {file}, and {follow}",
     )
 
 
@@ -197,6 +169,8 @@ def _which_counts(snapshot: Snapshot) -> str:
 
 def _looks_dead(snapshot: Snapshot, other: OtherEnvironment) -> bool:
     """Whether it is known what is in use, and that is the active environment alone."""
+    if other.uses_flask and other.directory.name == "migrations":
+        return False  # where each app has its own, if it names none
     if snapshot.surroundings.by_app:
         return True
     return bool(_pointers_to(snapshot, snapshot.environment.directory)) and not other.uses_flask

@@ -14,6 +14,30 @@ from flask_chainfix.source.literals import Computed, evaluate
 CANNOT_READ = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 
 
+def uses_flask_app(path: Path) -> bool:
+    """Whether an ``env.py`` works in the context of a Flask app, as Flask-Migrate's do.
+
+    A comment or a text that speaks of it is not enough, where the file can be read.
+    """
+    try:
+        data = path.read_bytes()
+        if b"current_app" not in data:
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(data)
+    except OSError:
+        return False
+    except CANNOT_READ:
+        return True
+    return any(
+        (isinstance(node, ast.Name) and node.id == "current_app")
+        or (isinstance(node, ast.Attribute) and node.attr == "current_app")
+        or (isinstance(node, ast.alias) and node.name.rpartition(".")[2] == "current_app")
+        for node in ast.walk(tree)
+    )
+
+
 class EnvPy:
     """The syntax tree of an ``env.py``, and what its module-level names hold for certain.
 

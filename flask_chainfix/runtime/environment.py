@@ -19,6 +19,7 @@ from flask_chainfix.runtime.configuration import (
     project_config,
     read_config,
 )
+from flask_chainfix.runtime.env_py import uses_flask_app
 from flask_chainfix.runtime.project import local_modules
 from flask_chainfix.runtime.settings import read_settings
 
@@ -182,7 +183,7 @@ def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
         recursive=bool(script.recursive_version_locations),
         sourceless=bool(script.sourceless),
         settings=settings,
-        uses_flask=b"current_app" in env_py.read_bytes(),
+        uses_flask=uses_flask_app(env_py),
         dialect=_configured_dialect(config),
         local_modules=local_modules(directory),
     )

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-# What a project has at its top; below that, what another project has that lies in it.
+# What a project has at its top.
 _MARKS = (".git", "pyproject.toml", "setup.py", "alembic.ini")
-_SKIPPED = frozenset(
-    {"__pycache__", "build", "dist", "node_modules", "site-packages", "test", "tests"}
-)
+_SKIPPED = frozenset({".git", "__pycache__", "node_modules", "site-packages"})
+# What is written for people or by programs names a directory without using it.
+_TELLING = frozenset({".html", ".lock", ".log", ".md", ".po", ".rst", ".svg", ".txt"})
+_TEMPLATES = re.compile(r"template|cookiecutter|skeleton|example|[{<$]", re.IGNORECASE)
 # A check has to stay fast, whatever lies beside the migrations.
-_LEVELS_UP, _LEVELS_DOWN, _MOST_ENTRIES = 4, 5, 20_000
-
-
-class Place(NamedTuple):
-    """A directory of the project.
-
-    Attributes:
-        directory: absolute.
-        names: of the files in it.
-        is_environment: whether it is a migration environment.
-    """
-
-    directory: Path
-    names: tuple[str, ...]
-    is_environment: bool
+_LEVELS_UP, _MOST_ENTRIES, _MOST_BYTES = 4, 20_000, 64 * 1024 * 1024
+_LARGEST = 1024 * 1024
 
 
 def project_of(environment: Path) -> Path:
@@ -57,34 +45,72 @@ def local_modules(environment: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-def places(project: Path) -> Iterator[Place]:
-    """The directories of a project, the upper ones first, each level by name.
+def environments_near(environment: Path) -> Iterator[Path]:
+    """The other migration environments beside one, and at the top of its project; no templates."""
+    project = project_of(environment)
+    for directory in dict.fromkeys((environment.parent, project)):
+        if directory == directory.parent:  # the whole file system is no project
+            continue
+        for name in _listing(directory)[1]:
+            near = directory / name
+            hidden = name.startswith(".") or _TEMPLATES.search(name)
+            if near != environment and not hidden and _runs_migrations(near):
+                yield near
 
-    Without what is hidden, installed, built or only there for tests, without other projects that
-    lie in it, and without what lies in migration environments. A project that is too large for a
-    quick look is looked through in part, and the root of the file system not at all.
+
+def is_named(directory: Path, project: Path, exempt: Collection[Path]) -> bool:
+    """Whether anything in a project names one of its directories, and so may use it.
+
+    Args:
+        directory: the directory.
+        project: the project.
+        exempt: files and directories that do not count.
+
+    Returns:
+        ``True`` also where the project is too large for a quick look.
     """
-    level = [project] if project != project.parent else []
-    entries = 0
-    for _ in range(_LEVELS_DOWN + 1):
-        below: list[Path] = []
-        for directory in level:
-            files, directories = _listing(directory)
-            entries += len(files) + len(directories)
-            if entries > _MOST_ENTRIES:
-                return
-            place = Place(directory, files, _runs_migrations(directory, files))
-            if "pyvenv.cfg" in files:
-                continue
-            yield place
-            other_project = directory != project and not {*_MARKS}.isdisjoint(files + directories)
-            if not (place.is_environment or other_project):
-                below += [directory / name for name in directories if _counts(name)]
-        level = below
+    wanted = _naming(directory.name)
+    entries = size = 0
+    for place, directories, files in os.walk(project):
+        here = Path(place)
+        directories[:] = sorted(
+            name
+            for name in directories
+            if name not in _SKIPPED
+            and here / name not in exempt
+            and not (here / name / "pyvenv.cfg").exists()
+        )
+        entries += len(directories) + len(files)
+        for name in files:
+            data = b"" if here / name in exempt else _text(here / name)
+            size += len(data)
+            if wanted.search(data):
+                return True
+        if entries > _MOST_ENTRIES or size > _MOST_BYTES:
+            return True
+    return False
 
 
-def _counts(name: str) -> bool:
-    return not name.startswith(".") and name not in _SKIPPED
+def _naming(name: str) -> re.Pattern[bytes]:
+    """What names a directory as a path: in quotes, behind a slash, as a value, as an option."""
+    word = re.escape(name.encode())
+    return re.compile(
+        rb"""["'/\\:]%s["'/\\]"""
+        rb"""|^(?!\s*qualname)[^#\n]*[/\\:=]\s*%s\s*$"""
+        rb"""|(?:-d|--directory)[ =]\s*%s(?:\s|$)""" % (word, word, word),
+        re.MULTILINE,
+    )
+
+
+def _text(file: Path) -> bytes:
+    """The contents of a file that may name directories; of any other, nothing."""
+    try:
+        if file.suffix in _TELLING or not file.is_file() or file.stat().st_size > _LARGEST:
+            return b""
+        data = file.read_bytes()
+    except OSError:
+        return b""
+    return b"" if b"\0" in data[:1024] else data
 
 
 def _listing(directory: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -103,11 +129,12 @@ def _listing(directory: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted(files)), tuple(sorted(directories))
 
 
-def _runs_migrations(directory: Path, files: tuple[str, ...]) -> bool:
+def _runs_migrations(directory: Path) -> bool:
     """Whether its ``env.py`` is one of Alembic's, and no template of one."""
-    if "env.py" not in files or "alembic.ini.mako" in files:
-        return False
     try:
-        return b"run_migrations" in (directory / "env.py").read_bytes()
+        if not (directory / "env.py").is_file() or (directory / "alembic.ini.mako").exists():
+            return False
+        data = (directory / "env.py").read_bytes()
     except OSError:
         return False
+    return b"run_migrations" in data and b"{{" not in data and b"{%" not in data

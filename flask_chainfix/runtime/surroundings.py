@@ -10,23 +10,28 @@ from pathlib import Path
 
 from flask_chainfix.model import Environment, Location, OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.runtime.configuration import resource_path, script_locations
-from flask_chainfix.runtime.env_py import CANNOT_READ, EnvPy
+from flask_chainfix.runtime.env_py import CANNOT_READ, EnvPy, uses_flask_app
 from flask_chainfix.runtime.environment import Runtime
-from flask_chainfix.runtime.project import places, project_of
+from flask_chainfix.runtime.project import environments_near, is_named, project_of
 from flask_chainfix.source import is_loaded
 
 _SETS_LOCATIONS = re.compile(rb"^\s*version_locations\s*=", re.MULTILINE)
 
 
 def read_surroundings(runtime: Runtime) -> Surroundings:
-    """Look around in the project; what cannot be read there is as if it were not.
+    """Look beside the environment and at the top of its project.
+
+    What cannot be read there is as if it were not.
 
     Args:
         runtime: the environment; if it is an app's, this runs inside that app.
     """
     active = runtime.environment.directory
     project, here = project_of(active), Path.cwd()
-    known, files = _looked_through(project, active)
+    known = {os.path.realpath(active): active}
+    for near in environments_near(active):
+        known.setdefault(os.path.realpath(near), near)
+    files = _configuration(dict.fromkeys((project, active.parent, *known.values())))
     pointers = (
         *_given(runtime),
         *(each for file, data in files.items() for each in _pointers(file, data, project, known)),
@@ -40,24 +45,15 @@ def read_surroundings(runtime: Runtime) -> Surroundings:
     )
 
 
-def _looked_through(project: Path, active: Path) -> tuple[dict[str, Path], dict[Path, bytes]]:
-    """The environments by their real path, the active one first, and the configuration files."""
-    known = {os.path.realpath(active): active}
-    files: list[Path] = []
-    for place in places(project):
-        if place.is_environment:
-            known.setdefault(os.path.realpath(place.directory), place.directory)
-        files += [place.directory / name for name in place.names if _is_configuration(name)]
-    return known, {file: data for file in files if b"_location" in (data := _bytes_of(file))}
-
-
-def _is_configuration(name: str) -> bool:
-    return name == "pyproject.toml" or name.endswith((".ini", ".cfg"))
+def _configuration(directories: Iterable[Path]) -> dict[Path, bytes]:
+    """The configuration files in these directories that say something of environments."""
+    files = [place / name for place in directories for name in ("alembic.ini", "pyproject.toml")]
+    return {file: data for file in files if b"_location" in (data := _bytes_of(file))}
 
 
 def _bytes_of(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return file.read_bytes() if file.is_file() else b""
     except OSError:
         return b""
 
@@ -67,7 +63,7 @@ def _given(runtime: Runtime) -> Iterator[Pointer]:
     file = runtime.reopen.get("config")
     if file is not None:
         location = Location(Path(os.path.abspath(file)), None)
-        yield Pointer(location, "", runtime.environment.directory)
+        yield Pointer(location, "alembic", runtime.environment.directory)
 
 
 def _pointers(
@@ -82,9 +78,7 @@ def _pointers(
         location = Location(file, _line_of(data, section))
         if found:
             target = os.path.realpath(found[0])
-            yield Pointer(location, written, known.get(target, Path(target)))
-        elif ":" not in written:
-            yield Pointer(location, written, None)
+            yield Pointer(location, section, known.get(target, Path(target)))
 
 
 def _line_of(data: bytes, section: str) -> int | None:
@@ -105,15 +99,23 @@ def _others(
     pointers: Iterable[Pointer],
 ) -> Iterator[OtherEnvironment]:
     """The other environments, but not those that work on the same migrations."""
+    project = project_of(active.directory)
     setting = {file for file, data in files.items() if _SETS_LOCATIONS.search(data)}
     elsewhere = {file.parent for file in setting}
-    elsewhere |= {each.target for each in pointers if each.target and each.location.path in setting}
+    elsewhere |= {each.target for each in pointers if each.location.path in setting}
     ours = {os.path.realpath(location) for location in active.version_locations}
     for directory in known:
         if directory != active.directory and os.path.realpath(directory / "versions") not in ours:
             migrations = None if directory in elsewhere else _migrations(directory)
-            uses_flask = b"current_app" in _bytes_of(directory / "env.py")
-            yield OtherEnvironment(directory, migrations, uses_flask)
+            # What points to it is judged on its own, and what it says of itself counts for nothing.
+            pointing = {each.location.path for each in pointers if each.target == directory}
+            exempt = {active.directory, directory, *pointing}
+            yield OtherEnvironment(
+                directory,
+                migrations,
+                uses_flask_app(directory / "env.py"),
+                is_named(directory, project, exempt),
+            )
 
 
 def _migrations(environment: Path) -> frozenset[str]:
