@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -30,7 +30,6 @@ from flask_chainfix.model import (
     NewRevision,
     Plan,
     Severity,
-    Standing,
     Upstream,
     Wishes,
 )
@@ -38,20 +37,12 @@ from flask_chainfix.numbering import NewIds, file_stem
 from flask_chainfix.ordering import check_wishes
 from flask_chainfix.remedies import PLAIN_REPAIRS, Remedy, way
 from flask_chainfix.report import Report
-from flask_chainfix.revivals import revive
+from flask_chainfix.revivals import LEAVE_OUT, refuse_unrunnable, revive
 from flask_chainfix.rules import Family, codes_of, diagnose
-from flask_chainfix.rules.lost import choices
 from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import (
-    by_revision,
-    early_on_return,
-    in_words,
-    mismatch,
-    told_anew,
-    unexplained,
-)
+from flask_chainfix.stamps import told_anew, unexplained
 from flask_chainfix.strategies import edits_for, plan_repair
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
@@ -60,7 +51,6 @@ from flask_chainfix.survey import with_lost
 _OF_THE_ORDER = frozenset({"FC101", "FC102"})
 # Findings that say that it is not known what a database has run.
 _NOT_KNOWN = ("FC301", "FC302", "FC305", "FC306")
-_LEAVE_OUT = "leave the database out (--no-database)"
 
 
 def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
@@ -235,7 +225,7 @@ def _prepared(
     case = case_for(snapshot, history, wishes)
     start, mends = mend(case)
     start = told_anew(start, mends)
-    _refuse_unrunnable(known, start, wishes)
+    refuse_unrunnable(known, start, wishes)
     refuse_unproven(report.before, start, mends)
     refuse_doubted(start, wishes.attach)
     found = diagnose(start, Family.CHAIN, Family.DATABASE)
@@ -273,34 +263,6 @@ def case_for(
 
     new_ids = NewIds(snapshot, there.graph)
     return Case(snapshot, history, wishes, new_ids, there.files, main, chain_at)
-
-
-def _refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
-    """Stop where what comes back leaves a database whose next upgrade fails.
-
-    Raises:
-        UnsafeForDatabases: tables are there that revisions make which would run there.
-    """
-    for standing in start.databases.standings:
-        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(standing.rows):
-            early = _early(known, start, standing, revision)
-            if early:
-                raise UnsafeForDatabases(
-                    f"with {revision} in place, the next upgrade of {standing.name} would stop, as"
-                    f" tables are there already: {in_words(early)}",
-                    choices(known, revision) | _LEAVE_OUT,
-                )
-
-
-def _early(
-    known: Snapshot, start: Snapshot, standing: Standing, revision: str
-) -> Mapping[str, Sequence[str]]:
-    found = mismatch(start, standing)
-    if found is not None:
-        return found.early
-    if known.databases.lost.get(revision) is None:
-        return {}
-    return by_revision(early_on_return(known, standing, revision))
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
@@ -348,7 +310,7 @@ def refuse_unknown_rows(report: Report) -> None:
         if finding.code in _NOT_KNOWN and finding.severity is Severity.ERROR:
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
-                Remedy.of(finding.hint) | _LEAVE_OUT,
+                Remedy.of(finding.hint) | LEAVE_OUT,
             )
     for standing in unexplained(report.before):
         raise UnsafeForDatabases(
@@ -358,7 +320,7 @@ def refuse_unknown_rows(report: Report) -> None:
                 "move its stamp first: restamp --old REF, a Git revision with the chain that has"
                 " written them"
             )
-            | _LEAVE_OUT,
+            | LEAVE_OUT,
         )
 
 

@@ -6,16 +6,18 @@ Neither is done unless the user asks for it; where Git does not tell the place, 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from flask_chainfix import runtime as alembic
-from flask_chainfix.errors import CannotPlan
+from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.mending import brought_back
-from flask_chainfix.model import Edit, Mend, NewRevision, Part, Reason, Wishes
-from flask_chainfix.rules.lost import can_have_file
+from flask_chainfix.model import Edit, Mend, NewRevision, Part, Reason, Standing, Wishes
+from flask_chainfix.rules.lost import can_have_file, choices
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import survivors
+from flask_chainfix.stamps import by_revision, early_on_return, in_words, mismatch, survivors
+
+LEAVE_OUT = "leave the database out (--no-database)"
 
 
 def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, ...]:
@@ -46,6 +48,39 @@ def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, 
         )
         for new, edit in returning
     )
+
+
+def refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
+    """Stop where what comes back leaves a database whose next upgrade fails.
+
+    Args:
+        known: the chain without it.
+        start: the chain with it.
+        wishes: what comes back.
+
+    Raises:
+        UnsafeForDatabases: tables are there that revisions make which would run there.
+    """
+    for standing in start.databases.standings:
+        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(standing.rows):
+            early = _early(known, start, standing, revision)
+            if early:
+                raise UnsafeForDatabases(
+                    f"with {revision} in place, the next upgrade of {standing.name} would stop, as"
+                    f" tables are there already: {in_words(early)}",
+                    choices(known, revision) | LEAVE_OUT,
+                )
+
+
+def _early(
+    known: Snapshot, start: Snapshot, standing: Standing, revision: str
+) -> Mapping[str, Sequence[str]]:
+    found = mismatch(start, standing)
+    if found is not None:
+        return found.early
+    if known.databases.lost.get(revision) is None:
+        return {}
+    return by_revision(early_on_return(known, standing, revision))
 
 
 def _require_parents(snapshot: Snapshot, wishes: Wishes) -> None:
