@@ -27,6 +27,7 @@ from flask_chainfix.model import (
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import is_another
 from flask_chainfix.store import Journal
 
 NO_DATABASE_TOLD = (
@@ -79,6 +80,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
         renamed=_renamed(speaking),
         shared=_shared(snapshot, past),
+        others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
         notices=notices,
     )
@@ -239,6 +241,19 @@ def _shared(now: Snapshot, past: Iterable[Snapshot]) -> Mapping[str, tuple[str, 
                 names = list(_names_now(now, chain, revision, file)) or [file.name]
                 shared.setdefault(revision, {}).update(dict.fromkeys(names))
     return {revision: tuple(names) for revision, names in shared.items() if len(names) > 1}
+
+
+def _others(now: Snapshot, past: Snapshot) -> Mapping[str, str]:
+    """The ids of another line of releases that stand for something else here."""
+    others: dict[str, str] = {}
+    for revision in past.graph:
+        if revision in now.graph and not past.graph.duplicates and not now.graph.duplicates:
+            then = past.file(revision)
+            if is_another(past, then, now, now.file(revision)):
+                like = [each.reading for each in _with_code(then.data, now)]
+                ids = [each.revision for each in like if isinstance(each, Header)]
+                others[revision] = ids[0] if len(ids) == 1 and ids[0] else then.name
+    return others
 
 
 def _names_now(now: Snapshot, past: Snapshot, revision: str, file: MigrationFile) -> Iterator[str]:

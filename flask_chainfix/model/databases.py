@@ -198,6 +198,8 @@ class Databases:
             now; of one that is gone, the name of its file.
         anew: while a repair is planned, the ids that it gives to revisions, by those that rows
             hold; several where an id stood twice.
+        others: the ids that meant another migration in the chain that the user has named, with the
+            id that this one has now; of one that is gone, the name of its file.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         notices: what keeps that from being complete, for the user.
     """
@@ -209,6 +211,7 @@ class Databases:
     renamed: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anew: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     notices: tuple[str, ...] = ()
 

@@ -183,7 +183,7 @@ def _of_a_shared_id(
     if run != applied.revisions:
         hint = "restamp tells how what has run and has no file comes back"
     elif gaps(snapshot.graph, run):
-        hint = catching_up(snapshot.graph, run)
+        hint = catching_up(snapshot.graph, run, standing.rows)
     return Fault(
         f"{stamped}; {telling_which_ran(snapshot, shared, applied.revisions)}",
         hint,
@@ -202,7 +202,7 @@ def _after_skipping(snapshot: Snapshot, possible: Sequence[Applied], *, sure: bo
     if not sure:
         return undone | "leave it as it is if it was built after the repair"
     if run.issubset(snapshot.graph):
-        return catching_up(snapshot.graph, run) | undone
+        return catching_up(snapshot.graph, run, possible[0].standing.rows) | undone
     return undone
 
 

@@ -22,8 +22,9 @@ from flask_chainfix.stamps.mismatch import (
     ways_out,
 )
 from flask_chainfix.stamps.moves import move_for
-from flask_chainfix.stamps.rows import catching_up, gaps, overlaps, restamping, stamp_commands, tops
+from flask_chainfix.stamps.rows import catching_up, gaps, overlaps, restamping, tops
 from flask_chainfix.stamps.shared import (
+    is_another,
     misread,
     telling_which_ran,
     told_anew,
@@ -72,6 +73,7 @@ __all__ = [
     "gaps",
     "half_made",
     "in_words",
+    "is_another",
     "is_noop",
     "lost_footprint",
     "mismatch",
@@ -83,7 +85,6 @@ __all__ = [
     "proven_top",
     "published_in",
     "restamping",
-    "stamp_commands",
     "stuck_revisions",
     "survivors",
     "telling_which_ran",

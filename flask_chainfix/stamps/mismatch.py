@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask_chainfix.model import Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.rows import catching_up, gaps, since, stamp_commands
+from flask_chainfix.stamps.rows import catching_up, gaps, restamping, since
 from flask_chainfix.stamps.tables import (
     Fit,
     absent_tables,
@@ -108,7 +108,7 @@ def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
         never = never_ran(snapshot, found.claim.revisions, found.absent)
         ran = found.claim.revisions.intersection(graph) - never
         if ran and gaps(graph, ran):
-            return catching_up(graph, ran)
+            return catching_up(graph, ran, found.standing.rows)
     by_hand = way(
         "its tables fit no revision: make those that are missing by hand, then stamp the revision"
         " that it has come to; this prints the SQL of the chain",
@@ -132,29 +132,23 @@ def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remed
 
 
 def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
-    upgrade = f"{{alembic}} upgrade {_all(snapshot)}"
+    graph, rows = snapshot.graph, found.standing.rows
     if not fitting.rows:
         return way(
             "none of the chain's tables is there: take the stamp away, and have Alembic make them",
             "{alembic} stamp base",
-            upgrade,
+            f"{{alembic}} upgrade {_all(snapshot)}",
         )
-    names = ", ".join(fitting.rows)
-    proven = way(f"its tables fit {names}: stamp it there", *_stamps(found, fitting.rows))
+    names, to_proven = ", ".join(fitting.rows), restamping(graph, rows, fitting.rows)
     if fitting.highest == fitting.rows:
-        return proven
+        return way(f"its tables fit {names}: stamp it there", *to_proven)
     silent = ", ".join(fitting.silent)
     highest = way(
         f"its tables fit {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
         f" {'changes' if len(fitting.silent) == 1 else 'change'}, which no table shows",
-        *_stamps(found, fitting.highest),
+        *restamping(graph, rows, fitting.highest),
     )
-    lower = way(f"stamp {names} if it has not", *_stamps(found, fitting.rows))
-    return highest | lower
-
-
-def _stamps(found: Mismatch, rows: Sequence[str]) -> tuple[str, ...]:
-    return stamp_commands(row for row in rows if row not in found.standing.rows)
+    return highest | way(f"stamp {names} if it has not", *to_proven)
 
 
 def completing(snapshot: Snapshot, revision: str) -> Remedy:
@@ -162,7 +156,7 @@ def completing(snapshot: Snapshot, revision: str) -> Remedy:
     by_hand = way(
         "run by hand those of its statements whose objects are missing, then stamp it",
         f"{{alembic}} upgrade {since(snapshot.graph, revision)} --sql",
-        *stamp_commands([revision]),
+        f"{{alembic}} stamp {shlex.quote(revision)}",
     )
     return by_hand | "drop what it has made, if nothing is in it yet, and upgrade again"
 

@@ -72,9 +72,11 @@ def move_for(
         )
     if alike:
         return first
+    by_old = now.databases.old_is_named and len(results) == 2  # that of now, and one of then
+    if by_old and not possible[-1].revisions.isdisjoint(now.databases.others.values()):
+        return results[-1]  # the same rows, and another migration
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
-    by_old = now.databases.old_is_named and len(results) == 2  # that of now, and one of then
     if by_old and results[-1].state is MoveState.PLANNED:
         return results[-1]  # the user has said that this chain has written them
     return _refused(
@@ -167,12 +169,14 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
     skipped = gaps(graph, kept)
     shared = misread(now, standing, kept)
     if skipped and shared is not None and now is then:
-        return _refused(standing, telling_which_ran(now, shared, kept), catching_up(graph, kept))
+        return _refused(
+            standing, telling_which_ran(now, shared, kept), catching_up(graph, kept, standing.rows)
+        )
     if skipped:
         return _refused(
             standing,
             f"{', '.join(skipped)} never ran there, and would be skipped",
-            _catching_up(now, graph, kept)
+            _catching_up(now, graph, kept, standing)
             if now is then
             else way("upgrade it first, with the chain as it is", "{alembic} upgrade heads"),
         )
@@ -191,6 +195,11 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
 
 def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> Remedy:
     """What to do about what has run and no file has."""
+    if gone in now.databases.others.values():
+        return (
+            Remedy.of(f"bring {gone} here under an id of its own, then restamp again")
+            | "leave that database out (--no-database)"
+        )
     if any(gone in names for names in now.databases.shared.values()):
         back = (
             "bring that file back from version control, with the id that it got, or one of its own"
@@ -216,8 +225,8 @@ def _bring_back(lost: str) -> str:
     return f"{{fixchain}} repair --bring-back {shlex.quote(lost)}{{databases}}"
 
 
-def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str]) -> Remedy:
-    catching = catching_up(graph, kept)
+def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str], standing: Standing) -> Remedy:
+    catching = catching_up(graph, kept, standing.rows)
     if not now.old or now.databases.old_is_named:
         return catching
     return catching | way(

@@ -41,31 +41,46 @@ def tops(graph: Graph, revisions: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(revision for revision in revisions if revision not in below))
 
 
-def stamp_commands(rows: Iterable[str]) -> tuple[str, ...]:
-    """Alembic's commands that stamp these rows, each replacing the rows above and below it."""
-    return tuple(f"{{alembic}} stamp {shlex.quote(row)}" for row in rows)
-
-
 def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """Alembic's commands that turn rows into others.
 
-    Where the two are beside each other, the way goes over what they have in common.
+    Its ``stamp`` replaces the rows above and below a revision, and leaves those beside it: then the
+    way goes over what both have in common.
     """
+    beside = [row for row in before if not any(_in_line(graph, row, other) for other in after)]
+    if not beside and after:
+        return _stamps(row for row in after if row not in before)
     common = stood_for(graph, tuple(before)) & stood_for(graph, tuple(after))
-    over = tops(graph, common) or ("base",)
-    return stamp_commands(over) + stamp_commands(row for row in after if row not in over)
+    over = tops(graph, common)
+    if any(not any(_in_line(graph, row, lower) for lower in over) for row in beside):
+        over = ()
+    return _stamps(over or ["base"]) + _stamps(row for row in after if row not in over)
 
 
-def catching_up(graph: Graph, run: Collection[str]) -> Remedy:
-    """How Alembic is made to run what never ran below what has, command by command."""
+def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Remedy:
+    """How Alembic is made to run what never ran below what has, command by command.
+
+    Args:
+        graph: the chain.
+        run: what has run.
+        rows: those of the database.
+    """
     skipped = gaps(graph, run)
     below = graph.required(skipped).difference(skipped)
     return way(
         f"have Alembic run {', '.join(skipped)} there, and put the stamp back",
-        *stamp_commands(tops(graph, below) or ("base",)),
+        *restamping(graph, rows, tops(graph, below)),
         *(f"{{alembic}} upgrade {shlex.quote(top)}" for top in tops(graph, skipped)),
-        *stamp_commands(tops(graph, {*run, *skipped})),
+        *_stamps(tops(graph, {*run, *skipped})),
     )
+
+
+def _in_line(graph: Graph, one: str, other: str) -> bool:
+    return one in stood_for(graph, (other,)) or other in stood_for(graph, (one,))
+
+
+def _stamps(rows: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{{alembic}} stamp {shlex.quote(row)}" for row in rows)
 
 
 def since(graph: Graph, revision: str) -> str:

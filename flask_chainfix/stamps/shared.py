@@ -10,8 +10,18 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
+from flask_chainfix import source
 from flask_chainfix.graph import Graph
-from flask_chainfix.model import Action, Kind, Mend, MigrationFile, Part, Standing
+from flask_chainfix.model import (
+    Action,
+    Header,
+    Kind,
+    Mend,
+    MigrationFile,
+    Part,
+    SchemaObject,
+    Standing,
+)
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.rows import overlaps, stood_for
 from flask_chainfix.stamps.tables import absent_tables
@@ -32,11 +42,37 @@ def readings(snapshot: Snapshot, chain: Graph, standing: Standing) -> Iterator[f
         yield from _told_anew(snapshot, standing)
         return
     run = stood_for(chain, standing.rows)
-    shared = snapshot.databases.shared
+    shared, others = snapshot.databases.shared, snapshot.databases.others
     twice = [name for name in chain.duplicates if name in run and name in shared]
-    others = frozenset(_name_now(snapshot, name) for name in run.difference(twice))
+    once = frozenset(
+        others.get(name) or _name_now(snapshot, name) for name in run.difference(twice)
+    )
     for picks in product(*(_thinkable(snapshot, standing, shared[name]) for name in twice)):
-        yield others.union(picks)
+        yield once.union(picks)
+
+
+def is_another(past: Snapshot, then: MigrationFile, now: Snapshot, file: MigrationFile) -> bool:
+    """Whether a file is another migration than the one that had its id in an older chain.
+
+    One that was edited still does some of what it did; where what they do is not known, one that
+    kept its name or its message is the same.
+    """
+    if source.same_body(then.data, file.data):
+        return False
+    did, does = _deeds(past, then), _deeds(now, file)
+    if did and does:
+        return did.isdisjoint(does)
+    old, new = then.reading, file.reading
+    assert isinstance(old, Header)
+    assert isinstance(new, Header)
+    return then.name != file.name and old.message != new.message
+
+
+def _deeds(snapshot: Snapshot, file: MigrationFile) -> frozenset[tuple[Action, SchemaObject]]:
+    effects = snapshot.footprint(file).effects
+    return frozenset(
+        (effect.action, effect.object) for effect in effects if effect.action is not Action.USE
+    )
 
 
 def _told_anew(snapshot: Snapshot, standing: Standing) -> Iterator[frozenset[str]]:

@@ -1,0 +1,289 @@
+"""What a database holds decides: its tables against its rows, and what the tool advises then.
+
+Real Alembic on SQLite, in this process. Each migration makes a table of its name.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flask_chainfix import workflows
+from flask_chainfix.errors import NothingToUndo
+from flask_chainfix.graph import Graph
+from flask_chainfix.model import DatabaseWishes, Finding, Wishes
+from flask_chainfix.remedies import Remedy
+from flask_chainfix.report import Tools
+from flask_chainfix.restamps import RestampWishes, plan_restamp
+from flask_chainfix.runtime import Runtime, open_directory
+from flask_chainfix.stamps import tops
+from tests.commands import Done, fixchain
+from tests.disk import tree
+from tests.rehearsals import add, create, drop, plain
+from tests.repositories import Repository, needs_git
+from tests.stamped import rows_of, sql, stamp
+from tests.strategies_oracle import revisions
+from tests.support import Rev, graph
+
+TOOLS = Tools("alembic", "fixchain")
+PROVING = {"FC302", "FC305", "FC306"}
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
+
+
+class Project:
+    """A plain Alembic project, and a database that Alembic upgrades."""
+
+    def __init__(self, top: Path, *specs: str) -> None:
+        self.top = plain(top, *specs) if specs else top
+        self.url = f"sqlite:///{top / 'app.db'}"
+        self.wishes = DatabaseWishes(urls=(self.url,))
+
+    @property
+    def runtime(self) -> Runtime:
+        return open_directory(str(self.top / "migrations"))
+
+    @property
+    def tables(self) -> set[str]:
+        return {str(name) for (name,) in sql(self.url, TABLES)}
+
+    def hold(self, tables: Collection[str], rows: Collection[str]) -> None:
+        """Have the database as something else has left it."""
+        stamp(self.url, *rows)
+        sql(self.url, *(f"CREATE TABLE {name} (id INTEGER)" for name in tables))
+
+    def alembic(self, verb: str, *arguments: str) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(self.top / "migrations"))
+        config.set_main_option("sqlalchemy.url", self.url)
+        getattr(command, verb)(config, *arguments)
+
+    def findings(self) -> list[Finding]:
+        """What the tables prove."""
+        report = workflows.check(self.runtime, TOOLS, strict=False, databases=self.wishes)
+        return [finding for finding in report.findings if finding.code in PROVING]
+
+    def follow(self, commands: Sequence[str]) -> None:
+        """Type commands of Alembic."""
+        for each in commands:
+            program, verb, *arguments = shlex.split(each.format(alembic="alembic"))
+            assert program == "alembic"
+            self.alembic(verb, *arguments)
+
+    def run(self, *arguments: str) -> Done:
+        name, *rest = arguments
+        return fixchain("-d", self.top / "migrations", name, "--database", self.url, *rest)
+
+
+@contextmanager
+def made(revs: Sequence[Rev]) -> Iterator[Project]:
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "dont_write_bytecode", True)
+        specs = [f"{rev.revision} <- {', '.join(rev.parents)}" for rev in revs]
+        yield Project(Path(directory), *specs)
+
+
+def advised(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The commands of the way that is named first."""
+    return Remedy.of(findings[0].hint).ways[0].commands
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data(), revs=revisions(most=6))
+def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
+    data: st.DataObject, revs: tuple[Rev, ...]
+) -> None:
+    """The tables are those of what has run; the rows say that something else has."""
+    chain = graph(*revs)
+    ran, said = (closed(data, chain) for _ in range(2))
+    with made(revs) as project:
+        project.hold(ran, tops(chain, said))
+        findings = project.findings()
+        assert bool(findings) == (ran != said)
+        if findings:
+            report = workflows.plan_repair(project.runtime, TOOLS, Wishes(), project.wishes)
+            assert report.plan is None
+            assert report.error is not None
+            project.follow(advised(findings))
+            assert project.findings() == []
+            assert sorted(rows_of(project.url)) in (
+                sorted(tops(chain, ran)),
+                sorted(tops(chain, chain)),  # where nothing was there, all of it was run
+            )
+        project.alembic("upgrade", "heads")
+        assert project.tables == set(chain)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data(), revs=revisions(most=6))
+def test_what_was_spliced_below_a_stamp_is_run_as_advised(
+    data: st.DataObject, revs: tuple[Rev, ...]
+) -> None:
+    """The rows claim all below them, and some of its tables are not there."""
+    chain = graph(*revs)
+    said = closed(data, chain)
+    skipped = data.draw(st.sets(st.sampled_from(sorted(said)))) if said else set()
+    with made(revs) as project:
+        project.hold(said - skipped, tops(chain, said))
+        findings = project.findings()
+        assert [finding.code for finding in findings] == (["FC302"] if skipped else [])
+        moves = plan_restamp(
+            project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None
+        ).moves
+        assert all(each.move.after == each.move.before for each in moves)
+        if skipped:
+            assert set(findings[0].revisions) == skipped
+            project.follow(advised(findings))
+            assert project.findings() == []
+        project.alembic("upgrade", "heads")
+        assert project.tables == set(chain)
+
+
+def closed(data: st.DataObject, chain: Graph) -> frozenset[str]:
+    """A set of revisions without gaps."""
+    some = data.draw(st.lists(st.sampled_from(sorted(chain)), max_size=3))
+    return frozenset(chain.required(some))
+
+
+# --- Another branch is checked out ---------------------------------------------------------------
+
+
+class InGit(Project):
+    """The same in a repository, with two heads that both branches have."""
+
+    def __init__(self, place: Path) -> None:
+        self.repository = Repository(place / "repository")
+        super().__init__(self.repository.top)
+        plain(self.top, "a", "b <- a", "c <- a")
+        (self.top / ".gitignore").write_text("__pycache__\n*.db\n.fixchain\n")
+        self.repository.commit(1)
+        self.repository.git("branch", "-M", "main")
+        self.repository.branch("feature")
+
+
+@pytest.fixture
+def project(tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch) -> InGit:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    made = InGit(tmp_path)
+    monkeypatch.chdir(made.top)
+    return made
+
+
+def repaired_on_the_branch(project: InGit) -> None:
+    """Both heads have run; a repair makes one line of them on a branch, and moves the stamp."""
+    project.alembic("upgrade", "heads")
+    done = project.run("repair", "--yes")
+    assert done.exit_code == 0, done
+    project.repository.commit(2)
+    assert rows_of(project.url) in (["b"], ["c"])
+
+
+@needs_git
+def test_back_on_main_no_plan_is_called_safe(project: InGit) -> None:
+    repaired_on_the_branch(project)
+    project.repository.switch("main")
+    before = tree(project.top / "migrations/versions")
+    (finding,) = project.findings()
+    assert finding.code == "FC306"
+
+    refused = project.run("repair", "--yes")
+
+    assert refused.exit_code == 3
+    assert tree(project.top / "migrations/versions") == before
+    project.follow(advised([finding]))
+    assert rows_of(project.url) == ["b", "c"]
+    done = project.run("repair", "--yes")
+    assert done.exit_code == 0, done
+    project.alembic("upgrade", "head")
+    assert project.tables == {"a", "b", "c"}
+
+
+@needs_git
+def test_back_on_main_there_is_nothing_to_undo(project: InGit) -> None:
+    repaired_on_the_branch(project)
+    after = tree(project.top / "migrations/versions")
+    project.repository.switch("main")
+    with pytest.raises(NothingToUndo, match="no repair in the journal is in these files") as caught:
+        workflows.plan_undo(project.runtime, TOOLS, project.wishes)
+    assert "check out the branch" in caught.value.remedy
+    project.repository.switch("feature")
+    assert tree(project.top / "migrations/versions").keys() == after.keys()
+    assert project.run("undo", "--yes").exit_code == 0
+    assert rows_of(project.url) == ["b", "c"]
+
+
+@needs_git
+@pytest.mark.parametrize("way", ["clone", "revert"])
+def test_a_journal_that_came_along_judges_nothing(project: InGit, way: str, tmp_path: Path) -> None:
+    """A row that the old chain can have written means what the chain as it is says."""
+    project.hold(["a", "b", "c"], ["b", "c"])
+    assert project.run("repair", "--yes").exit_code == 0
+    if way == "revert":
+        project.repository.git("checkout", "-q", "--", "migrations")
+    else:
+        project.repository.git("stash", "-q")
+    assert list((project.top / "migrations/.fixchain").glob("*.json"))
+    report = plan_restamp(project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None)
+    assert report.before is not None
+    assert report.before.old == ()
+
+
+@needs_git
+def test_a_repair_with_an_edit_on_top_still_speaks(project: InGit) -> None:
+    repaired_on_the_branch(project)
+    for path in (project.top / "migrations/versions").glob("*.py"):
+        path.write_bytes(path.read_bytes() + b"# a remark\n")
+    report = plan_restamp(project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None)
+    assert report.before is not None
+    assert [set(chain.heads) for chain in report.before.old] == [{"b", "c"}]
+
+
+# --- Two lines of releases -----------------------------------------------------------------------
+
+
+@needs_git
+def test_one_id_for_two_migrations_on_two_lines(project: InGit) -> None:
+    """On main 0005 makes y, in the release it makes x."""
+    versions = project.top / "migrations/versions"
+    for path in versions.glob("[bc]_*.py"):
+        path.unlink()
+    project.repository.commit(2)
+    project.repository.branch("release")
+    add(project.top, "n5 <- a", create("x"), drop("x")).rename(versions / "n5_x.py")
+    project.repository.commit(3)
+    project.alembic("upgrade", "head")
+    project.repository.switch("feature")
+    add(project.top, "n5 <- a", create("y"), drop("y")).rename(versions / "n5_y.py")
+    project.repository.commit(4)
+
+    assert [finding.code for finding in project.findings()] == ["FC302"]
+    done = project.run("restamp", "--old", "release", "--yes")
+
+    assert done.exit_code == 3, done
+    assert "n5_x.py ran there, and no migration file has it any more" in done.stderr
+    assert rows_of(project.url) == ["n5"]
+    add(project.top, "n6 <- a", create("x"), drop("x"))  # under an id of its own
+    done = project.run("restamp", "--old", "release", "--yes")
+    assert done.exit_code == 0, done
+    assert rows_of(project.url) == ["n6"]
+    project.alembic("upgrade", "heads")
+    assert project.tables == {"a", "x", "y"}
+
+
+@needs_git
+def test_a_migration_that_was_edited_is_still_the_same(project: InGit) -> None:
+    (project.top / "migrations/versions/c_add.py").unlink()
+    project.repository.commit(2)
+    project.alembic("upgrade", "head")
+    add(project.top, "b <- a", f"{create('b')}\nop.create_index('i', 'b', ['id'])")
+    done = project.run("restamp", "--old", "HEAD", "--yes")
+    assert done.exit_code == 0, done
