@@ -233,27 +233,8 @@ def _prepared(
     return start, (*revived, *mends), notices
 
 
-def case_for(
-    snapshot: Snapshot,
-    history: History,
-    wishes: Wishes,
-    published: tuple[Snapshot, str] | None = None,
-) -> Case:
-    """What menders work on.
-
-    Args:
-        snapshot: the chain, and what is known of it.
-        history: when its files landed in version control.
-        wishes: what the user asks of the plan.
-        published: the chain of the main branch, and what that is called; else what the snapshot
-            knows of it.
-    """
-    for chain in snapshot.published_chains:
-        if chain.is_main and published is None:
-            published = Snapshot(snapshot.environment, chain.files), chain.short
-    if published is None:
-        return Case(snapshot, history, wishes, NewIds(snapshot))
-    there, main = published
+def case_for(snapshot: Snapshot, history: History, wishes: Wishes) -> Case:
+    """What menders work on, with what Git can tell them."""
 
     @cache
     def chain_at(commit: str) -> Snapshot | None:
@@ -261,8 +242,8 @@ def case_for(
             return read_branch(commit, snapshot)
         return None
 
-    new_ids = NewIds(snapshot, there.graph)
-    return Case(snapshot, history, wishes, new_ids, there.files, main, chain_at)
+    taken = {name for chain in snapshot.published_chains for name in chain.revisions}
+    return Case(snapshot, history, wishes, NewIds(snapshot, taken), chain_at)
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:

@@ -22,6 +22,7 @@ from flask_chainfix.model import (
     Mend,
     MigrationFile,
     Plan,
+    PublishedChain,
     Reason,
     Wishes,
 )
@@ -120,7 +121,9 @@ def _told_apart(report: Report, there: Snapshot) -> tuple[Snapshot, tuple[Mend, 
         return now, ()
     files = [file.path for file in now.files]
     history = read_history(files, now.environment.version_locations)
-    return told_apart(case_for(now, history, Wishes(), (there, _ref(report))))
+    ref = _ref(report)
+    main = PublishedChain(ref, ref, ref, there.files, is_main=True)
+    return told_apart(case_for(replace(now, published_chains=(main,)), history, Wishes()))
 
 
 def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection[str]) -> Report:

@@ -17,6 +17,7 @@ from flask_chainfix.model import (
     Reason,
     Relink,
 )
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -53,8 +54,10 @@ def summed_up(
         new_revisions: those of the plan, with their paths.
     """
     renamed = replace(plan, mends=tuple(mends)).renamed
+    ways = dict.fromkeys(way for mend in mends for way in mend.choices.ways)
     return replace(
         plan,
+        choices=Remedy(tuple(ways)),
         relinks=tuple(_relinks(before, after, plan, mends)),
         new_revisions=(*(mend.new for mend in mends if mend.new is not None), *new_revisions),
         order=tuple(renamed.get(revision, revision) for revision in plan.order),

@@ -9,8 +9,8 @@ import pytest
 
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.mending import Case, mend, placed, refuse_doubted, refuse_unproven, shortened
-from flask_chainfix.model import GUESS, History, Landing, Mend, Part, Wishes
-from flask_chainfix.rules import diagnose
+from flask_chainfix.model import GUESS, History, Landing, Mend, Part, PublishedChain, Wishes
+from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import applied_in, told_anew
 from flask_chainfix.strategies import make_plan
@@ -312,7 +312,9 @@ def test_what_the_main_branch_has_keeps_its_id() -> None:
     """Whatever dates, and databases of mine, say."""
     snapshot = looked_at(two("c <- b :2024-06-01"), db("c", tables="t_a one t_c"))
     published = without_file(without_file(snapshot, "b"), "c")
-    case = Case(snapshot, History(), Wishes(), new_ids(snapshot), published.files, "main")
+    main = PublishedChain("the main branch", "main", "main", published.files, is_main=True)
+    snapshot = replace(snapshot, published_chains=(main,))
+    case = Case(snapshot, History(), Wishes(), new_ids(snapshot))
     after, mends = mend(case)
     assert [(each.path.name, each.after) for each in mends] == [
         ("c_add_c.py", ("new1",)),
@@ -750,3 +752,107 @@ def test_reasons_are_those_of_the_link_that_is_cut() -> None:
     after, (mend,) = mended(snapshot)
     assert parents(after, "b") == ()
     assert "b makes the table tb, which d needs" in mend.why[0].detail
+
+
+# --- Merge points without their parents ----------------------------------------------------------
+
+
+def empty(spec: str, message: str = "merge heads") -> dict[str, bytes]:
+    """An empty migration with this message, as ``extra`` of a chain."""
+    item = replace(rev(spec, date="2024-01-20"), upgrade=(), downgrade=())
+    data = migration(item).replace(f"add {item.revision}".encode(), message.encode(), 1)
+    return {f"{item.revision}_.py": data}
+
+
+FORK = ("a", "b1 <- a", "b2 <- a")
+
+
+@pytest.mark.parametrize("spec", ["m", "m <- gone", "m <- gone, lost"])
+@pytest.mark.parametrize("message", ["merge heads", "Merged b1 and the rest", "Merging"])
+def test_an_empty_merge_gets_the_heads_that_it_joined(spec: str, message: str) -> None:
+    after, (mend,) = mended(chain(*FORK, "c <- m", extra=empty(spec, message)))
+    assert parents(after, "m") == ("b1", "b2")
+    assert not is_guess(mend)
+    assert not diagnose(after, Family.CHAIN)
+
+
+def test_one_parent_that_is_left_stays() -> None:
+    after, _ = mended(chain(*FORK, extra=empty("m <- b2, gone")))
+    assert parents(after, "m") == ("b2", "b1")
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (empty("m", "add emerging markets"), "no word for it"),
+        ({"m_.py": migration(rev("m")).replace(b"add m", b"merge heads")}, "not empty"),
+    ],
+)
+def test_what_is_no_merge_stays_a_base(data: dict[str, bytes], what: str) -> None:
+    after, mends = mended(chain(*FORK, extra=data))
+    assert (parents(after, "m"), mends) == ((), ()), what
+
+
+def test_a_head_that_came_later_is_not_joined() -> None:
+    later = rev("z <- a", date="2024-02-01")
+    after, (mend,) = mended(chain(*FORK, later, extra=empty("m")))
+    assert parents(after, "m") == ("b1", "b2")
+    assert is_guess(mend)  # as dates tell it
+    snapshot = chain(*FORK, "z <- a", extra=empty("m"))
+    m = snapshot.file("m").path
+    history = landed("a", "b1", "b2")
+    history = replace(history, landings={**history.landings, m: Landing(3, "c3", DAY)})
+    after, (mend,) = mended(snapshot, history=history)
+    assert parents(after, "m") == ("b1", "b2")
+    assert not is_guess(mend)
+
+
+def test_what_the_docstring_or_message_names_is_joined() -> None:
+    more = ("z <- a", "y <- a")
+    data = empty("m")["m_.py"].replace(b"Revises: \n", b"Revises: z, y\n")
+    after, (mend,) = mended(chain(*FORK, *more, extra={"m_.py": data}))
+    assert (parents(after, "m"), kinds(mend)) == (("z", "y"), ["docstring"])
+    after, (mend,) = mended(chain(*FORK, *more, extra=empty("m", "merge b1 and y")))
+    assert (parents(after, "m"), kinds(mend)) == (("b1", "y"), ["message"])
+
+
+def test_parents_that_it_had_when_it_landed() -> None:
+    snapshot = chain(*FORK, "z <- a", extra=empty("m"))
+    then = chain(*FORK, "z <- a", extra=empty("m <- b2, z"))
+    history = History({snapshot.file("m").path: Landing(4, "c4", DAY)})
+    case = Case(snapshot, history, Wishes(), new_ids(snapshot), chain_at={"c4": then}.get)
+    after, (found,) = mend(case)
+    assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
+
+
+def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:
+    elsewhere = {"branch": "main", "kept": True}
+    known = [lost("x <- b", **elsewhere), lost("y <- b", **elsewhere)]
+    snapshot = looked_at(chain("a", "b <- a", "c <- b", extra=empty("m <- x, y")), lost=known)
+    after, mends = mended(snapshot)
+    assert parents(after, "m") == ("c",)
+    assert [(each.part, is_guess(each)) for each in mends] == [(Part.PARENTS, False)]
+    full = {"m_.py": migration(rev("m <- x, y"))}
+    after, mends = mended(looked_at(chain("a", "b <- a", "c <- b", extra=full), lost=known))
+    assert parents(after, "m") == ("c",)
+    assert [(each.part, is_guess(each)) for each in mends] == [(Part.PARENTS, True)]
+
+
+def test_nothing_comes_from_another_branch_without_what_it_needs() -> None:
+    elsewhere = lost("x <- unknown", branch="main", kept=True)
+    after, (mend,) = mended(looked_at(chain("a", "b <- x"), lost=[elsewhere]))
+    assert (parents(after, "b"), mend.part) == ((), Part.PARENTS)
+    assert is_guess(mend)
+
+
+def test_another_way_is_to_leave_out_what_is_on_another_branch() -> None:
+    elsewhere = lost("x <- a", branch="main", kept=True)
+    snapshot = looked_at(chain("a", "b <- a", "c <- x", "d <- x"), lost=[elsewhere])
+    after, (mend,) = mended(snapshot, Wishes(strategy="linear"))
+    assert after.file("x").data == elsewhere.data
+    assert is_guess(mend)
+    leave, merge = mend.choices.ways
+    assert leave.commands == (
+        "{fixchain} repair --strategy linear --attach c=b --attach d=b{databases}",
+    )
+    assert merge.commands == ("git merge main",)

@@ -46,8 +46,8 @@ def test_a_guess_wants_a_word(project: Path) -> None:
 
     refused = repair(*YES)
     assert refused.exit_code == 3
-    assert "the plan holds what is not certain: c is placed by what is known" in refused.stderr
-    assert "--accept-guesses" in refused.stderr
+    assert "nothing was changed, as not all of the plan is certain: c is placed" in refused.stderr
+    assert "  fixchain repair --accept-guesses --yes\n" in refused.stderr
     assert migrations(place) == before
 
     shown = repair("--dry-run", *JSON)

@@ -152,7 +152,7 @@ def repair(  # noqa: PLR0913  (an option each)
         if refused := refuse_missing(report, databases):
             return refused
         if yes and not accept_guesses:
-            refused = refuse_guesses(report)
+            refused = refuse_guesses(report, Wishes(**wishes))
             if refused is not None:
                 return refused
         question = "" if yes else _repair_question(report)

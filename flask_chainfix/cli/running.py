@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,8 @@ from flask_chainfix.errors import (
     NeedsConsent,
 )
 from flask_chainfix.formats import progress_bar, render
-from flask_chainfix.model import DatabaseWishes
+from flask_chainfix.model import DatabaseWishes, Wishes
+from flask_chainfix.remedies import way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.survey import missing_database
@@ -127,15 +129,16 @@ def after_asking(
         return replace(report, exit_code=error.exit_code, error=error)
 
 
-def refuse_guesses(report: Report) -> Report | None:
+def refuse_guesses(report: Report, wishes: Wishes) -> Report | None:
     """The report with an error if its plan holds guesses, as nobody has seen and accepted them."""
-    guesses = report.plan.guesses if report.plan is not None else ()
-    if not guesses:
+    if report.plan is None or not report.plan.guesses:
         return None
+    guesses = report.plan.guesses
+    repair = " ".join(["{fixchain} repair", *map(shlex.quote, wishes.typed)])
     error = NeedsConsent(
-        f"the plan holds what is not certain: {'; '.join(guesses)}",
-        "nothing was changed; look at the plan, then say so (--attach, --bring-back), or accept it:"
-        " --accept-guesses",
+        f"nothing was changed, as not all of the plan is certain: {'; '.join(guesses)}",
+        way("accept the plan as it is", f"{repair} --accept-guesses --yes{{databases}}")
+        | report.plan.choices,
     )
     return replace(report, exit_code=error.exit_code, error=error)
 

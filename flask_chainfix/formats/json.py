@@ -37,7 +37,7 @@ def _document(report: Report) -> dict[str, Any]:
         "findings": [_finding(finding, report.tools) for finding in report.findings]
         if snapshot is not None
         else None,
-        "plan": _plan(report.plan) if report.plan else None,
+        "plan": _plan(report.plan, report.tools) if report.plan else None,
         "verified": _confirmation(report.confirmation) if report.confirmation else None,
         "edits": [shown_path(edit.path) for edit in report.edits] or None,
         "restored": [shown_path(path) for path in report.restored] or None,
@@ -75,7 +75,7 @@ def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
     }
 
 
-def _plan(plan: Plan) -> dict[str, Any]:
+def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
     return {
         "strategy": plan.strategy,
         "relinks": [
@@ -99,6 +99,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         ],
         "mends": mends.as_json(plan.mends),
         "order": list(plan.order),
+        "choices": remedies_as_json(plan.choices, tools),
         "why": _reasons(plan.why),
     }
 

@@ -26,6 +26,12 @@ def remedy_rows(advice: str | Remedy, tools: Tools) -> Iterator[Row]:
                 yield row._replace(indent=row.indent + _STEP)
 
 
+def choice_rows(choices: Remedy, tools: Tools) -> Iterator[Row]:
+    """Other ways than that of a plan, line by line."""
+    for way in _spelled(choices, tools).ways:
+        yield from _rows("or: ", way, _STEP)
+
+
 def remedy_lines(advice: str | Remedy, tools: Tools) -> Iterator[str]:
     """The same as lines that nobody wraps."""
     return (f"{' ' * row.indent}{row.text}" for row in remedy_rows(advice, tools))

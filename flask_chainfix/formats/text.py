@@ -14,7 +14,7 @@ from flask_chainfix.formats.diff import line_style, unified_diff
 from flask_chainfix.formats.mends import mended
 from flask_chainfix.formats.page import INDENT, Page
 from flask_chainfix.formats.registry import format_
-from flask_chainfix.formats.remedies import remedy_rows
+from flask_chainfix.formats.remedies import choice_rows, remedy_rows
 from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import Style, printable, shown_path
 from flask_chainfix.formats.verdict import verdict
@@ -74,6 +74,7 @@ def _diagnosis(page: Page, report: Report) -> None:
     if report.plan is not None and report.after is not None:
         if report.command != "check":
             _plan(page, report.plan)
+            _rows(page, choice_rows(report.plan.choices, report.tools), INDENT)
             _changes(page, report)
         page.heading("Expected state", _size(report.plan))
         page.picture(expected_state(report.after, report.plan))

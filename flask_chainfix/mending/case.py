@@ -43,8 +43,6 @@ class Case:
         history: when its files landed in version control.
         wishes: what the user asks of the plan.
         new_ids: makes ids that no revision has.
-        published: the migrations that the main branch has; none where that is not known.
-        main: what the main branch is called.
         chain_at: the chain as it was at a commit; ``None`` where version control cannot tell.
     """
 
@@ -52,21 +50,18 @@ class Case:
     history: History
     wishes: Wishes
     new_ids: NewIds
-    published: tuple[MigrationFile, ...] = ()
-    main: str = ""
     chain_at: Callable[[str], Snapshot | None] | None = None
 
-    def is_published(self, file: MigrationFile) -> bool:
-        """Whether the main branch has a file under the id that it has here."""
-        if not isinstance(file.reading, Header):
-            return False
+    def publisher(self, file: MigrationFile) -> str:
+        """What has published a file under the id that it has here; ``""`` for nothing."""
+        assert isinstance(file.reading, Header)
         revision = file.reading.revision
-        return any(
-            isinstance(each.reading, Header)
-            and each.reading.revision == revision
-            and is_same_file(each, file)
-            for each in self.published
-        )
+        for chain in self.snapshot.published_chains:
+            for each in chain.files:
+                same_id = isinstance(each.reading, Header) and each.reading.revision == revision
+                if same_id and is_same_file(each, file):
+                    return chain.short
+        return ""
 
     def rank(self, file: MigrationFile) -> Rank:
         """When a file came, as far as anything tells: by Git, date and name."""

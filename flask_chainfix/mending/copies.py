@@ -46,7 +46,7 @@ def _original_first(case: Case, file: MigrationFile) -> tuple[bool, bool, Rank, 
 
     The first of these that tells decides.
     """
-    ours, new = not case.snapshot.is_elsewhere(file.path), not case.is_published(file)
+    ours, new = not case.snapshot.is_elsewhere(file.path), not case.publisher(file)
     rank = case.rank(file)._replace(file_name="")
     return ours, new, rank, "copy" in file.name.lower(), len(file.name), file.name
 

@@ -92,9 +92,15 @@ class _Kept(NamedTuple):
 
 
 def _kept(case: Case, files: Sequence[MigrationFile], ran: Sequence[_Ran]) -> _Kept:
-    published = [file for file in files if case.is_published(file)]
-    if len(published) == 1:
-        return _Kept(published[0], Reason("main", f"{case.main} has {published[0].name}"))
+    publishers = {file.path: case.publisher(file) for file in files}
+    published = [file for file in files if publishers[file.path]]
+    main = next((each.short for each in case.snapshot.published_chains if each.is_main), "")
+    on_main = [file for file in published if publishers[file.path] == main]
+    for found in (on_main, published):
+        if len(found) == 1:
+            file = found[0]
+            why = f"{publishers[file.path]} has {file.name} under this id"
+            return _Kept(file, Reason("published", why))
     proven = [each for each in ran if each.file in published or not published]
     if len({each.file.path for each in proven}) == 1:
         database, file = proven[0]
@@ -109,7 +115,7 @@ def _heir(
     """The file that a child is on: where a database has run the child, the one that ran there."""
     known = {each.file.path: each for each in ran if child.revision in each.database.revisions}
     told = len(known) == 1 and child.revision not in case.snapshot.graph.duplicates
-    if not told or case.is_published(child.file):
+    if not told or case.publisher(child.file):
         return heir_of(case, child, files)
     ((database, file),) = known.values()
     why = f"{database.name} has run {child.revision} and {file.name}"

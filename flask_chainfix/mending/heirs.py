@@ -32,9 +32,10 @@ def heir_of(case: Case, child: Child, files: Sequence[MigrationFile]) -> Heir | 
     Returns:
         ``None`` where evidence leaves several.
     """
-    published = [file for file in files if case.is_published(file)]
-    if len(published) == 1 and case.is_published(child.file):
-        return Heir(published[0], Reason("main", f"{case.main} has {child.revision} on it"))
+    publisher = case.publisher(child.file)
+    published = [file for file in files if publisher and case.publisher(file) == publisher]
+    if len(published) == 1:
+        return Heir(published[0], Reason("published", f"{publisher} has {child.revision} on it"))
     needed = [file for file in files if _makes_what_is_used(case, child, file)]
     if len(needed) == 1:
         why = f"{child.revision} uses what {needed[0].name} makes"
@@ -81,10 +82,11 @@ def _was_not_there(case: Case, child: Child, file: MigrationFile) -> str:
 
 
 def _is_of_others(case: Case, child: Child, file: MigrationFile) -> str:
-    """What the main branch has, below a child that it has not."""
-    if case.is_published(child.file) or not case.is_published(file):
+    """What is published, below a child that is not."""
+    publisher = case.publisher(file)
+    if case.publisher(child.file) or not publisher:
         return ""
-    return f"{case.main} has {file.name}, and not {child.revision}"
+    return f"{publisher} has {file.name}, and not {child.revision}"
 
 
 def _had_not_landed(case: Case, child: Child, file: MigrationFile) -> str:
@@ -103,7 +105,7 @@ def _was_not_created(case: Case, child: Child, file: MigrationFile) -> str:
 _EVIDENCE: dict[str, _Excludes] = {
     "chain": _is_below,
     "branch": _was_not_there,
-    "main": _is_of_others,
+    "published": _is_of_others,
     "git": _had_not_landed,
     "date": _was_not_created,
 }

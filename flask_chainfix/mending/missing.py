@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.mending.case import Case
+from flask_chainfix.mending.joins import Joined, head_for, heads_joined, says_that_it_merges
 from flask_chainfix.mending.lost import brought_back
 from flask_chainfix.model import GUESS, LostRevision, Mend, Part, Reason
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.rules.spelling import close_ids
+from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -26,12 +29,12 @@ class _Meant(NamedTuple):
 
 
 def parents_that_are_meant(case: Case) -> Iterator[Mend]:
-    """Each missing parent gives way to what it was, comes back, or is done without."""
+    """Each missing parent gives way to what it was, comes back, or is left out."""
     yield from _all_mended(case, Part.PARENTS, missing_parents(case.snapshot))
 
 
 def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
-    """The same for ``depends_on``, which nothing is done without: that is another package's."""
+    """The same for ``depends_on``, of which nothing is left out: it may be another package's."""
     yield from _all_mended(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
 
 
@@ -52,19 +55,50 @@ def _mended(case: Case, signs: _Signs, revision: str, missing: tuple[str, ...]) 
     code, named = ("FC103", header.down_revision) if parents else ("FC107", header.depends_on)
     ids = dict.fromkeys(named or ())
     reasons: list[Reason] = []
+    left: list[str] = []
     for name in dict.fromkeys(missing):
         meant = signs.meant(revision, name)
-        back = None if meant is not None else _back(case.snapshot, code, revision, name)
         if meant is not None:
             ids = dict.fromkeys(meant.revision if id_ == name else id_ for id_ in ids)
             reasons.extend(_reasons(revision, name, meant))
-        elif back is not None:
+        else:
+            left.append(name)
+    joined = _straightened(case, revision, left, ids) if parents and left else None
+    if joined is not None:
+        ids, left = dict.fromkeys(joined.parents), []
+        reasons.extend(joined.why)
+    for name in left:
+        back = _back(case, code, revision, name)
+        if back is not None:
             yield back
         elif parents:
             del ids[name]
-            reasons.extend(_nothing_known(case.snapshot, revision, name))
+            reasons.extend(_nothing_known(case, revision, name))
     if reasons:
-        yield case.rewritten(code, signs.part, case.snapshot.file(revision), tuple(ids), *reasons)
+        file = case.snapshot.file(revision)
+        mend = case.rewritten(code, signs.part, file, tuple(ids), *reasons)
+        choices = _close(case, revision, left) if parents else Remedy()
+        told = (Reason("choice", each.text) for each in choices.ways)
+        yield replace(mend, why=(*mend.why, *told), choices=choices)
+
+
+def _straightened(
+    case: Case, revision: str, lost: Sequence[str], named: Collection[str]
+) -> Joined | None:
+    """The parents of a merge point whose own are gone; no file is brought back for it.
+
+    An empty one needs nothing of them. Any other has to name several, none of which is here.
+    """
+    file = case.snapshot.file(revision)
+    kept = tuple(name for name in named if name not in lost)
+    empty = source.does_nothing(file.data)
+    if not (empty and says_that_it_merges(file)) and (len(named) < 2 or (kept and not empty)):
+        return None
+    joined = heads_joined(case, revision, kept, lost)
+    if joined is None or empty:
+        return joined
+    guess = Reason(GUESS, f"{revision} goes without {listing(lost)}, though it is not empty")
+    return joined._replace(why=(*joined.why, guess))
 
 
 def _reasons(revision: str, name: str, meant: _Meant) -> Iterator[Reason]:
@@ -127,45 +161,87 @@ class _Signs:
             yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
 
 
-def _back(snapshot: Snapshot, code: str, revision: str, name: str) -> Mend | None:
+def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
     """The file of a missing revision, if version control has it: a guess, as it may be meant."""
+    snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
-    if lost is None or lost.renamed in snapshot.graph:
+    if lost is None or lost.renamed in snapshot.graph or not _comes_whole(snapshot, lost):
         return None
     try:
         new, edit = brought_back(snapshot, name)
     except CannotPlan:
         return None
     guess = Reason(GUESS, f"{name!r}, which {revision} names, comes back from Git")
-    other = _another_way(snapshot, revision, lost)
-    why = (*new.why, guess, *([Reason("choice", other)] if other else []))
-    new = replace(new, why=why)
-    return Mend(code, Part.FILE, name, edit.path, (), (name,), why, (edit,), new)
+    choices = _other_ways(case, lost)
+    told = (Reason("choice", each.text) for each in choices.ways)
+    new = replace(new, why=(*new.why, guess, *told))
+    ids = (), (name,)
+    return Mend(code, Part.FILE, name, edit.path, *ids, new.why, (edit,), new, choices=choices)
 
 
-def _another_way(snapshot: Snapshot, revision: str, lost: LostRevision) -> str:
-    """What else can be done about a revision whose file was deleted; ``""`` for nothing."""
+def _comes_whole(snapshot: Snapshot, lost: LostRevision) -> bool:
+    """Whether all comes along that a revision of another branch requires there, as it is there."""
+    pending, seen = [lost], {lost.revision}
+    while pending:
+        each = pending.pop()
+        for name in each.requirements:
+            if name in snapshot.graph or name in snapshot.graph.labelled or name in seen:
+                continue
+            below = snapshot.databases.lost.get(name)
+            if below is None or below.renamed in snapshot.graph:
+                return not lost.branch
+            seen.add(name)
+            pending.append(below)
+    return True
+
+
+def _other_ways(case: Case, lost: LostRevision) -> Remedy:
+    """What else can be done about a revision whose file is not here."""
+    name, ways = lost.revision, Remedy()
+    waiting = [each for each, ids in case.snapshot.graph.missing_parents.items() if name in ids]
+    head = head_for(case.snapshot, waiting, name) if waiting else None
+    if head is not None:
+        pins = dict.fromkeys(waiting, head)
+        options = " ".join(f"--attach {shlex.quote(f'{each}={head}')}" for each in pins)
+        ways |= way(f"leave {name} out, with {options}", _attaching(case, pins))
     if lost.branch and lost.kept:
-        return f"merging the branch {lost.branch} would bring it, too"
-    parents = [parent for parent in lost.parents if parent in snapshot.graph]
-    if len(parents) != 1:
-        return ""
-    bridge = shlex.quote(f"{revision}={parents[0]}")
-    return f"if it is not wanted any more, go to its own parent: --attach {bridge}"
+        ways |= way(
+            f"merge the branch {lost.branch}, which has {name}",
+            f"git merge {shlex.quote(lost.branch)}",
+        )
+    return ways
 
 
-def _nothing_known(snapshot: Snapshot, revision: str, name: str) -> Iterator[Reason]:
+def _attaching(case: Case, pins: Mapping[str, str]) -> str:
+    """The command that plans the same with some parents chosen."""
+    wishes = replace(case.wishes, attach={**case.wishes.attach, **pins})
+    return f"{{fixchain}} repair {shlex.join(wishes.typed)}{{databases}}"
+
+
+def _nothing_known(case: Case, revision: str, name: str) -> Iterator[Reason]:
+    snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
-    if lost is not None and lost.renamed is not None:
+    if lost is None:
+        yield Reason("missing", f"no file, no docstring and no commit tells what {name!r} was")
+    elif lost.renamed is not None:
         detail = f"{name!r} is {lost.renamed} since commit {lost.commit}, which is above {revision}"
         yield Reason("git", detail)
     else:
-        yield Reason("missing", f"no file, no docstring and no commit tells what {name!r} was")
+        where = f" of {lost.branch}" if lost.branch else ""
+        detail = f"commit {lost.commit}{where} has {name!r}, and not all that it needs is known"
+        yield Reason("git", detail)
     yield Reason(
         GUESS, f"{revision} is placed by what is known of itself, as if it had no {name!r}"
     )
-    above = snapshot.graph.descendants([revision])
-    close = [id_ for id_ in close_ids(name, snapshot.graph) if id_ not in above]
-    if close:
-        choice = shlex.quote(f"{revision}={close[0]}")
-        yield Reason("choice", f"if {close[0]} is meant, say so: --attach {choice}")
+
+
+def _close(case: Case, revision: str, names: Collection[str]) -> Remedy:
+    """To go by an id that is spelt like a missing one."""
+    above = case.snapshot.graph.descendants([revision])
+    for name in names:
+        for id_ in close_ids(name, case.snapshot.graph):
+            if id_ not in above:
+                pin = shlex.quote(f"{revision}={id_}")
+                text = f"put {revision} on {id_}, if that is meant, with --attach {pin}"
+                return way(text, _attaching(case, {revision: id_}))
+    return Remedy()

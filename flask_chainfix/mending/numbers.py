@@ -19,7 +19,7 @@ def numbers_that_rise(case: Case) -> Iterator[Mend]:
         CannotRewrite: a file cannot be changed with certainty.
     """
     counting, made = case.new_ids.counting, case.new_ids.made
-    if counting is None or not made or not case.published:
+    if counting is None or not made or not case.snapshot.published_chains:
         return
     graph = case.snapshot.graph
     for revision in graph.order:
@@ -27,7 +27,7 @@ def numbers_that_rise(case: Case) -> Iterator[Mend]:
         if parent is None or revision in made or not counting.is_before(revision, parent):
             continue
         (file, *others) = case.snapshot.files_by_revision[revision]
-        if others or case.is_published(file):
+        if others or case.publisher(file):
             continue
         new_id = new_id_for(case, file)
         why = Reason("number", f"{revision} is on {parent}, and goes on counting from there")

@@ -11,6 +11,7 @@ from flask_chainfix.mending.copies import copies
 from flask_chainfix.mending.cycles import open_circles
 from flask_chainfix.mending.docstrings import docstrings_in_step
 from flask_chainfix.mending.duplicates import ids_of_their_own
+from flask_chainfix.mending.joins import merges_on_nothing
 from flask_chainfix.mending.labels import labels_of_choice
 from flask_chainfix.mending.merges import parents_that_say_nothing, ties_that_stop_alembic
 from flask_chainfix.mending.missing import dependencies_that_are_meant, parents_that_are_meant
@@ -26,6 +27,7 @@ _MENDERS: tuple[_Mender, ...] = (
     *_FOR_IDS,
     labels_of_choice,
     pinned_parents,
+    merges_on_nothing,
     parents_that_are_meant,
     dependencies_that_are_meant,
     open_circles,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.model.files import Edit
+from flask_chainfix.remedies import Remedy
 
 GUESS = "guess"
 
@@ -51,6 +52,35 @@ class Wishes:
     docstrings: bool = False
     shorten_ids: bool = False
     accept: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The options that ask for it."""
+        several = {
+            "--attach": (f"{name}={parent}" for name, parent in self.attach.items()),
+            "--bring-back": self.bring_back,
+            "--tombstone": (
+                name if parent is None else f"{name}={parent}"
+                for name, parent in self.tombstones.items()
+            ),
+            "--relabel": (f"{name}={','.join(labels)}" for name, labels in self.relabel.items()),
+        }
+        flags = {
+            "--docstrings": self.docstrings,
+            "--shorten-ids": self.shorten_ids,
+            "--strict": self.strict,
+        }
+        return (
+            *(("--strategy", self.strategy) if self.strategy != Wishes.strategy else ()),
+            *(("--root", self.root) if self.root is not None else ()),
+            *(
+                part
+                for option, values in several.items()
+                for each in values
+                for part in (option, each)
+            ),
+            *(flag for flag, wanted in flags.items() if wanted),
+        )
 
     @property
     def asks_for_change(self) -> bool:
@@ -124,6 +154,7 @@ class Mend:
         edits: the change of files, from what the mends before it leave.
         new: the revision that comes with a new file.
         frees_id: whether no revision has the id any more that this one has before.
+        choices: the other ways there are.
     """
 
     code: str
@@ -136,6 +167,7 @@ class Mend:
     edits: tuple[Edit, ...]
     new: NewRevision | None = None
     frees_id: bool = False
+    choices: Remedy = field(default_factory=Remedy)
 
 
 @dataclass(frozen=True)
@@ -149,6 +181,7 @@ class Plan:
         order: every revision of the repaired lineage, base first.
         why: why this strategy.
         mends: what else changes in single files.
+        choices: the other ways to what it does without being certain.
     """
 
     strategy: str
@@ -157,6 +190,7 @@ class Plan:
     order: tuple[str, ...]
     why: tuple[Reason, ...] = ()
     mends: tuple[Mend, ...] = ()
+    choices: Remedy = field(default_factory=Remedy)
 
     @property
     def renamed(self) -> Mapping[str, str]:
