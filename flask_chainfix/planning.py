@@ -43,7 +43,7 @@ from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import told_anew, unexplained
-from flask_chainfix.strategies import edits_for, plan_repair
+from flask_chainfix.strategies import AUTO, edits_for, plan_repair
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
 
@@ -157,7 +157,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     start, mends, notices = _prepared(runtime, report, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = plan_repair(start, wishes, history.after(mends), uprooted)
+    plan = _linked(start, wishes, history.after(mends), uprooted, mends)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
     after, untied = untie(Case(after, history, wishes, NewIds(after)))
@@ -173,6 +173,34 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
     return _Draft(plan, start, after, left, notices)
+
+
+def _linked(
+    start: Snapshot,
+    wishes: Wishes,
+    history: History,
+    uprooted: frozenset[str],
+    mends: Sequence[Mend],
+) -> Plan:
+    """A plan that leaves what comes from another branch as it is there.
+
+    Raises:
+        CannotPlan: there is none; one id would mean two things.
+    """
+    lost = start.databases.lost
+    guests = {each.revision: each for each in mends if each.new and each.revision in lost}
+    strategies = ("merge",) if wishes.strategy == AUTO else ()
+    for strategy in (wishes.strategy, *strategies):
+        plan = plan_repair(start, replace(wishes, strategy=strategy), history, uprooted)
+        relinked = {relink.revision for relink in plan.relinks}
+        changed = [name for name in guests if name in relinked and lost[name].branch]
+        if not changed:
+            return plan
+    raise CannotPlan(
+        f"{changed[0]} of {lost[changed[0]].branch} would get other parents here, and its id would"
+        " mean two things",
+        guests[changed[0]].choices or "bring that branch here with Git",
+    )
 
 
 def _rendered(runtime: Runtime, start: Snapshot, plan: Plan) -> list[tuple[NewRevision, Edit]]:
@@ -225,6 +253,8 @@ def _prepared(
     case = case_for(snapshot, history, wishes)
     start, mends = mend(case)
     start = told_anew(start, mends)
+    if any(each.code == "FC101" for each in mends):  # which Alembic can load as it is
+        start = replace(start, old=(report.before.graph, *start.old))
     refuse_unrunnable(known, start, wishes)
     refuse_unproven(report.before, start, mends)
     refuse_doubted(start, wishes.attach)

@@ -103,7 +103,7 @@ def runs_everywhere(project: Project, *tables: str) -> None:
     assert project.tables("empty") == []
 
 
-@pytest.mark.parametrize("verb", ["rebase"])
+@pytest.mark.parametrize("verb", ["rebase", "repair"])
 @pytest.mark.parametrize(
     ("ids", "mine", "theirs", "expected"),
     [

@@ -140,6 +140,8 @@ def _plan(page: Page, plan: Plan) -> None:
 
 def _why(page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT) -> None:
     for reason in reasons:
+        if reason.kind == "choice":  # stands below the plan, with its commands
+            continue
         style = "yellow" if reason.kind == GUESS else "dim"
         page.line(f"{reason.kind}: {reason.detail}", indent, style)
 

@@ -95,7 +95,10 @@ def _straightened(
     if not (empty and says_that_it_merges(file)) and (len(named) < 2 or (kept and not empty)):
         return None
     joined = heads_joined(case, revision, kept, lost)
-    if joined is None or empty:
+    known = all(name in case.snapshot.databases.lost for name in lost)
+    if joined is None or (joined.parents == kept and not known):
+        return None
+    if empty:
         return joined
     guess = Reason(GUESS, f"{revision} goes without {listing(lost)}, though it is not empty")
     return joined._replace(why=(*joined.why, guess))
