@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
-from flask_chainfix.graph import Graph
+from flask_chainfix.graph import Graph, followed
 
 
 class Ancestry:
@@ -61,10 +61,8 @@ def upgrade_order(
     """
     if graph.missing or graph.cycles or graph.duplicates or graph.floating:
         return None
-    needed = _Needed(graph)
-    depended_on = {name for names in graph.dependencies.values() for name in names}
     todo = set(graph).difference(done)
-    heads = [head for head in graph.heads if head in todo and head not in depended_on]
+    heads = [head for head in graph.heads if head in todo and head not in graph.dependants]
     downwards: list[str] = []
     at = 0
     while heads:
@@ -76,8 +74,8 @@ def upgrade_order(
         else:
             downwards.append(candidate)
             todo.discard(candidate)
-            names = needed.by(candidate)
-            if names is None:
+            names = followed(graph, candidate)
+            if len(names) > len(set(graph.parents[candidate])) + 1:
                 return None
             following = [name for name in names if name in todo and name not in heads]
             heads[at : at + 1] = following[:1]
@@ -85,30 +83,6 @@ def upgrade_order(
             if not following:
                 at = max(at - 1, 0)
     return {revision: place for place, revision in enumerate(reversed(downwards))}
-
-
-class _Needed:
-    """What Alembic goes on to below a revision."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._dependants: dict[str, list[str]] = {}
-        for revision, targets in graph.dependencies.items():
-            for target in targets:
-                self._dependants.setdefault(target, []).append(revision)
-
-    def by(self, revision: str) -> tuple[str, ...] | None:
-        """Its parents, and what nothing below it depends on; ``None`` where these have no order."""
-        graph = self._graph
-        parents = graph.parents[revision]
-        own = set(self._own(revision)) if revision in graph.dependencies else set()
-        return (*parents, *own.difference(parents)) if len(own) <= 1 else None
-
-    def _own(self, revision: str) -> Iterator[str]:
-        for target in self._graph.dependencies[revision]:
-            others = (other for other in self._dependants[target] if other != revision)
-            if not any(self._graph.is_ancestor(other, revision) for other in others):
-                yield target
 
 
 def start_of_branch(

@@ -142,6 +142,15 @@ class Graph:
         return resolved
 
     @cached_property
+    def dependants(self) -> Mapping[str, tuple[str, ...]]:
+        """The revisions that depend on each revision; only those on which one does."""
+        dependants: dict[str, list[str]] = {}
+        for revision, targets in self.dependencies.items():
+            for target in targets:
+                dependants.setdefault(target, []).append(revision)
+        return {target: tuple(revisions) for target, revisions in dependants.items()}
+
+    @cached_property
     def missing_dependencies(self) -> Mapping[str, tuple[str, ...]]:
         """For each revision whose ``depends_on`` names what does not exist: those names."""
         missing = {

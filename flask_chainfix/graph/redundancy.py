@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 
 from flask_chainfix.graph.chain import Graph
 
@@ -21,16 +23,14 @@ def redundant_parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
             continue
         known = [parent for parent in parents if parent not in unsure]
         lower = _lower(graph, known, graph.parents.__getitem__)
-        redundant = tuple(
-            parent
-            for index, parent in enumerate(known)
-            if parent in lower or parent in known[:index]
-        )
+        twice = {parent for parent, number in Counter(known).items() if number > 1}
+        redundant = tuple(name for name in dict.fromkeys(known) if name in lower or name in twice)
         if redundant:
             found[revision] = redundant
     return found
 
 
+@lru_cache(maxsize=8)  # several rules and mends ask for those of the same chain
 def impassable(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """The revisions that Alembic cannot upgrade to, and what each of them names in vain.
 
@@ -68,16 +68,12 @@ def required_among(graph: Graph, names: Iterable[str]) -> set[str]:
 
 def followed(graph: Graph, revision: str) -> tuple[str, ...]:
     """Parents and dependencies as Alembic has them: without what an ancestor depends on as well."""
-    parents = graph.parents[revision]
-    dependencies = graph.dependencies.get(revision, ())
-    if dependencies:
-        inherited = {
-            name
-            for ancestor in graph.ancestors(parents)
-            for name in graph.dependencies.get(ancestor, ())
-        }
-        dependencies = tuple(name for name in dependencies if name not in inherited)
-    return tuple(dict.fromkeys(parents + dependencies))
+    own = (
+        target
+        for target in graph.dependencies.get(revision, ())
+        if not any(graph.is_ancestor(other, revision) for other in graph.dependants[target])
+    )
+    return tuple(dict.fromkeys((*graph.parents[revision], *own)))
 
 
 def _lower(graph: Graph, names: Iterable[str], below: Callable[[str], tuple[str, ...]]) -> set[str]:
