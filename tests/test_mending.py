@@ -564,6 +564,12 @@ def test_a_computed_id_is_the_one_that_is_missed() -> None:
     assert placed(alone) == (alone, ())
 
 
+def test_a_number_for_an_id_is_not_taken_for_the_id_that_is_missing() -> None:
+    number = b"revision = 17\ndown_revision = 'a'\n"
+    snapshot = chain("a", "c <- b", extra={"b.py": number})
+    assert placed(snapshot) == (snapshot, ())
+
+
 def computed(snapshot: Snapshot, line: bytes, revision: str) -> Snapshot:
     """The chain with a call around a value."""
     file = snapshot.file(revision)

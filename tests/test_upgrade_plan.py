@@ -6,25 +6,27 @@ Alembic itself is asked each time, on SQLite, from a new database and from where
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from flask_chainfix.errors import CannotPlan
+from flask_chainfix.errors import CannotPlan, NotConfirmed
 from flask_chainfix.evidence import Ancestry, upgrade_order
 from flask_chainfix.graph import impassable, stuck_at
 from flask_chainfix.mending import Case, untie
-from flask_chainfix.model import Finding, History, Severity, Wishes
+from flask_chainfix.model import Finding, History, Settings, Severity, Wishes
 from flask_chainfix.numbering import NewIds
 from flask_chainfix.rules import diagnose
-from flask_chainfix.runtime import foresee
+from flask_chainfix.runtime import confirm, foresee, open_directory
 from flask_chainfix.runtime.upgrade_plan import upgrade_faults
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import tops
 from flask_chainfix.strategies import make_plan, strategy_names
-from tests.support import Rev, after, chain, headers_of, mended, stamped
+from tests.disk import environment
+from tests.support import Rev, after, chain, headers_of, mended, read_directory, stamped
 from tests.upgrades import revision_map, scratch_engine, upgrade
 
 # The chain of a report from the field: the merge names both ancestors of its two true parents.
@@ -266,3 +268,29 @@ def test_a_merge_of_heads_that_an_attached_base_ties_is_one_that_alembic_can_upg
     plan = make_plan(snapshot, Wishes("merge"))
     assert len(plan.new_revisions) == 2
     assert not stops(engine, after(snapshot, plan))
+
+
+# --- What is confirmed ---------------------------------------------------------------------------
+
+
+def test_a_chain_that_alembic_cannot_upgrade_is_not_foreseen() -> None:
+    with pytest.raises(CannotPlan, match=r"upgrade a new database then: KeyError: '[bd]'"):
+        foresee(chain(*FIELD))
+
+
+def test_what_the_settings_ignore_stops_no_plan() -> None:
+    foresee(chain(*FIELD, settings=Settings(ignore=frozenset({"FC112"}))), [("b",)])
+
+
+def test_a_chain_that_alembic_cannot_upgrade_is_not_confirmed(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", *FIELD)
+    with pytest.raises(NotConfirmed, match=r"upgrade a new database: KeyError: '[bd]'"):
+        confirm(open_directory(str(place)), read_directory(place))
+
+
+def test_a_known_database_that_alembic_cannot_upgrade_is_not_confirmed(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", "a", "b <- a", "c <- b")
+    runtime, snapshot = open_directory(str(place)), read_directory(place)
+    assert confirm(runtime, snapshot, [("b",)]).heads == ("c",)
+    with pytest.raises(NotConfirmed, match="could not upgrade a database at b, c: RevisionError"):
+        confirm(runtime, snapshot, [("b", "c")])

@@ -631,7 +631,11 @@ CLAIMS = (
         "beside the other",
         ("a",),
         (works("upgrade head"), has("t_a", rows="a")),
-        {"../alembic/env.py": ENV_PY, "../alembic/versions/b.py": HEADER},
+        {
+            "../alembic.ini": "[alembic]\nscript_location = migrations\n",
+            "../alembic/env.py": ENV_PY,
+            "../alembic/versions/b.py": HEADER,
+        },
     ),
     Claim(
         "FC402",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix import source
-from flask_chainfix.model import Header, MigrationFile
+from flask_chainfix.model import Header, MigrationFile, ProblemKind
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -40,6 +40,8 @@ def _taken(snapshot: Snapshot) -> Iterator[tuple[Path, Header]]:
     for file in snapshot.unplaced:
         header = file.reading
         assert isinstance(header, Header)
+        if any(problem.kind is ProblemKind.NOT_A_STRING for problem in header.problems):
+            continue  # what it says is known, and Alembic refuses it
         if header.revision is None:
             if len(snapshot.anonymous) != 1 or len(missing) != 1 or snapshot.unreadable:
                 continue
