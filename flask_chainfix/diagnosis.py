@@ -8,6 +8,7 @@ from dataclasses import replace
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
 from flask_chainfix.model import Finding, Severity
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, by_severity, codes_of, diagnose
 from flask_chainfix.rules.remarks import remarks_on_heads
@@ -16,20 +17,24 @@ from flask_chainfix.runtime import Runtime, read_surroundings
 from flask_chainfix.snapshot import Snapshot
 
 
-def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> Report:
+def diagnosed(
+    runtime: Runtime, command: str, tools: Tools, *, strict: bool, may_be_empty: bool = False
+) -> Report:
     """Read the chain, and say what is wrong with it.
+
+    Args:
+        runtime: the environment.
+        command: the one that asks.
+        tools: how the user would type commands.
+        strict: whether warnings count like errors.
+        may_be_empty: whether the command has something to do where there is no migration.
 
     Raises:
         NoMigrations: there is none.
     """
     snapshot, notices = store.read_snapshot(runtime.environment)
-    if not snapshot.files:
-        places = ", ".join(str(place) for place in runtime.environment.version_locations)
-        raise NoMigrations(
-            f"there are no migrations in {places}",
-            f"check that this is the right directory; `{tools.alembic} migrate` or `{tools.alembic}"
-            " revision` writes the first one",
-        )
+    if not may_be_empty:
+        refuse_empty(snapshot)
     snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
     report = Report(command, tools=tools, strict=strict, before=snapshot)
     report = judged(report, Family.CHAIN, Family.ENVIRONMENT)
@@ -40,6 +45,22 @@ def diagnosed(runtime: Runtime, command: str, tools: Tools, *, strict: bool) -> 
     remarks = remarks_on_heads(snapshot, report.findings)
     notices += tuple(tools.spell_out(remark) for remark in remarks)
     return replace(report, notices=notices)
+
+
+def refuse_empty(snapshot: Snapshot) -> None:
+    """Stop where there is nothing to work on: no migration, and no database that has run one.
+
+    Raises:
+        NoMigrations: so it is.
+    """
+    if snapshot.files or any(each.rows for each in snapshot.databases.standings):
+        return
+    places = ", ".join(str(place) for place in snapshot.environment.version_locations)
+    raise NoMigrations(
+        f"there are no migrations in {places}",
+        Remedy.of("check that this is the right directory")
+        | way("write the first one", "{alembic} revision -m MESSAGE"),
+    )
 
 
 def judged(report: Report, *families: Family) -> Report:

@@ -10,6 +10,7 @@ from flask_chainfix.diagnosis import (
     diagnosed,
     errors_of,
     noticed_interruption,
+    refuse_empty,
     refuse_interrupted,
     to_mend,
     with_databases,
@@ -92,7 +93,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         CannotReadGit: Git cannot tell what they are to be compared with.
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
-    report = diagnosed(runtime, "check", tools, strict=strict)
+    report = diagnosed(runtime, "check", tools, strict=strict, may_be_empty=True)
     if schema or to_mend(report):
         report = with_schema(report)
     assert report.before is not None
@@ -102,6 +103,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         report = with_databases(report, looked_at)
         if not (looked_at.databases.standings or looked_at.databases.notices):
             report = replace(report, notices=(*report.notices, NO_DATABASE_NAMED))
+    assert report.before is not None
+    refuse_empty(report.before)
     report = with_gate(report, against)
     report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
     behind = _behind(report) if strict else ()
@@ -188,7 +191,7 @@ def plan_repair(
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     refuse_interrupted(runtime, tools)
-    report = diagnosed(runtime, "repair", tools, strict=wishes.strict)
+    report = diagnosed(runtime, "repair", tools, strict=wishes.strict, may_be_empty=True)
     assert report.before is not None
     snapshot = report.before
     needed = bool(to_mend(report)) or wishes.asks_for_change
@@ -198,6 +201,8 @@ def plan_repair(
         if needed:
             refuse_unreachable(snapshot, "repair")
         report = with_databases(report, snapshot)
+    if not (wishes.bring_back or wishes.tombstones):
+        refuse_empty(snapshot)
     looked = bool(snapshot.databases.standings)
     report = planned(runtime, with_schema(report), wishes)
     shortened = report.plan is not None and any(mend.code == "FC109" for mend in report.plan.mends)

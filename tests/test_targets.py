@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from flask_chainfix.runtime.databases import limits
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations, tree
 from tests.rehearsals import empty_project, plain, with_app
+from tests.repositories import Repository, needs_git
 from tests.stamped import build, rows_of, silent_server, sql, stamp
 
 FORK = ("a", "b <- a", "c <- a")
@@ -252,3 +255,61 @@ def test_a_database_of_the_configuration_that_cannot_be_used(project: Path) -> N
     assert "leave it out (--no-database)" in said(refused)
     assert "s3cret" not in said(refused)
     assert fixchain("check", "--format", "json").document["databases"] is None
+
+
+# --- An empty version location -------------------------------------------------------------------
+
+
+@pytest.fixture
+def emptied(project: Path, url: str, own_git: None) -> Repository:
+    """An app whose database has run three migrations, which are in Git and nowhere else."""
+    with_app(project, *LINE, uri=url)
+    repository = Repository(project)
+    repository.commit(1)
+    stamp(url, "c")
+    sql(url, *(f"CREATE TABLE {name} (id INTEGER)" for name in "abc"))
+    for path in (project / "migrations/versions").glob("*.py"):
+        path.unlink()
+    return repository
+
+
+def typed(command: str, project: Path) -> int:
+    return subprocess.run(shlex.split(command), cwd=project, check=False).returncode
+
+
+@needs_git
+@pytest.mark.parametrize("committed", [False, True])
+def test_migrations_that_are_gone_come_back_from_git(
+    project: Path, emptied: Repository, committed: bool
+) -> None:
+    if committed:
+        emptied.commit(2)
+        (project / "migrations/versions").mkdir(exist_ok=True)
+    ways = []
+    for command in (("check",), ("repair", "--yes")):
+        done = panel(*command, *JSON)
+        assert done.exit_code == (1 if command == ("check",) else 3)
+        (finding,) = done.document["findings"]
+        assert finding["code"] == "FC301"
+        ways.append(finding["remedies"])
+    first, second, *_ = ways[0]
+    (checkout,) = first["commands"]
+    assert checkout.endswith(" -- migrations/versions")
+    assert typed(checkout, project) == 0
+    assert panel("check").exit_code == 0
+    for path in (project / "migrations/versions").glob("*.py"):
+        path.unlink()
+    (repair,) = second["commands"]
+    assert panel(*shlex.split(repair)[5:], "--yes").exit_code == 0
+    done = panel("check", *JSON)
+    assert (done.exit_code, done.document["heads"]) == (0, ["c"])
+
+
+def test_migrations_of_which_nothing_is_known(project: Path, url: str) -> None:
+    with_app(project, uri=url)
+    assert panel("check", *JSON).document["error"]["type"] == "NoMigrations"
+    assert panel("repair", "--yes", *JSON).document["error"]["type"] == "NoMigrations"
+    stamp(url, "c")
+    assert codes(panel("check", *JSON)) == ["FC301"]
+    assert panel("repair", "--yes").exit_code == 3
+    assert panel("check", "--no-database", *JSON).document["error"]["type"] == "NoMigrations"

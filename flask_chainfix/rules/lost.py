@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,6 +71,8 @@ def choices(snapshot: Snapshot, revision: str) -> Remedy:
         if not lost.edited:
             return remedy
     left = survivors(snapshot, revision)
+    if lost is not None and not snapshot.files:
+        remedy |= _all_of_them(snapshot, lost)
     squashed = _squashed_into(snapshot, revision, left, standings)
     if squashed is not None:
         remedy |= way(
@@ -79,6 +82,15 @@ def choices(snapshot: Snapshot, revision: str) -> Remedy:
     if lost is None:
         return remedy | _without_git(snapshot, revision, standings)
     return remedy | _ways_back(snapshot, lost, left, standings)
+
+
+def _all_of_them(snapshot: Snapshot, lost: LostRevision) -> Remedy:
+    """The migrations as they were when there were any, where they still belong."""
+    place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
+    if not ref or place not in snapshot.environment.version_locations:
+        return Remedy()
+    path = shlex.quote(os.path.relpath(place))
+    return way("bring the migrations back from Git", f"git checkout {shlex.quote(ref)} -- {path}")
 
 
 def _squashed_into(
