@@ -27,6 +27,7 @@ from flask_chainfix.strategies import make_plan
 from tests.standings import db, looked_at, lost, moved, unreachable
 from tests.strategies_oracle import all_ancestors, revisions
 from tests.support import Rev, chain, foreseen, graph, stamped
+from tests.upgrades import scratch_engine, upgrade
 
 PLANNED, UNCHANGED, REFUSED = MoveState.PLANNED, MoveState.UNCHANGED, MoveState.REFUSED
 
@@ -448,3 +449,33 @@ def test_what_a_lost_revision_depended_on_has_run_as_well() -> None:
     there = chain("a", "d", "b <- a")
     way = survivors(looked_at(there, lost=[lost(Rev("x", ("a",), depends_on=("d",)))]), "x")
     assert (way.rows, way.between) == (("a", "d"), ("x",))
+
+
+# --- Rows as faults of Alembic's own leave them --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "after", "run"),
+    [
+        ("a1 b1", "a1", ["m"]),
+        ("a1 b0", "a1", ["m"]),
+        ("b1 b1", "b1", ["a1", "m"]),
+        ("a1 a1 b1 b1", "a1", ["m"]),
+    ],
+)
+def test_rows_that_alembic_cannot_go_on_from_are_put_right(
+    rows: str, after: str, run: list[str]
+) -> None:
+    now = chain("r", "b0 <- r", "b1 <- b0", "a1 <- r +b1", "m <- a1, b1")
+    with pytest.raises(Exception, match=r"overlaps|expected to match one row|[Nn]o such"):
+        upgrade(scratch_engine(), now.headers, rows.split())
+    standing = db(rows)
+    result = move_for(now, now, standing, possibilities(looked_at(now, standing), standing))
+    assert (result.state, words(result.move.after)) == (PLANNED, after)
+    upgraded = upgrade(scratch_engine(), now.headers, result.move.after)
+    assert (upgraded.ran, upgraded.rows) == (run, ("m",))
+
+
+def test_rows_of_which_one_is_an_ancestor_of_another_are_nobodys() -> None:
+    standing = db("b c")
+    assert possibilities(looked_at(LINE, standing), standing) == ()

@@ -25,6 +25,10 @@ from flask_chainfix.stamps import (
     ways_out,
 )
 
+_REPEATED = (
+    "“{alembic} upgrade” stops there with “Online migration expected to match one row when updating"
+    " …”"
+)
 _RESTAMP = way(
     "move the stamp: nothing is run, and nothing is skipped", "{fixchain} restamp{databases}"
 )
@@ -235,7 +239,8 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
 
     How it comes about:
         The database was stamped when the two were branches beside each other, and the chain has
-        been relinked since.
+        been relinked since. Or by a fault of Alembic's own: a downgrade has left a row beside one
+        that depends on it, or the same row came twice into a version table without a primary key.
 
     How it is repaired:
         `{fixchain} restamp` moves the stamp: one row then stands for both, nothing is run and
@@ -269,16 +274,22 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
         lower = overlaps(snapshot.graph, standing.rows)
         if lower:
             known = bool(possibilities(snapshot, standing))
+            repeated = [row for row in lower if standing.rows.count(row) > 1]
+            what = (
+                f"{listing(repeated)} {'is' if len(repeated) == 1 else 'are'} there more than once"
+                if repeated
+                else f"{listing(lower)} {'is' if len(lower) == 1 else 'are'} below another of these"
+                " in the chain, and so stamped twice"
+            )
             yield Fault(
-                f"{standing.name} is stamped with {listing(standing.rows)}; {listing(lower)}"
-                f" {'is' if len(lower) == 1 else 'are'} below another of these in the chain, and so"
-                " stamped twice",
+                f"{standing.name} is stamped with {listing(standing.rows)}; {what}",
                 _RESTAMP
                 if known
                 else "move the stamp with restamp --old REF, where REF is a Git revision with the"
                 " chain that has written these rows: without it nobody knows what has run there",
                 lower,
                 [],
+                breaks=_REPEATED if repeated else None,
             )
 
 

@@ -28,6 +28,19 @@ def overlaps(graph: Graph, rows: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=256)
+def can_stand(graph: Graph, rows: tuple[str, ...]) -> bool:
+    """Whether a chain can have written rows: it has them all, and none is an ancestor of another.
+
+    Faults of Alembic's own leave the same row several times, and a row beside one that depends on
+    it; such rows mean what they say.
+    """
+    distinct = set(rows)
+    return all(row in graph for row in distinct) and not any(
+        row != other and graph.is_ancestor(row, other) for row in distinct for other in distinct
+    )
+
+
 def gaps(graph: Graph, revisions: Iterable[str]) -> tuple[str, ...]:
     """What must run before these revisions and is not among them, in the order of the chain."""
     have = set(revisions)

@@ -23,7 +23,7 @@ from flask_chainfix.model import (
     Standing,
 )
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.rows import overlaps, stood_for
+from flask_chainfix.stamps.rows import can_stand, stood_for
 from flask_chainfix.stamps.tables import absent_tables
 
 
@@ -80,7 +80,7 @@ def _told_anew(snapshot: Snapshot, standing: Standing) -> Iterator[frozenset[str
     anew, graph = snapshot.databases.anew, snapshot.graph
     meanings = (_thinkable(snapshot, standing, anew.get(row, (row,))) for row in standing.rows)
     for picks in product(*meanings):
-        if all(row in graph for row in picks) and not overlaps(graph, picks):
+        if can_stand(graph, picks):
             yield stood_for(graph, picks)
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
-from flask_chainfix.graph import Graph
 from flask_chainfix.model import DatabaseState, PublishedChain, Standing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps.rows import overlaps, stood_for
+from flask_chainfix.stamps.rows import can_stand, stood_for
 from flask_chainfix.stamps.shared import readings
 from flask_chainfix.stamps.tables import contradicts
 
@@ -127,7 +126,7 @@ def _written(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     written = {
         run: None
         for chain in chains
-        if chain is snapshot.graph or _can_write(chain, standing)
+        if chain is snapshot.graph or can_stand(chain, standing.rows)
         for run in readings(snapshot, chain, standing)
     }
     return tuple(Applied(standing, revisions) for revisions in written)
@@ -147,13 +146,9 @@ def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | N
     return tuple(
         Applied(standing, run)
         for chain in snapshot.old[:1]
-        if _can_write(chain, standing)
+        if can_stand(chain, standing.rows)
         for run in readings(snapshot, chain, standing)
     )
-
-
-def _can_write(chain: Graph, standing: Standing) -> bool:
-    return all(row in chain for row in standing.rows) and not overlaps(chain, standing.rows)
 
 
 def _fitting(snapshot: Snapshot, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
