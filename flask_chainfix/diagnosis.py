@@ -10,11 +10,13 @@ from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, R
 from flask_chainfix.model import Finding, Severity
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import Family, by_severity, codes_of, diagnose
+from flask_chainfix.rules import Family, by_severity, codes_of, diagnose, diagnose_by
 from flask_chainfix.rules.remarks import remarks_on_heads
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Runtime, read_surroundings
 from flask_chainfix.snapshot import Snapshot
+
+LONG_ID = "FC109"
 
 
 def diagnosed(
@@ -100,7 +102,10 @@ def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
 
 def with_databases(report: Report, snapshot: Snapshot) -> Report:
     """The report with where the databases of a snapshot stand, and what is wrong with that."""
-    report = judged(replace(report, before=snapshot), Family.DATABASE)
+    # How long an id may be depends on them.
+    others = tuple(finding for finding in report.findings if finding.code != LONG_ID)
+    report = replace(report, before=snapshot, findings=(*others, *diagnose_by(LONG_ID, snapshot)))
+    report = judged(report, Family.DATABASE)
     return replace(report, notices=report.notices + snapshot.databases.notices)
 
 
@@ -111,13 +116,13 @@ def errors_of(findings: Sequence[Finding]) -> list[Finding]:
 
 def in_doubt(findings: Sequence[Finding]) -> list[Finding]:
     """The errors for which it is not known what the chain is: not those of a known one."""
-    doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102", "FC112"}
+    doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102", "FC112", LONG_ID}
     return [finding for finding in errors_of(findings) if finding.code in doubtful]
 
 
 def to_mend(report: Report) -> tuple[Finding, ...]:
     """The findings that a repair of the files mends, or is refused for."""
-    of_files = codes_of(Family.CHAIN, Family.SCHEMA)
+    of_files = codes_of(Family.CHAIN, Family.SCHEMA) - {LONG_ID}  # that is mended when asked for
     return tuple(
         finding
         for finding in report.counting

@@ -7,6 +7,7 @@ from dataclasses import replace
 from flask_chainfix import chain_lock, store
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import (
+    LONG_ID,
     diagnosed,
     errors_of,
     noticed_interruption,
@@ -229,9 +230,15 @@ def plan_repair(
 def _misfit(report: Report) -> ChainFixError | None:
     """What a database that does not fit healthy files needs instead of a repair."""
     codes = codes_of(Family.DATABASE)
-    wrong = [finding for finding in errors_of(report.findings) if finding.code in codes]
+    wrong = [
+        finding
+        for finding in errors_of(report.findings)
+        if finding.code in codes or finding.code == LONG_ID
+    ]
     if not wrong:
         return None
+    if wrong[0].code == LONG_ID:
+        return CannotPlan(wrong[0].message, wrong[0].hint)
     return CannotPlan(
         f"the files need no repair, and a database does: {wrong[0].message}", wrong[0].hint
     )

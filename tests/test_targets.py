@@ -10,6 +10,7 @@ from pathlib import Path
 
 import flask.cli
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from flask_chainfix.runtime.databases import limits
 from tests.commands import Done, fixchain, invoke
@@ -313,3 +314,57 @@ def test_migrations_of_which_nothing_is_known(project: Path, url: str) -> None:
     assert codes(panel("check", *JSON)) == ["FC301"]
     assert panel("repair", "--yes").exit_code == 3
     assert panel("check", "--no-database", *JSON).document["error"]["type"] == "NoMigrations"
+
+
+# --- How long an id may be -----------------------------------------------------------------------
+
+LONG = "add_the_delivery_address_to_orders"  # 34 characters
+
+
+@pytest.mark.parametrize(
+    ("column", "severity"),
+    [("VARCHAR(32)", "error"), ("VARCHAR(34)", None), ("CHAR(33)", "error"), ("TEXT", None)],
+)
+def test_the_column_of_a_known_database_decides(
+    project: Path, server_url: str, column: str, severity: str | None
+) -> None:
+    plain(project, "a", f"{LONG} <- a")
+    ending = "NOT NULL" if column == "TEXT" else "NOT NULL PRIMARY KEY"
+    stamp(server_url, "a", columns=f"version_num {column} {ending}")
+    sql(server_url, "CREATE TABLE a (id INTEGER)")
+    done = fixchain("check", "--database", server_url, *JSON)
+    found = {each["code"]: each["severity"] for each in done.document["findings"]}
+    assert found.get("FC109") == severity
+    assert done.exit_code == (severity == "error")
+    repaired = fixchain("repair", "--yes", "--database", server_url)
+    assert repaired.exit_code == (3 if severity else 0)
+    if severity:
+        assert "repair --shorten-ids" in repaired.stderr
+    # Alembic's own statement shows that this is what the database does.
+    widened = f"UPDATE alembic_version SET version_num = '{LONG}'"
+    if severity:
+        with pytest.raises(DBAPIError):
+            sql(server_url, widened)
+    else:
+        sql(server_url, widened)
+
+
+def test_sqlite_does_not_tell_how_long_an_id_may_be(project: Path, url: str) -> None:
+    plain(project, "a", f"{LONG} <- a")
+    build(url)
+    for options in ((), ("--database", url)):
+        (finding,) = (
+            each
+            for each in fixchain("check", *options, *JSON).document["findings"]
+            if each["code"] == "FC109"
+        )
+        assert finding["severity"] == "warning"
+
+
+def test_an_id_that_a_database_refuses_stops_no_other_repair(
+    project: Path, server_url: str
+) -> None:
+    plain(project, *FORK, f"{LONG} <- c")
+    stamp(server_url, "a")
+    sql(server_url, "CREATE TABLE a (id INTEGER)")
+    assert fixchain("repair", "--yes", "--database", server_url).exit_code == 0

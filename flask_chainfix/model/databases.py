@@ -71,6 +71,8 @@ class Standing:
         problem: why it is unreachable, in its own words.
         remedy: what to do about that.
         complete: whether ``tables`` are all that it has, in whatever schema.
+        width: how many characters an id may have in its version table; ``None`` where that is
+            not known, and in SQLite, which does not mind.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Standing:
     problem: str = ""
     remedy: str = ""
     complete: bool = True
+    width: int | None = None
 
     @property
     def is_known(self) -> bool:

@@ -22,7 +22,15 @@ from flask_chainfix.rules import (  # noqa: F401  (they register rules)
 )
 from flask_chainfix.rules.causes import cause_of
 from flask_chainfix.rules.explaining import explain, explanations
-from flask_chainfix.rules.registry import Family, Rule, all_rules, by_severity, codes_of, diagnose
+from flask_chainfix.rules.registry import (
+    Family,
+    Rule,
+    all_rules,
+    by_severity,
+    codes_of,
+    diagnose,
+    diagnose_by,
+)
 
 __all__ = [
     "Family",
@@ -32,6 +40,7 @@ __all__ = [
     "cause_of",
     "codes_of",
     "diagnose",
+    "diagnose_by",
     "explain",
     "explanations",
 ]

@@ -131,7 +131,9 @@ def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
     """An id is longer than 32 characters, the size of `alembic_version.version_num`.
 
     Alembic makes that column, and keeps in it the ids of what has run. On a database that does not
-    mind the size the migration works, and then it fails elsewhere.
+    mind the size the migration works, and then it fails elsewhere. Where known databases are on
+    servers, the width of their column decides: one that refuses the id makes this an error, and
+    nothing is wrong where all have room for it.
 
     How it comes about:
         The id was chosen by hand, as a whole sentence, with `{alembic} revision --rev-id` for
@@ -149,10 +151,18 @@ def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
 
         $ {fixchain} repair --shorten-ids
     """
+    widths = [each.width for each in snapshot.databases.standings if each.width is not None]
+    fitting = min(widths, default=LONGEST_ID)
     for revision in snapshot.graph:
-        if len(revision) > LONGEST_ID:
+        if len(revision) > fitting:
+            tight = (
+                each.name
+                for each in snapshot.databases.standings
+                if each.width is not None and each.width < len(revision)
+            )
+            place = f" into the version table of {listing(list(tight))}" if widths else ""
             yield Fault(
-                f"the id {revision} has {len(revision)} characters, {LONGEST_ID} fit",
+                f"the id {revision} has {len(revision)} characters, {fitting} fit{place}",
                 way(
                     "shorten it, here and in databases",
                     "{fixchain} repair --shorten-ids{databases}",
@@ -160,6 +170,7 @@ def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
                 | "make the column version_num wider",
                 (revision,),
                 snapshot.locations(revision, "revision"),
+                severity=Severity.ERROR if widths else None,
             )
 
 

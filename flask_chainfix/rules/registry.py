@@ -134,6 +134,14 @@ def diagnose(snapshot: Snapshot, *families: Family, ignored: bool = False) -> tu
     return by_severity(findings)
 
 
+def diagnose_by(code: str, snapshot: Snapshot) -> tuple[Finding, ...]:
+    """What a single rule finds, unless the settings ignore it."""
+    (rule,) = (rule for rule in all_rules() if rule.code == code)
+    if code in snapshot.environment.settings.ignore:
+        return ()
+    return tuple(_finding(rule, fault) for fault in rule.find(snapshot))
+
+
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Errors first, then warnings, each in the order in which they come."""
     order = list(Severity)

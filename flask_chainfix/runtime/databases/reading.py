@@ -131,6 +131,7 @@ def _standing(
         beside.tables,
         target.own,
         complete=beside.complete,
+        width=beside.width,
     )
 
 

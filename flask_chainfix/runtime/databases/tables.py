@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, column, select, table, text
@@ -38,6 +39,21 @@ UNION SELECT DATABASE() FROM information_schema.schema_privileges
 WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRENT_USER()
 AND DATABASE() LIKE table_schema
 """
+# How many characters fit into columns that are called like that of Alembic's.
+_POSTGRESQL_WIDTHS = """
+SELECT n.nspname, c.relname, CASE
+    WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4
+    THEN a.atttypmod - 4 ELSE 2147483647 END
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attname = 'version_num' AND NOT a.attisdropped AND n.nspname IN :schemas
+"""
+_MYSQL_WIDTHS = """
+SELECT table_schema, table_name, COALESCE(character_maximum_length, 2147483647)
+FROM information_schema.columns
+WHERE column_name = 'version_num' AND table_schema IN :schemas
+"""
 _POSTGRESQL_PATH = """
 SELECT place::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(place, rank)
 ORDER BY rank
@@ -51,6 +67,7 @@ class Catalog:
         default: the schemas that are looked through where none is named, in this order.
         tables: the names of tables by schema.
         used: the schemas that hold all tables of the database; ``None`` where that is not known.
+        widths: how many characters fit into the column of a version table, by schema and table.
     """
 
     def __init__(
@@ -58,10 +75,12 @@ class Catalog:
         default: tuple[str, ...],
         tables: Mapping[str, frozenset[str]],
         used: frozenset[str] | None,
+        widths: Mapping[tuple[str, str], int] = MappingProxyType({}),
     ) -> None:
         self._default = default
         self._tables = tables
         self._used = used
+        self._widths = widths
 
     def around(self, target: Target) -> Beside:
         """What is where a target's version table is, or would be."""
@@ -75,6 +94,7 @@ class Catalog:
             target.version_table in names,
             names - {target.version_table},
             self._used is not None and self._used <= {place},
+            self._widths.get((place, target.version_table)),
         )
 
     def _names(self, place: str) -> frozenset[str]:
@@ -88,11 +108,13 @@ class Beside(NamedTuple):
         listed: whether the version table is there.
         tables: the other tables.
         complete: whether no table of the database is anywhere else.
+        width: how many characters an id may have; ``None`` where that is not known.
     """
 
     listed: bool
     tables: frozenset[str]
     complete: bool
+    width: int | None = None
 
 
 def read_catalog(connection: Connection, targets: Iterable[Target]) -> Catalog:
@@ -105,20 +127,24 @@ def read_catalog(connection: Connection, targets: Iterable[Target]) -> Catalog:
     path = _POSTGRESQL_PATH if kind == "postgresql" else "SELECT DATABASE()"
     default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
     found: dict[str, set[str]] = {}
-    query = text(_POSTGRESQL if kind == "postgresql" else _MYSQL).bindparams(
-        bindparam("schemas", expanding=True)
+    widths: dict[tuple[str, str], int] = {}
+    asked = (_POSTGRESQL, _POSTGRESQL_WIDTHS) if kind == "postgresql" else (_MYSQL, _MYSQL_WIDTHS)
+    of_tables, of_widths = (
+        text(each).bindparams(bindparam("schemas", expanding=True)) for each in asked
     )
     schemas = sorted(named.union(default))
     for start in range(0, len(schemas), _AT_ONCE):
-        part = schemas[start : start + _AT_ONCE]
-        for schema, name in connection.execute(query, {"schemas": part}):
+        part = {"schemas": schemas[start : start + _AT_ONCE]}
+        for schema, name in connection.execute(of_tables, part):
             found.setdefault(schema, set()).add(name)
+        for schema, name, width in connection.execute(of_widths, part):
+            widths[schema, name] = width
     tables = {schema: frozenset(names) for schema, names in found.items()}
     if kind == "postgresql":
         used = frozenset(connection.execute(text(_POSTGRESQL_USED)).scalars())
-        return Catalog(default, tables, used)
+        return Catalog(default, tables, used, widths)
     seen = frozenset(connection.execute(text(_MYSQL_SEEN)).scalars())
-    return Catalog(default, tables, seen or None)
+    return Catalog(default, tables, seen or None, widths)
 
 
 def _sqlite_catalog(connection: Connection) -> Catalog:
