@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from alembic.config import Config
 
 from flask_chainfix import diagnosis
+from flask_chainfix.cli.running import ask
+from flask_chainfix.errors import NeedsConsent
 from flask_chainfix.model import Finding, Severity
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
@@ -442,7 +445,7 @@ def test_the_answer_on_a_terminal_decides(broken: Path, answer: str, exit_code: 
     assert "+down_revision = 'b'" in done.stdout
     if exit_code:
         assert tree(broken) == before
-        assert "nothing was changed" in done.stderr
+        assert "Nothing was changed." in done.stderr
     else:
         assert migrations(broken) != {name: node[:2] for name, node in before.items()}
         assert list(parents(broken).values()).count(None) == 1
@@ -527,7 +530,7 @@ def test_what_was_done_is_done_also_if_the_result_cannot_be_written(broken: Path
     done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
     assert (done.exit_code, done.stdout) == (0, "")
     assert "error: the repair was made, but the result cannot be written: " in done.stderr
-    assert "remedy: undo puts the files back with `fixchain undo`" in done.stderr
+    assert "remedy: put the files back:\n  fixchain undo\n" in done.stderr
     assert migrations(broken) != before
     shell = 'exec "$0" undo --yes --format json >/dev/full'
     done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
@@ -552,9 +555,24 @@ def test_a_full_stderr_is_no_reason_to_crash(broken: Path) -> None:
 
 def test_answers_through_a_pipe_do_not_count(broken: Path) -> None:
     before = tree(broken)
-    done = run("fixchain", "repair", cwd=broken.parent, answer="y\n")
+    done = run("fixchain", "repair", "--root", "a", cwd=broken.parent, answer="y\n")
     assert done.exit_code == 3
     assert tree(broken) == before
+    (command,) = re.findall(r"^  (fixchain .*)$", done.stderr, re.MULTILINE)
+    assert command == "fixchain repair --root a --yes"
+    assert run(*command.split(), cwd=broken.parent).exit_code == 0
+
+
+def test_a_command_that_holds_a_password_is_not_printed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = "postgresql://user:s3cret@127.0.0.1/x"
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "argv", ["/bin/fixchain", "restamp", "--database", url])
+    with pytest.raises(NeedsConsent) as refused:
+        ask("?")
+    assert "s3cret" not in refused.value.remedy
+    assert "--yes" in refused.value.remedy
 
 
 # --- The commands that the output names ----------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -21,11 +22,13 @@ from flask_chainfix.errors import (
 )
 from flask_chainfix.formats import progress_bar, render
 from flask_chainfix.model import DatabaseWishes, Wishes
-from flask_chainfix.remedies import way
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.runtime.messages import masked_url
 from flask_chainfix.survey import missing_database
 
+_PROGRAMS = ("fixchain", "flask")
 OPENER = "flask_chainfix.opener"
 IN_APP = "flask_chainfix.in_app"
 NAMED = "flask_chainfix.named_databases"
@@ -52,8 +55,8 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Report
     except ChainFixError as error:
         report = _failure(context, error)
     except KeyboardInterrupt:
-        message = "interrupted; nothing was changed, or every file was put back"
-        report = _failure(context, Interrupted(message, "run the command again when you like"))
+        message = "interrupted: nothing was changed, or every file was put back"
+        report = _failure(context, Interrupted(message, ""))
     except OSError as error:
         report = _failure(context, unreadable(error))
     stderr_too = output_format != "json"
@@ -81,18 +84,18 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
         if report.error is None and isinstance(error, CannotWrite):
             return _failure(context, error)
         return report
-    fixchain, databases = report.tools.fixchain, report.tools.databases
+    named = report.tools.databases
     what, remedy = {
-        "lock": ("the files were written", f"`{fixchain} check` shows the chain"),
-        "undo": ("everything was put back", f"`{fixchain} check` shows the chain"),
+        "lock": ("the files were written", way("see the chain", "{fixchain} check")),
+        "undo": ("everything was put back", way("see the chain", "{fixchain} check")),
         "restamp": (
             "the stamps were moved as far as they could be",
-            f"`{fixchain} restamp{databases} --dry-run` shows where each stands",
+            way("see where each database stands", f"{{fixchain}} restamp{named} --dry-run"),
         ),
-        "hook": ("the files were written", "`git status` shows those of the work tree"),
+        "hook": ("the files were written", way("see those of the work tree", "git status")),
     }.get(
         report.command,
-        ("the repair was made", f"undo puts the files back with `{fixchain} undo{databases}`"),
+        ("the repair was made", way("put the files back", f"{{fixchain}} undo{named}")),
     )
     message = f"{what}, but the result cannot be written: {error.__cause__ or error}"
     return replace(report, error=CannotWrite(message, remedy))
@@ -163,9 +166,18 @@ def moving(tools: Tools) -> Iterator[Progress]:
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted; every file and every stamp is either the old one or the new one",
-            f"`{tools.fixchain} restamp{tools.databases}` moves the stamps that are left,"
-            f" `{tools.fixchain} undo{tools.databases}` puts everything back",
+            way("move the stamps that are left", f"{{fixchain}} restamp{tools.databases}")
+            | way("put everything back", f"{{fixchain}} undo{tools.databases}"),
         ) from None
+
+
+def _again(text: str, option: str) -> Remedy:
+    """The command that was typed, with another option; no password is shown."""
+    program, *words = sys.argv
+    program = os.path.basename(program)
+    if program not in _PROGRAMS or any(masked_url(word) != word for word in words):
+        return Remedy.of(f"{text} by the same command with {option}")
+    return way(text, shlex.join((program, *words, option)))
 
 
 def ask(question: str) -> None:
@@ -177,8 +189,8 @@ def ask(question: str) -> None:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
-            "nobody can be asked here, and --yes was not given",
-            "nothing was changed; look at the change, then run the command with --yes",
+            "nothing was changed: nobody can be asked here, and --yes was not given",
+            _again("look at the change, and agree to it", "--yes"),
         )
     try:
         agreed = click.confirm(question, err=True)

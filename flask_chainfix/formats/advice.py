@@ -102,7 +102,7 @@ def _moves_stamps(report: Report) -> bool:
 
 def _restamps(report: Report) -> Iterator[Step]:
     """How the stamps of databases follow that are not known here."""
-    tools, databases = report.tools, _databases(report)
+    tools, databases = report.tools, _databases(report, here=False)
     text = "Where other databases have run these migrations, move their stamps after deploying"
     if report.commit and databases is not None:
         yield Step(f"{text}:", (f"{tools.fixchain} restamp --old {report.commit}{databases}",))
@@ -151,16 +151,20 @@ def _add(report: Report) -> str:
     return f"git add {' '.join(paths)}"
 
 
-def _databases(report: Report) -> str | None:
-    """The options that name databases; ``None`` where none is known."""
+def _databases(report: Report, *, here: bool = True) -> str | None:
+    """The options that name databases; ``None`` where none is known.
+
+    Args:
+        report: it knows which were named.
+        here: whether the app's own is left out as the user has asked, not that of another machine.
+    """
     tools, snapshot = report.tools, report.before
     assert snapshot is not None
-    if "--no-database" in tools.databases:
+    if here and "--no-database" in tools.databases:
         return tools.named or None
+    named = tools.databases if here else tools.named
     in_app = tools.fixchain.startswith(tools.alembic)
-    named = tools.databases.replace(" --no-database", "")
-    known = in_app or named or snapshot.environment.dialect is not None
-    return named if known else None
+    return named if named or in_app or snapshot.environment.dialect is not None else None
 
 
 def _test(report: Report) -> Step:

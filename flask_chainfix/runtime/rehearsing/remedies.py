@@ -24,7 +24,7 @@ _REMEDIES: dict[FailureKind, str | Remedy] = {
     ' config.get_main_option("sqlalchemy.url"), and let nothing else connect',
     FailureKind.DATABASE: "the chain is not to blame: look after the disk and the database server,"
     " then rehearse again",
-    FailureKind.STAMP: way("move the stamp", "{fixchain} restamp{databases}"),
+    FailureKind.STAMP: way("move the stamp", "{fixchain} restamp"),
     FailureKind.STRANDED: "upgrade never runs them on such a database: apply them there by hand, or"
     " choose another order with --attach",
     FailureKind.COMPARISON: way(

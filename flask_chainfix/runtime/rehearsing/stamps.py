@@ -34,7 +34,7 @@ def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collect
             " repair again with that database named",
             "{fixchain} undo",
         )
-    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp{databases}")
+    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp")
 
 
 def _ancestors(revision: str, parents: dict[str, set[str]]) -> set[str]:
