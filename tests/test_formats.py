@@ -66,6 +66,8 @@ def project(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, data in _EXTRA.items():
         (place / "versions" / name).write_bytes(data)
     (place / "env.py").write_text(_ENV_PY)
+    (sample / "left_over").mkdir()
+    (sample / "left_over/env.py").write_text("context.run_migrations()\n")
     monkeypatch.chdir(sample)
     return sample
 
