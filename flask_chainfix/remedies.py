@@ -48,6 +48,10 @@ class Remedy:
         """Another way, for where none of these will do."""
         return Remedy(self.ways + Remedy.of(other).ways)
 
+    def __ror__(self, other: str) -> Remedy:
+        """The same behind a sentence."""
+        return Remedy.of(other) | self
+
     def instead_of(self, commands: Collection[str], others: Remedy) -> Remedy:
         """The same with other ways in the place of those that type one of some commands."""
         left = tuple(way for way in self.ways if not set(way.commands).intersection(commands))

@@ -14,6 +14,7 @@ from flask_chainfix import source
 from flask_chainfix.errors import UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import DatabaseState, Header, Mend, Part, Standing
+from flask_chainfix.remedies import REPAIR, Remedy, way
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
     Applied,
@@ -93,8 +94,12 @@ def _doubted(
     return UnsafeForDatabases(
         f"{applied.name} has run {linked}, and by its docstring on {named}: whether {named} has run"
         " there, too, is not known, and if so it would run again",
-        f"if it has, make {named} the down_revision of {revision} again; if it has not, correct"
-        " that line of the docstring; or leave that database out (--no-database)",
+        way(
+            f"if it has, put {revision} on {named} again",
+            f"{REPAIR} --attach {shlex.quote(f'{revision}={named}')}",
+        )
+        | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
+        | way("leave that database out", f"{REPAIR} --no-database"),
     )
 
 
@@ -119,24 +124,38 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
         raise UnsafeForDatabases(
             f"the tables of {standing.name} show that something else has run there than"
             f" {mend.revision} on {_names(mend)} would mean",
-            "say where that revision belongs (--attach), bring back what it was on (--bring-back),"
-            " or leave that database out (--no-database)",
+            "say with repair --attach where that revision belongs, or with repair --bring-back what"
+            " it was on" | way("leave that database out", f"{REPAIR} --no-database"),
         )
     reasons = {reason.kind for reason in mend.why}
     same_revision = mend.code != "FC105" and reasons == {"git"}  # under another id
     if "pin" in reasons or same_revision:
         return
-    new = [name for name in mend.after if name not in mend.before and name not in have]
+    if mend.after:
+        new = [name for name in mend.after if name not in mend.before and name not in have]
+    else:  # what becomes a base may have been on any of them
+        new = sorted(applied.revisions.intersection(after.graph).difference(standing.rows, have))
     unproven = [name for name in new if not _is_proven(after, standing, name)]
-    if unproven or not mend.after:
-        what = ", ".join(unproven) or "what was below it"
-        raise UnsafeForDatabases(
-            f"{standing.name} has run {mend.revision}, and it is not known whether {what} has run"
-            " there, too: if it has not, Alembic would never run it",
-            f"if you know it, say what {mend.revision} is on: --attach"
-            f" {shlex.quote(f'{mend.revision}=PARENT')}; or"
-            " leave that database out (--no-database)",
-        )
+    is_only_base = mend.code == "FC105" and set(after.graph.bases) == {mend.revision}
+    if not unproven and (mend.after or is_only_base):
+        return
+    what = ", ".join(unproven) or "what was below it"
+    raise UnsafeForDatabases(
+        f"{standing.name} has run {mend.revision}, and it is not known whether {what} has run"
+        " there, too: if it has not, Alembic would never run it",
+        _say_so(mend, unproven) | way("leave that database out", f"{REPAIR} --no-database"),
+    )
+
+
+def _say_so(mend: Mend, unproven: Sequence[str]) -> Remedy:
+    """How the user says that it has run."""
+    if mend.after:
+        pair = shlex.quote(f"{mend.revision}={(*unproven, *mend.after)[0]}")
+        return way(f"if it has, put {mend.revision} there", f"{REPAIR} --attach {pair}")
+    if mend.code == "FC105":
+        root = shlex.quote(mend.revision)
+        return way(f"if it has, and {mend.revision} is the first", f"{REPAIR} --root {root}")
+    return Remedy.of(f"say with repair --attach what {mend.revision} is on")
 
 
 def _is_proven(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
