@@ -94,6 +94,14 @@ def test_check_names_the_rebase_first(project: Project) -> None:
     assert "main" in first
 
 
+def test_without_git_the_steps_are_so_too(project: Project) -> None:
+    project.merge("main", day=3)
+    steps = project.run("check", "--no-git").stdout.partition("What to do\n")[2]
+    assert "repair --no-git --dry-run" in steps
+    assert "rebase" not in steps
+    assert project.run("check", "--no-git", "--against", "main").exit_code == 2
+
+
 def test_the_remotes_branch_counts_and_not_the_local_one(project: Project, tmp_path: Path) -> None:
     project.git("clone", "-q", "--bare", ".", tmp_path / "origin")
     project.git("remote", "add", "origin", tmp_path / "origin")
@@ -183,6 +191,7 @@ def test_a_database_that_has_run_mine_makes_it_a_merge(project: Project, tmp_pat
     assert not plan["relinks"]
     assert plan["new_revisions"][0]["down_revision"] == ["theirs", "mine"]
     assert "the main branch (main) has theirs and not mine" in reasons(plan)
+    assert "choice: rebase puts yours on top" in reasons(plan)
     refused = project.run("repair", "--dry-run", "--strategy", "linear", "--database", mine)
     assert refused.exit_code == 3
     assert "no single line fits every database" in refused.stderr

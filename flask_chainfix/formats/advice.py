@@ -30,7 +30,8 @@ def steps(report: Report) -> list[Step]:
         first = _first_ways(report)
         again = Step("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
         return [*first, again] if first else []
-    repair = f"{tools.fixchain} repair{' --strict' if report.strict else ''}{named}"
+    strict = " --strict" if report.strict else ""
+    repair = f"{tools.fixchain} repair{strict}{_without_git(report)}{named}"
     look, change = "Look at the change", "Repair the files:"
     if report.upstream is not None and not report.strict:
         repair = f"{tools.fixchain} rebase{named}"
@@ -45,6 +46,12 @@ def steps(report: Report) -> list[Step]:
         ),
         *steps_after_repair(report),
     ]
+
+
+def _without_git(report: Report) -> str:
+    """The option with which Git was not asked, and is not to be."""
+    asked = report.before is None or report.before.environment.asks_git
+    return "" if asked else " --no-git"
 
 
 def _first_ways(report: Report) -> list[Step]:

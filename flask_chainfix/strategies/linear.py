@@ -230,7 +230,7 @@ class _Linear:
         if ordering.ranks[other] < ordering.ranks[revision]:
             yield ordering.explain(revision, other)
         elif ordering.pins or self._graph.dependencies:
-            what = "what the schema needs, depends_on and --attach"
+            what = "what has run, what the schema needs, depends_on and --attach"
             yield Reason("constraint", f"{what} decide before commits, dates and names do")
 
 
