@@ -110,7 +110,7 @@ def _with_git(report: Report) -> tuple[Report, History]:
     if not before.environment.asks_git:
         return report, History()
     chains, notices = read_published(before)
-    main = next((chain.ref for chain in chains if chain.is_main), None)
+    main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in before.files]
     history = read_history(files, before.environment.version_locations, main)
     before = replace(before, published_chains=chains)

@@ -102,16 +102,44 @@ def test_without_git_the_steps_are_so_too(project: Project) -> None:
     assert project.run("check", "--no-git", "--against", "main").exit_code == 2
 
 
-def test_the_remotes_branch_counts_and_not_the_local_one(project: Project, tmp_path: Path) -> None:
-    project.git("clone", "-q", "--bare", ".", tmp_path / "origin")
-    project.git("remote", "add", "origin", tmp_path / "origin")
+def with_remote(project: Project, place: Path) -> None:
+    """A remote, to which main is pushed as it is."""
+    project.git("clone", "-q", "--bare", ".", place / "origin")
+    project.git("remote", "add", "origin", place / "origin")
     project.git("fetch", "-q")
+
+
+def test_the_remotes_branch_counts_where_the_local_one_has_both(
+    project: Project, tmp_path: Path
+) -> None:
+    with_remote(project, tmp_path)
     project.switch("main")
     project.merge("feature", day=4)  # not pushed, so nobody has it yet
     plan = project.planned()
-    assert "the main branch (origin/main) has theirs" not in reasons(plan)
     assert {each["revision"]: each["after"] for each in plan["relinks"]} == {"mine": ["theirs"]}
-    assert "the main branch (origin/main)" in reasons(plan)
+    assert "on top of what the main branch (origin/main) has" in reasons(plan)
+
+
+def test_the_local_branch_counts_where_it_is_ahead(project: Project, tmp_path: Path) -> None:
+    project.git("branch", "-q", "pushed", "main~1")
+    with_remote(project, tmp_path)
+    project.git("update-ref", "refs/remotes/origin/main", "pushed")
+    project.merge("main", day=3)
+    plan = project.planned()
+    assert {each["revision"]: each["after"] for each in plan["relinks"]} == {"mine": ["theirs"]}
+    assert "the branch main has theirs, and not mine" in reasons(plan)
+
+
+def test_the_local_branch_does_not_count_where_it_went_another_way(
+    project: Project, tmp_path: Path
+) -> None:
+    """Its own is not published, and theirs is."""
+    with_remote(project, tmp_path)
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    project.git("update-ref", "refs/heads/main", "feature")
+    project.merge("origin/main", day=3)
+    project.git("update-ref", "refs/heads/main", "feature~1")
+    assert project.moved() == {"mine": ["theirs"]}
 
 
 def test_uncommitted_migrations_are_mine(project: Project) -> None:
@@ -200,7 +228,10 @@ def test_a_database_that_has_run_mine_makes_it_a_merge(project: Project, tmp_pat
 # --- When it came to the main branch --------------------------------------------------------------
 
 
-def test_what_came_to_main_later_moves_though_its_commit_is_older(tmp_path: Path) -> None:
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_came_to_main_later_moves_though_its_commit_is_older(
+    tmp_path: Path, remote: bool
+) -> None:
     project = Project(tmp_path / "project")
     plain(project.top, "a")
     project.commit(1)
@@ -211,6 +242,8 @@ def test_what_came_to_main_later_moves_though_its_commit_is_older(tmp_path: Path
     project.switch("main")
     project.merge("quick", day=6)
     project.merge("slow", day=20)
+    if remote:  # to which nothing of it has been pushed yet
+        project.git("update-ref", "refs/remotes/origin/main", "main~2")
     plan = project.planned()
     assert {each["revision"]: each["after"] for each in plan["relinks"]} == {"slow": ["quick"]}
     assert "it came to the main branch on 2024-01-2" in reasons(plan)

@@ -143,7 +143,7 @@ def _made(history: History) -> Iterator[Snapshot]:
 def _planned(snapshot: Snapshot, strategy: str) -> Plan:
     chains, notices = read_published(snapshot)
     assert not notices
-    main = next(chain.ref for chain in chains if chain.is_main)
+    main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in snapshot.files]
     history = read_history(files, snapshot.environment.version_locations, main)
     snapshot = replace(snapshot, published_chains=chains)

@@ -68,7 +68,7 @@ class _Reading(NamedTuple):
 
 
 def read_history(
-    files: Iterable[Path], directories: Sequence[Path], main: str | None = None
+    files: Iterable[Path], directories: Sequence[Path], main: Sequence[str] = ()
 ) -> History:
     """Ask Git when migration files landed.
 
@@ -78,7 +78,8 @@ def read_history(
     Args:
         files: the absolute paths of the files, as they were read.
         directories: the version locations.
-        main: the main branch; what it has comes first, in the order in which it got it.
+        main: the main branch, and where it may be ahead; what that has comes first, in the order
+            in which it got it.
     """
     located = _located(files, directories)
     repositories, unknown = repositories_of(located)
@@ -145,7 +146,7 @@ def _located(files: Iterable[Path], directories: Sequence[Path]) -> dict[str, di
 
 
 def _read(
-    repository: Repository, located: Mapping[str, Mapping[Path, str]], main: str | None
+    repository: Repository, located: Mapping[str, Mapping[Path, str]], main: Sequence[str]
 ) -> _Reading:
     names: dict[str, list[Path]] = {}
     for real_paths in located.values():
@@ -171,13 +172,13 @@ def _read(
 
 
 def _arrived(
-    repository: Repository, pathspecs: Sequence[str], names: Iterable[str], main: str | None
+    repository: Repository, pathspecs: Sequence[str], names: Iterable[str], main: Sequence[str]
 ) -> Mapping[str, Commit]:
     """The commits of the main branch that brought files to it; none where it is not there."""
-    if main is None:
+    if not main:
         return {}
     with suppress(Unknown):
-        entries, _ = read_log(repository, pathspecs, "ADR", main, first_parents=True)
+        entries, _ = read_log(repository, pathspecs, "ADR", *main, first_parents=True)
         return _trace(entries, names)
     return {}
 

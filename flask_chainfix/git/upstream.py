@@ -102,17 +102,25 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
         chains = read_chains(repository, [each.ref for each in asked], now)
     except Unknown as reason:
         return (), (f"{reason}: what the main branch and releases have is not known",)
-    return tuple(
-        replace(each, files=chains[each.ref].files) for each in asked if each.ref in chains
-    ), ()
+    read = [replace(each, files=chains[each.ref].files) for each in asked if each.ref in chains]
+    main = next((each.revisions for each in read if each.is_main), frozenset[str]())
+    return tuple(each for each in read if not each.is_line or each.revisions >= main), ()
 
 
 def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[PublishedChain]:
-    """The main branch, and the latest releases, their files left out."""
+    """The main branch, and the latest releases, their files left out.
+
+    With the main branch of a remote, the local one that may be ahead of it.
+    """
     main = _main_branch(settings, refs)
     if main is not None:
-        name = _short(main)
-        yield PublishedChain(f"the main branch ({name})", main, name, (), is_main=True)
+        name, local = _short(main), _LOCAL + _plain(main)
+        yield PublishedChain(
+            f"the main branch ({name})", main, name, (), is_main=True, is_line=True
+        )
+        if local != main and local in refs:
+            short = _short(local)
+            yield PublishedChain(f"the branch {short}", local, short, (), is_line=True)
     for ref in _latest(_releases(settings, refs, main))[:_MOST]:
         what = "release" if ref.startswith(_TAGS) else "branch"
         yield PublishedChain(f"the {what} {_short(ref)}", ref, _short(ref), ())

@@ -38,6 +38,8 @@ class PublishedChain:
         short: the same, as short as users type it.
         files: its migrations.
         is_main: whether it is that of the main branch.
+        is_line: whether its first parents tell when something landed: those of the main branch, and
+            of the local branch of that name, which may be ahead.
     """
 
     name: str
@@ -45,6 +47,7 @@ class PublishedChain:
     short: str
     files: tuple[MigrationFile, ...]
     is_main: bool = False
+    is_line: bool = False
 
     @cached_property
     def revisions(self) -> frozenset[str]:
