@@ -74,12 +74,20 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
         apart = frozenset()
     # Where all are apart, the largest stands for the main one.
     regular = tuple(base for base in bases if base not in apart) or bases[:1]
-    apart = apart.difference(regular)
+    apart = apart.difference(regular) | _meant_to_hang(snapshot)
     if apart or labelled:
         by_revision = _by_revision(snapshot, main, apart, labelled)
     else:
         by_revision = dict.fromkeys(graph, main)
     return Lineages(main if bases else None, regular, _joined(graph, regular), by_revision)
+
+
+def _meant_to_hang(snapshot: Snapshot) -> frozenset[str]:
+    """The revisions whose missing parents the settings say are all right."""
+    if "FC103" not in snapshot.environment.settings.ignore:
+        return frozenset()
+    graph = snapshot.graph
+    return frozenset(name for name in graph.missing_parents if not graph.parents[name])
 
 
 def _joined(graph: Graph, bases: tuple[str, ...]) -> bool:
@@ -121,6 +129,8 @@ def _intended(
 ) -> frozenset[str]:
     """The bases that are there on purpose."""
     graph, environment = snapshot.graph, snapshot.environment
+    if "FC101" in environment.settings.ignore:
+        return frozenset(bases)
     apart = set(labelled.intersection(bases))
     apart.update(environment.settings.intended_bases.intersection(bases))
     if len(environment.version_locations) > 1:

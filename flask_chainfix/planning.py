@@ -288,14 +288,19 @@ def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
 
 
 def _refuse_unrepairable(report: Report) -> None:
-    assert report.before is not None
-    ignored = errors_of(diagnose(report.before, ignored=True))
-    if ignored:
-        raise CannotPlan(
-            f"the settings ignore {_codes(ignored)}, and what is ignored cannot be planned around",
-            "take it out of ignore; bases that are meant to stand apart go into intended_bases",
-        )
-    blocking = in_doubt(report.findings)
+    start = report.before
+    assert start is not None
+    leftovers = {file.path for file in start.leftovers}
+    ignored = [
+        fault
+        for fault in in_doubt(diagnose(start, ignored=True))
+        if fault.code not in ("FC103", "FC107")
+    ]
+    blocking = [
+        fault
+        for fault in (*ignored, *in_doubt(report.findings))
+        if fault.code != "FC106" or leftovers.isdisjoint(each.path for each in fault.locations)
+    ]
     if blocking:
         codes = _codes(blocking)
         # After mends it can be a fault that no finding has told.

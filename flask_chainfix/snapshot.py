@@ -84,6 +84,31 @@ class Snapshot:
         )
 
     @cached_property
+    def leftovers(self) -> tuple[MigrationFile, ...]:
+        """The files that Alembic cannot load and that have no place in the chain.
+
+        None while something is missing, which one of them may be.
+        """
+        ignored = self.environment.settings.ignore
+        if self.graph.missing.difference(self.stand_ins) or self.anonymous:
+            return ()
+        return tuple(
+            file for file, problem in self.unreadable if problem.stray or "FC106" in ignored
+        )
+
+    @cached_property
+    def stand_ins(self) -> frozenset[str]:
+        """The revisions that are missing, and of which the settings say that this is all right."""
+        graph, ignored = self.graph, self.environment.settings.ignore
+        missing = (
+            ("FC103", graph.missing_parents.values()),
+            ("FC107", graph.missing_dependencies.values()),
+        )
+        return frozenset(
+            name for code, lists in missing if code in ignored for names in lists for name in names
+        )
+
+    @cached_property
     def anonymous(self) -> tuple[MigrationFile, ...]:
         """The files whose id is computed, or is no string."""
         return tuple(

@@ -687,10 +687,10 @@ def test_advice_names_the_pyproject_that_alembic_needs(project: Path) -> None:
 
 def test_advice_where_no_repair_can_be_planned(project: Path) -> None:
     place = environment(project / "migrations", *BROKEN)
-    (place / "alembic.ini").write_text("[alembic]\n[fixchain]\nignore = FC101\n")
+    (place / "versions/half.py").write_text("revision = 'half'\ndef (\n")
     text = " ".join(fixchain("check").stdout.split())
-    assert "No repair can be planned yet: the settings ignore FC101 multiple-bases" in text
-    assert "What to do 1. Take it out of ignore; bases that are meant to stand apart" in text
+    assert "No repair can be planned yet: the chain cannot be relinked while it has FC106" in text
+    assert "What to do 1. Correct the file" in text
     assert text.endswith("2. Look again: fixchain check")
 
 

@@ -160,7 +160,7 @@ class Graph:
         return {revision: names for revision, names in missing.items() if names}
 
     @property
-    def missing(self) -> Collection[str]:
+    def missing(self) -> set[str]:
         """What is named as a parent or dependency and does not exist."""
         named = (*self.missing_parents.values(), *self.missing_dependencies.values())
         return {name for names in named for name in names}

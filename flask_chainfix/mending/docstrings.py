@@ -16,7 +16,8 @@ def docstrings_in_step(case: Case) -> Iterator[Mend]:
     Raises:
         CannotRewrite: a line cannot be changed with certainty, and ``--docstrings`` asks for it.
     """
-    if not (case.wishes.docstrings or case.wishes.strict):
+    ignored = "FC111" in case.snapshot.environment.settings.ignore
+    if not (case.wishes.docstrings or (case.wishes.strict and not ignored)):
         return
     for file in case.snapshot.files:
         header = file.reading

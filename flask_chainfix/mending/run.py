@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from flask_chainfix.errors import CannotPlan
@@ -35,6 +35,14 @@ _MENDERS: tuple[_Mender, ...] = (
     parents_that_say_nothing,
     docstrings_in_step,
 )
+# Those that mend one fault, which the settings can ignore.
+_OF_CODE: Mapping[_Mender, str] = {
+    copies: "FC104",
+    ids_of_their_own: "FC104",
+    parents_that_are_meant: "FC103",
+    dependencies_that_are_meant: "FC107",
+    open_circles: "FC105",
+}
 
 
 def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
@@ -79,7 +87,10 @@ def told_apart(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
 
 def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Snapshot, tuple[Mend, ...]]:
     done: list[Mend] = []
+    ignored = case.snapshot.environment.settings.ignore
     for mender in menders:
+        if _OF_CODE.get(mender) in ignored:
+            continue
         while found := tuple(mender(case)):
             after = case.snapshot.after(edit for each in found for edit in each.edits)
             if after.files == case.snapshot.files:

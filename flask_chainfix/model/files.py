@@ -81,11 +81,13 @@ class Unreadable(NamedTuple):
         reason: why, in words that complete "``x.py`` …".
         remedy: what to do about it.
         line: 1-based line of the place; ``None`` where there is none.
+        stray: whether it is no migration, as far as anything tells.
     """
 
     reason: str
     remedy: str
     line: int | None = None
+    stray: bool = False
 
 
 class MigrationFile(NamedTuple):

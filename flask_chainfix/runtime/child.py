@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,43 @@ def main() -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    with entered(request):
-        return _ask_alembic(reopen(request), [tuple(rows) for rows in request["places"]])
+    with entered(request), tempfile.TemporaryDirectory() as scratch:
+        runtime = reopen(request)
+        if request["leftovers"] or request["stand_ins"]:
+            _look_elsewhere(runtime, Path(scratch), request)
+        return _ask_alembic(runtime, [tuple(rows) for rows in request["places"]])
+
+
+def _look_elsewhere(runtime: Runtime, scratch: Path, request: dict[str, Any]) -> None:
+    """Have Alembic look at links to the migrations, without those that are no migrations."""
+    for number, location in enumerate(request["locations"]):
+        for directory, names, files in os.walk(location):
+            if not runtime.environment.recursive:
+                names[:] = [name for name in names if name == "__pycache__"]
+            place = scratch / str(number) / os.path.relpath(directory, location)
+            place.mkdir(parents=True)
+            for file in files:
+                path = os.path.realpath(os.path.join(directory, file))
+                if path not in request["leftovers"]:
+                    _link(path, place / file)
+    (scratch / "stand-ins").mkdir()
+    for number, revision in enumerate(request["stand_ins"]):
+        text = f"revision = {revision!r}\ndown_revision = None\n"
+        (scratch / "stand-ins" / f"{number}.py").write_text(text, "utf-8")
+    for option, value in (
+        ("version_locations", str(scratch).replace("%", "%%")),
+        ("recursive_version_locations", "true"),
+        ("path_separator", "os"),
+        ("version_path_separator", "os"),
+    ):
+        runtime.config.set_main_option(option, value)
+
+
+def _link(path: str, link: Path) -> None:
+    try:
+        link.symlink_to(path)
+    except OSError:  # not everybody may make links
+        shutil.copyfile(path, link)
 
 
 def _ask_alembic(runtime: Runtime, places: list[Rows]) -> dict[str, Any]:

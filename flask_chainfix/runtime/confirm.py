@@ -51,8 +51,10 @@ def foresee(snapshot: Snapshot, places: Iterable[Rows] = ()) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            revisions = RevisionMap(lambda: [_revision(header) for header in headers])
-            bases, heads = set(revisions.bases), set(revisions.heads)
+            stand_ins = [_Planned(name, None) for name in sorted(snapshot.stand_ins)]
+            revisions = RevisionMap(lambda: [*stand_ins, *map(_revision, headers)])
+            bases = set(revisions.bases) - snapshot.stand_ins
+            heads = set(revisions.heads) - snapshot.stand_ins
     except Exception as error:  # Alembic answers a broken chain with KeyError, TypeError, …
         raise CannotPlan(
             f"Alembic would not load the planned chain: {type(error).__name__}: {error}", _REPORT
@@ -82,14 +84,21 @@ def _revision(header: Header) -> Revision:
     )
 
 
-def _ask_fresh_process(runtime: Runtime, places: Iterable[Rows]) -> dict[str, Any]:
+def _ask_fresh_process(
+    runtime: Runtime, expected: Snapshot, places: Iterable[Rows]
+) -> dict[str, Any]:
     """Let a fresh process load the migrations from the disk.
 
     Raises:
         NotConfirmed: Alembic fails there.
     """
-    locations = [str(place) for place in runtime.environment.version_locations]
-    request = {**fresh.request(runtime), "locations": locations, "places": list(places)}
+    request = {
+        **fresh.request(runtime),
+        "locations": [str(place) for place in runtime.environment.version_locations],
+        "places": list(places),
+        "leftovers": [os.path.realpath(file.path) for file in expected.leftovers],
+        "stand_ins": sorted(expected.stand_ins),
+    }
     process = subprocess.run(
         fresh.command("flask_chainfix.runtime.child"),
         input=json.dumps(request),
@@ -136,6 +145,9 @@ def _not_loaded(runtime: Runtime, reason: str) -> NotConfirmed:
 def confirm(runtime: Runtime, expected: Snapshot, places: Iterable[Rows] = ()) -> Confirmation:
     """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
 
+    What keeps Alembic from loading the chain, before as after, is left out of that: files that are
+    no migrations; and for what is missing, as the settings say rightly, something stands in.
+
     Args:
         runtime: the environment.
         expected: the chain that the disk should hold.
@@ -145,15 +157,19 @@ def confirm(runtime: Runtime, expected: Snapshot, places: Iterable[Rows] = ()) -
     Raises:
         NotConfirmed: Alembic fails, or sees anything else than ``expected``.
     """
-    answer = _ask_fresh_process(runtime, _judged(expected, places))
+    answer = _ask_fresh_process(runtime, expected, _judged(expected, places))
     graph = expected.graph
     # Sorted, because a set of parents has no order of its own.
-    seen = {revision: sorted(parents) for revision, parents in answer["parents"].items()}
+    seen = {
+        revision: sorted(parents)
+        for revision, parents in answer["parents"].items()
+        if revision not in expected.stand_ins
+    }
     promised = {revision: sorted(parents) for revision, parents in graph.named_parents.items()}
     if (
         seen != promised
-        or set(answer["heads"]) != set(graph.heads)
-        or set(answer["bases"]) != set(graph.bases)
+        or set(answer["heads"]) - expected.stand_ins != set(graph.heads)
+        or set(answer["bases"]) - expected.stand_ins != set(graph.bases)
     ):
         raise _another_chain(answer, expected)
     for rows, fault in answer["upgrade_faults"]:
@@ -163,8 +179,8 @@ def confirm(runtime: Runtime, expected: Snapshot, places: Iterable[Rows] = ()) -
         )
     return Confirmation(
         by=f"alembic {alembic.__version__}",
-        bases=tuple(sorted(answer["bases"])),
-        heads=tuple(sorted(answer["heads"])),
+        bases=tuple(sorted(graph.bases)),
+        heads=tuple(sorted(graph.heads)),
         heads_output=answer["heads_output"],
         history_output=answer["history_output"],
     )

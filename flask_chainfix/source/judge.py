@@ -50,7 +50,9 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
     for name in ("revision", "down_revision"):
         if name not in bindings and not (name == "revision" and legacy):
             return Unreadable(
-                f"assigns no {name}", f"add the line {name} = …, or move the file elsewhere"
+                f"assigns no {name}",
+                f"add the line {name} = …, or move the file elsewhere",
+                stray=name == "revision" and "down_revision" not in bindings,
             )
     ids: dict[str, tuple[str, ...] | None] = {}
     problems: list[Problem] = []

@@ -32,6 +32,8 @@ def choose(strategy: str, task: Task) -> Plan:
     """
     if strategy == "merge":
         return _safe("merge", task)
+    if strategy == AUTO and "FC102" in task.snapshot.environment.settings.ignore:
+        return _safe("merge", replace(task, heads_stay=True))
     usual = _by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual

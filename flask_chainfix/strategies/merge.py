@@ -28,7 +28,7 @@ def merge(task: Task) -> Plan:
     new_revisions = tuple(
         new
         for heads in groups.values()
-        if len(heads) > 1
+        if len(heads) > 1 and not task.heads_stay
         for new in _merge_revisions(task, graph, heads, new_ids)
     )
     return draft.plan("merge", new_revisions)

@@ -29,6 +29,7 @@ class Task:
         root_is_wish: whether the user chose the base that stays.
         databases: what has run where, of which nothing must come to be above what has not.
         moved: the order that this asks of one line.
+        heads_stay: whether several heads are left as they are, and only bases are linked.
     """
 
     original: Snapshot
@@ -42,6 +43,7 @@ class Task:
     root_is_wish: bool
     databases: tuple[Applied, ...] = ()
     moved: tuple[Moved, ...] = ()
+    heads_stay: bool = False
 
     @property
     def links_something(self) -> bool:
