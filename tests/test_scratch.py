@@ -7,10 +7,9 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from uuid import uuid4
 
 import pytest
@@ -20,11 +19,12 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.runtime import scratch as module
-from flask_chainfix.runtime.drivers import synchronous
+from flask_chainfix.runtime.drivers import missing_driver, usable, without_driver
 from flask_chainfix.runtime.messages import masked
 from flask_chainfix.runtime.scratch import Scratch, scratch_databases
 from tests.databases import SERVERS, new_database
 
+PSYCOPG2 = "postgresql+psycopg2"
 PASSWORD = "s3cret%40Word"
 
 
@@ -349,11 +349,29 @@ def test_a_url_that_cannot_be_used(url: str, message: str, remedy: str) -> None:
 
 def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)  # what importing it says is the same
-    without: Callable[[str], ModuleType | None] = lambda name: None  # noqa: E731
-    monkeypatch.setattr("flask_chainfix.runtime.drivers.find_spec", without)
     with pytest.raises(NoScratchDatabase, match="psycopg2 is not installed") as caught:
         enter("postgresql+psycopg2://host/app")
-    assert str(caught.value.remedy) == "pip install psycopg2-binary"
+    assert "install it: `pip install psycopg2-binary`" in caught.value.remedy
+    # What is not there is no way out.
+    assert "postgresql+psycopg2://" not in caught.value.remedy
+
+
+def test_what_is_installed_is_used_and_never_advised_to_be_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert usable(make_url("postgresql://u@h/d")).drivername in ("postgresql", PSYCOPG2)
+    create_engine(usable(make_url("postgresql://u@h/d")))
+    error = ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
+    assert missing_driver(error) == "psycopg"
+    message, remedy = without_driver("psycopg", make_url("postgresql+psycopg://u@h/d"))
+    assert message == "the driver psycopg is not installed"
+    first, second = remedy.ways
+    assert (first.commands, f"{PSYCOPG2}://" in first.text) == ((), True)
+    assert second.commands == ("pip install 'psycopg[binary]'",)
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    (only,) = without_driver("psycopg", make_url("postgresql+psycopg://u@h/d"))[1].ways
+    assert only == second
 
 
 @pytest.mark.parametrize(
@@ -363,10 +381,13 @@ def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
         ("mysql+asyncmy://u@h/d", "mysql+pymysql://u@h/d"),
         ("sqlite+aiosqlite:///d", "sqlite:///d"),
         ("mysql+pymysql://u@h/d", "mysql+pymysql://u@h/d"),
+        # SQLAlchemy's own choice is another one, which is not installed here.
+        ("mysql://u@h/d", "mysql+pymysql://u@h/d"),
+        ("mariadb://u@h/d", "mariadb+pymysql://u@h/d"),
     ],
 )
 def test_our_own_connections_are_synchronous(url: str, own: str) -> None:
-    assert synchronous(make_url(url)).render_as_string() == own
+    assert usable(make_url(url)).render_as_string() == own
 
 
 # --- Passwords -----------------------------------------------------------------------------------

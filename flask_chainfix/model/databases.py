@@ -83,7 +83,7 @@ class Standing:
     own: bool = False
     told: bool = False
     problem: str = ""
-    remedy: str = ""
+    remedy: str | Remedy = ""
     complete: bool = True
     width: int | None = None
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from importlib.util import find_spec
 
+from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchModuleError
 
 from flask_chainfix.errors import NoScratchDatabase
 from flask_chainfix.model import Trouble
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.runtime.database_errors import trouble_of
 from flask_chainfix.runtime.messages import masked, said, shown_url
 
@@ -57,49 +61,73 @@ def explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
 
 
 def missing_driver(error: BaseException | None) -> str | None:
-    """The module of the database driver that an exception says is not installed."""
+    """The module of the database driver that an exception says is not installed, or not whole."""
     if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
         return error.name
+    if isinstance(error, ImportError) and "pq wrapper" in str(error):
+        return "psycopg"
     if isinstance(error, NoSuchModuleError):
         return str(error).rpartition(":")[2]
     return None
 
 
-def without_driver(driver: str, url: URL) -> tuple[str, str]:
+def without_driver(driver: str, url: URL) -> tuple[str, Remedy]:
     """What to say of a driver that ``missing_driver`` has named: a message and a remedy."""
+    working = [f"{each}://…" for each in _working(url)]
+    remedy = Remedy()
+    if working:
+        remedy |= f"name a driver that is installed in the URL: {' or '.join(working)}"
     if driver not in PACKAGES:
-        return (
-            f"SQLAlchemy does not know {url.drivername}",
-            f"write another driver in the URL: {_written(url)}",
-        )
-    remedy = f"pip install {PACKAGES[driver][0]}"
-    installed = _installed(url)
-    if installed:
-        remedy += f", or write {' or '.join(installed)} in the URL"
-    return f"the driver {driver} is not installed", remedy
+        known = [package for package, written in PACKAGES.values() if _is_for(written, url)]
+        if not working and known:
+            remedy |= way("install a driver, and name it in the URL", _install(known[0]))
+        return f"SQLAlchemy does not know {url.drivername}", remedy or Remedy.of("correct the URL")
+    what = "is installed without what it needs" if find_spec(driver) else "is not installed"
+    return f"the driver {driver} {what}", remedy | way("install it", _install(PACKAGES[driver][0]))
 
 
-def _installed(url: URL) -> list[str]:
-    """The ways to write the URL that work here."""
+def _install(package: str) -> str:
+    return f"pip install {shlex.quote(package)}"
+
+
+def _is_for(written: str, url: URL) -> bool:
+    """Whether a driver is one for the kind of database of a URL."""
     backend = url.get_backend_name()
-    return [
-        written
-        for module, (_, written) in PACKAGES.items()
-        if written.startswith(f"{backend}+") and find_spec(module) is not None
-    ]
+    return written.partition("+")[0] in (backend, "mysql" if backend == "mariadb" else backend)
 
 
-def synchronous(url: URL) -> URL:
-    """The URL for a connection of our own, where the project's driver is an asynchronous one."""
-    if not url.get_dialect().is_async:
+def _working(url: URL, modules: Sequence[str] = tuple(PACKAGES)) -> list[str]:
+    """The names of drivers for a URL that can be used here."""
+    backend = url.get_backend_name()
+    names = [PACKAGES[module][1] for module in modules if _is_for(PACKAGES[module][1], url)]
+    names = [f"{backend}+{name.partition('+')[2]}" for name in names]
+    return [name for name in names if _works(name)]
+
+
+def _works(name: str) -> bool:
+    """Whether SQLAlchemy knows a driver, and it can be imported."""
+    try:
+        create_engine(f"{name}://")
+    except Exception:  # a driver can raise anything while it is imported
+        return False
+    return True
+
+
+def usable(url: URL) -> URL:
+    """The URL for a connection of our own: with a driver that is synchronous.
+
+    Where the URL names no driver, it is any that is installed.
+    """
+    if "+" in url.drivername and not url.get_dialect().is_async:
         return url
-    backend = url.get_backend_name()
-    drivers = [
-        written
-        for module, written in ((module, PACKAGES[module][1]) for module in _SYNCHRONOUS)
-        if written.startswith(f"{backend}+") and find_spec(module) is not None
-    ]
-    return url.set(drivername=drivers[0] if drivers else backend)
+    if "+" not in url.drivername and (_works(url.drivername) or not _is_known(url)):
+        return url
+    working = _working(url, _SYNCHRONOUS)
+    return url.set(drivername=working[0] if working else url.get_backend_name())
+
+
+def _is_known(url: URL) -> bool:
+    return any(_is_for(written, url) for _, written in PACKAGES.values())
 
 
 def timeouts(url: URL, connecting: int, answering: int) -> dict[str, int]:
@@ -113,7 +141,3 @@ def timeouts(url: URL, connecting: int, answering: int) -> dict[str, int]:
     names = _TIMEOUTS.get(url.get_driver_name(), ())
     seconds = zip(names, (connecting, answering), strict=False)
     return {name: value for name, value in seconds if name not in url.query}
-
-
-def _written(url: URL) -> str:
-    return ", ".join(_installed(url)) or url.get_backend_name()

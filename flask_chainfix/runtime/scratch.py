@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.runtime.drivers import explained, synchronous, timeouts
+from flask_chainfix.runtime.drivers import explained, timeouts, usable
 from flask_chainfix.runtime.messages import masked, masked_url, said, shown_url
 
 _PREFIX = "fixchain_rehearsal"
@@ -202,7 +202,7 @@ def _engine_for_server(url: URL) -> Engine:
     """An engine that never connects to the database of the URL: that may be the app's own."""
     maintenance = "postgres" if url.get_backend_name() == "postgresql" else "information_schema"
     try:
-        url = synchronous(url)
+        url = usable(url)
         return create_engine(
             url.set(database=maintenance),
             poolclass=NullPool,
@@ -230,7 +230,7 @@ def _create(server: Engine, name: str, made: list[str]) -> None:
 
 
 def _refuse_tables(url: URL) -> None:
-    engine = create_engine(synchronous(url), poolclass=NullPool)
+    engine = create_engine(usable(url), poolclass=NullPool)
     try:
         tables = inspect(engine).get_table_names()
     except Exception as error:

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from flask_chainfix.runtime.databases import limits
 from flask_chainfix.runtime.databases.obstacles import Obstacle, told
 from flask_chainfix.runtime.databases.targets import Target
-from flask_chainfix.runtime.drivers import synchronous, timeouts
+from flask_chainfix.runtime.drivers import timeouts, usable
 
 _ISOLATION = {"postgresql": "READ COMMITTED", "mysql": "REPEATABLE READ"}
 _JOURNAL_MODES = 18  # where in a SQLite file two bytes tell them
@@ -90,7 +90,7 @@ def _engine(target: Target, writing: bool) -> Engine:
         return create_engine("sqlite://", creator=_opener(target.file, writing), poolclass=NullPool)
     if target.engine is not None and own:
         return target.engine
-    url = synchronous(target.url)
+    url = usable(target.url)
     return create_engine(
         url,
         poolclass=NullPool,

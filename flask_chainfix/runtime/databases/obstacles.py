@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from flask_chainfix.model import Trouble
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.runtime.database_errors import trouble_of
 from flask_chainfix.runtime.databases import limits
 from flask_chainfix.runtime.databases.targets import Target
@@ -27,7 +28,12 @@ class Obstacle(Exception):
     """
 
     def __init__(
-        self, problem: str, remedy: str, kind: Trouble = Trouble.OTHER, *, lost: bool = False
+        self,
+        problem: str,
+        remedy: str | Remedy,
+        kind: Trouble = Trouble.OTHER,
+        *,
+        lost: bool = False,
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -77,10 +83,10 @@ def _is_hot(file: Path) -> bool:
     return Path(f"{file}-journal").exists()
 
 
-def silent(seconds: float = limits.SILENCE) -> Obstacle:
+def silent(seconds: float | None = None) -> Obstacle:
     """A database from which nothing was heard for too long."""
     return Obstacle(
-        f"it has not answered for {seconds} seconds",
+        f"it has not answered for {seconds or limits.SILENCE} seconds",
         "see whether the server, and what lies between, is at work, and run the command again",
         Trouble.LOST,
         lost=True,

@@ -38,7 +38,7 @@ def read_standings(
     found = run(
         jobs_for(targets, lambda target: target, within),
         _read,
-        lambda target, _: _unreachable(target, silent(within or limits.SILENCE)),
+        lambda target, _: _unreachable(target, silent(within)),
         lambda done, target: progress(done, len(targets), target.name),
     )
     return tuple(found[index] for index in range(len(targets)))

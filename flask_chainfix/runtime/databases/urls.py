@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import BadDatabase
-from flask_chainfix.runtime.drivers import missing_driver, synchronous, without_driver
+from flask_chainfix.runtime.drivers import missing_driver, usable, without_driver
 from flask_chainfix.runtime.messages import masked, masked_url, said, shown_url
 
 BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
@@ -40,8 +40,8 @@ def parsed(written: str, place: str) -> URL:
             else "give the URL of a PostgreSQL, MariaDB, MySQL or SQLite database",
         )
     try:
-        usable = synchronous(url)
-        create_engine(usable)  # connects to nothing, but imports the driver
+        ours = usable(url)
+        create_engine(ours)  # connects to nothing, but imports the driver
     except Exception as error:
         driver = missing_driver(error)
         message, remedy = (
@@ -53,4 +53,4 @@ def parsed(written: str, place: str) -> URL:
             )
         )
         raise BadDatabase(f"{prefix}{message}", remedy) from error
-    return usable
+    return ours

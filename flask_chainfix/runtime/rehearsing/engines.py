@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.pool import NullPool, Pool
 
-from flask_chainfix.runtime.drivers import synchronous
+from flask_chainfix.runtime.drivers import usable
 
 _CHECKED = "fixchain_checked"
 _IN_MEMORY = (":memory:", "")
@@ -100,7 +100,7 @@ def _scratch_engine(url: URL, engine: Engine) -> Engine:
 def restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:
     """Give every scratch database that is stamped other rows."""
     for url in urls.values():
-        engine = create_engine(synchronous(url), poolclass=NullPool)
+        engine = create_engine(usable(url), poolclass=NullPool)
         if inspect(engine).has_table(version_table.name, version_table.schema):
             with engine.begin() as connection:
                 connection.execute(version_table.delete())
@@ -113,7 +113,7 @@ def tables_in(urls: Mapping[str, URL]) -> list[str]:
     """The names of the tables that the scratch databases hold."""
     names: set[str] = set()
     for url in urls.values():
-        engine = create_engine(synchronous(url), poolclass=NullPool)
+        engine = create_engine(usable(url), poolclass=NullPool)
         names.update(inspect(engine).get_table_names())
         engine.dispose()
     return sorted(names)
