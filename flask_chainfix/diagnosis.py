@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
-from flask_chainfix.model import Finding, Severity
+from flask_chainfix.model import Environment, Finding, Severity
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, by_severity, codes_of, diagnose, diagnose_by
@@ -37,6 +38,7 @@ def diagnosed(
     snapshot, notices = store.read_snapshot(runtime.environment)
     if not may_be_empty:
         refuse_empty(snapshot)
+    notices += _noticed_unread(runtime.environment)
     snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
     report = Report(command, tools=tools, strict=strict, before=snapshot)
     report = judged(report, Family.CHAIN, Family.ENVIRONMENT)
@@ -49,6 +51,17 @@ def diagnosed(
     return replace(report, notices=notices)
 
 
+def _noticed_unread(environment: Environment) -> tuple[str, ...]:
+    """What there is to say of migrations where Alembic's configuration does not look."""
+    files = [os.path.relpath(path) for path in store.unread(environment)]
+    if not files:
+        return ()
+    return (
+        f"{count(len(files), 'migration')} that the configuration does not lead to"
+        f" {'was' if len(files) == 1 else 'were'} not read: {listing(files, 3)}",
+    )
+
+
 def refuse_empty(snapshot: Snapshot) -> None:
     """Stop where there is nothing to work on: no migration, and no database that has run one.
 
@@ -58,9 +71,14 @@ def refuse_empty(snapshot: Snapshot) -> None:
     if snapshot.files or any(each.rows for each in snapshot.databases.standings):
         return
     places = ", ".join(str(place) for place in snapshot.environment.version_locations)
+    elsewhere = _noticed_unread(snapshot.environment)
     raise NoMigrations(
-        f"there are no migrations in {places}",
-        Remedy.of("check that this is the right directory")
+        "; ".join((f"there are no migrations in {places}", *elsewhere)),
+        Remedy.of(
+            "name the directory that is meant as version_locations in the configuration"
+            if elsewhere
+            else "check that this is the right directory"
+        )
         | way("write the first one", "{alembic} revision -m MESSAGE"),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -368,3 +369,35 @@ def test_an_id_that_a_database_refuses_stops_no_other_repair(
     stamp(server_url, "a")
     sql(server_url, "CREATE TABLE a (id INTEGER)")
     assert fixchain("repair", "--yes", "--database", server_url).exit_code == 0
+
+
+# --- Migrations where nobody looks ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", ["none", "one", "all"])
+def test_the_version_directory_of_another_dialect_is_named(project: Path, read: str) -> None:
+    plain(project, "a", "b <- a")
+    versions = project / "migrations/versions"
+    (versions / "__pycache__").mkdir(exist_ok=True)
+    for dialect in ("postgresql", "sqlite"):
+        (versions / dialect).mkdir()
+        for path in versions.glob("*.py"):
+            shutil.copy(path, versions / dialect)
+    (versions / "sqlite/notes.py").write_text("no migration")
+    for path in versions.glob("*.py"):
+        path.unlink()
+    named = {"none": (), "one": ("postgresql",), "all": ("postgresql", "sqlite")}[read]
+    places = [f"%(here)s/migrations/versions/{dialect}" for dialect in named]
+    (project / "alembic.ini").write_text(
+        f"[alembic]\nscript_location = migrations\nversion_path_separator = space\n"
+        f"version_locations = {' '.join(places) or '%(here)s/migrations/versions'}\n"
+    )
+    done = fixchain("check", *JSON).document
+    told = str(done["notices"] or done["error"])
+    for dialect in ("postgresql", "sqlite"):
+        file = f"migrations/versions/{dialect}/a_add.py"
+        assert ((file in told) and ("not read" in told)) == (dialect not in named)
+    assert "notes.py" not in told
+    if read == "none":
+        assert "4 migrations" in told
+        assert "name the directory that is meant as version_locations" in told

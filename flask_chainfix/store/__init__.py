@@ -11,7 +11,7 @@ from flask_chainfix.store.journal import Journal, all_journals, unfinished
 from flask_chainfix.store.lock import is_locked, locked
 from flask_chainfix.store.orphans import refuse_orphans
 from flask_chainfix.store.previous import before_repair, in_force, latest_repair, to_undo
-from flask_chainfix.store.reading import read_snapshot
+from flask_chainfix.store.reading import read_snapshot, unread
 from flask_chainfix.store.rows import recorded_moves, row_log, still_means
 from flask_chainfix.store.writing import changed_files, refuse_changed, undo
 
@@ -38,4 +38,5 @@ __all__ = [
     "to_undo",
     "undo",
     "unfinished",
+    "unread",
 ]

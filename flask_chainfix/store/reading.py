@@ -6,6 +6,7 @@ import importlib.util
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from struct import Struct
@@ -43,6 +44,38 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
                     )
     lock = _read_lock(environment.lock_path)
     return Snapshot(environment, tuple(files.values()), lock=lock), tuple(notices)
+
+
+def unread(environment: Environment) -> tuple[Path, ...]:
+    """The migrations beside and below the version locations that Alembic does not look at.
+
+    Some projects have a directory for each kind of database, which only ``env.py`` chooses from.
+
+    Returns:
+        Their files; none where the environment is read recursively.
+    """
+    if environment.recursive:
+        return ()
+    read = {os.path.realpath(place) for place in environment.version_locations}
+    locations = environment.version_locations
+    above = (place.parent for place in locations if environment.directory in place.parents)
+    around = dict.fromkeys((environment.directory, *above, *locations))
+    found: list[Path] = []
+    for place in around:
+        with suppress(OSError):  # what cannot be listed here is told where it is read
+            names = sorted(entry.name for entry in os.scandir(place) if entry.is_dir())
+            directories = [place / name for name in names if name[0] not in "._"]
+            for directory in directories:
+                if os.path.realpath(directory) not in read:
+                    found.extend(_migrations_in(directory))
+    return tuple(found)
+
+
+def _migrations_in(directory: Path) -> Iterator[Path]:
+    for path in sorted(directory.glob("*.py")):
+        reading = source.read(path.read_bytes(), path.name)
+        if isinstance(reading, Header) and reading.revision is not None:
+            yield path
 
 
 def _read_lock(path: Path) -> ChainLock | None:
