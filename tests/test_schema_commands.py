@@ -40,6 +40,24 @@ def test_a_chain_that_needs_repair_is_looked_into(project: Path) -> None:
     assert codes() == ["FC101", "FC102", "FC201"]
 
 
+def test_two_branches_that_add_the_same_column_are_told_before_and_after(project: Path) -> None:
+    add = "op.add_column('t', sa.Column('c', sa.Integer()))"
+    in_batch = f"with op.batch_alter_table('t') as op_:\n    {add.replace('op.', 'op_.', 1)}"
+    environment(
+        project / "migrations",
+        rev("a").doing(MAKE),
+        rev("x <- a").doing(add),
+        rev("y <- a").doing(in_batch.replace("'t', sa", "sa")),
+    )
+    assert codes() == ["FC102", "FC205"]
+    done = fixchain("repair", "--yes")
+    assert done.exit_code == 3
+    assert "x and y both create column t.c" in done.stderr
+    assert fixchain("repair", "--yes", "--accept", "FC205").exit_code == 0
+    assert codes("--schema") == ["FC205"]
+    assert fixchain("check", "--schema").exit_code == 1
+
+
 def test_the_schema_is_judged_once_the_chain_is_known(project: Path) -> None:
     environment(project / "migrations", rev("a").doing(MAKE), rev("b <- gone").doing(USE))
     assert codes("--schema") == ["FC103"]

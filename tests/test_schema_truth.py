@@ -8,17 +8,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool, StaticPool
 
 from flask_chainfix.model import Finding
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.snapshot import Snapshot
+from tests.databases import KINDS, SERVERS, new_database
 from tests.strategies_oracle import orders, parents_of, revisions
 from tests.support import Rev, chain, rev
 
@@ -97,10 +101,16 @@ _BATCHES = st.tuples(
 STATEMENTS = st.lists(st.sampled_from(_ALONE) | st.sampled_from(_ALONE) | _BATCHES, max_size=3)
 
 
-def runs(snapshot: Snapshot, order: Iterable[str]) -> bool:
-    """Whether these revisions, in this order, upgrade an empty database in memory."""
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    with engine.connect() as connection, warnings.catch_warnings():
+def runs(snapshot: Snapshot, order: Iterable[str], engine: Engine | None = None) -> bool:
+    """Whether these revisions, in this order, upgrade an empty database; it is as before then.
+
+    Args:
+        snapshot: the chain.
+        order: the ids.
+        engine: of the database; without one it is made in memory.
+    """
+    own = engine or create_engine("sqlite://", poolclass=StaticPool)
+    with own.connect() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = MigrationContext.configure(connection)
         with Operations.context(context):
@@ -111,7 +121,9 @@ def runs(snapshot: Snapshot, order: Iterable[str]) -> bool:
                     module["upgrade"]()  # type: ignore[operator]
             except Exception:
                 return False
-    engine.dispose()
+            finally:
+                connection.rollback()
+                own.dispose()
     return True
 
 
@@ -167,3 +179,77 @@ def test_what_is_accused_fails(
         event(finding.code)
         # An order that FC201 is about is one of those that the chain allows.
         assert not (all(ran) if finding.code == "FC201" else any(ran)), finding.message
+
+
+# --- What servers refuse -------------------------------------------------------------------------
+
+_TABLES = (
+    "op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('a',"
+    " sa.Integer()))\nop.create_table('u', sa.Column('a', sa.Integer()))"
+)
+_MOOD = "sa.Enum('x', name='mood')"
+# Two revisions, one after the other; where they conflict.
+_SERVERS = {
+    "a column": ("op.add_column('t', sa.Column('c', sa.Integer()))", "", KINDS),
+    "a column in a copy": (
+        "with op.batch_alter_table('t') as b:\n    b.add_column(sa.Column('c', sa.Integer()))\n"
+        "    b.alter_column('a', existing_type=sa.Integer(), nullable=True)",
+        "",
+        SERVERS,
+    ),
+    "an index": ("op.create_index('ix', 't', ['a'])", "", KINDS),
+    "an index of another table": (
+        "op.create_index('ix', 't', ['a'])",
+        "op.create_index('ix', 'u', ['a'])",
+        ("sqlite", "postgresql"),
+    ),
+    "an index that comes with its column": (
+        "op.add_column('t', sa.Column('c', sa.Integer(), index=True))",
+        "op.create_index('ix_t_c', 't', ['c'])",
+        KINDS,
+    ),
+    "a unique constraint": ("op.create_unique_constraint('uq', 't', ['a'])", "", SERVERS),
+    "a check constraint": ("op.create_check_constraint('ck', 't', 'a > 0')", "", SERVERS),
+    "a foreign key": ("op.create_foreign_key('fk', 't', 't', ['a'], ['id'])", "", SERVERS),
+    "a type by hand": (
+        f"{_MOOD}.create(op.get_bind())",
+        f"op.create_table('v', sa.Column('m', {_MOOD}))",
+        ("postgresql",),
+    ),
+    "a type that comes with two tables": (
+        f"op.create_table('v', sa.Column('m', {_MOOD}))",
+        f"op.create_table('w', sa.Column('m', {_MOOD}))",
+        (),
+    ),
+    "a drop of a column": ("op.drop_column('t', 'a')", "", KINDS),
+    "a drop of an index that comes back": (
+        "op.create_index('ix', 't', ['a'])\nop.drop_index('ix', table_name='t')",
+        "",
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", _SERVERS)
+def test_what_a_server_refuses_is_accused(name: str, kind: str, tmp_path: Path) -> None:
+    first, second, where = _SERVERS[name]
+    snapshot = chain(
+        rev("a").doing(_TABLES), rev("b <- a").doing(first), rev("c <- b").doing(second or first)
+    )
+    before, dialect = runs_on(kind, tmp_path / "before", snapshot, "ab")
+    ran, _ = runs_on(kind, tmp_path / "after", snapshot, "abc")
+    accused = {finding.code for finding in judged(snapshot, dialect)}
+    if not before:  # SQLite has no ALTER TABLE for constraints
+        assert kind == "sqlite"
+        return
+    assert ran is (kind not in where)
+    assert accused == ({"FC205"} if kind in where else set())
+
+
+def runs_on(kind: str, directory: Path, snapshot: Snapshot, order: str) -> tuple[bool, str]:
+    """Whether these revisions upgrade a new database of this kind, and its dialect."""
+    directory.mkdir()
+    with new_database(kind, directory) as url:
+        engine = create_engine(url, poolclass=NullPool)
+        return runs(snapshot, order, engine), engine.dialect.name
