@@ -151,6 +151,28 @@ def test_the_first_schema_of_the_search_path_counts(postgresql: str) -> None:
     assert look(target(url))[0].rows == ("b",)
 
 
+def test_tables_may_be_in_another_schema(postgresql: str) -> None:
+    """As where ``env.py`` sets a search path: then none is missing where it was looked for."""
+    stamp(postgresql, "a")
+    assert look(target(postgresql))[0].complete
+    sql(postgresql, "CREATE SCHEMA other", "CREATE TABLE other.a (id INTEGER)")
+    (standing,) = look(target(postgresql))
+    assert (standing.rows, standing.tables, standing.complete) == (("a",), frozenset(), False)
+
+
+def test_mysql_hides_tables_from_those_without_rights(again: Again, tmp_path: Path) -> None:
+    url = again.url("mariadb", tmp_path)
+    stamp(url, "a")
+    sql(url, "CREATE TABLE account (id INTEGER)")
+    name = make_url(url).database
+    with user(url, f"SELECT ON {name}.alembic_version") as few:
+        (standing,) = look(target(few))
+    assert (standing.rows, standing.tables) == (("a",), None)
+    with user(url, f"SELECT ON {name}.*") as all_of_it:
+        (standing,) = look(target(all_of_it))
+    assert (standing.tables, standing.complete) == (frozenset({"account"}), True)
+
+
 def test_tables_of_an_extension_are_nobodys(postgresql: str) -> None:
     sql(postgresql, "CREATE EXTENSION pg_stat_statements")
     assert look(target(postgresql))[0].state is EMPTY

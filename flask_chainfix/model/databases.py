@@ -65,7 +65,7 @@ class Standing:
         identity: tells it from all others, on every run the same; holds no password.
         state: what a look at it has shown.
         rows: the ids in its version table, sorted, exactly as they are there.
-        tables: the names of its other tables; ``None`` where nobody has looked.
+        tables: the names of its other tables; ``None`` where nobody has looked, or may see them.
         own: whether it is one of the app's own.
         told: whether it has not been looked at, as the user has told where it stands.
         problem: why it is unreachable, in its own words.

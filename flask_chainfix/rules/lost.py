@@ -81,7 +81,10 @@ def choices(snapshot: Snapshot, revision: str) -> Remedy:
         )
     if lost is None:
         return remedy | _without_git(snapshot, revision, standings)
-    return remedy | _ways_back(snapshot, lost, left, standings)
+    back = _ways_back(snapshot, lost, left, standings)
+    if not back and squashed is None:
+        back = finishing_there(snapshot, revision)
+    return remedy | back
 
 
 def _all_of_them(snapshot: Snapshot, lost: LostRevision) -> Remedy:
@@ -175,8 +178,6 @@ def _ways_back(
     fits = not left.unknown and not any(
         early_on_return(snapshot, standing, lost.revision) for standing in standings
     )
-    if not (fits or left.rows):
-        remedy |= finishing_there(snapshot, lost.revision)
     if fits:
         back = " ".join(f"--bring-back {shlex.quote(each)}" for each in left.between)
         remedy |= way(

@@ -128,7 +128,7 @@ def _standing(
         target.identity,
         state,
         rows,
-        beside.tables,
+        None if beside.hidden else beside.tables,
         target.own,
         complete=beside.complete,
         width=beside.width,

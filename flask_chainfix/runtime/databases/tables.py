@@ -66,7 +66,8 @@ class Catalog:
     Args:
         default: the schemas that are looked through where none is named, in this order.
         tables: the names of tables by schema.
-        used: the schemas that hold all tables of the database; ``None`` where that is not known.
+        used: the schemas that hold all tables of the database; ``None`` where not all tables may be
+            seen.
         widths: how many characters fit into the column of a version table, by schema and table.
     """
 
@@ -95,6 +96,7 @@ class Catalog:
             names - {target.version_table},
             self._used is not None and self._used <= {place},
             self._widths.get((place, target.version_table)),
+            self._used is None,
         )
 
     def _names(self, place: str) -> frozenset[str]:
@@ -109,12 +111,14 @@ class Beside(NamedTuple):
         tables: the other tables.
         complete: whether no table of the database is anywhere else.
         width: how many characters an id may have; ``None`` where that is not known.
+        hidden: whether there may be tables that this user must not see.
     """
 
     listed: bool
     tables: frozenset[str]
     complete: bool
     width: int | None = None
+    hidden: bool = False
 
 
 def read_catalog(connection: Connection, targets: Iterable[Target]) -> Catalog:
