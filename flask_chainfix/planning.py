@@ -168,7 +168,7 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
     findings = diagnose(after, Family.CHAIN, Family.SCHEMA)
     left = _refuse_unhealthy(before, replace(report, before=after, findings=findings), wishes)
     _refuse_unseen(report, after)
-    alembic.foresee(after)
+    alembic.foresee(after, before=before)
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))

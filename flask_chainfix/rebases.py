@@ -138,7 +138,7 @@ def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection
     moved = excerpt(after, mine)  # nothing else changes
     for fault in in_doubt(diagnose(moved)):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
-    alembic.foresee(moved)
+    alembic.foresee(moved, before=before)
     _refuse_unsafe(report, after.graph, mine)
     notices = report.notices + remarks_on_links(before, edits)
     lock = chain_lock.edit_for(after)

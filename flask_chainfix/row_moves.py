@@ -91,7 +91,7 @@ def _foreseen(report: Report) -> Report:
     assert report.after is not None
     if report.moves:
         try:
-            alembic.foresee(report.after, places_after(report.moves))
+            alembic.foresee(report.after, places_after(report.moves), report.before)
         except CannotPlan as error:
             return replace(report, plan=None, edits=(), after=None, obstacle=error)
     return report

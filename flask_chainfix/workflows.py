@@ -286,7 +286,9 @@ def carry_out(
         missing = frozenset(report.before.graph.missing)
         renamed = report.plan.renamed
         with store.changed_files(directory, report.edits, missing, renamed) as journal:
-            confirmation = alembic.confirm(runtime, report.after, places_after(report.moves))
+            confirmation = alembic.confirm(
+                runtime, report.after, places_after(report.moves), report.before
+            )
             refuse_moved(runtime, report.before, databases, progress)
             note_rows(directory, report, journal)
     return replace(report, exit_code=0, confirmation=confirmation, journal=journal.path, done=True)

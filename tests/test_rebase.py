@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flask_chainfix.graph import impassable
 from flask_chainfix.runtime import open_directory
 from flask_chainfix.store import read_snapshot
 from tests.commands import Done, fixchain
@@ -527,3 +528,33 @@ def test_an_empty_name_is_not_the_default(me: Clone) -> None:
     assert refused.exit_code == 3
     assert "'' is no revision" in refused.stderr
     assert migrations(me.top / "migrations") == before
+
+
+# --- Merge points of mine that Alembic cannot upgrade to -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("merge", "parents", "needs"),
+    [("n <- b, n1, n2", ("n1", "n2"), ()), ("n <- n1, n2 +b", ("n1", "n2"), ())],
+)
+def test_what_a_merge_names_in_vain_is_left_out(
+    me: Clone, merge: str, parents: tuple[str, ...], needs: tuple[str, ...]
+) -> None:
+    me.commit_new("n1 <- m2", "n2 <- m2", merge)
+    me.git("merge", "-q", "-s", "ours", "origin/main")
+    me.git("checkout", "origin/main", "--", VERSIONS)
+    assert rebase("--yes").exit_code == 0
+    environment = open_directory("migrations").environment
+    snapshot = read_snapshot(environment)[0]
+    assert snapshot.graph.parents["m1"] == ("d",)
+    assert (snapshot.graph.parents["n"], snapshot.header("n").depends_on) == (parents, needs)
+    assert not impassable(snapshot.graph)
+
+
+def test_what_main_names_in_vain_is_left_as_it_is(others: Clone, me: Clone) -> None:
+    others.commit_new("x <- d", "y <- d", "z <- d, x, y", day=6)
+    me.pull()
+    me.git("merge", "-q", "-s", "ours", "origin/main")
+    me.git("checkout", "origin/main", "--", VERSIONS)
+    assert rebase("--yes").exit_code == 0
+    assert (me.parents["m1"], me.parents["z"]) == (("z",), ("d", "x", "y"))

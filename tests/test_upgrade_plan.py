@@ -17,7 +17,7 @@ from flask_chainfix.errors import CannotPlan, NotConfirmed
 from flask_chainfix.evidence import Ancestry, upgrade_order
 from flask_chainfix.graph import impassable, stuck_at
 from flask_chainfix.mending import Case, untie
-from flask_chainfix.model import Finding, History, Settings, Severity, Wishes
+from flask_chainfix.model import Finding, History, Severity, Wishes
 from flask_chainfix.numbering import NewIds
 from flask_chainfix.rules import diagnose
 from flask_chainfix.runtime import confirm, foresee, open_directory
@@ -278,8 +278,10 @@ def test_a_chain_that_alembic_cannot_upgrade_is_not_foreseen() -> None:
         foresee(chain(*FIELD))
 
 
-def test_what_the_settings_ignore_stops_no_plan() -> None:
-    foresee(chain(*FIELD, settings=Settings(ignore=frozenset({"FC112"}))), [("b",)])
+def test_what_stops_alembic_anyway_and_stays_so_stops_no_plan() -> None:
+    foresee(chain(*FIELD, "n <- m"), [("b",)], chain(*FIELD))
+    with pytest.raises(CannotPlan):
+        foresee(chain(*FIELD), before=chain(*FIELD[:-1]))
 
 
 def test_a_chain_that_alembic_cannot_upgrade_is_not_confirmed(tmp_path: Path) -> None:

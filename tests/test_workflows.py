@@ -88,7 +88,7 @@ def test_a_repair_does_what_its_plan_says(runtime: Runtime) -> None:
 def test_a_plan_that_alembic_would_not_load_is_refused(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def foresee(snapshot: Snapshot) -> None:
+    def foresee(snapshot: Snapshot, **_: object) -> None:
         assert len(snapshot.graph.bases) == 1
         raise CannotPlan("Alembic would not load it", "nothing")
 

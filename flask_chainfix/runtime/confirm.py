@@ -21,6 +21,7 @@ from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.runtime.upgrade_plan import Rows, upgrade_faults
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import stuck_revisions
 
 _REPORT = "nothing was changed; please report this with the output of `fixchain check`"
 
@@ -31,12 +32,15 @@ class _Planned(Revision):
     module = SimpleNamespace(upgrade=None, downgrade=None)
 
 
-def foresee(snapshot: Snapshot, places: Iterable[Rows] = ()) -> None:
+def foresee(
+    snapshot: Snapshot, places: Iterable[Rows] = (), before: Snapshot | None = None
+) -> None:
     """Let Alembic's own ``RevisionMap`` take the future chain, in memory.
 
     Args:
         snapshot: the future chain.
         places: the rows of databases that are to be upgraded, besides a new one.
+        before: the chain as it is; what stops Alembic there and stays so is not judged.
 
     Raises:
         CannotPlan: Alembic would not load it, sees other bases or heads, or could not upgrade one
@@ -61,13 +65,14 @@ def foresee(snapshot: Snapshot, places: Iterable[Rows] = ()) -> None:
         ) from error
     if (bases, heads) != (set(snapshot.graph.bases), set(snapshot.graph.heads)):
         raise CannotPlan("Alembic reads the planned chain differently", _REPORT)
-    for rows, fault in upgrade_faults(revisions, _judged(snapshot, places)).items():
+    for rows, fault in upgrade_faults(revisions, _judged(snapshot, places, before)).items():
         raise CannotPlan(f"Alembic could not upgrade {_at(rows)} then: {fault}", _REPORT)
 
 
-def _judged(snapshot: Snapshot, places: Iterable[Rows]) -> tuple[Rows, ...]:
-    """The places from which an upgrade counts: none, if nobody wants to know of its faults."""
-    return () if "FC112" in snapshot.environment.settings.ignore else ((), *places)
+def _judged(after: Snapshot, places: Iterable[Rows], before: Snapshot | None) -> tuple[Rows, ...]:
+    """The places from which an upgrade counts: none, if what stops it was there and stays."""
+    stays = before is not None and stuck_revisions(after) & stuck_revisions(before)
+    return () if stays else ((), *places)
 
 
 def _at(rows: Rows) -> str:
@@ -142,7 +147,12 @@ def _not_loaded(runtime: Runtime, reason: str) -> NotConfirmed:
     return NotConfirmed(message, remedy)
 
 
-def confirm(runtime: Runtime, expected: Snapshot, places: Iterable[Rows] = ()) -> Confirmation:
+def confirm(
+    runtime: Runtime,
+    expected: Snapshot,
+    places: Iterable[Rows] = (),
+    before: Snapshot | None = None,
+) -> Confirmation:
     """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
 
     What keeps Alembic from loading the chain, before as after, is left out of that: files that are
@@ -153,11 +163,12 @@ def confirm(runtime: Runtime, expected: Snapshot, places: Iterable[Rows] = ()) -
         expected: the chain that the disk should hold.
         places: the rows of databases that Alembic has to be able to upgrade, besides a new one.
             How it would upgrade them is computed, and nothing is run.
+        before: the chain as it was, as in ``foresee``.
 
     Raises:
         NotConfirmed: Alembic fails, or sees anything else than ``expected``.
     """
-    answer = _ask_fresh_process(runtime, expected, _judged(expected, places))
+    answer = _ask_fresh_process(runtime, expected, _judged(expected, places, before))
     graph = expected.graph
     # Sorted, because a set of parents has no order of its own.
     seen = {
