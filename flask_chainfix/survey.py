@@ -27,7 +27,7 @@ from flask_chainfix.model import (
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import is_another
+from flask_chainfix.stamps import is_another, tables_altered
 from flask_chainfix.store import Journal
 
 NO_DATABASE_TOLD = (
@@ -68,18 +68,22 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     """
     targets = targets_for(runtime, wishes)
     standings = alembic.read_standings(tuple(targets.values()), progress)
-    passed, notices = _in_passing(runtime, wishes, targets)
+    near, passed, notices = _in_passing(runtime, wishes, targets)
     standings += passed + told(wishes.stamps)
     journals = list(store.all_journals(runtime.environment.directory))
     repairs = store.in_force(snapshot, journals)
     past = (read_at(old, runtime.environment),) if old else tuple(then for _, then in repairs)
     chains = tuple(each.graph for each in past)
     speaking = [journal for journal, _ in reversed(repairs)]
+    shared = _shared(snapshot, past)
+    tables = _altered_by_the_same_id(snapshot, shared)
+    if tables:
+        standings = alembic.with_columns(standings, {**targets, **near}, tables)
     databases = Databases(
         standings,
         _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
         renamed=_renamed(speaking),
-        shared=_shared(snapshot, past),
+        shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
         notices=notices,
@@ -256,6 +260,15 @@ def _others(now: Snapshot, past: Snapshot) -> Mapping[str, str]:
     return others
 
 
+def _altered_by_the_same_id(
+    snapshot: Snapshot, shared: Mapping[str, tuple[str, ...]]
+) -> frozenset[str]:
+    """The tables whose columns may tell which of several migrations with one id has run."""
+    names = (*snapshot.graph.duplicates, *(name for names in shared.values() for name in names))
+    known = snapshot.files_by_revision
+    return tables_altered(snapshot, (file for name in names for file in known.get(name, ())))
+
+
 def _names_now(now: Snapshot, past: Snapshot, revision: str, file: MigrationFile) -> Iterator[str]:
     """The ids that a file may have by now which had this one: one, if it is still in its place."""
     like = list(_with_code(file.data, now))
@@ -284,8 +297,8 @@ def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target
 
 def _in_passing(
     runtime: Runtime, wishes: DatabaseWishes, others: Collection[str]
-) -> tuple[tuple[Standing, ...], tuple[str, ...]]:
-    """Where the app's own databases stand that can be asked quickly, and what there is to say.
+) -> tuple[Mapping[str, Target], tuple[Standing, ...], tuple[str, ...]]:
+    """The app's own databases by identity, where those stand that can be asked quickly, notices.
 
     Args:
         runtime: the environment.
@@ -293,11 +306,11 @@ def _in_passing(
         others: the identities of databases that are looked at anyway.
     """
     if not (wishes.own and wishes.in_passing):
-        return (), ()
+        return {}, (), ()
     try:
         targets = alembic.own_targets(runtime)
     except (BadConfiguration, BadDatabase) as error:
-        return (), (f"the app's own databases were not looked at: {error.message}",)
+        return {}, (), (f"the app's own databases were not looked at: {error.message}",)
     targets = tuple(target for target in targets if target.identity not in others)
     standings = alembic.read_in_passing(targets)
     notices = tuple(
@@ -305,7 +318,8 @@ def _in_passing(
         for each in standings
         if each.state is DatabaseState.UNREACHABLE
     )
-    return tuple(each for each in standings if each.state is not DatabaseState.UNREACHABLE), notices
+    reached = tuple(each for each in standings if each.state is not DatabaseState.UNREACHABLE)
+    return {target.identity: target for target in targets}, reached, notices
 
 
 def told(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:

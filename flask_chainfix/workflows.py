@@ -7,7 +7,6 @@ from dataclasses import replace
 from flask_chainfix import chain_lock, store
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import (
-    LONG_ID,
     diagnosed,
     errors_of,
     noticed_interruption,
@@ -228,20 +227,15 @@ def plan_repair(
 
 
 def _misfit(report: Report) -> ChainFixError | None:
-    """What a database that does not fit healthy files needs instead of a repair."""
-    codes = codes_of(Family.DATABASE)
-    wrong = [
-        finding
-        for finding in errors_of(report.findings)
-        if finding.code in codes or finding.code == LONG_ID
-    ]
+    """What is wrong, and is left as it is: a database that does not fit healthy files, say."""
+    of_databases = codes_of(Family.DATABASE)
+    wrong = sorted(errors_of(report.findings), key=lambda each: each.code not in of_databases)
     if not wrong:
         return None
-    if wrong[0].code == LONG_ID:
-        return CannotPlan(wrong[0].message, wrong[0].hint)
-    return CannotPlan(
-        f"the files need no repair, and a database does: {wrong[0].message}", wrong[0].hint
-    )
+    if wrong[0].code in of_databases:
+        message = f"the files need no repair, and a database does: {wrong[0].message}"
+        return CannotPlan(message, wrong[0].hint)
+    return CannotPlan(f"no repair mends this: {wrong[0].message}", wrong[0].hint)
 
 
 def _with_ways_that_work(report: Report) -> Report:

@@ -874,3 +874,12 @@ def test_another_way_is_to_leave_out_what_is_on_another_branch() -> None:
         "{fixchain} repair --strategy linear --attach c=b --attach d=b{databases}",
     )
     assert merge.commands == ("git merge main",)
+
+
+def test_a_wrong_parent_with_a_right_docstring_is_one_fault() -> None:
+    data = migration(rev("c <- b")).replace(b"down_revision = 'b'", b"down_revision = 'x'")
+    codes = [each.code for each in diagnose(chain("a", "b <- a", extra={"c.py": data}))]
+    assert codes == ["FC103"]
+    data = data.replace(b"Revises: b", b"Revises: z")
+    codes = [each.code for each in diagnose(chain("a", "b <- a", extra={"c.py": data}))]
+    assert codes == ["FC103", "FC111"]

@@ -461,3 +461,26 @@ def test_a_head_that_is_none_by_its_docstring_needs_no_repair(project: Path) -> 
     done = repair(*YES, *JSON)
     assert done.exit_code == 0, done
     assert done.document["plan"] is None
+
+
+# --- What cannot be mended -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "def upgrade(:\n",  # FC106
+        "revision = 'SHOP-17'\ndown_revision = 'a'\n",  # FC108
+        "from alembic import op\nrevision = 'b'\ndown_revision = 'a'\n"
+        "def upgrade():\n    op.create_table('t_a')\n",  # FC203
+    ],
+)
+def test_a_repair_that_mends_nothing_says_so(project: Path, extra: str) -> None:
+    place = environment(project / "migrations", "a")
+    (place / "versions/b.py").write_text(extra)
+    before = migrations(place)
+    assert fixchain("check", "--schema", "--no-database").exit_code == 1
+    done = repair(*YES)
+    assert done.exit_code == 3, done
+    assert "remed" in done.stderr
+    assert migrations(place) == before

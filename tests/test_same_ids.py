@@ -277,3 +277,40 @@ def test_a_database_elsewhere_follows_by_restamp(project: Project) -> None:
         assert rows_of(project.database(name)) == rows
         project.alembic("upgrade", name, "head")
         assert len(project.tables(name)) == 5
+
+
+def add_column(project: Project, spec: str, column: str, name: str) -> None:
+    item = rev(spec, date="2024-01-01")
+    up = f"op.add_column('second', sa.Column('{column}', sa.Integer()))"
+    down = f"with op.batch_alter_table('second') as batch:\n        batch.drop_column('{column}')"
+    item = replace(item, upgrade=(up,), downgrade=(down,))
+    (project.top / VERSIONS / f"{name}.py").write_bytes(migration(item))
+
+
+@pytest.mark.parametrize("ran", ["nickname", "about_me", "other"])
+def test_columns_tell_which_of_two_has_run(project: Project, ran: str) -> None:
+    """Main's adds nickname, mine adds about_me; where neither is there, nothing tells."""
+    fork(project, ("0031", "0032"), [], [])
+    project.switch("main")
+    add_column(project, "0033 <- 0032", "nickname", "0033_nickname")
+    project.commit(7)
+    project.switch("feature")
+    add_column(project, "0033 <- 0032", "about_me", "0033_about_me")
+    project.commit(8)
+    url = project.database("mine")
+    stamped = "UPDATE alembic_version SET version_num = '0033'"
+    sql(url, f"ALTER TABLE second ADD {ran} INTEGER", stamped)
+    project.merge("main", day=9)
+
+    done = fixchain("repair", *YES, *database(project, "mine"))
+
+    if ran == "other":
+        assert done.exit_code == 3
+        assert "the tables do not tell which of them ran there" in done.stderr
+        assert "fixchain repair --no-database" in done.stderr
+    else:
+        assert done.exit_code == 0, done.stderr
+        project.alembic("upgrade", "mine", "head")
+        columns = {str(each[1]) for each in sql(url, "PRAGMA table_info(second)")}
+        assert columns >= {"nickname", "about_me"}
+    assert is_as_on_main(project, "0033_nickname")

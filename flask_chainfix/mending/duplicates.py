@@ -14,7 +14,7 @@ from flask_chainfix.mending.heirs import Heir, heir_of
 from flask_chainfix.mending.renaming import Child, children_of, followed, new_id_for, renamed
 from flask_chainfix.mending.side_by_side import side_by_side
 from flask_chainfix.model import GUESS, Mend, MigrationFile, Reason
-from flask_chainfix.stamps import Applied, applied_in, with_own_tables
+from flask_chainfix.stamps import Applied, applied_in, with_what_they_make
 
 
 def ids_of_their_own(case: Case) -> Iterator[Mend]:
@@ -79,7 +79,7 @@ def _which_ran(case: Case, revision: str, files: Sequence[MigrationFile]) -> Ite
     """The databases that have run the id and whose tables tell which of the files that was."""
     for applied in applied_in(case.snapshot):
         if revision in applied.revisions:
-            ran = with_own_tables(case.snapshot, files, applied.standing)
+            ran = with_what_they_make(case.snapshot, files, applied.standing)
             if len(ran) == 1:
                 yield _Ran(applied, files[ran[0]])
 

@@ -10,7 +10,7 @@ from flask_chainfix.remedies import way
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot, location
-from flask_chainfix.source import line_of, states
+from flask_chainfix.source import line_of, stated_parents, states
 
 ILLEGAL = frozenset("@-+:")
 NO_LABELS = frozenset({"base", "head", "heads", "current"})
@@ -259,6 +259,9 @@ def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
         parents = header.down_revision
         if parents is None or states(header.revises, parents):
             continue
+        missing = header.revision in snapshot.graph.missing_parents
+        if missing and all(name in snapshot.graph for name in stated_parents(header.revises)):
+            continue  # it is down_revision that is wrong, and FC103 says so
         yield Fault(
             f"{header.revision}: the docstring says “Revises: {header.revises}”, down_revision"
             f" says {listing(parents) or None}",

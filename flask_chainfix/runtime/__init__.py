@@ -14,6 +14,7 @@ from flask_chainfix.runtime.databases import (
     read_standings,
     targets_from,
     unreached_target,
+    with_columns,
 )
 from flask_chainfix.runtime.environment import Runtime, open_app, open_config, open_directory
 from flask_chainfix.runtime.post_write import hook_edit
@@ -54,4 +55,5 @@ __all__ = [
     "script_locations",
     "targets_from",
     "unreached_target",
+    "with_columns",
 ]

@@ -26,11 +26,12 @@ from flask_chainfix.stamps.rows import catching_up, gaps, overlaps, restamping, 
 from flask_chainfix.stamps.shared import (
     is_another,
     misread,
+    tables_altered,
     telling_which_ran,
     told_anew,
     told_apart,
     untold,
-    with_own_tables,
+    with_what_they_make,
 )
 from flask_chainfix.stamps.tables import (
     Fit,
@@ -87,6 +88,7 @@ __all__ = [
     "restamping",
     "stuck_revisions",
     "survivors",
+    "tables_altered",
     "telling_which_ran",
     "told_anew",
     "told_apart",
@@ -95,5 +97,5 @@ __all__ = [
     "unexplained",
     "untold",
     "ways_out",
-    "with_own_tables",
+    "with_what_they_make",
 ]

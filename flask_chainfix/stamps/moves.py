@@ -110,6 +110,13 @@ def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bo
 
 def _ways_on(now: Snapshot, possible: Iterable[Applied], shared: str) -> Remedy:
     """What to do by which of the migrations has run that had the same id."""
+    if now.databases.anew:  # these ids are yet to come
+        return way(
+            "repair the files without that database; restamp then names what to do by which of"
+            " them ran there",
+            "{fixchain} repair --no-database",
+            "{fixchain} restamp{databases}",
+        )
     names = now.databases.shared[shared]
     ways = {
         ran: _way_on(now, each, shared, ran)

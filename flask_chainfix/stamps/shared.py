@@ -26,6 +26,8 @@ from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.rows import can_stand, stood_for
 from flask_chainfix.stamps.tables import absent_tables
 
+_Made = tuple[str, str]  # a table and a column of it; "" for the table itself
+
 
 def readings(snapshot: Snapshot, chain: Graph, standing: Standing) -> Iterator[frozenset[str]]:
     """What rows written by a chain stand for, by the ids of now.
@@ -112,30 +114,68 @@ def _name_now(snapshot: Snapshot, revision: str) -> str:
 
 
 def _thinkable(snapshot: Snapshot, standing: Standing, names: Sequence[str]) -> Sequence[str]:
-    """Those of the ids of now that a row can stand for: only one where the tables tell."""
+    """Those of the ids of now that a row can stand for: only one where the schema tells."""
+    left = list(names)
     if all(name in snapshot.graph for name in names):
-        proven = with_own_tables(snapshot, [snapshot.file(name) for name in names], standing)
+        files = [snapshot.file(name) for name in names]
+        proven = with_what_they_make(snapshot, files, standing)
         if len(proven) == 1:
             return [names[proven[0]]]
-    left = [name for name in names if not absent_tables(snapshot, standing, frozenset([name]))]
+        left = [
+            name
+            for name, made in zip(names, _own(snapshot, files), strict=True)
+            if not _lacks_columns(made, standing)
+        ]
+    left = [name for name in left if not absent_tables(snapshot, standing, frozenset([name]))]
     return left or names
 
 
-def with_own_tables(
+def with_what_they_make(
     snapshot: Snapshot, files: Sequence[MigrationFile], standing: Standing
 ) -> list[int]:
-    """The files of which a database has all tables that only they are certain to make."""
+    """The files of which a database has all tables and columns that only they make for certain."""
+    there: set[_Made] = {(table.lower(), "") for table in standing.tables or ()}
+    there.update(standing.columns or ())
+    looked = standing.columns is not None
+    own = ({each for each in made if looked or not each[1]} for made in _own(snapshot, files))
+    return [index for index, made in enumerate(own) if made and made <= there]
+
+
+def _lacks_columns(made: Collection[_Made], standing: Standing) -> bool:
+    """Whether a column is not there that a file makes, and its table is."""
     there = {table.lower() for table in standing.tables or ()}
-    made = [_tables_made(snapshot, file) for file in files]
-    own = [tables.difference(*(other for other in made if other is not tables)) for tables in made]
-    return [index for index, tables in enumerate(own) if tables and tables <= there]
+    return standing.columns is not None and any(
+        column and table in there and (table, column) not in standing.columns
+        for table, column in made
+    )
 
 
-def _tables_made(snapshot: Snapshot, file: MigrationFile) -> frozenset[str]:
-    return frozenset(
-        effect.object.name.lower()
+def tables_altered(snapshot: Snapshot, files: Iterable[MigrationFile]) -> frozenset[str]:
+    """The tables to which files add columns, in lower case."""
+    return frozenset(table for file in files for table, column in _made(snapshot, file) if column)
+
+
+def _own(snapshot: Snapshot, files: Sequence[MigrationFile]) -> list[frozenset[_Made]]:
+    """What each file makes for certain, and none of the others."""
+    made = [_made(snapshot, file) for file in files]
+    return [each.difference(*(other for other in made if other is not each)) for each in made]
+
+
+def _made(snapshot: Snapshot, file: MigrationFile) -> frozenset[_Made]:
+    """The tables that a file is certain to make, and the columns that it adds to others."""
+    objects = [
+        effect.object
         for effect in snapshot.footprint(file).effects
-        if effect.certain and effect.action is Action.CREATE and effect.object.kind is Kind.TABLE
+        if effect.certain and effect.action is Action.CREATE
+    ]
+    tables = {each.name.lower() for each in objects if each.kind is Kind.TABLE}
+    columns = {
+        ((each.table or "").lower(), each.name.lower())
+        for each in objects
+        if each.kind is Kind.COLUMN
+    }
+    return frozenset(
+        (*((table, "") for table in tables), *(each for each in columns if each[0] not in tables))
     )
 
 

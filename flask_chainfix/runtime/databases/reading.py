@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.model import DatabaseState, Standing, Trouble
@@ -42,6 +43,40 @@ def read_standings(
         lambda done, target: progress(done, len(targets), target.name),
     )
     return tuple(found[index] for index in range(len(targets)))
+
+
+def with_columns(
+    standings: Sequence[Standing], targets: Mapping[str, Target], tables: Collection[str]
+) -> tuple[Standing, ...]:
+    """The same standings with the columns of some tables; of what cannot be read, without.
+
+    Args:
+        standings: where databases stand.
+        targets: the databases, by identity.
+        tables: the tables, in lower case.
+    """
+    return tuple(
+        replace(standing, columns=_columns(targets[standing.identity], standing, tables))
+        if standing.rows and standing.identity in targets
+        else standing
+        for standing in standings
+    )
+
+
+def _columns(
+    target: Target, standing: Standing, tables: Collection[str]
+) -> frozenset[tuple[str, str]] | None:
+    there = [table for table in standing.tables or () if table.lower() in tables]
+    try:
+        with connected(target) as connection, transaction(connection, target), told(target):
+            look = inspect(connection)
+            return frozenset(
+                (table.lower(), str(column["name"]).lower())
+                for table in there
+                for column in look.get_columns(table, schema=target.schema)
+            )
+    except Obstacle:
+        return None
 
 
 def read_in_passing(targets: Sequence[Target]) -> tuple[Standing, ...]:
