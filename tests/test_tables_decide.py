@@ -287,3 +287,63 @@ def test_a_migration_that_was_edited_is_still_the_same(project: InGit) -> None:
     add(project.top, "b <- a", f"{create('b')}\nop.create_index('i', 'b', ['id'])")
     done = project.run("restamp", "--old", "HEAD", "--yes")
     assert done.exit_code == 0, done
+
+
+# --- All migrations in one -----------------------------------------------------------------------
+
+
+def squashed(project: InGit) -> None:
+    """One migration that makes a, b and c takes the place of three."""
+    for path in (project.top / "migrations/versions").glob("*.py"):
+        path.unlink()
+    add(project.top, "s", "\n".join(map(create, "abc")), "\n".join(map(drop, "cba")))
+    project.repository.commit(2)
+
+
+def ways(project: InGit) -> list[list[str]]:
+    """The commands for the stamp that no file has, way by way."""
+    (finding,) = project.run("check", "--format", "json").document["findings"]
+    assert finding["code"] == "FC301"
+    return [way["commands"] for way in finding["remedies"]]
+
+
+def line(project: InGit) -> None:
+    """One line instead of the two heads."""
+    add(project.top, "c <- b")
+    project.repository.commit(1)
+
+
+@needs_git
+def test_a_squash_that_the_database_has_run_in_full(project: InGit) -> None:
+    line(project)
+    project.alembic("upgrade", "head")
+    squashed(project)
+    ((command,),) = ways(project)
+    assert " restamp --lost c=s " in command
+    for wish in (["--tombstone", "c"], ["--bring-back", *("c", "--bring-back", "b"), *A]):
+        refused = project.run("repair", *wish, "--yes")
+        assert refused.exit_code == 3, refused
+        assert "restamp --lost c=s" in refused.stderr
+    done = project.run("restamp", "--lost", "c=s", "--yes")
+    assert done.exit_code == 0, done
+    project.alembic("upgrade", "head")
+    assert (rows_of(project.url), project.findings()) == (["s"], [])
+
+
+A = ("--bring-back", "a")
+
+
+@needs_git
+def test_a_squash_of_which_the_database_has_run_half(project: InGit) -> None:
+    """The code from before runs the rest; then its stamp can move."""
+    line(project)
+    project.alembic("upgrade", "b")
+    squashed(project)
+    assert project.run("restamp", "--lost", "b=s", "--yes").exit_code == 3
+    assert rows_of(project.url) == ["b"]
+    ((checkout, upgrade, back, _),) = ways(project)
+    assert (upgrade, back) == ("alembic upgrade heads", "git checkout -")
+    project.repository.git(*checkout.split()[1:])
+    project.alembic("upgrade", "heads")
+    project.repository.git("checkout", "-q", "-")
+    assert " restamp --lost c=s " in ways(project)[0][0]
