@@ -68,6 +68,7 @@ def look_back(
         if standing.identity in recorded
         else _as_it_is(result, looked_at, then)
         for standing, result in results
+        if standing.state is not DatabaseState.MISSING  # then no row of it goes back
     )
     _refuse_way_back(moves)
     return looked_at, moves
