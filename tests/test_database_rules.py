@@ -294,7 +294,7 @@ def test_one_that_the_chain_as_it_is_has_built() -> None:
 def test_without_an_old_chain_a_table_that_is_not_there_proves_it() -> None:
     finding = only("FC302", looked_at(LINE, db("c", tables="t_a t_c")))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, ("b",))
-    assert finding.message.endswith("tables that must be there then are not: t_b (b)")
+    assert finding.message.endswith("tables that should exist by then are missing: t_b (b)")
     assert commands(finding) == [("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c")]
     assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"))) == []
 
@@ -321,8 +321,8 @@ def test_tables_and_no_stamp() -> None:
     finding = only("FC306", looked_at(LINE, db(tables="t_a t_b")))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, ("a", "b"))
     assert finding.message == (
-        "production is not stamped, and tables of revisions that have not run there then are there"
-        " already: t_a (a), t_b (b)"
+        "production is not stamped, and tables that the next upgrade would create exist already:"
+        " t_a (a), t_b (b)"
     )
     assert commands(finding) == [("{alembic} stamp b",)]
 

@@ -215,7 +215,8 @@ def _without_tables(snapshot: Snapshot, standing: Standing) -> Iterator[Fault]:
     if found is None or not found.absent:
         return
     yield Fault(
-        f"{found.stamped}, and tables that must be there then are not: {in_words(found.absent)}",
+        f"{found.stamped}, and tables that should exist by then are missing:"
+        f" {in_words(found.absent)}",
         ways_out(snapshot, found),
         found.absent,
         [place for each in found.absent for place in snapshot.locations(each, "revision")],

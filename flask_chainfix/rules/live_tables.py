@@ -66,7 +66,7 @@ def half_applied(snapshot: Snapshot) -> Iterator[Fault]:
     "FC306",
     "stamp-contradicts-schema",
     Severity.ERROR,
-    noun="stamp that the tables contradict",
+    noun="contradicted stamp",
     breaks="“{alembic} upgrade” stops there: a table that it makes exists already",
     family=Family.DATABASE,
 )
@@ -104,8 +104,8 @@ def stamp_contradicts_schema(snapshot: Snapshot) -> Iterator[Fault]:
         }
         if whole:
             yield Fault(
-                f"{found.stamped}, and tables of revisions that have not run there then are there"
-                f" already: {in_words(whole)}",
+                f"{found.stamped}, and tables that the next upgrade would create exist already:"
+                f" {in_words(whole)}",
                 ways_out(snapshot, found),
                 whole,
                 [place for each in whole for place in snapshot.locations(each, "revision")],
