@@ -120,7 +120,7 @@ class _Lives:
             if not any(self._runs_before(end.revision, name) for end in life.ends)
             and not any(
                 later is not life and self._begins_before(life, later.maker.revision)
-                for later in below
+                for later in reversed(below)  # creators are listed in an order that can run
                 if later.maker is not None
             )
         ]

@@ -65,6 +65,7 @@ class Evidence:
         self.unnamed: dict[Key, list[tuple[str, int]]] = {}
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._keys: dict[SchemaObject, Key] = {}
+        self._heads: dict[str, int] = {}
         for revision in graph.order:
             footprint = footprints.get(revision)
             if footprint is not None and footprint.effects:
@@ -172,10 +173,20 @@ class Evidence:
 
     def joined(self, *revisions: str) -> bool:
         """Whether one head has all of these revisions at or below it: an upgrade runs them all."""
-        return any(
-            all(name == head or self.runs_before(name, head) for name in revisions)
-            for head in self.graph.heads
-        )
+        heads = -1
+        for revision in revisions:
+            heads &= self._heads_above(revision)
+        return heads != 0
+
+    def _heads_above(self, revision: str) -> int:
+        """The heads at or above a revision, as the bits of a number."""
+        if revision not in self._heads:
+            self._heads[revision] = sum(
+                1 << number
+                for number, head in enumerate(self.graph.heads)
+                if revision == head or self.runs_before(revision, head)
+            )
+        return self._heads[revision]
 
     @cached_property
     def contested(self) -> frozenset[Key]:
