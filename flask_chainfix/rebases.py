@@ -28,9 +28,11 @@ from flask_chainfix.model import (
 )
 from flask_chainfix.numbering import NewIds
 from flask_chainfix.planning import case_for, refuse_unknown_rows
+from flask_chainfix.remedies import MERGE, Remedy, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import with_moves
 from flask_chainfix.rules import Family, diagnose
+from flask_chainfix.rules.lost import told_losses
 from flask_chainfix.rules.remarks import remarks_on_links
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Progress, Runtime
@@ -289,20 +291,22 @@ def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
             )
 
 
-def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> str:
-    tools = report.tools
-    joined = f"`{tools.fixchain} repair --strategy merge{tools.databases}{tools.stamps}`"
-    assert report.before is not None
-    if _are_tied(report.before.graph, database.revisions.intersection(mine)):
+def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> Remedy:
+    now = report.before
+    assert now is not None
+    assert report.upstream is not None
+    joined = way("keep the order, and join both with a merge revision", MERGE)
+    run = [name for name in now.graph.order if name in mine and name in database.revisions]
+    if _are_tied(now.graph, run):
         # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
-        return f"keep the order, and join both with a merge revision: {joined}"
-    down = " and ".join(
-        f"`{tools.alembic} downgrade {shlex.quote(to)}`" for to in _below(report, database, mine)
-    )
-    return (
-        f"take yours down there first, with the chain as it is: {down}, then run this again, and"
-        f" `{tools.alembic} upgrade head` at the end; or keep the order and join both with a merge"
-        f" revision: {joined}"
+        return joined
+    losses = told_losses([now.footprint_down(now.file(name)) for name in run])
+    down = [f"{{alembic}} downgrade {shlex.quote(to)}" for to in _below(report, database, mine)]
+    return joined | way(
+        f"downgrade yours there before you rebase; {losses}",
+        *down,
+        f"{{fixchain}} rebase --onto {report.upstream.typed}{{databases}}",
+        "{alembic} upgrade head",
     )
 
 

@@ -61,7 +61,13 @@ def refused(project: Path) -> list[list[str]]:
     assert migrations(project / "migrations") == before
     message = done.stderr.splitlines()[0]
     assert "the app's database has run m, n of yours, and not c, which would come below" in message
-    return [shlex.split(part) for part in done.stderr.split("`")[1::2]]
+    return commands_in(done)
+
+
+def commands_in(done: Done) -> list[list[str]]:
+    """The commands that stand alone on a line."""
+    lines = done.stderr.splitlines()
+    return [shlex.split(line) for line in lines if line.strip().startswith("flask ")]
 
 
 def no_database_answers(project: Path) -> None:
@@ -78,11 +84,11 @@ def tables(url: str) -> set[str]:
 
 def test_taken_down_with_the_old_chain_and_up_with_the_new_one(project: Path, url: str) -> None:
     db(project, "upgrade", "n")
-    down, up, _ = refused(project)
+    _, down, again, up = refused(project)
     assert down[-2:] == ["downgrade", "b"]
     db(project, *down[-2:])
     assert rows_of(url) == ["b"]
-    done = panel("rebase", "--yes")
+    done = panel(*again[again.index("fixchain") + 1 :], "--yes")
     assert done.exit_code == 0, done.stderr
     db(project, *up[-2:])
     assert (rows_of(url), tables(url)) == (["n"], {*"abcmn"})
@@ -96,7 +102,7 @@ def test_only_mine_is_taken_down(project: Path, url: str) -> None:
     db(project, "upgrade", "c")
     done = panel("rebase", "--yes")
     assert "has run m, n of yours, and not d" in done.stderr
-    (down, *_) = [shlex.split(part) for part in done.stderr.split("`")[1::2]]
+    _, down, *_ = commands_in(done)
     assert down[-2:] == ["downgrade", "m@b"]
     db(project, *down[-2:])
     assert (rows_of(url), tables(url)) == (["c"], {*"abc"})
@@ -105,7 +111,7 @@ def test_only_mine_is_taken_down(project: Path, url: str) -> None:
 
 def test_the_order_kept_with_a_merge_revision(project: Path, url: str) -> None:
     db(project, "upgrade", "n")
-    *_, merge = refused(project)
+    merge, *_ = refused(project)
     assert merge[:4] == ["flask", "--app", "panel", "db"]
     assert panel(*merge[merge.index("fixchain") + 1 :], "--yes").exit_code == 0
     db(project, "upgrade")
@@ -137,7 +143,7 @@ def test_a_base_of_mine_that_has_run(project: Path, url: str) -> None:
     add(project, "m <- ")
     db(project, "upgrade", "b")
     db(project, "upgrade", "n")
-    (down, *_) = refused(project)
+    _, down, *_ = refused(project)
     assert down[-2:] == ["downgrade", "m@base"]
     db(project, *down[-2:])
     assert (rows_of(url), tables(url)) == (["b"], {*"ab"})
@@ -171,7 +177,7 @@ def test_without_an_app_those_that_are_named(project: Path, url: str) -> None:
     done = fixchain("rebase", "--yes", "--stamp", "n")
     assert done.exit_code == 3
     assert "--stamp n has run m, n of yours, and not c" in done.stderr
-    assert "fixchain repair --strategy merge --stamp n" in done.stderr
+    assert "fixchain repair --stamp n --strategy merge" in done.stderr
 
 
 def test_what_depends_on_others_is_not_taken_down(project: Path, url: str) -> None:
@@ -179,7 +185,7 @@ def test_what_depends_on_others_is_not_taken_down(project: Path, url: str) -> No
     file = project / "migrations/versions/m_add.py"
     file.write_text(file.read_text().replace("depends_on = None", "depends_on = 'b'"))
     db(project, "upgrade", "n")
-    ((*_, command, strategy, kind),) = refused(project)
+    *_, command, strategy, kind = refused(project)[0]
     assert (command, strategy, kind) == ("repair", "--strategy", "merge")
     done = panel(command, strategy, kind, "--yes")
     assert done.exit_code == 0, done.stderr

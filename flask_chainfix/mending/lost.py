@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.model import Edit, LostRevision, NewRevision, Reason
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -24,14 +25,17 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
     if lost is None:
         raise CannotPlan(
             f"Git knows nothing of {revision!r}, so its file cannot be brought back",
-            "look for the checkout that has it; or put a no-op revision in its place: --tombstone"
-            " REVISION=PARENT",
+            "look for the checkout that has it"
+            | Remedy.of("put a no-op revision in its place with repair --tombstone"),
         )
     if lost.renamed in snapshot.graph and not lost.edited:
         raise CannotPlan(
             f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
-            f"move the stamp to its new id: restamp --lost"
-            f" {shlex.quote(f'{revision}={lost.renamed}')}",
+            way(
+                "move the stamp to its new id",
+                f"{{fixchain}} restamp --lost {shlex.quote(f'{revision}={lost.renamed}')}"
+                "{databases}",
+            ),
         )
     path = _place_for(snapshot, lost)
     branch = f" of {lost.branch}" if lost.branch else ""
@@ -52,7 +56,6 @@ def _place_for(snapshot: Snapshot, lost: LostRevision) -> Path:
     if any(file.path == path for file in snapshot.files):
         raise CannotPlan(
             f"another migration has the file name of {lost.revision} by now: {path.name}",
-            f"move the stamp with restamp --lost"
-            f" {shlex.quote(f'{lost.revision}=REVISION')}, or rename that file",
+            f"rename {path.name}",
         )
     return path

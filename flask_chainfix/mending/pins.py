@@ -10,6 +10,7 @@ from flask_chainfix.graph import Graph
 from flask_chainfix.mending.case import Case
 from flask_chainfix.mending.ways_out import ways_out
 from flask_chainfix.model import Mend, Part, Reason
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.rules.wording import listing
 
 
@@ -59,11 +60,11 @@ def _refuse_circles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
             others = {name: parent for name, parent in attach.items() if name != revision}
             without = replace(case, wishes=replace(case.wishes, attach=others))
             now = next((each for each in graph.cycles if revision in each), None)
-            remedy = "attach it to a revision that does not run after it, or leave that out"
+            remedy = Remedy.of("attach it to a revision that does not run after it")
             raise CannotPlan(
                 f"--attach {revision}={attach[revision]} would put it into a cycle of"
                 f" {listing(members)}",
-                f"leave that out, and {ways_out(without, now)}" if now else remedy,
+                ways_out(without, now) if now else remedy,
             )
 
 

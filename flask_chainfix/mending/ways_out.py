@@ -8,6 +8,7 @@ from itertools import islice
 
 from flask_chainfix.graph import Graph
 from flask_chainfix.mending.case import Case
+from flask_chainfix.remedies import REPAIR, Remedy, way
 
 
 def base_of_choice(graph: Graph, members: Sequence[str]) -> list[str]:
@@ -15,25 +16,26 @@ def base_of_choice(graph: Graph, members: Sequence[str]) -> list[str]:
     return [name for name in members if set(graph.named_parents[name]).issubset(members)]
 
 
-def ways_out(case: Case, members: Sequence[str]) -> str:
-    """The remedy for a cycle: options that are sure to open it, else what to do by hand."""
+def ways_out(case: Case, members: Sequence[str]) -> Remedy:
+    """The remedy for a cycle: options that are sure to open it, then what to do by hand."""
     wishes = case.wishes
-    ways = [
-        f"--attach {shlex.quote(f'{name}={parent}')} puts {name} on {parent}, outside of the cycle"
-        for name, parent in islice(_attachable(case, members), 1)
-    ]
+    said = "".join(
+        f" --attach {shlex.quote(f'{name}={parent}')}" for name, parent in wishes.attach.items()
+    )
+    if wishes.root is not None:
+        said = f" --root {shlex.quote(wishes.root)}{said}"
+    remedy = Remedy()
     if wishes.root is None:
         bases = (name for name in base_of_choice(case.snapshot.graph, members))
         opening = (name for name in bases if _opens(case, name, members))
-        ways = [
-            *(f"--root {shlex.quote(name)} makes {name} the base" for name in islice(opening, 1)),
-            *ways,
-        ]
-    by_hand = "correct down_revision or depends_on of one of them by hand"
-    if not ways:
-        return by_hand
-    also = " as well" if wishes.root is not None or wishes.attach else ""
-    return f"say{also} where one of them belongs: {', or '.join(ways)}; or {by_hand}"
+        for name in islice(opening, 1):
+            remedy |= way(f"make {name} the base", f"{REPAIR} --root {shlex.quote(name)}{said}")
+    for name, parent in islice(_attachable(case, members), 1):
+        pair = shlex.quote(f"{name}={parent}")
+        remedy |= way(
+            f"put {name} on {parent}, out of the cycle", f"{REPAIR}{said} --attach {pair}"
+        )
+    return remedy | "correct down_revision or depends_on of one of them by hand"
 
 
 def _attachable(case: Case, members: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from flask_chainfix.model import Action, Effect, Kind, LostRevision, Standing
+from flask_chainfix.model import Action, Effect, Footprint, Kind, LostRevision, Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.spelling import close_ids
 from flask_chainfix.rules.wording import listing
@@ -201,28 +201,26 @@ def _downgrade(
     alone = all(standing.rows == (lost.revision,) for standing in standings)
     if not (lost.checkout and in_line and alone and len(left.rows) == 1):
         return Remedy()
+    footprints = [lost_footprint(snapshot, each, "downgrade") for each in left.between]
     return way(
         f"have the code that has it take the database back, and come back here;"
-        f" {_losses(snapshot, left.between)}",
+        f" {told_losses(footprints)}",
         f"git checkout {shlex.quote(lost.checkout)}",
         f"{{alembic}} downgrade {shlex.quote(left.rows[0])}",
         "git checkout -",
     )
 
 
-def _losses(snapshot: Snapshot, revisions: Sequence[str]) -> str:
-    """What the downgrade of lost revisions takes away, in words."""
-    footprints = [lost_footprint(snapshot, each, "downgrade") for each in revisions]
+def told_losses(footprints: Sequence[Footprint | None]) -> str:
+    """What a downgrade takes away, in words; a footprint is ``None`` where there is no file."""
     effects = [effect for each in footprints if each is not None for effect in each.effects]
     dropped = [effect for effect in effects if effect.action is Action.DROP]
     names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
     if any(each is None or each.opaque for each in footprints):
         names.append("what its source does not tell")
-    return (
-        f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
-        if names
-        else ("this drops nothing")
-    )
+    if not names:
+        return "this drops nothing"
+    return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
 
 
 def _files(left: Survivors) -> str:

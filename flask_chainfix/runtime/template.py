@@ -13,8 +13,10 @@ from alembic.script.revision import tuple_rev_as_scalar
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.model import Edit, Header, NewRevision, Unreadable
+from flask_chainfix.remedies import REPAIR, way
 from flask_chainfix.runtime.environment import Runtime
 
+_LINE = way("link them into one chain, which needs no new file", f"{REPAIR} --strategy linear")
 _DEFAULT_NAME = "%(rev)s_%(slug)s"
 
 
@@ -59,8 +61,7 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
     except Exception as error:  # a template is code and can raise anything
         raise CannotPlan(
             f"script.py.mako cannot be rendered: {error}",
-            "if the template uses the app, run the command as `flask db fixchain`; or use"
-            " --strategy linear, which needs no new file",
+            _LINE | "if the template uses the app, use flask db fixchain",
         ) from error
     _require_searched(runtime, path)
     _require_header(new, source.read(data, path.name))
@@ -75,8 +76,7 @@ def _require_searched(runtime: Runtime, path: Path) -> None:
     if folder not in locations and not (runtime.environment.recursive and below):
         raise CannotPlan(
             f"the new revision would be {path}, where Alembic does not look for migrations",
-            "correct file_template, or set recursive_version_locations = true; or use --strategy"
-            " linear, which needs no new file",
+            _LINE | "correct file_template, or set recursive_version_locations = true",
         )
 
 
@@ -90,6 +90,6 @@ def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
         return
     raise CannotPlan(
         f"script.py.mako {fault}",
-        "correct the template: `revision = ${repr(up_revision)}` and `down_revision ="
-        " ${repr(down_revision)}`; or use --strategy linear, which needs no new file",
+        "have the template write `revision = ${repr(up_revision)}` and `down_revision ="
+        " ${repr(down_revision)}`" | _LINE,
     )
