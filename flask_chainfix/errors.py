@@ -80,7 +80,7 @@ class CannotMerge(ChainFixError):
         remedy: what the user can do about it.
     """
 
-    def __init__(self, message: str, remedy: str = "add the lines by hand") -> None:
+    def __init__(self, message: str, remedy: str | Remedy = "add the lines by hand") -> None:
         super().__init__(message, remedy)
 
 

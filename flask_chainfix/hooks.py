@@ -13,6 +13,7 @@ from flask_chainfix.errors import BadConfiguration, CannotMerge
 from flask_chainfix.git import WorkTree, find_work_tree
 from flask_chainfix.model import Call, Edit, Piece, PieceState
 from flask_chainfix.pieces import CHECKLIST, GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
+from flask_chainfix.remedies import way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.store import (
@@ -49,7 +50,7 @@ def plan_hooks(runtime: Runtime, tools: Tools) -> Report:
     error = CannotMerge(
         "not everything could be put in place: "
         + "; ".join(f"{piece.name}: {piece.detail}" for piece in refused),
-        f"add by hand what `{tools.fixchain} hook --print` shows for these files",
+        way("add by hand what this prints for these files", "{fixchain} hook --print"),
     )
     return replace(report, exit_code=error.exit_code, error=error)
 

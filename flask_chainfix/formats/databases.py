@@ -99,9 +99,10 @@ def _rows(report: Report) -> Iterator[Row]:
         )
         if detail:
             yield Row(detail, indent=2)
-            yield from (
-                row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, report.tools)
-            )
+            if report.error is None or report.error.remedy != Remedy.of(remedy):  # told there
+                yield from (
+                    row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, report.tools)
+                )
     if quiet:
         yield Row(f"and {count(quiet, 'more database')}", "dim")
 

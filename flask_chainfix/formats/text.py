@@ -110,7 +110,7 @@ def _finding(page: Page, report: Report, finding: Finding) -> None:
     left_out = len(finding.locations) - _SHOWN_PLACES
     if left_out > 0:
         page.line(f"and {count(left_out, 'more place')}", 2 * INDENT)
-    if report.error is None or report.error.remedy != finding.hint:  # else it is told there
+    if report.error is None:  # which says what to do otherwise
         _rows(page, remedy_rows(finding.hint, report.tools), 2 * INDENT)
 
 
