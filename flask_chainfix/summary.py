@@ -57,7 +57,7 @@ def summed_up(
     ways = dict.fromkeys(way for mend in mends for way in mend.choices.ways)
     return replace(
         plan,
-        choices=Remedy(tuple(ways)),
+        choices=plan.choices | Remedy(tuple(ways)),
         relinks=tuple(_relinks(before, after, plan, mends)),
         new_revisions=(*(mend.new for mend in mends if mend.new is not None), *new_revisions),
         order=tuple(renamed.get(revision, revision) for revision in plan.order),

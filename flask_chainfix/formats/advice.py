@@ -38,6 +38,7 @@ def steps(report: Report) -> list[Step]:
         look = f"Look at what becomes of yours, on top of what {report.upstream.ref} has"
         change = "Put yours on top:"
     return [
+        *(_step(way, tools) for way in report.plan.choices.ways if _is_rebase(way)),
         Step(f"{look} (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)),
         _backup(report),
         Step(change, (repair,)),
@@ -46,6 +47,11 @@ def steps(report: Report) -> list[Step]:
         ),
         *steps_after_repair(report),
     ]
+
+
+def _is_rebase(way: Way) -> bool:
+    """Whether a way makes one line where the plan does not, and so is to be thought of first."""
+    return any(command.startswith("{fixchain} rebase") for command in way.commands)
 
 
 def _without_git(report: Report) -> str:

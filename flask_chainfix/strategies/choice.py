@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
@@ -100,15 +100,19 @@ def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
         why = f"merge, because {told}: in one line, one of them would skip what it has not run"
     else:
         why = f"merge, because a line is refused: {refusal.message}"
-    return replace(plan, why=(Reason("database", why), *_other_way(task, told)))
+    return replace(_with_other_way(plan, task, told), why=(Reason("database", why),))
 
 
-def _other_way(task: Task, told: str) -> Iterator[Reason]:
-    """The way to one line, where a database has run mine and not what the main branch has."""
+def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
+    """With the way to one line, where a database has run mine and not what the main branch has."""
     for chain in task.snapshot.published_chains:
         if chain.is_main and chain.name in told and chain.revisions.issubset(task.original.graph):
-            way_to_line = "rebase puts yours on top, once they are taken down where they have run"
-            yield Reason("choice", f"{way_to_line}; it names the commands")
+            text = (
+                f"put yours on top of what {chain.short} has, in one line; where they have run they"
+                " are to be taken down first, and it says how"
+            )
+            return replace(plan, choices=way(text, "{fixchain} rebase{databases} --dry-run"))
+    return plan
 
 
 def _safe(strategy: str, task: Task) -> Plan:
