@@ -53,10 +53,12 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
         branch that is not here.
 
     How it is repaired:
-        Nothing is decided silently: the file can be brought back from Git with `{fixchain} repair
-        --bring-back REVISION`, a no-op revision can take its place with `{fixchain} repair
-        --tombstone REVISION`, or the stamp can move to its nearest ancestor that is left with
-        `{fixchain} restamp --lost REVISION=OTHER`.
+        Nothing is decided silently: the finding lists the ways, the best first. Where a branch, a
+        tag or a commit has the revision, its code takes the database back with `{alembic} downgrade
+        REVISION`. Where all migrations were squashed, `{fixchain} restamp --lost REVISION=OTHER`
+        moves the stamp to the one that makes what the database holds. Else the file can be brought
+        back from Git with `{fixchain} repair --bring-back REVISION`, or a no-op revision can take
+        its place with `{fixchain} repair --tombstone REVISION`.
 
     Example:
         # users.py
