@@ -75,7 +75,7 @@ def with_moves(report: Report) -> Report:
         return report
     assert report.start is not None
     assert report.after is not None
-    moves = planned_moves(report.start, report.after)
+    moves = _without_missing(report.start, planned_moves(report.start, report.after))
     refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
     if refused is None:
         return _foreseen(replace(report, moves=moves))
@@ -84,6 +84,17 @@ def with_moves(report: Report) -> Report:
         f"{refused.remedy}; or leave that database out (--no-database)",
     )
     return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
+
+
+def _without_missing(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+    """The moves, of which none fails because its database does not exist: no row has to follow."""
+    missing = {
+        each.identity for each in now.databases.standings if each.state is DatabaseState.MISSING
+    }
+    return tuple(
+        MoveResult(each.move, MoveState.UNCHANGED) if each.move.identity in missing else each
+        for each in moves
+    )
 
 
 def _foreseen(report: Report) -> Report:

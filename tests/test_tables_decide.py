@@ -247,6 +247,31 @@ def test_a_repair_with_an_edit_on_top_still_speaks(project: InGit) -> None:
     assert [set(chain.heads) for chain in report.before.old] == [{"b", "c"}]
 
 
+@needs_git
+@pytest.mark.parametrize("row", ["m", "h"])
+def test_what_has_the_code_takes_only_its_own_branch_back(project: InGit, row: str) -> None:
+    """Beside it stands c, which this code has as well; in a merge point, or in a row of its own."""
+    for spec in ("g <- b", "h <- g", "m <- c, h"):
+        add(project.top, spec)
+    project.repository.commit(2)
+    project.alembic("upgrade", "c")
+    project.alembic("upgrade", row)
+    project.repository.switch("main")
+    (lost,) = [
+        each
+        for each in project.run("check", "--format", "json").document["findings"]
+        if each["code"] == "FC301"
+    ]
+    checkout, downgrade, back = lost["remedies"][0]["commands"]
+    assert (checkout, back) == ("git checkout feature", "git checkout -")
+    assert downgrade == "alembic downgrade g@b"
+    assert lost["remedies"][0]["text"].endswith("with the data in it")
+    project.repository.switch("feature")
+    project.follow([downgrade])
+    project.repository.switch("main")
+    assert (rows_of(project.url), project.tables) == (["b", "c"], {"a", "b", "c"})
+
+
 # --- Two lines of releases -----------------------------------------------------------------------
 
 

@@ -196,19 +196,37 @@ def _downgrade(
     snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
 ) -> Remedy:
     """The way that leaves nothing behind: the code that has it takes the database back."""
-    known = [snapshot.databases.lost.get(each) for each in left.between]
-    in_line = all(each is not None and len(each.requirements) == 1 for each in known)
-    alone = all(standing.rows == (lost.revision,) for standing in standings)
-    if not (lost.checkout and in_line and alone and len(left.rows) == 1):
+    target = _downgrade_target(snapshot, lost.revision, left, standings)
+    if not (lost.checkout and target):
         return Remedy()
     footprints = [lost_footprint(snapshot, each, "downgrade") for each in left.between]
     return way(
         f"have the code that has it take the database back, and come back here;"
         f" {told_losses(footprints)}",
         f"git checkout {shlex.quote(lost.checkout)}",
-        f"{{alembic}} downgrade {shlex.quote(left.rows[0])}",
+        f"{{alembic}} downgrade {shlex.quote(target)}",
         "git checkout -",
     )
+
+
+def _downgrade_target(
+    snapshot: Snapshot, revision: str, left: Survivors, standings: Sequence[Standing]
+) -> str:
+    """What Alembic is to downgrade to, so that all lost revisions go and nothing else does.
+
+    Where something else has run beside them, that is ``LOWEST@BELOW``: one branch alone. There is
+    no such target where they stand on several revisions.
+    """
+    if left.unknown:
+        return ""
+    known = [snapshot.databases.lost[each] for each in left.between]
+    lowest = [each for each in known if all(name in snapshot.graph for name in each.requirements)]
+    if len(lowest) != 1 or len(lowest[0].requirements) != 1:
+        return ""
+    (below,) = lowest[0].requirements
+    alone = all(standing.rows == (revision,) for standing in standings)
+    in_line = all(len(each.requirements) == 1 for each in known)
+    return below if alone and in_line else f"{lowest[0].revision}@{below}"
 
 
 def told_losses(footprints: Sequence[Footprint | None]) -> str:
