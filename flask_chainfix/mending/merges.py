@@ -13,7 +13,7 @@ from flask_chainfix.stamps import stuck_revisions
 
 def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
     """Only with ``--strict``: Alembic can use such a chain."""
-    if not case.wishes.strict or "FC112" in case.snapshot.environment.settings.ignore:
+    if not case.wishes.strict:
         return
     snapshot = case.snapshot
     for revision, redundant in redundant_parents(snapshot.graph).items():
@@ -26,8 +26,6 @@ def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
 
 def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
     """What one parent or dependency requires anyway is named no more beside it."""
-    if "FC112" in case.snapshot.environment.settings.ignore:
-        return
     graph, stuck = case.snapshot.graph, stuck_revisions(case.snapshot)
     for revision, lower in impassable(graph).items():
         if revision not in stuck and not case.wishes.strict:

@@ -234,7 +234,7 @@ _UNSEEN_CYCLE = (
     repairable=True,
 )
 def cycle(snapshot: Snapshot) -> Iterator[Fault]:
-    """Revisions run after each other in a circle, so none of them can run at all.
+    """Revisions require each other in a circle, so none of them can run first.
 
     The finding names exactly the members of the cycle; Alembic's own message also lists everything
     above it. A `depends_on` can close a circle as well as a `down_revision`.
