@@ -297,7 +297,8 @@ def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> Remed
     assert report.upstream is not None
     joined = way("keep the order, and join both with a merge revision", MERGE)
     run = [name for name in now.graph.order if name in mine and name in database.revisions]
-    if _are_tied(now.graph, run):
+    renamed = report.start is not None and report.start.databases.anew
+    if renamed or _are_tied(now.graph, run):
         # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
         return joined
     losses = told_losses([now.footprint_down(now.file(name)) for name in run])
