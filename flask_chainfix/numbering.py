@@ -206,6 +206,11 @@ def _confirmed(scheme: Counting, steps: Sequence[int], alike: Sequence[str]) -> 
     return Counting(scheme.prefix, scheme.groups, scheme.digits, step, scheme.separator)
 
 
+def is_date(number: str) -> bool:
+    """Whether a number is a date, of which several can be of one day."""
+    return _date_format(number) is not None
+
+
 def _value(number: str) -> tuple[int, ...]:
     return tuple(map(int, re.split("[_.]", number)))
 

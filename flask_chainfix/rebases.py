@@ -118,14 +118,16 @@ def _told_apart(report: Report, there: Snapshot) -> tuple[Snapshot, tuple[Mend, 
     """The chain in which mine have ids of their own, where the main branch has the same."""
     now = report.before
     assert now is not None
-    duplicates = set(now.graph.duplicates)
-    if not duplicates or not duplicates.issubset(there.graph):
+    if not there.graph.named_parents.keys() >= now.graph.duplicates.keys():
         return now, ()
-    files = [file.path for file in now.files]
-    history = read_history(files, now.environment.version_locations)
-    ref = _ref(report)
+    history, ref = History(), _ref(report)
+    if now.graph.duplicates:
+        files = [file.path for file in now.files]
+        history = read_history(files, now.environment.version_locations)
     main = PublishedChain(ref, ref, ref, there.files, is_main=True)
-    return told_apart(case_for(replace(now, published_chains=(main,)), history, Wishes()))
+    case = case_for(replace(now, published_chains=(main,)), history, Wishes())
+    start, mends = told_apart(case)
+    return (start, mends) if mends else (now, ())
 
 
 def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection[str]) -> Report:

@@ -15,14 +15,19 @@ from flask_chainfix.mending.joins import merges_on_nothing
 from flask_chainfix.mending.labels import labels_of_choice
 from flask_chainfix.mending.merges import parents_that_say_nothing, ties_that_stop_alembic
 from flask_chainfix.mending.missing import dependencies_that_are_meant, parents_that_are_meant
-from flask_chainfix.mending.numbers import numbers_that_rise
+from flask_chainfix.mending.numbers import numbers_of_their_own, numbers_that_rise
 from flask_chainfix.mending.pins import pinned_parents
 from flask_chainfix.model import Mend
 from flask_chainfix.snapshot import Snapshot
 
 _Mender = Callable[[Case], Iterator[Mend]]
 # While an id stands twice, it is not known who is on what; and what is missing hides cycles.
-_FOR_IDS: tuple[_Mender, ...] = (copies, ids_of_their_own, numbers_that_rise)
+_FOR_IDS: tuple[_Mender, ...] = (
+    copies,
+    ids_of_their_own,
+    numbers_of_their_own,
+    numbers_that_rise,
+)
 _MENDERS: tuple[_Mender, ...] = (
     *_FOR_IDS,
     labels_of_choice,
