@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from flask_chainfix.evidence.record import Evidence
@@ -10,7 +12,7 @@ from flask_chainfix.evidence.touches import Key, Touch, table_of
 from flask_chainfix.model import Action, Kind, SchemaObject
 
 # Of an object that is made this often, each pair is not worth looking at.
-_MOST_COMPARED = 50
+_MOST_COMPARED = 20
 # Databases in which a schema has one index of a name; in the others, each table may have one.
 _INDEXES_OF_SCHEMA = frozenset({"postgresql", "sqlite"})
 
@@ -24,6 +26,7 @@ def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
     Yields:
         The touches of one object, in the order of the chain.
     """
+    frontiers = {kind: _frontier(evidence, kind) for kind in (Kind.TABLE, Kind.COLUMN)}
     for key in {**evidence.users, **evidence.droppers}:
         if key.kind not in (Kind.TABLE, Kind.COLUMN):
             continue
@@ -32,7 +35,7 @@ def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
             told = [
                 touch
                 for touch in touches
-                if touch.certain and not _may_be_made_before(evidence, touch)
+                if touch.certain and not _may_be_made_before(evidence, touch, frontiers[key.kind])
             ]
             if told:
                 yield tuple(sorted(told, key=lambda touch: evidence.rank[touch.revision]))
@@ -51,12 +54,21 @@ def _is_missing_at_first(evidence: Evidence, key: Key, object_: SchemaObject) ->
 
 def _is_made_in_other_schema(evidence: Evidence, wanted: Key) -> bool:
     """Whether there is one of that name in another schema: a search path may lead there."""
-    return any(
-        key != wanted and key._replace(schema=wanted.schema) == wanted for key in evidence.creators
-    )
+    schemas = evidence.schemas_of.get(wanted._replace(schema=""), frozenset())
+    return not schemas <= {wanted.schema}
 
 
-def _may_be_made_before(evidence: Evidence, touch: Touch) -> bool:
+def _frontier(evidence: Evidence, kind: Kind) -> list[_Event]:
+    """Of what may make any object of a kind, what nothing of the same sort precedes."""
+    frontier: list[_Event] = []
+    events = (_before(*each) for each in evidence.unlimited.get((Action.CREATE, kind), ()))
+    for event in sorted(events, key=lambda event: (evidence.rank[event.revision], event.place)):
+        if not any(_precedes(evidence, first, event) for first in frontier):
+            frontier.append(event)
+    return frontier
+
+
+def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]) -> bool:
     """Whether an object may have been made by the time that a revision needs it."""
     object_ = touch.object
     objects = [object_]
@@ -73,23 +85,28 @@ def _may_be_made_before(evidence: Evidence, touch: Touch) -> bool:
             *evidence.table_changes.get((Action.CREATE, key), ()),
         )
     ]
-    doubts = [event for each in objects for event in _doubts(evidence, Action.CREATE, each)]
-    return any(not _precedes(evidence, _at(touch), event) for event in (*makers, *doubts)) or any(
-        evidence.may_happen_elsewhere(Action.CREATE, each) for each in objects
+    limited = (
+        _before(*doubt) for each in objects for doubt in evidence.limited(Action.CREATE, each)
     )
+    return any(
+        not _precedes(evidence, _at(touch), event) for event in chain(frontier, makers, limited)
+    ) or any(evidence.may_happen_elsewhere(Action.CREATE, each) for each in objects)
 
 
 def made_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
     """The pairs of touches that make one object, with nothing between them that may drop it."""
-    told: set[_Event] = set()
-    for first, second in _pairs(evidence, evidence.creators, evidence.made_again):
-        if _at(first) not in told and _fails(evidence, first, second):
-            ends = [_at(end) for end in evidence.droppers.get(evidence.key(first.object), ())]
-            for object_ in {first.object, second.object}:
-                ends += _takers(evidence, object_)
-            if not _may_lie_between(evidence, first, second, ends, Action.DROP):
-                told.add(_at(first))
-                yield first, second
+    for touches in _groups(evidence, evidence.creators, evidence.made_again):
+        object_ = touches[0].object
+        ends = [_at(end) for end in evidence.droppers.get(evidence.key(object_), ())]
+        between = _Between(evidence, touches, ends, _takers, Action.DROP)
+        yield from _pairs(
+            touches,
+            lambda first, second, between=between: (  # type: ignore[misc]
+                _is_one(evidence, first.object, second.object)
+                and not between(first, second)
+                and _fails(evidence, first, second)
+            ),
+        )
 
 
 def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
@@ -104,16 +121,11 @@ def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
 
 def _make_tables_too(evidence: Evidence, first: Touch, second: Touch) -> bool:
     """Whether two touches of a part of a table come with two creations of the table."""
-    makers = {
-        _at(maker)
+    made = [
+        evidence.times_made.get((evidence.key(table_of(touch.object)), touch.revision), 0)
         for touch in (first, second)
-        for maker in evidence.table_changes.get(
-            (Action.CREATE, evidence.key(table_of(touch.object))), ()
-        )
-        if maker.revision in (first.revision, second.revision)
-    }
-    revisions = {maker.revision for maker in makers}
-    return len(makers) > 1 and revisions == {first.revision, second.revision}
+    ]
+    return all(made) and (first.revision != second.revision or made[0] > 1)
 
 
 def _takers(evidence: Evidence, object_: SchemaObject) -> list[_Event]:
@@ -129,16 +141,16 @@ def _takers(evidence: Evidence, object_: SchemaObject) -> list[_Event]:
 
 def dropped_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
     """The pairs of touches that drop one object, with nothing between them that may make it."""
-    told: set[_Event] = set()
-    for first, second in _pairs(evidence, evidence.droppers, evidence.ended_again):
-        makers = [_at(maker) for maker in evidence.creators.get(evidence.key(first.object), ())]
-        for object_ in {first.object, second.object}:
-            makers += _givers(evidence, object_)
-        if _at(first) not in told and not _may_lie_between(
-            evidence, first, second, makers, Action.CREATE
-        ):
-            told.add(_at(first))
-            yield first, second
+    for touches in _groups(evidence, evidence.droppers, evidence.ended_again):
+        object_ = touches[0].object
+        makers = [_at(maker) for maker in evidence.creators.get(evidence.key(object_), ())]
+        between = _Between(evidence, touches, makers, _givers, Action.CREATE)
+        yield from _pairs(
+            touches,
+            lambda first, second, between=between: (  # type: ignore[misc]
+                _is_one(evidence, first.object, second.object) and not between(first, second)
+            ),
+        )
 
 
 def _givers(evidence: Evidence, object_: SchemaObject) -> list[_Event]:
@@ -152,19 +164,31 @@ def _givers(evidence: Evidence, object_: SchemaObject) -> list[_Event]:
     return givers
 
 
-def _pairs(
+def _groups(
     evidence: Evidence, touched: Mapping[Key, list[Touch]], again: Iterable[tuple[Touch, Touch]]
+) -> Iterator[list[Touch]]:
+    """The touches of each object that is touched several times, those that are certain."""
+    groups = [list(pair) for pair in again]
+    groups += [
+        touched[key]
+        for key in sorted((key for key in touched if len(touched[key]) > 1), key=str)
+        if not evidence.has_twin(key)
+    ]
+    for group in groups:
+        certain = [touch for touch in group if touch.certain]
+        if len(certain) > 1:
+            yield certain
+
+
+def _pairs(
+    touches: list[Touch], conflict: Callable[[Touch, Touch], bool]
 ) -> Iterator[tuple[Touch, Touch]]:
-    """Two touches that are certain and concern one object, the nearest first."""
-    for first, second in again:
-        if first.certain and second.certain:
-            yield first, second
-    for key in sorted((key for key in touched if len(touched[key]) > 1), key=str):
-        touches = [touch for touch in touched[key] if touch.certain]
-        for index, first in enumerate(touches if not evidence.has_twin(key) else ()):
-            for second in touches[index + 1 : index + _MOST_COMPARED]:
-                if _is_one(evidence, first.object, second.object):
-                    yield first, second
+    """Each touch with the next one that it is in conflict with."""
+    for index, first in enumerate(touches):
+        for second in touches[index + 1 : index + _MOST_COMPARED]:
+            if conflict(first, second):
+                yield first, second
+                break
 
 
 def _is_one(evidence: Evidence, one: SchemaObject, other: SchemaObject) -> bool:
@@ -198,13 +222,6 @@ def _before(revision: str, place: int) -> _Event:
     return _Event(revision, place - 0.5)
 
 
-def _doubts(evidence: Evidence, action: Action, object_: SchemaObject) -> Iterator[_Event]:
-    """Where something happens that is not known, and may create or drop an object."""
-    for revision in evidence.opaque:
-        for doubt in evidence.doubts(revision, action, object_):
-            yield _before(revision, doubt.place)
-
-
 def _precedes(evidence: Evidence, one: _Event, other: _Event) -> bool:
     """Whether one event is certain to come before another."""
     if one.revision == other.revision:
@@ -212,34 +229,61 @@ def _precedes(evidence: Evidence, one: _Event, other: _Event) -> bool:
     return evidence.runs_before(one.revision, other.revision)
 
 
-def _may_lie_between(
-    evidence: Evidence, first: Touch, second: Touch, events: list[_Event], action: Action
-) -> bool:
-    """Whether one of the touches, or what is not known, may come between two others.
+class _Between:
+    """Whether something may come between two touches of an object that explains that both run.
+
+    Where the two stand on parallel branches, either may come first.
 
     Args:
         evidence: what is known.
-        first: one of the two; where they stand on parallel branches, either may come first.
-        second: the other one.
-        events: what would explain that both can run.
+        touches: of the object.
+        events: what would explain it.
+        others: what else would, by the object as it is spelled.
         action: what that does; where something that is not known may do it, it counts as well.
     """
-    if any(evidence.may_happen_elsewhere(action, each.object) for each in (first, second)):
-        return True
-    events = [
-        *events,
-        *(
-            doubt
-            for object_ in {first.object, second.object}
-            for doubt in _doubts(evidence, action, object_)
-        ),
-    ]
-    start, end = _at(first), _at(second)
-    return any(
-        event not in (start, end)
-        and not (
-            (_precedes(evidence, event, start) and _precedes(evidence, event, end))
-            or (_precedes(evidence, start, event) and _precedes(evidence, end, event))
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        touches: list[Touch],
+        events: list[_Event],
+        others: Callable[[Evidence, SchemaObject], list[_Event]],
+        action: Action,
+    ) -> None:
+        self._evidence = evidence
+        objects = {touch.object for touch in touches}
+        limited = (_before(*doubt) for each in objects for doubt in evidence.limited(action, each))
+        unlimited = evidence.unlimited.get((action, touches[0].object.kind), ())
+        every = {
+            *events,
+            *(event for each in objects for event in others(evidence, each)),
+            *limited,
+            *(_before(*doubt) for doubt in unlimited),
+        }
+        self._events = sorted(every, key=self._position)
+        self._positions = [self._position(event) for event in self._events]
+        self._elsewhere = any(evidence.may_happen_elsewhere(action, each) for each in objects)
+
+    def _position(self, event: _Event) -> tuple[int, float]:
+        return self._evidence.rank[event.revision], event.place
+
+    def __call__(self, first: Touch, second: Touch) -> bool:
+        """Whether something may come between these two."""
+        if self._elsewhere:
+            return True
+        start, end = _at(first), _at(second)
+        low, high = sorted((self._position(start), self._position(end)))
+        after = bisect_right(self._positions, low)
+        if after < len(self._positions) and self._positions[after] < high:
+            return True
+        return any(
+            event not in (start, end) and not self._is_outside(event, start, end)
+            for event in self._events
         )
-        for event in events
-    )
+
+    def _is_outside(self, event: _Event, start: _Event, end: _Event) -> bool:
+        """Whether an event is certain to come before both of two others, or behind both."""
+        evidence = self._evidence
+        return (_precedes(evidence, event, start) and _precedes(evidence, event, end)) or (
+            _precedes(evidence, start, event) and _precedes(evidence, end, event)
+        )

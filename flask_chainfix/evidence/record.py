@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 
 from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
 from flask_chainfix.evidence.touches import (
@@ -123,6 +125,53 @@ class Evidence:
             for doubt in self.opaque.get(revision, ())
             if self._concerns(doubt, action, object_)
         )
+
+    @cached_property
+    def schemas_of(self) -> Mapping[Key, frozenset[str]]:
+        """The schemas in which objects of a name are made, by the key without its schema."""
+        found: dict[Key, set[str]] = {}
+        for key in self.creators:
+            found.setdefault(key._replace(schema=""), set()).add(key.schema)
+        return {key: frozenset(schemas) for key, schemas in found.items()}
+
+    @cached_property
+    def times_made(self) -> Mapping[tuple[Key, str], int]:
+        """How often a revision makes a table."""
+        return Counter(
+            (key, touch.revision)
+            for (action, key), touches in self.table_changes.items()
+            if action is Action.CREATE
+            for touch in touches
+        )
+
+    @cached_property
+    def unlimited(self) -> Mapping[tuple[Action, Kind], list[tuple[str, int]]]:
+        """What is not known and may concern any table: the revision, and where in it."""
+        found: dict[tuple[Action, Kind], list[tuple[str, int]]] = {}
+        for revision, doubts in self.opaque.items():
+            for doubt in doubts:
+                if _is_unlimited(doubt):
+                    for pair in product(doubt.actions, doubt.kinds):
+                        found.setdefault(pair, []).append((revision, doubt.place))
+        return found
+
+    @cached_property
+    def _limited(self) -> Mapping[Key | None, list[tuple[str, Opaque]]]:
+        """What else is not known, by the table that it concerns; ``None`` for parts of names."""
+        found: dict[Key | None, list[tuple[str, Opaque]]] = {}
+        for revision, doubts in self.opaque.items():
+            for doubt in doubts:
+                if not _is_unlimited(doubt):
+                    table = self.key(doubt.table) if doubt.table is not None else None
+                    found.setdefault(table, []).append((revision, doubt))
+        return found
+
+    def limited(self, action: Action, object_: SchemaObject) -> Iterator[tuple[str, int]]:
+        """What is not known and concerns some tables, where an object belongs to one of them."""
+        for table in (None, self.key(table_of(object_))):
+            for revision, doubt in self._limited.get(table, ()):
+                if self._concerns(doubt, action, object_):
+                    yield revision, doubt.place
 
     def may_happen_elsewhere(self, action: Action, object_: SchemaObject) -> bool:
         """Whether a migration whose place is not known may create, use or drop an object."""
@@ -274,3 +323,7 @@ class Evidence:
         if key in self.creators:
             return self.is_there_first(key)
         return key in self.users or key in self.droppers
+
+
+def _is_unlimited(doubt: Opaque) -> bool:
+    return doubt.table is None and not any(doubt.tables)
