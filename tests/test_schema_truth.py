@@ -110,20 +110,18 @@ def runs(snapshot: Snapshot, order: Iterable[str], engine: Engine | None = None)
         engine: of the database; without one it is made in memory.
     """
     own = engine or create_engine("sqlite://", poolclass=StaticPool)
-    with own.connect() as connection, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context = MigrationContext.configure(connection)
-        with Operations.context(context):
-            try:
+    try:
+        with own.connect() as connection, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Operations.context(MigrationContext.configure(connection)):
                 for revision in order:
                     module: dict[str, object] = {}
                     exec(compile(snapshot.file(revision).data, revision, "exec"), module)
                     module["upgrade"]()  # type: ignore[operator]
-            except Exception:
-                return False
-            finally:
-                connection.rollback()
-                own.dispose()
+    except Exception:
+        return False
+    finally:
+        own.dispose()
     return True
 
 
