@@ -7,7 +7,7 @@ from flask_chainfix.formats.remedies import remedies_as_json, remedy_rows, remed
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Tools
 
-TOOLS = Tools("flask db", "flask db fixchain", " --database", " --stamp a")
+TOOLS = Tools("flask db", "flask db fixchain", databases=" --database", stamps=" --stamp a")
 BACK = way("bring its file back from Git", "{fixchain} repair --bring-back x{databases}")
 DOWN = way("downgrade it there", "git checkout feature", "{alembic} downgrade a", "git checkout -")
 
