@@ -19,6 +19,7 @@ from flask_chainfix.model import (
     MoveState,
     Standing,
 )
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
@@ -81,7 +82,7 @@ def with_moves(report: Report) -> Report:
         return _foreseen(replace(report, moves=moves))
     obstacle = UnsafeForDatabases(
         f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
-        f"{refused.remedy}; or leave that database out (--no-database)",
+        Remedy.of(refused.remedy) | "leave that database out (--no-database)",
     )
     return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
 

@@ -16,6 +16,7 @@ from flask_chainfix.model import (
     MoveState,
     Standing,
 )
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.row_moves import make_moves, planned_moves
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Progress, Runtime
@@ -148,13 +149,11 @@ def _refuse_way_back(moves: Sequence[MoveResult]) -> None:
     if not refused:
         return
     first = refused[0]
-    remedy = "keep the repair"
-    if first.state is MoveState.FAILED:
-        remedy = str(first.remedy)
+    remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
     raise RowsNotPutBack(
-        f"{first.move.name} cannot go back to the old files: {first.detail}",
-        f"nothing was changed; {remedy}; or leave that database as it is (--no-database for the"
-        " app's own, and do not name it)",
+        f"nothing was changed: {first.move.name} cannot go back to the old files: {first.detail}",
+        Remedy.of(remedy)
+        | "leave that database as it is (--no-database for the app's own; do not name another)",
     )
 
 

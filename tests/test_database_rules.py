@@ -539,17 +539,17 @@ STAYS = "; whatever of that is in the database stays there, and no file tells of
     ],
 )
 def test_what_lies_between_is_told(statements: tuple[str, ...], told: str) -> None:
-    assert note(x_doing(*statements)) == f"x is to count for b: x {told}{STAYS}"
+    assert note(x_doing(*statements)) == f"x counts as b: x {told}{STAYS}"
 
 
 def test_what_is_proven_to_do_nothing() -> None:
-    told = "x is to count for b: x is proven to do nothing, so nothing is lost"
+    told = "x counts as b: x is proven to do nothing, so nothing is lost"
     assert note(x_doing()) == told
 
 
 def test_several_between() -> None:
     known = lost("x <- w"), lost(Rev("w", ("b",), upgrade=(), downgrade=()))
-    assert note(*known).startswith("x is to count for b: x creates table t_x, w does nothing;")
+    assert note(*known).startswith("x counts as b: x creates table t_x, w does nothing;")
 
 
 def test_what_will_run_again_or_never() -> None:
@@ -562,7 +562,7 @@ def test_what_will_run_again_or_never() -> None:
 
 
 def test_a_new_id() -> None:
-    told = "x is to count for b: Git shows that it is the same migration under a new id"
+    told = "x counts as b: Git shows that it is the same migration under a new id"
     assert note(lost("x <- a", renamed="b")) == told
 
 

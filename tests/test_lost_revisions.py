@@ -483,7 +483,7 @@ def renamed(project: Project, *, file: str = "x_add.py", more: str = "") -> None
 def test_to_the_new_id(project: Project) -> None:
     renamed(project)
     told = project.does("restamp", "--lost", "x=y", *YES)
-    says(flat(told), "x is to count for y: Git shows that it is the same migration under a new id")
+    says(flat(told), "x counts as y: Git shows that it is the same migration under a new id")
     assert project.rows == ["y"]
     project.upgrade()
     assert project.tables == {"a", "b", "x"}
@@ -513,7 +513,7 @@ def test_to_the_nearest_ancestor(project: Project) -> None:
     project.lose("x")
     asked = project.run("restamp", "--lost", "x=b")
     assert (asked.exit_code, project.rows) == (3, ["x"])
-    noted = "x is to count for b: x creates table x; whatever of that is in the database stays"
+    noted = "x counts as b: x creates table x; whatever of that is in the database stays"
     says(flat(asked.stdout), noted)
     document = project.run("restamp", "--lost", "x=b", "--dry-run", *JSON).document
     assert any(notice.startswith(noted) for notice in document["notices"])
@@ -531,7 +531,7 @@ def test_on_a_terminal_the_note_comes_before_the_question(project: Project) -> N
         answer="n\n",
     )
     assert (done.exit_code, project.rows) == (1, ["x"])
-    says(flat(done.stdout), "x is to count for b: x creates table x")
+    says(flat(done.stdout), "x counts as b: x creates table x")
     says(done.stderr, "Move the stamps of 1 database?", "Nothing was changed.")
 
 
@@ -539,7 +539,7 @@ def test_past_several_that_are_lost(project: Project) -> None:
     project.lose("b", "x")
     says(
         flat(project.does("restamp", "--lost", "x=a", *YES)),
-        "x is to count for a: x creates table x, b creates table b; whatever of that",
+        "x counts as a: x creates table x, b creates table b; whatever of that",
     )
     assert project.rows == ["a"]
 

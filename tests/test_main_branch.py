@@ -94,6 +94,21 @@ def test_check_names_the_rebase_first(project: Project) -> None:
     assert "main" in first
 
 
+def test_where_nothing_is_mine_no_step_is_a_rebase(project: Project) -> None:
+    """What main has is at fault by itself: there is nothing that a rebase could move."""
+    project.switch("main")
+    project.new("other <- a", day=3)
+    path = add(project.top, "joined", "pass", "pass")
+    path.write_text(path.read_text().replace("add joined", "merge heads theirs and other"))
+    project.commit(4)
+    plan = project.planned()
+    assert {each["revision"]: each["after"] for each in plan["relinks"] + plan["mends"]} == {
+        "joined": ["theirs", "other"]
+    }
+    assert "onto:" not in reasons(plan)
+    assert "rebase" not in project.run("check").stdout.partition("What to do\n")[2]
+
+
 def test_without_git_the_steps_are_so_too(project: Project) -> None:
     project.merge("main", day=3)
     steps = project.run("check", "--no-git").stdout.partition("What to do\n")[2]

@@ -76,6 +76,16 @@ def test_the_other_way_is_typed_and_leaves_it_out(project: Project) -> None:
     assert project.tables("production") == ["a", "b", "y"]
 
 
+def test_what_is_brought_back_to_stay_as_it_is_is_given_no_other_parent(project: Project) -> None:
+    """Several revisions come back; the way out is to leave out the one that a file names."""
+    on_main(project, "x <- b", "y <- x", "z <- y")
+    picked(project, "z")
+    refused = fixchain("repair", *YES)
+    lines = [line.strip() for line in refused.stderr.splitlines()]
+    assert [line for line in lines if "--attach" in line] == ["fixchain repair --attach z=b"]
+    assert lines.count("git merge main") == 1
+
+
 def test_a_second_one_that_needs_a_parent_is_named_with_the_first(project: Project) -> None:
     on_main(project, "x <- b", "y <- x", "z <- b", "w <- z")
     picked(project, "y", "w")

@@ -202,11 +202,12 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
     """What else can be done about a revision whose file is not here."""
     name, ways = lost.revision, Remedy()
     waiting = [each for each, ids in case.snapshot.graph.missing_parents.items() if name in ids]
+    if not case.snapshot.databases.lost.keys().isdisjoint(waiting):
+        return ways  # they have come back themselves: their own other ways are told
     head = head_for(case.snapshot, waiting, name) if waiting else None
     if head is not None:
         pins = dict.fromkeys(waiting, head)
-        options = " ".join(f"--attach {shlex.quote(f'{each}={head}')}" for each in pins)
-        ways |= way(f"leave {name} out, with {options}", _attaching(case, pins))
+        ways |= way(f"leave {name} out", _attaching(case, pins))
     if lost.branch and lost.kept:
         ways |= way(
             f"merge the branch {lost.branch}, which has {name}",

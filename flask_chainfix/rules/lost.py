@@ -281,7 +281,7 @@ def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, .
 
 def _note(snapshot: Snapshot, revision: str, other: str) -> str:
     lost = snapshot.databases.lost.get(revision)
-    counts = f"{revision} is to count for {other}"
+    counts = f"{revision} counts as {other}"
     if lost is not None and lost.renamed == other:
         if not lost.edited:
             return f"{counts}: Git shows that it is the same migration under a new id"

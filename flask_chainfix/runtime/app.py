@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from flask_chainfix.errors import BadDatabase
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.runtime.messages import masked, said
 
 
-def app_engines(remedy: str) -> Mapping[str | None, Engine]:
+def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
     """The engines of the current app's databases by their binds, the default one (``None``) first.
 
     Args:

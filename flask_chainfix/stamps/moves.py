@@ -154,12 +154,12 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
         return _refused(
             standing,
             f"no migration file has {', '.join(unknown)}",
-            "check --database tells where it went, and what can be done",
+            way("see where it went, and what can be done", "{fixchain} check{databases}"),
         )
     try:
         has_run = applied.revisions | _counted(now, applied, taken)
     except CannotPlan as refusal:
-        return _refused(standing, refusal.message, str(refusal.remedy))
+        return _refused(standing, refusal.message, refusal.remedy)
     run = {now.databases.renamed.get(revision, revision) for revision in has_run}
     gone = sorted(
         name for name in run if name not in graph and name not in taken and not is_noop(now, name)

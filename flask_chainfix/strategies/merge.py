@@ -10,6 +10,7 @@ from flask_chainfix.graph import Graph, required_among
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import NewRevision, Plan, Reason
 from flask_chainfix.numbering import NewIds
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.strategies.draft import Draft, reasons_for_base, several_branches
 from flask_chainfix.strategies.registry import Task, strategy
 
@@ -127,8 +128,9 @@ def _no_place(task: Task, base: str) -> UnsafeForDatabases:
             message += f", and not {base}"
     return UnsafeForDatabases(
         f"{message}: whichever comes first, a database would skip it",
-        "upgrade one of them with the chain as it is, so that it has run both; or leave it out"
-        + ("; or leave out --root" if task.root_is_wish else ""),
+        Remedy.of("upgrade one of them with the chain as it is, so that it has run both")
+        | "leave one of them out"
+        | ("leave out --root" if task.root_is_wish else ""),
     )
 
 

@@ -29,6 +29,7 @@ from flask_chainfix.model import (
     Wishes,
 )
 from flask_chainfix.ordering import refuse_unsafe
+from flask_chainfix.remedies import Remedy
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import applied_in, published_in, tops
 from flask_chainfix.strategies.choice import planned_graph
@@ -81,6 +82,8 @@ def _as_rebase(snapshot: Snapshot, main: PublishedChain, plan: Plan) -> Plan | N
     graph = snapshot.graph
     theirs = main.revisions.intersection(graph)
     mine = frozenset(graph).difference(theirs)
+    if not mine:
+        return None
     if theirs.isdisjoint(graph.heads) or not graph.required(theirs).isdisjoint(mine):
         return None  # it has no side of its own
     if not mine.issuperset(relink.revision for relink in plan.relinks):
@@ -194,8 +197,8 @@ class _Moving:
     def _several(self, heads: Iterable[str]) -> CannotPlan:
         return CannotPlan(
             f"{self._onto} itself has several heads on which these could be: {', '.join(heads)}",
-            "repair the chain on that branch first, and bring that here; or say with the command"
-            " repair and --attach REVISION=PARENT where yours belong",
+            Remedy.of("repair the chain on that branch first, and merge it here")
+            | "say where yours belong, with the command repair and --attach REVISION=PARENT",
         )
 
     def drop_redundant_parents(self) -> None:

@@ -118,9 +118,8 @@ def named(name: str, schema: str | None) -> str:
 
 
 def _of_app(table: VersionTable) -> Iterator[Target]:
-    remedy = (
-        "correct the app's configuration; or leave them out with --no-database, and name databases"
-        " with --database URL"
+    remedy = Remedy.of("correct the app's configuration") | (
+        "leave the app's databases out (--no-database), and name others with --database URL"
     )
     for bind, engine in app_engines(remedy).items():
         name = "the app's database" if bind is None else f"bind {bind}"
