@@ -19,8 +19,8 @@ from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.survey import survey, targets_for
 
 _NO_OLDER_CHAIN = (
-    "no older chain is known here, as there is no journal of a repair: name a commit from before"
-    " it with --old REF, or rows that another chain has written are taken for those of this one"
+    "no journal of a repair is here, so every row is read by the chain as it is now: where an older"
+    " chain wrote the rows, name a commit that has it with --old REF"
 )
 _REFUSED = (MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOWN)
 

@@ -206,6 +206,22 @@ def test_a_row_that_git_has_never_seen(project: Project) -> None:
     says(ways[1]["commands"][0], "repair --tombstone nope=x")
 
 
+def test_a_tombstone_never_goes_below_what_may_have_run_already(project: Project) -> None:
+    column = 'op.add_column("x", sa.Column("more", sa.Integer()))'
+    add(project.top, "y <- x", column, 'op.drop_column("x", "more")')
+    project.upgrade()
+    project.stamp("nope")
+    if_run, if_not = project.finding()["remedies"][1:]
+    says(if_run["text"], "if y has run there")
+    says(if_run["commands"][0], "repair --tombstone nope=y")
+    says(if_not["text"], "if y has not")
+    says(if_not["commands"][0], "repair --tombstone nope=x")
+    # y has run: the first way keeps it from running again.
+    project.does("repair", "--tombstone", "nope=y", *YES)
+    project.upgrade()
+    assert project.rows == ["nope"]
+
+
 @pytest.mark.parametrize("row", ["9BC123DEF", "9bc123dfe", "9bc123def ", "9bc123"])
 def test_a_row_that_is_close_to_an_id(project: Project, row: str) -> None:
     add(project.top, "9bc123def <- x", "pass", "pass")

@@ -611,7 +611,7 @@ def test_restamp_without_an_older_chain_says_so(project: Path, tmp_path: Path) -
     url = sqlite_url(tmp_path)
     plain(project, *LINE)
     build(url, "b")
-    assert "no older chain is known here" in unwrapped(fixchain("restamp", "--database", url))
+    assert "no journal of a repair is here" in unwrapped(fixchain("restamp", "--database", url))
 
 
 def test_the_copies_of_a_backup_are_named(project: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def verdict(report: Report) -> str:
 def facts(backup: Backup) -> Iterator[str]:
     """What is to be known of a backup, besides its place and its command."""
     size = f"{_size(backup.size)}, {count(backup.tables, 'table')}"
-    yield f"{size}, read back and found whole, {backup.seconds:.2f} s"
+    yield f"{size}, read back and complete, {backup.seconds:.2f} s"
     yield f"SHA-256 {backup.sha256}"
 
 

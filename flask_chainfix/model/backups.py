@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Backup:
-    """A copy of one database that was read back and found whole.
+    """A copy of one database that was read back and is complete.
 
     Attributes:
         name: how users know the database, passwords masked.

@@ -13,10 +13,12 @@ from flask_chainfix.rules.spelling import close_ids
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
+    Fit,
     Survivors,
     absent_tables,
     early_on_return,
     finishing_there,
+    fit,
     is_noop,
     lost_footprint,
     possibilities,
@@ -133,13 +135,25 @@ def _placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing
     """A no-op revision in the place of one of which nobody knows what it was on."""
     if not can_have_file(revision):
         return Remedy()
-    tops = {proven_top(snapshot, standing) for standing in standings}
-    (parent,) = tops if len(tops) == 1 else (None,)
-    if parent is not None:
-        return _tombstone(f"{revision}={parent}")
+    fits = {fit(snapshot, standing) for standing in standings}
+    (found,) = fits if len(fits) == 1 else (None,)
+    if found is not None and len(found.rows) == len(found.highest) == 1:
+        return _placeholder_on(revision, found)
     return Remedy.of(
         f"put a no-op revision in its place, on the revision that it was on: repair --tombstone"
         f" {shlex.quote(revision)}=PARENT"
+    )
+
+
+def _placeholder_on(revision: str, found: Fit) -> Remedy:
+    """Above what has run for certain; above what leaves no table only if the user knows of it."""
+    (parent,), (highest,) = found.rows, found.highest
+    if parent == highest:
+        return _tombstone(f"{revision}={parent}")
+    silent = listing(found.silent, _SHOWN_DEEDS)
+    each = silent if len(found.silent) == 1 else f"each of {silent}"
+    return _tombstone(f"{revision}={highest}", f", if {each} has run there") | _tombstone(
+        f"{revision}={parent}", f", if {silent} {'has' if len(found.silent) == 1 else 'have'} not"
     )
 
 
@@ -148,9 +162,9 @@ def _misses(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
     return bool(absent_tables(snapshot, standing, run))
 
 
-def _tombstone(wish: str) -> Remedy:
+def _tombstone(wish: str, condition: str = "") -> Remedy:
     command = f"{{fixchain}} repair --tombstone {shlex.quote(wish)}{{databases}}"
-    return way("put a no-op revision in its place", command)
+    return way(f"put a no-op revision in its place{condition}", command)
 
 
 def _ways_back(

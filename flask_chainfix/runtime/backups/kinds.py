@@ -12,7 +12,7 @@ Progress = Callable[[int, int, str], None]
 
 
 class Written(NamedTuple):
-    """A copy that is written and was found whole.
+    """A copy that is written and known to be complete.
 
     Attributes:
         tables: how many tables it holds.
