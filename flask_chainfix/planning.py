@@ -91,14 +91,17 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         edits=edits,
         after=after,
         notices=report.notices + draft.notices + _told(draft.left) + remarks,
-        upstream=_upstream(before, draft.plan),
+        upstream=_upstream(report, draft.plan),
     )
 
 
-def _upstream(snapshot: Snapshot, plan: Plan) -> Upstream | None:
-    """What a plan puts revisions on top of, where it is all that a rebase would do."""
-    if plan.mends or not any(reason.kind == "onto" for reason in plan.why):
+def _upstream(report: Report, plan: Plan) -> Upstream | None:
+    """What a plan puts revisions on top of, where a rebase would do all of it and not refuse."""
+    onto = any(reason.kind == "onto" for reason in plan.why)
+    if not onto or plan.mends or in_doubt(report.findings):
         return None
+    snapshot = report.before
+    assert snapshot is not None
     (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
     return Upstream(main.short, operation(snapshot))
 

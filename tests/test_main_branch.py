@@ -226,6 +226,24 @@ def test_what_main_has_wrong_is_repaired_all_the_same(project: Project) -> None:
     assert project.moved() == {"slow": ["theirs"], "mine": ["slow"]}
 
 
+def test_a_cycle_is_opened_by_a_repair_and_not_by_a_rebase(project: Project) -> None:
+    """Neither where all is committed to main, so that none is mine, nor where rebase would stop."""
+    project.switch("main")
+    for spec in ("b <- theirs", "c <- b"):
+        project.new(spec, day=3)
+    file = next((project.top / "migrations/versions").glob("b_*.py"))
+    good = file.read_text("utf-8")
+    file.write_text(good.replace("down_revision = 'theirs'", "down_revision = 'c'"), "utf-8")
+    assert file.read_text("utf-8") != good
+    steps = project.run("check").stdout.partition("What to do\n")[2]
+    assert "rebase" not in steps
+    done = project.run("repair", "--yes", "--accept-guesses")
+    assert done.exit_code == 0, done.stderr
+    assert "Rebased" not in done.stdout
+    assert "Put migrations on top" not in done.stdout
+    assert "of yours" not in done.stdout
+
+
 def test_a_database_that_has_run_mine_makes_it_a_merge(project: Project, tmp_path: Path) -> None:
     project.merge("main", day=3)
     mine = f"sqlite:///{tmp_path / 'mine.db'}"

@@ -9,7 +9,15 @@ from flask_chainfix.rules.databases import reached
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Mismatch, completing, half_made, in_words, mismatch, ways_out
+from flask_chainfix.stamps import (
+    Mismatch,
+    completing,
+    half_made,
+    in_words,
+    is_noop,
+    mismatch,
+    ways_out,
+)
 
 
 @rule(
@@ -31,7 +39,7 @@ def half_applied(snapshot: Snapshot) -> Iterator[Fault]:
 
     How it is repaired:
         By running by hand what is missing, then `{alembic} stamp REVISION`; the finding names the
-        command that prints the statements.
+        command that prints the statements, and the next check the stamp.
 
     Example:
         # secrets.py
@@ -114,7 +122,20 @@ def stamp_contradicts_schema(snapshot: Snapshot) -> Iterator[Fault]:
 
 def _mismatches(snapshot: Snapshot) -> Iterator[Mismatch]:
     found = (mismatch(snapshot, standing) for standing in reached(snapshot))
-    return (each for each in found if each is not None)
+    return (each for each in found if each is not None and _is_whole(snapshot, each))
+
+
+def _is_whole(snapshot: Snapshot, found: Mismatch) -> bool:
+    """Whether the files tell of all that rows claim: what lies below a gap may have run as well.
+
+    A base beside others that does nothing may be a merge revision that has lost its parents.
+    """
+    graph = snapshot.graph
+    claimed = graph.required(row for row in found.standing.rows if row in graph)
+    gaps = {each for cycle in graph.cycles for each in cycle} | graph.missing_parents.keys()
+    if len(graph.bases) > 1:
+        gaps.update(base for base in claimed.intersection(graph.bases) if is_noop(snapshot, base))
+    return not claimed & gaps
 
 
 def _is(names: Sequence[str]) -> str:

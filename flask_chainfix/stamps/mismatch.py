@@ -154,9 +154,9 @@ def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
 def completing(snapshot: Snapshot, revision: str) -> Remedy:
     """How a revision that has stopped half-way is brought to its end, or to its beginning."""
     by_hand = way(
-        "run by hand those of its statements whose objects are missing, then stamp it",
+        "run by hand those of its statements whose objects are missing, which this prints, and"
+        " check again: that names the stamp",
         f"{{alembic}} upgrade {since(snapshot.graph, revision)} --sql",
-        f"{{alembic}} stamp {shlex.quote(revision)}",
     )
     return by_hand | "drop what it has made, if nothing is in it yet, and upgrade again"
 
