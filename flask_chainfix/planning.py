@@ -169,7 +169,9 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
         shorter = shortened(after)
         mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)
     findings = diagnose(after, Family.CHAIN, Family.SCHEMA)
-    left = _refuse_unhealthy(before, replace(report, before=after, findings=findings), wishes)
+    left = to_mend(replace(report, before=after, findings=findings))
+    left = tuple(fault for fault in left if fault.code != "FC111")
+    refuse_faults(before, left, wishes)
     _refuse_unseen(report, after)
     alembic.foresee(after, before=before)
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
@@ -343,17 +345,12 @@ def refuse_unknown_rows(report: Report) -> None:
         )
 
 
-def _refuse_unhealthy(before: Snapshot, expected: Report, wishes: Wishes) -> tuple[Finding, ...]:
-    """Stop where a plan would cause a fault, or leave one that it should have mended.
-
-    Returns:
-        The faults that it leaves because an upgrade runs into them anyway, or the user accepts
-        them.
+def refuse_faults(before: Snapshot, left: Sequence[Finding], wishes: Wishes) -> None:
+    """Stop where a plan would leave a fault.
 
     Raises:
-        CannotPlan: there is another one.
+        CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
     """
-    left = [finding for finding in to_mend(expected) if finding.code != "FC111"]
     old = _old_faults(before, left)
     for fault in left:
         if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
@@ -361,7 +358,6 @@ def _refuse_unhealthy(before: Snapshot, expected: Report, wishes: Wishes) -> tup
                 f"the planned chain would have a fault: {_with_places(fault)}",
                 _ways_out(fault, wishes),
             )
-    return tuple(left)
 
 
 def _old_faults(before: Snapshot, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:

@@ -9,7 +9,13 @@ from dataclasses import replace
 
 from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
-from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
+from flask_chainfix.diagnosis import (
+    diagnosed,
+    errors_of,
+    in_doubt,
+    refuse_interrupted,
+    with_databases,
+)
 from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git import operation, read_history, read_upstream
@@ -27,7 +33,7 @@ from flask_chainfix.model import (
     Wishes,
 )
 from flask_chainfix.numbering import NewIds
-from flask_chainfix.planning import case_for, refuse_unknown_rows
+from flask_chainfix.planning import case_for, refuse_faults, refuse_unknown_rows
 from flask_chainfix.remedies import MERGE, Remedy, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import with_moves
@@ -142,6 +148,7 @@ def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection
     moved = excerpt(after, mine)  # nothing else changes
     for fault in in_doubt(diagnose(moved)):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
+    _refuse_collisions(now, after, frozenset(mine))
     alembic.foresee(moved, before=before)
     _refuse_unsafe(report, after.graph, mine)
     notices = report.notices + remarks_on_links(before, edits)
@@ -153,6 +160,18 @@ def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection
     renamed = {**now.databases.renamed, **plan.renamed}
     start = replace(now, databases=replace(now.databases, renamed=renamed))
     return replace(report, plan=plan, start=start, edits=edits, after=after, notices=notices)
+
+
+def _refuse_collisions(now: Snapshot, after: Snapshot, mine: frozenset[str]) -> None:
+    """Stop where mine do to the schema what one of those does that come to be below.
+
+    Raises:
+        CannotPlan: with both places, and the ways out.
+    """
+    above = (mine | after.graph.required(mine)) - (now.graph.required(mine) - mine)
+    if errors_of(diagnose(excerpt(after, above), Family.SCHEMA)):  # else the rest goes unread
+        found = errors_of(diagnose(after, Family.SCHEMA))
+        refuse_faults(now, [each for each in found if mine.intersection(each.revisions)], Wishes())
 
 
 # --- Which revisions are mine --------------------------------------------------------------------

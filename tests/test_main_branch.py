@@ -109,6 +109,34 @@ def test_where_nothing_is_mine_no_step_is_a_rebase(project: Project) -> None:
     assert "rebase" not in project.run("check").stdout.partition("What to do\n")[2]
 
 
+def test_a_rebase_refuses_what_a_repair_refuses_and_the_way_out_works(project: Project) -> None:
+    """Mine does to the schema what one of theirs does that comes to be below."""
+    for branch, name, day in (("main", "x", 4), ("feature", "y", 5)):
+        project.switch(branch)
+        parent = {"main": "theirs", "feature": "mine"}[branch]
+        both = "op.add_column('a', sa.Column('email', sa.String(9)))"
+        add(project.top, f"{name} <- {parent}", both, "op.drop_column('a', 'email')")
+        project.commit(day)
+    project.merge("main", day=6)
+    for command in ("rebase", "repair"):
+        refused = project.run(command, "--yes")
+        assert refused.exit_code == 3
+        assert "x and y both create column a.email" in refused.stderr
+        assert "repair --accept FC205" in refused.stderr
+    assert project.run("repair", "--accept", "FC205", "--yes").exit_code == 0
+    assert project.run("rebase", "--dry-run").exit_code == 0
+
+
+def test_a_rebase_heeds_no_fault_that_main_has_anyway(project: Project) -> None:
+    project.switch("main")
+    for name, parent in (("x", "theirs"), ("y", "x")):
+        add(project.top, f"{name} <- {parent}", "op.add_column('a', sa.Column('n', sa.Integer()))")
+    project.commit(4)
+    project.switch("feature")
+    project.merge("main", day=5)
+    assert project.moved(command="rebase --dry-run") == {"mine": ["y"]}
+
+
 def test_without_git_the_steps_are_so_too(project: Project) -> None:
     project.merge("main", day=3)
     steps = project.run("check", "--no-git").stdout.partition("What to do\n")[2]

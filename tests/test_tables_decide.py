@@ -97,6 +97,18 @@ def advised(findings: Sequence[Finding]) -> tuple[str, ...]:
     return Remedy.of(findings[0].hint).ways[0].commands
 
 
+@pytest.mark.parametrize("parent", ["c", "typo"])
+def test_a_broken_link_makes_no_table_one_that_is_there_too_early(
+    tmp_path: Path, parent: str
+) -> None:
+    """What is below the stamp is hidden by the fault; it has run all the same."""
+    project = Project(tmp_path / "project", "a", "b <- a", "c <- b")
+    project.alembic("upgrade", "head")
+    path = project.top / "migrations/versions/b_add.py"
+    path.write_text(path.read_text().replace("= 'a'", f"= {parent!r}"))
+    assert project.findings() == []
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data(), revs=revisions(most=6))
 def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
