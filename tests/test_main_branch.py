@@ -281,7 +281,9 @@ def test_a_database_that_has_run_mine_makes_it_a_merge(project: Project, tmp_pat
     assert plan["new_revisions"][0]["down_revision"] == ["theirs", "mine"]
     assert "the main branch (main) has theirs and not mine" in reasons(plan)
     steps = project.run("check", "--database", mine).stdout.partition("What to do\n")[2]
-    assert f"rebase --database {mine} --dry-run" in steps.partition("  2.")[0].replace("\n", " ")
+    first = " ".join(steps.partition("  2.")[0].split())
+    assert first.startswith("1. To have one line instead, with yours on top of what main has")
+    assert f"rebase --database {mine} --dry-run" in first
     refused = project.run("repair", "--dry-run", "--strategy", "linear", "--database", mine)
     assert refused.exit_code == 3
     assert "no single line fits every database" in refused.stderr

@@ -157,6 +157,14 @@ def test_how_far_a_database_is_behind(
     )
 
 
+def test_how_far_is_not_said_across_a_missing_parent(project: Path, url: str) -> None:
+    with_app(project, "a", "c <- gone", uri=url)
+    stamp(url, "c")
+    (found,) = panel("check", "--database", *JSON).document["databases"]
+    assert (found["behind"], found["ahead"]) == (None, None)
+    assert "behind" not in said(panel("check"))
+
+
 # --- Databases that do not exist -----------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ so a duplicate does not also look like a second base or head.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from functools import cached_property
 
 from flask_chainfix.graph.components import cyclic_components
@@ -75,6 +75,11 @@ class Graph:
                 if parent not in named:
                     missing[revision] = (*missing.get(revision, _NONE), parent)
         return missing
+
+    @cached_property
+    def open_ends(self) -> Set[str]:
+        """The revisions below which more may belong: in a cycle, or with a missing parent."""
+        return self.missing_parents.keys() | {each for cycle in self.cycles for each in cycle}
 
     @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
-from flask_chainfix.model import Severity, Standing
+from flask_chainfix.model import Severity
 from flask_chainfix.rules.databases import reached
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
@@ -106,8 +105,6 @@ def stamp_contradicts_schema(snapshot: Snapshot) -> Iterator[Fault]:
         $ {alembic} stamp users
     """
     for found in _mismatches(snapshot):
-        if _hides_what_ran(snapshot, found.standing):
-            continue
         whole = {
             revision: tables
             for revision, tables in found.early.items()
@@ -135,17 +132,10 @@ def _is_whole(snapshot: Snapshot, found: Mismatch) -> bool:
     """
     graph = snapshot.graph
     claimed = graph.required(row for row in found.standing.rows if row in graph)
-    gaps = {each for cycle in graph.cycles for each in cycle} | graph.missing_parents.keys()
-    if len(graph.bases) > 1:
-        gaps.update(base for base in claimed.intersection(graph.bases) if is_noop(snapshot, base))
-    return not claimed & gaps
-
-
-def _hides_what_ran(snapshot: Snapshot, standing: Standing) -> bool:
-    """Whether a broken link leaves open what is below the rows of a database."""
-    graph = snapshot.graph
-    below = graph.required(row for row in standing.rows if row in graph)
-    return not below.isdisjoint({*graph.missing_parents, *chain.from_iterable(graph.cycles)})
+    if claimed & graph.open_ends:
+        return False
+    bases = claimed.intersection(graph.bases if len(graph.bases) > 1 else ())
+    return not any(is_noop(snapshot, base) for base in bases)
 
 
 def _is(names: Sequence[str]) -> str:

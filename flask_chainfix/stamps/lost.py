@@ -65,6 +65,8 @@ def distance(snapshot: Snapshot, standing: Standing) -> Distance | None:
         ahead.update(way.between)
         below += way.rows
     run = stood_for(graph, tuple(sorted(below))).intersection(graph)
+    if run & graph.open_ends:
+        return None
     return Distance(len(graph) - len(run), len(ahead))
 
 

@@ -108,8 +108,8 @@ def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
     for chain in task.snapshot.published_chains:
         if chain.is_main and chain.name in told and chain.revisions.issubset(task.original.graph):
             text = (
-                f"put yours on top of what {chain.short} has, in one line; where they have run they"
-                " are to be taken down first, and it says how"
+                f"to have one line instead, with yours on top of what {chain.short} has, see what"
+                " has to be downgraded first"
             )
             return replace(plan, choices=way(text, "{fixchain} rebase{databases} --dry-run"))
     return plan
