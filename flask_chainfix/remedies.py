@@ -53,9 +53,11 @@ class Remedy:
         return Remedy.of(other) | self
 
     def instead_of(self, commands: Collection[str], others: Remedy) -> Remedy:
-        """The same with other ways in the place of those that type one of some commands."""
-        left = tuple(way for way in self.ways if not set(way.commands).intersection(commands))
-        return self if len(left) == len(self.ways) else Remedy(others.ways + left)
+        """The same with other ways in the place of those that type one of some commands alone."""
+        left = tuple(way for way in self.ways if not _types_only(way, commands))
+        if len(left) == len(self.ways):
+            return self
+        return Remedy(tuple(dict.fromkeys(others.ways + left)))
 
     def __bool__(self) -> bool:
         return bool(self.ways)
@@ -74,6 +76,10 @@ class Remedy:
                 Way(spell_out(way.text), tuple(map(spell_out, way.commands))) for way in self.ways
             )
         )
+
+
+def _types_only(way: Way, commands: Collection[str]) -> bool:
+    return bool(way.commands) and set(way.commands).issubset(commands)
 
 
 def way(text: str, *commands: str) -> Remedy:

@@ -63,3 +63,12 @@ def test_one_line_holds_all_of_it() -> None:
 def test_alternatives_keep_their_order() -> None:
     assert (BACK | DOWN).ways == BACK.ways + DOWN.ways
     assert not Remedy.of("")
+
+
+def test_a_way_that_does_not_work_gives_place_and_none_is_told_twice() -> None:
+    repair = way("link them", "{fixchain} repair")
+    merged = way("merge it, then repair", "git merge other", "{fixchain} repair")
+    working = BACK | merged
+    assert (repair | "wait").instead_of(["{fixchain} repair"], working) == working | "wait"
+    assert (repair | BACK | merged).instead_of(["{fixchain} repair"], working) == working
+    assert working.instead_of(["{fixchain} repair"], DOWN) == working  # it repairs another chain

@@ -387,7 +387,7 @@ def test_names_of_indexes_are_a_schemas_or_a_tables() -> None:
 def test_the_ways_out_of_a_conflict_name_both_places() -> None:
     hint = str(found(chain(rev("a").doing(MAKE, ADD), rev("b <- a").doing(ADD)))["FC205"].hint)
     assert "take the operation out of b_add_b.py:19, or out of a_add_a.py:20" in hint
-    assert "look first" in hint
+    assert "guard b_add_b.py:19 with an if" in hint
 
 
 def test_branches_kept_apart_on_purpose_conflict_only_if_they_meet() -> None:

@@ -188,9 +188,9 @@ def schema_conflict(snapshot: Snapshot) -> Iterator[Fault]:
         Two branches made the same change, each with a migration of its own, and were merged.
 
     How it is repaired:
-        By hand: take the operation out of the one that no database has run, with what
-        `downgrade()` does about it. Where databases have run the one or the other, let the second
-        look first whether it has anything to do.
+        By hand: take the operation out of the one that no database has run, and its counterpart
+        out of `downgrade()`. Where databases have run either of them, guard the second with an `if`
+        that asks the database whether it still has anything to do.
 
     Example:
         # users.py
@@ -250,11 +250,11 @@ def _ways_out(snapshot: Snapshot, found: list[tuple[Touch, Touch]]) -> Remedy:
         for touches in zip(*found, strict=True)
     )
     return Remedy.of(
-        f"take the operation out of {second}, or out of {first}: out of the one that no database"
-        " has run, with what its downgrade() does about it"
+        f"take the operation out of {second}, or out of {first}, whichever no database has run,"
+        " and its counterpart out of downgrade()"
     ) | (
-        f"where databases have run either, let {second} look first: put it below an if that asks"
-        " sa.inspect(op.get_bind())"
+        f"where databases have run either of them, guard {second} with an if that asks"
+        " sa.inspect(op.get_bind()) whether it still has anything to do"
     )
 
 
