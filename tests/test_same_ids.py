@@ -270,6 +270,9 @@ def test_rebase_names_a_way_for_a_database_that_has_run_mine(project: Project) -
     assert "has run 0035, 0036 of yours, and not 0033" in refused.stderr
     (typed,) = (line.strip() for line in refused.stderr.splitlines() if "  fixchain " in line)
     assert typed.endswith("--strategy merge")
+    planned = fixchain("repair", "--dry-run", *database(project, "mine"), *JSON)
+    assert planned.document["plan"]["strategy"] == "merge"
+    assert planned.document["plan"]["choices"] == []  # it would only lead back here
     assert fixchain(*shlex.split(typed)[1:], *YES).exit_code == 0
     project.alembic("upgrade", "mine", "head")
     runs_everywhere(project, "mine0", "mine1", "theirs0")

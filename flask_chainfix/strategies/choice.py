@@ -105,6 +105,8 @@ def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
 
 def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
     """With the way to one line, where a database has run mine and not what the main branch has."""
+    if task.snapshot.databases.anew:  # Alembic finds no file any more for what it would take down
+        return plan
     for chain in task.snapshot.published_chains:
         if chain.is_main and chain.name in told and chain.revisions.issubset(task.original.graph):
             text = (
