@@ -121,8 +121,10 @@ def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
 def with_databases(report: Report, snapshot: Snapshot) -> Report:
     """The report with where the databases of a snapshot stand, and what is wrong with that."""
     # How long an id may be depends on them.
-    others = tuple(finding for finding in report.findings if finding.code != LONG_ID)
-    report = replace(report, before=snapshot, findings=(*others, *diagnose_by(LONG_ID, snapshot)))
+    first = (finding for finding in report.findings if finding.code < LONG_ID)
+    last = (finding for finding in report.findings if finding.code > LONG_ID)
+    findings = (*first, *diagnose_by(LONG_ID, snapshot), *last)  # each where it always is
+    report = replace(report, before=snapshot, findings=findings)
     report = judged(report, Family.DATABASE)
     return replace(report, notices=report.notices + snapshot.databases.notices)
 
