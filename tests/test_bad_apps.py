@@ -137,11 +137,11 @@ def test_pyproject(project: Path) -> None:
     settings = project / "pyproject.toml"
     settings.write_text(
         '[tool.alembic]\nscript_location = "%(here)s/migrations"\n'
-        '[tool.fixchain]\nignore = ["FC101"]\n'
+        '[tool.fixchain]\nignore = ["FC102"]\n'
     )
     ended = run("fixchain", "-c", "pyproject.toml", "check", "--format", "json", cwd=project)
     codes = {finding["code"] for finding in json.loads(ended.stdout)["findings"]}
-    assert codes == {"FC102"}
+    assert codes == {"FC101"}
     settings.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n')
     repaired = run("fixchain", "-c", "pyproject.toml", "repair", "--yes", cwd=project)
     assert repaired.returncode == 0

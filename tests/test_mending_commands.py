@@ -217,11 +217,11 @@ def test_what_a_refused_cycle_is_told_works_when_typed(project: Path) -> None:
     before = migrations(place)
 
     refused = repair(*YES)
-    assert "--root a makes a the base" in refused.stderr
+    assert "fixchain repair --root a" in refused.stderr
     refused = repair(*YES, "--attach", "a=b")
     assert refused.exit_code == 3
     assert "--attach a=b would put it into a cycle of a, b" in refused.stderr
-    assert "--root a makes a the base" in refused.stderr
+    assert "fixchain repair --root a" in refused.stderr
     assert migrations(place) == before
 
     done = repair(*YES, "--root", "a", *JSON)
@@ -356,8 +356,11 @@ def test_where_a_docstring_says_that_more_has_run_the_user_tells(project: Path) 
     command = ("repair", *YES, "--stamp", "c", *JSON)
     error = fixchain(*command).document["error"]
     assert "whether b has run there, too, is not known" in error["message"]
-    assert "if it has, make b the down_revision of c again" in error["remedy"]
-    assert "if it has not, correct that line of the docstring" in error["remedy"]
+    says_so, by_hand_too, _ = error["remedies"]
+    assert says_so["commands"] == ["fixchain repair --stamp c --attach c=b"]
+    assert "if it has not, correct the line “Revises:”" in by_hand_too["text"]
+    again = fixchain(*command, "--attach", "c=b", "--dry-run").document
+    assert again["plan"]["order"] == ["a", "b", "c"]
     file.write_text(written)
     assert fixchain(*command).document["plan"] is None
     file.write_text(by_hand.replace("Revises: b", "Revises: a"))

@@ -423,7 +423,7 @@ def test_a_shallow_clone(
 # --- Few questions -------------------------------------------------------------------------------
 
 
-def test_git_is_asked_at_most_six_times(
+def test_git_is_asked_at_most_nine_times(
     project: Repository, calls: Callable[[], list[str]]
 ) -> None:
     put(*(f"r{number} <- {f'r{number - 1}' if number else 'c'}" for number in range(30)))
@@ -438,4 +438,4 @@ def test_git_is_asked_at_most_six_times(
     codes = [finding["code"] for finding in document["findings"]]
     assert codes.count("FC501") == 30
     assert document["plan"]
-    assert len(calls()) <= 6
+    assert len(calls()) <= 9

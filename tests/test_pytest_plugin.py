@@ -91,8 +91,13 @@ def test_a_failure_is_the_text_of_the_finding_and_nothing_of_pytest(
         "migrations/versions/b_add_b.py:13",
         "migrations/versions/c_add_c.py:13",
     ]
-    assert lines[start + 5].startswith("remedy: repair links them into one chain, or ")
-    assert lines[start + 6].startswith("=====")
+    end = next(number for number in range(start, len(lines)) if lines[number].startswith("====="))
+    assert lines[start + 5 : start + 8] == [
+        "remedies, the best first:",
+        "  1. link them into one chain:",
+        "     fixchain -d migrations repair",
+    ]
+    assert all(line.startswith("  ") for line in lines[start + 6 : end])
     result.stdout.fnmatch_lines(
         [
             "migrations::FC102-multiple-heads <- migrations/versions/b_add_b.py FAILED*",
@@ -115,7 +120,7 @@ def test_warnings_are_warnings_of_pytest(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "*migrations/versions/a_name_that*.py:13: ChainWarning: warning: the id a_name_that*",
-            "*remedy: *",
+            "*remedies, the best first:*",
         ]
     )
 
@@ -247,7 +252,7 @@ def test_without_migrations_one_test_fails_with_what_to_do(
     result.stdout.fnmatch_lines(
         [
             f"error: {message}",
-            "remedy: *",
+            "remed*",
             "pytest looks where --fixchain-directory points, or fixchain_directory in *",
             "FAILED migrations::check - *",
         ]
@@ -258,7 +263,7 @@ def test_without_migrations_one_test_fails_with_what_to_do(
 def test_a_name_that_no_file_can_have_is_told(project: pytest.Pytester) -> None:
     result = project.runpytest("--fixchain", "--fixchain-directory", "m" * 300)
     assert outcomes(result) == {"failed": 1}
-    result.stdout.fnmatch_lines(["error: *mmm*", "remedy: *"])
+    result.stdout.fnmatch_lines(["error: *mmm*", "remed*"])
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
 
 

@@ -124,7 +124,7 @@ def assert_ended(ended: Ended, fault: str) -> None:
         assert ended.exit_code == -signal.SIGKILL, ended
     elif ended.exit_code:
         assert ended.exit_code == 3, ended
-        assert "\nremedy: " in ended.output
+        assert "\nremed" in ended.output
 
 
 def restamp_ends(place: Place) -> None:
@@ -135,7 +135,7 @@ def restamp_ends(place: Place) -> None:
 
 def undo_ends(place: Place) -> None:
     ended = place("undo")
-    assert ended.exit_code == 0 or "there is no repair to undo" in ended.output, ended
+    assert ended.exit_code == 0 or "no repair" in ended.output, ended
     assert seen(place) == Seen("old", "old")
 
 
