@@ -94,10 +94,7 @@ def _doubted(
     return UnsafeForDatabases(
         f"{applied.name} has run {linked}, and by its docstring on {named}: whether {named} has run"
         " there, too, is not known, and if so it would run again",
-        way(
-            f"if it has, put {revision} on {named} again",
-            f"{REPAIR} --attach {shlex.quote(f'{revision}={named}')}",
-        )
+        Remedy.of(f"if it has, make {named} the down_revision of {revision} again, by hand")
         | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
         | way("leave that database out", f"{REPAIR} --no-database"),
     )
