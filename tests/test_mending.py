@@ -153,8 +153,7 @@ def test_a_file_that_git_has_comes_back_and_all_that_it_was_on() -> None:
     assert parents(after, "b") == ("a",)
     assert all(mend.part is Part.FILE and mend.new is not None for mend in mends)
     assert all(map(is_guess, mends))
-    assert "--attach d=b" not in str(mends[0].why)  # as b is not there
-    assert "--attach c=a" in str(mends[1].why)
+    assert not any("--attach d=b" in mend.choices for mend in mends)  # as b is not there
 
 
 def test_where_nothing_is_known_it_is_one_more_base() -> None:

@@ -142,7 +142,7 @@ def read_catalog(connection: Connection, targets: Iterable[Target]) -> Catalog:
         for schema, name in connection.execute(of_tables, part):
             found.setdefault(schema, set()).add(name)
         for schema, name, width in connection.execute(of_widths, part):
-            widths[schema, name] = width
+            widths[schema, name] = int(width)  # MariaDB's is a Decimal
     tables = {schema: frozenset(names) for schema, names in found.items()}
     if kind == "postgresql":
         used = frozenset(connection.execute(text(_POSTGRESQL_USED)).scalars())
