@@ -165,7 +165,8 @@ def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
 def _interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
     """What there is to say about a repair that has not come to its end."""
     directory = runtime.environment.directory
-    if store.unfinished(directory) is None:
+    journal = store.latest(directory)
+    if journal is None or journal.finished:
         return ()
     if store.is_locked(directory):
         return ("another repair of this environment is running",)

@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix import store
 from tests.support import Rev, chain, write
 
 ENV_PY = '"""No test runs this: Alembic needs it only to upgrade."""\n'
@@ -71,8 +70,3 @@ def tree(place: Path) -> dict[str, Node]:
 def migrations(place: Path) -> dict[str, tuple[bytes | str | None, int]]:
     """Contents and modes of everything in the version location, whatever its name."""
     return {name: node[:2] for name, node in tree(place / "versions").items()}
-
-
-def latest_journal(place: Path) -> store.Journal | None:
-    """The journal of the repair that was killed half-way, else the newest one."""
-    return store.unfinished(place) or next(store.all_journals(place, newest_first=True), None)

@@ -16,11 +16,11 @@ from flask_chainfix.store import (
     Journal,
     all_journals,
     changed_files,
+    latest,
     locked,
     recorded_moves,
     row_log,
 )
-from tests.disk import latest_journal
 from tests.stamped import rows_of, stamp
 from tests.support import graph
 
@@ -42,7 +42,7 @@ def journal(tmp_path: Path) -> Journal:
     file.write_bytes(b"old")
     with locked(tmp_path), changed_files(tmp_path, [Edit(file, b"old", b"new")]):
         pass
-    made = latest_journal(tmp_path)
+    made = latest(tmp_path)
     assert made is not None
     return made
 
@@ -103,7 +103,7 @@ def test_it_is_on_the_disk_before_the_caller_goes_on(
 
 def test_without_a_repair_it_gets_a_journal_of_its_own(tmp_path: Path, journal: Journal) -> None:
     record(tmp_path, None, ONE, TWO)
-    own = latest_journal(tmp_path)
+    own = latest(tmp_path)
     assert own is not None
     assert own.path > journal.path
     assert (own.finished, own.entries) == (True, ())
@@ -114,14 +114,14 @@ def test_without_a_repair_it_gets_a_journal_of_its_own(tmp_path: Path, journal: 
 
 def test_where_nothing_is_recorded_there_is_no_journal(tmp_path: Path) -> None:
     record(tmp_path, None)
-    assert latest_journal(tmp_path) is None
+    assert latest(tmp_path) is None
 
 
 def test_what_is_discarded_is_gone(tmp_path: Path, journal: Journal) -> None:
     record(tmp_path, journal, ONE)
     journal.discard()
     assert recorded_moves(journal) == ()
-    assert latest_journal(tmp_path) is None
+    assert latest(tmp_path) is None
     names = {path.name for path in (tmp_path / ".fixchain").iterdir()}
     assert names == {".gitignore", "lock"}
 
@@ -225,8 +225,8 @@ def test_a_journal_that_cannot_be_made_does_not_stand_in_the_way(
         patched.setattr(os, "replace", fail)
         with pytest.raises(CannotWrite):
             record(tmp_path, None, ONE)
-    assert latest_journal(tmp_path) is None
+    assert latest(tmp_path) is None
     record(tmp_path, None, TWO)
-    own = latest_journal(tmp_path)
+    own = latest(tmp_path)
     assert own is not None
     assert recorded_moves(own) == (TWO,)

@@ -22,7 +22,7 @@ from flask_chainfix.model import Edit, Move, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
 from flask_chainfix.store import Journal
-from tests.disk import environment, latest_journal, migrations, tree
+from tests.disk import environment, migrations, tree
 from tests.forks import Commands
 from tests.support import chain, graph, migration, rev, write
 from tests.test_store import as_somebody_else
@@ -169,7 +169,7 @@ def test_a_file_that_changed_since_it_was_read(place: Path, change: str) -> None
     assert "e_add_e.py" in caught.value.message
     assert isinstance(caught.value, CannotWrite if change == "now a directory" else StaleSnapshot)
     assert tree(place / "versions") == before
-    assert latest_journal(place) is None
+    assert store.latest(place) is None
 
 
 def test_a_new_file_that_is_there_already(place: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_directory_that_cannot_be_written(closed: str) -> None:
         with as_somebody_else(), pytest.raises(CannotWrite, match="Permission denied"):
             workflows.carry_out(runtime, report)
         assert tree(place / "versions") == before
-        assert latest_journal(place) is None
+        assert store.latest(place) is None
 
 
 # --- Undo ----------------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def test_a_new_file_in_new_directories(place: Path) -> None:
         py_compile.compile(str(new), doraise=True)
     store.undo(journal, [place / "versions"])
     assert tree(place / "versions") == before
-    assert latest_journal(place) is None
+    assert store.latest(place) is None
 
 
 def test_new_directories_go_when_the_repair_fails(place: Path) -> None:
@@ -383,7 +383,7 @@ def test_new_directories_go_when_the_repair_fails(place: Path) -> None:
     ):
         raise OSError
     assert tree(place / "versions") == before
-    assert latest_journal(place) is None
+    assert store.latest(place) is None
 
 
 @pytest.mark.parametrize("removed", [True, False])
@@ -396,12 +396,12 @@ def test_undo_spares_directories_that_are_used_or_gone(place: Path, removed: boo
         shutil.rmtree(place / "versions" / "2024")
     else:
         other.write_bytes(b"by hand")
-    journal = latest_journal(place)
+    journal = store.latest(place)
     assert journal is not None
     store.undo(journal, [place / "versions"])
     assert other.exists() == (not removed)
     assert not new.parent.exists()
-    assert latest_journal(place) is None
+    assert store.latest(place) is None
 
 
 # --- Names beside the files ----------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_a_directory_at_a_name_beside_a_file(place: Path, kind: str) -> None:
     with pytest.raises(CannotWrite, match="is a directory"):
         workflows.carry_out(runtime, report)
     assert tree(place / "versions") == before
-    assert latest_journal(place) is None
+    assert store.latest(place) is None
     (place / "versions" / name).rmdir()
     assert workflows.carry_out(runtime, report).done
 
@@ -443,7 +443,7 @@ def test_a_leftover_that_cannot_be_deleted_keeps_up_no_journal(
     assert {name: node[:2] for name, node in after.items()} == {
         name: node[:2] for name, node in before.items()
     }
-    assert latest_journal(place) is None
+    assert store.latest(place) is None
 
 
 def test_a_journal_that_cannot_be_finished_is_answered_by_renames(
@@ -466,7 +466,7 @@ def test_a_journal_that_cannot_be_finished_is_answered_by_renames(
         pass
     assert ".e_add_e.py.fixchain-old" in names
     assert migrations(place) == before
-    assert latest_journal(place) is None
+    assert store.latest(place) is None
 
 
 # --- Where a journal may lead --------------------------------------------------------------------
@@ -564,7 +564,7 @@ def test_an_undo_that_cannot_read_a_file(run: Commands, place: Path) -> None:
         pass
     path.unlink()
     path.mkdir()
-    journal = latest_journal(place)
+    journal = store.latest(place)
     assert journal is not None
     with pytest.raises(CannotRead, match="cannot be read"):
         store.undo(journal, [place / "versions"])
@@ -632,7 +632,7 @@ def test_a_file_that_goes_comes_back_with_its_mode(place: Path) -> None:
         assert not path.exists()
     gone = migrations(place)
     assert gone == {name: node for name, node in before.items() if name != "e_add_e.py"}
-    journal = latest_journal(place)
+    journal = store.latest(place)
     assert journal is not None
     assert journal.finished
     store.undo(journal, [place / "versions"])
@@ -661,7 +661,7 @@ def test_undo_refuses_to_take_an_id_that_others_build_on(place: Path) -> None:
     ):
         pass
     write(chain("f <- e2"), place)
-    journal = latest_journal(place)
+    journal = store.latest(place)
     assert journal is not None
     with pytest.raises(StaleSnapshot, match=r"undo would give e_add_e.py its old id back"):
         store.refuse_orphans(journal, open_directory(str(place)).environment)

@@ -7,7 +7,7 @@ from flask_chainfix.store.additions import (
     read_plain,
     refuse_unaddable,
 )
-from flask_chainfix.store.journal import Journal, all_journals, unfinished
+from flask_chainfix.store.journal import Journal, all_journals, latest
 from flask_chainfix.store.lock import is_locked, locked
 from flask_chainfix.store.orphans import refuse_orphans
 from flask_chainfix.store.previous import before_repair, in_force, latest_repair, to_undo
@@ -25,6 +25,7 @@ __all__ = [
     "in_force",
     "is_locked",
     "is_there",
+    "latest",
     "latest_repair",
     "locked",
     "read_plain",
@@ -37,6 +38,5 @@ __all__ = [
     "still_means",
     "to_undo",
     "undo",
-    "unfinished",
     "unread",
 ]

@@ -175,6 +175,15 @@ def unfinished(environment: Path) -> Journal | None:
     return _read(directory / max(names)) if names else None
 
 
+def latest(environment: Path) -> Journal | None:
+    """The journal of the repair that has not come to its end, else the newest one.
+
+    Raises:
+        CannotRead: it is damaged.
+    """
+    return unfinished(environment) or next(all_journals(environment, newest_first=True), None)
+
+
 def all_journals(environment: Path, *, newest_first: bool = False) -> Iterator[Journal]:
     """The journals of what has come to its end, the oldest of those that count first.
 

@@ -74,16 +74,22 @@ def to_undo(now: Snapshot) -> Journal | None:
 
 
 def _is_in_files(now: Snapshot, journal: Journal) -> bool:
-    """Whether there is anything for an undo: a file as the repair has left it, or moved rows."""
+    """Whether there is anything for an undo: a file as the repair has left it, or moved rows.
+
+    An undo that was killed may have left the chain lock alone. A journal that names a file which no
+    version location has counts as well: ``undo`` refuses it.
+    """
     if not journal.migrations:
         moves = recorded_moves(journal)
         return not moves or any(still_means(move, now.graph) for move in moves)
     contents = _contents(now)
-    return any(
-        entry.holds_links(data) and data != entry.before
-        for entry in journal.migrations
-        for data in [contents.get(entry.path)]
-    )
+    files = [(entry, contents.get(entry.path)) for entry in journal.migrations]
+    if any(entry.path not in contents and entry.path.exists() for entry, _ in files):
+        return True
+    if all(data == entry.before for entry, data in files):
+        lock = now.lock.data if now.lock is not None else None
+        files = [(entry, lock) for entry in journal.entries if entry.path == journal.lock_path]
+    return any(entry.holds_links(data) and data != entry.before for entry, data in files)
 
 
 def _contents(snapshot: Snapshot) -> dict[Path, bytes | None]:
