@@ -332,15 +332,16 @@ LONG = "add_the_delivery_address_to_orders"  # 34 characters
 
 @pytest.mark.parametrize(
     ("column", "severity"),
-    [("VARCHAR(32)", "error"), ("VARCHAR(34)", None), ("CHAR(33)", "error"), ("TEXT", None)],
+    [("VARCHAR(32)", "error"), ("VARCHAR(34)", None), ("CHAR(32)", "error"), ("TEXT", None)],
 )
 def test_the_column_of_a_known_database_decides(
     project: Path, server_url: str, column: str, severity: str | None
 ) -> None:
-    plain(project, "a", f"{LONG} <- a")
+    base = "a" * 32  # fills a CHAR, as PostgreSQL pads shorter ids, which Alembic then cannot find
+    plain(project, base, f"{LONG} <- {base}")
     ending = "NOT NULL" if column == "TEXT" else "NOT NULL PRIMARY KEY"
-    stamp(server_url, "a", columns=f"version_num {column} {ending}")
-    sql(server_url, "CREATE TABLE a (id INTEGER)")
+    stamp(server_url, base, columns=f"version_num {column} {ending}")
+    sql(server_url, f"CREATE TABLE {base} (id INTEGER)")
     done = fixchain("check", "--database", server_url, *JSON)
     found = {each["code"]: each["severity"] for each in done.document["findings"]}
     assert found.get("FC109") == severity
