@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from flask_chainfix import source, store, workflows
 from flask_chainfix.errors import CannotPlan, CannotRewrite, ChainFixError
 from flask_chainfix.lineage import find_lineages
+from flask_chainfix.mending.placing import placed
 from flask_chainfix.model import Confirmation, Header, Wishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime, open_directory
@@ -210,7 +211,8 @@ def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
             assert refusal.remedy
             assert tree(place) == before
             return
-        if snapshot.graph.floating:  # what a file computes cannot be judged, so nothing is done
+        snapshot = placed(snapshot)[0]
+        if snapshot.graph.floating:  # where nothing tells the place of a file, nothing is done
             assert tree(place) == before
             return
         assert_one_chain(place, snapshot)
