@@ -68,5 +68,6 @@ def tree(place: Path) -> dict[str, Node]:
 
 
 def migrations(place: Path) -> dict[str, tuple[bytes | str | None, int]]:
-    """Contents and modes of everything in the version location, whatever its name."""
-    return {name: node[:2] for name, node in tree(place / "versions").items()}
+    """Contents and modes of everything in the version location but what Python caches there."""
+    found = tree(place / "versions")
+    return {name: node[:2] for name, node in found.items() if "__pycache__" not in name}
