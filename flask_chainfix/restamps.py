@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
-from flask_chainfix.errors import CannotPlan, RowsNotMoved
+from flask_chainfix.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.model import DatabaseWishes, MoveState
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import move_planned, planned_moves
+from flask_chainfix.row_moves import move_planned, planned_moves, settled
 from flask_chainfix.rules.lost import notes_on_taken
 from flask_chainfix.rules.wording import count
 from flask_chainfix.runtime import Progress, Runtime
@@ -22,7 +22,7 @@ _NO_OLDER_CHAIN = (
     "no journal of a repair is here, so every row is read by the chain as it is now: where an older"
     " chain wrote the rows, name a commit that has it with --old REF"
 )
-_REFUSED = (MoveState.REFUSED, MoveState.FAILED, MoveState.UNKNOWN)
+_REFUSED = (MoveState.REFUSED, MoveState.DOUBTFUL, MoveState.FAILED, MoveState.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,13 @@ class RestampWishes:
         databases: which ones.
         old: the Git revision that holds the chain which has stamped them; ``None`` for the
             journal's.
+        current: whether the chain as it is has stamped those of which that is in doubt.
         taken: lost revisions, and those that the user takes them for.
     """
 
     databases: DatabaseWishes
     old: str | None = None
+    current: bool = False
     taken: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,11 +74,13 @@ def plan_restamp(
     _require_lost(report.before, wishes.taken)
     now = survey(runtime, report.before, wishes.databases, progress, old=wishes.old)
     moves = planned_moves(now, now, wishes.taken)
+    if wishes.current:
+        moves = settled(now, moves)
     report = with_databases(report, now)
     notices = report.notices + notes_on_taken(now, wishes.taken)
     if not now.old:
         notices += (_NO_OLDER_CHAIN,)
-    return _judged(replace(report, moves=moves, notices=notices))
+    return judged(replace(report, moves=moves, notices=notices))
 
 
 def _require_lost(snapshot: Snapshot, taken: Mapping[str, str]) -> None:
@@ -115,14 +119,29 @@ def carry_out_restamp(
 
     Raises:
         CannotWrite, RepairRunning: the journal cannot be written.
+        StaleSnapshot: the chain is another by now than that whose rows they are to have.
     """
     directory = runtime.environment.directory
     with store.locked(directory):
         now = report.after or report.before
         assert now is not None
+        _refuse_changed(runtime, now)
         journal = store.latest_repair(now) if follows else None
         moves = move_planned(runtime, report.moves, databases, journal, progress, graph=now.graph)
-    return _judged(replace(report, moves=moves, done=True))
+    return judged(replace(report, moves=moves, done=True))
+
+
+def _refuse_changed(runtime: Runtime, planned: Snapshot) -> None:
+    now, _ = store.read_snapshot(runtime.environment)
+    if _links(now) != _links(planned):
+        raise StaleSnapshot(
+            "the migrations have changed since the rows were worked out",
+            "no stamp was moved; run the command again",
+        )
+
+
+def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:
+    return {(each.revision, each.down_revision, each.depends_on) for each in snapshot.headers}
 
 
 def outstanding(report: Report) -> int:
@@ -143,19 +162,22 @@ def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Repor
     """
     targets = targets_for(runtime, databases)
     sql = []
-    for move in (each.move for each in report.moves if each.state is MoveState.PLANNED):
+    planned = [each.move for each in report.moves if each.state is MoveState.PLANNED]
+    for move in (each for each in planned if each.before != each.after):
         target = targets.get(move.identity) or alembic.unreached_target(runtime, move.name)
         sql.append((move.name, alembic.guarded_sql(target, move)))
     return replace(report, sql=tuple(sql), exit_code=3 if report.error is not None else 0)
 
 
-def _judged(report: Report) -> Report:
+def judged(report: Report) -> Report:
+    """The report with an error if a stamp of its databases is not right, and will not be."""
     refused = [result for result in report.moves if result.state in _REFUSED]
     if refused:
         first = refused[0]
         others = f", and {count(len(refused) - 1, 'other')}," if len(refused) > 1 else ""
+        what = "is in doubt" if first.state is MoveState.DOUBTFUL else "cannot be moved"
         error = RowsNotMoved(
-            f"the stamp of {first.move.name}{others} cannot be moved: {first.detail}", first.remedy
+            f"the stamp of {first.move.name}{others} {what}: {first.detail}", first.remedy
         )
         return replace(report, exit_code=error.exit_code, error=error)
     planned = any(result.state is MoveState.PLANNED for result in report.moves)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.errors import CannotPlan, StaleSnapshot, UnsafeForDatabases
+from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     DatabaseState,
@@ -70,13 +70,32 @@ def _planned_move(
     return move_for(before, after, standing, possible, taken)
 
 
+def settled(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+    """The moves; of databases in doubt, what they are if the chain as it is has stamped them.
+
+    Rows that are right then stay, and the journal takes that down.
+
+    Args:
+        now: the chain as it is, and where its databases stand.
+        moves: the move of each database.
+    """
+    said = replace(now, databases=replace(now.databases, current_is_named=True))
+    in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    return tuple(
+        MoveResult(then.move, MoveState.PLANNED, "the chain as it is has stamped it, as you say")
+        if first.state in in_doubt and then.state is MoveState.UNCHANGED
+        else first
+        for first, then in zip(moves, planned_moves(said, said), strict=True)
+    )
+
+
 def with_moves(report: Report) -> Report:
     """The report with the rows that databases are to have; without a plan if one cannot follow."""
     if report.plan is None:
         return report
     assert report.start is not None
     assert report.after is not None
-    moves = _without_missing(report.start, planned_moves(report.start, report.after))
+    moves = without_missing(report.start, planned_moves(report.start, report.after))
     refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
     if refused is None:
         return _foreseen(replace(report, moves=moves))
@@ -87,7 +106,7 @@ def with_moves(report: Report) -> Report:
     return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
 
 
-def _without_missing(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+def without_missing(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     """The moves, of which none fails because its database does not exist: no row has to follow."""
     missing = {
         each.identity for each in now.databases.standings if each.state is DatabaseState.MISSING
@@ -194,44 +213,3 @@ def note_rows(directory: Path, report: Report, journal: Journal) -> None:
         for each in report.before.databases.standings:
             if not (each.told or new.isdisjoint(each.rows)):
                 log.record(Move(each.name, each.identity, each.rows, each.rows))
-
-
-def refuse_moved(
-    runtime: Runtime,
-    before: Snapshot,
-    wishes: DatabaseWishes,
-    progress: Progress,
-    moves: Sequence[MoveResult] = (),
-) -> None:
-    """Stop where a database no longer stands where it did when the plan was made.
-
-    Args:
-        runtime: the environment.
-        before: where they stood.
-        wishes: which databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
-        moves: what has been done to their rows since.
-
-    Raises:
-        StaleSnapshot: its rows are others; every file is as it was.
-    """
-    targets = targets_for(runtime, wishes)
-    out_of_reach = {
-        each.identity
-        for each in before.databases.standings
-        if each.state is DatabaseState.UNREACHABLE
-    }
-    known = {each.identity: each.rows for each in before.databases.standings}
-    known |= {each.move.identity: each.move.after for each in moves}
-    for now in alembic.read_standings(tuple(targets.values()), progress):
-        if now.state is DatabaseState.UNREACHABLE and now.identity not in out_of_reach:
-            raise StaleSnapshot(
-                f"{now.name} cannot be asked any more where it stands: {now.problem}",
-                f"every file is as it was; {now.remedy}, then run the command again",
-            )
-        if known.get(now.identity) != now.rows:
-            raise StaleSnapshot(
-                f"{now.name} has moved since the plan was made: it is at"
-                f" {', '.join(now.rows) or now.state.value} now",
-                "every file is as it was; run the command again",
-            )

@@ -37,7 +37,8 @@ def look_back(
     """The moves that databases need so that their rows fit the files as they were.
 
     Those whose rows were moved with the repair get the old ones back; those that have been upgraded
-    since get the rows that stand for what has run there. Where only rows were moved, the files fit
+    since get the rows that stand for what has run there, also since a repair that was killed while
+    its files were in place. Where only rows were moved, the files fit
     every database as they did, and only what was moved goes back.
 
     Returns:
@@ -63,9 +64,13 @@ def look_back(
     then = store.before_repair(looked_at, journal)
     old_ids = {new: old for old, new in journal.renamed.items()}
     looked_at = replace(looked_at, databases=replace(looked_at.databases, renamed=old_ids))
+    if not journal.finished:  # and so no chain of the journal that survey knows of
+        looked_at = replace(looked_at, old=(then.graph, *looked_at.old))
     results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
     moves = tuple(
-        _back(result, recorded[standing.identity], looked_at, then)
+        replace(result, move=replace(result.move, after=standing.rows), state=MoveState.UNCHANGED)
+        if not journal.finished and journal.stood.get(standing.identity) == standing.rows
+        else _back(result, recorded[standing.identity], looked_at, then)
         if standing.identity in recorded
         else _as_it_is(result, looked_at, then)
         for standing, result in results
@@ -97,9 +102,13 @@ def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
 
 
 def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> MoveResult:
-    """The way back of a database whose rows were moved: exactly that, unless it has gone on."""
+    """The way back of a database whose rows were moved: exactly that, unless it has gone on.
+
+    Rows that the journal only says to be of the new files stand for something else by the old ones.
+    """
     rows = result.move.before
-    if rows == recorded.after:
+    stays = recorded.before == recorded.after and all(row in then.graph for row in rows)
+    if rows == recorded.after and not stays:
         return _put_back(result.move.name, rows, recorded)
     return _as_it_is(result, now, then) if rows == recorded.before else result
 

@@ -8,7 +8,6 @@ from flask_chainfix import chain_lock, store
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import (
     diagnosed,
-    errors_of,
     noticed_interruption,
     refuse_empty,
     refuse_interrupted,
@@ -17,26 +16,27 @@ from flask_chainfix.diagnosis import (
     with_schema,
 )
 from flask_chainfix.errors import (
-    CannotPlan,
     ChainFixError,
     NothingToUndo,
     UnsafeForDatabases,
 )
 from flask_chainfix.gate import Against, with_gate
 from flask_chainfix.git import checked_out
-from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, Wishes
+from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveState, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.remedies import PLAIN_REPAIRS
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import (
-    note_rows,
-    places_after,
-    refuse_moved,
-    with_moves,
-)
-from flask_chainfix.rules import Family, codes_of, diagnose
+from flask_chainfix.row_moves import note_rows, places_after, with_moves
+from flask_chainfix.rules import diagnose
 from flask_chainfix.rules.wording import count
 from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.second_look import (
+    bound_to_new_files,
+    followed_back,
+    judged_anew,
+    refuse_moved,
+    unconfirmed,
+)
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import distance
 from flask_chainfix.store import Journal
@@ -47,6 +47,7 @@ from flask_chainfix.survey import (
     refuse_unreachable,
     survey,
 )
+from flask_chainfix.untouched import misfit
 from flask_chainfix.way_back import look_back, put_rows_back
 
 NO_DATABASES = DatabaseWishes()
@@ -216,7 +217,7 @@ def plan_repair(
             ),
         )
     if report.plan is None and report.obstacle is None:
-        report = replace(report, obstacle=_misfit(report))
+        report = replace(report, obstacle=misfit(report))
     report = _with_commit(with_moves(report))
     if report.plan is not None:
         notices = noticed_missing(snapshot, databases) if looked else (NO_DATABASE_TOLD,)
@@ -224,18 +225,6 @@ def plan_repair(
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
     return _with_ways_that_work(report)
-
-
-def _misfit(report: Report) -> ChainFixError | None:
-    """What is wrong, and is left as it is: a database that does not fit healthy files, say."""
-    of_databases = codes_of(Family.DATABASE)
-    wrong = sorted(errors_of(report.findings), key=lambda each: each.code not in of_databases)
-    if not wrong:
-        return None
-    if wrong[0].code in of_databases:
-        message = f"the files need no repair, and a database does: {wrong[0].message}"
-        return CannotPlan(message, wrong[0].hint)
-    return CannotPlan(f"no repair mends this: {wrong[0].message}", wrong[0].hint)
 
 
 def _with_ways_that_work(report: Report) -> Report:
@@ -275,17 +264,28 @@ def carry_out(
     assert report.after is not None
     assert report.plan is not None
     directory = runtime.environment.directory
+    failure: BaseException | None = None
     with store.locked(directory):
         refuse_moved(runtime, report.before, databases, progress)
         missing = frozenset(report.before.graph.missing)
         renamed = report.plan.renamed
-        with store.changed_files(directory, report.edits, missing, renamed) as journal:
-            confirmation = alembic.confirm(
-                runtime, report.after, places_after(report.moves), report.before
-            )
-            refuse_moved(runtime, report.before, databases, progress)
-            note_rows(directory, report, journal)
-    return replace(report, exit_code=0, confirmation=confirmation, journal=journal.path, done=True)
+        stood = {each.identity: each.rows for each in report.before.databases.standings}
+        with store.changed_files(directory, report.edits, missing, renamed, stood) as journal:
+            try:
+                confirmation = alembic.confirm(
+                    runtime, report.after, places_after(report.moves), report.before
+                )
+                note_rows(directory, report, journal)
+                report = replace(report, confirmation=confirmation)
+            except (ChainFixError, OSError, KeyboardInterrupt) as error:
+                failure = error
+            moved = bound_to_new_files(runtime, report, databases, progress, failure)
+        if failure is not None:
+            raise unconfirmed(moved, failure) from failure
+        report = replace(report, exit_code=0, journal=journal.path, done=True)
+        if moved or any(each.state is MoveState.DOUBTFUL for each in report.moves):
+            report = judged_anew(runtime, report, moved, databases, progress)
+    return report
 
 
 def plan_undo(
@@ -314,9 +314,7 @@ def plan_undo(
     restored = [entry.path for entry in journal.entries if entry.before is not None]
     if chain_lock.edit_for(store.before_repair(now, journal)) is not None:
         restored.append(journal.lock_path)
-    moves: tuple[MoveResult, ...] = ()
-    if journal.finished:  # of a repair that was killed half-way no row has followed the files
-        now, moves = look_back(runtime, now, journal, databases, progress)
+    now, moves = look_back(runtime, now, journal, databases, progress)
     return Report(
         "undo",
         tools=tools,
@@ -370,13 +368,14 @@ def carry_out_undo(
             )
         store.refuse_orphans(journal, runtime.environment)
         store.refuse_changed(journal, runtime.environment.version_locations)
-        if journal.finished:
-            refuse_moved(runtime, report.before, databases, progress)
+        refuse_moved(runtime, report.before, databases, progress)
         moves = put_rows_back(runtime, report.moves, databases, progress)
-        if journal.finished:
-            refuse_moved(runtime, report.before, databases, progress, moves)
+        refuse_moved(runtime, report.before, databases, progress, moves)
         store.undo(journal, runtime.environment.version_locations)
         snapshot, notices = _in_step(*store.read_snapshot(runtime.environment))
+        moves = followed_back(
+            runtime, report.before, snapshot, moves, wishes=databases, progress=progress
+        )
     findings = diagnose(snapshot)
     return replace(
         report, before=snapshot, findings=findings, notices=notices, moves=moves, done=True

@@ -282,7 +282,7 @@ def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     assert "may never have run there" in finding.message
     assert [way.commands for way in finding.hint.ways] == [
         ("{fixchain} undo{databases}", "{fixchain} repair{databases}"),
-        (),
+        ("{fixchain} restamp --current{databases}",),
     ]
 
 

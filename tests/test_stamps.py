@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import LostRevision, Move, MoveResult, MoveState, Standing, Wishes
+from flask_chainfix.remedies import Remedy
+from flask_chainfix.row_moves import planned_moves, settled
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
     applied_in,
@@ -263,6 +265,22 @@ def test_rows_that_mean_two_things_and_stay_in_both_are_left_with_a_word() -> No
     result = move("c")
     assert result.state is MoveState.DOUBTFUL
     assert "if the chain before the repair has, b never ran there" in result.detail
+    first, *others = Remedy.of(result.remedy).ways
+    assert first.commands == ("{fixchain} restamp --current{databases}",)
+    assert others[0].commands == (
+        "{alembic} stamp a",
+        "{alembic} upgrade b",
+        "{alembic} stamp c",
+    )
+
+
+def test_rows_that_mean_two_things_are_read_as_the_user_says() -> None:
+    now = looked_at(LINE, db("c"), old=FORK)
+    doubtful = planned_moves(now, now)
+    (result,) = settled(now, doubtful)
+    assert (result.state, result.move.after) == (MoveState.PLANNED, ("c",))
+    by_old = replace(now, databases=replace(now.databases, old_is_named=True))
+    assert refusal(planned_moves(by_old, by_old)[0]) == "b never ran there, and would be skipped"
 
 
 def test_rows_that_mean_two_things_and_would_differ_are_refused() -> None:

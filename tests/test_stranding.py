@@ -502,9 +502,13 @@ def test_a_doubt_does_not_hold_up_a_plan_that_changes_nothing_for_it(
     severities = {each["code"]: each["severity"] for each in check["findings"]}
     assert severities == {"FC102": "error", "FC302": "warning"}
     done = fixchain("repair", "--yes", "--database", url, *JSON)
-    assert done.exit_code == 0, done
     assert done.document["plan"]["order"] == ["a", "b", "c", "d"]
+    assert done.document["verified"]["heads"] == ["d"]
     assert rows_of(url) == ["c"]
+    assert done.exit_code == 3, done  # the doubt is left
+    assert "is in doubt: right if the chain as it is" in done.document["error"]["message"]
+    assert fixchain("restamp", "--yes", "--current", "--database", url).exit_code == 0
+    assert fixchain("repair", "--yes", "--database", url).exit_code == 0
 
 
 # --- SQL that can be run as it is ----------------------------------------------------------------

@@ -29,6 +29,11 @@ from flask_chainfix.runtime import Runtime
     help="The Git revision with the chain that stamped them.  [default: before the last repair]",
 )
 @click.option(
+    "--current",
+    is_flag=True,
+    help="The chain as it is has stamped those of which that is in doubt; their rows stay.",
+)
+@click.option(
     "--lost",
     "taken",
     metavar="REVISION=OTHER",
@@ -56,6 +61,8 @@ def restamp(  # noqa: PLR0913  (an option each)
     Each database gets the rows that stand for exactly what has run there, in a transaction of its
     own; one where revisions would be skipped is refused. The old rows go into the journal.
     """
+    if wishes["current"] and wishes["old"] is not None:
+        raise click.UsageError("--current and --old REF name different chains: give one of them")
     if databases.stamps and not sql:
         raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
 
@@ -71,15 +78,18 @@ def restamp(  # noqa: PLR0913  (an option each)
         return after_asking(
             report,
             output_format,
-            "" if yes else _question(number),
+            "" if yes else _question(report, number),
             partial(_move, runtime, databases, follows=asked.old is None),
         )
 
     run(context, output_format, work)
 
 
-def _question(number: int) -> str:
-    return f"Move the stamps of {count(number, 'database')}?"
+def _question(report: Report, number: int) -> str:
+    databases = count(number, "database")
+    if any(each.move.before != each.move.after for each in report.moves):
+        return f"Move the stamps of {databases}?"
+    return f"Note that the chain as it is has stamped {databases}?"
 
 
 def _move(runtime: Runtime, databases: DatabaseWishes, report: Report, *, follows: bool) -> Report:
@@ -93,12 +103,13 @@ def offer(
     """Move the rows after the files, if the user agrees; the repair stands in any case."""
     number = restamps.outstanding(repaired)
     if not number:
-        return repaired
-    show(repaired, output_format, "" if yes else _question(number))
+        return restamps.judged(repaired)
+    question = "" if yes else _question(repaired, number)
+    show(repaired, output_format, question)
     notices: tuple[str, ...] = ()
     try:
         if not yes:
-            ask(_question(number))
+            ask(question)
         moved = _move(runtime, databases, repaired, follows=True)
     except (Declined, NeedsConsent):
         later = f"{repaired.tools.fixchain} restamp{repaired.tools.databases}"

@@ -207,6 +207,7 @@ class Databases:
         others: the ids that meant another migration in the chain that the user has named, with the
             id that this one has now; of one that is gone, the name of its file.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
+        current_is_named: whether the user has said that it was the chain as it is.
         notices: what keeps that from being complete, for the user.
     """
 
@@ -219,6 +220,7 @@ class Databases:
     anew: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
+    current_is_named: bool = False
     notices: tuple[str, ...] = ()
 
 

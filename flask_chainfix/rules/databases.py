@@ -11,6 +11,7 @@ from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
+    STAMPED_AS_IT_IS,
     Applied,
     catching_up,
     gaps,
@@ -206,7 +207,7 @@ def _after_skipping(snapshot: Snapshot, possible: Sequence[Applied], *, sure: bo
     )
     run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
     if not sure:
-        return undone | "leave it as it is if it was built after the repair"
+        return undone | STAMPED_AS_IT_IS
     if run.issubset(snapshot.graph):
         return catching_up(snapshot.graph, run, possible[0].standing.rows) | undone
     return undone

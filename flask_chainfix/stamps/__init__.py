@@ -21,7 +21,7 @@ from flask_chainfix.stamps.mismatch import (
     mismatch,
     ways_out,
 )
-from flask_chainfix.stamps.moves import move_for
+from flask_chainfix.stamps.moves import STAMPED_AS_IT_IS, move_for
 from flask_chainfix.stamps.rows import catching_up, gaps, overlaps, restamping, tops
 from flask_chainfix.stamps.shared import (
     is_another,
@@ -46,6 +46,7 @@ from flask_chainfix.stamps.upgrades import stuck_revisions
 from flask_chainfix.stamps.writers import (
     Applied,
     applied_in,
+    can_have_written,
     claims,
     possibilities,
     published_in,
@@ -53,6 +54,7 @@ from flask_chainfix.stamps.writers import (
 )
 
 __all__ = [
+    "STAMPED_AS_IT_IS",
     "Applied",
     "Distance",
     "Fit",
@@ -61,6 +63,7 @@ __all__ = [
     "absent_tables",
     "applied_in",
     "by_revision",
+    "can_have_written",
     "catching_up",
     "claims",
     "completing",

@@ -24,6 +24,9 @@ from flask_chainfix.stamps.shared import (
 from flask_chainfix.stamps.tables import absent_tables, proven_top
 from flask_chainfix.stamps.writers import Applied
 
+STAMPED_AS_IT_IS = way(
+    "if the chain as it is has stamped it, say so", "{fixchain} restamp --current{databases}"
+)
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -75,27 +78,32 @@ def move_for(
     by_old = now.databases.old_is_named and len(results) == 2  # that of now, and one of then
     if by_old and not possible[-1].revisions.isdisjoint(now.databases.others.values()):
         return results[-1]  # the same rows, and another migration
+    if by_old and results[-1].state is not MoveState.UNCHANGED:
+        return results[-1]  # the user has said that this chain has written them
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
-    if by_old and results[-1].state is MoveState.PLANNED:
-        return results[-1]  # the user has said that this chain has written them
     return _refused(
         standing,
         "its rows may have been written by the chain before the repair or after it, and would mean"
         " different things",
-        "if it was stamped before, name the Git revision that holds that chain: restamp --old REF;"
-        " if it was built after, leave it as it is",
+        "if it was stamped before, name the Git revision that holds that chain: restamp --old REF"
+        | STAMPED_AS_IT_IS,
     )
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     """Rows that stay by one chain, and cannot be moved if the other one has written them."""
     refused = next(each for each in results if each.state is MoveState.REFUSED)
+    otherwise = (
+        Way(f"if the chain before the repair has, {each.text}", each.commands)
+        for each in Remedy.of(refused.remedy).ways
+    )
     return replace(
         refused,
         state=MoveState.DOUBTFUL,
         detail="right if the chain as it is has stamped it; if the chain before the repair has,"
         f" {refused.detail}",
+        remedy=STAMPED_AS_IT_IS | Remedy(tuple(otherwise)),
     )
 
 

@@ -7,10 +7,10 @@ linked afterwards. So of every known chain it is asked whether it can have writt
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 
-from flask_chainfix.model import DatabaseState, PublishedChain, Standing
+from flask_chainfix.model import Databases, DatabaseState, PublishedChain, Standing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.rows import can_stand, stood_for
 from flask_chainfix.stamps.shared import readings
@@ -105,8 +105,25 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
     return _fitting(snapshot, _written(snapshot, standing))
 
 
+def can_have_written(snapshot: Snapshot, standings: Iterable[Standing]) -> tuple[Standing, ...]:
+    """The databases whose rows and tables the chain of a snapshot alone explains.
+
+    Args:
+        snapshot: the chain; what it knows of databases does not count.
+        standings: where they stand.
+    """
+    alone = replace(snapshot, databases=Databases(), old=())
+    return tuple(
+        standing
+        for standing in standings
+        if standing.is_known and any(not each.unknown for each in possibilities(alone, standing))
+    )
+
+
 def claims(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     """What the rows of a database and the journal say has run there, whatever its tables show."""
+    if snapshot.databases.current_is_named and can_stand(snapshot.graph, standing.rows):
+        return (Applied(standing, stood_for(snapshot.graph, standing.rows)),)
     known = (snapshot.graph, *snapshot.old)
     if all(any(row in chain for chain in known) for row in standing.rows):
         recorded = _recorded(snapshot, standing)

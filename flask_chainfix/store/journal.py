@@ -29,6 +29,7 @@ from flask_chainfix.store.files import sync_directory, write_synced
 
 _VERSION = 1
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
 _KEPT = 20  # of what has come to its end; older journals are neither read nor kept
@@ -87,6 +88,7 @@ class Journal:
         entries: the files that it changes.
         missing: the ids that migrations named before it, and no file had.
         renamed: the ids that revisions got with it, by those that they had.
+        stood: the rows of databases when it began, by identity.
     """
 
     path: Path
@@ -94,6 +96,7 @@ class Journal:
     entries: tuple[Entry, ...]
     missing: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    stood: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def migrations(self) -> tuple[Entry, ...]:
@@ -133,6 +136,7 @@ def create(
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
     renamed: Mapping[str, str] = _NOTHING,
+    stood: Mapping[str, tuple[str, ...]] = _NOWHERE,
 ) -> Journal:
     """Write a journal for edits that are about to be made, and see it to the disk.
 
@@ -143,6 +147,7 @@ def create(
         edits: what is going to be changed.
         missing: the ids that migrations name and no file has.
         renamed: the ids that revisions are to get, by those that they have.
+        stood: the rows of databases, by identity.
 
     Raises:
         OSError: it cannot be written.
@@ -150,7 +155,8 @@ def create(
     directory = directory_for(environment)
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     entries = tuple(_entry_for(edit) for edit in edits)
-    journal = Journal(directory / f"{stamp}{_ENDED}", not entries, entries, missing, renamed)
+    path = directory / f"{stamp}{_ENDED}"
+    journal = Journal(path, not entries, entries, missing, renamed, stood)
     draft = directory / "draft"
     try:
         write_synced(draft, _document(journal, os.path.realpath(environment)), mode=0o600)
@@ -258,6 +264,7 @@ def _document(journal: Journal, environment: str) -> bytes:
         "files": files,
         "missing": sorted(journal.missing),
         "renamed": dict(journal.renamed),
+        "stood": {identity: list(rows) for identity, rows in journal.stood.items()},
     }
     return json.dumps(document, indent=1).encode()
 
@@ -279,8 +286,11 @@ def _read(path: Path) -> Journal:
         entries = tuple(_entry_from(file, environment) for file in document["files"])
         missing = frozenset(map(str, document.get("missing", ())))
         renamed = {str(old): str(new) for old, new in document.get("renamed", {}).items()}
+        stood = {
+            str(name): tuple(map(str, rows)) for name, rows in document.get("stood", {}).items()
+        }
         ended = path.suffix == _ENDED
-        return Journal(path.with_suffix(_ENDED), ended, entries, missing, renamed)
+        return Journal(path.with_suffix(_ENDED), ended, entries, missing, renamed, stood)
     except (*_DAMAGED, OSError) as error:
         raise CannotRead(
             f"the journal {path} cannot be read: {error}",

@@ -123,6 +123,8 @@ def row_log(environment: Path, journal: Journal | None, graph: Graph) -> Iterato
 def recorded_moves(journal: Journal) -> tuple[Move, ...]:
     """What the journal says of each database: its rows before the first move and after the last.
 
+    A move from other rows than the last one left is the first: the database has gone on by itself.
+
     Raises:
         CannotRead: the record is damaged.
     """
@@ -141,9 +143,9 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
             move = Move(str(name), str(identity), _ids(before), _ids(after), told)
         except (ValueError, TypeError) as error:
             raise _damaged(path, error) from error
-        first = moves.get(move.identity)
-        kept = first.before if first is not None else move.before
-        moves[move.identity] = replace(move, before=kept)
+        last = moves.get(move.identity)
+        goes_on = last is not None and move.before in (last.before, last.after)
+        moves[move.identity] = replace(move, before=last.before) if last and goes_on else move
     return tuple(moves.values())
 
 

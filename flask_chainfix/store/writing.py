@@ -40,6 +40,7 @@ from flask_chainfix.store.files import (
 from flask_chainfix.store.journal import Entry, Journal
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @contextmanager
@@ -48,6 +49,7 @@ def changed_files(
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
     renamed: Mapping[str, str] = _NOTHING,
+    stood: Mapping[str, tuple[str, ...]] = _NOWHERE,
 ) -> Iterator[Journal]:
     """Make the edits; keep them if the block ends, and put every file back if it raises.
 
@@ -56,6 +58,7 @@ def changed_files(
         edits: what to change.
         missing: the ids that migrations name and no file has, for ``undo``.
         renamed: the ids that revisions get, by those that they have, for ``restamp``.
+        stood: the rows of databases, by identity, for ``undo``.
 
     Raises:
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
@@ -63,7 +66,7 @@ def changed_files(
     """
     try:
         _compare(edits)
-        journal = journals.create(environment, edits, missing, renamed)
+        journal = journals.create(environment, edits, missing, renamed, stood)
     except OSError as error:
         raise _cannot_write(error) from error
     try:

@@ -137,11 +137,12 @@ def _move(
     with transaction(connection, target, writing=True) as begun:
         with told(target):
             rows = _locked_rows(connection, target)
+        if rows not in (move.before, move.after):
+            return _refused(move, rows)
+        if rows == move.before:  # also where they stay, and that is to be taken down
+            record(move)
         if rows == move.after:
             return MoveResult(move, MoveState.UNCHANGED)
-        if rows != move.before:
-            return _refused(move, rows)
-        record(move)
         with told(target):
             _replace(connection, target, move)
         make_final()
