@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from flask_chainfix.footprint.calls import call, defines
 from flask_chainfix.footprint.run import Run
+from flask_chainfix.footprint.strings import call_of_constant, inserted
 from flask_chainfix.footprint.values import (
     UNKNOWN,
     Arguments,
@@ -29,23 +28,18 @@ from flask_chainfix.footprint.values import (
 )
 from flask_chainfix.model import Kind, SchemaObject
 
-# Formatting beyond plain insertion could make a string of any length.
-_PLAIN_PERCENT = re.compile(r"(?:[^%]|%[%sdr])*")
-_PLAIN_BRACES = re.compile(r"(?:[^{}]|\{\{|\}\}|\{\w*\})*")
-_FIELDS = re.compile(r"\{\{|\}\}|\{\w*\}|[^{}]+")
-_MARKERS = re.compile(r"%[%sdr]|[^%]+")
-_STRING_METHODS = frozenset(
-    {"capitalize", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rstrip", "strip"}
-    | {"title", "upper", "join", "format", "split"}
-)
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
 _LOOKING = frozenset({"copy", "count", "index"})
-_LONGEST = 10_000_000  # characters or elements of a value that is worked out
 _OTHER_HANDLES = frozenset({"bind", "connection", "engine", "session"})
 
 
 def evaluate(run: Run, node: ast.expr) -> object:
-    """The value of an expression; calls in it are followed."""
+    """The value of an expression; calls in it are followed.
+
+    Raises:
+        TooMuch: the steps for the file have been spent.
+    """
+    run.budget.spend()
     return _EVALUATORS.get(type(node), _combined)(run, node)
 
 
@@ -92,7 +86,7 @@ def _column(table: SchemaObject | None, name: str) -> object:
 
 
 def _call(run: Run, node: ast.Call) -> object:
-    run.count_call()
+    run.budget.call()
     function = evaluate(run, node.func)
     defining = run.defining
     run.defining = defining or defines(function)
@@ -101,13 +95,15 @@ def _call(run: Run, node: ast.Call) -> object:
     run.defining = defining
     if isinstance(function, Method) and isinstance(node.func, ast.Attribute):
         if isinstance(function.owner, (str, dict)) and function.name not in _IN_PLACE:
-            return _call_of_constant(function.owner, function.name, arguments)
+            return call_of_constant(run, function.owner, function.name, arguments)
         if type(function.owner) is tuple or isinstance(function.owner, dict):
-            changed = _changed_in_place(function.owner, function.name, arguments)
+            changed = _changed_in_place(run, function.owner, function.name, arguments)
             if changed is not function.owner:
-                _outdate(run, function.owner)
+                run.outdate(function.owner)
                 assign(run, node.func.value, changed)
             return UNKNOWN
+        run.budget.look_into((function.owner,))
+    run.budget.look_into(arguments.values)
     return call(run, function, arguments)
 
 
@@ -118,6 +114,7 @@ def _arguments(run: Run, node: ast.Call) -> Arguments:
     for argument in node.args:
         if isinstance(argument, ast.Starred):
             values = elements(evaluate(run, argument.value))
+            run.budget.copy(values or ())
             complete = complete and values is not None
             positional.extend(values or ())
         else:
@@ -127,60 +124,22 @@ def _arguments(run: Run, node: ast.Call) -> Arguments:
         if keyword.arg is not None:
             named[keyword.arg] = value
         elif isinstance(value, dict):
+            run.budget.look_into(value)
             named.update((str(key), held) for key, held in value.items())
         else:
             complete = False
     return Arguments(positional, named, node.lineno, complete)
 
 
-def _changed_in_place(owner: object, name: str, arguments: Arguments) -> object:
+def _changed_in_place(run: Run, owner: object, name: str, arguments: Arguments) -> object:
     """What a list holds once a method has been called; unknown for most methods."""
     if type(owner) is tuple and len(arguments.positional) == 1:
-        if name == "append":
-            return (*owner, arguments.positional[0])
-        more = elements(arguments.positional[0])
-        if name == "extend" and more is not None:
+        (given,) = arguments.positional
+        more = elements(given) if name == "extend" else (given,)
+        if name in ("append", "extend") and more is not None:
+            run.budget.copy(owner, more)
             return owner + more
     return owner if name in _LOOKING else UNKNOWN
-
-
-def _call_of_constant(owner: str | dict[object, object], name: str, arguments: Arguments) -> object:
-    values = [*arguments.positional, *arguments.named.values()]
-    if isinstance(owner, dict):
-        views = {"items": owner.items, "keys": owner.keys, "values": owner.values}
-        return tuple(views[name]()) if name in views and not values else UNKNOWN
-    if name not in _STRING_METHODS:
-        return UNKNOWN
-    if name == "format" and not (all(map(is_constant, values)) and _PLAIN_BRACES.fullmatch(owner)):
-        return _formatted_in_part(owner, arguments)
-    if not all(map(is_constant, values)):
-        return UNKNOWN
-    if sum(len(str(value)) for value in (owner, *values)) > _LONGEST:
-        return UNKNOWN
-    try:
-        result = getattr(owner, name)(*arguments.positional, **arguments.named)
-    except Exception:  # wrong arguments, which the migration will notice itself
-        return UNKNOWN
-    return tuple(result) if isinstance(result, list) else result
-
-
-def _formatted_in_part(pattern: str, arguments: Arguments) -> object:
-    """What ``str.format`` gives, as far as that is known."""
-    if not _PLAIN_BRACES.fullmatch(pattern):
-        return Partial(pattern.partition("{")[0])
-    given = iter(arguments.positional)
-
-    def filled(field: str) -> object:
-        if field in ("{{", "}}"):
-            return field[0]
-        if not field.startswith("{"):
-            return field
-        name = field[1:-1]
-        if name.isdigit():
-            return arguments.get(int(name))
-        return arguments.named.get(name) if name else next(given, None)
-
-    return Partial.joined(map(filled, _FIELDS.findall(pattern)))
 
 
 def _tuple(run: Run, node: ast.Tuple | ast.List | ast.Set) -> object:
@@ -190,6 +149,7 @@ def _tuple(run: Run, node: ast.Tuple | ast.List | ast.Set) -> object:
             inner = elements(evaluate(run, element.value))
             if inner is None:
                 return UNKNOWN
+            run.budget.copy(inner)
             values.extend(inner)
         else:
             values.append(evaluate(run, element))
@@ -202,6 +162,7 @@ def _dict(run: Run, node: ast.Dict) -> object:
     for key, value in zip(node.keys, node.values, strict=True):
         held = evaluate(run, value)
         name = evaluate(run, key) if key is not None else UNKNOWN
+        run.budget.look_into((name,))
         known = known and is_constant(name)
         if known:
             items[name] = held
@@ -209,7 +170,7 @@ def _dict(run: Run, node: ast.Dict) -> object:
 
 
 def _joined(run: Run, node: ast.JoinedStr) -> object:
-    return Partial.joined([evaluate(run, part) for part in node.values])
+    return run.joined([evaluate(run, part) for part in node.values])
 
 
 def _formatted(run: Run, node: ast.FormattedValue) -> object:
@@ -220,51 +181,31 @@ def _formatted(run: Run, node: ast.FormattedValue) -> object:
 def _binary(run: Run, node: ast.BinOp) -> object:
     left, right = evaluate(run, node.left), evaluate(run, node.right)
     if isinstance(node.op, ast.Add):
-        return _sum(left, right)
+        return _sum(run, left, right)
     if isinstance(node.op, ast.Mod) and isinstance(left, str):
-        if is_constant(right) and _PLAIN_PERCENT.fullmatch(left):
-            try:
-                return left % right
-            except (TypeError, ValueError):
-                return UNKNOWN
-        return _inserted_in_part(left, right)
-    return _clause_of([left, right])
+        return inserted(run, left, right)
+    return _clause_of(run, (left, right))
 
 
-def _inserted_in_part(pattern: str, values: object) -> object:
-    """What ``%`` gives, as far as that is known."""
-    if not _PLAIN_PERCENT.fullmatch(pattern):
-        return Partial(pattern.partition("%")[0])
-    given = iter(values if type(values) is tuple else (values,))
-
-    def filled(part: str) -> object:
-        if part == "%%" or not part.startswith("%"):
-            return part[:1] if part == "%%" else part
-        value = next(given, None)
-        return value if part != "%r" else None
-
-    return Partial.joined(map(filled, _MARKERS.findall(pattern)))
-
-
-def _sum(left: object, right: object) -> object:
-    if isinstance(left, str):
-        if isinstance(right, str):
-            return left + right if len(left) + len(right) <= _LONGEST else UNKNOWN
-        return Partial.joined((left, right))
+def _sum(run: Run, left: object, right: object) -> object:
+    if isinstance(left, (str, Partial)):
+        return run.joined((left, right))
     if type(left) is tuple and type(right) is tuple:
-        return left + right if len(left) + len(right) <= _LONGEST else UNKNOWN
-    return Partial.joined((left, right)) if isinstance(left, Partial) else _clause_of([left, right])
+        run.budget.copy(left, right)
+        return left + right
+    return _clause_of(run, (left, right))
 
 
 def _subscript(run: Run, node: ast.Subscript) -> object:
     owner, key = evaluate(run, node.value), evaluate(run, node.slice)
+    run.budget.look_into((key,))
     if isinstance(owner, ColumnsOf) and isinstance(key, str):
         return _column(owner.table, key)
     if type(owner) is tuple and isinstance(key, int):
         return owner[key] if -len(owner) <= key < len(owner) else UNKNOWN
     if isinstance(owner, dict) and is_constant(key):
         return owner.get(key, UNKNOWN)
-    return Method(owner, "[]") if isinstance(owner, Imported) else _clause_of([owner, key])
+    return Method(owner, "[]") if isinstance(owner, Imported) else _clause_of(run, (owner, key))
 
 
 def _lambda(run: Run, node: ast.Lambda) -> object:
@@ -275,29 +216,24 @@ def _comprehension(run: Run, node: ast.ListComp | ast.SetComp | ast.GeneratorExp
     loop = node.generators[0]
     items = elements(evaluate(run, loop.iter))
     plain = len(node.generators) == 1 and not loop.ifs
+    run.budget.copy(run.names, items or ())
     before = dict(run.names)
     try:
         if items is not None and plain:
             values = []
             for item in items:
-                run.count_call()
+                run.budget.call()
                 assign(run, loop.target, item)
                 values.append(evaluate(run, node.elt))
             return tuple(values)
         with run.perhaps():
-            for name in _targets(loop.target for loop in node.generators):
-                run.names[name] = UNKNOWN
+            for target in run.walk(loop.target for loop in node.generators):
+                if isinstance(target, ast.Name):
+                    run.names[target.id] = UNKNOWN
             evaluate(run, node.elt)
         return UNKNOWN
     finally:
         run.names = before
-
-
-def _targets(targets: Iterable[ast.expr]) -> Iterator[str]:
-    for target in targets:
-        for node in ast.walk(target):
-            if isinstance(node, ast.Name):
-                yield node.id
 
 
 def assign(run: Run, target: ast.expr, value: object) -> None:
@@ -306,6 +242,7 @@ def assign(run: Run, target: ast.expr, value: object) -> None:
         run.names[target.id] = value
     elif isinstance(target, (ast.Tuple, ast.List)):
         known = elements(value)
+        run.budget.copy(known or ())
         parts = known if known is not None and len(known) == len(target.elts) else None
         for index, element in enumerate(target.elts):
             assign(run, element, UNKNOWN if parts is None else parts[index])
@@ -313,14 +250,8 @@ def assign(run: Run, target: ast.expr, value: object) -> None:
         assign(run, target.value, UNKNOWN)
     # A list or dictionary that is changed in place holds what nobody knows.
     elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
-        _outdate(run, run.lookup(target.value.id))
+        run.outdate(run.lookup(target.value.id))
         run.names[target.value.id] = UNKNOWN
-
-
-def _outdate(run: Run, value: object) -> None:
-    """Note that a list or dictionary is no longer what its other names say."""
-    if value and (type(value) is tuple or isinstance(value, dict)):  # empty ones are all one
-        run.outdated.append(value)
 
 
 def _named(run: Run, node: ast.NamedExpr) -> object:
@@ -331,27 +262,29 @@ def _named(run: Run, node: ast.NamedExpr) -> object:
 
 def _choice(run: Run, node: ast.IfExp) -> object:
     test = evaluate(run, node.test)
+    run.budget.look_into((test,))
     if is_constant(test):
         return evaluate(run, node.body if test else node.orelse)
     with run.perhaps():
         values = [evaluate(run, node.body), evaluate(run, node.orelse)]
-    return _clause_of(values)
+    return _clause_of(run, values)
 
 
 def _short_circuit(run: Run, node: ast.BoolOp) -> object:
     values = [evaluate(run, node.values[0])]
     with run.perhaps():
         values.extend(evaluate(run, value) for value in node.values[1:])
-    return _clause_of(values)
+    return _clause_of(run, values)
 
 
 def _combined(run: Run, node: ast.AST) -> object:
     """Any other expression: what it uses is all that its parts use."""
-    parts = islice(ast.iter_child_nodes(node), 1_000)
-    return _clause_of([evaluate(run, part) for part in parts if isinstance(part, ast.expr)])
+    parts = ast.iter_child_nodes(node)
+    return _clause_of(run, [evaluate(run, part) for part in parts if isinstance(part, ast.expr)])
 
 
-def _clause_of(values: Iterable[object]) -> object:
+def _clause_of(run: Run, values: Sequence[object]) -> object:
+    run.budget.look_into(values)
     used = uses(values)
     return Clause(used) if used else UNKNOWN
 

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 
+from flask_chainfix.footprint.budget import Budget
 from flask_chainfix.footprint.evaluator import assign, evaluate, imported
 from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import UNKNOWN, Foreign, Imported, Local, TableValue
@@ -22,12 +23,14 @@ class Module:
         data: its bytes; a word that does not stand there need not be looked for in the tree.
 
     Attributes:
+        budget: the steps that are left for the file.
         functions: those at module level.
         shared: the names that functions set for others.
         may_yield: whether a function may be a generator.
     """
 
     def __init__(self, tree: ast.Module, data: bytes) -> None:
+        self.budget = Budget()
         self._values: dict[str, object] = {}
         self._assignments: dict[str, ast.Assign | ast.AnnAssign] = {}
         self._classes: dict[str, ast.ClassDef] = {}

@@ -6,8 +6,9 @@ import ast
 import warnings
 from collections.abc import Collection
 
+from flask_chainfix.footprint.budget import TooMuch
 from flask_chainfix.footprint.module import Module
-from flask_chainfix.footprint.run import Run, TooMuch
+from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import Arguments, Local
 from flask_chainfix.footprint.walker import follow
 from flask_chainfix.model import Footprint, Opaque

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from flask_chainfix.footprint.budget import Budget, TooMuch
 from flask_chainfix.footprint.sql import read_sql
 from flask_chainfix.footprint.values import UNKNOWN, Arguments, Local, Partial
 from flask_chainfix.model import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 
-# Calls that are followed in one file. Ordinary migrations have a hundred; loops multiply them.
-_BUDGET = 50_000
 _DEPTH = 20
-_VERB = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
+# A comment has one end: else there are as many ways to read a row of them as there are subsets.
+_VERB = re.compile(r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*([A-Za-z]+)")
+# No database has names nearly as long, and nobody would read a message with one.
+_LONGEST_NAME = 1_000
 # What statements that begin with these words can do; all others can do anything.
 _ACTIONS = {
     **dict.fromkeys(("delete", "insert", "merge", "replace", "select", "truncate"), (Action.USE,)),
@@ -48,13 +50,10 @@ _WITH_IT = {Kind.TABLE: _PARTS | {Kind.TABLE}, Kind.COLUMN: _PARTS}
 _GAP = "fixchain_gap"
 
 
-class TooMuch(Exception):
-    """The migration does more than can be followed in reasonable time."""
-
-
 class Names(Protocol):
     """The names of a module."""
 
+    budget: Budget
     shared: frozenset[str]
     may_yield: bool
 
@@ -73,10 +72,10 @@ class Run:
         local: the top-level modules of the migration's own project; ``None`` where not known.
 
     Attributes:
+        budget: the steps that are left for the file.
         names: what local names hold.
         certain: whether the place that has been reached is reached whenever the migration runs.
         may_yield: whether a function of the file may be a generator.
-        outdated: lists and dictionaries that have been changed in place, as they were before.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
         local: the top-level modules of the migration's own project; ``None`` where not known.
         statement: the expression that is the statement which has been reached last.
@@ -93,10 +92,11 @@ class Run:
         local: Collection[str] | None = None,
     ) -> None:
         self._module = module
+        self.budget = module.budget
         self.may_yield = module.may_yield
         self.names: dict[str, object] = {}
         self.certain = True
-        self.outdated: list[object] = []
+        self._outdated: dict[int, object] = {}
         self.defining = False
         self._follow = follow
         self.dialect = dialect
@@ -107,7 +107,6 @@ class Run:
         self._used: set[Effect] = set()
         self._opaque: dict[Opaque, None] = {}
         self._unnamed: dict[tuple[SchemaObject, int], None] = {}
-        self._calls = 0
         self._depth = 0
 
     @property
@@ -128,9 +127,14 @@ class Run:
     def lookup(self, name: str) -> object:
         """What a name holds."""
         value = self.names.get(name, self)
-        if name in self._module.shared or any(value is old for old in self.outdated):
+        if name in self._module.shared or id(value) in self._outdated:
             return UNKNOWN
         return self._module.value(self, name) if value is self else value
+
+    def outdate(self, value: object) -> None:
+        """Note that a list or dictionary has been changed in place: other names hold it as well."""
+        if value and (type(value) is tuple or isinstance(value, dict)):  # empty ones are all one
+            self._outdated[id(value)] = value
 
     def table(self, name: str, schema: str = "") -> SchemaObject:
         """A table of the database that is being migrated."""
@@ -153,6 +157,9 @@ class Run:
         tolerant: bool = False,
     ) -> None:
         """Note an effect."""
+        if max(map(len, object_[1:4])) > _LONGEST_NAME:
+            self.doubt("a name that no database could have", line, action)
+            return
         certain = certain and self.certain
         self._add(Effect(action, object_, line, certain, renamed, tolerant))
 
@@ -193,7 +200,12 @@ class Run:
             self.doubt("SQL that is computed", line)
             return
         effects, opaque = read_sql(
-            whole, line, dialect=self.dialect, certain=self.certain, database=self._database
+            whole,
+            line,
+            dialect=self.dialect,
+            certain=self.certain,
+            database=self._database,
+            allowance=self.budget.sql,
         )
         told = 0
         for doubt in opaque:
@@ -237,6 +249,7 @@ class Run:
         Raises:
             TooMuch: it is too deep in others.
         """
+        self.budget.call()
         if self._depth >= _DEPTH:
             raise TooMuch
         with self.elsewhere(function.names):
@@ -250,46 +263,60 @@ class Run:
     def elsewhere(self, names: Mapping[str, object] | None = None) -> Iterator[None]:
         """Work in another scope, which begins with these names."""
         kept = self.names, self.certain, self.defining
+        self.budget.copy(names or ())
         self.names = dict(names or {})
         try:
             yield
         finally:
             self.names, self.certain, self.defining = kept
 
-    def count_call(self) -> None:
-        """Count a call.
+    def walk(self, nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+        """Every node below some, themselves included; each is a step.
 
         Raises:
-            TooMuch: there have been too many.
+            TooMuch: there are too many.
         """
-        self._calls += 1
-        if self._calls > _BUDGET:
-            raise TooMuch
+        for top in nodes:
+            for node in ast.walk(top):
+                self.budget.spend()
+                yield node
+
+    def joined(self, parts: Sequence[object]) -> str | Partial:
+        """Strings one after the other, with a gap for everything else.
+
+        Raises:
+            TooMuch: they are too long.
+        """
+        self.budget.look_into(parts)
+        return Partial.joined(parts)
 
     @contextmanager
     def perhaps(self) -> Iterator[None]:
         """What happens inside may not happen; what is assigned there is not known afterwards."""
         certain, before = self.certain, self.names
+        self.budget.copy(before)
         self.certain, self.names = False, dict(before)
         try:
             yield
         finally:
             self.certain = certain
-            self.names = merged(before, self.names)
+            self.names = self.merged(before, self.names)
 
+    def merged(self, one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
+        """What names hold behind two ways of which one was taken."""
+        self.budget.spend(len(one) + len(other))
+        return {
+            name: one[name]
+            if name in one and name in other and self._same(one[name], other[name])
+            else UNKNOWN
+            for name in {**one, **other}
+        }
 
-def merged(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
-    """What names hold behind two ways of which one was taken."""
-    return {
-        name: one[name]
-        if name in one and name in other and _same(one[name], other[name])
-        else UNKNOWN
-        for name in {**one, **other}
-    }
-
-
-def _same(one: object, other: object) -> bool:
-    return one is other or (type(one) is type(other) and one == other)
+    def _same(self, one: object, other: object) -> bool:
+        if one is other or type(one) is not type(other):
+            return one is other
+        self.budget.look_into((one, other))
+        return one == other
 
 
 def _limited(doubt: Opaque, verb: re.Match[str]) -> Opaque:

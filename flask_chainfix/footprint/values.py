@@ -35,16 +35,17 @@ class Partial:
     @classmethod
     def joined(cls, parts: Iterable[object]) -> str | Partial:
         """Strings one after the other, with a gap for everything else."""
-        pieces = [""]
+        pieces: list[list[str]] = [[]]
         for part in parts:
             if isinstance(part, Partial):
-                pieces[-1] += part.start
-                pieces += part.rest
+                pieces[-1].append(part.start)
+                pieces += ([text] for text in part.rest)
             elif isinstance(part, (str, int, float)):
-                pieces[-1] += str(part)
+                pieces[-1].append(str(part))
             else:
-                pieces.append("")
-        return cls(pieces[0], tuple(pieces[1:])) if len(pieces) > 1 else pieces[0]
+                pieces.append([])
+        start, *rest = map("".join, pieces)
+        return cls(start, tuple(rest)) if rest else start
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,17 @@ def elements(value: object) -> tuple[object, ...] | None:
     if isinstance(value, dict):
         return tuple(value)
     return tuple(value) if isinstance(value, str) else None
+
+
+def held_by(value: object) -> Iterable[object]:
+    """What a value is made of. What the names around a function hold is no part of it."""
+    if type(value) is tuple:
+        return value
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, Local):
+        return ()
+    return [getattr(value, name) for name in getattr(value, "__slots__", ())]
 
 
 def uses(values: Iterable[object]) -> tuple[SchemaObject, ...]:

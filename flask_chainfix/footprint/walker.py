@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_chainfix.footprint.evaluator import assign, evaluate
 from flask_chainfix.footprint.module import imports, table_of_class
-from flask_chainfix.footprint.run import Run, merged
+from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import (
     SUPPRESS,
     UNKNOWN,
@@ -43,7 +43,7 @@ def follow(run: Run, function: Local, arguments: Arguments) -> object:
         run.names[node.args.vararg.arg] = rest if arguments.complete else UNKNOWN
     if isinstance(node, ast.Lambda):
         return evaluate(run, node.body)
-    if run.may_yield and _is_generator(node):
+    if run.may_yield and _is_generator(run, node):
         with run.perhaps():  # not before somebody iterates over it
             block(run, node.body)
         return UNKNOWN
@@ -51,9 +51,8 @@ def follow(run: Run, function: Local, arguments: Arguments) -> object:
     return run.names.get(_RETURNED)
 
 
-def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    yields = (ast.Yield, ast.YieldFrom)
-    return any(isinstance(inner, yields) for part in node.body for inner in ast.walk(part))
+def _is_generator(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for inner in run.walk(node.body))
 
 
 def _parameters(arguments: ast.arguments) -> list[str]:
@@ -120,45 +119,48 @@ def _loading(target: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
 
 def _choice(run: Run, node: ast.If) -> bool:
     test = evaluate(run, node.test)
+    run.budget.look_into((test,))
     if is_constant(test):
         return block(run, node.body if test else node.orelse)
+    run.budget.copy(run.names)
     certain, before = run.certain, dict(run.names)
     run.certain = False
     left = block(run, node.body)
     one, run.names = run.names, before
     left = block(run, node.orelse) or left
-    run.certain, run.names = certain, merged(one, run.names)
+    run.certain, run.names = certain, run.merged(one, run.names)
     return left
 
 
 def _loop(run: Run, node: ast.For | ast.AsyncFor) -> bool:
     items = elements(evaluate(run, node.iter))
+    run.budget.copy(items or ())
     certain = run.certain
     if items is None:
         with run.perhaps():
             assign(run, node.target, UNKNOWN)
             left = block(run, node.body)
-        left = _leaves_function(node.body) and left
+        left = _leaves_function(run, node.body) and left
     else:
         left = False
         for item in items:
-            run.count_call()
+            run.budget.call()
             assign(run, node.target, item)
             block(run, node.body)
-        left = _leaves_function(node.body)
+        left = _leaves_function(run, node.body)
         run.certain = certain
     return block(run, node.orelse) or left
 
 
-def _leaves_function(body: Sequence[ast.stmt]) -> bool:
-    return any(isinstance(inner, ast.Return) for statement in body for inner in ast.walk(statement))
+def _leaves_function(run: Run, body: Sequence[ast.stmt]) -> bool:
+    return any(isinstance(inner, ast.Return) for inner in run.walk(body))
 
 
 def _while(run: Run, node: ast.While) -> bool:
     evaluate(run, node.test)
     with run.perhaps():
         block(run, node.body)
-    return _leaves_function(node.body)
+    return _leaves_function(run, node.body)
 
 
 def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
@@ -166,7 +168,7 @@ def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
     for item in node.items:
         value = evaluate(run, item.context_expr)
         if isinstance(value, Operations) and value.copies and not _always_copies(item):
-            value = replace(value, copies=_copies(node.body, item.optional_vars))
+            value = replace(value, copies=_copies(run, node.body, item.optional_vars))
         suppressed = suppressed or value == SUPPRESS
         if item.optional_vars is not None:
             known = isinstance(value, (Operations, Handle, Query))
@@ -185,7 +187,7 @@ def _always_copies(item: ast.withitem) -> bool:
     )
 
 
-def _copies(body: Sequence[ast.stmt], target: ast.expr | None) -> bool:
+def _copies(run: Run, body: Sequence[ast.stmt], target: ast.expr | None) -> bool:
     """Whether SQLite may need a copy of the table for what is done in a batch.
 
     It does not for columns with plain defaults, and for indexes.
@@ -193,7 +195,7 @@ def _copies(body: Sequence[ast.stmt], target: ast.expr | None) -> bool:
     name = target.id if isinstance(target, ast.Name) else ""
     plain = 0
     uses = 0
-    for node in (inner for statement in body for inner in ast.walk(statement)):
+    for node in run.walk(body):
         uses += isinstance(node, ast.Name) and node.id == name
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             own = isinstance(node.func.value, ast.Name) and node.func.value.id == name
@@ -240,7 +242,7 @@ def _match(run: Run, node: ast.Match) -> bool:
     left = False
     for case in node.cases:
         with run.perhaps():
-            for inner in ast.walk(case.pattern):
+            for inner in run.walk([case.pattern]):
                 name = getattr(inner, "name", None) or getattr(inner, "rest", None)
                 if isinstance(name, str):
                     run.names[name] = UNKNOWN

@@ -5,6 +5,7 @@ something else and leaves much of it unread, and differently so from version to 
 asks for data or changes it (SELECT, UPDATE, …) is parsed by sqlglot.
 """
 
+from flask_chainfix.footprint.sql.effort import Allowance
 from flask_chainfix.footprint.sql.reader import read_sql
 
-__all__ = ["read_sql"]
+__all__ = ["Allowance", "read_sql"]

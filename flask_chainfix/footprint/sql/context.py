@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask_chainfix.footprint.sql.cursor import Deeds, Name, Unread, use
-from flask_chainfix.footprint.sql.effort import effort
+from flask_chainfix.footprint.sql.effort import Allowance, effort
 from flask_chainfix.footprint.sql.tokens import Form, Token, text_of
 from flask_chainfix.model import Action, Kind, Opaque
 
@@ -25,12 +25,14 @@ class Context:
 
     Attributes:
         dialect: sqlglot's name of the dialect; ``""`` for its own superset of all.
+        allowance: how much may still be read of all the migration's scripts.
         quotes_tell: whether what stands in double quotes is certain to be a name.
         left: how much sqlglot may still parse.
         failures: how often something could not be read.
     """
 
     dialect: str
+    allowance: Allowance
     quotes_tell: bool = True
     left: int = MOST_EFFORT
     failures: int = 0
@@ -45,9 +47,10 @@ class Context:
 
         text = text_of(tokens)
         needed = effort(text, tokens)
-        if needed > self.left:
+        if needed > min(self.left, self.allowance.effort):
             raise Unread
         self.left -= needed
+        self.allowance.effort -= needed
         return read_query(text, tokens, self.dialect, quotes_tell=self.quotes_tell)
 
     def uses(self, tokens: Sequence[Token]) -> Deeds:

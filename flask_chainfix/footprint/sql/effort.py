@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flask_chainfix.footprint.sql.tokens import Form, Token
 from flask_chainfix.footprint.sql.user_types import is_builtin
 
+# What is read of the SQL of one migration, in characters; and of that what sqlglot parses, in
+# characters of plain statements. Some hundreds are a millisecond, of either.
+_MOST_CHARACTERS = 256 * 1024
+_MOST_EFFORT = 1024 * 1024
 _OPENING = frozenset({"(", "[", "{", "CASE"})
 _CLOSING = frozenset({")", "]", "}", "END"})
 _PREFIXES = frozenset({"!", "+", "-", "@", "NOT", "~"})
@@ -15,6 +20,19 @@ _TYPES = frozenset({"ARRAY", "LIST", "MAP", "NESTED", "NULLABLE", "OBJECT", "STR
 _SHALLOW = 4
 _LONG = 4096
 _LEAST = 100
+
+
+@dataclass
+class Allowance:
+    """How much of a migration's SQL may still be read.
+
+    Attributes:
+        characters: how much may be read at all.
+        effort: how much of that sqlglot may parse.
+    """
+
+    characters: int = _MOST_CHARACTERS
+    effort: int = _MOST_EFFORT
 
 
 def effort(text: str, tokens: Sequence[Token]) -> int:

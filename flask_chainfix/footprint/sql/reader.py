@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flask_chainfix.footprint.sql.context import Context
+from flask_chainfix.footprint.sql.effort import Allowance
 from flask_chainfix.footprint.sql.lasting import lasting
 from flask_chainfix.footprint.sql.statements import split
 from flask_chainfix.footprint.sql.tokens import lex
@@ -28,8 +29,14 @@ _DIALECTS = {
 _GUESSES = ("postgres", "mysql", "sqlite", "")
 
 
-def read_sql(
-    script: str, line: int, *, dialect: str | None = None, certain: bool = True, database: str = ""
+def read_sql(  # noqa: PLR0913  (how it is read, by name)
+    script: str,
+    line: int,
+    *,
+    dialect: str | None = None,
+    certain: bool = True,
+    database: str = "",
+    allowance: Allowance | None = None,
 ) -> tuple[tuple[Effect, ...], tuple[Opaque, ...]]:
     """What a SQL script does to the schema, in order.
 
@@ -39,13 +46,15 @@ def read_sql(
         dialect: SQLAlchemy's name of the dialect; ``None`` where it is not known.
         certain: whether it is run whenever the migration is.
         database: the bind that it is run on, in a multi-database environment.
+        allowance: how much may still be read of the migration that it stands in; ``None`` where it
+            stands alone.
 
     Returns:
         What it does, and what of it cannot be known.
     """
     effects: list[Effect] = []
     opaque: list[Opaque] = []
-    for deed in _read(script, _DIALECTS.get(dialect or "")):
+    for deed in _read(script, _DIALECTS.get(dialect or ""), allowance or Allowance()):
         if isinstance(deed, Opaque):
             table = deed.table and deed.table._replace(database=database)
             opaque.append(deed._replace(line=line, table=table, place=len(effects)))
@@ -62,13 +71,16 @@ def read_sql(
     return tuple(effects), tuple(opaque)
 
 
-def _read(script: str, dialect: str | None) -> Iterable[Effect | Opaque]:
+def _read(script: str, dialect: str | None, allowance: Allowance) -> Iterable[Effect | Opaque]:
     """What a script does, read as the dialect in which the most of it can be read."""
     if len(script) > MOST_CHARACTERS:
         return (Opaque(f"a SQL script of {len(script):,} characters", 0),)
+    if len(script) > allowance.characters:
+        return (Opaque("more SQL than is read of one migration", 0),)
+    allowance.characters -= len(script)
     best: tuple[int, list[Effect | Opaque]] | None = None
     for guess in _guesses(script) if dialect is None else (dialect,):
-        context = Context(guess, quotes_tell=dialect is not None and guess != "sqlite")
+        context = Context(guess, allowance, quotes_tell=dialect is not None and guess != "sqlite")
         statements = list(split(lex(script, guess), guess))
         if len(statements) > MOST_STATEMENTS:
             return (Opaque(f"a SQL script of {len(statements):,} statements", 0),)
