@@ -32,7 +32,7 @@ def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
             continue
         parents = graph.parents[revision]
         needless = [name for name in lower if name not in parents]
-        dropped = [name for name in lower if set(graph.children.get(name, ())) - {revision}]
+        dropped = [name for name in lower if _is_below(graph, name, parents)]
         if needless:
             yield _without_dependencies(case, revision, needless)
         elif dropped:
