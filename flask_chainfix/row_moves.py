@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -196,10 +196,17 @@ def make_moves(
     return results
 
 
-def note_rows(directory: Path, report: Report, journal: Journal) -> None:
-    """Take down where databases stand whose rows have a file only since a repair.
+def note_rows(directory: Path, report: Report, journal: Journal, moved: Iterable[Standing]) -> None:
+    """Take down the rows that stay as they are in a repair.
 
-    An ``undo`` deletes that file again, and leaves such rows as they were.
+    They say later that a database was upgraded by the chain as it is; and where a row has a file
+    only since the repair, ``undo`` deletes that file and leaves the row.
+
+    Args:
+        directory: the environment's directory.
+        report: the repair.
+        journal: its record.
+        moved: the databases that have moved meanwhile, by whichever files.
 
     Raises:
         CannotWrite: the journal cannot be written.
@@ -209,7 +216,13 @@ def note_rows(directory: Path, report: Report, journal: Journal) -> None:
     known, plan = report.before.graph, report.plan
     assert plan is not None
     new = {each.revision for each in plan.new_revisions if each.revision not in known}
+    right = {each.move.identity for each in report.moves if each.state is MoveState.UNCHANGED}
+    in_doubt = {each.identity for each in moved}
+    stay = (
+        Move(each.name, each.identity, each.rows, each.rows)
+        for each in report.before.databases.standings
+        if not new.isdisjoint(each.rows) or (each.identity in right and each.is_known)
+        if not (each.told or each.identity in in_doubt)
+    )
     with store.row_log(directory, journal, report.after.graph) as log:
-        for each in report.before.databases.standings:
-            if not (each.told or new.isdisjoint(each.rows)):
-                log.record(Move(each.name, each.identity, each.rows, each.rows))
+        log.record(*stay)

@@ -23,11 +23,12 @@ from flask_chainfix.graph import Graph
 from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveResult, MoveState, Standing
 from flask_chainfix.remedies import way
 from flask_chainfix.report import Report
-from flask_chainfix.row_moves import make_moves, planned_moves, without_missing
+from flask_chainfix.row_moves import make_moves, note_rows, planned_moves, without_missing
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import can_have_written, restamping
+from flask_chainfix.store import Journal
 from flask_chainfix.survey import survey, targets_for
 
 _NAMED = 3
@@ -130,6 +131,18 @@ def bound_to_new_files(
     if moved and not (by_new or unreachable):
         raise _left_behind(moved[0])
     return moved
+
+
+def unnoted(report: Report, journal: Journal, moved: Sequence[Standing]) -> BaseException | None:
+    """What keeps rows from being taken down, where the new files have to stay all the same."""
+    assert report.after is not None
+    try:
+        note_rows(report.after.environment.directory, report, journal, moved)
+    except (ChainFixError, OSError, KeyboardInterrupt) as error:
+        if can_have_written(report.after, moved):
+            return error
+        raise
+    return None
 
 
 def unconfirmed(moved: Sequence[Standing], failure: BaseException) -> ChainFixError:

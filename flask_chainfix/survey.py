@@ -314,7 +314,8 @@ def _in_passing(
     targets = tuple(target for target in targets if target.identity not in others)
     standings = alembic.read_in_passing(targets)
     notices = tuple(
-        f"{each.name} was not looked at, and a repair has to: {each.problem}"
+        f"{each.name} was not looked at: {each.problem}; a repair stops there, too, unless"
+        " --no-database leaves it out"
         for each in standings
         if each.state is DatabaseState.UNREACHABLE
     )

@@ -107,10 +107,10 @@ def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> 
     Rows that the journal only says to be of the new files stand for something else by the old ones.
     """
     rows = result.move.before
-    stays = recorded.before == recorded.after and all(row in then.graph for row in rows)
-    if rows == recorded.after and not stays:
+    stayed = recorded.before == recorded.after
+    if rows == recorded.after and not (stayed and all(row in then.graph for row in rows)):
         return _put_back(result.move.name, rows, recorded)
-    return _as_it_is(result, now, then) if rows == recorded.before else result
+    return _as_it_is(result, now, then) if stayed or rows == recorded.before else result
 
 
 def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:

@@ -26,7 +26,7 @@ from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveState, Wishe
 from flask_chainfix.planning import planned
 from flask_chainfix.remedies import PLAIN_REPAIRS
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import note_rows, places_after, with_moves
+from flask_chainfix.row_moves import places_after, with_moves
 from flask_chainfix.rules import diagnose
 from flask_chainfix.rules.wording import count
 from flask_chainfix.runtime import Progress, Runtime
@@ -36,6 +36,7 @@ from flask_chainfix.second_look import (
     judged_anew,
     refuse_moved,
     unconfirmed,
+    unnoted,
 )
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import distance
@@ -275,11 +276,11 @@ def carry_out(
                 confirmation = alembic.confirm(
                     runtime, report.after, places_after(report.moves), report.before
                 )
-                note_rows(directory, report, journal)
                 report = replace(report, confirmation=confirmation)
             except (ChainFixError, OSError, KeyboardInterrupt) as error:
                 failure = error
             moved = bound_to_new_files(runtime, report, databases, progress, failure)
+            failure = failure or unnoted(report, journal, moved)
         if failure is not None:
             raise unconfirmed(moved, failure) from failure
         report = replace(report, exit_code=0, journal=journal.path, done=True)

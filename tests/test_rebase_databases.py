@@ -132,6 +132,79 @@ def test_a_database_that_has_run_both_keeps_what_it_has(project: Path, url: str)
     assert rows_of(url) == ["c", "n"]
 
 
+COLUMNS = {name: f"op.add_column('a', sa.Column({name!r}, sa.Integer()))" for name in "cmn"}
+
+
+@pytest.fixture
+def of_columns(project: Path, url: str) -> Path:
+    """The project where c, m and n only add columns, of which no table tells."""
+    for spec in ("c <- b", "m <- b", "n <- m"):
+        revision = spec[0]
+        add(project, spec, COLUMNS[revision], f"op.drop_column('a', {revision!r})")
+    repository = Repository(project)
+    repository.git("add", "migrations/versions/c_add.py")
+    repository.git("commit", "-q", "-m", "x", day=2)
+    return project
+
+
+def found(*args: str) -> dict[str, str]:
+    """The codes of the databases' findings, with their severities."""
+    findings = panel("check", *args, "--format", "json").document["findings"]
+    return {each["code"]: each["severity"] for each in findings}
+
+
+@pytest.mark.parametrize(
+    ("command", "at"), [("rebase", ""), ("rebase", "b"), ("rebase", "c"), ("repair", "b")]
+)
+def test_a_database_that_is_upgraded_after_it_has_run_all(
+    of_columns: Path, url: str, command: str, at: str
+) -> None:
+    if at:
+        db(of_columns, "upgrade", at)
+    else:
+        Path(url.removeprefix("sqlite:///")).touch()
+    assert panel(command, "--yes").exit_code == 0
+    db(of_columns, "upgrade")
+    assert rows_of(url) == ["n"]
+    assert panel("check", "--strict").exit_code == 0
+    db(of_columns, "downgrade")
+    assert found() == {}
+    undone = panel("undo", "--yes")  # m has run on top of c, and what is beside it stays
+    assert (undone.exit_code, rows_of(url)) == (0, ["c", "m"]), undone.stderr
+
+
+def test_a_database_whose_rows_have_moved_may_be_upgraded_as_well(
+    of_columns: Path, url: str
+) -> None:
+    db(of_columns, "upgrade", "m")
+    db(of_columns, "upgrade", "c")
+    assert panel("rebase", "--yes").exit_code == 0
+    assert rows_of(url) == ["m"]
+    db(of_columns, "upgrade")
+    assert panel("check", "--strict").exit_code == 0
+    assert panel("undo", "--yes").exit_code == 0
+    assert rows_of(url) == ["c", "n"]
+
+
+def test_a_database_that_the_repair_did_not_look_at_stays_in_doubt(
+    of_columns: Path, url: str
+) -> None:
+    db(of_columns, "upgrade", "n")  # and never c
+    assert panel("rebase", "--yes", "--no-database").exit_code == 0
+    assert found() == {"FC302": "warning"}
+
+
+def test_a_journal_from_before_these_notes_tells_no_more_than_it_did(
+    of_columns: Path, url: str
+) -> None:
+    db(of_columns, "upgrade", "b")
+    assert panel("rebase", "--yes").exit_code == 0
+    (notes,) = (of_columns / "migrations/.fixchain").glob("*.rows")
+    notes.unlink()
+    db(of_columns, "upgrade")
+    assert found() == {"FC302": "warning"}
+
+
 def test_a_database_without_mine_is_no_matter(project: Path, url: str) -> None:
     db(project, "upgrade", "b")
     assert panel("rebase", "--yes").exit_code == 0

@@ -79,6 +79,26 @@ def test_of_each_database_the_first_rows_and_the_last_count(
     assert recorded_moves(journal) == (move("one", "b c", "d"), TWO)
 
 
+def test_rows_that_were_upgraded_between_two_moves_go_back_to_where_they_were_then(
+    tmp_path: Path, journal: Journal
+) -> None:
+    record(tmp_path, journal, move("one", "a", "a"))
+    record(tmp_path, journal, move("one", "c c", "c"))
+    assert recorded_moves(journal) == (move("one", "c c", "c"),)
+
+
+def test_many_are_seen_to_the_disk_together(
+    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with row_log(tmp_path, journal, GRAPH) as log:
+        log.record(ONE)
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fsync", synced.append)
+        log.record(*(move(f"tenant {number}", "b", "b") for number in range(100)))
+    assert len(synced) == 1
+    assert len(recorded_moves(journal)) == 101
+
+
 def test_only_the_owner_can_read_it(tmp_path: Path, journal: Journal) -> None:
     record(tmp_path, journal, ONE)
     assert journal.rows_path.stat().st_mode & 0o777 == 0o600

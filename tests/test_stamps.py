@@ -189,11 +189,28 @@ def test_a_table_that_is_dropped_again_tells_nothing() -> None:
         ("c", moved("c", "b"), OLD),
         ("b c", moved("b c", "c"), NOW),
         ("c", moved("b c", "c", "another"), UNSURE),
-        ("c", moved("a", "b"), UNSURE),
+        ("c", moved("a", "b"), NOW),  # it was upgraded since
+        ("b", moved("b c", "c"), "a b"),  # it was downgraded since
+        ("c", moved("a", "a"), NOW),  # it stood there when the repair was made, and was upgraded
+        ("c", moved("c", "c"), NOW),
+        ("c", moved("a", "a", "another"), UNSURE),
     ],
 )
 def test_the_journal_tells_of_rows_that_it_holds(rows: str, move: Move, expected: str) -> None:
     assert ran(rows, moves=[move]) == expected
+
+
+def test_the_journal_does_not_tell_of_rows_that_no_upgrade_from_there_leaves() -> None:
+    now, old = chain("a", "b <- a", "c <- b", "m <- a"), graph("a", "b <- a", "c <- a", "m <- a")
+    assert ran("c", now=now, old=old, moves=[moved("m", "m")]) == UNSURE
+
+
+def test_rows_that_the_user_reads_by_another_chain_count_in_both_ways() -> None:
+    """Where a repair found them, they may have been put back from a backup since."""
+    standing = db("c")
+    snapshot = looked_at(LINE, standing, old=FORK, moved=[moved("a", "a")])
+    snapshot = replace(snapshot, databases=replace(snapshot.databases, old_is_named=True))
+    assert [words(each.revisions) for each in possibilities(snapshot, standing)] == ["a b c", "a c"]
 
 
 def test_rows_that_were_moved_without_a_repair_have_one_chain_only() -> None:

@@ -115,6 +115,7 @@ def test_an_unreadable_version_table_is_a_note(project: Path, url: str) -> None:
     done = panel("check")
     assert done.exit_code == 0
     assert "the app's database was not looked at" in said(done)
+    assert "a repair stops there, too, unless --no-database leaves it out" in said(done)
     asked = panel("check", "--database", *JSON)
     assert codes(asked) == ["FC304"]
 

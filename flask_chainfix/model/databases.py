@@ -100,6 +100,8 @@ class Standing:
 class Move:
     """The change of one database's version rows, to be made only if they still are ``before``.
 
+    In the journal, one that changes nothing says that the rows were right when a repair was made.
+
     Attributes:
         name: as in ``Standing``.
         identity: as in ``Standing``.
@@ -196,7 +198,7 @@ class Databases:
 
     Attributes:
         standings: where each of them stands.
-        moved: the last change of rows that the journal holds, by identity.
+        moved: the last move that the journal holds, by identity.
         lost: what version control knows of revisions that no file has, by revision.
         sought: what version control was asked about, whether it knows it or not.
         renamed: the ids that revisions have now, by those that they had before a repair.

@@ -88,10 +88,10 @@ def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
 def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     """What a database has run, by each chain that its rows and its tables fit.
 
-    The journal tells the chain of rows that it has moved; else it is one that knows all rows, and
-    of which none stands for another, as Alembic does not write such. The tables of the database may
-    show that it cannot have been one of them, or that the database is not as the journal has left
-    it.
+    The journal tells the chain where a repair has looked at the database, or has moved its rows;
+    else it is one that knows all rows, and of which none stands for another, as Alembic does not
+    write such. The tables of the database may show that it cannot have been one of them, or that
+    the database is not as the journal has left it.
 
     Returns:
         Each possibility once, that of the chain as it is first, then the latest old chain's; none
@@ -152,20 +152,29 @@ def _written(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
 def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | None:
     """What the journal says: none where an unknown chain has written the rows.
 
+    A database that it has left with the right rows is upgraded and downgraded from there by the
+    chain as it is.
+
     Returns:
         ``None`` where it says nothing.
     """
-    moved = snapshot.databases.moved.get(standing.identity)
-    if moved is not None and standing.rows == moved.after:
-        return (Applied(standing, stood_for(snapshot.graph, standing.rows)),)
-    if moved is None or standing.rows != moved.before:
+    graph, rows = snapshot.graph, standing.rows
+    left = snapshot.databases.moved.get(standing.identity)
+    if left is None:
         return None
-    return tuple(
-        Applied(standing, run)
-        for chain in snapshot.old[:1]
-        if can_stand(chain, standing.rows)
-        for run in readings(snapshot, chain, standing)
-    )
+    if rows == left.before != left.after:
+        return tuple(
+            Applied(standing, run)
+            for chain in snapshot.old[:1]
+            if can_stand(chain, rows)
+            for run in readings(snapshot, chain, standing)
+        )
+    was_moved = rows == left.after != left.before
+    if snapshot.databases.old_is_named and not was_moved:
+        return None  # the user says who has written them
+    run, had = stood_for(graph, rows), stood_for(graph, left.after)
+    goes_on = can_stand(graph, rows) and (run >= had or run <= had)
+    return (Applied(standing, run),) if goes_on or rows == left.after else None
 
 
 def _fitting(snapshot: Snapshot, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:

@@ -5,8 +5,8 @@ A chain is repaired files first, then rows, and undone rows first, then files.
 
 The order of steps of a repair, and what a crash behind each leaves:
 
-1. the files are changed, as ``writing`` has it; rows that have a file only now are taken down,
-   each as its own before and after; the journal is marked as done: files new, rows old;
+1. the files are changed, as ``writing`` has it; rows that stay are taken down, each as its own
+   before and after; the journal is marked as done: files new, rows old;
 2. in a transaction of each database, its version table is locked, and its rows are compared with
    those that were read: files new, rows old;
 3. where the rows follow no repair, a journal without files is written: an ``undo`` that has
@@ -39,9 +39,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -63,20 +64,20 @@ class RowLog:
         self._lock = Lock()
         self.journal = journal
 
-    def record(self, move: Move) -> None:
-        """Write a move down and see it to the disk.
+    def record(self, *moves: Move) -> None:
+        """Write moves down and see them to the disk.
 
         Raises:
-            CannotWrite: it cannot be written.
+            CannotWrite: they cannot be written.
         """
-        means = meaning(self._graph, move.after)
-        values = [move.identity, move.name, list(move.before), list(move.after), means]
-        line = json.dumps(values).encode() + b"\n"
+        if not moves:
+            return
+        lines = b"".join(map(self._line, moves))
         with self._lock:
             try:
                 if self._descriptor < 0:
                     self._open()
-                view = memoryview(line)
+                view = memoryview(lines)
                 while view:
                     view = view[os.write(self._descriptor, view) :]
                 os.fsync(self._descriptor)
@@ -86,6 +87,11 @@ class RowLog:
                     f"the journal cannot be written: {error}",
                     "no further row was moved; make room or give rights, then try again",
                 ) from error
+
+    def _line(self, move: Move) -> bytes:
+        means = meaning(self._graph, move.after)
+        values = [move.identity, move.name, list(move.before), list(move.after), means]
+        return json.dumps(values).encode() + b"\n"
 
     def _open(self) -> None:
         if self.journal is None:
@@ -154,7 +160,8 @@ def still_means(move: Move, graph: Graph) -> bool:
     return move.means in ("", meaning(graph, move.after))
 
 
-def meaning(graph: Graph, rows: Iterable[str]) -> str:
+@lru_cache(maxsize=256)  # most databases of a project stand at the same few places
+def meaning(graph: Graph, rows: tuple[str, ...]) -> str:
     """A digest of what has run where these rows are, by a chain."""
     run = graph.required(row for row in rows if row in graph)
     return sha256("\n".join(sorted(run)).encode()).hexdigest()[:16]
