@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import errors_of
-from flask_chainfix.errors import CannotPlan, ChainFixError, RowsNotMoved
+from flask_chainfix.errors import CannotPlan, ChainFixError, NotConfirmed, RowsNotMoved
 from flask_chainfix.model import MoveState
 from flask_chainfix.report import Report
 from flask_chainfix.row_moves import planned_moves
 from flask_chainfix.rules import Family, codes_of
+from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -35,3 +39,31 @@ def _doubt(snapshot: Snapshot) -> ChainFixError | None:
                 each.remedy,
             )
     return None
+
+
+def confirmed(runtime: Runtime, report: Report) -> Report:
+    """The report of a repair with nothing to write; with an error if Alembic sees it differently.
+
+    Args:
+        runtime: the environment.
+        report: without a plan and without an error.
+    """
+    now = report.before
+    assert now is not None
+    places = [each.rows for each in now.databases.standings if each.is_known]
+    try:
+        return replace(report, confirmation=alembic.confirm(runtime, now, places, now))
+    except NotConfirmed as error:
+        return replace(report, exit_code=error.exit_code, error=error)
+
+
+def with_what_is_left(report: Report) -> Report:
+    """The report of a repair; with an error if Alembic cannot load the chain for another reason."""
+    left = [finding for finding in report.findings if finding.code == "FC106"]
+    if report.error is not None or not left:
+        return report
+    error = CannotPlan(
+        f"the repair is made, and Alembic still cannot load the chain: {left[0].message}",
+        left[0].hint,
+    )
+    return replace(report, exit_code=error.exit_code, error=error)

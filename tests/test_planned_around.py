@@ -78,7 +78,11 @@ def test_what_is_passed_over_moves_nothing_and_blocks_nothing(
 ) -> None:
     place = made(project, *specs, ignore=ignore, **files)
     done = fixchain("repair", "--yes", "--format", "json")
-    assert done.exit_code == 0, done.document["error"]
+    if "utils" in files:  # which keeps Alembic from loading what was repaired
+        assert done.exit_code == 3
+        assert "the repair is made, and Alembic still cannot" in done.document["error"]["message"]
+    else:
+        assert done.exit_code == 0, done.document["error"]
     plan = done.document["plan"]
     assert {each["revision"]: each["after"] for each in plan["relinks"]} == links
     assert not plan["mends"]
@@ -152,3 +156,66 @@ def test_only_old_collisions_are_left_to_themselves(project: Path) -> None:
     assert "x and y both create n" in done.document["error"]["message"]
     assert "a and b" not in done.document["error"]["message"]
     assert migrations(place) == before
+
+
+# --- What Alembic sees, and the files do not tell ------------------------------------------------
+
+COMPUTED = "revision = str('x')\ndown_revision = str({parent!r})\n"
+FAILS = "import nothing_of_that_name\nrevision = 'x'\ndown_revision = 'b'\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--docstrings",), ("--shorten-ids", "--stamp", "b")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (COMPUTED.format(parent="gone"), "KeyError: 'gone'"),
+        (FAILS, "No module named 'nothing_of_that_name'"),
+    ],
+)
+def test_no_repair_ends_well_where_alembic_cannot_load_the_chain(
+    project: Path, text: str, told: str, options: tuple[str, ...]
+) -> None:
+    place = made(project, "a", "b <- a", x=text)
+    assert heads(place) == ""
+    assert fixchain("check").exit_code == 0  # which imports nothing
+    done = fixchain("repair", "--yes", *options)
+    assert done.exit_code == 3
+    said = " ".join(done.stderr.split())
+    assert "Alembic could not load the chain" in said
+    assert told in said
+    assert "nothing was changed; correct what it says" in said
+
+
+def test_a_plan_alone_imports_nothing(project: Path) -> None:
+    made(project, "a", "b <- a", x=FAILS)
+    assert fixchain("repair", "--dry-run").exit_code == 0
+
+
+def test_a_computed_header_that_alembic_can_use_keeps_nothing_from_being_well(
+    project: Path,
+) -> None:
+    place = made(project, "a", "b <- a", x=COMPUTED.format(parent="b"))
+    assert heads(place) == "x"
+    done = fixchain("repair", "--yes", "--format", "json")
+    assert done.exit_code == 0, done.document["error"]
+    assert done.document["verified"]["heads"] == ["x"]
+
+
+@pytest.mark.parametrize("options", [("--docstrings",), ("--shorten-ids", "--stamp", "a")])
+@pytest.mark.parametrize("computed", ["x", "y"])
+def test_what_is_asked_for_a_second_time_is_done(
+    project: Path, options: tuple[str, ...], computed: str
+) -> None:
+    """A header that is computed, in its parents (x) or all of it (y), keeps nothing from it."""
+    long, text = "l" * 40, COMPUTED.format(parent="c")
+    if computed == "x":
+        text = f'"""x\n\nRevises: c\n"""\n{text.replace("str(", "", 1).replace(")", "", 1)}'
+    place = made(project, "a", "b <- a", rev(f"{long} <- b"), f"c <- {long}", x=text)
+    for file in (place / "versions").glob("b*.py"):
+        file.write_text(file.read_text().replace("Revises: a", "Revises: z"))
+    for _ in range(2):
+        done = fixchain("repair", "--yes", *options)
+        assert done.exit_code == 0, done
+    assert heads(place) == "x"
+    codes = {each["code"] for each in fixchain("check", "--format", "json").document["findings"]}
+    assert ("FC111" if "--docstrings" in options else "FC109") not in codes

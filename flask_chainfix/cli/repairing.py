@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flask_chainfix import backups, rehearsals, workflows
+from flask_chainfix import backups, rehearsals, untouched, workflows
 from flask_chainfix.cli.options import (
     database_options,
     format_option,
@@ -139,6 +139,8 @@ def repair(  # noqa: PLR0913  (an option each)
         with progress_bar(sys.stderr) as progress:
             report = workflows.plan_repair(runtime, tools, Wishes(**wishes), databases, progress)
         prove = partial(_prove, runtime, scratch) if scratch else None
+        if report.plan is None and report.error is None and not dry_run:
+            return untouched.confirmed(runtime, report)
         if report.plan is None or dry_run:
             return prove(report) if prove and report.plan is not None else report
 
@@ -159,7 +161,9 @@ def repair(  # noqa: PLR0913  (an option each)
         repaired = after_asking(report, output_format, question, act, prove)
         if repaired.error is not None:
             return repaired
-        return offer(runtime, databases, repaired, output_format, yes=yes)
+        return untouched.with_what_is_left(
+            offer(runtime, databases, repaired, output_format, yes=yes)
+        )
 
     run(context, output_format, work)
 

@@ -46,7 +46,7 @@ def foresee(
         CannotPlan: Alembic would not load it, sees other bases or heads, or could not upgrade one
             of the databases.
     """
-    headers = [file.reading for file in snapshot.files if isinstance(file.reading, Header)]
+    headers = [header for header in snapshot.headers if header.revision is not None]
     if not impassable(snapshot.graph):  # else it takes luck, and that the order of the files
         # Alembic takes time that grows with the square of the number where children come before
         # their parents.
@@ -95,7 +95,7 @@ def _ask_fresh_process(
     """Let a fresh process load the migrations from the disk.
 
     Raises:
-        NotConfirmed: Alembic fails there.
+        _NotLoaded: Alembic fails there.
     """
     request = {
         **fresh.request(runtime),
@@ -117,8 +117,12 @@ def _ask_fresh_process(
     answer = _parse(process)
     if "error" in answer:
         place = f" ({answer['place']})" if "place" in answer else ""
-        raise _not_loaded(runtime, answer["error"] + place)
+        raise _NotLoaded(answer["error"] + place)
     return answer
+
+
+class _NotLoaded(Exception):
+    """Alembic fails in the fresh process."""
 
 
 def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -133,9 +137,9 @@ def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return answer
 
 
-def _not_loaded(runtime: Runtime, reason: str) -> NotConfirmed:
-    message = f"Alembic could not load the repaired chain: {reason}"
-    remedy = "every file was put back as it was; correct what it says, then repair again"
+def _not_loaded(runtime: Runtime, reason: str, *, repaired: bool) -> NotConfirmed:
+    message = f"Alembic could not load the {'repaired ' if repaired else ''}chain: {reason}"
+    remedy = f"{_as_it_was(repaired)}; correct what it says, then repair again"
     if runtime.loses_app:
         message += (
             "\nthe app could not be loaded in the fresh process, because it comes from a callback"
@@ -147,6 +151,10 @@ def _not_loaded(runtime: Runtime, reason: str) -> NotConfirmed:
     return NotConfirmed(message, remedy)
 
 
+def _as_it_was(repaired: bool) -> str:
+    return "every file was put back as it was" if repaired else "nothing was changed"
+
+
 def confirm(
     runtime: Runtime,
     expected: Snapshot,
@@ -156,48 +164,70 @@ def confirm(
     """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
 
     What keeps Alembic from loading the chain, before as after, is left out of that: files that are
-    no migrations; and for what is missing, as the settings say rightly, something stands in.
+    no migrations; and for what is missing, as the settings say rightly, something stands in. Where
+    a header is computed, Alembic has the last word on that migration, and so on bases and heads.
 
     Args:
         runtime: the environment.
         expected: the chain that the disk should hold.
         places: the rows of databases that Alembic has to be able to upgrade, besides a new one.
             How it would upgrade them is computed, and nothing is run.
-        before: the chain as it was, as in ``foresee``.
+        before: the chain as it was, as in ``foresee``; the same where nothing was changed.
 
     Raises:
         NotConfirmed: Alembic fails, or sees anything else than ``expected``.
     """
-    answer = _ask_fresh_process(runtime, expected, _judged(expected, places, before))
+    repaired = before is not expected
+    try:
+        answer = _ask_fresh_process(runtime, expected, _judged(expected, places, before))
+    except _NotLoaded as error:
+        raise _not_loaded(runtime, str(error), repaired=repaired) from error
+    bases: set[str] = set(answer["bases"]) - expected.stand_ins
+    heads: set[str] = set(answer["heads"]) - expected.stand_ins
+    ends_known = not expected.unplaced
     graph = expected.graph
-    # Sorted, because a set of parents has no order of its own.
-    seen = {
-        revision: sorted(parents)
-        for revision, parents in answer["parents"].items()
-        if revision not in expected.stand_ins
-    }
-    promised = {revision: sorted(parents) for revision, parents in graph.named_parents.items()}
-    if (
-        seen != promised
-        or set(answer["heads"]) - expected.stand_ins != set(graph.heads)
-        or set(answer["bases"]) - expected.stand_ins != set(graph.bases)
+    if _known_links(answer, expected) != _promised_links(expected) or (
+        ends_known and (bases, heads) != (set(graph.bases), set(graph.heads))
     ):
-        raise _another_chain(answer, expected)
+        raise _another_chain(answer, expected, repaired=repaired)
     for rows, fault in answer["upgrade_faults"]:
         raise NotConfirmed(
             f"Alembic could not upgrade {_at(tuple(rows))}: {fault}",
-            "every file was put back as it was; please report this",
+            f"{_as_it_was(repaired)}; please report this",
         )
     return Confirmation(
         by=f"alembic {alembic.__version__}",
-        bases=tuple(sorted(graph.bases)),
-        heads=tuple(sorted(graph.heads)),
+        bases=tuple(sorted(bases)),
+        heads=tuple(sorted(heads)),
         heads_output=answer["heads_output"],
         history_output=answer["history_output"],
     )
 
 
-def _another_chain(answer: dict[str, Any], expected: Snapshot) -> NotConfirmed:
+def _known_links(answer: dict[str, Any], expected: Snapshot) -> dict[str, list[str]]:
+    """The parents of each revision as Alembic has them, without computed headers; sorted."""
+    computed = {os.path.realpath(file.path) for file in expected.unplaced}
+    return {
+        revision: sorted(parents)
+        for revision, parents in answer["parents"].items()
+        if revision not in expected.stand_ins
+        and os.path.realpath(answer["files"][revision]) not in computed
+    }
+
+
+def _promised_links(expected: Snapshot) -> dict[str, list[str]]:
+    """The same as the files have them."""
+    computed = {
+        file.reading.revision for file in expected.unplaced if isinstance(file.reading, Header)
+    }
+    return {
+        revision: sorted(parents)
+        for revision, parents in expected.graph.named_parents.items()
+        if revision not in computed
+    }
+
+
+def _another_chain(answer: dict[str, Any], expected: Snapshot, *, repaired: bool) -> NotConfirmed:
     """What is the matter: mostly, files that have come or gone while the user was being asked."""
     known = {os.path.realpath(file.path) for file in expected.files}
     new = [
@@ -210,9 +240,12 @@ def _another_chain(answer: dict[str, Any], expected: Snapshot) -> NotConfirmed:
         for revision, (file, *_) in expected.files_by_revision.items()
         if not file.path.exists()
     ]
+    as_it_was = _as_it_was(repaired)
     for names, what in ((new, "new"), (gone, "gone")):
         if names:
-            message = f"{what} since the plan was made: {listing(names)}"
-            return NotConfirmed(message, "every file was put back as it was; run the command again")
-    message = f"Alembic sees another chain than the plan promised:\n{answer['heads_output']}"
-    return NotConfirmed(message, "every file was put back as it was")
+            since = "the plan was made" if repaired else "the files were read"
+            message = f"{what} since {since}: {listing(names)}"
+            return NotConfirmed(message, f"{as_it_was}; run the command again")
+    promise = "the plan promised" if repaired else "the files tell"
+    message = f"Alembic sees another chain than {promise}:\n{answer['heads_output']}"
+    return NotConfirmed(message, as_it_was)
