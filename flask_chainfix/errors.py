@@ -7,6 +7,8 @@ needs (a type name and an exit code); ``cli`` turns it into output in one place.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask_chainfix.remedies import Remedy
 
 
@@ -14,16 +16,19 @@ class ChainFixError(Exception):
     """Base of every error that ends a command.
 
     Args:
-        message: what happened, one sentence without a final full stop where possible.
+        message: what happened, one sentence without a final full stop where possible. A line end
+            in it is one of other people's words, and does not end a line of the output.
         remedy: what the user can do about it.
+        lines: what belongs below the message.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, remedy: str | Remedy) -> None:
+    def __init__(self, message: str, remedy: str | Remedy, lines: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = Remedy.of(remedy)
+        self.lines = tuple(lines)
 
 
 class WrongUsage(ChainFixError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from flask_chainfix.languages import path_word, word
 from flask_chainfix.report import Tools
 from flask_chainfix.runtime import (
     Runtime,
@@ -55,10 +55,10 @@ def _app_tools(
     groups = context.command_path[len(program) :].split()[:-1]
     app = script_info.app_import_path if script_info is not None else None
     if app is not None and app != os.environ.get("FLASK_APP"):
-        program += f" --app {shlex.quote(app)}"
+        program += f" --app {word(app)}"
     words = [program, *groups]
     if directory:
-        words.append(f"-d {shlex.quote(directory)}")
+        words.append(f"-d {path_word(directory)}")
     alembic = " ".join(words)
     return Tools(alembic, f"{alembic} fixchain")
 
@@ -78,16 +78,16 @@ def open_from_files(
     found = config or (None if directory else _config_here(section))
     runtime = open_config(found, section) if found else open_directory(directory or "migrations")
     named = [("-c", config), ("-d", directory), ("-n", section)]
-    option = "".join(f" {name} {shlex.quote(value)}" for name, value in named if value)
+    option = "".join(f" {name} {path_word(value)}" for name, value in named if value)
     if runtime.environment.uses_flask:
         used = runtime.environment.directory
         alembic = "flask db"
         if used != Path("migrations").absolute():
-            alembic += f" -d {shlex.quote(os.path.relpath(used))}"
+            alembic += f" -d {path_word(os.path.relpath(used))}"
     else:
         file = config or _other_config_file(runtime)
-        alembic = "alembic" + (f" -c {shlex.quote(file)}" if file else "")
-        alembic += f" -n {shlex.quote(section)}" if section else ""
+        alembic = "alembic" + (f" -c {path_word(file)}" if file else "")
+        alembic += f" -n {word(section)}" if section else ""
     return runtime, Tools(alembic, f"fixchain{option}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git import operation, read_history, read_upstream
 from flask_chainfix.graph import Graph
+from flask_chainfix.languages import operand, path_word
 from flask_chainfix.mending import Case, is_same_migration, told_apart, untie
 from flask_chainfix.model import (
     DatabaseWishes,
@@ -239,7 +239,7 @@ def _behind(report: Report, there: Snapshot, missing: list[str]) -> CannotPlan:
     lock = report.before.lock
     reset = (
         f" (if Git stops because of the lock, first"
-        f" `git checkout -- {shlex.quote(os.path.relpath(lock.path))}`: it is written anew)"
+        f" `git checkout -- {path_word(os.path.relpath(lock.path))}`: it is written anew)"
         if lock is not None and not doing
         else ""
     )
@@ -323,7 +323,7 @@ def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> Remed
         # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
         return joined
     losses = told_losses([now.footprint_down(now.file(name)) for name in run])
-    down = [f"{{alembic}} downgrade {shlex.quote(to)}" for to in _below(report, database, mine)]
+    down = [f"{{alembic}} downgrade {operand(to)}" for to in _below(report, database, mine)]
     return joined | way(
         f"downgrade yours there before you rebase; {losses}",
         *down,
@@ -366,7 +366,7 @@ def _ref(report: Report) -> str:
 
 def _take(report: Report, file: MigrationFile) -> str:
     assert report.upstream is not None
-    return f"git checkout {report.upstream.typed} -- {shlex.quote(os.path.relpath(file.path))}"
+    return f"git checkout {report.upstream.typed} -- {path_word(os.path.relpath(file.path))}"
 
 
 def _so_many(revisions: Collection[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRehearse, RehearsalFailed
+from flask_chainfix.languages import word
 from flask_chainfix.model import MoveState
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report
@@ -133,7 +133,7 @@ def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snaps
             " revision",
             way(
                 f"name revisions that it has; its heads are {listing(old.graph.heads)}",
-                f"{{fixchain}} rehearse --from {shlex.quote(','.join(old.graph.heads))}",
+                f"{{fixchain}} rehearse --from {word(','.join(old.graph.heads))}",
             ),
         )
     return old

@@ -20,15 +20,22 @@ class Way(NamedTuple):
         commands: what to type for it, in this order. ``{fixchain}`` and ``{alembic}`` stand for the
             commands of this project, ``{databases}`` for the options that name its databases, and
             ``{named}`` for those of them that do not mean the app's own.
+        lines: lines of a file to copy, which stand below the sentence.
     """
 
     text: str
     commands: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """The sentence with its lines."""
+        return "\n".join((self.text, *self.lines))
 
     def __str__(self) -> str:
         if not self.commands:
-            return self.text
-        return f"{self.text}: {', then '.join(f'`{command}`' for command in self.commands)}"
+            return self.whole
+        return f"{self.whole}: {', then '.join(f'`{command}`' for command in self.commands)}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,8 @@ class Remedy:
         """The same with what the placeholders stand for."""
         return Remedy(
             tuple(
-                Way(spell_out(way.text), tuple(map(spell_out, way.commands))) for way in self.ways
+                way._replace(text=spell_out(way.text), commands=tuple(map(spell_out, way.commands)))
+                for way in self.ways
             )
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask_chainfix.errors import ChainFixError
+from flask_chainfix.languages import PLACEHOLDER
 from flask_chainfix.model import (
     Backup,
     Confirmation,
@@ -49,9 +50,14 @@ class Tools:
         They are ``{alembic}``, ``{fixchain}``, ``{databases}`` and ``{named}``: the last is without
         the app's own.
         """
-        spelled = text.replace("{alembic}", self.alembic).replace("{fixchain}", self.fixchain)
-        spelled = spelled.replace("{named}", f"{self.named}{self.stamps}")
-        return spelled.replace("{databases}", f"{self.databases}{self.stamps}")
+        meant = {
+            "alembic": self.alembic,
+            "fixchain": self.fixchain,
+            "databases": f"{self.databases}{self.stamps}",
+            "named": f"{self.named}{self.stamps}",
+        }
+        # In one go: what is put in holds words of others, which may look like a placeholder.
+        return PLACEHOLDER.sub(lambda found: meant[found[1]], text)
 
 
 @dataclass(frozen=True)

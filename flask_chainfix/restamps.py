@@ -9,7 +9,8 @@ from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
 from flask_chainfix.errors import CannotPlan, RowsNotMoved, StaleSnapshot
-from flask_chainfix.model import DatabaseWishes, MoveState
+from flask_chainfix.languages import Unspeakable
+from flask_chainfix.model import DatabaseWishes, MoveResult, MoveState
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import move_planned, planned_moves, settled
 from flask_chainfix.rules.lost import notes_on_taken
@@ -22,6 +23,7 @@ _NO_OLDER_CHAIN = (
     "no journal of a repair is here, so every row is read by the chain as it is now: where an older"
     " chain wrote the rows, name a commit that has it with --old REF"
 )
+_WITHOUT_SCRIPT = "move its stamp with restamp itself, which sends ids as parameters"
 _REFUSED = (MoveState.REFUSED, MoveState.DOUBTFUL, MoveState.FAILED, MoveState.UNKNOWN)
 
 
@@ -161,11 +163,18 @@ def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Repor
         BadDatabase: the kind of database that --stamp tells of is not known.
     """
     targets = targets_for(runtime, databases)
-    sql = []
-    planned = [each.move for each in report.moves if each.state is MoveState.PLANNED]
-    for move in (each for each in planned if each.before != each.after):
+    moves, sql = [], []
+    for result in report.moves:
+        moves.append(result)
+        move = result.move
+        if result.state is not MoveState.PLANNED or move.before == move.after:
+            continue
         target = targets.get(move.identity) or alembic.unreached_target(runtime, move.name)
-        sql.append((move.name, alembic.guarded_sql(target, move)))
+        try:
+            sql.append((move.name, alembic.guarded_sql(target, move)))
+        except Unspeakable as reason:  # the others get their scripts
+            moves[-1] = MoveResult(move, MoveState.REFUSED, f"{reason}", _WITHOUT_SCRIPT)
+    report = judged(replace(report, moves=tuple(moves)))
     return replace(report, sql=tuple(sql), exit_code=3 if report.error is not None else 0)
 
 

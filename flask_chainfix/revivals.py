@@ -5,11 +5,11 @@ Neither is done unless the user asks for it; where Git does not tell the place, 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.languages import word
 from flask_chainfix.mending import brought_back
 from flask_chainfix.model import Edit, Mend, NewRevision, Part, Reason, Standing, Wishes
 from flask_chainfix.rules.lost import can_have_file, choices
@@ -89,7 +89,7 @@ def _require_parents(snapshot: Snapshot, wishes: Wishes) -> None:
         lost = snapshot.databases.lost.get(revision)
         for parent in lost.parents if lost is not None else ():
             if not (parent in snapshot.graph or parent in (*wishes.bring_back, *wishes.tombstones)):
-                id_ = shlex.quote(parent)
+                id_ = word(parent)
                 raise CannotPlan(
                     f"{revision} is built on {parent}, which no migration file has either",
                     f"bring that back as well (--bring-back {id_}), or put a no-op revision in"
@@ -140,7 +140,7 @@ def _parents_by_git(
     if lost is None or way.unknown:
         raise CannotPlan(
             f"nothing tells where {revision} belongs: Git does not know it, or what it was on",
-            f"name what it is to be on: --tombstone {shlex.quote(f'{revision}=PARENT')}",
+            f"name what it is to be on: --tombstone {word(f'{revision}=PARENT')}",
         )
     there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}
     # A tombstone has no dependencies of its own: what had to run before is what it is on.

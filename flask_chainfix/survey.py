@@ -66,7 +66,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
-    targets = targets_for(runtime, wishes)
+    targets, left_out = _reached(runtime, wishes)
     standings = alembic.read_standings(tuple(targets.values()), progress)
     near, passed, notices = _in_passing(runtime, wishes, targets)
     standings += passed + told(wishes.stamps)
@@ -86,7 +86,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
-        notices=notices,
+        notices=(*left_out, *notices),
     )
     snapshot = replace(snapshot, databases=databases, old=chains)
     rows = {row for standing in standings for row in standing.rows}
@@ -286,13 +286,23 @@ def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target
     Raises:
         BadConfiguration, BadDatabase: there is no telling which are meant.
     """
-    in_schemas = wishes.schemas is not None
+    return _reached(runtime, wishes)[0]
+
+
+def _reached(
+    runtime: Runtime, wishes: DatabaseWishes
+) -> tuple[Mapping[str, Target], tuple[str, ...]]:
+    """The same, and what is to be said of those that ``--schemas`` leaves out."""
     wanted = wishes.own and not wishes.in_passing
-    own = alembic.own_targets(runtime, in_schemas=in_schemas) if wanted else ()
-    named = alembic.targets_from(runtime, wishes.urls, wishes.file, wishes.schemas)
-    if own and wishes.schemas is not None:
-        own = alembic.in_schemas(own, wishes.schemas)
-    return {target.identity: target for target in (*named, *own)}
+    own = alembic.own_targets(runtime, in_schemas=wishes.schemas is not None) if wanted else ()
+    found = alembic.targets_from(runtime, wishes.urls, wishes.file, wishes.schemas, own)
+    targets = {target.identity: target for target in found}
+    notices = tuple(
+        f"{each.name} was not looked at: it is a SQLite database, and those have no schemas"
+        for each in own
+        if each.backend == "sqlite" and each.identity not in targets
+    )
+    return targets, notices
 
 
 def _in_passing(

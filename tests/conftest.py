@@ -90,6 +90,12 @@ def postgresql(again: Again, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def mariadb(again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database on MariaDB."""
+    return again.url("mariadb", tmp_path)
+
+
+@pytest.fixture
 def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     """As short as servers can be told."""
     monkeypatch.setattr(limits, "WAITING", 1)

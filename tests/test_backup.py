@@ -360,7 +360,7 @@ def test_a_path_that_is_written_as_a_uri(file: Path, to: Path, query: str) -> No
         ("oracle://u:s3cret@host/app", "oracle is not known", "their own tools"),
         ("postgres://u:s3cret@host/app", "postgres is not known", "postgresql: instead"),
         ("mysql://u:s3cret@host", "names no database", "end of the URL"),
-        ("nonsense", "nonsense is not the URL", "postgresql://"),
+        ("nonsense", "what is given is not the URL", "postgresql://"),
         ("postgresql://u:s3cret@host:port/x", "is not the URL", "postgresql://"),
     ],
 )

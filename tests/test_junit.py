@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.errors import CannotRead
-from flask_chainfix.formats import Style, plain, printable, render
+from flask_chainfix.formats import Style, plain, render
+from flask_chainfix.languages import printable
 from flask_chainfix.model import Finding, Location, Severity
 from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report, Tools

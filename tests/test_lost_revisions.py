@@ -517,7 +517,7 @@ def test_to_the_new_id_of_what_has_been_edited(project: Project) -> None:
 def test_not_to_a_new_id_whose_tables_are_not_there(project: Project) -> None:
     renamed(project, more="op.create_table('more', sa.Column('id', sa.Integer()))")
     way = "make more by hand as y does by now, then move the stamp to that id"
-    says(project.finding()["hint"], way, "upgrade b:y --sql")
+    says(project.finding()["hint"], way, "upgrade --sql b:y")
     told = project.refuses("restamp", "--lost", "x=y", *YES)
     says(flat(told), "y would claim tables that are not there: more (y)", way)
     sql(project.url, "CREATE TABLE more (id INTEGER)")

@@ -408,7 +408,7 @@ def assert_masked(error: NoScratchDatabase) -> None:
         ("a short one (ab) among abbots", "a short one (***) among abbots"),
         ("//user:a/b@host", "//user:***@host"),
         ("https://host/a@b", "https://host/a@b"),
-        ("mysql://u@h/?passwd=hidden&x=1", "mysql://u@h/?passwd=***&x=1"),
+        ("mysql://u@h/?passwd=hidden&x=1", "mysql://u@h/?passwd=***&x=***"),
         ("postgresql://u@h/x?password=hidden", "postgresql://u@h/x?password=***"),
     ],
 )

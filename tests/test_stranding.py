@@ -639,11 +639,25 @@ def test_where_there_is_nothing_to_copy_it_is_said(project: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
-        ("u:s3cret@h/x", "u:***@h/x"),
-        ("u:my s3cret@h/x", "u:***@h/x"),
-        ("postgresql:/u:s3cret@h/x", "postgresql:***@h/x"),
+        ("u:s3cret@h/x", "***"),
+        ("u:my s3cret@h/x", "***"),
+        ("postgresql:/u:s3cret@h/x", "***"),
         ("postgresql://u:my s3cret@h/x", "postgresql://u:***@h/x"),
-        ("host=h password=s3cret user=u", "host=h password=*** user=u"),
+        ("host=h password=s3cret user=u", "***"),
+        ("password: s3cret", "***"),
+        ('{"url": "postgresql://u:s3cret@h/x"}', "***"),
+        ("postgresql://u:pa@s?s@h/x", "postgresql://u:***@h/x"),
+        ("postgresql://u:p?w@h/x?sslmode=require", "postgresql://u:***@h/x?sslmode=require"),
+        ("postgresql://u@h/x?sslmode=require&new=s", "postgresql://u@h/x?sslmode=require&new=***"),
+        (
+            "postgresql://h/x?options=-csearch_path%3Dt",
+            "postgresql://h/x?options=-csearch_path%3Dt",
+        ),
+        ("postgresql://h/x?options=-capp.key%3Ds", "postgresql://h/x?options=***"),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3Ds3cret", "mssql+pyodbc:///?odbc_connect=***"),
+        ("bigquery://p/d?credentials_base64=czNj", "bigquery://p/d?credentials_base64=***"),
+        ("oracle://scott/tiger@h:1521/orcl", "oracle://***@h:1521/orcl"),
+        ("sqlite:///x.db?mode=ro&uri=true", "sqlite:///x.db?mode=ro&uri=true"),
         ("postgresql://u@h/x", "postgresql://u@h/x"),
         ("sqlite:////place/a@b.db", "sqlite:////place/a@b.db"),
     ],
@@ -656,7 +670,8 @@ def test_a_password_in_what_is_no_url(project: Path) -> None:
     plain(project, *LINE)
     done = fixchain("check", "--database", "u:my s3cret@h/x")
     assert done.exit_code == 3
-    assert "'u:***@h/x' is not the URL of a database" in unwrapped(done)
+    assert "what is given is not the URL of a database" in unwrapped(done)
+    assert "s3cret" not in done.stdout + done.stderr
 
 
 # --- check changes nothing -----------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from flask_chainfix.cli.options import (
 from flask_chainfix.cli.running import after_asking, moving, run
 from flask_chainfix.formats import format_names, progress_bar
 from flask_chainfix.gate import Against
+from flask_chainfix.languages import ref_word, word
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import OWN_SERVER, RehearsalRequest, Runtime
@@ -92,8 +92,8 @@ def _written(against: Against | None) -> str:
     """The options as the user would type them again."""
     if against is None:
         return ""
-    allowed = "".join(f" --allow {shlex.quote(revision)}" for revision in sorted(against.allowed))
-    return f" --against {shlex.quote(against.ref)}{allowed}"
+    allowed = "".join(f" --allow {word(revision)}" for revision in sorted(against.allowed))
+    return f" --against {ref_word(against.ref)}{allowed}"
 
 
 def _parse_from(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from flask_chainfix.cli.running import IN_APP, NAMED
+from flask_chainfix.languages import word
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.runtime.messages import masked_url
@@ -165,11 +165,11 @@ def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str
         *(["--database"] if OWN in values["urls"] else []),
     ]
     named = [
-        *(f"--database {shlex.quote(masked_url(url))}" for url in wishes.urls),
-        *([f"--databases {shlex.quote(wishes.file)}"] if wishes.file else []),
-        *([f"--schemas {shlex.quote(wishes.schemas)}"] if wishes.schemas else []),
+        *(f"--database {word(masked_url(url))}" for url in wishes.urls),
+        *([f"--databases {word(wishes.file)}"] if wishes.file else []),
+        *([f"--schemas {word(wishes.schemas)}"] if wishes.schemas else []),
     ]
-    stamps = [f"--stamp {shlex.quote(','.join(rows))}" for rows in wishes.stamps]
+    stamps = [f"--stamp {word(','.join(rows))}" for rows in wishes.stamps]
     written = {"databases": [*own, *named], "named": named, "stamps": stamps}
     return {name: "".join(f" {each}" for each in options) for name, options in written.items()}
 

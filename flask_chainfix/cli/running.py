@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,11 +20,12 @@ from flask_chainfix.errors import (
     NeedsConsent,
 )
 from flask_chainfix.formats import progress_bar, render
+from flask_chainfix.languages import words
 from flask_chainfix.model import DatabaseWishes, Wishes
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Progress, Runtime
-from flask_chainfix.runtime.messages import masked_url
+from flask_chainfix.runtime.messages import masked
 from flask_chainfix.survey import missing_database
 
 _PROGRAMS = ("fixchain", "flask")
@@ -137,7 +137,7 @@ def refuse_guesses(report: Report, wishes: Wishes) -> Report | None:
     if report.plan is None or not report.plan.guesses:
         return None
     guesses = report.plan.guesses
-    repair = " ".join(["{fixchain} repair", *map(shlex.quote, wishes.typed)])
+    repair = f"{{fixchain}} repair {words(wishes.typed)}".rstrip()
     error = NeedsConsent(
         f"nothing was changed, as not all of the plan is certain: {'; '.join(guesses)}",
         way("accept the plan as it is", f"{repair} --accept-guesses --yes{{databases}}")
@@ -173,11 +173,11 @@ def moving(tools: Tools) -> Iterator[Progress]:
 
 def _again(text: str, option: str) -> Remedy:
     """The command that was typed, with another option; no password is shown."""
-    program, *words = sys.argv
+    program, *typed = sys.argv
     program = os.path.basename(program)
-    if program not in _PROGRAMS or any(masked_url(word) != word for word in words):
+    if program not in _PROGRAMS or any(masked(each) != each for each in typed):
         return Remedy.of(f"{text} by the same command with {option}")
-    return way(text, shlex.join((program, *words, option)))
+    return way(text, words((program, *typed, option)))
 
 
 def ask(question: str) -> None:

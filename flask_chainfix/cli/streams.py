@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from flask_chainfix.errors import CannotWrite, ChainFixError, Declined
-from flask_chainfix.formats import Style, printable, remedy_lines, render
+from flask_chainfix.formats import Style, remedy_lines, render
+from flask_chainfix.languages import printable
 from flask_chainfix.report import Report, Tools
 
 
@@ -59,8 +60,7 @@ def echo(text: str, err: bool = False) -> None:
 def error_text(error: ChainFixError, tools: Tools) -> str:
     """An error and its remedy, as stderr has them; what the user has declined is no error."""
     title = "" if isinstance(error, Declined) else "error: "
-    message = f"{title}{tools.spell_out(error.message)}".splitlines()
-    lines = (*message, *remedy_lines(error.remedy, tools))
+    lines = (f"{title}{error.message}", *error.lines, *remedy_lines(error.remedy, tools))
     return "".join(f"{printable(line)}\n" for line in lines)
 
 

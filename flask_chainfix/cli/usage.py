@@ -12,7 +12,9 @@ import click
 from flask_chainfix.cli.streams import echo, style
 from flask_chainfix.errors import CannotWrite, WrongUsage
 from flask_chainfix.formats import render
+from flask_chainfix.languages import printable
 from flask_chainfix.report import Report
+from flask_chainfix.runtime.messages import masked
 
 _TYPED = "flask_chainfix.typed"
 
@@ -37,14 +39,16 @@ def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None
     try:
         yield
     except click.UsageError as error:
+        # It repeats what was typed, be it the URL of a database.
+        message = printable(masked(error.format_message()))
         if _wants_json(typed):
             command = context.invoked_subcommand or str(context.info_name)
             path = error.ctx.command_path if error.ctx else f"{context.command_path} {command}"
-            wrong = WrongUsage(error.format_message(), f"`{path} --help` tells what it takes")
+            wrong = WrongUsage(message, f"`{path} --help` tells what it takes")
             report = Report(command, exit_code=error.exit_code, error=wrong)
             with suppress(OSError, CannotWrite):  # click tells on stderr in any case
                 echo(render("json", report, style(None)))
-        raise
+        raise click.UsageError(message, error.ctx) from error
 
 
 def _wants_json(typed: Sequence[str]) -> bool:

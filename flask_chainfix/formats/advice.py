@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from flask_chainfix.formats.style import shown_path
+from flask_chainfix.languages import path_word, word
 from flask_chainfix.model import SERVERS, Part, Upstream
 from flask_chainfix.remedies import Remedy, Way
 from flask_chainfix.report import Report, Tools
@@ -146,7 +146,7 @@ def _finish_rebase(report: Report, upstream: Upstream) -> Step:
             f"Add it, and go on with the {upstream.operation}:",
             (add, f"git {upstream.operation} --continue"),
         )
-    message = shlex.quote(f"Put migrations on top of {upstream.ref}")
+    message = word(f"Put migrations on top of {upstream.ref}")
     return Step("Commit it:", (add, f"git commit -m {message}"))
 
 
@@ -160,7 +160,7 @@ def _add(report: Report) -> str:
         for edit in report.edits
         if directory not in edit.path.parents and not snapshot.is_elsewhere(edit.path)
     }
-    paths = [shlex.quote(shown_path(place)) for place in (directory, *sorted(outside))]
+    paths = [path_word(shown_path(place)) for place in (directory, *sorted(outside))]
     return f"git add {' '.join(paths)}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_chainfix.formats.remedies import remedy_rows
 from flask_chainfix.formats.sections import Row, Section
-from flask_chainfix.formats.style import printable
+from flask_chainfix.languages import printable, sql_comment
 from flask_chainfix.model import DatabaseState, MoveResult, MoveState, Standing
 from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report
@@ -64,11 +64,11 @@ def script(report: Report) -> Iterator[str]:
     """The lines of the SQL that was asked for; all else is in comments, so that it can be run."""
     yield "-- Where the rows are others, nothing is changed: psql stops with an error; mariadb and"
     yield "-- sqlite3 end with 0 all the same, and say so in the last result."
-    yield from (f"-- note: {notice}" for notice in report.notices)
-    yield from (f"-- {' '.join(row.text.split())}" for row in _rows(report))
+    yield from (sql_comment(f"note: {notice}") for notice in report.notices)
+    yield from (sql_comment(" ".join(row.text.split())) for row in _rows(report))
     for name, statements in report.sql or ():
         yield ""
-        yield f"-- {' '.join(name.split())}"
+        yield sql_comment(name)
         yield from (line for statement in statements for line in statement.split("\n"))
 
 

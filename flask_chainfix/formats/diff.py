@@ -7,7 +7,8 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 
-from flask_chainfix.formats.style import printable, shown_path
+from flask_chainfix.formats.style import shown_path
+from flask_chainfix.languages import printable
 from flask_chainfix.model import Edit
 
 _SIMILAR = 0.7  # of the lines; a file that has a new name and a new id is

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.remedies import remedy_lines
-from flask_chainfix.formats.style import Style, printable, shown_path
+from flask_chainfix.formats.style import Style, shown_path
 from flask_chainfix.formats.verdict import verdict
+from flask_chainfix.languages import annotation, annotation_property
 from flask_chainfix.model import Finding, Location, Severity
 from flask_chainfix.report import Report, Tools
 
@@ -22,7 +23,7 @@ def to_github(report: Report, style: Style) -> str:
         for finding in report.findings
         for place in finding.locations or (None,)
     ]
-    notices = [f"::notice title=fixchain::{_escape(notice)}" for notice in report.notices]
+    notices = [f"::notice title=fixchain::{annotation(notice)}" for notice in report.notices]
     return "\n".join([*lines, *notices, verdict(report)]) + "\n"
 
 
@@ -32,16 +33,6 @@ def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:
         properties = {"file": shown_path(place.path), **properties}
         if place.line is not None:
             properties["line"] = str(place.line)
-    written = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
+    written = ",".join(f"{key}={annotation_property(value)}" for key, value in properties.items())
     message = "\n".join((f"{finding.message}.", *remedy_lines(finding.hint, tools)))
-    return f"::{_LEVELS[finding.severity]} {written}::{_escape(message)}"
-
-
-def _escape(text: str) -> str:
-    """Escape what GitHub's runner reads as the end of a message."""
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return printable(escaped)
-
-
-def _escape_property(text: str) -> str:
-    return _escape(text).replace(":", "%3A").replace(",", "%2C")
+    return f"::{_LEVELS[finding.severity]} {written}::{annotation(message)}"

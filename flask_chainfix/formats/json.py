@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from flask_chainfix.errors import ChainFixError
@@ -11,6 +10,7 @@ from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.rehearsal import as_json
 from flask_chainfix.formats.remedies import remedies_as_json, remedy_text
 from flask_chainfix.formats.style import Style, shown_path
+from flask_chainfix.languages import json_document
 from flask_chainfix.model import Confirmation, Finding, Plan, Reason, Rehearsal
 from flask_chainfix.report import Report, Tools
 
@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 @format_("json")
 def to_json(report: Report, style: Style) -> str:
     """One JSON document, in ASCII so that any encoding can carry it."""
-    return json.dumps(_document(report), indent=2) + "\n"
+    return json_document(_document(report))
 
 
 def _document(report: Report) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _confirmation(confirmation: Confirmation) -> dict[str, Any]:
 def _error(error: ChainFixError, tools: Tools) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
-        "message": tools.spell_out(error.message),
+        "message": "\n".join((error.message, *error.lines)),
         "remedy": remedy_text(error.remedy, tools),
         "remedies": remedies_as_json(error.remedy, tools),
     }

@@ -8,8 +8,9 @@ from flask_chainfix.errors import ChainFixError
 from flask_chainfix.formats.plain import plain
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.remedies import remedy_lines
-from flask_chainfix.formats.style import Style, printable, shown_path
+from flask_chainfix.formats.style import Style, shown_path
 from flask_chainfix.formats.verdict import verdict
+from flask_chainfix.languages import printable
 from flask_chainfix.report import Report
 from flask_chainfix.rules import Rule, all_rules
 
@@ -63,8 +64,8 @@ def _stopped(report: Report, error: ChainFixError) -> Xml.Element:
     case = _test(report, report.command)
     message = printable(error.message)
     result = Xml.SubElement(case, "error", type=type(error).__name__, message=message)
-    lines = (printable(line) for line in remedy_lines(error.remedy, report.tools))
-    result.text = "\n".join((message, *lines))
+    lines = (*error.lines, *remedy_lines(error.remedy, report.tools))
+    result.text = "\n".join((message, *map(printable, lines)))
     return case
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_chainfix.formats.style import printable, shown_path
+from flask_chainfix.formats.style import shown_path
+from flask_chainfix.languages import printable
 from flask_chainfix.model import Mend, Part
 
 

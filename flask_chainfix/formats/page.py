@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from flask_chainfix.formats.picture import PictureNode, draw
-from flask_chainfix.formats.style import Style, printable
+from flask_chainfix.formats.style import Style
+from flask_chainfix.languages import plain_ascii, printable
 
 INDENT = 2
-_TO_ASCII = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
 
 
 class Page:
@@ -36,16 +36,19 @@ class Page:
         file = self._console.file
         assert isinstance(file, StringIO)
         text = file.getvalue()
-        return text.translate(_TO_ASCII) if self.style.ascii_only else text
+        return plain_ascii(text) if self.style.ascii_only else text
 
     def heading(self, title: str, aside: str = "") -> None:
         """A title behind an empty line, with what is said less loudly beside it."""
-        line = Text("\n").append(title, "bold underline" if self.style.color else "bold")
-        self._print(line.append(f"  {aside}", "dim") if aside else line)
+        line = Text(printable(title), "bold underline" if self.style.color else "bold")
+        self._print(Text())
+        self._print(
+            Text().append_text(line).append(f"  {printable(aside)}" if aside else "", "dim")
+        )
 
     def line(self, text: str | Text, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
         """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
-        body = Text(printable(text), style) if isinstance(text, str) else text
+        body = Text(printable(text), style) if isinstance(text, str) else _harmless(text)
         for part in body.wrap(self._console, self.style.width - indent - hanging) or [body]:
             indented = Text(" " * indent).append_text(part)
             indented.rstrip()
@@ -66,3 +69,14 @@ class Page:
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
+
+
+def _harmless(text: Text) -> Text:
+    """A text of several styles, on one line."""
+    if text.plain.isprintable():
+        return text
+    harmless = Text(style=text.style)
+    for part in text.divide(range(1, len(text))):
+        part.plain = printable(part.plain)
+        harmless.append_text(part)
+    return harmless

@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 
 from rich.text import Text
 
+from flask_chainfix.languages import printable
+
 _GLYPHS = {"plain": "●", "broken": "✗", "changed": "◆"}
 _TONE_STYLES = {"plain": "", "broken": "bold red", "changed": "bold yellow"}
 _MARK_STYLES = {"head": "bold green", "base": "bold cyan"}
@@ -370,9 +372,8 @@ class _Painter:
         return text
 
     def _clean(self, text: str) -> str:
-        if self._ascii_only:
-            return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
-        return "".join(c if c.isprintable() else "\ufffd" for c in text)
+        text = printable(text)
+        return "".join(c if c.isascii() else "?" for c in text) if self._ascii_only else text
 
     def _drawn(self, lines: str) -> str:
         return lines.translate(_TO_ASCII) if self._ascii_only else lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from flask_chainfix.formats.advice import Step
 from flask_chainfix.formats.diff import line_style, unified_diff
 from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import shown_path
+from flask_chainfix.languages import path_word
 from flask_chainfix.model import Piece, PieceState
 from flask_chainfix.report import Report
 from flask_chainfix.rules.wording import count
@@ -61,7 +61,7 @@ def steps(report: Report) -> list[Step]:
     uses_pre_commit = report.pieces[0].path.name == ".pre-commit-config.yaml"
     install = "pre-commit install" if uses_pre_commit else f"{report.tools.fixchain} hook --install"
     committed = [
-        shlex.quote(shown_path(piece.path))
+        path_word(shown_path(piece.path))
         for piece in report.pieces
         if piece.state is PieceState.WRITTEN and ".git" not in piece.path.parts
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flask_chainfix.formats.remedies import remedy_lines
-from flask_chainfix.formats.style import printable, shown_path
+from flask_chainfix.formats.style import shown_path
+from flask_chainfix.languages import printable
 from flask_chainfix.model import Finding
 from flask_chainfix.report import Tools
 

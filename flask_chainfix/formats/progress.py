@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from flask_chainfix.formats.style import printable
+from flask_chainfix.languages import printable
 
 
 @contextmanager

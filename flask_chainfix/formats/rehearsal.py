@@ -7,7 +7,8 @@ from typing import Any
 
 from flask_chainfix.formats.remedies import remedies_as_json, remedy_text
 from flask_chainfix.formats.sections import Row, Section
-from flask_chainfix.formats.style import printable, shown_path
+from flask_chainfix.formats.style import shown_path
+from flask_chainfix.languages import printable
 from flask_chainfix.model import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules.wording import count, listing

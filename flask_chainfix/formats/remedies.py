@@ -45,7 +45,7 @@ def remedy_text(advice: str | Remedy, tools: Tools) -> str:
 def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]:
     """Each way with its commands, for scripts."""
     return [
-        {"text": way.text, "commands": list(way.commands)} for way in _spelled(advice, tools).ways
+        {"text": way.whole, "commands": list(way.commands)} for way in _spelled(advice, tools).ways
     ]
 
 
@@ -55,8 +55,7 @@ def _spelled(advice: str | Remedy, tools: Tools) -> Remedy:
 
 def _rows(label: str, way: Way, indent: int) -> Iterator[Row]:
     """A way behind its label; lines of a file that it quotes stay as they are."""
-    text, *lines = way.text.splitlines() or [""]
     colon = ":" if way.commands else ""
-    yield Row(f"{label}{text}{colon}", hanging=indent)
-    yield from (Row(line, wrapped=False) for line in lines)
+    yield Row(f"{label}{way.text.rstrip()}{colon}", hanging=indent)
+    yield from (Row(line, wrapped=False) for line in way.lines)
     yield from (Row(each, _STYLE, wrapped=False, indent=indent) for each in way.commands)

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from flask_chainfix.errors import ChainFixError
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.remedies import remedy_text
-from flask_chainfix.formats.style import Style, printable, shown_path
+from flask_chainfix.formats.style import Style, shown_path
+from flask_chainfix.languages import json_document, sarif_text
 from flask_chainfix.model import Explanation, Finding, Location, Severity
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import all_rules, explanations
@@ -31,7 +32,7 @@ _ROOT = "%SRCROOT%"
 def to_sarif(report: Report, style: Style) -> str:
     """One log with one run, in ASCII so that any encoding can carry it."""
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
-    return json.dumps(log, indent=2) + "\n"
+    return json_document(log)
 
 
 def _run(report: Report) -> dict[str, Any]:
@@ -98,14 +99,16 @@ def _stop(error: ChainFixError, tools: Tools) -> dict[str, Any]:
     return {
         "descriptor": {"id": type(error).__name__},
         "level": "error",
-        "message": _message(error.message, remedy_text(error.remedy, tools)),
+        "message": _message(
+            " ".join((error.message, *error.lines)), remedy_text(error.remedy, tools)
+        ),
     }
 
 
 def _message(what: str, remedy: str = "") -> dict[str, str]:
     """A message in which no character is an order to a terminal or a placeholder of SARIF's."""
     text = f"{what}. {remedy[:1].upper()}{remedy[1:]}." if remedy else f"{what}."
-    return {"text": printable(text).replace("{", "{{").replace("}", "}}")}
+    return {"text": sarif_text(text)}
 
 
 # --- Places --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the place that output goes to can show, and text that is fit for it."""
+"""What the place that output goes to can show, and paths as users are to see them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,3 @@ def shown_path(path: Path) -> str:
         real = Path(os.path.realpath(path.parent), path.name)
         here = Path(os.path.realpath(Path.cwd()))
         return real.relative_to(here).as_posix() if here in real.parents else path.as_posix()
-
-
-def printable(text: str) -> str:
-    """Text without what a terminal would obey: migration files are other people's words."""
-    return "".join(char if char.isprintable() else "?" for char in text)

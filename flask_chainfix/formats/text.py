@@ -16,8 +16,9 @@ from flask_chainfix.formats.page import INDENT, Page
 from flask_chainfix.formats.registry import format_
 from flask_chainfix.formats.remedies import choice_rows, remedy_rows
 from flask_chainfix.formats.sections import Row, Section
-from flask_chainfix.formats.style import Style, printable, shown_path
+from flask_chainfix.formats.style import Style, shown_path
 from flask_chainfix.formats.verdict import verdict
+from flask_chainfix.languages import printable
 from flask_chainfix.model import (
     GUESS,
     Confirmation,
@@ -80,9 +81,8 @@ def _diagnosis(page: Page, report: Report) -> None:
         page.picture(expected_state(report.after, report.plan))
     elif report.obstacle is not None and report.error is None:
         page.heading("Expected state")
-        message, *table = report.obstacle.message.splitlines()
-        page.line(f"No repair can be planned yet: {message}", INDENT)
-        for row in table:
+        page.line(f"No repair can be planned yet: {report.obstacle.message}", INDENT)
+        for row in report.obstacle.lines:
             page.verbatim(f"{' ' * INDENT}{row}")
     if report.rehearsal is not None:
         _rehearsal(page, report)

@@ -7,12 +7,12 @@ there as well; if it has not, Alembic would never run it.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 
 from flask_chainfix import source
 from flask_chainfix.errors import UnsafeForDatabases
 from flask_chainfix.graph import Graph
+from flask_chainfix.languages import word
 from flask_chainfix.model import DatabaseState, Header, Mend, Part, Standing
 from flask_chainfix.remedies import REPAIR, Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -147,10 +147,10 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
 def _say_so(mend: Mend, unproven: Sequence[str]) -> Remedy:
     """How the user says that it has run."""
     if mend.after:
-        pair = shlex.quote(f"{mend.revision}={(*unproven, *mend.after)[0]}")
+        pair = word(f"{mend.revision}={(*unproven, *mend.after)[0]}")
         return way(f"if it has, put {mend.revision} there", f"{REPAIR} --attach {pair}")
     if mend.code == "FC105":
-        root = shlex.quote(mend.revision)
+        root = word(mend.revision)
         return way(f"if it has, and {mend.revision} is the first", f"{REPAIR} --root {root}")
     return Remedy.of(f"say with repair --attach what {mend.revision} is on")
 

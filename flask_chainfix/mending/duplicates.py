@@ -37,8 +37,9 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
         if undecided:
             raise CannotPlan(
                 f"{revision} is the id of several migrations, and nothing tells which of them"
-                f" {', '.join(undecided)} is on:\n{side_by_side(case, files)}",
+                f" {', '.join(undecided)} is on:",
                 "give one of them another id by hand, and put its children on it",
+                side_by_side(case, files),
             )
         others = [file for file in files if file is not kept.file]
         new_ids = {file.path: new_id_for(case, file) for file in others}
@@ -63,8 +64,9 @@ def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]
         if source.same_upgrade(one.data, other.data) and not source.does_nothing(one.data):
             raise CannotPlan(
                 f"{revision} is the id of two migrations that do the same in upgrade(), and differ"
-                f" elsewhere:\n{side_by_side(case, (one, other))}",
+                " elsewhere:",
                 "delete the one that is not meant",
+                side_by_side(case, (one, other)),
             )
 
 

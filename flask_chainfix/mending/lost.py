@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from flask_chainfix.errors import CannotPlan
+from flask_chainfix.languages import word
 from flask_chainfix.model import Edit, LostRevision, NewRevision, Reason
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -33,8 +33,7 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
             f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
             way(
                 "move the stamp to its new id",
-                f"{{fixchain}} restamp --lost {shlex.quote(f'{revision}={lost.renamed}')}"
-                "{databases}",
+                f"{{fixchain}} restamp --lost {word(f'{revision}={lost.renamed}')}{{databases}}",
             ),
         )
     path = _place_for(snapshot, lost)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
+from flask_chainfix.languages import ref_word, word, words
 from flask_chainfix.mending.case import Case
 from flask_chainfix.mending.joins import Joined, head_for, heads_joined, says_that_it_merges
 from flask_chainfix.mending.lost import brought_back
@@ -211,7 +211,7 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
     if lost.branch and lost.kept:
         ways |= way(
             f"merge the branch {lost.branch}, which has {name}",
-            f"git merge {shlex.quote(lost.branch)}",
+            f"git merge {ref_word(lost.branch)}",
         )
     return ways
 
@@ -219,7 +219,7 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
 def _attaching(case: Case, pins: Mapping[str, str]) -> str:
     """The command that plans the same with some parents chosen."""
     wishes = replace(case.wishes, attach={**case.wishes.attach, **pins})
-    return f"{{fixchain}} repair {shlex.join(wishes.typed)}{{databases}}"
+    return f"{{fixchain}} repair {words(wishes.typed)}{{databases}}"
 
 
 def _nothing_known(case: Case, revision: str, name: str) -> Iterator[Reason]:
@@ -245,7 +245,7 @@ def _close(case: Case, revision: str, names: Collection[str]) -> Remedy:
     for name in names:
         for id_ in close_ids(name, case.snapshot.graph):
             if id_ not in above:
-                pin = shlex.quote(f"{revision}={id_}")
+                pin = word(f"{revision}={id_}")
                 text = f"put {revision} on {id_}, if that is meant, with --attach {pin}"
                 return way(text, _attaching(case, {revision: id_}))
     return Remedy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from flask_chainfix.languages import printable
 from flask_chainfix.mending.case import Case
 from flask_chainfix.model import Header, MigrationFile
 from flask_chainfix.rules.wording import listing
@@ -12,16 +13,16 @@ from flask_chainfix.rules.wording import listing
 _SHOWN = 4  # of what a migration does
 
 
-def side_by_side(case: Case, files: Sequence[MigrationFile]) -> str:
+def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
     """Lines that say of each file what distinguishes it: place, date, commit, deeds."""
-    columns = [list(_facts(case, file)) for file in files]
+    columns = [[printable(fact) for fact in _facts(case, file)] for file in files]
     widths = [max(map(len, column)) for column in columns]
     rows = zip_longest(*columns, fillvalue="")
     lines = (
         "  ".join(fact.ljust(width) for fact, width in zip(row, widths, strict=True))
         for row in rows
     )
-    return "\n".join(f"  {line.rstrip()}" for line in lines)
+    return [f"  {line.rstrip()}" for line in lines]
 
 
 def _facts(case: Case, file: MigrationFile) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.languages import script_words
 from flask_chainfix.model.files import Edit
 
 
@@ -29,7 +29,7 @@ class Call(NamedTuple):
 
     def shell(self, *arguments: str) -> str:
         """A command line for a POSIX shell."""
-        return shlex.join(("fixchain", *self.options, *arguments))
+        return script_words("fixchain", *self.options, *arguments)
 
 
 class PieceState(Enum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from functools import cached_property
 
+from flask_chainfix.languages import ref_word
 from flask_chainfix.model.files import Header, MigrationFile
 
 
@@ -25,7 +25,7 @@ class Upstream:
     @property
     def typed(self) -> str:
         """Its name for a shell."""
-        return shlex.quote(self.ref)
+        return ref_word(self.ref)
 
 
 @dataclass(frozen=True)

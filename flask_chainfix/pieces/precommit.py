@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from flask_chainfix.errors import CannotMerge
+from flask_chainfix.languages import yaml_string
 from flask_chainfix.model import Call
 from flask_chainfix.pieces.outline import read_outline, with_lines
-from flask_chainfix.pieces.scalars import quoted
 
 _ID = re.compile(rb"^[ \-]*\bid: *[\"']?fixchain[\"']? *(?:#|\r?$)", re.MULTILINE)
 _FIRST_ITEM = re.compile(rb"^repos:.*\n(?: *(?:#.*)?\r?\n)*( *)-( +)\S", re.MULTILINE)
@@ -35,7 +35,7 @@ def text(call: Call, data: bytes) -> str:
 
 
 def _argument(word: str) -> str:
-    return word if word in ("-c", "-d") else quoted(word)
+    return word if word in ("-c", "-d") else yaml_string(word)
 
 
 def is_there(data: bytes) -> bool:

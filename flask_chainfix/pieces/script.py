@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 
 from flask_chainfix.errors import CannotMerge
+from flask_chainfix.languages import script_words
 from flask_chainfix.model import Call
 
 _BEGIN = "# fixchain: begin"
@@ -20,7 +20,7 @@ def text(call: Call, data: bytes) -> str:
 
     Hooks are no part of a commit, and branches without the migrations have to pass.
     """
-    place = shlex.quote(call.place)
+    place = script_words(call.place)
     return (
         f"{_BEGIN} (a commit that breaks the migration chain is refused)\n"
         f"if [ -e {place} ]; then\n"
@@ -39,7 +39,7 @@ def _without_tool(call: Call) -> str:
     command -v fixchain >/dev/null || {{
         echo "fixchain is not on the PATH, so the migration chain was not checked."
         echo "Activate the virtual environment that has it, then commit again."
-        for bin in {shlex.join(known)}; do
+        for bin in {script_words(*known)}; do
             [ ! -x "$bin/fixchain" ] || printf "    . '%s/activate'\\n" "$bin"
         done
         echo "Or install it:"

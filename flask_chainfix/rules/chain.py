@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 from flask_chainfix.graph import Graph, impassable, redundant_parents
+from flask_chainfix.languages import word
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
 from flask_chainfix.remedies import MERGE, REPAIR, Remedy, way
@@ -162,7 +162,7 @@ def _unlabelled(
     if not trunk or len(heads) < 2:
         return
     start = _start_of_branch(snapshot.graph, trunk[0])
-    pair = shlex.quote(f"{start}={labelled[0]}")
+    pair = word(f"{start}={labelled[0]}")
     onto = way(f"put it on {labelled[0]}", f"{REPAIR} --attach {pair}") if start else Remedy()
     yield Fault(
         f"{trunk[0]} is a head without a branch label, beside branches that have one:"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from flask_chainfix import source
 from flask_chainfix.chain_lock import Line, expected_lines, in_step, read_lines
+from flask_chainfix.languages import path_word, ref_word, word
 from flask_chainfix.model import ChainLock, Header, Location, MigrationFile, Severity
 from flask_chainfix.remedies import REPAIR, Remedy, way
 from flask_chainfix.rules.registry import Family, Fault, rule
@@ -136,7 +136,7 @@ def _fault(
     changed: Iterable[str],
     places: tuple[Location, ...],
 ) -> Fault:
-    quoted, path = shlex.quote(ref), shlex.quote(os.path.relpath(file.path))
+    quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
     return Fault(
         f"{revision}, which {ref} has, {', and '.join(changed)}",
         way(
@@ -145,7 +145,7 @@ def _fault(
         )
         | way(
             "if this is a deliberate repair, allow it, and restamp the databases that have run it",
-            f"{{fixchain}} check --against {quoted} --allow {shlex.quote(revision)}",
+            f"{{fixchain}} check --against {quoted} --allow {word(revision)}",
             f"{{fixchain}} restamp --old {quoted}{{databases}}",
         ),
         (revision,),

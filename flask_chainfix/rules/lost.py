@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
+from flask_chainfix.languages import operand, path_word, ref_word, word
 from flask_chainfix.model import Action, Effect, Footprint, Kind, LostRevision, Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.spelling import close_ids
@@ -94,8 +94,8 @@ def _all_of_them(snapshot: Snapshot, lost: LostRevision) -> Remedy:
     place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
     if not ref or place not in snapshot.environment.version_locations:
         return Remedy()
-    path = shlex.quote(os.path.relpath(place))
-    return way("bring the migrations back from Git", f"git checkout {shlex.quote(ref)} -- {path}")
+    path = path_word(os.path.relpath(place))
+    return way("bring the migrations back from Git", f"git checkout {ref_word(ref)} -- {path}")
 
 
 def _squashed_into(
@@ -141,7 +141,7 @@ def _placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing
         return _placeholder_on(revision, found)
     return Remedy.of(
         f"put a no-op revision in its place, on the revision that it was on: repair --tombstone"
-        f" {shlex.quote(revision)}=PARENT"
+        f" {word(revision)}=PARENT"
     )
 
 
@@ -163,7 +163,7 @@ def _misses(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
 
 
 def _tombstone(wish: str, condition: str = "") -> Remedy:
-    command = f"{{fixchain}} repair --tombstone {shlex.quote(wish)}{{databases}}"
+    command = f"{{fixchain}} repair --tombstone {word(wish)}{{databases}}"
     return way(f"put a no-op revision in its place{condition}", command)
 
 
@@ -186,14 +186,14 @@ def _ways_back(
     if lost.branch and lost.kept:
         remedy |= way(
             f"merge the branch {lost.branch}, then repair",
-            f"git merge {shlex.quote(lost.branch)}",
+            f"git merge {ref_word(lost.branch)}",
             "{fixchain} repair{databases}",
         )
     fits = not left.unknown and not any(
         early_on_return(snapshot, standing, lost.revision) for standing in standings
     )
     if fits:
-        back = " ".join(f"--bring-back {shlex.quote(each)}" for each in left.between)
+        back = " ".join(f"--bring-back {word(each)}" for each in left.between)
         remedy |= way(
             f"bring {_files(left)} back from Git", f"{{fixchain}} repair {back}{{databases}}"
         )
@@ -217,8 +217,8 @@ def _downgrade(
     return way(
         f"have the code that has it take the database back, and come back here;"
         f" {told_losses(footprints)}",
-        f"git checkout {shlex.quote(lost.checkout)}",
-        f"{{alembic}} downgrade {shlex.quote(target)}",
+        f"git checkout {ref_word(lost.checkout)}",
+        f"{{alembic}} downgrade {operand(target)}",
         "git checkout -",
     )
 
@@ -266,7 +266,7 @@ def _restamp(revision: str, other: str) -> str:
 
 
 def _pair(revision: str, other: str) -> str:
-    return shlex.quote(f"{revision}={other}")
+    return word(f"{revision}={other}")
 
 
 # --- Lost revisions that are taken for others ----------------------------------------------------

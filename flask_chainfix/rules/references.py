@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count as count_up
 
 from flask_chainfix.graph import Graph
+from flask_chainfix.languages import word
 from flask_chainfix.model import Location, Severity
 from flask_chainfix.remedies import REPAIR, way
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
@@ -229,7 +229,7 @@ def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:
     last = revisions[-1]
     names = (f"{label}_{number}" for number in count_up(2))
     free = next(name for name in names if name not in graph and name not in graph.labelled)
-    return f"{{fixchain}} repair --relabel {shlex.quote(f'{last}={free}')}{{databases}}"
+    return f"{{fixchain}} repair --relabel {word(f'{last}={free}')}{{databases}}"
 
 
 def _places(

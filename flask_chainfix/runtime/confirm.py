@@ -142,7 +142,7 @@ def _not_loaded(runtime: Runtime, reason: str, *, repaired: bool) -> NotConfirme
     remedy = f"{_as_it_was(repaired)}; correct what it says, then repair again"
     if runtime.loses_app:
         message += (
-            "\nthe app could not be loaded in the fresh process, because it comes from a callback"
+            "; the app could not be loaded in the fresh process, because it comes from a callback"
         )
         remedy += (
             "; if a migration needs the app, run"
@@ -247,5 +247,5 @@ def _another_chain(answer: dict[str, Any], expected: Snapshot, *, repaired: bool
             message = f"{what} since {since}: {listing(names)}"
             return NotConfirmed(message, f"{as_it_was}; run the command again")
     promise = "the plan promised" if repaired else "the files tell"
-    message = f"Alembic sees another chain than {promise}:\n{answer['heads_output']}"
-    return NotConfirmed(message, as_it_was)
+    message = f"Alembic sees another chain than {promise}:"
+    return NotConfirmed(message, as_it_was, answer["heads_output"].splitlines())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from importlib.util import find_spec
 
@@ -11,10 +10,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchModuleError
 
 from flask_chainfix.errors import NoScratchDatabase
+from flask_chainfix.languages import word
 from flask_chainfix.model import Trouble
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.runtime.database_errors import trouble_of
-from flask_chainfix.runtime.messages import masked, said, shown_url
+from flask_chainfix.runtime.messages import masked, said, secrets_of, shown_url
 
 # By the name of the module: what installs it, and how a URL asks for it.
 PACKAGES = {
@@ -52,7 +52,7 @@ _REMEDIES = {
 
 def explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
     """An error of a database server in terms of what to do about it."""
-    message = masked(said(error), [str(url.password or "")])
+    message = masked(said(error), secrets_of(url))
     if driver := missing_driver(error):
         return NoScratchDatabase(*without_driver(driver, url))
     unknown = "make sure that the server answers to this URL; without --database, SQLite is used"
@@ -87,7 +87,7 @@ def without_driver(driver: str, url: URL) -> tuple[str, Remedy]:
 
 
 def _install(package: str) -> str:
-    return f"pip install {shlex.quote(package)}"
+    return f"pip install {word(package)}"
 
 
 def _is_for(written: str, url: URL) -> bool:

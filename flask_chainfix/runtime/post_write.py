@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Mapping
 from configparser import ConfigParser, Error
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from flask_chainfix.errors import CannotRewrite
+from flask_chainfix.languages import script_words
 from flask_chainfix.model import Edit
+from flask_chainfix.remedies import Remedy, Way
 from flask_chainfix.runtime.environment import Runtime
 
 if sys.version_info >= (3, 11):
@@ -21,6 +22,7 @@ else:
     import tomli as tomllib
 
 _SECTION, _NAME = "post_write_hooks", "fixchain"
+_ADD_BY_HAND = "nothing was changed; add these lines by hand (behind hooks that are there):"
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _HEADER = re.compile(r"\[([^\r\n]+)\]")
 _HOOKS = re.compile(r"(hooks[ \t]*[=:][ \t]*)(.*?)([ \t]*\r?\n?)", re.IGNORECASE)
@@ -74,7 +76,7 @@ def _hook(directory: str) -> dict[str, str]:
     Args:
         directory: the environment's directory, as seen from there.
     """
-    place = shlex.quote(directory).replace("%", "%%")
+    place = script_words(directory).replace("%", "%%")
     return {
         "type": "console_scripts",
         "entrypoint": "fixchain",
@@ -162,6 +164,5 @@ def _by_hand(path: Path, hook: Mapping[str, str], why: str) -> CannotRewrite:
         lines += [f"{_NAME}.{key} = {value}" for key, value in hook.items()]
     return CannotRewrite(
         f"{path} {why}",
-        "nothing was changed; add these lines by hand (behind hooks that are there):\n"
-        + "\n".join(lines),
+        Remedy((Way(_ADD_BY_HAND, lines=tuple(lines)),)),
     )

@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.runtime.drivers import explained, timeouts, usable
-from flask_chainfix.runtime.messages import masked, masked_url, said, shown_url
+from flask_chainfix.runtime.messages import NO_URL, masked, said, shown_url
 
 _PREFIX = "fixchain_rehearsal"
 _SERVERS = ("postgresql", "mysql", "mariadb")
@@ -82,7 +82,7 @@ def _parse(url: str | None) -> URL:
         parsed = make_url(url or "sqlite://")
     except (ArgumentError, ValueError) as error:
         raise NoScratchDatabase(
-            f"{masked_url(url or '')} is not the URL of a database",
+            NO_URL,
             "write postgresql://USER:PASSWORD@HOST/, mysql+pymysql://… or sqlite:///FILE",
         ) from error
     backend = parsed.get_backend_name()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import NamedTuple
 
 from flask_chainfix import source
+from flask_chainfix.languages import ref_word, word
 from flask_chainfix.model import DatabaseState, Footprint, LostRevision, Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -134,7 +134,7 @@ def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
         return Remedy()
     return way(
         "have the code that has it run the rest of the old chain, and look again",
-        f"git checkout {shlex.quote(lost.checkout)}",
+        f"git checkout {ref_word(lost.checkout)}",
         "{alembic} upgrade heads",
         "git checkout -",
         "{fixchain} check{databases}",
@@ -149,7 +149,7 @@ def under_its_new_id(snapshot: Snapshot, lost: LostRevision) -> Remedy:
         lost: the revision, which is another one by now (``renamed``).
     """
     new = lost.renamed or ""
-    pair = shlex.quote(f"{lost.revision}={new}")
+    pair = word(f"{lost.revision}={new}")
     move = f"{{fixchain}} restamp --lost {pair}{{databases}}"
     if not lost.edited:
         return way("move the stamp to its new id", move)
@@ -162,6 +162,6 @@ def under_its_new_id(snapshot: Snapshot, lost: LostRevision) -> Remedy:
     tables = ", ".join(dict.fromkeys(table for _, table in absent))
     return way(
         f"make {tables} by hand as {new} does by now, then move the stamp to that id",
-        f"{{alembic}} upgrade {since(snapshot.graph, new)} --sql",
+        f"{{alembic}} upgrade --sql {since(snapshot.graph, new)}",
         move,
     )

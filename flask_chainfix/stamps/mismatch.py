@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from flask_chainfix.languages import word
 from flask_chainfix.model import Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -125,7 +125,7 @@ def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remed
     """What to do about rows that no file has: Alembic knows no way from them."""
     if top is None or standing.rows != (*lost,):
         return way("look where they went", "{fixchain} check{databases}")
-    taken = " ".join(f"--lost {shlex.quote(f'{row}={top}')}" for row in lost)
+    taken = " ".join(f"--lost {word(f'{row}={top}')}" for row in lost)
     return way(
         f"its tables fit {top}: count them for that", f"{{fixchain}} restamp {taken}{{databases}}"
     )
@@ -156,7 +156,7 @@ def completing(snapshot: Snapshot, revision: str) -> Remedy:
     by_hand = way(
         "run by hand those of its statements whose objects are missing, which this prints, and"
         " check again: that names the stamp",
-        f"{{alembic}} upgrade {since(snapshot.graph, revision)} --sql",
+        f"{{alembic}} upgrade --sql {since(snapshot.graph, revision)}",
     )
     return by_hand | "drop what it has made, if nothing is in it yet, and upgrade again"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
+from flask_chainfix.languages import word
 from flask_chainfix.model import Move, MoveResult, MoveState, Standing
 from flask_chainfix.remedies import Remedy, Way, way
 from flask_chainfix.snapshot import Snapshot
@@ -152,7 +152,7 @@ def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
 
 
 def _restamp(lost: str, other: str) -> str:
-    return f"{{fixchain}} restamp --lost {shlex.quote(f'{lost}={other}')}{{databases}}"
+    return f"{{fixchain}} restamp --lost {word(f'{lost}={other}')}{{databases}}"
 
 
 def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
@@ -237,7 +237,7 @@ def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> 
 
 
 def _bring_back(lost: str) -> str:
-    return f"{{fixchain}} repair --bring-back {shlex.quote(lost)}{{databases}}"
+    return f"{{fixchain}} repair --bring-back {word(lost)}{{databases}}"
 
 
 def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str], standing: Standing) -> Remedy:

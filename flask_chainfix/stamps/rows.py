@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
 from flask_chainfix.graph import Graph
+from flask_chainfix.languages import operand
 from flask_chainfix.remedies import Remedy, way
 
 
@@ -83,7 +83,7 @@ def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Reme
     return way(
         f"have Alembic run {', '.join(skipped)} there, and put the stamp back",
         *restamping(graph, rows, tops(graph, below)),
-        *(f"{{alembic}} upgrade {shlex.quote(top)}" for top in tops(graph, skipped)),
+        *(f"{{alembic}} upgrade {operand(top)}" for top in tops(graph, skipped)),
         *_stamps(tops(graph, {*run, *skipped})),
     )
 
@@ -93,11 +93,11 @@ def _in_line(graph: Graph, one: str, other: str) -> bool:
 
 
 def _stamps(rows: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"{{alembic}} stamp {shlex.quote(row)}" for row in rows)
+    return tuple(f"{{alembic}} stamp {operand(row)}" for row in rows)
 
 
 def since(graph: Graph, revision: str) -> str:
     """What Alembic's offline mode takes for one revision alone; for a base, or a merge, all."""
     parents = graph.parents[revision]
     start = f"{parents[0]}:" if len(parents) == 1 else ""
-    return shlex.quote(f"{start}{revision}")
+    return operand(f"{start}{revision}")

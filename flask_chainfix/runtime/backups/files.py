@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
@@ -14,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from flask_chainfix.errors import CannotBackUp
+from flask_chainfix.languages import word
 
 _CHUNK = 1 << 20
 _IGNORING = ".gitignore"
@@ -103,7 +103,7 @@ def read_back(part: Path) -> tuple[int, str]:
 
 def typed(path: Path) -> str:
     """A path as a user would type it here, quoted for a shell."""
-    return shlex.quote(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))
+    return word(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))
 
 
 def _make(directory: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,11 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from flask_chainfix.errors import CannotBackUp
+from flask_chainfix.languages import words
 from flask_chainfix.runtime.backups.files import typed
 from flask_chainfix.runtime.backups.kinds import Kind, Progress, Written
 from flask_chainfix.runtime.backups.tools import Client, answer_of, find, stream
+from flask_chainfix.runtime.messages import secrets_of
 
 _PACKAGE, _BREW = "mariadb-client", "mariadb"
 _SIZE = "SELECT SUM(data_length) FROM information_schema.tables WHERE table_schema = DATABASE()"
@@ -57,7 +58,7 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> Written:
     parameters = _parameters(url)
     if not parameters.get("database"):
         raise CannotBackUp(f"{name} names no database", "put its name at the end of the URL")
-    client = Client(name, _PACKAGE, {}, [parameters.get("password", "")])
+    client = Client(name, _PACKAGE, {}, secrets_of(url))
     with _options_file(parameters) as options:
         database = [_CHARACTERS, "--", parameters["database"]]
         asking = ["--batch", "--skip-column-names", f"--connect-timeout={_PATIENCE}"]
@@ -77,10 +78,10 @@ def restore(url: URL, path: Path) -> str:
     """The command that reads the dump in; it asks for the password if there is one."""
     program = Path(_programs()[1]).name
     parameters = _parameters(url)
-    words = [f"--{key}={value}" for key, value in _settings(parameters).items()]
+    options = [f"--{key}={value}" for key, value in _settings(parameters).items()]
     password = ["--password"] if "password" in parameters else []
-    command = [program, *words, *password, _CHARACTERS, "--", parameters["database"]]
-    return f"{shlex.join(command)} < {typed(path)}"
+    command = [program, *options, *password, _CHARACTERS, "--", parameters["database"]]
+    return f"{words(command)} < {typed(path)}"
 
 
 KIND = Kind(".sql", write, restore)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from sqlalchemy.engine import URL
 
+from flask_chainfix.languages import words
 from flask_chainfix.runtime.backups.files import typed
 from flask_chainfix.runtime.backups.kinds import Kind, Progress, Written
 from flask_chainfix.runtime.backups.tools import Client, answer_of, find, stream
+from flask_chainfix.runtime.messages import secrets_of
 
 _PACKAGE, _BREW = "postgresql-client", "libpq"
 _SIZE = "SELECT pg_database_size(current_database())"
@@ -66,7 +67,7 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> Written:
         find(_PACKAGE, _BREW, tool) for tool in ("pg_dump", "pg_restore", "psql")
     )
     parameters = _parameters(url)
-    client = _client(name, parameters)
+    client = _client(name, parameters, secrets_of(url))
     place = ["--no-password", *_place(parameters)]
     asking = [asker, "--no-psqlrc", "--tuples-only", "--no-align", f"--command={_SIZE}"]
     size = int(answer_of(client, [*asking, *place]))
@@ -84,19 +85,19 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> Written:
 
 def restore(url: URL, path: Path) -> str:
     """The command that puts the archive's contents back: all of them, or nothing."""
-    words = ["pg_restore", "--clean", "--if-exists", "--single-transaction"]
-    return f"{shlex.join([*words, *_place(_parameters(url))])} -- {typed(path)}"
+    options = ["--clean", "--if-exists", "--single-transaction", *_place(_parameters(url))]
+    return f"pg_restore {words(options)} -- {typed(path)}"
 
 
 KIND = Kind(".dump", write, restore)
 
 
-def _client(name: str, parameters: Mapping[str, str]) -> Client:
+def _client(name: str, parameters: Mapping[str, str], secrets: Sequence[str]) -> Client:
     password = parameters.get("password", "")
     environment = {"PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", _PATIENCE)}
     if password:
         environment["PGPASSWORD"] = password
-    return Client(name, _PACKAGE, environment, [password])
+    return Client(name, _PACKAGE, environment, secrets)
 
 
 def _place(parameters: Mapping[str, str]) -> list[str]:

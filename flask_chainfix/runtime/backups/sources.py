@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import CannotBackUp
 from flask_chainfix.runtime.app import app_engines
-from flask_chainfix.runtime.messages import masked_url, shown_url
+from flask_chainfix.runtime.messages import NO_URL, shown_url
 
 _NAME_ONE = "name a database with --database URL"
 
@@ -50,7 +50,7 @@ def _parsed(written: str) -> URL:
         return make_url(written)
     except (ArgumentError, ValueError) as error:
         raise CannotBackUp(
-            f"{masked_url(written)} is not the URL of a database",
+            NO_URL,
             "write postgresql://USER:PASSWORD@HOST/NAME, mysql://… or sqlite:///FILE",
         ) from error
 

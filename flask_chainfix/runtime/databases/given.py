@@ -21,9 +21,13 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def targets_from(
-    runtime: Runtime, urls: Sequence[str], file: str | None, schemas: str | None
+    runtime: Runtime,
+    urls: Sequence[str],
+    file: str | None,
+    schemas: str | None,
+    own: tuple[Target, ...] = (),
 ) -> tuple[Target, ...]:
-    """The databases that options name, each once.
+    """The databases that options name, and the app's own, each once.
 
     Args:
         runtime: the environment whose version table they have.
@@ -31,20 +35,22 @@ def targets_from(
         file: a file with a URL, or the name of an environment variable that holds one, in each
             line; blank lines and those that start with ``#`` do not count.
         schemas: a pattern for the schemas to look at instead; see ``in_schemas``.
+        own: the app's own databases, where they are wanted.
 
     Raises:
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
         BadDatabase: something that is named is no database, or the file cannot be read.
     """
-    if not urls and file is None:
-        return ()  # nothing needs the version table, which perhaps only env.py knows
+    if not urls and file is None:  # nobody needs the version table, which only env.py may know
+        return in_schemas(own, schemas) if schemas is not None and own else own
     table = version_table(runtime, in_schemas=schemas is not None)
     given = [parsed(url, "--database") for url in urls]
     if file is not None:
         given += _listed(file)
-    targets = distinct(
+    found = [
         Target(named(shown_url(url), table.schema), url, table.schema, table.name) for url in given
-    )
+    ]
+    targets = tuple({target.identity: target for target in (*distinct(found), *own)}.values())
     return in_schemas(targets, schemas) if schemas is not None and targets else targets
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from flask_chainfix.languages import sql_identifier, sql_literal
 from flask_chainfix.model import Move
 from flask_chainfix.runtime.databases import limits
 from flask_chainfix.runtime.databases.changes import changes_for
@@ -28,19 +29,31 @@ def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
     Args:
         target: the database; it is not connected to.
         move: what is to be done.
+
+    Raises:
+        Unspeakable: a name or an id has no safe form in a script.
     """
     script = {"postgresql": _postgresql, "mysql": _mysql, "sqlite": _sqlite}[target.backend]
-    return tuple(f"{statement};" for statement in script(target, quoted_table(target), move))
+    return tuple(f"{statement};" for statement in script(target, _named(target), move))
+
+
+def _named(target: Target) -> str:
+    """The name of the version table as a script can have it."""
+    quote = _preparer(target).quote
+    names = (target.schema, target.version_table)
+    return ".".join(sql_identifier(target.backend, name, quote(name)) for name in names if name)
 
 
 def quoted_table(target: Target) -> str:
     """The name of the version table as it stands in SQL, quoted where it has to be."""
+    name: str = _preparer(target).format_table(version_table(target))
+    return name
+
+
+def _preparer(target: Target) -> Any:
     # With this style of parameters no percent sign is doubled.
     of_backend: Any = target.url.get_dialect()
-    name: str = of_backend(paramstyle="named").identifier_preparer.format_table(
-        version_table(target)
-    )
-    return name
+    return of_backend(paramstyle="named").identifier_preparer
 
 
 def verbatim(statement: str) -> Any:
@@ -49,7 +62,8 @@ def verbatim(statement: str) -> Any:
 
 
 def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
-    before = ", ".join(_postgresql_literal(revision) for revision in sorted(move.before))
+    literal = sql_literal(target.backend)
+    before = ", ".join(literal(revision) for revision in sorted(move.before))
     found = f'ARRAY(SELECT version_num::text FROM {table} ORDER BY version_num::text COLLATE "C")'
     body = (
         "BEGIN\n"
@@ -65,14 +79,15 @@ def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
     yield f"SET LOCAL lock_timeout = '{limits.WAITING}s'"
     yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
     yield f"DO {tag}{body}{tag}"
-    yield from _changes(table, move, _postgresql_literal, "")
+    yield from _changes(table, move, literal, "")
     yield "COMMIT"
 
 
 def _is_transactional(target: Target) -> str:
     """Whether the version table is of an engine that has transactions, as an expression."""
-    schema = "DATABASE()" if target.schema is None else _mysql_literal(target.schema)
-    name = _mysql_literal(target.version_table)
+    literal = sql_literal(target.backend)
+    schema = "DATABASE()" if target.schema is None else literal(target.schema)
+    name = literal(target.version_table)
     return (
         "(SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e"
         f" ON e.engine = t.engine WHERE t.table_schema = {schema} AND t.table_name = {name}"
@@ -81,32 +96,35 @@ def _is_transactional(target: Target) -> str:
 
 
 def _mysql(target: Target, table: str, move: Move) -> Iterator[str]:
+    literal = sql_literal(target.backend)
+
     def binary(value: str) -> str:
         return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
     expected = _expected(
         table,
         move,
-        lambda revision: f"{binary('version_num')} = {binary(_mysql_literal(revision))}",
+        lambda revision: f"{binary('version_num')} = {binary(literal(revision))}",
     )
     yield f"SET SESSION innodb_lock_wait_timeout = {limits.WAITING}"
     yield "START TRANSACTION"
     yield f"SELECT version_num FROM {table} FOR UPDATE"
     yield f"SET @fixchain_expected = ({expected} AND {_is_transactional(target)})"
-    yield from _changes(table, move, _mysql_literal, "@fixchain_expected")
+    yield from _changes(table, move, literal, "@fixchain_expected")
     yield "COMMIT"
     yield f"SELECT IF(@fixchain_expected, 'moved', '{_OTHERS}') AS fixchain"
 
 
 def _sqlite(target: Target, table: str, move: Move) -> Iterator[str]:
+    literal = sql_literal(target.backend)
     expected = _expected(
-        table, move, lambda revision: f"version_num COLLATE BINARY = {_plain_literal(revision)}"
+        table, move, lambda revision: f"version_num COLLATE BINARY = {literal(revision)}"
     )
     yield "BEGIN IMMEDIATE"
     yield f"CREATE TEMP TABLE fixchain AS SELECT {expected} AS expected"
     # The shell goes on after an error; after a rollback there is no table with the answer.
     yield from _changes(
-        table, move, _plain_literal, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK"
+        table, move, literal, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK"
     )
     yield f"SELECT CASE WHEN expected THEN 'moved' ELSE '{_OTHERS}' END FROM temp.fixchain"
     yield "DROP TABLE temp.fixchain"
@@ -138,18 +156,3 @@ def _changes(
     for new in changes.inserted:
         source = " FROM DUAL" if guard.startswith("@") else ""
         yield f"INSERT{conflict} INTO {table} (version_num) SELECT {literal(new)}{source}{only}"
-
-
-def _plain_literal(value: str) -> str:
-    return "'{}'".format(value.replace("'", "''"))
-
-
-def _postgresql_literal(value: str) -> str:
-    # Whether a backslash is one depends on a setting of the server, but not in this form.
-    doubled = value.replace("\\", "\\\\")
-    return f"E{_plain_literal(doubled)}" if "\\" in value else _plain_literal(value)
-
-
-def _mysql_literal(value: str) -> str:
-    # Here it depends on sql_mode.
-    return f"_utf8mb4 X'{value.encode().hex()}'" if "\\" in value else _plain_literal(value)

@@ -14,7 +14,7 @@ from flask_chainfix.runtime.database_errors import trouble_of
 from flask_chainfix.runtime.databases import limits
 from flask_chainfix.runtime.databases.targets import Target
 from flask_chainfix.runtime.drivers import missing_driver, without_driver
-from flask_chainfix.runtime.messages import masked, said
+from flask_chainfix.runtime.messages import masked, said, secrets_of
 
 
 class Obstacle(Exception):
@@ -61,7 +61,7 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
     """What an exception of a driver means."""
     if driver := missing_driver(error):
         return Obstacle(*without_driver(driver, target.url))
-    message = masked(said(error), [str(target.url.password or "")])
+    message = masked(said(error), secrets_of(target.url))
     kind = trouble_of(error)
     if kind is Trouble.READ_ONLY and target.file is not None and _is_hot(target.file):
         return Obstacle(

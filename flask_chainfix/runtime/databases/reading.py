@@ -112,31 +112,31 @@ def _read_some(
 ) -> Iterator[tuple[int, Standing]]:
     """Read as many as fit into one transaction, and take them out of those that are left."""
     for index, target in list(islice(left.items(), _PER_TRANSACTION)):
+        beside = catalog.around(target)
         try:
-            standing = _look(connection, catalog, target)
+            standing = _look(connection, beside, target)
         except Obstacle as obstacle:
             if obstacle.lost:
                 raise
-            yield index, _without_rows(target, obstacle)
+            gone = obstacle.kind in (Trouble.NO_TABLE, Trouble.NO_DATABASE)
+            yield index, _unstamped(target, beside) if gone else _without_rows(target, obstacle)
             del left[index]
             return  # PostgreSQL answers nothing more in this transaction
         yield index, standing
         del left[index]
 
 
-def _look(connection: Connection, catalog: Catalog, target: Target) -> Standing:
-    beside = catalog.around(target)
-    rows: tuple[str, ...] = ()
+def _look(connection: Connection, beside: Beside, target: Target) -> Standing:
     # MySQL lists no table on which the user has no right.
     if beside.listed or target.backend == "mysql":
-        try:
-            with told(target):
-                rows = read_rows(connection, target)
-        except Obstacle as obstacle:
-            if obstacle.kind not in (Trouble.NO_TABLE, Trouble.NO_DATABASE):
-                raise
-    if rows:
-        return _standing(target, DatabaseState.STAMPED, rows, beside)
+        with told(target):
+            rows = read_rows(connection, target)
+        if rows:
+            return _standing(target, DatabaseState.STAMPED, rows, beside)
+    return _unstamped(target, beside)
+
+
+def _unstamped(target: Target, beside: Beside) -> Standing:
     state = DatabaseState.UNSTAMPED if beside.tables else DatabaseState.EMPTY
     return _standing(target, state, (), beside)
 

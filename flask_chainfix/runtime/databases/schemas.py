@@ -28,7 +28,8 @@ WHERE c.relname = :name AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     """The schemas of databases that hold a version table, instead of the databases themselves.
 
-    A database that does not answer stays as it is.
+    A database that does not answer stays as it is. One of the app's own that has no schemas is left
+    out where there are others.
 
     Args:
         targets: the databases; a schema that they name does not count.
@@ -37,12 +38,14 @@ def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     Raises:
         BadDatabase: a database has no schemas, or none fits.
     """
-    for target in targets:
-        if target.backend == "sqlite":
+    without = [target for target in targets if target.backend == "sqlite"]
+    for target in without:
+        if not target.own or len(without) == len(targets):
             raise BadDatabase(
                 f"{target.name} is a SQLite database, and those have no schemas",
                 "leave --schemas out, or name databases on a server",
             )
+    targets = [target for target in targets if target not in without]
     jobs = [Job({index: target}) for index, target in enumerate(targets)]
     found = run(jobs, _schemas, lambda *_: silent())
     expanded = []

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, column, select, table, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql import quoted_name
 
 from flask_chainfix.runtime.databases.obstacles import Obstacle
 from flask_chainfix.runtime.databases.targets import Target
@@ -172,7 +173,13 @@ def _sqlite_catalog(connection: Connection) -> Catalog:
 
 def version_table(target: Target) -> Any:
     """A target's version table, for SQLAlchemy to write in the way of any database."""
-    return table(target.version_table, column("version_num"), schema=target.schema)
+    schema = None if target.schema is None else _exact(target.schema)
+    return table(_exact(target.version_table), column("version_num"), schema=schema)
+
+
+def _exact(name: str) -> quoted_name:
+    """A name that is quoted where it has to be; SQLAlchemy sees no line end at the end of one."""
+    return quoted_name(name, quote=None if name.isidentifier() else True)
 
 
 def read_rows(connection: Connection, target: Target, *, locking: bool = False) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import BadDatabase
 from flask_chainfix.runtime.drivers import missing_driver, usable, without_driver
-from flask_chainfix.runtime.messages import masked, masked_url, said, shown_url
+from flask_chainfix.runtime.messages import NO_URL, masked, said, secrets_of, shown_url
 
 BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
 
@@ -28,7 +28,7 @@ def parsed(written: str, place: str) -> URL:
         url = make_url(written)
     except (ArgumentError, ValueError) as error:
         raise BadDatabase(
-            f"{prefix}{masked_url(written)!r} is not the URL of a database",
+            f"{prefix}{NO_URL}",
             "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",
         ) from error
     backend = url.get_backend_name()
@@ -48,7 +48,7 @@ def parsed(written: str, place: str) -> URL:
             without_driver(driver, url)
             if driver
             else (
-                f"{shown_url(url)}: {masked(said(error), [str(url.password or '')])}",
+                f"{shown_url(url)}: {masked(said(error), secrets_of(url))}",
                 "correct the URL",
             )
         )

@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from flask_chainfix.errors import ChainFixError
 from flask_chainfix.model import FailureKind
 from flask_chainfix.runtime.fresh import entered, reopen, take_stdout
+from flask_chainfix.runtime.messages import secrets_of
 from flask_chainfix.runtime.rehearsing.chains import ChainFile, script_directory
 from flask_chainfix.runtime.rehearsing.comparison import differences
 from flask_chainfix.runtime.rehearsing.engines import confine, replace_engines, restamp, tables_in
@@ -77,7 +78,7 @@ class _Rehearsing:
             dialect=next(iter(self._urls.values())).get_backend_name(),
             migrations={str(file.path) for file in (*self._chain, *self._old)},
             env_py=request["env_py"],
-            passwords={str(url.password) for url in self._urls.values() if url.password},
+            passwords={each for url in self._urls.values() for each in secrets_of(url)},
         )
 
     def send(self, event: str, **values: Any) -> None:

@@ -1,0 +1,94 @@
+"""What is true of each channel's output, whatever words are in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from tests.attacks.projects import SECRET
+
+Judge = Callable[[str], None]
+
+_LITERAL = re.compile(r"_utf8mb4 X'[0-9a-f]*'|E?'(?:[^'\\]|''|\\.)*'|\((?:char\([\d, ]*\)[ |]*)+\)")
+_STATEMENT = re.compile(
+    r"BEGIN|BEGIN IMMEDIATE|COMMIT|START TRANSACTION|SET (?:LOCAL|SESSION|@)[\s\S]*"
+    r"|LOCK TABLE [\s\S]*|DO \$fixchain_*\$[\s\S]*|(?:UPDATE|UPDATE OR ROLLBACK|DELETE FROM"
+    r"|INSERT INTO|INSERT OR ROLLBACK INTO) alembic_version [\s\S]*"
+    r"|CREATE TEMP TABLE fixchain [\s\S]*|DROP TABLE temp\.fixchain|SELECT [\s\S]*"
+)
+
+
+def harmless(output: str) -> None:
+    """Nothing that a terminal obeys, and no secret."""
+    assert {char for char in output if not char.isprintable()} <= {"\n"}
+    assert SECRET not in output
+
+
+def _json(output: str) -> None:
+    assert output.isascii()
+    assert json.loads(output)["schema_version"] == 1
+
+
+def _sarif(output: str) -> None:
+    assert output.isascii()
+    assert json.loads(output)["version"] == "2.1.0"
+
+
+def _junit(output: str) -> None:
+    assert output.isascii()
+    for element in Xml.fromstring(output).iter():
+        for told in (element.text or "", *element.attrib.values()):
+            harmless(told)
+
+
+def _github(output: str) -> None:
+    """Each line is one command of ours, but for the verdict at the end."""
+    *lines, verdict = output.splitlines()
+    for line in lines:
+        assert re.match(r"::(error|warning|notice) (file=[^:]*,)?title=[^:]*::", line), line
+    assert not verdict.lstrip().startswith("::")
+
+
+CHANNELS: Mapping[str, Judge] = {
+    "text": harmless,
+    "json": _json,
+    "github": _github,
+    "junit": _junit,
+    "sarif": _sarif,
+}
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script of SQL, without comments, and with a mark for each literal."""
+    lines = [line for line in script.split("\n") if not line.startswith("--")]
+    text = _LITERAL.sub("?", "\n".join(lines))
+    # What is between dollars is one string.
+    whole = re.sub(r"(\$fixchain_*\$)[\s\S]*?\1", r"\1", text)
+    found = [part.strip() for part in whole.split(";")]
+    assert found[-1] == ""
+    return found[:-1]
+
+
+def judge_sql(script: str) -> None:
+    """Only statements of ours, and none of them has another one in it."""
+    harmless(script)
+    for statement in statements(script):
+        assert _STATEMENT.fullmatch(statement), statement
+        assert "--" not in statement
+        assert "DROP TABLE fixchain_" not in statement
+
+
+def commands(document: Any) -> Iterator[str]:
+    """Every command that a JSON document tells somebody to type."""
+    if isinstance(document, dict):
+        yield from document.get("commands") or ()
+        if "restore" in document:
+            yield document["restore"]
+        for value in document.values():
+            yield from commands(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from commands(value)

@@ -1,0 +1,215 @@
+"""The commands, in projects that are full of hostile words, over every channel."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+from dataclasses import fields, is_dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from flask_chainfix.cli import main
+from flask_chainfix.formats import format_names
+from flask_chainfix.model import DatabaseWishes, Environment, Header, Settings, Upstream
+from tests.attacks.channels import CHANNELS, commands, harmless, judge_sql
+from tests.attacks.projects import SECRET, SOURCES, Attacked, Words, words_of
+from tests.attacks.strings import CANARY, HOSTILE, alone_or_together
+from tests.commands import Done, fixchain
+from tests.test_repair_properties import without_fresh_process
+
+_PROGRAMS = ("fixchain", "alembic", "flask", "git", "pip", "rm", "cp")
+_STUB = '#!/bin/sh\nfor each in "$0" "$@"; do printf "%s\\0" "$each"; done\necho\n'
+_GROUP = 8  # strings in one project
+
+
+def groups() -> list[list[str]]:
+    """The strings by projects: in the usual run many in each word, in a thorough one each alone."""
+    each = alone_or_together(2 * _GROUP)
+    return [each[at : at + _GROUP] for at in range(0, len(each), _GROUP)]
+
+
+@pytest.fixture(params=range(len(groups())))
+def words(request: pytest.FixtureRequest) -> Words:
+    """The words of each project in turn."""
+    return words_of(groups()[request.param])
+
+
+@pytest.fixture(params=["sound", "broken"])
+def attacked(request: pytest.FixtureRequest, words: Words, top: Path) -> Attacked:
+    """Each project: with two heads that a repair can join, and with more that it cannot."""
+    return Attacked(top, words, sound=request.param == "sound")
+
+
+def told(attacked: Attacked, *arguments: str) -> Done:
+    """Run a command, and see that neither stream harms anybody."""
+    done = fixchain("-d", attacked.directory, *arguments)
+    assert done.exit_code in (0, 1, 2, 3), done
+    harmless(done.stdout)
+    harmless(done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_every_format_of_check(attacked: Attacked) -> None:
+    databases = ("--database", attacked.database, "--database", attacked.words.url)
+    named = ("--no-database", "--against", attacked.words.ref, "--strict", "--schema", *databases)
+    for name, judge in CHANNELS.items():
+        done = told(attacked, "check", "--format", name, *named)
+        assert done.exit_code == 1
+        judge(done.stdout)
+    assert not (attacked.top / CANARY).exists()
+
+
+def test_what_changes_files_and_rows(
+    attacked: Attacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command that changes something, the SQL for operators, and what is told to be typed."""
+    named = ("--no-database", "--database", attacked.database)
+    without_fresh_process(monkeypatch)
+    documents: list[Any] = []
+    changing: tuple[tuple[str, ...], ...] = (
+        ("repair", "--yes", "--accept-guesses", "--no-database"),
+        ("undo", "--yes", "--no-database"),
+        ("hook", "--print"),
+        ("lock", "--yes"),
+    )
+    for command in (
+        ("check",),
+        ("repair", "--dry-run"),
+        ("restamp", "--dry-run"),
+        ("restamp", "--lost", f"{attacked.lost}=start", "--dry-run"),
+        ("backup",),
+    ):
+        documents.append(told(attacked, *command, *named, "--format", "json").document)
+        told(attacked, *command, *named)
+    for change in changing:
+        documents.append(told(attacked, *change, "--format", "json").document)
+        told(attacked, *change)
+    typed = dict.fromkeys(each for document in documents for each in commands(document))
+    _type(list(typed), tmp_path)
+
+
+def _type(typed: list[str], place: Path) -> None:
+    """Type commands into a shell whose programs only write down their arguments."""
+    programs, here = place / "programs", place / "here"
+    programs.mkdir()
+    here.mkdir()
+    for name in _PROGRAMS:
+        program = programs / name
+        program.write_text(
+            '#!/bin/sh\nfor each in "$0" "$@"; do printf "%s\\0" "$each"; done\necho\n'
+        )
+        program.chmod(0o755)
+    for command in typed:
+        harmless(command)
+        bash = shutil.which("bash")
+        assert bash is not None
+        done = subprocess.run(
+            [bash, "-c", command],
+            cwd=here,
+            env={"PATH": str(programs), "HOME": str(here)},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b""), command
+        *ran, rest = done.stdout.split(b"\0\n")
+        assert rest == b""
+        assert len(ran) == 1 + command.count(" && "), command
+        for each in ran:
+            ours, *words = map(os.fsdecode, each.split(b"\0"))
+            assert Path(ours).name in _PROGRAMS
+            for word in words:
+                assert not word.startswith("-") or _is_ours(word), command
+        assert list(here.iterdir()) == [], command
+
+
+def _is_ours(word: str) -> bool:
+    """Whether a word is an option that our commands, Alembic's, Git's or pip's have."""
+    known = {name for each in main.commands.values() for at in each.params for name in at.opts}
+    others = {"-d", "-c", "-n", "-m", "-f", "-", "--", "--app", "--sql", "--continue", "--abort"}
+    return word in known | others
+
+
+@pytest.mark.parametrize("backend", ["postgresql", "mysql", "sqlite"])
+def test_sql_for_operators(
+    words: Words, top: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_fresh_process(monkeypatch)
+    attacked = Attacked(top, words, sound=True)
+    attacked.write_settings(backend)
+    repaired = told(attacked, "repair", "--yes", "--accept-guesses", "--no-database")
+    assert repaired.exit_code == 0, repaired
+    row = re.sub("[,=\0\udc80]", "_", words.rows).strip() or "row"
+    lost = ("--lost", f"{row}=start", "--lost", f"{attacked.lost}=start")
+    stamps = ("--stamp", row, "--stamp", f"{attacked.one},two", "--stamp", attacked.lost)
+    done = told(attacked, "restamp", "--no-database", *stamps, *lost, "--sql")
+    judge_sql(done.stdout)
+    assert done.exit_code == 0, done
+    if backend == "sqlite":
+        with sqlite3.connect(":memory:") as connection:
+            connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+            connection.execute("INSERT INTO alembic_version VALUES (?)", (row,))
+            connection.commit()
+            connection.executescript(done.stdout)
+            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        connection.close()
+        assert rows == [("start",)]
+
+
+def test_what_is_no_url_is_not_repeated(attacked: Attacked) -> None:
+    for number, given in zip(count(), (f"password: {SECRET}", f'{{"token": "{SECRET}"}}')):
+        for command in ("check", "backup", "rehearse"):
+            told(attacked, command, "--database", f"{given}{attacked.words.urls}{number}")
+    for url in (
+        f"mssql+pyodbc:///?odbc_connect=PWD%3D{SECRET}",
+        f"oracle://scott/{SECRET}@host:1521/x",
+        f"bigquery://project?credentials_base64={SECRET}",
+        f"{attacked.words.url}&token={SECRET}",
+    ):
+        for command in ("check", "backup", "rehearse"):
+            told(attacked, command, "--database", url)
+    told(attacked, "check", attacked.words.url)
+
+
+def test_every_format_is_a_channel() -> None:
+    assert set(CHANNELS) == set(format_names())
+    for command in main.commands.values():
+        for parameter in command.params:
+            if parameter.name == "output_format":
+                assert set(parameter.type.choices) <= set(CHANNELS)  # type: ignore[attr-defined]
+
+
+def test_every_field_with_words_of_others_has_a_source() -> None:
+    """A new field of the model that holds text has to be filled with hostile words, too."""
+    known = frozenset().union(*SOURCES.values()) | {
+        # Ours, or nothing but names that are known.
+        "Environment.dialect",
+        "Environment.settings",
+        "Environment.local_modules",
+        "Upstream.operation",
+        "Header.spans",
+        "Header.problems",
+    }
+    for kind in (Header, Settings, Environment, Upstream, DatabaseWishes):
+        for name, hint in _fields(kind):
+            if "str" in str(hint) or "Path" in str(hint):
+                assert f"{kind.__name__}.{name}" in known
+
+
+def _fields(kind: Any) -> list[tuple[str, Any]]:
+    names = [each.name for each in fields(kind)] if is_dataclass(kind) else kind._fields
+    hints = get_type_hints(kind)
+    return [(name, hints[name]) for name in names]
+
+
+def test_every_string_of_the_list_is_used() -> None:
+    everything = "".join(each for group in groups() for each in group)
+    assert all(hostile in everything for hostile in HOSTILE)
+    assert json.dumps(HOSTILE)

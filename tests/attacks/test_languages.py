@@ -1,0 +1,226 @@
+"""Each language's own reader gets back what was quoted, and nothing else happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from inspect import getmembers, isfunction
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import yaml
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from flask_chainfix import languages
+from flask_chainfix.languages import Unspeakable
+from tests.attacks.strings import WANTED, strings
+
+ALL = strings(max(WANTED, 200))
+
+
+def controls(output: str) -> set[str]:
+    """The characters of an output that a terminal may obey, but for line ends."""
+    return {char for char in output if not char.isprintable()} - {"\n"}
+
+
+def speakable(given: str) -> bool:
+    """Whether a database and a shell can hold a string at all."""
+    return "\0" not in given and "\udc80" not in given
+
+
+# --- Shells ---------------------------------------------------------------------------------------
+
+
+def read_by(shell: str, command: str, directory: Path) -> list[bytes]:
+    """The words that a shell makes of a command's arguments."""
+    done = subprocess.run(
+        [shell, "-c", f"printf '%s\\0' {command}"],
+        cwd=directory,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stderr == b""
+    assert list(directory.iterdir()) == []
+    return done.stdout.split(b"\0")[:-1]
+
+
+def test_a_typed_word_is_one_word(tmp_path: Path) -> None:
+    given = [each for each in ALL if "\0" not in each]
+    command = languages.words(given)
+    assert controls(command) == set()
+    assert "\n" not in command
+    assert read_by("bash", command, tmp_path) == [os.fsencode(each) for each in given]
+
+
+def test_a_word_that_is_printable_is_read_alike_by_other_tools() -> None:
+    for given in filter(str.isprintable, ALL):
+        assert shlex.split(languages.word(given)) == [given]
+
+
+def test_a_nul_does_not_make_a_word_another_one(tmp_path: Path) -> None:
+    (found,) = read_by("bash", languages.word("a\0b"), tmp_path)
+    assert found.decode() == "a\ufffdb"
+
+
+def test_a_word_in_a_script_is_one_word_for_any_shell(tmp_path: Path) -> None:
+    given = [each for each in ALL if speakable(each)]
+    found = read_by("sh", languages.script_words(*given), tmp_path)
+    assert found == [each.encode() for each in given]
+
+
+def test_no_operand_path_or_ref_begins_an_option() -> None:
+    for given in filter(str.isprintable, ALL):
+        first, *others = shlex.split(languages.operand(given))
+        assert [first, *others] in ([given], ["--", given])
+        assert first == "--" or not first.startswith("-")
+        for quote, bare in (
+            (languages.path_word, os.path.normpath),
+            (languages.ref_word, _short),
+        ):
+            (found,) = shlex.split(quote(given))
+            assert not found.startswith("-")
+            assert bare(found) == bare(given)
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/")
+
+
+def test_a_word_holds_no_placeholder() -> None:
+    for given in ALL:
+        assert languages.PLACEHOLDER.search(languages.word(given)) is None
+
+
+# --- SQL ------------------------------------------------------------------------------------------
+
+
+def literals(backend: str) -> Iterator[tuple[str, str]]:
+    """Each string that a database can hold, with its literal."""
+    literal = languages.sql_literal(backend)
+    for given in ALL:
+        if speakable(given):
+            written = literal(given)
+            assert written.isascii()
+            assert written.isprintable()
+            yield given, written
+        else:
+            with pytest.raises(Unspeakable):
+                literal(given)
+
+
+def test_literals_of_sqlite() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA encoding = 'UTF-16le'")
+    for given, written in literals("sqlite"):
+        assert connection.execute(f"SELECT {written}").fetchone() == (given,)
+
+
+@pytest.mark.parametrize("settings", ["", "standard_conforming_strings", "escape_string_warning"])
+def test_literals_of_postgresql(postgresql: str, settings: str) -> None:
+    engine = create_engine(postgresql, poolclass=NullPool)
+    with engine.connect() as connection:
+        cursor: Any = connection.connection.cursor()
+        if settings:
+            cursor.execute(f"SET {settings} = off")
+        given, written = zip(*literals("postgresql"), strict=True)
+        cursor.execute(f"SELECT ARRAY[{', '.join(written)}]")
+        assert cursor.fetchone() == ([*given],)
+
+
+@pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES"])
+@pytest.mark.parametrize("characters", ["utf8mb4", "latin1"])
+def test_literals_of_mysql(mariadb: str, mode: str, characters: str) -> None:
+    engine = create_engine(make_url(mariadb), poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text("SET SESSION sql_mode = :mode"), {"mode": mode})
+        connection.execute(text(f"SET character_set_client = {characters}"))
+        cursor: Any = connection.connection.cursor()
+        for given, written in literals("mysql"):
+            cursor.execute(f"SELECT CAST(CONVERT({written} USING utf8mb4) AS BINARY)")
+            assert cursor.fetchone() == (given.encode(),)
+
+
+def test_a_comment_is_one_line() -> None:
+    for given in ALL:
+        comment = languages.sql_comment(given)
+        assert comment.startswith("--")
+        assert comment.isprintable()
+
+
+def test_names_of_postgresql(postgresql: str) -> None:
+    engine = create_engine(postgresql, poolclass=NullPool)
+    with engine.connect() as connection:
+        cursor: Any = connection.connection.cursor()
+        for given in filter(speakable, ALL[:60]):
+            quoted = '"{}"'.format(given.replace('"', '""'))
+            written = languages.sql_identifier("postgresql", given, quoted)
+            assert written.isprintable()
+            cursor.execute(f"SELECT 1 AS {written}")
+            assert [column[0] for column in cursor.description] == [given]
+
+
+@pytest.mark.parametrize("backend", ["mysql", "sqlite"])
+def test_a_name_that_has_no_safe_form_is_refused(backend: str) -> None:
+    assert languages.sql_identifier(backend, "é'", "`é'`") == "`é'`"
+    for name in ("a\nb", "a\x1b[m", "a\u202e", "a\0"):
+        with pytest.raises(Unspeakable):
+            languages.sql_identifier(backend, name, f"`{name}`")
+
+
+# --- Documents ------------------------------------------------------------------------------------
+
+
+def test_json_is_ascii_and_says_the_same() -> None:
+    document = languages.json_document({"all": ALL})
+    assert document.isascii()
+    assert controls(document) == set()
+    assert json.loads(document) == {"all": ALL}
+
+
+def test_a_yaml_scalar_says_the_same() -> None:
+    for given in ALL:
+        scalar = languages.yaml_string(given)
+        assert scalar.isprintable()
+        if "\udc80" not in given:
+            assert yaml.safe_load(f"[{scalar}]") == [given]
+
+
+def test_an_annotation_is_one_line() -> None:
+    for given in ALL:
+        for quote in (languages.annotation, languages.annotation_property):
+            assert quote(given).isprintable()
+            if given.isprintable():
+                assert unquote(quote(given)) == given
+        assert {":", ","}.isdisjoint(languages.annotation_property(given))
+
+
+def test_text_for_people_is_one_line_and_nothing_is_lost() -> None:
+    for given in ALL:
+        shown = languages.printable(given)
+        assert shown.isprintable()
+        assert shown == given or not given.isprintable()
+        assert "{" not in languages.sarif_text(given).replace("{{", "")
+    assert languages.printable("a\nb\x1b\u202e\U000e0041\udc80") == (
+        "a\\nb\\x1b\\u202e\\U000e0041\\udc80"
+    )
+    assert languages.plain_ascii("“a” → b…") == '"a" -> b...'
+
+
+def test_every_language_is_attacked() -> None:
+    """A function for another language has to be tried here, too."""
+    here: Callable[..., object] = test_every_language_is_attacked
+    source = Path(here.__code__.co_filename).read_text("utf-8")
+    known = {
+        name
+        for name, function in getmembers(languages, isfunction)
+        if function.__module__ == languages.__name__ and not name.startswith("_")
+    }
+    assert {name for name in known if f"languages.{name}" not in source} == set()
