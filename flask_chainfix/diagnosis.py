@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
+from flask_chainfix.journals import journals_of, noticed_strangers
 from flask_chainfix.model import Environment, Finding, Severity
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report, Tools
@@ -16,6 +18,7 @@ from flask_chainfix.rules.remarks import remarks_on_heads
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Runtime, read_surroundings
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.store import Journals
 
 LONG_ID = "FC109"
 
@@ -38,7 +41,7 @@ def diagnosed(
     snapshot, notices = store.read_snapshot(runtime.environment)
     if not may_be_empty:
         refuse_empty(snapshot)
-    notices += _noticed_unread(runtime.environment)
+    notices += _noticed_unread(runtime.environment) + _noticed_strangers(runtime.environment)
     snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
     report = Report(command, tools=tools, strict=strict, before=snapshot)
     report = judged(report, Family.CHAIN, Family.ENVIRONMENT)
@@ -151,31 +154,54 @@ def to_mend(report: Report) -> tuple[Finding, ...]:
 
 
 def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
-    """Stop while an earlier repair has not come to its end.
+    """Stop while an earlier repair or undo has not come to its end.
 
     Raises:
         RepairInterrupted, RepairRunning: it was killed half-way, or is at work.
     """
-    for notice in _interruption(runtime, tools):
+    journals = journals_of(runtime.environment)
+    for interruption in _interruption(runtime, tools, journals):
         if store.is_locked(runtime.environment.directory):
-            raise RepairRunning(notice, "nothing was changed; wait until it has ended")
-        raise RepairInterrupted(notice, f"put the files back with `{tools.fixchain} undo` first")
+            raise RepairRunning(interruption, "nothing was changed; wait until it has ended")
+        remedy = way("put the files back first", "{fixchain} undo{databases}")
+        if journals.unfinished is None:
+            remedy |= _kept(journals)
+        raise RepairInterrupted(interruption, remedy)
 
 
-def _interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
-    """What there is to say about a repair that has not come to its end."""
-    directory = runtime.environment.directory
-    journal = store.latest(directory)
-    if journal is None or journal.finished:
+def _kept(journals: Journals) -> Remedy:
+    assert journals.latest is not None
+    path = shlex.quote(os.path.relpath(journals.latest.file))
+    return way("keep the files as they are, and forget how they were", f"rm -- {path}")
+
+
+def _interruption(runtime: Runtime, tools: Tools, journals: Journals) -> tuple[str, ...]:
+    """What there is to say about a repair or an undo that has not come to its end."""
+    half = None if journals.unfinished else store.half_undone(journals)
+    if journals.unfinished is None and half is None:
         return ()
-    if store.is_locked(directory):
+    if store.is_locked(runtime.environment.directory):
         return ("another repair of this environment is running",)
-    return (f"an earlier repair was killed half-way; `{tools.fixchain} undo` puts its files back",)
+    undo = f"`{tools.fixchain} undo`"
+    if half is None:
+        return (f"an earlier repair was killed half-way; {undo} puts its files back",)
+    return (
+        "an undo was killed half-way, or files were put back by hand: some are as they were before"
+        f" the last repair, and others are not; {undo} puts back the rest",
+    )
 
 
 def noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
-    """The same for ``check``, which a damaged journal does not stop."""
+    """The same for ``check``, which is not stopped by it."""
     try:
-        return _interruption(runtime, tools)
+        return _interruption(runtime, tools, journals_of(runtime.environment))
+    except CannotRead:
+        return ()
+
+
+def _noticed_strangers(environment: Environment) -> tuple[str, ...]:
+    """What there is to say of journals that nobody obeys, or can read."""
+    try:
+        return noticed_strangers(journals_of(environment))
     except CannotRead as error:
         return (error.message,)

@@ -137,6 +137,10 @@ class NothingToUndo(ChainFixError):
     """The journal holds no repair that could be undone."""
 
 
+class StrangeJournal(ChainFixError):
+    """The only journals are none that this user has made on this machine."""
+
+
 class RowsNotMoved(ChainFixError):
     """The version rows of a database could not be moved; those of others may have been."""
 

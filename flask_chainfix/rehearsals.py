@@ -7,6 +7,7 @@ from dataclasses import replace
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRehearse, RehearsalFailed
+from flask_chainfix.journals import journals_of
 from flask_chainfix.languages import word
 from flask_chainfix.model import MoveState
 from flask_chainfix.remedies import Remedy, way
@@ -123,7 +124,7 @@ def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snaps
     Raises:
         CannotRehearse: it does not have the revisions at which a database is to be stamped.
     """
-    journal = store.latest_repair(now)
+    journal = store.latest_repair(now, journals_of(runtime.environment))
     old = store.before_repair(now, journal) if journal is not None else now
     unknown = [revision for revision in start if revision not in old.graph]
     if unknown:

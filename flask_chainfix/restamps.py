@@ -9,6 +9,7 @@ from flask_chainfix import runtime as alembic
 from flask_chainfix import store
 from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
 from flask_chainfix.errors import CannotPlan, RowsNotMoved, StaleSnapshot
+from flask_chainfix.journals import journals_of
 from flask_chainfix.languages import Unspeakable
 from flask_chainfix.model import DatabaseWishes, MoveResult, MoveState
 from flask_chainfix.report import Report, Tools
@@ -128,7 +129,8 @@ def carry_out_restamp(
         now = report.after or report.before
         assert now is not None
         _refuse_changed(runtime, now)
-        journal = store.latest_repair(now) if follows else None
+        journals = journals_of(runtime.environment)
+        journal = store.latest_repair(now, journals) if follows else None
         moves = move_planned(runtime, report.moves, databases, journal, progress, graph=now.graph)
     return judged(replace(report, moves=moves, done=True))
 

@@ -14,6 +14,7 @@ from flask_chainfix.errors import (
     DatabaseUnreachable,
 )
 from flask_chainfix.git import find_lost, read_at
+from flask_chainfix.journals import journals_of
 from flask_chainfix.model import (
     Databases,
     DatabaseState,
@@ -70,7 +71,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     standings = alembic.read_standings(tuple(targets.values()), progress)
     near, passed, notices = _in_passing(runtime, wishes, targets)
     standings += passed + told(wishes.stamps)
-    journals = list(store.all_journals(runtime.environment.directory))
+    journals = journals_of(runtime.environment).ended
     repairs = store.in_force(snapshot, journals)
     past = (read_at(old, runtime.environment),) if old else tuple(then for _, then in repairs)
     chains = tuple(each.graph for each in past)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flask_chainfix import store
-from flask_chainfix.errors import RowsNotPutBack
+from flask_chainfix.errors import CannotWrite, ChainFixError, RowsNotPutBack
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     DatabaseState,
@@ -67,9 +67,12 @@ def look_back(
     if not journal.finished:  # and so no chain of the journal that survey knows of
         looked_at = replace(looked_at, old=(then.graph, *looked_at.old))
     results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
+    half = store.is_half_undone(journal)
     moves = tuple(
         replace(result, move=replace(result.move, after=standing.rows), state=MoveState.UNCHANGED)
         if not journal.finished and journal.stood.get(standing.identity) == standing.rows
+        else _rest(result, recorded.get(standing.identity), then)
+        if half
         else _back(result, recorded[standing.identity], looked_at, then)
         if standing.identity in recorded
         else _as_it_is(result, looked_at, then)
@@ -111,6 +114,16 @@ def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> 
     if rows == recorded.after and not (stayed and all(row in then.graph for row in rows)):
         return _put_back(result.move.name, rows, recorded)
     return _as_it_is(result, now, then) if stayed or rows == recorded.before else result
+
+
+def _rest(result: MoveResult, recorded: Move | None, then: Snapshot) -> MoveResult:
+    """What is left to do where the rows went back before the first file did."""
+    rows = result.move.before
+    if recorded is not None and rows in (recorded.before, recorded.after):
+        return _put_back(result.move.name, rows, recorded)
+    if all(row in then.graph for row in rows):
+        return MoveResult(replace(result.move, after=rows), MoveState.UNCHANGED)
+    return result
 
 
 def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
@@ -178,30 +191,71 @@ def put_rows_back(
     planned = [each.move for each in moves if each.state is MoveState.PLANNED]
     if not planned:
         return tuple(moves)
-    targets = targets_for(runtime, wishes)
-    done = make_moves(targets, planned, _nothing, progress)
+    done = make_moves(targets_for(runtime, wishes), planned, _nothing, progress)
     failed = [each for each in done.values() if each.state not in _RIGHT]
     if failed:
-        forward = [
-            replace(each.move, before=each.move.after, after=each.move.before)
-            for each in done.values()
-            if each.state is MoveState.MOVED
-        ]
-        again = make_moves(targets, forward, _nothing, progress).values()
-        raise _not_put_back(failed[0], [each for each in again if each.state not in _RIGHT])
+        stuck = _forward(runtime, tuple(done.values()), wishes, progress)
+        raise _not_put_back(failed[0], stuck)
     return tuple(done.get(each.move.identity, each) for each in moves)
 
 
+def without_files(  # noqa: PLR0913  (what the way forward depends on)
+    runtime: Runtime,
+    moves: Sequence[MoveResult],
+    wishes: DatabaseWishes,
+    progress: Progress,
+    *,
+    error: ChainFixError,
+    journal: Journal,
+) -> ChainFixError:
+    """What to say where the rows were put back, and the files could not be.
+
+    As long as every file is a new one, the rows become the new ones again; else they stay the old
+    ones, which fit once the rest of the files is put back.
+
+    Args:
+        runtime: the environment.
+        moves: what has been done to rows.
+        wishes: the databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        error: what kept the files from being put back.
+        journal: the record of the repair.
+    """
+    if not any(each.state is MoveState.MOVED for each in moves):
+        return error
+    if store.has_begun(journal):
+        return CannotWrite(f"{error.message}; every stamp is back as it was", error.remedy)
+    stuck = _forward(runtime, moves, wishes, progress)
+    if not stuck:
+        return error
+    return CannotWrite(f"{error.message}; {_stuck(stuck)}", error.remedy)
+
+
+def _forward(
+    runtime: Runtime, moves: Sequence[MoveResult], wishes: DatabaseWishes, progress: Progress
+) -> list[MoveResult]:
+    """Give databases the new rows again; those that cannot be given them."""
+    forward = [
+        replace(each.move, before=each.move.after, after=each.move.before)
+        for each in moves
+        if each.state is MoveState.MOVED
+    ]
+    again = make_moves(targets_for(runtime, wishes), forward, _nothing, progress).values()
+    return [each for each in again if each.state not in _RIGHT]
+
+
 def _not_put_back(failed: MoveResult, stuck: Sequence[MoveResult]) -> RowsNotPutBack:
-    others = (
-        f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
-        " given the new ones again: restamp moves them"
-        if stuck
-        else "the rows of other databases are as they were"
-    )
+    others = _stuck(stuck) if stuck else "the rows of other databases are as they were"
     return RowsNotPutBack(
         f"the rows of {failed.move.name} cannot be put back: {failed.detail}",
         f"no file was changed, and {others}; undo again once that is settled, or keep the repair",
+    )
+
+
+def _stuck(stuck: Sequence[MoveResult]) -> str:
+    return (
+        f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
+        " given the new ones again: restamp moves them"
     )
 
 

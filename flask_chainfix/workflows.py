@@ -22,6 +22,7 @@ from flask_chainfix.errors import (
 )
 from flask_chainfix.gate import Against, with_gate
 from flask_chainfix.git import checked_out
+from flask_chainfix.journals import journal_to_undo, journals_of, noticed_strangers
 from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveState, Wishes
 from flask_chainfix.planning import planned
 from flask_chainfix.remedies import PLAIN_REPAIRS
@@ -40,7 +41,6 @@ from flask_chainfix.second_look import (
 )
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import distance
-from flask_chainfix.store import Journal
 from flask_chainfix.survey import (
     NO_DATABASE_NAMED,
     NO_DATABASE_TOLD,
@@ -49,7 +49,7 @@ from flask_chainfix.survey import (
     survey,
 )
 from flask_chainfix.untouched import misfit
-from flask_chainfix.way_back import look_back, put_rows_back
+from flask_chainfix.way_back import look_back, put_rows_back, without_files
 
 NO_DATABASES = DatabaseWishes()
 
@@ -305,17 +305,20 @@ def plan_undo(
 
     Raises:
         NothingToUndo: there is none.
+        StrangeJournal: this user has made none of those that are here on this machine.
         StaleSnapshot: a migration that has come since builds on one that undo would delete.
         RowsNotPutBack: a database cannot go back, or one whose rows were moved is not named.
     """
     now, _ = store.read_snapshot(runtime.environment)
-    journal = _to_undo(now)
+    journals = journals_of(runtime.environment)
+    journal = journal_to_undo(now, journals)
     store.refuse_orphans(journal, runtime.environment)
     deleted = tuple(entry.path for entry in journal.entries if entry.before is None)
     restored = [entry.path for entry in journal.entries if entry.before is not None]
     if chain_lock.edit_for(store.before_repair(now, journal)) is not None:
         restored.append(journal.lock_path)
     now, moves = look_back(runtime, now, journal, databases, progress)
+    unseen = (_DELETES_UNSEEN,) if deleted and not now.databases.standings else ()
     return Report(
         "undo",
         tools=tools,
@@ -324,20 +327,7 @@ def plan_undo(
         moves=moves,
         restored=tuple(dict.fromkeys(restored)),
         deleted=deleted,
-        notices=(_DELETES_UNSEEN,) if deleted and not now.databases.standings else (),
-    )
-
-
-def _to_undo(now: Snapshot) -> Journal:
-    journal = store.to_undo(now)
-    if journal is not None:
-        return journal
-    if not any(store.all_journals(now.environment.directory)):
-        raise NothingToUndo("there is no repair to undo", "use version control for older changes")
-    raise NothingToUndo(
-        "no repair in the journal is in these files: it was made on another branch, or it has been"
-        " taken back since",
-        "nothing was changed; check out the branch that has the repair, and run undo there",
+        notices=noticed_strangers(journals) + unseen,
     )
 
 
@@ -362,24 +352,30 @@ def carry_out_undo(
     assert report.before is not None
     directory = runtime.environment.directory
     with store.locked(directory):
-        journal = store.to_undo(store.read_snapshot(runtime.environment)[0])
+        now, _ = store.read_snapshot(runtime.environment)
+        journal = store.to_undo(now, journals_of(runtime.environment))
         if journal is None or journal.path != report.journal:
             raise NothingToUndo(
                 "the repair has been undone meanwhile", "run check to see the chain"
             )
         store.refuse_orphans(journal, runtime.environment)
-        store.refuse_changed(journal, runtime.environment.version_locations)
-        refuse_moved(runtime, report.before, databases, progress)
-        moves = put_rows_back(runtime, report.moves, databases, progress)
-        refuse_moved(runtime, report.before, databases, progress, moves)
-        store.undo(journal, runtime.environment.version_locations)
+        with store.prepared(journal, runtime.environment.version_locations):
+            refuse_moved(runtime, report.before, databases, progress)
+            moves = put_rows_back(runtime, report.moves, databases, progress)
+            try:
+                refuse_moved(runtime, report.before, databases, progress, moves)
+                left = store.undo(journal, runtime.environment.version_locations)
+            except ChainFixError as error:
+                raise without_files(
+                    runtime, moves, databases, progress, error=error, journal=journal
+                ) from error
         snapshot, notices = _in_step(*store.read_snapshot(runtime.environment))
         moves = followed_back(
             runtime, report.before, snapshot, moves, wishes=databases, progress=progress
         )
     findings = diagnose(snapshot)
     return replace(
-        report, before=snapshot, findings=findings, notices=notices, moves=moves, done=True
+        report, before=snapshot, findings=findings, notices=left + notices, moves=moves, done=True
     )
 
 

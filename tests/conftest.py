@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from flask_chainfix.runtime.databases import limits
+from flask_chainfix.store.sealed import own_key
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.repositories import Repository
@@ -21,6 +22,15 @@ SAMPLE_APP = Path(__file__).parent.parent / "sample_app"
 
 settings.register_profile("flask-chainfix", deadline=None)
 settings.load_profile("flask-chainfix")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the key that signs journals out of the developer's home; it is there from the start."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        own_key()
+        yield
 
 
 @pytest.fixture(autouse=True)

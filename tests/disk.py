@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from flask_chainfix.store import Journal, read_journals
+from flask_chainfix.store.sealed import Seal, own_key
 from tests.support import Rev, chain, write
 
 ENV_PY = '"""No test runs this: Alembic needs it only to upgrade."""\n'
@@ -71,3 +74,26 @@ def migrations(place: Path) -> dict[str, tuple[bytes | str | None, int]]:
     """Contents and modes of everything in the version location but what Python caches there."""
     found = tree(place / "versions")
     return {name: node[:2] for name, node in found.items() if "__pycache__" not in name}
+
+
+def all_journals(place: Path) -> list[Journal]:
+    """The journals of what has come to its end, the oldest first."""
+    return [*read_journals(place).ended]
+
+
+def latest(place: Path) -> Journal | None:
+    """The newest journal."""
+    return read_journals(place).latest
+
+
+def document_of(journal: Path) -> dict[str, Any]:
+    """What a journal says."""
+    document = json.loads(journal.read_bytes().partition(b" ")[2])
+    assert isinstance(document, dict)
+    return document
+
+
+def sign(journal: Path, data: bytes) -> None:
+    """Have the user's own journal say something else, as if flask-chainfix had written it."""
+    journal.write_bytes(Seal(own_key(), f"journal {journal.stem}").signed(data))
+    journal.chmod(0o600)

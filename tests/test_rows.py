@@ -14,13 +14,12 @@ from flask_chainfix.model import Edit, Move
 from flask_chainfix.runtime.databases import Target, move_rows
 from flask_chainfix.store import (
     Journal,
-    all_journals,
     changed_files,
-    latest,
     locked,
     recorded_moves,
     row_log,
 )
+from tests.disk import all_journals, latest
 from tests.stamped import rows_of, stamp
 from tests.support import graph
 
@@ -129,7 +128,7 @@ def test_without_a_repair_it_gets_a_journal_of_its_own(tmp_path: Path, journal: 
     assert (own.finished, own.entries) == (True, ())
     assert recorded_moves(own) == (ONE, TWO)
     assert recorded_moves(journal) == ()
-    assert list(all_journals(tmp_path)) == [journal, own]
+    assert all_journals(tmp_path) == [journal, own]
 
 
 def test_where_nothing_is_recorded_there_is_no_journal(tmp_path: Path) -> None:

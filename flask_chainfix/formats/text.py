@@ -205,6 +205,7 @@ def _undo(page: Page, report: Report) -> None:
             page.line(f"The stamps {fit}.", style="bold green")
         if report.restored or report.deleted:
             page.line(verdict(report))
+        _notices(page, report)
         return
     for does, paths in (("puts back", report.restored), ("deletes", report.deleted)):
         if paths:

@@ -7,7 +7,7 @@ from flask_chainfix.git.history import read_history
 from flask_chainfix.git.lost import find_lost
 from flask_chainfix.git.past import read_at, read_branch, read_shared
 from flask_chainfix.git.upstream import operation, read_published, read_upstream
-from flask_chainfix.git.work_tree import WorkTree, checked_out, find_work_tree
+from flask_chainfix.git.work_tree import WorkTree, checked_out, find_work_tree, tracked_below
 
 __all__ = [
     "WorkTree",
@@ -21,4 +21,5 @@ __all__ = [
     "read_published",
     "read_shared",
     "read_upstream",
+    "tracked_below",
 ]

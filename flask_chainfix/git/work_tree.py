@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.errors import CannotReadGit
-from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
+from flask_chainfix.git.repositories import (
+    Repository,
+    literal,
+    real_directory,
+    repositories_of,
+)
 from flask_chainfix.git.running import Unknown
 
 # ssh://user@host/path, or user@host:path
@@ -71,6 +76,20 @@ def checked_out(directory: Path) -> str | None:
     with suppress(Unknown):
         return os.fsdecode(repository.git("rev-parse", "--short", "HEAD")).strip()
     return ""
+
+
+def tracked_below(directory: Path) -> frozenset[str]:
+    """The real paths of the files below a directory that Git tracks; none where it cannot tell."""
+    root = real_directory(str(directory))
+    found, _ = repositories_of([root])
+    for repository in found:
+        with suppress(Unknown):
+            # A file system monitor is a program that the repository's configuration names.
+            quiet = ("-c", "core.fsmonitor=false", "ls-files", "-z", "--")
+            answer = repository.git(*quiet, literal(repository.name(root)))
+            names = os.fsdecode(answer).split("\0")[:-1]
+            return frozenset(os.path.join(repository.top, name) for name in names)
+    return frozenset()
 
 
 def _path(repository: Repository, *question: str) -> Path:

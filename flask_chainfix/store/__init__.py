@@ -7,31 +7,44 @@ from flask_chainfix.store.additions import (
     read_plain,
     refuse_unaddable,
 )
-from flask_chainfix.store.journal import Journal, all_journals, latest
+from flask_chainfix.store.journal import Journal, directory_for
 from flask_chainfix.store.lock import is_locked, locked
 from flask_chainfix.store.orphans import refuse_orphans
-from flask_chainfix.store.previous import before_repair, in_force, latest_repair, to_undo
+from flask_chainfix.store.previous import (
+    before_repair,
+    half_undone,
+    in_force,
+    is_half_undone,
+    latest_repair,
+    to_undo,
+)
 from flask_chainfix.store.reading import read_snapshot, unread
 from flask_chainfix.store.rows import recorded_moves, row_log, still_means
-from flask_chainfix.store.writing import changed_files, refuse_changed, undo
+from flask_chainfix.store.shelf import Journals, Stranger, read_journals
+from flask_chainfix.store.writing import changed_files, has_begun, prepared, undo
 
 __all__ = [
     "Journal",
+    "Journals",
+    "Stranger",
     "add_together",
-    "all_journals",
     "before_repair",
     "changed_files",
+    "directory_for",
     "find_named",
+    "half_undone",
+    "has_begun",
     "in_force",
+    "is_half_undone",
     "is_locked",
     "is_there",
-    "latest",
     "latest_repair",
     "locked",
+    "prepared",
+    "read_journals",
     "read_plain",
     "read_snapshot",
     "recorded_moves",
-    "refuse_changed",
     "refuse_orphans",
     "refuse_unaddable",
     "row_log",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from flask_chainfix.errors import CannotWrite, StaleSnapshot
 from flask_chainfix.model import Edit
 
 WRITE_BITS = 0o222
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _OPTIMIZED = re.compile(r"\.opt-\w+$")
 
 
@@ -93,19 +96,43 @@ def sync_directory(directory: Path) -> None:
 
 
 def read_or_none(path: Path) -> bytes | None:
-    """The bytes of a file; ``None`` where there is none."""
+    """The bytes of a file; ``None`` where there is none.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+    """
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a pipe has no end
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def refuse_link(path: Path) -> None:
+    """Stop where a name that is ours is a symbolic link, which could lead anywhere.
+
+    Raises:
+        OSError: so it is.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", str(path))
+
+
+def bytecode_cache(source: Path) -> Path:
+    """Where what interpreters compile from a file lies beside it."""
+    return source.parent / "__pycache__"
 
 
 def drop_bytecode(source: Path) -> None:
     """Delete what this interpreter has compiled from a file.
 
     It is taken to be current when time (in whole seconds) and size of the source are the same,
-    as they often are when one id has replaced another.
+    as they often are when one id has replaced another. A cache that is a link is not ours to clear.
     """
+    if bytecode_cache(source).is_symlink():
+        return
     with suppress(NotImplementedError):  # an interpreter without such a cache
         Path(importlib.util.cache_from_source(str(source))).unlink(missing_ok=True)
 
@@ -117,6 +144,8 @@ def drop_all_bytecode(sources: Iterable[Path]) -> None:
         drop_bytecode(source)
         stems.setdefault(source.parent, set()).add(source.stem)
     for directory, changed in stems.items():
+        if (directory / "__pycache__").is_symlink():
+            continue
         for cached in directory.glob("__pycache__/*.py[co]"):
             # x.cpython-311.pyc, x.cpython-311.opt-1.pyc
             name = _OPTIMIZED.sub("", cached.stem)

@@ -1,18 +1,20 @@
 """The journal: what every changed file was before, kept until it is no longer needed.
 
-It lies in ``.fixchain/`` beside ``env.py``, outside the version locations, one JSON file for each
-repair. Until the repair has come to its end the file's name says so: one whose process is gone is
-a repair that was killed half-way, and with it every byte can be put back. Ending, and being undone,
-only renames and deletes that file: neither needs space on a disk that may be full.
+It lies in ``.fixchain/`` beside ``env.py``, outside the version locations, one file for each
+repair: a signature, and JSON. Until the repair has come to its end the file's name says so: one
+whose process is gone is a repair that was killed half-way, and with it every byte can be put back.
+Ending, and being undone, only renames and deletes that file: neither needs space on a disk that may
+be full. The names count up, so that their order does not hang on the clock.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -26,13 +28,15 @@ from flask_chainfix import source
 from flask_chainfix.errors import CannotRead
 from flask_chainfix.model import LOCK_NAME, Edit, Header
 from flask_chainfix.store.files import sync_directory, write_synced
+from flask_chainfix.store.sealed import NotOurs, Seal, known_key, own_key
 
-_VERSION = 1
+_VERSION = 2
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
-_KEPT = 20  # of what has come to its end; older journals are neither read nor kept
+_NAME = re.compile(r"(\d{6,})-")
+KEPT = 20  # of what has come to its end; older journals are neither read nor kept
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Entry:
     """One changed file.
 
     Attributes:
-        path: the file, after links.
+        path: the file, after links as they were when the journal was made.
         before: its old bytes; ``None`` for a file that the repair made.
         after: SHA-256 of its new bytes, in hexadecimal; ``None`` for a file that the repair
             deleted.
@@ -99,14 +103,28 @@ class Journal:
     stood: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def number(self) -> int:
+        """Its place in the order of journals."""
+        return _number(self.path)
+
+    @property
     def migrations(self) -> tuple[Entry, ...]:
         """The changed files without the chain lock."""
         return tuple(entry for entry in self.entries if entry.path != self.lock_path)
 
     @property
+    def file(self) -> Path:
+        """The journal's file as it is called now."""
+        return self.path if self.finished else self.path.with_suffix(_UNFINISHED)
+
+    @property
     def rows_path(self) -> Path:
         """Where the rows are taken down that were moved with this repair."""
         return self.path.with_suffix(_ROWS)
+
+    def seal_of_rows(self, key: bytes) -> Seal:
+        """What the lines of that record are signed with."""
+        return Seal(key, f"rows {self.path.stem}")
 
     @property
     def lock_path(self) -> Path:
@@ -150,17 +168,20 @@ def create(
         stood: the rows of databases, by identity.
 
     Raises:
+        CannotWrite: it cannot be signed.
         OSError: it cannot be written.
     """
-    directory = directory_for(environment)
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+    directory, key = directory_for(environment), own_key()
+    numbers = [_number(path) for path in candidates(directory) if _is_sealed(path, key)]
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     entries = tuple(_entry_for(edit) for edit in edits)
-    path = directory / f"{stamp}{_ENDED}"
+    path = directory / f"{max(numbers, default=0) + 1:06}-{stamp}{_ENDED}"
     journal = Journal(path, not entries, entries, missing, renamed, stood)
     draft = directory / "draft"
+    document = _document(journal, os.path.realpath(environment))
     try:
-        write_synced(draft, _document(journal, os.path.realpath(environment)), mode=0o600)
-        os.replace(draft, journal.path.with_suffix(_UNFINISHED if entries else _ENDED))
+        write_synced(draft, _seal(path, key).signed(document), mode=0o600)
+        os.replace(draft, path.with_suffix(_UNFINISHED if entries else _ENDED))
         sync_directory(directory)
     except BaseException:
         journal.discard()
@@ -170,49 +191,79 @@ def create(
     return journal
 
 
-def unfinished(environment: Path) -> Journal | None:
-    """The journal of the repair that is at work, or was killed half-way.
+def candidates(directory: Path) -> list[Path]:
+    """The files in a directory that have the names of journals, the oldest first.
 
     Raises:
-        CannotRead: it is damaged.
+        CannotRead: it cannot be listed.
     """
-    directory = directory_for(environment)
-    names = [name for name in _files_in(directory) if name.endswith(_UNFINISHED)]
-    return _read(directory / max(names)) if names else None
+    try:
+        with os.scandir(directory) as listing:
+            found = [
+                Path(entry.path)
+                for entry in listing
+                if entry.name.endswith((_ENDED, _UNFINISHED))
+                and (entry.is_symlink() or entry.is_file())
+            ]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise CannotRead(
+            f"{directory} cannot be read: {error.strerror}",
+            "run the command as the user who ran the last repair",
+        ) from error
+    return sorted(found, key=lambda path: (_number(path), path.name))
 
 
-def latest(environment: Path) -> Journal | None:
-    """The journal of the repair that has not come to its end, else the newest one.
+def read_journal(path: Path, key: bytes) -> Journal:
+    """Read a journal that this user has signed.
 
     Raises:
-        CannotRead: it is damaged.
+        NotOurs: it is none, or cannot be read.
     """
-    return unfinished(environment) or next(all_journals(environment, newest_first=True), None)
+    environment = os.path.realpath(path.parent.parent)
+    try:
+        document = json.loads(_seal(path, key).read(path))
+        if document["version"] != _VERSION:
+            raise ValueError("it is of another version")
+        entries = tuple(_entry_from(file, environment) for file in document["files"])
+        missing = frozenset(map(str, document.get("missing", ())))
+        renamed = {str(old): str(new) for old, new in document.get("renamed", {}).items()}
+        stood = {
+            str(name): tuple(map(str, rows)) for name, rows in document.get("stood", {}).items()
+        }
+        ended = path.suffix == _ENDED
+        return Journal(path.with_suffix(_ENDED), ended, entries, missing, renamed, stood)
+    except (*_DAMAGED, OSError) as error:
+        raise NotOurs(f"it cannot be read: {error}") from error
 
 
-def all_journals(environment: Path, *, newest_first: bool = False) -> Iterator[Journal]:
-    """The journals of what has come to its end, the oldest of those that count first.
-
-    Raises:
-        CannotRead: one is damaged.
-    """
-    directory = directory_for(environment)
-    names = _ended_in(directory)[-_KEPT:]
-    for name in reversed(names) if newest_first else names:
-        yield _read(directory / name)
+def _seal(path: Path, key: bytes) -> Seal:
+    return Seal(key, f"journal {path.stem}")
 
 
-def _ended_in(directory: Path) -> list[str]:
-    """The names of the journals of what has come to its end, the oldest first."""
-    return sorted(name for name in _files_in(directory) if name.endswith(_ENDED))
+def _is_sealed(path: Path, key: bytes) -> bool:
+    try:
+        _seal(path, key).read(path)
+    except (NotOurs, OSError):
+        return False
+    return True
+
+
+def _number(path: Path) -> int:
+    """The place of a journal in their order; 0 for other files."""
+    found = _NAME.match(path.name)
+    return int(found[1]) if found else 0
 
 
 def _prune(directory: Path) -> None:
-    """Delete the journals that are too old to count."""
-    with suppress(OSError, CannotRead):  # the next repair tries again
-        for name in _ended_in(directory)[:-_KEPT]:
+    """Delete the journals that are too old to count; what is not ours is not ours to delete."""
+    with suppress(OSError, CannotRead, NotOurs):  # the next repair tries again
+        key = known_key()
+        ended = [path for path in candidates(directory) if path.suffix == _ENDED]
+        for path in [path for path in ended if _is_sealed(path, key)][:-KEPT]:
             for suffix in (_ROWS, _ENDED):
-                (directory / name).with_suffix(suffix).unlink(missing_ok=True)
+                path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _entry_for(edit: Edit) -> Entry:
@@ -232,19 +283,6 @@ def _header(data: bytes | None, name: str) -> tuple[Any, ...] | None:
 
 def _digest(data: bytes | None) -> str | None:
     return None if data is None else sha256(data).hexdigest()
-
-
-def _files_in(directory: Path) -> list[str]:
-    try:
-        with os.scandir(directory) as listing:
-            return [entry.name for entry in listing if entry.is_file()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise CannotRead(
-            f"{directory} cannot be read: {error.strerror}",
-            "run the command as the user who ran the last repair",
-        ) from error
 
 
 def _document(journal: Journal, environment: str) -> bytes:
@@ -277,27 +315,6 @@ def _relative(path: Path, environment: str) -> str:
         return str(path)
 
 
-def _read(path: Path) -> Journal:
-    environment = os.path.realpath(path.parent.parent)
-    try:
-        document = json.loads(path.read_bytes())
-        if document["version"] != _VERSION:
-            raise ValueError("it is of another version")
-        entries = tuple(_entry_from(file, environment) for file in document["files"])
-        missing = frozenset(map(str, document.get("missing", ())))
-        renamed = {str(old): str(new) for old, new in document.get("renamed", {}).items()}
-        stood = {
-            str(name): tuple(map(str, rows)) for name, rows in document.get("stood", {}).items()
-        }
-        ended = path.suffix == _ENDED
-        return Journal(path.with_suffix(_ENDED), ended, entries, missing, renamed, stood)
-    except (*_DAMAGED, OSError) as error:
-        raise CannotRead(
-            f"the journal {path} cannot be read: {error}",
-            "if you know that its repair is not to be undone, move the file elsewhere",
-        ) from error
-
-
 def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     name, before, after, missing = (
         file[key] for key in ("path", "before", "after_sha256", "missing_directories")
@@ -307,7 +324,7 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
         raise ValueError(f"{name!r} is no migration file")
     mode = file.get("mode")
     return Entry(
-        Path(os.path.realpath(os.path.join(environment, name))),
+        Path(os.path.normpath(os.path.join(environment, name))),
         None if before is None else b64decode(before, validate=True),
         None if after is None else str(after),
         max(0, int(missing)),

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flask_chainfix.errors import CannotWrite, RepairRunning
+from flask_chainfix.store.files import NOFOLLOW, refuse_link
 from flask_chainfix.store.journal import directory_for
 
 if sys.platform == "win32":
@@ -29,20 +30,21 @@ def locked(environment: Path) -> Iterator[None]:
 
     Raises:
         RepairRunning: another process holds it; nothing is waited for.
-        CannotWrite: the journal's directory cannot be made.
+        CannotWrite: the journal's directory cannot be made, or leads elsewhere.
     """
     directory = directory_for(environment)
     try:
+        refuse_link(directory)
         directory.mkdir(mode=0o700, exist_ok=True)  # old bytes are for those who may read the files
         # Journals belong to this checkout; a rule of their own spares the project's .gitignore.
-        ignore = directory / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        with suppress(FileExistsError), (directory / ".gitignore").open("x") as ignore:
+            ignore.write("*\n")
+        refuse_link(directory / "lock")
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o666)
     except OSError as error:
         raise CannotWrite(
-            f"{directory} cannot be written: {error.strerror}",
-            "nothing was changed; make sure that the directory can be written",
+            f"{error.filename or directory} cannot be written: {error.strerror}",
+            "nothing was changed; make sure that it can be written, and is no link",
         ) from error
     try:
         try:
@@ -60,8 +62,10 @@ def locked(environment: Path) -> Iterator[None]:
 
 def is_locked(environment: Path) -> bool:
     """Whether a process holds the lock at this moment; nothing is written to find out."""
+    directory = directory_for(environment)
     try:
-        descriptor = os.open(directory_for(environment) / "lock", os.O_RDWR)
+        refuse_link(directory)
+        descriptor = os.open(directory / "lock", os.O_RDWR | NOFOLLOW)
     except OSError:
         return False
     try:

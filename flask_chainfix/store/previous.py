@@ -9,8 +9,10 @@ from pathlib import Path
 
 from flask_chainfix.model import Edit
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.store.journal import Entry, Journal, all_journals, unfinished
+from flask_chainfix.store.files import read_or_none
+from flask_chainfix.store.journal import Entry, Journal
 from flask_chainfix.store.rows import recorded_moves, still_means
+from flask_chainfix.store.shelf import Journals
 
 
 def in_force(now: Snapshot, journals: Sequence[Journal]) -> tuple[tuple[Journal, Snapshot], ...]:
@@ -50,27 +52,39 @@ def _is_left(contents: Mapping[Path, bytes | None], entry: Entry) -> bool:
     return entry.moved and entry.holds_links(data)
 
 
-def latest_repair(now: Snapshot) -> Journal | None:
-    """The newest repair whose links the files still hold.
-
-    Raises:
-        CannotRead: a journal is damaged.
-    """
-    found = in_force(now, [*all_journals(now.environment.directory)])
+def latest_repair(now: Snapshot, journals: Journals) -> Journal | None:
+    """The newest repair whose links the files still hold."""
+    found = in_force(now, journals.ended)
     return found[0][0] if found else None
 
 
-def to_undo(now: Snapshot) -> Journal | None:
-    """The journal to undo next: of the repair that was killed half-way, else the newest in force.
-
-    Raises:
-        CannotRead: a journal is damaged.
-    """
-    directory = now.environment.directory
-    newest_first = all_journals(directory, newest_first=True)
-    return unfinished(directory) or next(
-        (journal for journal in newest_first if _is_in_files(now, journal)), None
+def to_undo(now: Snapshot, journals: Journals) -> Journal | None:
+    """The journal of the repair that was killed half-way, else of the newest one in force."""
+    return journals.unfinished or next(
+        (journal for journal in reversed(journals.ended) if _is_in_files(now, journal)), None
     )
+
+
+def half_undone(journals: Journals) -> Journal | None:
+    """The journal of an undo that was killed: of its migrations some are old, the others new.
+
+    That is the state itself, and not a mark of it: nothing has to be written for it on a disk that
+    may be full.
+    """
+    newest = next((each for each in reversed(journals.ended) if each.migrations), None)
+    return newest if newest is not None and is_half_undone(newest) else None
+
+
+def is_half_undone(journal: Journal) -> bool:
+    """Whether of the migrations of a repair that has ended some are old, and all others new."""
+    try:
+        found = [(entry, read_or_none(entry.path)) for entry in journal.migrations]
+    except OSError:
+        return False
+    old = [data == entry.before for entry, data in found]
+    new = [entry.holds_new(data) for entry, data in found]
+    whole = all(one or other for one, other in zip(old, new, strict=True))
+    return journal.finished and whole and any(old) and any(new)
 
 
 def _is_in_files(now: Snapshot, journal: Journal) -> bool:

@@ -18,10 +18,12 @@ The order of steps of a repair, and what a crash behind each leaves:
 
 And of ``undo``:
 
-7. the files are compared with what the repair has written: files new, rows new;
+7. the files are compared with what the repair has written, and the old contents are written beside
+   them: files new, rows new;
 8. database by database, as in steps 2, 5 and 6, the rows are put back: files new, some databases'
    rows old and some new;
-9. the files are put back, as ``writing`` has it: some files old, some new, all rows old;
+9. the files are put back, as ``writing`` has it, which needs no space any more: some files old,
+   some new, all rows old; by that the next command knows it, and ``repair`` refuses;
 10. the lines are deleted, then the journal: files old, rows old; then there is nothing to undo.
 
 So no crash leaves a file older than a row. With the new files an old row means what it meant
@@ -50,8 +52,9 @@ from threading import Lock
 from flask_chainfix.errors import CannotRead, CannotWrite
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import Move
-from flask_chainfix.store.files import sync_directory
+from flask_chainfix.store.files import NOFOLLOW, sync_directory
 from flask_chainfix.store.journal import Journal, create
+from flask_chainfix.store.sealed import NotOurs, Seal, known_key, open_private, own_key
 
 
 class RowLog:
@@ -61,6 +64,7 @@ class RowLog:
         self._environment = environment
         self._graph = graph
         self._descriptor = -1
+        self._seal: Seal | None = None
         self._lock = Lock()
         self.journal = journal
 
@@ -72,12 +76,13 @@ class RowLog:
         """
         if not moves:
             return
-        lines = b"".join(map(self._line, moves))
         with self._lock:
             try:
                 if self._descriptor < 0:
                     self._open()
-                view = memoryview(lines)
+                assert self._seal is not None
+                lines = [self._seal.signed(self._line(move)) + b"\n" for move in moves]
+                view = memoryview(b"".join(lines))
                 while view:
                     view = view[os.write(self._descriptor, view) :]
                 os.fsync(self._descriptor)
@@ -91,14 +96,15 @@ class RowLog:
     def _line(self, move: Move) -> bytes:
         means = meaning(self._graph, move.after)
         values = [move.identity, move.name, list(move.before), list(move.after), means]
-        return json.dumps(values).encode() + b"\n"
+        return json.dumps(values).encode()
 
     def _open(self) -> None:
         if self.journal is None:
             self.journal = create(self._environment, ())
+        self._seal = self.journal.seal_of_rows(own_key())
         path = self.journal.rows_path
         _close_last_line(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NOFOLLOW | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(path, flags, 0o600)
         sync_directory(path.parent)
 
@@ -132,22 +138,25 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
     A move from other rows than the last one left is the first: the database has gone on by itself.
 
     Raises:
-        CannotRead: the record is damaged.
+        CannotRead: the record is damaged, or holds a line that this user has not signed here.
     """
     path = journal.rows_path
     moves: dict[str, Move] = {}
     try:
-        lines = path.read_bytes().split(b"\n")
+        with os.fdopen(open_private(path), "rb") as file:
+            lines = file.read().split(b"\n")
+        seal = journal.seal_of_rows(known_key())
     except FileNotFoundError:
         return ()
-    except OSError as error:
+    except (OSError, NotOurs) as error:
         raise _damaged(path, error) from error
-    for line in lines[:-1]:  # behind the last line end there is nothing, or half a line
+    for signed in lines[:-1]:  # behind the last line end there is nothing, or half a line
         try:
+            line = seal.opened(signed)
             identity, name, before, after, *means = json.loads(line)
             (told,) = _ids(means) or ("",)
             move = Move(str(name), str(identity), _ids(before), _ids(after), told)
-        except (ValueError, TypeError) as error:
+        except (NotOurs, ValueError, TypeError) as error:
             raise _damaged(path, error) from error
         last = moves.get(move.identity)
         goes_on = last is not None and move.before in (last.before, last.after)
@@ -176,11 +185,12 @@ def _ids(values: object) -> tuple[str, ...]:
 def _close_last_line(path: Path) -> None:
     """Take away the half line that a process left which was killed while it wrote it."""
     try:
-        data = path.read_bytes()
+        descriptor = os.open(path, os.O_RDWR | NOFOLLOW | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         return
-    if not data.endswith(b"\n"):
-        with path.open("r+b") as file:
+    with os.fdopen(descriptor, "r+b") as file:
+        data = file.read()
+        if not data.endswith(b"\n"):
             file.truncate(data.rfind(b"\n") + 1)
 
 

@@ -20,16 +20,19 @@ Alembic does not load them; the next repair or ``undo`` of such a file takes the
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
 from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.model import Edit
+from flask_chainfix.remedies import way
 from flask_chainfix.store import journal as journals
 from flask_chainfix.store.files import (
     beside,
+    bytecode_cache,
     compare,
     drop_all_bytecode,
     drop_bytecode,
@@ -82,12 +85,42 @@ def changed_files(
     _clear_away(journal)
 
 
-def undo(journal: Journal, version_locations: Sequence[Path]) -> None:
+@contextmanager
+def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[None]:
+    """Write every old content beside its file; what then is left to do for an undo needs no space.
+
+    Args:
+        journal: the record of the repair.
+        version_locations: where its files must lie.
+
+    Raises:
+        CannotRead, StaleSnapshot, CannotWrite: as ``undo`` does, or a content cannot be written;
+            nothing was changed.
+    """
+    _refuse_changed(journal, version_locations)
+    with ExitStack() as written:
+        try:
+            for entry in journal.entries:
+                if _keep_before(entry):
+                    written.callback(_unlink, beside(entry.path, "old"))
+        except OSError as error:
+            raise CannotWrite(
+                f"the old files cannot be written: {error}",
+                "no file and no stamp was changed; correct that, then undo again",
+            ) from error
+        yield
+        written.pop_all()
+
+
+def undo(journal: Journal, version_locations: Sequence[Path]) -> tuple[str, ...]:
     """Put back the files of a repair, whether it ended or was killed half-way.
 
     Args:
         journal: the record of the repair.
         version_locations: where its files must lie.
+
+    Returns:
+        Notices about what is left, and does no harm.
 
     Raises:
         CannotRead: the journal names a file that is no migration of these locations, or one
@@ -95,15 +128,21 @@ def undo(journal: Journal, version_locations: Sequence[Path]) -> None:
         StaleSnapshot: a file has been changed since; nothing was changed.
         CannotWrite: a file cannot be written; the journal is kept, so undo can be run again.
     """
-    refuse_changed(journal, version_locations)
-    put_back(journal)
+    with prepared(journal, version_locations):
+        return put_back(journal)
 
 
-def refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None:
+def has_begun(journal: Journal) -> bool:
+    """Whether an undo has put back a file."""
+    return any(_is_before(entry) for entry in journal.migrations)
+
+
+def _refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None:
     """Stop where the files of a repair cannot be put back; nothing is changed.
 
     Raises:
-        CannotRead, StaleSnapshot, CannotWrite: as ``undo`` does.
+        CannotRead, StaleSnapshot: as ``undo`` does.
+        CannotWrite: a name beside a file is taken.
     """
     _refuse_strangers(journal, version_locations)
     for entry in journal.entries:
@@ -118,8 +157,12 @@ def refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None:
         _refuse_directories(entry.path)
 
 
-def put_back(journal: Journal) -> None:
-    """Restore every file of a journal and clear away whatever the repair left beside them."""
+def put_back(journal: Journal) -> tuple[str, ...]:
+    """Restore every file of a journal and clear away whatever the repair left beside them.
+
+    Returns:
+        Notices about what is left, and does no harm.
+    """
     try:
         restored = [_restore(entry) for entry in journal.entries]
         # Where no file had to be restored, nothing that is left beside them keeps up the journal.
@@ -128,12 +171,19 @@ def put_back(journal: Journal) -> None:
         _clear_away(journal)
         for entry in journal.entries:
             _remove_made_directories(entry)
-        journal.discard()
     except OSError as error:
         raise CannotWrite(
             f"the files could not all be put back: {error}",
             f"correct that, then run the command undo: {journal.path.parent} holds every old byte",
         ) from error
+    try:
+        journal.discard()
+    except OSError as error:
+        said = f"every file is as it was before, but the journal cannot be deleted: {error}"
+        if journal.finished:  # of files that it does not fit it says nothing
+            return (said,)
+        raise CannotWrite(said, "correct that, then run the command undo") from error
+    return ()
 
 
 def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> None:
@@ -142,6 +192,7 @@ def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> No
         entry.path
         for entry in journal.entries
         if not any(entry.path.is_relative_to(location) for location in locations)
+        or os.path.realpath(entry.path) != str(entry.path)  # a link that has come since
     } - {journal.lock_path}
     if strangers:
         strangers -= {target for location in locations for target in _link_targets(location)}
@@ -173,6 +224,13 @@ def _read_now(path: Path) -> bytes | None:
 
 def _refuse_directories(path: Path) -> None:
     """Stop before anything is changed where a name beside a file cannot be used."""
+    cache = bytecode_cache(path)
+    if cache.is_symlink():
+        raise CannotWrite(
+            f"{cache} is a symbolic link, and stale bytecode is not deleted through one",
+            "nothing was changed"
+            | way("have Python make a cache of its own", f"rm -- {shlex.quote(str(cache))}"),
+        )
     for name in (beside(path, "old"), beside(path, "new")):
         if name.is_dir() and not name.is_symlink():
             raise CannotWrite(
@@ -221,33 +279,54 @@ def _keep_old(path: Path) -> None:
         write_synced(old, path.read_bytes(), path)
 
 
+def _keep_before(entry: Entry) -> bool:
+    """Have the old content of a file beside it, if that is to be put back.
+
+    Returns:
+        Whether it had to be written.
+    """
+    if entry.before is None or _is_before(entry):
+        return False
+    old = beside(entry.path, "old")
+    if not old.is_symlink() and read_or_none(old) == entry.before:
+        return False
+    write_synced(old, entry.before, entry.path if entry.path.exists() else None)
+    if entry.mode is not None:
+        old.chmod(entry.mode)
+    return True
+
+
+def _is_before(entry: Entry) -> bool:
+    return read_or_none(entry.path) == entry.before
+
+
 def _restore(entry: Entry) -> bool:
     """Put back one file.
 
     Returns:
         Whether there was anything to do.
     """
-    if read_or_none(entry.path) == entry.before:
+    if _is_before(entry):
         return False
     if entry.before is None:
         entry.path.unlink()
     else:
-        old = beside(entry.path, "old")
-        if read_or_none(old) != entry.before:
-            write_synced(old, entry.before, entry.path if entry.path.exists() else None)
-            if entry.mode is not None:
-                old.chmod(entry.mode)
-        os.replace(old, entry.path)
+        _keep_before(entry)
+        os.replace(beside(entry.path, "old"), entry.path)
     sync_directory(entry.path.parent)
     return True
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _clear_away(journal: Journal) -> None:
     """Delete what lies beside the files; Alembic does not load what cannot be deleted."""
     for entry in journal.entries:
         for kind in ("old", "new"):
-            with suppress(OSError):
-                beside(entry.path, kind).unlink(missing_ok=True)
+            _unlink(beside(entry.path, kind))
 
 
 def _remove_made_directories(entry: Entry) -> None:

@@ -1,0 +1,69 @@
+"""Which journals count: those that this user has made on this machine, and Git does not track."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from flask_chainfix import store
+from flask_chainfix.errors import NothingToUndo, StrangeJournal
+from flask_chainfix.git import tracked_below
+from flask_chainfix.model import Environment
+from flask_chainfix.remedies import way
+from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.store import Journal, Journals, Stranger
+
+
+def journals_of(environment: Environment) -> Journals:
+    """The journals of an environment; Git is asked only where there are any.
+
+    Raises:
+        CannotRead: their directory cannot be listed.
+    """
+    found = store.read_journals(environment.directory)
+    if found.latest is None or not environment.asks_git:
+        return found
+    tracked = tracked_below(store.directory_for(environment.directory))
+    if not tracked:
+        return found
+    return found.without(lambda path: os.path.realpath(path) in tracked, "Git tracks it")
+
+
+def noticed_strangers(journals: Journals) -> tuple[str, ...]:
+    """What there is to say of what is not obeyed, in one line."""
+    if not journals.strangers:
+        return ()
+    first, *others = journals.strangers
+    more = f" (and so are {len(others)} more)" if others else ""
+    path = os.path.relpath(first.path)
+    return (f"the journal {path} is not yours and is ignored{more}: {first.why}",)
+
+
+def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
+    """The journal to undo next.
+
+    Raises:
+        NothingToUndo: there is none.
+        StrangeJournal: there are only such as nobody obeys.
+    """
+    journal = store.to_undo(now, journals)
+    if journal is not None:
+        return journal
+    if journals.strangers:
+        raise _not_obeyed(journals.strangers[-1])
+    if not journals.ended:
+        raise NothingToUndo("there is no repair to undo", "use version control for older changes")
+    raise NothingToUndo(
+        "no repair in the journal is in these files: it was made on another branch, or it has been"
+        " taken back since",
+        "nothing was changed; check out the branch that has the repair, and run undo there",
+    )
+
+
+def _not_obeyed(stranger: Stranger) -> StrangeJournal:
+    path = os.path.relpath(stranger.path)
+    return StrangeJournal(
+        f"the journal {path} is not obeyed: {stranger.why}",
+        "nothing was changed; put the migrations back with version control"
+        | way("have it out of the way, if its repair is to stay", f"rm -- {shlex.quote(path)}"),
+    )
