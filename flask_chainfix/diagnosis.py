@@ -163,7 +163,7 @@ def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
     for interruption in _interruption(runtime, tools, journals):
         if store.is_locked(runtime.environment.directory):
             raise RepairRunning(interruption, "nothing was changed; wait until it has ended")
-        remedy = way("put the files back first", "{fixchain} undo{databases}")
+        remedy = way("put the files back first", f"{tools.fixchain} undo{tools.databases}")
         if journals.unfinished is None:
             remedy |= _kept(journals)
         raise RepairInterrupted(interruption, remedy)
