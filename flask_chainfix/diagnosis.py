@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import store
 from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
 from flask_chainfix.journals import journals_of, noticed_strangers
+from flask_chainfix.languages import path_word
 from flask_chainfix.model import Environment, Finding, Severity
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report, Tools
@@ -171,7 +171,7 @@ def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
 
 def _kept(journals: Journals) -> Remedy:
     assert journals.latest is not None
-    path = shlex.quote(os.path.relpath(journals.latest.file))
+    path = path_word(os.path.relpath(journals.latest.file))
     return way("keep the files as they are, and forget how they were", f"rm -- {path}")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from flask_chainfix import store
 from flask_chainfix.errors import NothingToUndo, StrangeJournal
 from flask_chainfix.git import tracked_below
+from flask_chainfix.languages import path_word
 from flask_chainfix.model import Environment
 from flask_chainfix.remedies import way
 from flask_chainfix.snapshot import Snapshot
@@ -65,5 +65,5 @@ def _not_obeyed(stranger: Stranger) -> StrangeJournal:
     return StrangeJournal(
         f"the journal {path} is not obeyed: {stranger.why}",
         "nothing was changed; put the migrations back with version control"
-        | way("have it out of the way, if its repair is to stay", f"rm -- {shlex.quote(path)}"),
+        | way("have it out of the way, if its repair is to stay", f"rm -- {path_word(path)}"),
     )

@@ -20,13 +20,13 @@ Alembic does not load them; the next repair or ``undo`` of such a file takes the
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
 from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
+from flask_chainfix.languages import path_word
 from flask_chainfix.model import Edit
 from flask_chainfix.remedies import way
 from flask_chainfix.store import journal as journals
@@ -229,7 +229,7 @@ def _refuse_directories(path: Path) -> None:
         raise CannotWrite(
             f"{cache} is a symbolic link, and stale bytecode is not deleted through one",
             "nothing was changed"
-            | way("have Python make a cache of its own", f"rm -- {shlex.quote(str(cache))}"),
+            | way("have Python make a cache of its own", f"rm -- {path_word(str(cache))}"),
         )
     for name in (beside(path, "old"), beside(path, "new")):
         if name.is_dir() and not name.is_symlink():
