@@ -76,6 +76,11 @@ def annotation_property(text: str) -> str:
     return annotation(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def log_text(text: str) -> str:
+    """Lines for people in the log of a workflow, none of which is a workflow command."""
+    return re.sub(r"^([^\S\n]*:)(?=:)", r"\1 ", text, flags=re.MULTILINE).replace("##[", "# #[")
+
+
 # --- YAML -----------------------------------------------------------------------------------------
 
 

@@ -117,7 +117,9 @@ def _rule_item(session: pytest.Session, place: Path, rule: Rule, report: Report)
 
 def _item(session: pytest.Session, place: Path, title: str, **said: Any) -> ChainItem:
     name = title.replace(" ", "-")
-    below = Path(os.path.relpath(place, session.config.rootpath)).as_posix()
+    from flask_chainfix.languages import printable
+
+    below = printable(Path(os.path.relpath(place, session.config.rootpath)).as_posix())
     item: ChainItem = ChainItem.from_parent(
         session, name=name, nodeid=f"{below}::{name}", title=title, place=place, **said
     )

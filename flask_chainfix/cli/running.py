@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import click
 
-from flask_chainfix.cli.streams import echo, error_text, show, style
+from flask_chainfix.cli.streams import echo, error_text, for_people, show, style
 from flask_chainfix.errors import (
     CannotRead,
     CannotWrite,
@@ -61,7 +61,9 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Report
         report = _failure(context, unreadable(error))
     stderr_too = output_format != "json"
     try:
-        echo(render(output_format, report, style(sys.stdout)))
+        output = render(output_format, report, style(sys.stdout))
+        is_script = output_format != "text" or report.sql is not None
+        echo(output if is_script else for_people(output))
     except (BrokenPipeError, CannotWrite) as error:
         if isinstance(error, BrokenPipeError) and not report.done:
             raise  # click ends quietly when nobody reads on

@@ -11,7 +11,7 @@ import click
 
 from flask_chainfix.errors import CannotWrite, ChainFixError, Declined
 from flask_chainfix.formats import Style, remedy_lines, render
-from flask_chainfix.languages import printable
+from flask_chainfix.languages import log_text, printable
 from flask_chainfix.report import Report, Tools
 
 
@@ -57,16 +57,21 @@ def echo(text: str, err: bool = False) -> None:
         raise CannotWrite(message, remedy) from error
 
 
+def for_people(text: str) -> str:
+    """Text that is for people, as the place where it goes can take it."""
+    return log_text(text) if os.environ.get("GITHUB_ACTIONS") == "true" else text
+
+
 def error_text(error: ChainFixError, tools: Tools) -> str:
     """An error and its remedy, as stderr has them; what the user has declined is no error."""
     title = "" if isinstance(error, Declined) else "error: "
     lines = (f"{title}{error.message}", *error.lines, *remedy_lines(error.remedy, tools))
-    return "".join(f"{printable(line)}\n" for line in lines)
+    return for_people("".join(f"{printable(line)}\n" for line in lines))
 
 
 def show(report: Report, output_format: str, question: str) -> None:
     """Show what would be done: on stdout, or on stderr if that is for JSON and will be asked."""
     if output_format == "text":
-        echo(render("text", report, style(sys.stdout)))
+        echo(for_people(render("text", report, style(sys.stdout))))
     elif question:
-        echo(render("text", report, style(sys.stderr)), err=True)
+        echo(for_people(render("text", report, style(sys.stderr))), err=True)

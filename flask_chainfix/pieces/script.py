@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from flask_chainfix.errors import CannotMerge
-from flask_chainfix.languages import script_words
+from flask_chainfix.languages import path_word, script_words
 from flask_chainfix.model import Call
 
 _BEGIN = "# fixchain: begin"
@@ -35,13 +35,12 @@ def text(call: Call, data: bytes) -> str:
 def _without_tool(call: Call) -> str:
     """What to say where the tool is not found: editors commit without an active environment."""
     known = dict.fromkeys((*([call.programs] if call.programs else []), *_USUAL))
+    ways = "".join(map(_activation, known))
     return f"""\
     command -v fixchain >/dev/null || {{
         echo "fixchain is not on the PATH, so the migration chain was not checked."
         echo "Activate the virtual environment that has it, then commit again."
-        for bin in {script_words(*known)}; do
-            [ ! -x "$bin/fixchain" ] || printf "    . '%s/activate'\\n" "$bin"
-        done
+{ways}\
         echo "Or install it:"
         echo "    pip install flask-chainfix"
         echo "Or commit without the check:"
@@ -49,6 +48,13 @@ def _without_tool(call: Call) -> str:
         exit 1
     }} >&2
 """
+
+
+def _activation(programs: str) -> str:
+    """What tells of an environment, where it is there; the path is quoted for whoever types it."""
+    line = f"    . {path_word(f'{programs}/activate')}"
+    there = script_words(f"{programs}/fixchain")
+    return f"        [ ! -x {there} ] || printf '%s\\n' {script_words(line)}\n"
 
 
 def is_there(data: bytes) -> bool:

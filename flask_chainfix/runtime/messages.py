@@ -39,6 +39,7 @@ _NAMED = re.compile(
     r"(?i)(\b[\w.-]*(?:pass|pwd|secret|token|credential|api_?key|private_?key|odbc_connect)[\w.-]*"
     rf" ?= ?|\b[\w.-]*(?:password|passwd|pwd|secret)[\"']?: ?)(?!YES\b|NO\b){_VALUE}"
 )
+_NOT_PARSED = re.compile(r"Could not parse .*\bURL\b")  # SQLAlchemy's
 _LONG_ENOUGH = 4
 _HIDDEN = "***"
 
@@ -133,6 +134,8 @@ def said(error: BaseException) -> str:
     if orig is not None:
         return _of_driver(orig)
     name = type(error).__name__
+    if _NOT_PARSED.match(str(error)):  # it may repeat all of it
+        return NO_URL
     # What click and Alembic raise for users has no need of its name.
     text = str(getattr(error, "message", "") or error)
     first = _first_line(text)

@@ -27,6 +27,16 @@ def harmless(output: str) -> None:
     assert SECRET not in output
 
 
+def obeyed_by_no_runner(output: str) -> None:
+    """No line that GitHub's runner takes for a workflow command; it looks behind blanks, too."""
+    assert not re.search(r"^\s*::|##\[", output, re.MULTILINE)
+
+
+def _text(output: str) -> None:
+    harmless(output)
+    obeyed_by_no_runner(output)
+
+
 def _json(output: str) -> None:
     assert output.isascii()
     assert json.loads(output)["schema_version"] == 1
@@ -53,7 +63,7 @@ def _github(output: str) -> None:
 
 
 CHANNELS: Mapping[str, Judge] = {
-    "text": harmless,
+    "text": _text,
     "json": _json,
     "github": _github,
     "junit": _junit,

@@ -63,6 +63,11 @@ class Words:
         )
 
     @property
+    def directory(self) -> str:
+        """A name of a directory; one with a colon is a package and a folder, for Alembic."""
+        return self.path.replace(":", "_")
+
+    @property
     def file(self) -> str:
         """A part of the name of a migration; one with a line end is none, for Alembic."""
         return self.path.replace("\n", "_")
@@ -70,7 +75,7 @@ class Words:
     @property
     def ref(self) -> str:
         """A name that Git takes for a branch."""
-        kept = re.sub(r"[\x00-\x20\x7f~^:?*\[\\/.@{\udc80]", "", self.refs)
+        kept = re.sub(r"[\x00-\x20\x7f~^:?*\[\\/.@{\udc80\s,;#]", "", self.refs)
         return f"{kept}x"
 
     @property
@@ -116,7 +121,7 @@ class Attacked:
     def __init__(self, top: Path, words: Words, *, sound: bool) -> None:
         self.top = top
         self.words = words
-        self.directory = words.path
+        self.directory = words.directory
         self.database = "sqlite:///rows.db"
         self.lost = f"lost{words.legal_id}"
         self.one = words.legal_id if sound else words.ids

@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from itertools import count
 from pathlib import Path
@@ -18,14 +19,14 @@ import pytest
 from flask_chainfix.cli import main
 from flask_chainfix.formats import format_names
 from flask_chainfix.model import DatabaseWishes, Environment, Header, Settings, Upstream
-from tests.attacks.channels import CHANNELS, commands, harmless, judge_sql
+from tests.attacks.channels import CHANNELS, commands, harmless, judge_sql, obeyed_by_no_runner
 from tests.attacks.projects import SECRET, SOURCES, Attacked, Words, words_of
 from tests.attacks.strings import CANARY, HOSTILE, alone_or_together
 from tests.commands import Done, fixchain
 from tests.test_repair_properties import without_fresh_process
 
 _PROGRAMS = ("fixchain", "alembic", "flask", "git", "pip", "rm", "cp")
-_STUB = '#!/bin/sh\nfor each in "$0" "$@"; do printf "%s\\0" "$each"; done\necho\n'
+_STUB = '#!/bin/sh\nprintf "%s\\0" "$#" "${0##*/}" "$@"\n'
 _GROUP = 8  # strings in one project
 
 
@@ -42,8 +43,11 @@ def words(request: pytest.FixtureRequest) -> Words:
 
 
 @pytest.fixture(params=["sound", "broken"])
-def attacked(request: pytest.FixtureRequest, words: Words, top: Path) -> Attacked:
+def attacked(
+    request: pytest.FixtureRequest, words: Words, top: Path, monkeypatch: pytest.MonkeyPatch
+) -> Attacked:
     """Each project: with two heads that a repair can join, and with more that it cannot."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     return Attacked(top, words, sound=request.param == "sound")
 
 
@@ -53,6 +57,7 @@ def told(attacked: Attacked, *arguments: str) -> Done:
     assert done.exit_code in (0, 1, 2, 3), done
     harmless(done.stdout)
     harmless(done.stderr)
+    obeyed_by_no_runner(done.stderr)
     assert "Traceback" not in done.stderr
     return done
 
@@ -102,11 +107,8 @@ def _type(typed: list[str], place: Path) -> None:
     programs.mkdir()
     here.mkdir()
     for name in _PROGRAMS:
-        program = programs / name
-        program.write_text(
-            '#!/bin/sh\nfor each in "$0" "$@"; do printf "%s\\0" "$each"; done\necho\n'
-        )
-        program.chmod(0o755)
+        (programs / name).write_text(_STUB)
+        (programs / name).chmod(0o755)
     for command in typed:
         harmless(command)
         bash = shutil.which("bash")
@@ -119,15 +121,20 @@ def _type(typed: list[str], place: Path) -> None:
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, b""), command
-        *ran, rest = done.stdout.split(b"\0\n")
-        assert rest == b""
-        assert len(ran) == 1 + command.count(" && "), command
-        for each in ran:
-            ours, *words = map(os.fsdecode, each.split(b"\0"))
-            assert Path(ours).name in _PROGRAMS
+        ran = list(_ran(done.stdout))
+        assert len(ran) == (2 if command.startswith("rm -f -- ") else 1), command
+        for ours, *words in ran:
+            assert ours in _PROGRAMS
             for word in words:
                 assert not word.startswith("-") or _is_ours(word), command
         assert list(here.iterdir()) == [], command
+
+
+def _ran(written: bytes) -> Iterator[list[str]]:
+    """What the programs have written down: each its name and its arguments."""
+    words = iter(os.fsdecode(written).split("\0")[:-1])
+    for number in words:
+        yield [next(words) for _ in range(int(number) + 1)]
 
 
 def _is_ours(word: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -200,6 +201,13 @@ def test_an_annotation_is_one_line() -> None:
             if given.isprintable():
                 assert unquote(quote(given)) == given
         assert {":", ","}.isdisjoint(languages.annotation_property(given))
+
+
+def test_no_line_of_a_log_is_a_workflow_command() -> None:
+    for given in ALL:
+        log = languages.log_text(f"{given}\n  {given}::x\n")
+        assert not re.search(r"^\s*::|##\[", log, re.MULTILINE)
+        assert re.sub(r"[ ]", "", log) == f"{given}\n{given}::x\n".replace(" ", "")
 
 
 def test_text_for_people_is_one_line_and_nothing_is_lost() -> None:

@@ -85,8 +85,10 @@ def _entry(entry: str, place: str) -> URL:
         return parsed(entry, place)
     value = os.environ.get(entry)
     if not value:
+        # In small letters it may be a password as well.
+        name = f" {entry}" if entry.isupper() else " of the name that stands there"
         raise BadDatabase(
-            f"{place}: there is no environment variable {entry}",
+            f"{place}: there is no environment variable{name}",
             "set it to the URL of the database, or write the URL itself",
         )
     return parsed(value, f"{place}: {entry}")
