@@ -65,7 +65,8 @@ def back_up_first(
     if not targets:
         raise CannotBackUp(
             "no database is named that could be backed up",
-            "nothing was changed; name one with --database URL, or leave --backup out",
+            "name one with --database URL, or leave --backup out",
+            unchanged=True,
         )
     sources = {
         target.url: backups.Source(target.name, target.url)

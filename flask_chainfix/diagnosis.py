@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from flask_chainfix import store
@@ -11,7 +11,7 @@ from flask_chainfix.errors import CannotRead, NoMigrations, RepairInterrupted, R
 from flask_chainfix.journals import journals_of, noticed_strangers
 from flask_chainfix.languages import path_word
 from flask_chainfix.model import Environment, Finding, Severity
-from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.remedies import PLAIN_REPAIRS, Remedy, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, by_severity, codes_of, diagnose, diagnose_by
 from flask_chainfix.rules.remarks import remarks_on_heads
@@ -19,6 +19,8 @@ from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Runtime, read_surroundings
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.store import Journals
+from flask_chainfix.strategies import AUTO, ways_to_one_head
+from flask_chainfix.survey import with_lost
 
 LONG_ID = "FC109"
 
@@ -123,13 +125,27 @@ def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
 
 def with_databases(report: Report, snapshot: Snapshot) -> Report:
     """The report with where the databases of a snapshot stand, and what is wrong with that."""
-    # How long an id may be depends on them.
-    first = (finding for finding in report.findings if finding.code < LONG_ID)
-    last = (finding for finding in report.findings if finding.code > LONG_ID)
-    findings = (*first, *diagnose_by(LONG_ID, snapshot), *last)  # each where it always is
-    report = replace(report, before=snapshot, findings=findings)
+    report = found_anew(report, snapshot, LONG_ID)  # how long an id may be depends on them
     report = judged(report, Family.DATABASE)
     return replace(report, notices=report.notices + snapshot.databases.notices)
+
+
+def found_anew(report: Report, snapshot: Snapshot, code: str) -> Report:
+    """The report with a snapshot of which more is known, and what one rule of chains finds in it.
+
+    Its findings are where they always are.
+    """
+    first = (finding for finding in report.findings if finding.code < code)
+    last = (finding for finding in report.findings if finding.code > code)
+    findings = by_severity((*first, *diagnose_by(code, snapshot), *last))
+    return replace(report, before=snapshot, findings=findings)
+
+
+def knowing_lost(runtime: Runtime, report: Report) -> Report:
+    """The report with what Git knows of missing parents, which is among their ways out."""
+    assert report.before is not None
+    known = with_lost(runtime, report.before, report.before.graph.missing)
+    return found_anew(report, known, "FC103")
 
 
 def errors_of(findings: Sequence[Finding]) -> list[Finding]:
@@ -153,6 +169,35 @@ def to_mend(report: Report) -> tuple[Finding, ...]:
     )
 
 
+def with_ways_that_work(report: Report, strategy: str = AUTO) -> Report:
+    """The report whose findings say of a repair what it does, or what keeps it from being planned.
+
+    Args:
+        report: with a plan, or with what keeps it from being made.
+        strategy: the one that was asked for.
+    """
+    if report.plan is not None:
+        return _hinting(report, ways_to_one_head(report.plan, strategy), {"FC102"})
+    if report.obstacle is None:
+        return report
+    ways, codes = report.obstacle.remedy, {each.code for each in report.findings}
+    for each in report.findings:
+        if each.hint and set(each.hint.ways).issubset(ways.ways):  # listed there
+            return _hinting(report, Remedy.of(f"fix {each.code} first"), codes - {each.code})
+    return _hinting(report, ways, codes)
+
+
+def _hinting(report: Report, ways: Remedy, codes: Collection[str]) -> Report:
+    """The report in which findings of some kinds name other ways than a plain repair."""
+    findings = tuple(
+        replace(each, hint=each.hint.instead_of(PLAIN_REPAIRS, ways))
+        if each.code in codes
+        else each
+        for each in report.findings
+    )
+    return replace(report, findings=findings)
+
+
 def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
     """Stop while an earlier repair or undo has not come to its end.
 
@@ -162,7 +207,7 @@ def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
     journals = journals_of(runtime.environment)
     for interruption in _interruption(runtime, tools, journals):
         if store.is_locked(runtime.environment.directory):
-            raise RepairRunning(interruption, "nothing was changed; wait until it has ended")
+            raise RepairRunning(interruption, "wait until it has ended", unchanged=True)
         remedy = way("put the files back first", f"{tools.fixchain} undo{tools.databases}")
         if journals.unfinished is None:
             remedy |= _kept(journals)

@@ -20,15 +20,24 @@ class ChainFixError(Exception):
             in it is one of other people's words, and does not end a line of the output.
         remedy: what the user can do about it.
         lines: what belongs below the message.
+        unchanged: whether a person should be told that nothing was changed.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, remedy: str | Remedy, lines: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        remedy: str | Remedy,
+        lines: Iterable[str] = (),
+        *,
+        unchanged: bool = False,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = Remedy.of(remedy)
         self.lines = tuple(lines)
+        self.unchanged = unchanged
 
 
 class WrongUsage(ChainFixError):

@@ -84,7 +84,8 @@ def _call(runtime: Runtime, tree: WorkTree) -> Call:
     if config is not None and os.path.realpath(os.curdir) != str(top):
         raise BadConfiguration(
             f"hooks run in {top}, where {config} may lead to another directory",
-            "nothing was changed; run the command there, or name the directory with -d",
+            "run the command there, or name the directory with -d",
+            unchanged=True,
         )
     place = os.path.relpath(os.path.realpath(config or runtime.environment.directory), top)
     try:
@@ -92,7 +93,8 @@ def _call(runtime: Runtime, tree: WorkTree) -> Call:
     except UnicodeEncodeError:
         raise BadConfiguration(
             f"the name {os.fsencode(place)!r} is not UTF-8, as files for hooks and CI have to be",
-            "nothing was changed; rename it",
+            "rename it",
+            unchanged=True,
         ) from None
     if place.startswith("-"):
         place = os.path.join(os.curdir, place)

@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
-PLACEHOLDER = re.compile(r"\{(alembic|fixchain|databases|named)\}")
+PLACEHOLDER = re.compile(r"\{(alembic|fixchain|databases|own|named|asked)\}")
 """What stands in a command in the place of what ``Tools`` know."""
 
 _TYPOGRAPHY = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}

@@ -10,6 +10,7 @@ from flask_chainfix import chain_lock, store
 from flask_chainfix import runtime as alembic
 from flask_chainfix.diagnosis import diagnosed, errors_of, refuse_interrupted
 from flask_chainfix.errors import CannotPlan, CannotWrite
+from flask_chainfix.remedies import way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -45,12 +46,15 @@ def plan_lock(
         fault = faults[0].message if faults else "a lineage has several heads"
         raise CannotPlan(
             f"the head of a broken chain says nothing: {fault}",
-            "nothing was written; check shows what is wrong, and repair writes the lock as well",
+            way("see what is wrong; a repair writes the lock as well", "{fixchain} check"),
+            unchanged=True,
         )
     lock = report.before.lock
     if lock is not None and lock.data is None:
         raise CannotWrite(
-            f"{lock.path} {lock.problem}", "nothing was changed; remove it, then run lock again"
+            f"{lock.path} {lock.problem}",
+            way("remove it, and lock the chain anew", "{fixchain} lock"),
+            unchanged=True,
         )
     edits = [chain_lock.edit_for(report.before, create=True)]
     if install:
@@ -63,7 +67,8 @@ def _refuse_stranger(snapshot: Snapshot, written: str | None) -> None:
     if written is not None and os.path.realpath(written) not in files:
         raise CannotPlan(
             f"{Path(written).name} is no migration of {snapshot.environment.directory}",
-            "nothing was written; leave the file name out, it is for Alembic's hook",
+            "leave the file name out, it is for Alembic's hook",
+            unchanged=True,
         )
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from flask_chainfix import chain_lock
 from flask_chainfix import runtime as alembic
-from flask_chainfix.diagnosis import errors_of, in_doubt, to_mend
-from flask_chainfix.errors import CannotPlan, CannotReadGit, CannotRewrite, UnsafeForDatabases
+from flask_chainfix.diagnosis import errors_of, in_doubt, knowing_lost, to_mend
+from flask_chainfix.errors import CannotPlan, CannotReadGit, CannotRewrite
 from flask_chainfix.git import operation, read_branch, read_history, read_published
 from flask_chainfix.mending import (
     Case,
@@ -29,28 +29,26 @@ from flask_chainfix.model import (
     Mend,
     NewRevision,
     Plan,
-    Severity,
     Upstream,
     Wishes,
 )
 from flask_chainfix.numbering import NewIds, file_stem
 from flask_chainfix.ordering import check_wishes
-from flask_chainfix.remedies import PLAIN_REPAIRS, Remedy, way
+from flask_chainfix.remedies import LINE, PLAIN_REPAIRS, Remedy, repairing, way
 from flask_chainfix.report import Report
-from flask_chainfix.revivals import LEAVE_OUT, refuse_unrunnable, revive
+from flask_chainfix.revivals import refuse_unrunnable, revive
+from flask_chainfix.row_moves import refuse_unknown_rows
 from flask_chainfix.rules import Family, codes_of, diagnose
 from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import told_anew, unexplained
+from flask_chainfix.stamps import told_anew
 from flask_chainfix.strategies import AUTO, edits_for, plan_repair
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import with_lost
 
 # What relinking is for: at the end none of it may be left.
 _OF_THE_ORDER = frozenset({"FC101", "FC102"})
-# Findings that say that it is not known what a database has run.
-_NOT_KNOWN = ("FC301", "FC302", "FC305", "FC306")
 
 
 def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
@@ -71,6 +69,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
     if not (to_mend(report) or wishes.asks_for_change or heads_in_doubt(before)):
         return report
     report, history = _with_git(report)
+    report = knowing_lost(runtime, report)
     before = report.before
     assert before is not None
     try:
@@ -86,7 +85,7 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
         edits, after = (*edits, lock), after.after([lock])
     return replace(
         report,
-        plan=draft.plan,
+        plan=_without_rebase(report, draft.plan),
         start=draft.start,
         edits=edits,
         after=after,
@@ -104,6 +103,18 @@ def _upstream(report: Report, plan: Plan) -> Upstream | None:
     assert snapshot is not None
     (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
     return Upstream(main.short, operation(snapshot))
+
+
+def _without_rebase(report: Report, plan: Plan) -> Plan:
+    """The plan without a rebase among the other ways, where that would be refused yet."""
+    if not in_doubt(report.findings):
+        return plan
+    ways = (
+        way
+        for way in plan.choices.ways
+        if not any(command.startswith("{fixchain} rebase") for command in way.commands)
+    )
+    return replace(plan, choices=Remedy(tuple(ways)))
 
 
 def _with_git(report: Report) -> tuple[Report, History]:
@@ -318,33 +329,6 @@ def _refuse_unrepairable(report: Report) -> None:
     refuse_unknown_rows(report)
 
 
-def refuse_unknown_rows(report: Report) -> None:
-    """Stop where it is not known what a database has run.
-
-    Raises:
-        UnsafeForDatabases: no plan is safe then.
-    """
-    assert report.before is not None
-    # Ignoring such a finding makes it no less true that a plan could strand a revision.
-    of_databases = (*report.findings, *diagnose(report.before, Family.DATABASE, ignored=True))
-    for finding in of_databases:
-        if finding.code in _NOT_KNOWN and finding.severity is Severity.ERROR:
-            raise UnsafeForDatabases(
-                f"no plan is safe while it is not known what a database has run: {finding.message}",
-                Remedy.of(finding.hint) | LEAVE_OUT,
-            )
-    for standing in unexplained(report.before):
-        raise UnsafeForDatabases(
-            f"no known chain can have written the rows of {standing.name}"
-            f" ({', '.join(standing.rows)}), so what has run there is not known",
-            Remedy.of(
-                "move its stamp first: restamp --old REF, a Git revision with the chain that has"
-                " written them"
-            )
-            | LEAVE_OUT,
-        )
-
-
 def refuse_faults(before: Snapshot, left: Sequence[Finding], wishes: Wishes) -> None:
     """Stop where a plan would leave a fault.
 
@@ -377,18 +361,17 @@ def _old_faults(before: Snapshot, left: Iterable[Finding]) -> set[tuple[str, tup
 
 def _ways_out(fault: Finding, wishes: Wishes) -> Remedy:
     if fault.code not in codes_of(Family.SCHEMA):
-        return way("say with --attach REVISION=PARENT where the pieces belong")
+        text = "say where the pieces belong, with an option that this explains"
+        return way(text, "{fixchain} repair --help")
     if fault.code == "FC201" and wishes.strategy == "merge":
-        first = way(
-            "put one branch behind the other", "{fixchain} repair --strategy linear{databases}"
-        )
+        first = way("put one branch behind the other", LINE)
     else:
         first = Remedy.of(fault.hint)
-    accepted = " ".join(f"--accept {code}" for code in sorted({*wishes.accept, fault.code}))
+    accepting = replace(wishes, accept=tuple(sorted({*wishes.accept, fault.code})))
     return first | way(
         "if your databases have run both, or it is not as it looks, plan all the same; the finding"
         " stays",
-        f"{{fixchain}} repair {accepted}{{databases}}",
+        repairing(accepting.typed),
     )
 
 

@@ -12,6 +12,7 @@ from flask_chainfix.diagnosis import (
     diagnosed,
     errors_of,
     in_doubt,
+    knowing_lost,
     refuse_interrupted,
     with_databases,
 )
@@ -33,10 +34,10 @@ from flask_chainfix.model import (
     Wishes,
 )
 from flask_chainfix.numbering import NewIds
-from flask_chainfix.planning import case_for, refuse_faults, refuse_unknown_rows
+from flask_chainfix.planning import case_for, refuse_faults
 from flask_chainfix.remedies import MERGE, Remedy, way
 from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import with_moves
+from flask_chainfix.row_moves import refuse_unknown_rows, with_moves
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.rules.lost import told_losses
 from flask_chainfix.rules.remarks import remarks_on_links
@@ -86,7 +87,7 @@ def plan_rebase(
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     refuse_interrupted(runtime, tools)
-    report = diagnosed(runtime, "rebase", tools, strict=False)
+    report = knowing_lost(runtime, diagnosed(runtime, "rebase", tools, strict=False))
     now = report.before
     assert now is not None
     upstream, there = read_upstream(
@@ -225,7 +226,7 @@ def _unreadable(report: Report, file: MigrationFile, there: Snapshot) -> CannotP
     if any(each.path == file.path and isinstance(each.reading, Header) for each in there.files):
         return CannotPlan(
             f"{what}, and it is a migration that {_ref(report)} has",
-            f"take it as it is there, with `{_take(report, file)}`, and run this again",
+            way("take it as it is there", _take(report, file), _rebase(report)),
         )
     return CannotPlan(f"{what}, and it is one of yours", reading.remedy)
 
@@ -233,23 +234,24 @@ def _unreadable(report: Report, file: MigrationFile, there: Snapshot) -> CannotP
 def _behind(report: Report, there: Snapshot, missing: list[str]) -> CannotPlan:
     upstream = report.upstream
     assert upstream is not None
-    ref = upstream.typed
-    assert report.before is not None
-    doing = operation(report.before)
-    lock = report.before.lock
-    reset = (
-        f" (if Git stops because of the lock, first"
-        f" `git checkout -- {path_word(os.path.relpath(lock.path))}`: it is written anew)"
-        if lock is not None and not doing
-        else ""
-    )
-    first = f"end the {doing} that Git is in, then " if doing else ""
+    now = report.before
+    assert now is not None
+    doing, ref = operation(now), upstream.typed
+    ended = (f"git {doing} --continue",) if doing else ()
+    after = f", after the end of the {doing} that Git is in" if doing else ""
+    stops = "; where Git stops at the app's own files, resolve those before you rebase"
+    remedy = way(f"merge them{after}{stops}", *ended, f"git merge {ref}", _rebase(report))
+    remedy |= way(f"put your commits on top{after}", *ended, f"git rebase {ref}", _rebase(report))
+    if now.lock is not None and not doing:
+        aside = f"git checkout -- {path_word(os.path.relpath(now.lock.path))}"
+        text = "if the chain lock stops Git, set it aside first: it is written anew"
+        remedy |= way(text, aside, f"git merge {ref}", _rebase(report))
+    deleted = _take(report, *(there.file(name) for name in missing))
+    remedy |= way("bring back what was deleted here", deleted, _rebase(report))
     verb = "is" if len(missing) == 1 else "are"
     return CannotPlan(
         f"{upstream.ref} has {_so_many(missing)} that {verb} not here: {listing(missing, _NAMED)}",
-        f"{first}bring them here, with `git merge {ref}` or `git rebase {ref}`{reset}, and run this"
-        " again, also in the middle of a conflict that this leads to; a file that was deleted here"
-        f" comes back with `{_take(report, there.file(missing[0]))}`",
+        remedy,
     )
 
 
@@ -272,8 +274,7 @@ def _refuse_other_order(report: Report, there: Snapshot) -> None:
         raise CannotPlan(
             f"{revision} is on {here} here, and on {then} at {_ref(report)}: what others have"
             " already stays in its order",
-            f"take it as it is there, with `{_take(report, now.file(revision))}`, and run this"
-            " again",
+            way("take it as it is there", _take(report, now.file(revision)), _rebase(report)),
         )
 
 
@@ -327,7 +328,7 @@ def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> Remed
     return joined | way(
         f"downgrade yours there before you rebase; {losses}",
         *down,
-        f"{{fixchain}} rebase --onto {report.upstream.typed}{{databases}}",
+        _rebase(report),
         "{alembic} upgrade head",
     )
 
@@ -364,9 +365,16 @@ def _ref(report: Report) -> str:
     return report.upstream.ref
 
 
-def _take(report: Report, file: MigrationFile) -> str:
+def _take(report: Report, *files: MigrationFile) -> str:
     assert report.upstream is not None
-    return f"git checkout {report.upstream.typed} -- {path_word(os.path.relpath(file.path))}"
+    paths = " ".join(path_word(os.path.relpath(file.path)) for file in files)
+    return f"git checkout {report.upstream.typed} -- {paths}"
+
+
+def _rebase(report: Report) -> str:
+    """The command that was typed."""
+    assert report.upstream is not None
+    return f"{{fixchain}} rebase --onto {report.upstream.typed}{{databases}}"
 
 
 def _so_many(revisions: Collection[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from flask_chainfix.languages import words
+
 REPAIR = "{fixchain} repair{databases}"
 MERGE = f"{REPAIR} --strategy merge"
+LINE = f"{REPAIR} --strategy linear"
 PLAIN_REPAIRS = (REPAIR, MERGE)
 """The commands that leave all to the plan."""
 
@@ -18,8 +21,9 @@ class Way(NamedTuple):
     Attributes:
         text: what it does, a sentence without a full stop; it introduces the commands.
         commands: what to type for it, in this order. ``{fixchain}`` and ``{alembic}`` stand for the
-            commands of this project, ``{databases}`` for the options that name its databases, and
-            ``{named}`` for those of them that do not mean the app's own.
+            commands of this project, ``{databases}`` for the options that name its databases,
+            ``{own}`` for those of them that mean the app's own and ``{named}`` for the others;
+            ``{asked}`` is ``{databases}`` where a command looks at none unless it is told to.
         lines: lines of a file to copy, which stand below the sentence.
     """
 
@@ -93,3 +97,18 @@ def _types_only(way: Way, commands: Collection[str]) -> bool:
 def way(text: str, *commands: str) -> Remedy:
     """A remedy with one way: a sentence, and the commands to type for it."""
     return Remedy((Way(text, commands),))
+
+
+def repairing(options: Iterable[str]) -> str:
+    """The command that repairs with these options."""
+    return f"{{fixchain}} repair {words(options)}{{databases}}"
+
+
+def linked(command: str = REPAIR) -> Remedy:
+    """To make one line of several heads, with what is typed for it."""
+    return way("link them into one chain", command)
+
+
+def joined(command: str = MERGE) -> Remedy:
+    """To make one head of several by a merge revision, with what is typed for it."""
+    return way("join them with a merge revision", command)

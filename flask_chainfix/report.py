@@ -32,6 +32,7 @@ class Tools:
         fixchain: what runs ours, ``flask db fixchain`` for example.
         databases: the options that name the databases which were named, with a blank before each;
             passwords are masked.
+        own: the same for the app's own alone, ``--no-database`` for example.
         named: the same without the app's own.
         stamps: the same for those that ``--stamp`` tells of.
         against: the same for what ``check`` compares the files with.
@@ -40,6 +41,7 @@ class Tools:
     alembic: str = "flask db"
     fixchain: str = "flask db fixchain"
     databases: str = ""
+    own: str = ""
     named: str = ""
     stamps: str = ""
     against: str = ""
@@ -47,14 +49,16 @@ class Tools:
     def spell_out(self, text: str) -> str:
         """Text with the commands and the options that placeholders stand for.
 
-        They are ``{alembic}``, ``{fixchain}``, ``{databases}`` and ``{named}``: the last is without
-        the app's own.
+        They are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}`` and
+        ``{named}``, and ``{asked}``: all of them, or the app's own where none is named.
         """
         meant = {
             "alembic": self.alembic,
             "fixchain": self.fixchain,
             "databases": f"{self.databases}{self.stamps}",
             "named": f"{self.named}{self.stamps}",
+            "own": self.own,
+            "asked": f"{self.databases}{self.stamps}" or " --database",
         }
         # In one go: what is put in holds words of others, which may look like a placeholder.
         return PLACEHOLDER.sub(lambda found: meant[found[1]], text)
@@ -126,6 +130,11 @@ class Report:
     pieces: tuple[Piece, ...] = ()
     upstream: Upstream | None = None
     commit: str | None = None
+
+    @property
+    def planner(self) -> str:
+        """The command that makes such a plan."""
+        return "rebase" if self.command == "rebase" else "repair"
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
-from flask_chainfix.diagnosis import diagnosed, in_doubt, refuse_interrupted, with_databases
+from flask_chainfix.diagnosis import (
+    diagnosed,
+    in_doubt,
+    knowing_lost,
+    refuse_interrupted,
+    with_databases,
+)
 from flask_chainfix.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.journals import journals_of
 from flask_chainfix.languages import Unspeakable
 from flask_chainfix.model import DatabaseWishes, MoveResult, MoveState
+from flask_chainfix.remedies import way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import move_planned, planned_moves, settled
 from flask_chainfix.rules.lost import notes_on_taken
@@ -66,13 +73,13 @@ def plan_restamp(
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     refuse_interrupted(runtime, tools)
-    report = diagnosed(runtime, "restamp", tools, strict=False)
+    report = knowing_lost(runtime, diagnosed(runtime, "restamp", tools, strict=False))
     assert report.before is not None
     broken = in_doubt(report.findings)
     if broken:
         raise CannotPlan(
             f"what has run where cannot be told from a broken chain: {broken[0].message}",
-            f"{broken[0].hint}; `{tools.fixchain} check` shows all of it",
+            broken[0].hint | way("see all that is wrong with it", "{fixchain} check{databases}"),
         )
     _require_lost(report.before, wishes.taken)
     now = survey(runtime, report.before, wishes.databases, progress, old=wishes.old)

@@ -6,18 +6,24 @@ Neither is done unless the user asks for it; where Git does not tell the place, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.languages import word
 from flask_chainfix.mending import brought_back
 from flask_chainfix.model import Edit, Mend, NewRevision, Part, Reason, Standing, Wishes
-from flask_chainfix.rules.lost import can_have_file, choices
+from flask_chainfix.remedies import Remedy, repairing, way
+from flask_chainfix.rules.lost import can_have_file, choices, placeholder
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import by_revision, early_on_return, in_words, mismatch, survivors
-
-LEAVE_OUT = "leave the database out (--no-database)"
+from flask_chainfix.stamps import (
+    by_revision,
+    early_on_return,
+    in_words,
+    leaving_out,
+    mismatch,
+    survivors,
+)
 
 
 def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, ...]:
@@ -35,7 +41,7 @@ def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, 
         if revision in snapshot.graph:
             raise CannotPlan(
                 f"{revision} is not lost: {snapshot.file(revision).name} has it",
-                "leave out --bring-back and --tombstone for it",
+                way("leave it out", repairing(_without(wishes, revision).typed)),
             )
     _require_parents(snapshot, wishes)
     returning = (
@@ -68,7 +74,7 @@ def refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
                 raise UnsafeForDatabases(
                     f"with {revision} in place, the next upgrade of {standing.name} would stop, as"
                     f" tables are there already: {in_words(early)}",
-                    choices(known, revision) | LEAVE_OUT,
+                    choices(known, revision) | leaving_out(start, standing),
                 )
 
 
@@ -89,12 +95,30 @@ def _require_parents(snapshot: Snapshot, wishes: Wishes) -> None:
         lost = snapshot.databases.lost.get(revision)
         for parent in lost.parents if lost is not None else ():
             if not (parent in snapshot.graph or parent in (*wishes.bring_back, *wishes.tombstones)):
-                id_ = word(parent)
                 raise CannotPlan(
                     f"{revision} is built on {parent}, which no migration file has either",
-                    f"bring that back as well (--bring-back {id_}), or put a no-op revision in"
-                    f" its place (--tombstone {id_})",
+                    _ways_for_parent(snapshot, wishes, parent),
                 )
+
+
+def _without(wishes: Wishes, revision: str) -> Wishes:
+    """The same without what is asked for one lost revision."""
+    return replace(
+        wishes,
+        bring_back=tuple(each for each in wishes.bring_back if each != revision),
+        tombstones={name: on for name, on in wishes.tombstones.items() if name != revision},
+    )
+
+
+def _ways_for_parent(snapshot: Snapshot, wishes: Wishes, parent: str) -> Remedy:
+    """What to do about a lost revision that another one is built on which comes back."""
+    if parent not in snapshot.databases.lost:
+        return choices(snapshot, parent)
+    back = replace(wishes, bring_back=(*wishes.bring_back, parent))
+    empty = replace(wishes, tombstones={**wishes.tombstones, parent: None})
+    return way("bring that back as well", repairing(back.typed)) | way(
+        "put a no-op revision in its place", repairing(empty.typed)
+    )
 
 
 def _tombstones(
@@ -106,12 +130,12 @@ def _tombstones(
             raise CannotPlan(
                 f"no file can be written for the id {revision!r}: only letters, digits, underscores"
                 " and points are safe there",
-                "if you know what it counts for, move the stamp: restamp --lost REVISION=OTHER",
+                choices(snapshot, revision),
             )
         if parent is None:
             parents, why = _parents_by_git(snapshot, revision, wishes)
         else:
-            parents = _existing(snapshot, parent)
+            parents = _existing(snapshot, revision, parent)
             why = Reason("pin", f"--tombstone {revision}={parent}")
         location = snapshot.environment.version_locations[0]
         if lost is not None and lost.path.parent in snapshot.environment.version_locations:
@@ -120,14 +144,14 @@ def _tombstones(
         yield alembic.render(runtime, new)
 
 
-def _existing(snapshot: Snapshot, written: str) -> tuple[str, ...]:
+def _existing(snapshot: Snapshot, revision: str, written: str) -> tuple[str, ...]:
     """Parents with commas between them, as a merge point has several."""
     parents = tuple(part.strip() for part in written.split(","))
     for parent in parents:
         if parent not in snapshot.graph:
             raise CannotPlan(
                 f"there is no revision {parent!r} in this chain",
-                "give --tombstone REVISION=PARENT[,PARENT] the full ids of existing revisions",
+                placeholder(snapshot, revision),
             )
     return parents
 
@@ -136,14 +160,14 @@ def _parents_by_git(
     snapshot: Snapshot, revision: str, wishes: Wishes
 ) -> tuple[tuple[str, ...], Reason]:
     lost = snapshot.databases.lost.get(revision)
-    way = survivors(snapshot, revision)
-    if lost is None or way.unknown:
+    left = survivors(snapshot, revision)
+    if lost is None or left.unknown:
         raise CannotPlan(
             f"nothing tells where {revision} belongs: Git does not know it, or what it was on",
-            f"name what it is to be on: --tombstone {word(f'{revision}=PARENT')}",
+            placeholder(snapshot, revision),
         )
     there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}
     # A tombstone has no dependencies of its own: what had to run before is what it is on.
-    parents = lost.requirements if there.issuperset(lost.requirements) else way.rows
+    parents = lost.requirements if there.issuperset(lost.requirements) else left.rows
     names = ", ".join(parents) or "nothing"
     return parents, Reason("git", f"{lost.path.name} was on {names}, by commit {lost.commit}")

@@ -14,18 +14,31 @@ from flask_chainfix.graph import Graph
 from flask_chainfix.model import (
     DatabaseState,
     DatabaseWishes,
+    Finding,
     Move,
     MoveResult,
     MoveState,
+    Severity,
     Standing,
 )
 from flask_chainfix.remedies import Remedy
 from flask_chainfix.report import Report
+from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, move_for, possibilities
+from flask_chainfix.stamps import (
+    Applied,
+    by_its_origin,
+    leaving_out,
+    move_for,
+    possibilities,
+    unexplained,
+)
 from flask_chainfix.store import Journal
 from flask_chainfix.survey import targets_for, told
+
+# Findings that say that it is not known what a database has run.
+_NOT_KNOWN = ("FC301", "FC302", "FC305", "FC306")
 
 
 def planned_moves(
@@ -89,6 +102,47 @@ def settled(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...
     )
 
 
+def refuse_unknown_rows(report: Report) -> None:
+    """Stop where it is not known what a database has run.
+
+    Raises:
+        UnsafeForDatabases: no plan is safe then.
+    """
+    assert report.before is not None
+    # Ignoring such a finding makes it no less true that a plan could strand a revision.
+    of_databases = (*report.findings, *diagnose(report.before, Family.DATABASE, ignored=True))
+    for finding in of_databases:
+        if finding.code in _NOT_KNOWN and finding.severity is Severity.ERROR:
+            raise UnsafeForDatabases(
+                f"no plan is safe while it is not known what a database has run: {finding.message}",
+                Remedy.of(finding.hint) | _without_what_it_is_of(report, finding),
+            )
+    for standing in unexplained(report.before):
+        raise UnsafeForDatabases(
+            f"no known chain can have written the rows of {standing.name}"
+            f" ({', '.join(standing.rows)}), so what has run there is not known",
+            by_its_origin(report.before, standing)
+            | leaving_out(report.before, standing, report.planner),
+        )
+
+
+def _without_what_it_is_of(report: Report, finding: Finding) -> Remedy:
+    """To leave out the databases that a finding is about; of the app's own all go together."""
+    snapshot = report.before
+    assert snapshot is not None
+    standings = snapshot.databases.standings
+    for standing in standings:
+        left = tuple(
+            each for each in standings if each is not standing and not (each.own and standing.own)
+        )
+        without = replace(snapshot, databases=replace(snapshot.databases, standings=left))
+        if finding not in diagnose(without, Family.DATABASE, ignored=True) + diagnose(
+            without, Family.DATABASE
+        ):
+            return leaving_out(snapshot, standing, report.planner)
+    return Remedy()
+
+
 def with_moves(report: Report) -> Report:
     """The report with the rows that databases are to have; without a plan if one cannot follow."""
     if report.plan is None:
@@ -101,9 +155,24 @@ def with_moves(report: Report) -> Report:
         return _foreseen(replace(report, moves=moves))
     obstacle = UnsafeForDatabases(
         f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
-        Remedy.of(refused.remedy) | "leave that database out (--no-database)",
+        Remedy.of(refused.remedy) | _without(report, refused),
     )
     return replace(report, plan=None, edits=(), after=None, moves=moves, obstacle=obstacle)
+
+
+def _without(report: Report, refused: MoveResult) -> Remedy:
+    """To leave a database out that is in the way, unless that is among the ways out already."""
+    assert report.start is not None
+    told = {command for way in Remedy.of(refused.remedy).ways for command in way.commands}
+    return Remedy(
+        tuple(
+            way
+            for standing in report.start.databases.standings
+            if standing.identity == refused.move.identity
+            for way in leaving_out(report.start, standing, report.planner).ways
+            if told.isdisjoint(way.commands)
+        )
+    )
 
 
 def without_missing(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:

@@ -13,7 +13,7 @@ from flask_chainfix.errors import (
     DatabaseMissing,
     DatabaseUnreachable,
 )
-from flask_chainfix.git import find_lost, read_at
+from flask_chainfix.git import find_lost, read_at, read_recent
 from flask_chainfix.journals import journals_of
 from flask_chainfix.model import (
     Databases,
@@ -23,12 +23,21 @@ from flask_chainfix.model import (
     LostRevision,
     MigrationFile,
     Move,
+    MoveState,
     Standing,
 )
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.runtime import Progress, Runtime, Target
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import is_another, tables_altered
+from flask_chainfix.stamps import (
+    is_another,
+    leaving_out,
+    left_out,
+    move_for,
+    possibilities,
+    saying_where,
+    tables_altered,
+)
 from flask_chainfix.store import Journal
 
 NO_DATABASE_TOLD = (
@@ -93,7 +102,47 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     rows = {row for standing in standings for row in standing.rows}
     for chain in chains:  # one that is gone by now has revisions that are gone
         rows |= chain.required(row for row in rows if row in chain)
-    return _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
+    snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
+    return snapshot if old else _with_origins(snapshot)
+
+
+def _with_origins(snapshot: Snapshot) -> Snapshot:
+    """The chain with the commits whose chains may have written rows that are not understood."""
+    puzzling = [
+        standing
+        for standing in snapshot.databases.standings
+        if standing.rows
+        and all(row in snapshot.graph for row in standing.rows)
+        and len(possibilities(snapshot, standing)) != 1
+    ]
+    if not (puzzling and snapshot.environment.asks_git):
+        return snapshot
+    recent = read_recent(snapshot)
+    origins = {each.identity: "" for each in puzzling} if recent else {}
+    movable: set[str] = set()
+    for commit, then in recent.items():
+        by_it = _stamped_by(snapshot, then)
+        for standing in puzzling:
+            known, possible = standing.identity, possibilities(by_it, standing)
+            if known in movable or not possible:
+                continue
+            if move_for(by_it, by_it, standing, possible).state is MoveState.PLANNED:
+                movable.add(known)
+                origins[known] = commit
+            elif not (origins[known] or possibilities(snapshot, standing)):
+                origins[known] = commit  # it tells at least what is in the way
+    return replace(snapshot, databases=replace(snapshot.databases, origins=origins))
+
+
+def _stamped_by(snapshot: Snapshot, then: Snapshot) -> Snapshot:
+    """The chain as if the user had named an older one that has stamped the databases."""
+    known = replace(
+        snapshot.databases,
+        shared=_shared(snapshot, (then,)),
+        others=_others(snapshot, then),
+        old_is_named=True,
+    )
+    return replace(snapshot, old=(then.graph,), databases=known)
 
 
 def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Snapshot:
@@ -189,15 +238,14 @@ def noticed_missing(snapshot: Snapshot, wishes: DatabaseWishes) -> tuple[str, ..
 
 def _without(snapshot: Snapshot, standing: Standing, command: str) -> Remedy:
     """How to plan without a database, or with what the user knows of it."""
-    plain = f"{{fixchain}} {command}"
-    left_out = f"{plain} --no-database{{named}}" if standing.own else plain
-    known = way("if you know where it stands, say so", f"{left_out} --stamp REVISION[,REVISION]")
+    known = saying_where(snapshot, standing, command)
     if not standing.own:
         return known
     if any(each.own and each.is_known for each in snapshot.databases.standings):
         text = "leave the app's own databases out, and name those of them that count"
-        return way(text, f"{left_out} --database URL") | known
-    return way("if none of the app's own databases counts, leave them out", left_out) | known
+        return way(text, f"{left_out(snapshot, standing, command)} --database URL") | known
+    text = "if none of the app's own databases counts, leave them out"
+    return leaving_out(snapshot, standing, command, text) | known
 
 
 def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:

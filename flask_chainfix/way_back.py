@@ -16,11 +16,12 @@ from flask_chainfix.model import (
     MoveState,
     Standing,
 )
-from flask_chainfix.remedies import Remedy
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.row_moves import make_moves, planned_moves
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import leaving_out, naming
 from flask_chainfix.store import Journal
 from flask_chainfix.survey import survey, targets_for
 
@@ -79,7 +80,7 @@ def look_back(
         for standing, result in results
         if standing.state is not DatabaseState.MISSING  # then no row of it goes back
     )
-    _refuse_way_back(moves)
+    _refuse_way_back(looked_at, moves)
     return looked_at, moves
 
 
@@ -87,14 +88,16 @@ def _exactly_back(standing: Standing, recorded: Move, journal: Journal) -> MoveR
     if standing.state is DatabaseState.UNREACHABLE:
         raise RowsNotPutBack(
             f"{standing.name} cannot be asked where it stands: {standing.problem}",
-            f"nothing was changed; {standing.remedy}",
+            standing.remedy,
+            unchanged=True,
         )
     if standing.rows not in (recorded.before, recorded.after):
         raise RowsNotPutBack(
             f"{standing.name} has gone on since its stamp was moved: it is at"
             f" {', '.join(standing.rows) or 'nothing'}",
-            "nothing was changed; if its stamp is right as it is, take its line out of"
+            "if its stamp is right as it is, take its line out of"
             f" {journal.rows_path} and undo again, for the other databases",
+            unchanged=True,
         )
     return _put_back(standing.name, standing.rows, recorded)
 
@@ -157,25 +160,30 @@ def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal
         if identity not in there and move.before != move.after
     ]
     if missing:
+        options = naming(missing)
+        command = () if options is None else (f"{{fixchain}} undo{{named}}{options}",)
         raise RowsNotPutBack(
             f"the rows of {listing(missing, 3)} were moved with this repair, and that is not named"
             " or not there",
-            "nothing was changed; name all of these databases, as when they were moved (--database"
-            " URL, --schemas PATTERN); where one is gone for good, take its line out of"
-            f" {journal.rows_path}",
+            way("name all of these databases, as when they were moved", *command)
+            | f"where one is gone for good, take its line out of {journal.rows_path}",
+            unchanged=True,
         )
 
 
-def _refuse_way_back(moves: Sequence[MoveResult]) -> None:
+def _refuse_way_back(looked_at: Snapshot, moves: Sequence[MoveResult]) -> None:
     refused = [each for each in moves if each.state in (MoveState.REFUSED, MoveState.FAILED)]
     if not refused:
         return
     first = refused[0]
     remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
+    standings = looked_at.databases.standings
+    standing = next(each for each in standings if each.identity == first.move.identity)
     raise RowsNotPutBack(
-        f"nothing was changed: {first.move.name} cannot go back to the old files: {first.detail}",
+        f"{first.move.name} cannot go back to the old files: {first.detail}",
         Remedy.of(remedy)
-        | "leave that database as it is (--no-database for the app's own; do not name another)",
+        | leaving_out(looked_at, standing, "undo", "leave that database as it is"),
+        unchanged=True,
     )
 
 

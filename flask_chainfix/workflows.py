@@ -14,6 +14,7 @@ from flask_chainfix.diagnosis import (
     to_mend,
     with_databases,
     with_schema,
+    with_ways_that_work,
 )
 from flask_chainfix.errors import (
     ChainFixError,
@@ -25,12 +26,12 @@ from flask_chainfix.git import checked_out
 from flask_chainfix.journals import journal_to_undo, journals_of, noticed_strangers
 from flask_chainfix.model import DatabaseState, DatabaseWishes, MoveState, Wishes
 from flask_chainfix.planning import planned
-from flask_chainfix.remedies import PLAIN_REPAIRS
+from flask_chainfix.remedies import way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.row_moves import places_after, with_moves
 from flask_chainfix.rules import diagnose
 from flask_chainfix.rules.wording import count
-from flask_chainfix.runtime import Progress, Runtime
+from flask_chainfix.runtime import Progress, Runtime, configured_urls
 from flask_chainfix.second_look import (
     bound_to_new_files,
     followed_back,
@@ -62,6 +63,12 @@ _DELETES_UNSEEN = (
 
 _PLANNED_WITHOUT_AGAINST = (
     "what a repair would make of missing revisions is shown by check without --against"
+)
+
+
+_ASKED_BY_REPAIR = (
+    "a repair also asks the database of the configuration, and may come to another plan, which"
+    " `{}` shows"
 )
 
 
@@ -117,7 +124,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     # Two long questions for Git are one too many.
     if against is not None and (missing or report.before.databases.sought):
         return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
-    return _with_commit(_with_ways_that_work(_foreseen(runtime, report, databases)))
+    return _with_commit(with_ways_that_work(_foreseen(runtime, report, databases)))
 
 
 def _behind(report: Report) -> tuple[str, ...]:
@@ -141,6 +148,9 @@ def _foreseen(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Re
     report = with_moves(planned(runtime, report, Wishes(strict=report.strict)))
     if report.plan is None or report.before is None:
         return report
+    if not databases.any and not report.tools.own and configured_urls(runtime):
+        notice = _ASKED_BY_REPAIR.format(f"{report.tools.fixchain} check --database")
+        return replace(report, notices=(*report.notices, notice))
     notices = noticed_missing(report.before, databases)
     own = [each for each in report.before.databases.standings if each.own]
     if notices and all(each.state is DatabaseState.MISSING for each in own):
@@ -213,8 +223,10 @@ def plan_repair(
             report,
             UnsafeForDatabases(
                 "no database was looked at, and one may be stamped with an id that becomes shorter",
-                "name those that have run these migrations (--database), or tell where they stand"
-                " (--stamp)",
+                way(
+                    "name those that have run these migrations, the project's own for example",
+                    "{fixchain} repair --shorten-ids --database{named}",
+                ),
             ),
         )
     if report.plan is None and report.obstacle is None:
@@ -225,18 +237,7 @@ def plan_repair(
         report = replace(report, exit_code=1, notices=(*report.notices, *notices))
     if report.obstacle is not None:
         report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
-    return _with_ways_that_work(report)
-
-
-def _with_ways_that_work(report: Report) -> Report:
-    """The report whose findings name no repair as the way out where none can be planned."""
-    if report.obstacle is None:
-        return report
-    ways = report.obstacle.remedy
-    findings = tuple(
-        replace(each, hint=each.hint.instead_of(PLAIN_REPAIRS, ways)) for each in report.findings
-    )
-    return replace(report, findings=findings)
+    return with_ways_that_work(report, wishes.strategy)
 
 
 def _without_plan(report: Report, obstacle: ChainFixError) -> Report:

@@ -65,7 +65,8 @@ PLACE = "x_add_x.py, commit 1a2b3c4 of Ann, 2024-03-01"
 BRING_BACK = "bring its file back from Git: `{fixchain} repair --bring-back x{databases}`"
 TOMBSTONE = "put a no-op revision in its place: `{fixchain} repair --tombstone x{databases}`"
 NOBODY_KNOWS = (
-    "put a no-op revision in its place, on the revision that it was on: repair --tombstone x=PARENT"
+    "put a no-op revision in its place, if it was on c: `{fixchain} repair --tombstone x=c"
+    "{databases}`"
 )
 
 
@@ -429,8 +430,10 @@ def test_a_database_that_does_not_answer() -> None:
     finding = only("FC304", looked_at(LINE, unreachable("far", "it is down", "start it"), db("c")))
     assert (finding.severity, finding.revisions) == (Severity.WARNING, ())
     assert finding.message == "far cannot be asked: it is down"
-    told = "if you know where it stands, say so: `{fixchain} repair --stamp REVISION`"
-    assert str(finding.hint) == f"start it; or {told}"
+    start, told = finding.hint.ways
+    assert start.text == "start it"
+    assert told.text.startswith("if it stands at c, say so")
+    assert told.commands == ("{fixchain} repair{own} --stamp c",)
 
 
 def test_a_named_database_that_does_not_exist() -> None:

@@ -275,7 +275,7 @@ def test_to_ignore_the_finding_makes_no_plan_safe(project: Project) -> None:
     project.ignore("FC301")
     project.does("check")
     add(project.top, "c <- a")
-    says(project.refuses("repair", *YES), "which no migration file has", "--no-database")
+    says(project.refuses("repair", *YES), "which no migration file has", "leave that database out")
 
 
 # --- The file comes back -------------------------------------------------------------------------
@@ -408,7 +408,7 @@ def test_a_tombstone_goes_where_git_knows_its_place(project: Project) -> None:
 
 def test_a_tombstone_goes_where_the_user_says(project: Project) -> None:
     project.stamp("nope")
-    says(project.refuses("repair", "--tombstone", "nope", *YES), "--tombstone nope=PARENT")
+    says(project.refuses("repair", "--tombstone", "nope", *YES), "--tombstone nope=x")
     says(project.refuses("repair", "--tombstone", "nope=gone", *YES), "no revision 'gone'")
     says(project.does("repair", "--tombstone", "nope=x", *YES), "nope  new, on x")
     project.upgrade()

@@ -28,7 +28,7 @@ ENTRY = {
     "hooks": [
         {
             "id": "fixchain",
-            "name": "migration chain",
+            "name": "migration chain (fixchain not found? activate its environment)",
             "entry": "fixchain",
             "args": ["check"],
             "language": "system",

@@ -93,7 +93,8 @@ def stuck(me: Clone, *command: str) -> None:
 
 def advised(said: str, begin: str) -> list[str]:
     """The one command in a message that begins so, as a shell would take it apart."""
-    (command,) = (part for part in said.split("`") if part.startswith(begin))
+    lines = (line.strip() for line in said.splitlines())
+    (command,) = (line for line in lines if line.startswith(begin))
     return shlex.split(command)
 
 
@@ -126,7 +127,9 @@ MOVED = {"a": (), "b": ("a",), "c": ("b",), "d": ("c",), "m1": ("d",), "m2": ("m
 def test_behind_it_says_how_to_catch_up(me: Clone) -> None:
     said = refused().stderr
     assert "origin/main has 2 revisions that are not here: c, d" in said
-    assert "`git merge origin/main` or `git rebase origin/main`" in said
+    again = "     fixchain rebase --onto origin/main\n"
+    assert f"     git merge origin/main\n{again}" in said
+    assert f"     git rebase origin/main\n{again}" in said
 
 
 def test_after_a_merge(me: Clone) -> None:
@@ -323,7 +326,9 @@ def test_the_setting(me: Clone) -> None:
     me.git("branch", "trunk", "origin/main")
     me.git("remote", "remove", "origin")
     me.git("branch", "-D", "main")
-    assert "--onto REF, or for good with main_branch = REF" in refused().stderr
+    assert (
+        "name it as main_branch in the settings of fixchain, or behind --onto" in refused().stderr
+    )
     (me.top / "migrations/alembic.ini").write_text("[fixchain]\nmain_branch = trunk\n")
     assert "onto trunk" in rebase("--yes").stdout
     assert me.parents == MOVED
@@ -376,7 +381,7 @@ def test_a_hostile_name_is_quoted(me: Clone) -> None:
     name = "x;touch${IFS}pwned&$(touch${IFS}pwned)"
     me.git("update-ref", f"refs/heads/{name}", "origin/main")
     said = refused("--onto", name).stderr
-    assert f"`git merge '{name}'`" in said
+    assert f"     git merge '{name}'\n" in said
     stuck(me, "merge", "origin/main")
     assert rebase("--yes", "--onto", name).exit_code == 0
     assert not list(me.top.rglob("pwned"))

@@ -213,7 +213,7 @@ def test_a_clone_without_the_journal_is_told_the_same(
     clone = cloned(repository, tmp_path)
     monkeypatch.chdir(clone)
     url = database(clone, "b", "a", "two")
-    assert all("restamp --old REF" in hint for _, _, hint in findings(url))
+    assert all(f"restamp --old {old}" in hint for _, _, hint in findings(url))
     why, remedy = refusal(restamp(url, "--old", old))
     assert f"{new} ran there, and b never did" in why
     typed(clone, remedy)

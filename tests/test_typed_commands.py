@@ -17,8 +17,12 @@ import pytest
 
 from flask_chainfix.cli import main
 from tests.commands import Done, fixchain
+from tests.rehearsals import add, plain
+from tests.repositories import Repository, needs_git
 from tests.specimens import SPECIMENS, Specimen, project, specimen
+from tests.stamped import build, rows_of, sql, stamp
 from tests.test_repair_properties import without_fresh_process
+from tests.test_safety import merged_often
 
 _ALONE = [name for name in SPECIMENS if (specimen(name).directory / "versions").is_dir()]
 
@@ -87,7 +91,7 @@ def typed(command: str) -> Done:
     """Type a command, and say yes."""
     program, *words = shlex.split(command)
     if program == "fixchain":
-        name = next(word for word in words[2:] if word in main.commands)
+        name = next(word for word in words if word in main.commands)
         return fixchain(*words, *_consent(name, words), "--format", "json")
     done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
     return Done(done.returncode, done.stdout, done.stderr)
@@ -155,3 +159,122 @@ def test_the_best_way_out_ends_the_error(place: Place) -> None:
             assert done[-1].document["error"]["remedies"]
         else:
             assert fault not in errors_in(place.checked()), ways[0]["commands"]
+
+
+@pytest.mark.parametrize(
+    ("merges", "first", "second"), [(0, "linear", "merge"), (3, "merge", "linear")]
+)
+def test_several_heads_become_one_as_the_way_out_says(
+    merges: int, first: str, second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, *merged_often(merges))
+    (finding,) = fixchain("check", "--format", "json").document["findings"]
+    told = {"linear": "link them into one chain", "merge": "join them with a merge revision"}
+    for way, strategy in zip(finding["remedies"], (first, second), strict=False):
+        (command,) = way["commands"]
+        assert way["text"] == told[strategy]
+        assert typed(f"{command} --dry-run").document["plan"]["strategy"] == strategy
+
+
+def test_a_fault_that_stops_the_repair_of_another_is_referred_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- a")
+    told = ("--stamp", "lost")
+    heads, lost = fixchain("check", *told, "--format", "json").document["findings"]
+    assert (heads["code"], lost["code"]) == ("FC102", "FC301")
+    assert heads["remedies"][0] == {"text": "fix FC301 first", "commands": []}
+    assert not any(way in heads["remedies"] for way in lost["remedies"])
+
+
+@needs_git
+def test_the_commit_whose_chain_has_written_the_rows_is_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository = Repository(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- a")
+    before = repository.commit(1)
+    add(tmp_path, "c <- b")  # relinked by hand
+    repository.commit(2)
+    add(tmp_path, "d <- c")
+    repository.commit(3)
+    url = "sqlite:///app.db"
+    stamp(url, "b", "c")
+    sql(url, *(f"CREATE TABLE {name} (id INTEGER)" for name in "abc"))
+    (finding,) = fixchain("check", "--database", url, "--format", "json").document["findings"]
+    command = f"fixchain restamp --old {before} --database {url}"
+    assert (finding["code"], finding["remedies"][0]["commands"]) == ("FC303", [command])
+    assert typed(command).exit_code == 0
+    assert rows_of(url) == ["c"]
+
+
+@needs_git
+def test_where_no_commit_explains_the_rows_git_lists_those_that_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository = Repository(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- b")
+    commit = repository.commit(1)
+    url = "sqlite:///app.db"
+    stamp(url, "b", "c")
+    (finding,) = fixchain("check", "--database", url, "--format", "json").document["findings"]
+    listing, restamp = finding["remedies"][0]["commands"]
+    assert typed(listing).stdout.split()[0] == commit
+    assert restamp == f"fixchain restamp --old COMMIT --database {url}"
+
+
+@pytest.mark.parametrize("named", ["DATABASE_URL", "postgresql://u:s3cret@127.0.0.1:1/x"])
+def test_a_url_with_a_password_is_typed_by_the_name_of_its_variable(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cret@127.0.0.1:1/x")
+    plain(tmp_path, "a", "b <- a", "c <- a")
+    lines = [line.strip() for line in fixchain("check", "--database", named).stdout.splitlines()]
+    assert "fixchain repair --database DATABASE_URL --dry-run" in lines
+    assert not any("***" in line for line in lines if line.startswith("fixchain "))
+    asked = typed("fixchain repair --database DATABASE_URL --dry-run").document["error"]
+    assert asked["type"] == "DatabaseUnreachable"
+    assert "u:***@127.0.0.1:1/x" in asked["message"]
+
+
+def test_a_password_that_no_variable_holds_is_masked_and_the_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- a")
+    done = fixchain("check", "--database", "postgresql://u:s3cret@127.0.0.1:1/x")
+    assert "fixchain repair --database 'postgresql://u:***@127.0.0.1:1/x' --dry-run" in done.stdout
+    assert "*** stands for a password, which is never printed" in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr
+    assert "***" not in fixchain("check", "--database", "sqlite:///app.db").stdout
+
+
+def test_where_a_repair_asks_a_database_that_check_does_not_check_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- a")
+    ini = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///app.db\n"
+    (tmp_path / "alembic.ini").write_text(ini)
+    build("sqlite:///app.db", "c")
+    (notice,) = (each for each in notices_of("fixchain check") if "also asks" in each)
+    command = notice.partition("`")[2].partition("`")[0]
+    plans = [
+        typed(each).document["plan"]["order"] for each in (command, "fixchain repair --dry-run")
+    ]
+    assert plans == [["a", "c", "b"]] * 2
+    assert typed("fixchain check").document["plan"]["order"] == ["a", "b", "c"]
+    for other in (command, "fixchain check --no-database"):
+        assert not any("also asks" in each for each in notices_of(other))
+
+
+def notices_of(command: str) -> list[str]:
+    """What a command notes."""
+    notices = typed(command).document["notices"]
+    assert isinstance(notices, list)
+    return notices

@@ -12,7 +12,7 @@ import click
 from flask_chainfix import backups
 from flask_chainfix.cli.options import database_options, format_option
 from flask_chainfix.cli.running import IN_APP, OPENER, answer
-from flask_chainfix.errors import NoEnvironment
+from flask_chainfix.errors import CannotBackUp, NoEnvironment
 from flask_chainfix.formats import progress_bar
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.report import Report, Tools
@@ -54,6 +54,12 @@ def backup(
         named = [*databases.urls, *(listed_urls(databases.file) if databases.file else ())]
         if databases.own and not in_app:
             named += _configured(context.meta[OPENER])
+        if not named and not databases.own:
+            raise CannotBackUp(
+                "no database is left to back up: the project's own are left out, and no other is"
+                " named",
+                "leave out --no-database, or name a database with --database URL",
+            )
         copied = sources(named, of_app=databases.own and in_app)
         with progress_bar(sys.stderr, in_bytes=True) as progress:
             made = backups.back_up(copied, directory, progress)

@@ -23,6 +23,7 @@ from flask_chainfix.languages import ref_word, word
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import OWN_SERVER, RehearsalRequest, Runtime
+from flask_chainfix.runtime.messages import from_variable
 
 
 @click.command()
@@ -136,7 +137,8 @@ def rehearse(
     """
 
     def work(runtime: Runtime, tools: Tools) -> Report:
-        request = RehearsalRequest(database=database, keep=keep, start=start)
+        url = None if database is None else from_variable(database)
+        request = RehearsalRequest(database=url, keep=keep, start=start)
         with progress_bar(sys.stderr) as progress:
             examined = workflows.examine(runtime, tools)
             return rehearsals.rehearse(runtime, examined, request, progress)

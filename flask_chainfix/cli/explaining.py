@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from flask_chainfix.cli.options import format_option
-from flask_chainfix.cli.running import IN_APP, answer
+from flask_chainfix.cli.running import answer, tools_by_name
 from flask_chainfix.model import Explanation
-from flask_chainfix.report import Report, Tools
+from flask_chainfix.report import Report
 from flask_chainfix.rules import explanations
 from flask_chainfix.rules.spelling import close_ids
 
@@ -45,13 +45,5 @@ def explain(context: click.Context, explained: tuple[Explanation, ...], output_f
     answer(
         context,
         output_format,
-        lambda: Report(str(context.info_name), tools=_tools(context), explained=explained),
+        lambda: Report(str(context.info_name), tools=tools_by_name(context), explained=explained),
     )
-
-
-def _tools(context: click.Context) -> Tools:
-    """The commands as they are called here, as no environment tells more."""
-    group = context.parent
-    assert group is not None
-    above = group.parent if context.meta[IN_APP] else None
-    return Tools(above.command_path if above else "alembic", group.command_path)

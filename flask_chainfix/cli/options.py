@@ -13,7 +13,7 @@ from flask_chainfix.cli.running import IN_APP, NAMED
 from flask_chainfix.languages import word
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.runtime import Runtime
-from flask_chainfix.runtime.messages import masked_url
+from flask_chainfix.runtime.messages import as_typed, from_variable
 
 OWN = "\0own"  # what --database without a URL means; nobody can type it
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
@@ -55,6 +55,12 @@ def without_git(runtime: Runtime, no_git: bool) -> Runtime:
     return replace(runtime, environment=replace(runtime.environment, asks_git=False))
 
 
+def _from_variables(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(map(from_variable, values))
+
+
 database_option = click.option(
     "--database",
     "urls",
@@ -62,8 +68,9 @@ database_option = click.option(
     is_flag=False,
     flag_value=OWN,
     multiple=True,
-    help="A database; without a URL the app's own, or that of alembic.ini. May be given several"
-    " times.",
+    callback=_from_variables,
+    help="A database: its URL, or the environment variable that holds it; without either the app's"
+    " own, or that of alembic.ini. May be given several times.",
 )
 
 _DATABASE_OPTIONS = (
@@ -165,12 +172,12 @@ def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str
         *(["--database"] if OWN in values["urls"] else []),
     ]
     named = [
-        *(f"--database {word(masked_url(url))}" for url in wishes.urls),
+        *(f"--database {word(as_typed(url))}" for url in wishes.urls),
         *([f"--databases {word(wishes.file)}"] if wishes.file else []),
         *([f"--schemas {word(wishes.schemas)}"] if wishes.schemas else []),
     ]
     stamps = [f"--stamp {word(','.join(rows))}" for rows in wishes.stamps]
-    written = {"databases": [*own, *named], "named": named, "stamps": stamps}
+    written = {"databases": [*own, *named], "own": own, "named": named, "stamps": stamps}
     return {name: "".join(f" {each}" for each in options) for name, options in written.items()}
 
 

@@ -22,10 +22,10 @@ from flask_chainfix.errors import (
 from flask_chainfix.formats import progress_bar, render
 from flask_chainfix.languages import words
 from flask_chainfix.model import DatabaseWishes, Wishes
-from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.remedies import Remedy, repairing, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Progress, Runtime
-from flask_chainfix.runtime.messages import masked
+from flask_chainfix.runtime.messages import as_typed, masked
 from flask_chainfix.survey import missing_database
 
 _PROGRAMS = ("fixchain", "flask")
@@ -104,8 +104,16 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
 
 
 def _failure(context: click.Context, error: ChainFixError) -> Report:
-    tools = context.meta.get(_TOOLS, Tools())
+    tools = context.meta.get(_TOOLS) or tools_by_name(context)
     return Report(str(context.info_name), exit_code=error.exit_code, tools=tools, error=error)
+
+
+def tools_by_name(context: click.Context) -> Tools:
+    """The commands as they are called here, as no environment tells more."""
+    group = context.parent
+    assert group is not None
+    above = group.parent if context.meta[IN_APP] else None
+    return Tools(above.command_path if above else "alembic", group.command_path)
 
 
 def after_asking(
@@ -139,11 +147,11 @@ def refuse_guesses(report: Report, wishes: Wishes) -> Report | None:
     if report.plan is None or not report.plan.guesses:
         return None
     guesses = report.plan.guesses
-    repair = f"{{fixchain}} repair {words(wishes.typed)}".rstrip()
     error = NeedsConsent(
-        f"nothing was changed, as not all of the plan is certain: {'; '.join(guesses)}",
-        way("accept the plan as it is", f"{repair} --accept-guesses --yes{{databases}}")
+        f"not all of the plan is certain: {'; '.join(guesses)}",
+        way("accept the plan as it is", repairing((*wishes.typed, "--accept-guesses", "--yes")))
         | report.plan.choices,
+        unchanged=True,
     )
     return replace(report, exit_code=error.exit_code, error=error)
 
@@ -177,9 +185,17 @@ def _again(text: str, option: str) -> Remedy:
     """The command that was typed, with another option; no password is shown."""
     program, *typed = sys.argv
     program = os.path.basename(program)
-    if program not in _PROGRAMS or any(masked(each) != each for each in typed):
+    if program not in _PROGRAMS:
         return Remedy.of(f"{text} by the same command with {option}")
-    return way(text, words((program, *typed, option)))
+    return way(text, words((program, *map(_typed_again, typed), option)))
+
+
+def _typed_again(part: str) -> str:
+    """A part of a command without a password in it."""
+    if masked(part) == part:
+        return part
+    name, equals, url = part.partition("=")
+    return f"{name}={as_typed(url)}" if equals and name == "--database" else as_typed(part)
 
 
 def ask(question: str) -> None:
@@ -191,8 +207,9 @@ def ask(question: str) -> None:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
-            "nothing was changed: nobody can be asked here, and --yes was not given",
+            "nobody can be asked here, and --yes was not given",
             _again("look at the change, and agree to it", "--yes"),
+            unchanged=True,
         )
     try:
         agreed = click.confirm(question, err=True)

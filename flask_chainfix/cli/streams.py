@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flask_chainfix.errors import CannotWrite, ChainFixError, Declined
-from flask_chainfix.formats import Style, remedy_lines, render
+from flask_chainfix.formats import Style, about_masks, remedy_lines, render
 from flask_chainfix.languages import log_text, printable
 from flask_chainfix.report import Report, Tools
 
@@ -53,8 +53,8 @@ def echo(text: str, err: bool = False) -> None:
         raise
     except OSError as error:
         message = f"the output cannot be written: {error}"
-        remedy = "nothing was changed; send the output somewhere else"
-        raise CannotWrite(message, remedy) from error
+        remedy = "send the output somewhere else"
+        raise CannotWrite(message, remedy, unchanged=True) from error
 
 
 def for_people(text: str) -> str:
@@ -65,7 +65,11 @@ def for_people(text: str) -> str:
 def error_text(error: ChainFixError, tools: Tools) -> str:
     """An error and its remedy, as stderr has them; what the user has declined is no error."""
     title = "" if isinstance(error, Declined) else "error: "
-    lines = (f"{title}{error.message}", *error.lines, *remedy_lines(error.remedy, tools))
+    told = ("Nothing was changed.",) if error.unchanged else ()
+    remedy = remedy_lines(error.remedy, tools)
+    lines = (f"{title}{error.message}", *error.lines, *told, *remedy)
+    note = about_masks("\n".join(lines))
+    lines = (*lines, note) if note else lines
     return for_people("".join(f"{printable(line)}\n" for line in lines))
 
 

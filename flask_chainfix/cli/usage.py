@@ -13,6 +13,7 @@ from flask_chainfix.cli.streams import echo, style
 from flask_chainfix.errors import CannotWrite, WrongUsage
 from flask_chainfix.formats import render
 from flask_chainfix.languages import printable
+from flask_chainfix.remedies import way
 from flask_chainfix.report import Report
 from flask_chainfix.runtime.messages import masked
 
@@ -44,7 +45,7 @@ def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None
         if _wants_json(typed):
             command = context.invoked_subcommand or str(context.info_name)
             path = error.ctx.command_path if error.ctx else f"{context.command_path} {command}"
-            wrong = WrongUsage(message, f"`{path} --help` tells what it takes")
+            wrong = WrongUsage(message, way("see what it takes", f"{path} --help"))
             report = Report(command, exit_code=error.exit_code, error=wrong)
             with suppress(OSError, CannotWrite):  # click tells on stderr in any case
                 echo(render("json", report, style(None)))

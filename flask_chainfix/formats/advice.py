@@ -143,7 +143,7 @@ def _finish_rebase(report: Report, upstream: Upstream) -> Step:
     add = _add(report)
     if upstream.operation:
         return Step(
-            f"Add it, and go on with the {upstream.operation}:",
+            f"Add it, and go on with the {upstream.operation} once all is resolved:",
             (add, f"git {upstream.operation} --continue"),
         )
     message = word(f"Put migrations on top of {upstream.ref}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,11 @@ from flask_chainfix.remedies import Remedy, Way
 from flask_chainfix.report import Tools
 
 _STEP = 2
+_MASKED = re.compile(r"--database[ =]\S*\*\*\*")
+_ABOUT_MASKS = (
+    "*** stands for a password, which is never printed: type it in its place, or set an environment"
+    " variable to the URL and type --database with its name"
+)
 _STYLE = "bold"
 
 
@@ -35,6 +41,11 @@ def choice_rows(choices: Remedy, tools: Tools) -> Iterator[Row]:
 def remedy_lines(advice: str | Remedy, tools: Tools) -> Iterator[str]:
     """The same as lines that nobody wraps."""
     return (f"{' ' * row.indent}{row.text}" for row in remedy_rows(advice, tools))
+
+
+def about_masks(printed: str) -> str:
+    """What to say below commands in which a password is masked; ``""`` where none is."""
+    return _ABOUT_MASKS if _MASKED.search(printed) else ""
 
 
 def remedy_text(advice: str | Remedy, tools: Tools) -> str:

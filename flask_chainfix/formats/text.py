@@ -14,7 +14,7 @@ from flask_chainfix.formats.diff import line_style, unified_diff
 from flask_chainfix.formats.mends import mended
 from flask_chainfix.formats.page import INDENT, Page
 from flask_chainfix.formats.registry import format_
-from flask_chainfix.formats.remedies import choice_rows, remedy_rows
+from flask_chainfix.formats.remedies import about_masks, choice_rows, remedy_rows
 from flask_chainfix.formats.sections import Row, Section
 from flask_chainfix.formats.style import Style, shown_path
 from flask_chainfix.formats.verdict import verdict
@@ -58,6 +58,9 @@ def to_text(report: Report, style: Style) -> str:
         _repaired(page, report)
     else:
         _diagnosis(page, report)
+    note = about_masks(page.text())
+    if note:
+        page.line(note)
     return page.text()
 
 

@@ -5,7 +5,7 @@ Everything is only read: nothing is checked out, fetched or written.
 
 from flask_chainfix.git.history import read_history
 from flask_chainfix.git.lost import find_lost
-from flask_chainfix.git.past import read_at, read_branch, read_shared
+from flask_chainfix.git.past import read_at, read_branch, read_recent, read_shared
 from flask_chainfix.git.upstream import operation, read_published, read_upstream
 from flask_chainfix.git.work_tree import WorkTree, checked_out, find_work_tree, tracked_below
 
@@ -19,6 +19,7 @@ __all__ = [
     "read_branch",
     "read_history",
     "read_published",
+    "read_recent",
     "read_shared",
     "read_upstream",
     "tracked_below",

@@ -11,16 +11,19 @@ from pathlib import Path
 from flask_chainfix import source
 from flask_chainfix.errors import CannotReadGit
 from flask_chainfix.garbage import without_garbage_collection
-from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
+from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
 from flask_chainfix.git.tree import Tree, find_commits, merge_base, read_tree, read_trees
 from flask_chainfix.model import Environment, MigrationFile, Unreadable
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
 
 _OUTSIDE = Unreadable(
     "is a link to a file that is in no version location",
     "name another Git revision, at which it is a file",
 )
+
+_RECENT = 50  # commits
 
 _Find = Callable[[Repository, str, bool], str]
 _Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
@@ -122,6 +125,30 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
     return chains
 
 
+def read_recent(now: Snapshot) -> dict[str, Snapshot]:
+    """Read the chains of the commits that changed migrations last, with three questions for Git.
+
+    Args:
+        now: the files as they are, most of which will be the same.
+
+    Returns:
+        The chains by abbreviated names of commits, the newest first; none where the migrations lie
+        in no repository, or in several, and where Git cannot tell.
+    """
+    roots = [real_directory(str(place)) for place in now.environment.version_locations]
+    repositories, _ = repositories_of(list(dict.fromkeys(roots)))
+    if len(repositories) != 1:
+        return {}
+    (repository,) = repositories
+    paths = [literal(_name(repository, root)) for root in roots]
+    try:
+        asked = ("log", f"--max-count={_RECENT}", "--format=%h", "HEAD", "--", *paths)
+        commits = repository.git(*asked).decode().split()
+        return read_chains(repository, commits, now)
+    except Unknown:
+        return {}
+
+
 def _read(
     ref: str, environment: Environment, find: _Find, held: Sequence[MigrationFile] = ()
 ) -> tuple[Snapshot, tuple[Path, ...]]:
@@ -219,8 +246,8 @@ def _shared_commit(repository: Repository, ref: str, several: bool) -> str:
     if shared is None and repository.shallow:
         raise CannotReadGit(
             f"where {ref!r} and what is checked out part is not known, as the clone is shallow",
-            "fetch the rest with `git fetch --unshallow`; in a CI job, check out with fetch-depth:"
-            " 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab)",
+            way("fetch the rest", "git fetch --unshallow")
+            | "check out with fetch-depth: 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab) in a CI job",
         )
     return shared or commit
 
@@ -262,14 +289,13 @@ def _files(
 
 
 def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:
-    remedy = "name a branch, a tag or a commit that is in it (a remote's branch: origin/main)"
+    text = "name a branch, a tag or a commit that is in it (a remote's branch: origin/main)"
     if several:
-        remedy += ": the version locations lie in several repositories, and each must have it"
+        text += ": the version locations lie in several repositories, and each must have it"
+    remedy = Remedy.of(text)
     if repository.shallow:
-        remedy += (
-            "; the clone is shallow, and `git fetch --unshallow` brings the rest (in a CI job:"
-            " fetch-depth: 0)"
-        )
+        text = "the clone is shallow: fetch the rest (in a CI job: fetch-depth: 0)"
+        remedy |= way(text, "git fetch --unshallow")
     place = Path(repository.top)
     return CannotReadGit(f"{ref!r} is no revision in the Git repository {place}", remedy)
 
@@ -278,5 +304,5 @@ def _cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
     places = ", ".join(str(Path(root)) for root in roots)
     return CannotReadGit(
         f"the migrations in {places} cannot be read as they were at {ref!r}: {reason}",
-        "make sure that `git log` works there, and that the clone is complete",
+        way("see what Git says there; the clone may not be complete", "git fsck"),
     )

@@ -14,6 +14,7 @@ from flask_chainfix.git.past import read_branch, read_chains
 from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
 from flask_chainfix.git.running import Unknown
 from flask_chainfix.model import PublishedChain, Settings, Upstream
+from flask_chainfix.remedies import way
 from flask_chainfix.snapshot import Snapshot
 
 _REMOTES, _LOCAL, _TAGS = "refs/remotes/", "refs/heads/", "refs/tags/"
@@ -69,7 +70,7 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Upstream, Snapshot]:
     except Unknown as reason:
         raise CannotReadGit(
             f"the repository {first.top} cannot be read: {reason}",
-            "make sure that `git status` works there",
+            way("see what Git says there", "git status"),
         ) from reason
     if name.startswith("-"):
         raise CannotReadGit(
@@ -222,9 +223,12 @@ def _default_branch(repository: Repository) -> str:
     raise CannotReadGit(
         "which branch others build on cannot be told: no remote says which is its default, and"
         " there is no main or master, or both",
-        "name it with --onto REF, or for good with main_branch = REF in the fixchain settings; a"
-        " clone with one branch only gets it with `git fetch origin"
-        " main:refs/remotes/origin/main`",
+        "name it as main_branch in the settings of fixchain, or behind --onto"
+        | way(
+            "if others build on main, and this clone has another branch only, fetch it",
+            "git fetch origin main:refs/remotes/origin/main",
+            "{fixchain} rebase{databases}",
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from flask_chainfix.git.repositories import (
     repositories_of,
 )
 from flask_chainfix.git.running import Unknown
+from flask_chainfix.remedies import way
 
 # ssh://user@host/path, or user@host:path
 _HOST = re.compile(
@@ -56,7 +57,8 @@ def find_work_tree(directory: Path) -> WorkTree:
     except Unknown as reason:
         raise CannotReadGit(
             f"there is no place for hooks around {directory}: {reason}",
-            "nothing was changed; run the command in a Git work tree, or make one with `git init`",
+            "run the command in a Git work tree" | way("make one", "git init"),
+            unchanged=True,
         ) from reason
     top = Path(repository.top)
     own = any(place in hooks.parents for place in (top, common))

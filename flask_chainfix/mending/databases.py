@@ -22,6 +22,7 @@ from flask_chainfix.stamps import (
     applied_in,
     claims,
     contradicts,
+    leaving_out,
     possibilities,
 )
 
@@ -84,11 +85,11 @@ def refuse_doubted(snapshot: Snapshot, placed: Collection[str]) -> None:
                 if parent not in graph or parent in applied.revisions:
                     continue
                 if not absent_tables(snapshot, applied.standing, frozenset({parent})):
-                    raise _doubted(applied, revision, graph.parents[revision], parent)
+                    raise _doubted(snapshot, applied, revision, graph.parents[revision], parent)
 
 
 def _doubted(
-    applied: Applied, revision: str, parents: Sequence[str], named: str
+    snapshot: Snapshot, applied: Applied, revision: str, parents: Sequence[str], named: str
 ) -> UnsafeForDatabases:
     linked = f"{revision}, which is on {', '.join(parents) or 'nothing'}"
     return UnsafeForDatabases(
@@ -96,7 +97,7 @@ def _doubted(
         " there, too, is not known, and if so it would run again",
         Remedy.of(f"if it has, make {named} the down_revision of {revision} again, by hand")
         | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
-        | way("leave that database out", f"{REPAIR} --no-database"),
+        | leaving_out(snapshot, applied.standing),
     )
 
 
@@ -122,7 +123,7 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
             f"the tables of {standing.name} show that something else has run there than"
             f" {mend.revision} on {_names(mend)} would mean",
             "say with repair --attach where that revision belongs, or with repair --bring-back what"
-            " it was on" | way("leave that database out", f"{REPAIR} --no-database"),
+            " it was on" | leaving_out(after, standing),
         )
     reasons = {reason.kind for reason in mend.why}
     same_revision = mend.code != "FC105" and reasons == {"git"}  # under another id
@@ -140,7 +141,7 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
     raise UnsafeForDatabases(
         f"{standing.name} has run {mend.revision}, and it is not known whether {what} has run"
         " there, too: if it has not, Alembic would never run it",
-        _say_so(mend, unproven) | way("leave that database out", f"{REPAIR} --no-database"),
+        _say_so(mend, unproven) | leaving_out(after, standing),
     )
 
 

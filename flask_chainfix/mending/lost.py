@@ -7,7 +7,8 @@ from pathlib import Path
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.languages import word
 from flask_chainfix.model import Edit, LostRevision, NewRevision, Reason
-from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.remedies import way
+from flask_chainfix.rules.lost import choices
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -25,8 +26,7 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
     if lost is None:
         raise CannotPlan(
             f"Git knows nothing of {revision!r}, so its file cannot be brought back",
-            "look for the checkout that has it"
-            | Remedy.of("put a no-op revision in its place with repair --tombstone"),
+            choices(snapshot, revision),
         )
     if lost.renamed in snapshot.graph and not lost.edited:
         raise CannotPlan(

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.languages import ref_word, word, words
+from flask_chainfix.languages import ref_word, word
 from flask_chainfix.mending.case import Case
 from flask_chainfix.mending.joins import Joined, head_for, heads_joined, says_that_it_merges
 from flask_chainfix.mending.lost import brought_back
 from flask_chainfix.model import GUESS, LostRevision, Mend, Part, Reason
-from flask_chainfix.remedies import Remedy, way
+from flask_chainfix.remedies import Remedy, repairing, way
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.rules.spelling import close_ids
 from flask_chainfix.rules.wording import listing
@@ -219,7 +219,7 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
 def _attaching(case: Case, pins: Mapping[str, str]) -> str:
     """The command that plans the same with some parents chosen."""
     wishes = replace(case.wishes, attach={**case.wishes.attach, **pins})
-    return f"{{fixchain}} repair {words(wishes.typed)}{{databases}}"
+    return repairing(wishes.typed)
 
 
 def _nothing_known(case: Case, revision: str, name: str) -> Iterator[Reason]:

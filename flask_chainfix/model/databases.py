@@ -208,6 +208,8 @@ class Databases:
             hold; several where an id stood twice.
         others: the ids that meant another migration in the chain that the user has named, with the
             id that this one has now; of one that is gone, the name of its file.
+        origins: for each database of which it is not known which chain has written its rows, by
+            identity, the latest commit whose chain would explain them; ``""`` where none would.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         current_is_named: whether the user has said that it was the chain as it is.
         notices: what keeps that from being complete, for the user.
@@ -221,6 +223,7 @@ class Databases:
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anew: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     current_is_named: bool = False
     notices: tuple[str, ...] = ()

@@ -64,6 +64,7 @@ class Wishes:
                 for name, parent in self.tombstones.items()
             ),
             "--relabel": (f"{name}={','.join(labels)}" for name, labels in self.relabel.items()),
+            "--accept": self.accept,
         }
         flags = {
             "--docstrings": self.docstrings,

@@ -24,7 +24,7 @@ def text(call: Call, data: bytes) -> str:
         f"{margin}-{gap}repo: local\n"
         f"{inner}hooks:\n"
         f"{inner}{margin}-{gap}id: fixchain\n"
-        f"{hook}name: migration chain\n"
+        f"{hook}name: migration chain (fixchain not found? activate its environment)\n"
         f"{hook}entry: fixchain\n"
         f"{hook}args: [{arguments}]\n"
         f"{hook}language: system\n"

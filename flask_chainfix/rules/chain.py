@@ -8,7 +8,7 @@ from flask_chainfix.graph import Graph, impassable, redundant_parents
 from flask_chainfix.languages import word
 from flask_chainfix.lineage import Lineage, find_lineages
 from flask_chainfix.model import Severity
-from flask_chainfix.remedies import MERGE, REPAIR, Remedy, way
+from flask_chainfix.remedies import REPAIR, Remedy, joined, linked, way
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
@@ -143,8 +143,8 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
             yield Fault(
                 f"{count(len(unexplained), 'head')} where there should be one:"
                 f" {listing(unexplained)}",
-                way("link them into one chain", REPAIR)
-                | way("join them with a merge revision", MERGE)
+                linked()
+                | joined()
                 | "give each branch that is meant to stand apart a branch label",
                 unexplained,
                 [place for head in unexplained for place in snapshot.locations(head, "revision")],

@@ -13,6 +13,7 @@ from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
     STAMPED_AS_IT_IS,
     Applied,
+    by_its_origin,
     catching_up,
     gaps,
     in_words,
@@ -20,6 +21,7 @@ from flask_chainfix.stamps import (
     misread,
     overlaps,
     possibilities,
+    saying_where,
     telling_which_ran,
     told_apart,
     untold,
@@ -287,10 +289,7 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
             )
             yield Fault(
                 f"{standing.name} is stamped with {listing(standing.rows)}; {what}",
-                _RESTAMP
-                if known
-                else "move the stamp with restamp --old REF, where REF is a Git revision with the"
-                " chain that has written these rows: without it nobody knows what has run there",
+                _RESTAMP if known else by_its_origin(snapshot, standing),
                 lower,
                 [],
                 breaks=_REPEATED if repeated else None,
@@ -322,13 +321,13 @@ def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
         $ {fixchain} repair --database postgresql://app@db.example.org/shop
         $ {fixchain} repair --no-database --stamp orders
     """
-    told = way("if you know where it stands, say so", "{fixchain} repair --stamp REVISION")
     for standing in snapshot.databases.standings:
         if standing.state is DatabaseState.UNREACHABLE:
-            remedy = Remedy.of(standing.remedy) | told
+            remedy = Remedy.of(standing.remedy) | saying_where(snapshot, standing)
             yield Fault(f"{standing.name} cannot be asked: {standing.problem}", remedy, [], [])
         elif standing.state is DatabaseState.MISSING and not standing.own:
-            remedy = Remedy.of("create the database, or correct its name in the URL") | told
+            remedy = Remedy.of("create the database, or correct its name in the URL")
+            remedy |= saying_where(snapshot, standing)
             yield Fault(f"{standing.name} does not exist", remedy, [], [])
 
 

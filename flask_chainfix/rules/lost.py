@@ -31,6 +31,7 @@ _PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it
 _LONGEST = 100
 _SYMBOLS = frozenset({"base", "head", "heads"})
 _SHOWN_DEEDS = 4
+_SHOWN_HEADS = 2
 
 
 def can_have_file(revision: str) -> bool:
@@ -128,21 +129,30 @@ def _without_git(snapshot: Snapshot, revision: str, standings: Sequence[Standing
         "look for newer code that has it, another branch, clone or release: it can take the"
         " database back with a downgrade, or be merged here"
     )
-    return remedy | _placeholder(snapshot, revision, standings)
+    return remedy | placeholder(snapshot, revision, standings)
 
 
-def _placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing]) -> Remedy:
-    """A no-op revision in the place of one of which nobody knows what it was on."""
-    if not can_have_file(revision):
-        return Remedy()
+def placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing] = ()) -> Remedy:
+    """A no-op revision in the place of one of which nobody knows what it was on.
+
+    Args:
+        snapshot: the chain.
+        revision: the one that is lost.
+        standings: the databases that have run it, whose tables may tell what it was on.
+    """
     fits = {fit(snapshot, standing) for standing in standings}
     (found,) = fits if len(fits) == 1 else (None,)
-    if found is not None and len(found.rows) == len(found.highest) == 1:
+    has_file = can_have_file(revision)
+    if has_file and found is not None and len(found.rows) == len(found.highest) == 1:
         return _placeholder_on(revision, found)
-    return Remedy.of(
-        f"put a no-op revision in its place, on the revision that it was on: repair --tombstone"
-        f" {word(revision)}=PARENT"
-    )
+    remedy = Remedy()
+    for head in snapshot.graph.heads[:_SHOWN_HEADS]:
+        remedy |= (
+            _tombstone(f"{revision}={head}", f", if it was on {head}")
+            if has_file
+            else way(f"move the stamp, if it counts for {head}", _restamp(revision, head))
+        )
+    return remedy
 
 
 def _placeholder_on(revision: str, found: Fit) -> Remedy:
@@ -200,8 +210,8 @@ def _ways_back(
     if not nothing_lost:
         remedy |= to_ancestor
     if left.unknown:
-        return remedy | _placeholder(snapshot, lost.revision, standings)
-    if fits and can_have_file(lost.revision):
+        return remedy | placeholder(snapshot, lost.revision, standings)
+    if fits and snapshot.files and can_have_file(lost.revision):
         remedy |= _tombstone(lost.revision)
     return remedy
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count as count_up
 
 from flask_chainfix.graph import Graph
-from flask_chainfix.languages import word
+from flask_chainfix.languages import ref_word, word, words
 from flask_chainfix.model import Location, Severity
-from flask_chainfix.remedies import REPAIR, way
+from flask_chainfix.remedies import REPAIR, Remedy, way
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.rules.registry import Fault, rule
 from flask_chainfix.rules.wording import count, listing
@@ -64,8 +65,8 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
             yield Fault(
                 f"{revision} names {parent!r} as its down_revision, which no migration has"
                 + (f": {looks_like.detail}" if looks_like else ""),
-                way("name the parent that is meant, as far as the evidence shows it", REPAIR)
-                | "bring the missing file back from version control"
+                way("name the parent that is meant, or bring its file back", REPAIR)
+                | _from_git(snapshot, parent)
                 | "correct down_revision by hand",
                 (revision,),
                 _places(snapshot, revision, "down_revision", (parent,)),
@@ -222,6 +223,27 @@ def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
                     for place in snapshot.locations(revision, "branch_labels")
                 ],
             )
+
+
+def _from_git(snapshot: Snapshot, name: str) -> Remedy:
+    """To bring back the file of a missing revision, and those that it is built on."""
+    locations = snapshot.environment.version_locations
+    wanted, places = [name], dict[str, list[str]]()
+    for each in wanted:
+        if each in snapshot.graph or each in snapshot.graph.labelled:
+            continue
+        lost = snapshot.databases.lost.get(each)
+        if lost is not None and lost.renamed in snapshot.graph:
+            return Remedy()  # nothing is gone
+        ref = "" if lost is None else lost.checkout or ("HEAD" if lost.kept else "")
+        if lost is None or not ref or lost.path.parent not in locations:
+            return Remedy.of("bring the missing file back from a clone or a release that has it")
+        places.setdefault(ref, []).append(os.path.relpath(lost.path))
+        wanted += [below for below in lost.requirements if below not in wanted]
+    return way(
+        "bring the missing file back from Git",
+        *(f"git checkout {ref_word(ref)} -- {words(each)}" for ref, each in places.items()),
+    )
 
 
 def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:

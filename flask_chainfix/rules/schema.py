@@ -14,7 +14,7 @@ from flask_chainfix.evidence import (
 )
 from flask_chainfix.lineage import find_lineages
 from flask_chainfix.model import Kind, Location, Severity
-from flask_chainfix.remedies import Remedy
+from flask_chainfix.remedies import REPAIR, Remedy, way
 from flask_chainfix.rules.registry import Family, Fault, rule
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.snapshot import Snapshot
@@ -100,12 +100,14 @@ def _sentence(snapshot: Snapshot, disorder: Precedence, others: int) -> str:
     return f"{user.revision} uses {what}, which {other.revision} {deed}{more}"
 
 
-def _hint(before: str, after: str, *, apart: bool, parallel: bool) -> str:
+def _hint(before: str, after: str, *, apart: bool, parallel: bool) -> Remedy:
     if apart:
-        return f"to be sure of the order, let {after} say depends_on = {before!r}"
+        return Remedy.of(f"to be sure of the order, let {after} say depends_on = {before!r}")
     if parallel:
-        return f"repair puts {after} behind {before}"
-    return "move the operation into a revision where it can run, or the revision to another place"
+        return way(f"put {after} behind {before}", REPAIR)
+    return Remedy.of(
+        "move the operation into a revision where it can run, or the revision to another place"
+    )
 
 
 def _places(snapshot: Snapshot, touches: Iterable[Touch]) -> list[Location]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from alembic.config import Config
 
 from flask_chainfix.errors import BadConfiguration, ChainFixError
+from flask_chainfix.remedies import way
 
 _LOCATION = "script_location"
 _KNOWS_TOML = hasattr(Config, "toml_file_name")  # since Alembic 1.16
@@ -163,5 +164,5 @@ def configuration_errors(name: str) -> Iterator[None]:
         detail = " ".join(str(error).split()) or type(error).__name__
         raise BadConfiguration(
             f"the configuration in {name} cannot be used: {detail}",
-            "correct it until `flask db heads` or `alembic heads` accepts it",
+            way("correct it until Alembic accepts it", "{alembic} heads"),
         ) from error

@@ -16,6 +16,7 @@ from alembic.script.revision import Revision, RevisionMap
 from flask_chainfix.errors import CannotPlan, NotConfirmed
 from flask_chainfix.graph import impassable
 from flask_chainfix.model import Confirmation, Header
+from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.environment import Runtime
@@ -23,7 +24,7 @@ from flask_chainfix.runtime.upgrade_plan import Rows, upgrade_faults
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import stuck_revisions
 
-_REPORT = "nothing was changed; please report this with the output of `fixchain check`"
+_REPORT = way("please report this, with what this prints", "{fixchain} check")
 
 
 class _Planned(Revision):
@@ -139,14 +140,14 @@ def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def _not_loaded(runtime: Runtime, reason: str, *, repaired: bool) -> NotConfirmed:
     message = f"Alembic could not load the {'repaired ' if repaired else ''}chain: {reason}"
-    remedy = f"{_as_it_was(repaired)}; correct what it says, then repair again"
+    remedy = Remedy.of(f"{_as_it_was(repaired)}; correct what it says, then repair again")
     if runtime.loses_app:
         message += (
             "; the app could not be loaded in the fresh process, because it comes from a callback"
         )
-        remedy += (
-            "; if a migration needs the app, run"
-            " `flask --app MODULE:FACTORY db fixchain repair` instead"
+        remedy |= way(
+            "if a migration needs the app, name the module and the factory that make it",
+            "flask --app MODULE:FACTORY db fixchain repair",
         )
     return NotConfirmed(message, remedy)
 

@@ -13,7 +13,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from flask_chainfix.errors import NoEnvironment
+from flask_chainfix.languages import path_word
 from flask_chainfix.model import Environment
+from flask_chainfix.remedies import way
 from flask_chainfix.runtime.configuration import (
     configuration_errors,
     project_config,
@@ -31,6 +33,8 @@ _LOCATING = (
     "recursive_version_locations",
     "sourceless",
 )
+
+_NEW = way("make a new one in an app", "flask db init")
 
 
 @dataclass(frozen=True)
@@ -169,13 +173,18 @@ def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
     if not env_py.is_file():
         raise NoEnvironment(
             f"{directory} is not a migration environment: it has no env.py",
-            "give the directory that `flask db init` made, or create one with it",
+            "name the directory that has one, with -d DIRECTORY" | _NEW,
         )
     if not any(place.is_dir() for place in locations):
         missing = ", ".join(str(place) for place in locations)
         raise NoEnvironment(
             f"there is no version location: {missing} does not exist",
-            "create the directory, or correct version_locations",
+            way(
+                "create the directory; check then says what Git has of it",
+                f"mkdir {path_word(os.path.relpath(locations[0]))}",
+                "{fixchain} check{databases}",
+            )
+            | "correct version_locations",
         )
     environment = Environment(
         directory=directory,
@@ -210,5 +219,5 @@ def _require_directory(path: Path) -> None:
         raise NoEnvironment(
             f"there is no directory {path}" if not path.exists() else f"{path} is not a directory",
             "run the command where the migrations directory is, or name it with -d DIRECTORY or"
-            " -c alembic.ini; a new project makes it with `flask db init`",
+            " -c alembic.ini" | _NEW,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ _NAMED = re.compile(
     rf" ?= ?|\b[\w.-]*(?:password|passwd|pwd|secret)[\"']?: ?)(?!YES\b|NO\b){_VALUE}"
 )
 _NOT_PARSED = re.compile(r"Could not parse .*\bURL\b")  # SQLAlchemy's
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # the name of one of the environment
 _LONG_ENOUGH = 4
 _HIDDEN = "***"
 
@@ -62,6 +64,24 @@ def masked_url(written: str) -> str:
     """What a user has written for a URL, without what may be a secret; what is none is not said."""
     found = _WHOLE.fullmatch(written)
     return _shown(found) if found else _HIDDEN
+
+
+def from_variable(written: str) -> str:
+    """A URL as it is written; what is the name of an environment variable stands for its value."""
+    return os.environ.get(written, written) if VARIABLE.fullmatch(written) else written
+
+
+def as_typed(written: str) -> str:
+    """A URL, or another word of a command, as it can be typed again without showing a password.
+
+    One with a password is the name of the environment variable that holds it, if there is one; else
+    it is masked.
+    """
+    shown = masked_url(written)
+    if shown == written:
+        return written
+    names = sorted(name for name, value in os.environ.items() if value == written)
+    return next(filter(VARIABLE.fullmatch, names), shown)
 
 
 def shown_url(url: URL) -> str:

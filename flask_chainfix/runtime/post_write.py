@@ -165,4 +165,5 @@ def _by_hand(path: Path, hook: Mapping[str, str], why: str) -> CannotRewrite:
     return CannotRewrite(
         f"{path} {why}",
         Remedy((Way(_ADD_BY_HAND, lines=tuple(lines)),)),
+        unchanged=True,
     )

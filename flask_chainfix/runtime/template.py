@@ -13,10 +13,10 @@ from alembic.script.revision import tuple_rev_as_scalar
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.model import Edit, Header, NewRevision, Unreadable
-from flask_chainfix.remedies import REPAIR, way
+from flask_chainfix.remedies import LINE, way
 from flask_chainfix.runtime.environment import Runtime
 
-_LINE = way("link them into one chain, which needs no new file", f"{REPAIR} --strategy linear")
+_LINE = way("link them into one chain, which needs no new file", LINE)
 _DEFAULT_NAME = "%(rev)s_%(slug)s"
 
 

@@ -13,6 +13,7 @@ from flask_chainfix.stamps.lost import (
 )
 from flask_chainfix.stamps.mismatch import (
     Mismatch,
+    by_its_origin,
     by_revision,
     completing,
     contradiction,
@@ -43,6 +44,7 @@ from flask_chainfix.stamps.tables import (
     proven_top,
 )
 from flask_chainfix.stamps.upgrades import stuck_revisions
+from flask_chainfix.stamps.without import leaving_out, left_out, naming, saying_where
 from flask_chainfix.stamps.writers import (
     Applied,
     applied_in,
@@ -62,6 +64,7 @@ __all__ = [
     "Survivors",
     "absent_tables",
     "applied_in",
+    "by_its_origin",
     "by_revision",
     "can_have_written",
     "catching_up",
@@ -79,16 +82,20 @@ __all__ = [
     "in_words",
     "is_another",
     "is_noop",
+    "leaving_out",
+    "left_out",
     "lost_footprint",
     "mismatch",
     "misread",
     "move_for",
+    "naming",
     "never_ran",
     "overlaps",
     "possibilities",
     "proven_top",
     "published_in",
     "restamping",
+    "saying_where",
     "stuck_revisions",
     "survivors",
     "tables_altered",

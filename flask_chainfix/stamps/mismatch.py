@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask_chainfix.languages import word
+from flask_chainfix.languages import word, words
 from flask_chainfix.model import Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -18,6 +19,7 @@ from flask_chainfix.stamps.tables import (
     never_ran,
     proven_top,
 )
+from flask_chainfix.stamps.without import leaving_out
 from flask_chainfix.stamps.writers import Applied, claims, possibilities
 
 _NAMED = 5
@@ -100,7 +102,8 @@ def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
     if lost:
         return _counting(found.standing, lost, proven_top(snapshot, found.standing))
     if graph.missing or graph.cycles or graph.duplicates:
-        return Remedy.of("repair the files first, without that database (--no-database)")
+        text = "repair the files first, without that database"
+        return leaving_out(snapshot, found.standing, text=text)
     fitting = fit(snapshot, found.standing)
     if fitting is not None:
         return _to_the_fit(snapshot, found, fitting)
@@ -116,15 +119,13 @@ def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
     )
     if snapshot.old:
         return by_hand
-    return by_hand | (
-        "where Git has the chain that has stamped it, that tells what ran there: restamp --old REF"
-    )
+    return by_hand | by_its_origin(snapshot, found.standing)
 
 
 def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remedy:
     """What to do about rows that no file has: Alembic knows no way from them."""
     if top is None or standing.rows != (*lost,):
-        return way("look where they went", "{fixchain} check{databases}")
+        return way("look where they went", "{fixchain} check{asked}")
     taken = " ".join(f"--lost {word(f'{row}={top}')}" for row in lost)
     return way(
         f"its tables fit {top}: count them for that", f"{{fixchain}} restamp {taken}{{databases}}"
@@ -149,6 +150,25 @@ def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
         *restamping(graph, rows, fitting.highest),
     )
     return highest | way(f"stamp {names} if it has not", *to_proven)
+
+
+def by_its_origin(snapshot: Snapshot, standing: Standing) -> Remedy:
+    """To move a stamp by the chain that has written it, which Git may have."""
+    origin = snapshot.databases.origins.get(standing.identity)
+    if origin:
+        return way(
+            f"if the chain of commit {origin} has written its rows, move its stamp by that",
+            f"{{fixchain}} restamp --old {origin}{{databases}}",
+        )
+    if origin is None:
+        return Remedy.of("look for a clone whose Git has the chain that has written its rows")
+    places = (os.path.relpath(place) for place in snapshot.environment.version_locations)
+    return way(
+        "put the commit whose chain has written its rows in the place of COMMIT; the first command"
+        " lists those that changed migrations",
+        f"git log --oneline --all -- {words(places)}",
+        "{fixchain} restamp --old COMMIT{databases}",
+    )
 
 
 def completing(snapshot: Snapshot, revision: str) -> Remedy:

@@ -13,7 +13,14 @@ from flask_chainfix.model import Move, MoveResult, MoveState, Standing
 from flask_chainfix.remedies import Remedy, Way, way
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps.lost import finishing_there, is_noop, survivors, under_its_new_id
-from flask_chainfix.stamps.mismatch import by_revision, contradiction, in_words, mismatch, ways_out
+from flask_chainfix.stamps.mismatch import (
+    by_its_origin,
+    by_revision,
+    contradiction,
+    in_words,
+    mismatch,
+    ways_out,
+)
 from flask_chainfix.stamps.rows import catching_up, gaps, restamping, stood_for, tops
 from flask_chainfix.stamps.shared import (
     misread,
@@ -22,6 +29,7 @@ from flask_chainfix.stamps.shared import (
     untold,
 )
 from flask_chainfix.stamps.tables import absent_tables, proven_top
+from flask_chainfix.stamps.without import left_out
 from flask_chainfix.stamps.writers import Applied
 
 STAMPED_AS_IT_IS = way(
@@ -56,7 +64,7 @@ def move_for(
         return _refused(
             standing,
             f"which chain has written {', '.join(standing.rows)} is not known, and so what has run",
-            "name a Git revision that holds that chain: restamp --old REF",
+            by_its_origin(now, standing),
         )
     possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
     results = [_move(now, then, applied, taken) for applied in possible]
@@ -86,8 +94,7 @@ def move_for(
         standing,
         "its rows may have been written by the chain before the repair or after it, and would mean"
         " different things",
-        "if it was stamped before, name the Git revision that holds that chain: restamp --old REF"
-        | STAMPED_AS_IT_IS,
+        by_its_origin(now, standing) | STAMPED_AS_IT_IS,
     )
 
 
@@ -116,13 +123,13 @@ def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bo
     )
 
 
-def _ways_on(now: Snapshot, possible: Iterable[Applied], shared: str) -> Remedy:
+def _ways_on(now: Snapshot, possible: Sequence[Applied], shared: str) -> Remedy:
     """What to do by which of the migrations has run that had the same id."""
     if now.databases.anew:  # these ids are yet to come
         return way(
             "repair the files without that database; restamp then names what to do by which of"
             " them ran there",
-            "{fixchain} repair --no-database",
+            left_out(now, possible[0].standing) or "{fixchain} repair --no-database",
             "{fixchain} restamp{databases}",
         )
     names = now.databases.shared[shared]
@@ -143,7 +150,7 @@ def _ways_on(now: Snapshot, possible: Iterable[Applied], shared: str) -> Remedy:
 def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
     result = _move(now, now, applied, _NOTHING)
     if result.state is MoveState.UNCHANGED:
-        return Remedy.of("the stamp is right as it is, so leave that database out (--no-database)")
+        return Remedy.of("the stamp is right as it is")
     if result.state is MoveState.REFUSED:
         return Remedy.of(result.remedy)
     if shared not in now.graph:
@@ -162,7 +169,7 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
         return _refused(
             standing,
             f"no migration file has {', '.join(unknown)}",
-            way("see where it went, and what can be done", "{fixchain} check{databases}"),
+            way("see where it went, and what can be done", "{fixchain} check{asked}"),
         )
     try:
         has_run = applied.revisions | _counted(now, applied, taken)
@@ -211,15 +218,11 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
 def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> Remedy:
     """What to do about what has run and no file has."""
     if gone in now.databases.others.values():
-        return (
-            Remedy.of(f"bring {gone} here under an id of its own, then restamp again")
-            | "leave that database out (--no-database)"
-        )
+        return Remedy.of(f"bring {gone} here under an id of its own, then restamp again")
     if any(gone in names for names in now.databases.shared.values()):
-        back = (
+        return Remedy.of(
             "bring that file back from version control, with the id that it got, or one of its own"
         )
-        return Remedy.of(back) | "leave that database out (--no-database)"
     lost = now.databases.lost.get(gone)
     if lost is not None and lost.renamed in then.graph:
         return way(

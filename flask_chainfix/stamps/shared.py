@@ -211,7 +211,12 @@ def misread(snapshot: Snapshot, standing: Standing, run: Collection[str]) -> str
 
 
 def told_apart(snapshot: Snapshot, name: str) -> str:
-    """What an id that stood twice means by now, in words."""
+    """What an id means that stood twice, in words; the files are called as they are."""
+    if name in snapshot.databases.anew:  # other ids and names are only in the plan
+        ids = [each for each in snapshot.databases.shared[name] if each in snapshot.graph]
+        messages = {f"“{snapshot.header(each).message}”": None for each in ids}
+        which = " and ".join(messages) if len(messages) == len(ids) else "several migrations"
+        return f"{name} is the id of {which}"
     said = (
         f"{snapshot.file(each).name} (now {each})" if each in snapshot.graph else f"{each} (gone)"
         for each in snapshot.databases.shared[name]

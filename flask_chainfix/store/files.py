@@ -36,12 +36,14 @@ def compare(edit: Edit) -> None:
     if read_or_none(edit.path) != edit.before:
         raise StaleSnapshot(
             f"{edit.path} has been changed since it was read",
-            "nothing was changed; run the command again",
+            "run the command again",
+            unchanged=True,
         )
     if edit.before is not None and not edit.path.stat().st_mode & WRITE_BITS:
         raise CannotWrite(
             f"{edit.path} is read-only",
-            "nothing was changed; make the file writable, then run the command again",
+            "make the file writable, then run the command again",
+            unchanged=True,
         )
 
 

@@ -44,7 +44,8 @@ def locked(environment: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotWrite(
             f"{error.filename or directory} cannot be written: {error.strerror}",
-            "nothing was changed; make sure that it can be written, and is no link",
+            "make sure that it can be written, and is no link",
+            unchanged=True,
         ) from error
     try:
         try:
@@ -52,7 +53,8 @@ def locked(environment: Path) -> Iterator[None]:
         except OSError as error:
             raise RepairRunning(
                 "another repair of this environment is running",
-                "nothing was changed; wait until it has ended",
+                "wait until it has ended",
+                unchanged=True,
             ) from error
         yield
     finally:

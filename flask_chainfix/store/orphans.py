@@ -46,6 +46,7 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
                 )
                 raise StaleSnapshot(
                     f"{place} builds on {name}, and undo would {undoing}",
-                    "nothing was changed; delete that migration first, or put it on another"
-                    " revision, if no database has run it",
+                    "delete that migration first, or put it on another revision, if no database"
+                    " has run it",
+                    unchanged=True,
                 )

@@ -152,7 +152,8 @@ def _refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None
         if not entry.holds_new(data):
             raise StaleSnapshot(
                 f"{entry.path} has been changed since the repair",
-                "nothing was changed; undo your change of that file first, or use version control",
+                "take your change of that file back first, then run undo again",
+                unchanged=True,
             )
         _refuse_directories(entry.path)
 
@@ -200,8 +201,8 @@ def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> No
         raise CannotRead(
             f"the journal {journal.path} names {min(strangers)}, which is no migration of this"
             " environment",
-            "nothing was changed; if you know that its repair is not to be undone, move the"
-            " journal elsewhere",
+            "if you know that its repair is not to be undone, move the journal elsewhere",
+            unchanged=True,
         )
 
 
@@ -218,7 +219,8 @@ def _read_now(path: Path) -> bytes | None:
     except OSError as error:
         raise CannotRead(
             f"{path} cannot be read: {error.strerror}",
-            "nothing was changed; restore the file or its permissions, then run undo again",
+            "restore the file or its permissions, then run undo again",
+            unchanged=True,
         ) from error
 
 
@@ -235,7 +237,8 @@ def _refuse_directories(path: Path) -> None:
         if name.is_dir() and not name.is_symlink():
             raise CannotWrite(
                 f"{name} is a directory, and its name is needed for a while",
-                "nothing was changed; move it elsewhere, then run the command again",
+                "move it elsewhere, then run the command again",
+                unchanged=True,
             )
 
 

@@ -9,12 +9,14 @@ from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.model import Plan, Reason
 from flask_chainfix.ordering import Branches, Moved, disagreement, moved_pairs, refuse_unsafe
-from flask_chainfix.remedies import way
+from flask_chainfix.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import leaving_out
 from flask_chainfix.strategies.registry import Task, run_strategy
 
 AUTO = "auto"
 _HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
+_SHOWN_DATABASES = 3
 _FEW = 2  # merge points that may be an accident
 
 
@@ -45,6 +47,21 @@ def choose(strategy: str, task: Task) -> Plan:
         if strategy != AUTO or not (asked or moved):
             raise
         return _beside_each_other(task, refusal)
+
+
+def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
+    """What makes the heads one as a plan does it, and then the other strategy, if it may do.
+
+    Args:
+        plan: what links or joins them.
+        asked: the strategy that was asked for.
+    """
+    plain = asked == AUTO
+    if plan.strategy == "linear":
+        return linked(REPAIR if plain else LINE) | joined()
+    by_habit = any(reason.kind == "habit" for reason in plan.why)
+    line = linked(LINE) if by_habit or not plain else Remedy()  # else a line was refused
+    return joined(REPAIR if plain else MERGE) | line
 
 
 def _by_habit(task: Task) -> Plan | None:
@@ -78,13 +95,21 @@ def _in_one_line(task: Task, moved: tuple[Moved, ...]) -> Plan:
         told = _disagreement(task)
         if not told:
             raise
-        remedy = way(
-            "keep them beside each other, and join them with a merge revision",
-            "{fixchain} repair --strategy merge{databases}",
-        )
+        text = "keep them beside each other, and join them with a merge revision"
+        remedy = way(text, MERGE)
         remedy |= "bring a database to where the other one is, with the chain as it is, then repair"
-        remedy |= "leave a database out with --no-database, if it need not be kept"
+        remedy |= _leaving_one_out(task.snapshot)
         raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
+
+
+def _leaving_one_out(snapshot: Snapshot) -> Remedy:
+    """To plan without one of the databases; the app's own are left out together."""
+    ways = {}
+    for standing in snapshot.databases.standings:
+        name = "the app's own databases" if standing.own else standing.name
+        text = f"leave {name} out, if that need not be kept"
+        ways.update({way.commands: way for way in leaving_out(snapshot, standing, text=text).ways})
+    return Remedy(tuple(ways.values())[:_SHOWN_DATABASES])
 
 
 def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:

@@ -17,6 +17,7 @@ from itertools import chain
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.lineage import Lineage
 from flask_chainfix.model import Plan, Reason
+from flask_chainfix.remedies import MERGE, way
 from flask_chainfix.strategies.draft import Draft, reasons_for_base, several_branches
 from flask_chainfix.strategies.registry import Task, strategy
 
@@ -173,13 +174,16 @@ class _Linear:
             if pinned is None:
                 raise CannotPlan(
                     f"nothing links {block[-1]} to {tip}, the head that it should follow",
-                    "link joined bases with --strict, or say with --attach REVISION=PARENT where"
-                    " the pieces belong",
+                    way("link joined bases as well", "{fixchain} repair --strict{databases}")
+                    | way(
+                        "say where the pieces belong, with an option that this explains",
+                        "{fixchain} repair --help",
+                    ),
                 )
             raise CannotPlan(
                 f"--attach {pinned}={self._ordering.pins[pinned]} leaves two heads: another"
                 f" revision already follows {self._ordering.pins[pinned]}",
-                "attach it to a head, or use --strategy merge",
+                "attach it to a head" | way("join the heads with a merge revision", MERGE),
             )
         # Nothing above the last exit leads out of the block, so no merge point above it comes
         # to have a parent below another of its parents.
@@ -230,8 +234,8 @@ class _Linear:
         if ordering.ranks[other] < ordering.ranks[revision]:
             yield ordering.explain(revision, other)
         elif ordering.pins or self._graph.dependencies:
-            what = "what has run, what the schema needs, depends_on and --attach"
-            yield Reason("constraint", f"{what} decide before commits, dates and names do")
+            what = "what has run, what the schema needs, depends_on or --attach"
+            yield Reason("constraint", f"{what} says so, and counts more than dates and names")
 
 
 def _lineages_to_link(task: Task) -> set[Lineage | None]:

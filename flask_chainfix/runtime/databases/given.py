@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,9 +14,7 @@ from flask_chainfix.runtime.databases.targets import Target, distinct, named
 from flask_chainfix.runtime.databases.urls import parsed
 from flask_chainfix.runtime.databases.version_table import version_table
 from flask_chainfix.runtime.environment import Runtime
-from flask_chainfix.runtime.messages import shown_url
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+from flask_chainfix.runtime.messages import VARIABLE, shown_url
 
 
 def targets_from(
@@ -81,7 +78,7 @@ def _listed(file: str) -> Iterator[URL]:
 
 
 def _entry(entry: str, place: str) -> URL:
-    if not _VARIABLE.fullmatch(entry):
+    if not VARIABLE.fullmatch(entry):
         return parsed(entry, place)
     value = os.environ.get(entry)
     if not value:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from flask_chainfix.errors import CannotRehearse
 from flask_chainfix.model import Header, MigrationFile
+from flask_chainfix.remedies import way
 from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.app import app_engines
 from flask_chainfix.runtime.databases.targets import configured_urls
@@ -67,7 +68,10 @@ def inside_app(runtime: Runtime) -> Iterator[Runtime]:
         raise CannotRehearse(
             "a rehearsal runs in a fresh process, and there the app cannot be loaded, because it"
             " comes from a callback",
-            "run `flask --app MODULE:FACTORY db fixchain rehearse` instead",
+            way(
+                "name the module and the factory that make the app",
+                "flask --app MODULE:FACTORY db fixchain rehearse",
+            ),
         )
     if not runtime.environment.uses_flask or runtime.has_app:
         yield runtime
