@@ -140,7 +140,7 @@ def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def _not_loaded(runtime: Runtime, reason: str, *, repaired: bool) -> NotConfirmed:
     message = f"Alembic could not load the {'repaired ' if repaired else ''}chain: {reason}"
-    remedy = Remedy.of(f"{_as_it_was(repaired)}; correct what it says, then repair again")
+    remedy = Remedy.of(f"{_put_back(repaired)}correct what it says, then repair again")
     if runtime.loses_app:
         message += (
             "; the app could not be loaded in the fresh process, because it comes from a callback"
@@ -149,11 +149,11 @@ def _not_loaded(runtime: Runtime, reason: str, *, repaired: bool) -> NotConfirme
             "if a migration needs the app, name the module and the factory that make it",
             "flask --app MODULE:FACTORY db fixchain repair",
         )
-    return NotConfirmed(message, remedy)
+    return NotConfirmed(message, remedy, unchanged=not repaired)
 
 
-def _as_it_was(repaired: bool) -> str:
-    return "every file was put back as it was" if repaired else "nothing was changed"
+def _put_back(repaired: bool) -> str:
+    return "every file was put back as it was; " if repaired else ""
 
 
 def confirm(
@@ -194,7 +194,8 @@ def confirm(
     for rows, fault in answer["upgrade_faults"]:
         raise NotConfirmed(
             f"Alembic could not upgrade {_at(tuple(rows))}: {fault}",
-            f"{_as_it_was(repaired)}; please report this",
+            f"{_put_back(repaired)}please report this",
+            unchanged=not repaired,
         )
     return Confirmation(
         by=f"alembic {alembic.__version__}",
@@ -241,12 +242,16 @@ def _another_chain(answer: dict[str, Any], expected: Snapshot, *, repaired: bool
         for revision, (file, *_) in expected.files_by_revision.items()
         if not file.path.exists()
     ]
-    as_it_was = _as_it_was(repaired)
     for names, what in ((new, "new"), (gone, "gone")):
         if names:
             since = "the plan was made" if repaired else "the files were read"
             message = f"{what} since {since}: {listing(names)}"
-            return NotConfirmed(message, f"{as_it_was}; run the command again")
+            remedy = f"{_put_back(repaired)}run the command again"
+            return NotConfirmed(message, remedy, unchanged=not repaired)
     promise = "the plan promised" if repaired else "the files tell"
-    message = f"Alembic sees another chain than {promise}:"
-    return NotConfirmed(message, as_it_was, answer["heads_output"].splitlines())
+    return NotConfirmed(
+        f"Alembic sees another chain than {promise}:",
+        f"{_put_back(repaired)}please report this",
+        answer["heads_output"].splitlines(),
+        unchanged=not repaired,
+    )
