@@ -56,7 +56,8 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
     raise NothingToUndo(
         "no repair in the journal is in these files: it was made on another branch, or it has been"
         " taken back since",
-        "nothing was changed; check out the branch that has the repair, and run undo there",
+        "check out the branch that has the repair, and run undo there",
+        unchanged=True,
     )
 
 
@@ -64,6 +65,7 @@ def _not_obeyed(stranger: Stranger) -> StrangeJournal:
     path = os.path.relpath(stranger.path)
     return StrangeJournal(
         f"the journal {path} is not obeyed: {stranger.why}",
-        "nothing was changed; put the migrations back with version control"
+        "put the migrations back with version control"
         | way("have it out of the way, if its repair is to stay", f"rm -- {path_word(path)}"),
+        unchanged=True,
     )

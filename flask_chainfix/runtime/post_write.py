@@ -22,7 +22,7 @@ else:
     import tomli as tomllib
 
 _SECTION, _NAME = "post_write_hooks", "fixchain"
-_ADD_BY_HAND = "nothing was changed; add these lines by hand (behind hooks that are there):"
+_ADD_BY_HAND = "add these lines by hand (behind hooks that are there):"
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _HEADER = re.compile(r"\[([^\r\n]+)\]")
 _HOOKS = re.compile(r"(hooks[ \t]*[=:][ \t]*)(.*?)([ \t]*\r?\n?)", re.IGNORECASE)

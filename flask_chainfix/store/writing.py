@@ -230,8 +230,8 @@ def _refuse_directories(path: Path) -> None:
     if cache.is_symlink():
         raise CannotWrite(
             f"{cache} is a symbolic link, and stale bytecode is not deleted through one",
-            "nothing was changed"
-            | way("have Python make a cache of its own", f"rm -- {path_word(str(cache))}"),
+            way("have Python make a cache of its own", f"rm -- {path_word(str(cache))}"),
+            unchanged=True,
         )
     for name in (beside(path, "old"), beside(path, "new")):
         if name.is_dir() and not name.is_symlink():
