@@ -125,8 +125,8 @@ def own_key() -> bytes:
     except (OSError, NotOurs) as error:
         raise CannotWrite(
             f"the key that signs the journal cannot be kept: {error}",
-            "correct that, or set XDG_STATE_HOME to a directory of your own that can be written, now"
-            " and when you run undo",
+            "correct that, or set XDG_STATE_HOME to a directory of your own that can be written,"
+            " now and when you run undo",
             unchanged=True,
         ) from error
 
