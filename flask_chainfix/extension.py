@@ -20,9 +20,18 @@ class _LazyGroup(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        from flask_chainfix.cli import app_group
+        from flask_chainfix import signals
 
-        return app_group.make_context(info_name, args, parent, **extra)
+        stop = signals.listen()
+        try:
+            from flask_chainfix.cli import app_group
+
+            context = app_group.make_context(info_name, args, parent, **extra)
+        except BaseException:
+            stop()
+            raise
+        context.call_on_close(stop)
+        return context
 
 
 _GROUP = _LazyGroup("fixchain", help="Diagnose and relink the migration chain.")

@@ -28,9 +28,11 @@ from sqlalchemy.engine import Engine
 
 KILL = "kill"  # SIGKILL instead of the step
 STOP = "stop"  # Ctrl-C at that moment
+TERM = "term"  # SIGTERM at that moment
 ONCE = "once"  # the step fails, the next ones work
 FULL = "full"  # from this step on, whatever needs space on the disk fails
 
+_SIGNALS = {KILL: signal.SIGKILL, STOP: signal.SIGINT, TERM: signal.SIGTERM}
 NEEDS_SPACE = {"open", "write", "fsync", "os.link", "os.mkdir"}
 _CALLS = {"os.link", "os.mkdir", "os.rename", "os.remove", "os.chmod", "subprocess.Popen"}
 
@@ -86,7 +88,8 @@ class Commands:
 
 
 def _serve() -> None:
-    from flask_chainfix.cli import main
+    import flask_chainfix.cli  # noqa: F401
+    from flask_chainfix.console import main
 
     for line in sys.stdin:
         args, fault, at, environment = json.loads(line)
@@ -170,10 +173,8 @@ class _Steps:
     def _step(self, name: str) -> None:
         self._count += 1
         self._real["write"](self._log, f"{name}\n".encode())
-        if self._fault == KILL and self._count == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if self._fault == STOP and self._count == self._at:
-            os.kill(os.getpid(), signal.SIGINT)
+        if self._fault in _SIGNALS and self._count == self._at:
+            os.kill(os.getpid(), _SIGNALS[self._fault])
         if (self._fault == ONCE and self._count == self._at and name != "subprocess.Popen") or (
             self._fault == FULL and self._count >= self._at and name in NEEDS_SPACE
         ):

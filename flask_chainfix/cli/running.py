@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import click
 
+from flask_chainfix import signals
 from flask_chainfix.cli.streams import echo, error_text, for_people, show, style
 from flask_chainfix.errors import (
     CannotRead,
@@ -28,6 +29,7 @@ from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.runtime.messages import as_typed, masked
 from flask_chainfix.survey import missing_database
 
+_INTERRUPTED = "interrupted: nothing was changed, or every file was put back"
 _PROGRAMS = ("fixchain", "flask")
 OPENER = "flask_chainfix.opener"
 IN_APP = "flask_chainfix.in_app"
@@ -51,20 +53,21 @@ def run(
 def answer(context: click.Context, output_format: str, work: Callable[[], Report]) -> None:
     """Do work that needs no environment, and turn its report or its error into output."""
     try:
-        report = work()
+        with signals.at_work():
+            report = work()
     except ChainFixError as error:
         report = _failure(context, error)
     except KeyboardInterrupt:
-        message = "interrupted: nothing was changed, or every file was put back"
-        report = _failure(context, Interrupted(message, ""))
+        report = _failure(context, Interrupted(_INTERRUPTED, ""))
     except OSError as error:
         report = _failure(context, unreadable(error))
     stderr_too = output_format != "json"
     try:
-        output = render(output_format, report, style(sys.stdout))
-        is_script = output_format != "text" or report.sql is not None
-        echo(output if is_script else for_people(output))
-    except (BrokenPipeError, CannotWrite) as error:
+        with signals.at_work():
+            output = render(output_format, report, style(sys.stdout))
+            is_script = output_format != "text" or report.sql is not None
+            echo(output if is_script else for_people(output))
+    except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and not report.done:
             raise  # click ends quietly when nobody reads on
         report, stderr_too = _unwritten(context, report, error), True
@@ -80,10 +83,12 @@ def unreadable(error: OSError) -> CannotRead:
     return CannotRead(str(error), remedy)
 
 
-def _unwritten(context: click.Context, report: Report, error: Exception) -> Report:
+def _unwritten(context: click.Context, report: Report, error: BaseException) -> Report:
     """The report with an error for stderr, as nothing else can be told: also of what was done."""
     if not report.done:
-        if report.error is None and isinstance(error, CannotWrite):
+        if isinstance(error, KeyboardInterrupt):
+            error = Interrupted(_INTERRUPTED, "")
+        if report.error is None and isinstance(error, ChainFixError):
             return _failure(context, error)
         return report
     named = report.tools.databases
@@ -99,7 +104,8 @@ def _unwritten(context: click.Context, report: Report, error: Exception) -> Repo
         report.command,
         ("the repair was made", way("put the files back", f"{{fixchain}} undo{named}")),
     )
-    message = f"{what}, but the result cannot be written: {error.__cause__ or error}"
+    why = "interrupted" if isinstance(error, KeyboardInterrupt) else error.__cause__ or error
+    message = f"{what}, but the result cannot be written: {why}"
     return replace(report, error=CannotWrite(message, remedy))
 
 

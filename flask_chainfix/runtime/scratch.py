@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from flask_chainfix import signals
 from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.runtime.drivers import explained, timeouts, usable
 from flask_chainfix.runtime.messages import NO_URL, masked, said, shown_url
@@ -112,7 +111,7 @@ def _temporary(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
         kept = keep
     finally:
         if not kept:
-            with _undisturbed(), _dropping(directory):
+            with signals.held(), _dropping(directory):
                 shutil.rmtree(directory)
 
 
@@ -133,7 +132,7 @@ def _files(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
         kept = keep
     finally:
         if not kept:
-            with _undisturbed(), ExitStack() as all_of_them:
+            with signals.held(), ExitStack() as all_of_them:
                 for path in made.values():
                     all_of_them.callback(_remove, path)
 
@@ -191,7 +190,7 @@ def _on_server(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
     finally:
         try:
             if not kept:
-                with _undisturbed(), ExitStack() as all_of_them:
+                with signals.held(), ExitStack() as all_of_them:
                     for name in made:
                         all_of_them.callback(_drop, server, name)
         finally:
@@ -289,16 +288,3 @@ def _dropping(name: str) -> Iterator[None]:
             f"the scratch database {name} could not be dropped: {masked(said(error))}",
             "drop it by hand; nothing else was changed",
         ) from error
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let no impatient second Ctrl-C leave a database behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)

@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from flask_chainfix import signals
 from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.languages import path_word
 from flask_chainfix.model import Edit
@@ -67,22 +68,23 @@ def changed_files(
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
         CannotWrite: a file cannot be written; every file was put back.
     """
+    journal: Journal | None = None
     try:
-        _compare(edits)
-        journal = journals.create(environment, edits, missing, renamed, stood)
-    except OSError as error:
-        raise _cannot_write(error) from error
-    try:
+        with signals.held():
+            _compare(edits)
+            journal = journals.create(environment, edits, missing, renamed, stood)
         _write_all(journal, edits)
         yield journal
-        journal.finish()
-    except OSError as error:
-        put_back(journal)
-        raise _cannot_write(error) from error
-    except BaseException:
-        put_back(journal)
+        with signals.held():
+            journal.finish()
+            _clear_away(journal)
+    except BaseException as error:
+        if journal is not None:
+            with signals.held():
+                put_back(journal)
+        if isinstance(error, OSError):
+            raise _cannot_write(error) from error
         raise
-    _clear_away(journal)
 
 
 @contextmanager
@@ -128,7 +130,7 @@ def undo(journal: Journal, version_locations: Sequence[Path]) -> tuple[str, ...]
         StaleSnapshot: a file has been changed since; nothing was changed.
         CannotWrite: a file cannot be written; the journal is kept, so undo can be run again.
     """
-    with prepared(journal, version_locations):
+    with prepared(journal, version_locations), signals.held():
         return put_back(journal)
 
 

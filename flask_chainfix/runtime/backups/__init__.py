@@ -7,13 +7,13 @@ from time import monotonic
 
 from sqlalchemy.engine import URL
 
+from flask_chainfix import signals
 from flask_chainfix.errors import CannotBackUp
 from flask_chainfix.model import Backup
 from flask_chainfix.runtime.backups import mysql, postgresql, sqlite
 from flask_chainfix.runtime.backups.files import new_file, read_back
 from flask_chainfix.runtime.backups.kinds import Kind, Progress
 from flask_chainfix.runtime.backups.sources import Source, sources
-from flask_chainfix.runtime.rehearsing.process import ending_in_order
 
 __all__ = ["Source", "back_up", "sources"]
 
@@ -41,7 +41,7 @@ def back_up(url: URL, name: str, directory: Path, progress: Progress) -> Backup:
     started = monotonic()
     kind = _kind(url, name)
     stem = Path(url.database or "").stem if kind is sqlite.KIND else url.database or ""
-    with ending_in_order(), new_file(directory, stem, kind.suffix) as new:
+    with signals.listening(), new_file(directory, stem, kind.suffix) as new:
         written = kind.write(url, name, new.part, progress)
         size, digest = read_back(new.part)
         if written.sha256 not in (None, digest):

@@ -12,6 +12,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from flask_chainfix import signals
 from flask_chainfix.errors import CannotBackUp
 from flask_chainfix.languages import word
 
@@ -41,8 +42,10 @@ class NewFile:
             OSError: the disk does not let us.
         """
         checksum = _checksum_file(self.path)
-        with os.fdopen(_create(checksum), "wb") as file:
+        with signals.held():
+            descriptor = _create(checksum)
             self._made.append(checksum)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(f"{digest}  {self.path.name}\n".encode())
             file.flush()
             os.fsync(file.fileno())
@@ -68,17 +71,19 @@ def new_file(directory: Path, stem: str, suffix: str) -> Iterator[NewFile]:
     Raises:
         CannotBackUp: it cannot be made, or the block has raised an ``OSError``.
     """
+    made: list[Path] = []
+    new: NewFile | None = None
     with _file_errors(directory):
-        made = _make(directory)
         try:
-            new = _free_name(directory, stem, suffix)
-            try:
-                yield new
-            except BaseException:
-                new.discard()
-                raise
+            with signals.held():
+                made = _make(directory)
+                new = _free_name(directory, stem, suffix)
+            yield new
         except BaseException:
-            _unmake(directory, made)
+            with signals.held():
+                if new is not None:
+                    new.discard()
+                _unmake(directory, made)
             raise
 
 

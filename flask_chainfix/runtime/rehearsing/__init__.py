@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flask_chainfix import signals
 from flask_chainfix.model import Rehearsal
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.runtime.rehearsing.process import (
     Outcome,
     Progress,
-    ending_in_order,
     follow,
 )
 from flask_chainfix.runtime.rehearsing.remedies import remedy_for
@@ -46,7 +46,7 @@ def rehearse(
     outcome = Outcome(progress)
     with inside_app(runtime) as opened:
         url, binds = scratch_url(opened, request), binds_of(opened)
-        with ending_in_order(), scratch_databases(url, binds, keep=request.keep) as scratch:
+        with signals.listening(), scratch_databases(url, binds, keep=request.keep) as scratch:
             follow(message(opened, request, chains, scratch), outcome)
         app_dialect, failure = opened.environment.dialect or "", outcome.failure
     if failure is not None:
