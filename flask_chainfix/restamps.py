@@ -156,11 +156,12 @@ def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:
 
 
 def outstanding(report: Report) -> int:
-    """How many stamps are to be moved of databases that can be reached."""
+    """How many stamps are to be moved of databases that can be reached, or stay and be noted."""
     assert report.before is not None
     told = {each.identity for each in report.before.databases.standings if each.told}
     return sum(
-        result.state is MoveState.PLANNED and result.move.identity not in told
+        result.state is MoveState.PLANNED
+        and (result.move.identity not in told or result.move.stays)
         for result in report.moves
     )
 
@@ -176,7 +177,7 @@ def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Repor
     for result in report.moves:
         moves.append(result)
         move = result.move
-        if result.state is not MoveState.PLANNED or move.before == move.after:
+        if result.state is not MoveState.PLANNED or move.stays:
             continue
         target = targets.get(move.identity) or alembic.unreached_target(runtime, move.name)
         try:

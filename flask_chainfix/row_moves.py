@@ -217,7 +217,7 @@ def move_planned(  # noqa: PLR0913  (what a change of rows depends on)
     Args:
         runtime: the environment.
         planned: what is to be done; what is not planned stays as it is, and so do databases that
-            are only told of.
+            are only told of, of which no more than that can be taken down.
         wishes: the databases.
         journal: of the repair that the moves follow; a new one is made without.
         progress: called with the databases done, the databases in all, and the last one's name.
@@ -228,13 +228,14 @@ def move_planned(  # noqa: PLR0913  (what a change of rows depends on)
     """
     targets = targets_for(runtime, wishes)
     out_of_reach = {each.identity for each in told(wishes.stamps)}
-    moves = [
-        each.move
-        for each in planned
-        if each.state is MoveState.PLANNED and each.move.identity not in out_of_reach
-    ]
+    moves = [each.move for each in planned if each.state is MoveState.PLANNED]
+    there = [move for move in moves if move.identity not in out_of_reach]
     with store.row_log(runtime.environment.directory, journal, graph) as log:
-        done = make_moves(targets, moves, log.record, progress)
+        done = make_moves(targets, there, log.record, progress)
+        for move in moves:
+            if move.stays and move.identity in out_of_reach:
+                log.record(move)
+                done[move.identity] = MoveResult(move, MoveState.UNCHANGED)
     return tuple(done.get(each.move.identity, each) for each in planned)
 
 

@@ -237,11 +237,17 @@ def followed_back(  # noqa: PLR0913  (what an undo depends on)
     planned = [each.move for each in results if each.state is MoveState.PLANNED]
     done = make_moves(targets_for(runtime, wishes), planned, lambda _: None, progress)
     results = [done.get(each.move.identity, each) for each in results]
+    silent = {each.identity for each in moved if each.state is DatabaseState.UNREACHABLE}
     for each in results:
         if each.state not in (MoveState.MOVED, MoveState.UNCHANGED):
+            what = (
+                "cannot be asked whether it has moved"
+                if each.move.identity in silent
+                else f"has moved to {', '.join(each.move.before) or 'nothing'}"
+            )
             raise RowsNotMoved(
-                f"the files are as they were before the repair, and {each.move.name} has moved to"
-                f" {', '.join(each.move.before)} meanwhile: {each.detail}",
+                f"the files are as they were before the repair, and {each.move.name} {what}"
+                f" meanwhile: {each.detail}",
                 each.remedy,
             )
     latest = {each.move.identity for each in results}

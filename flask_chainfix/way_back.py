@@ -155,9 +155,7 @@ def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal
         if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
     missing = [
-        move.name
-        for identity, move in recorded.items()
-        if identity not in there and move.before != move.after
+        move.name for identity, move in recorded.items() if identity not in there and not move.stays
     ]
     if missing:
         options = naming(missing)

@@ -19,6 +19,7 @@ from flask_chainfix.errors import NotConfirmed
 from tests.commands import Done, fixchain
 from tests.disk import migrations
 from tests.rehearsals import add, create, drop, plain
+from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql
 
 FORK = ("a", "b <- a", "c <- a")
@@ -284,6 +285,28 @@ def test_rows_follow_an_undo_that_an_upgrade_by_the_new_files_has_overtaken(
     once_each(place, url)
 
 
+def test_an_undo_says_that_a_database_cannot_be_asked_any_more(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = forked(project, tables=True)
+    old, file = migrations(place), tmp_path / "app.db"
+    url = f"sqlite:///{file}"
+    sql(url, f"CREATE TABLE {LOG} (revision VARCHAR(9))")
+    upgrade(place, url, "a")
+    assert fixchain("repair", "--yes", *named(url)).exit_code == 0
+    undo = store.undo
+
+    def broken_off(*args: Any) -> None:
+        file.write_text("no database at all" * 100)
+        undo(*args)
+
+    monkeypatch.setattr(store, "undo", broken_off)
+    done = fixchain("undo", "--yes", *named(url))
+    assert done.exit_code == 3
+    assert "cannot be asked whether it has moved meanwhile" in said(done)
+    assert migrations(place) == old
+
+
 def test_no_row_is_moved_for_a_chain_that_is_another_by_now(
     project: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,3 +323,90 @@ def test_no_row_is_moved_for_a_chain_that_is_another_by_now(
     assert "the migrations have changed since the rows were worked out" in said(done)
     assert rows_of(url) == ["b", "c"]
     once_each(place, url)
+
+
+@needs_git
+def test_a_rebase_keeps_its_files_for_the_same_reason(
+    repository: Repository, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.top)
+    place = forked(repository.top, tables=True)
+    mine = next((place / "versions").glob("c*.py"))
+    text = mine.read_text()
+    mine.unlink()
+    repository.commit(0)
+    mine.write_text(text)
+    upgrade(place, url, "a")
+    in_the_confirmation(monkeypatch, lambda: upgrade(place, url))
+    done = fixchain("rebase", "--yes", "--onto", "HEAD", *named(url))
+    assert done.exit_code == 0, done
+    assert "has moved to c while the new files were in place" in " ".join(done.stdout.split())
+    once_each(place, url)
+
+
+# --- Doubt about who has stamped a database ------------------------------------------------------
+
+
+@pytest.fixture
+def stranded(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, str]:
+    """A committed fork that a repair has made one line of, and a database that has run c alone."""
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    sql(url, f"CREATE TABLE {LOG} (revision VARCHAR(9))")
+    monkeypatch.chdir(repository.top)
+    place = forked(repository.top, tables=False)
+    repository.commit(0)
+    upgrade(place, url, "c")
+    assert fixchain("repair", "--yes").exit_code == 0
+    assert rows_of(url) == ["c"]
+    return place, url
+
+
+@needs_git
+def test_the_old_chain_that_is_named_shows_what_was_skipped(stranded: tuple[Path, str]) -> None:
+    place, url = stranded
+    for options in ((), ("--old", "HEAD")):
+        done = fixchain("restamp", "--yes", *options, *named(url))
+        assert done.exit_code == 3, done
+        assert "b never ran there, and would be skipped" in said(done)
+    steps = [
+        line.split() for line in done.stderr.splitlines() if line.strip().startswith("alembic")
+    ]
+    for _, does, to in steps[:3]:
+        {"stamp": stamp, "upgrade": upgrade}[does](place, url, to)
+    assert ran(url) == {"a": 1, "b": 1, "c": 1}
+    assert fixchain("restamp", "--yes", "--current", *named(url)).exit_code == 0
+    assert fixchain("restamp", "--yes", *named(url)).exit_code == 0
+    once_each(place, url)
+
+
+@needs_git
+def test_a_doubt_about_a_database_that_is_only_told_of_ends_in_the_same_way(
+    stranded: tuple[Path, str],
+) -> None:
+    told = ("--stamp", "c")
+    done = fixchain("repair", "--yes", *told)
+    assert done.exit_code == 3
+    assert "restamp --current --stamp c" in done.stderr
+    assert fixchain("restamp", "--yes", "--current", *told).exit_code == 0
+    assert fixchain("repair", "--yes", *told).exit_code == 0
+
+
+@needs_git
+def test_the_users_word_does_not_outlast_what_it_was_given_for(stranded: tuple[Path, str]) -> None:
+    _, url = stranded
+    assert fixchain("restamp", "--yes", "--current", *named(url)).exit_code == 0
+    assert fixchain("undo", "--yes", *named(url)).exit_code == 0
+    assert rows_of(url) == ["b", "c"]  # by the user's word, b has run there
+    assert fixchain("repair", "--yes").exit_code == 0
+    assert fixchain("restamp", "--yes", *named(url)).exit_code == 0
+    assert rows_of(url) == ["c"]
+
+
+@needs_git
+def test_one_chain_only_can_have_stamped_it(stranded: tuple[Path, str]) -> None:
+    _, url = stranded
+    done = fixchain("restamp", "--yes", "--current", "--old", "HEAD", *named(url))
+    assert done.exit_code == 2
+    assert "--current and --old REF name different chains" in said(done)

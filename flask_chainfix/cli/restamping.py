@@ -63,7 +63,7 @@ def restamp(  # noqa: PLR0913  (an option each)
     """
     if wishes["current"] and wishes["old"] is not None:
         raise click.UsageError("--current and --old REF name different chains: give one of them")
-    if databases.stamps and not sql:
+    if databases.stamps and not (sql or wishes["current"]):
         raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
 
     def work(runtime: Runtime, tools: Tools) -> Report:
@@ -87,7 +87,7 @@ def restamp(  # noqa: PLR0913  (an option each)
 
 def _question(report: Report, number: int) -> str:
     databases = count(number, "database")
-    if any(each.move.before != each.move.after for each in report.moves):
+    if not all(each.move.stays for each in report.moves):
         return f"Move the stamps of {databases}?"
     return f"Note that the chain as it is has stamped {databases}?"
 

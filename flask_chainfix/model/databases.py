@@ -117,6 +117,11 @@ class Move:
     after: tuple[str, ...]
     means: str = field(default="", compare=False)
 
+    @property
+    def stays(self) -> bool:
+        """Whether the rows stay, and only the journal gets to know which chain has written them."""
+        return self.before == self.after
+
 
 class MoveState(Enum):
     """How a move has ended."""
