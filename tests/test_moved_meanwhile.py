@@ -267,9 +267,9 @@ def test_rows_follow_an_undo_that_an_upgrade_by_the_new_files_has_overtaken(
     assert fixchain("repair", "--yes", *named(url)).exit_code == 0
     undo = store.undo
 
-    def overtaken(*args: Any) -> None:
+    def overtaken(*args: Any) -> Any:
         upgrade(place, url)
-        undo(*args)
+        return undo(*args)
 
     monkeypatch.setattr(store, "undo", overtaken)
     done = fixchain("undo", "--yes", *named(url))
@@ -296,9 +296,9 @@ def test_an_undo_says_that_a_database_cannot_be_asked_any_more(
     assert fixchain("repair", "--yes", *named(url)).exit_code == 0
     undo = store.undo
 
-    def broken_off(*args: Any) -> None:
+    def broken_off(*args: Any) -> Any:
         file.write_text("no database at all" * 100)
-        undo(*args)
+        return undo(*args)
 
     monkeypatch.setattr(store, "undo", broken_off)
     done = fixchain("undo", "--yes", *named(url))
