@@ -41,7 +41,7 @@ def targets_from(
     if not urls and file is None:  # nobody needs the version table, which only env.py may know
         return in_schemas(own, schemas) if schemas is not None and own else own
     table = version_table(runtime, in_schemas=schemas is not None)
-    given = [parsed(url, "--database") for url in urls]
+    given = [parsed(url, f"--database{which}") for which, url in _numbered(urls)]
     if file is not None:
         given += _listed(file)
     found = [
@@ -49,6 +49,12 @@ def targets_from(
     ]
     targets = tuple({target.identity: target for target in (*distinct(found), *own)}.values())
     return in_schemas(targets, schemas) if schemas is not None and targets else targets
+
+
+def _numbered(urls: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each with what tells it from the others, as one that is no URL is not repeated."""
+    for number, url in enumerate(urls, 1):
+        yield (f" number {number}" if len(urls) > 1 else ""), url
 
 
 def listed_urls(file: str) -> tuple[str, ...]:

@@ -1,0 +1,91 @@
+"""Hooks and CI jobs for a directory of a hostile name: each passes it on, and does nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flask_chainfix import pieces
+from flask_chainfix.model import Call
+from flask_chainfix.pieces import CHECKLIST, GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
+from tests.attacks.strings import alone_or_together
+
+_STUB = '#!/bin/sh\nprintf "%s\\0" "$@" > "$WRITTEN"\n'
+
+
+@pytest.fixture
+def ran_by(tmp_path: Path) -> Callable[[str, str], list[str]]:
+    """What runs a shell script beside a directory, and tells what it has given to fixchain."""
+    programs, written = tmp_path / "programs", tmp_path / "written"
+    programs.mkdir()
+    (programs / "fixchain").write_text(_STUB)
+    (programs / "fixchain").chmod(0o755)
+
+    def run(script: str, place: str) -> list[str]:
+        here = tmp_path / "here"
+        (here / place).mkdir(parents=True, exist_ok=True)
+        (here / "fixchain.xml").touch()  # the report of GitLab's job
+        before = sorted(here.rglob("*"))
+        subprocess.run(
+            ["/bin/sh", "-c", script],
+            cwd=here,
+            env={"PATH": str(programs), "WRITTEN": str(written), "BASE": "main"},
+            check=True,
+        )
+        assert sorted(here.rglob("*")) == before
+        words = os.fsdecode(written.read_bytes()).split("\0")[:-1]
+        written.unlink()
+        return words
+
+    return run
+
+
+def _in_yaml(kind: Kind, text: str) -> Any:
+    """The command that a configuration in YAML holds."""
+    assert "".join(text.split("\n")).isprintable()
+    if kind is PRE_COMMIT:
+        return yaml.safe_load(f"repos:\n{text}")["repos"][0]["hooks"][0]["args"]
+    document = yaml.safe_load(text)
+    if kind is JOB:
+        return document["fixchain"]["script"][-1]
+    step = document["jobs"]["fixchain"]["steps"][-1]
+    # What GitHub would put something into before any shell sees it.
+    assert "${{" not in step["run"]
+    return step["run"]
+
+
+def _words_of(kind: Kind, text: str, place: str, run: Callable[[str, str], list[str]]) -> list[str]:
+    """What a piece gives to fixchain."""
+    if kind is PRE_COMMIT:
+        words: list[str] = _in_yaml(kind, text)
+        return words
+    return run(text if kind is GIT_HOOK else _in_yaml(kind, text), place)
+
+
+_KINDS: Mapping[str, Kind] = {
+    name: each for name, each in vars(pieces).items() if isinstance(each, Kind)
+}
+
+
+@pytest.mark.parametrize("name", [name for name in _KINDS if name != "CHECKLIST"])
+def test_a_hostile_name_is_one_word(name: str, ran_by: Callable[[str, str], list[str]]) -> None:
+    kind = _KINDS[name]
+    for given in alone_or_together(16):
+        place = "./" + re.sub("[\0\udc80/]", "_", given)[:60]
+        text = kind.text(Call(place, ("-d", place), "flask-chainfix", f"{place}/bin"), b"")
+        words = _words_of(kind, text, place, ran_by)
+        assert words[:3] == ["-d", place, "check"]
+        assert len(words) == {PRE_COMMIT: 3, GIT_HOOK: 3}.get(kind, 7)
+
+
+def test_every_piece_is_attacked() -> None:
+    assert set(_KINDS.values()) == {CHECKLIST, GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW}
+    call = Call("\x1b[31m", ("-d", "\x1b[31m"), "flask-chainfix")
+    assert "\x1b" not in CHECKLIST.text(call, b"")
