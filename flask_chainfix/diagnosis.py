@@ -182,6 +182,11 @@ def with_ways_that_work(report: Report, strategy: str = AUTO) -> Report:
         return report
     ways, codes = report.obstacle.remedy, {each.code for each in report.findings}
     for each in report.findings:
+        if (each.code, each.revisions) == report.obstacle.about:
+            there = replace(each, hint=ways)
+            findings = tuple(there if one is each else one for one in report.findings)
+            to_it = Remedy.of(f"fix {each.code} first")
+            return _hinting(replace(report, findings=findings), to_it, codes - {each.code})
         if each.hint and set(each.hint.ways).issubset(ways.ways):  # listed there
             return _hinting(report, Remedy.of(f"fix {each.code} first"), codes - {each.code})
     return _hinting(report, ways, codes)

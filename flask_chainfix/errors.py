@@ -21,9 +21,13 @@ class ChainFixError(Exception):
         remedy: what the user can do about it.
         lines: what belongs below the message.
         unchanged: whether a person should be told that nothing was changed.
+
+    Attributes:
+        about: the code and the revisions of the finding that it comes from, if it is one.
     """
 
     exit_code = 3
+    about: tuple[str, tuple[str, ...]] = ("", ())
 
     def __init__(
         self,

@@ -34,11 +34,12 @@ from flask_chainfix.model import (
 )
 from flask_chainfix.numbering import NewIds, file_stem
 from flask_chainfix.ordering import check_wishes
-from flask_chainfix.remedies import LINE, PLAIN_REPAIRS, Remedy, repairing, way
+from flask_chainfix.remedies import PLAIN_REPAIRS, REPAIR, Remedy
 from flask_chainfix.report import Report
 from flask_chainfix.revivals import refuse_unrunnable, revive
 from flask_chainfix.row_moves import refuse_unknown_rows
-from flask_chainfix.rules import Family, codes_of, diagnose
+from flask_chainfix.rules import Family, diagnose
+from flask_chainfix.rules.collisions import ways_out
 from flask_chainfix.rules.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -329,8 +330,16 @@ def _refuse_unrepairable(report: Report) -> None:
     refuse_unknown_rows(report)
 
 
-def refuse_faults(before: Snapshot, left: Sequence[Finding], wishes: Wishes) -> None:
+def refuse_faults(
+    before: Snapshot, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
+) -> None:
     """Stop where a plan would leave a fault.
+
+    Args:
+        before: the chain as it is, and what is known of databases and published chains.
+        left: the faults of the planned chain.
+        wishes: what the user accepts.
+        again: the command that plans again.
 
     Raises:
         CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
@@ -338,10 +347,12 @@ def refuse_faults(before: Snapshot, left: Sequence[Finding], wishes: Wishes) -> 
     old = _old_faults(before, left)
     for fault in left:
         if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
-            raise CannotPlan(
+            refusal = CannotPlan(
                 f"the planned chain would have a fault: {_with_places(fault)}",
-                _ways_out(fault, wishes),
+                ways_out(before, fault, wishes, again),
             )
+            refusal.about = (fault.code, fault.revisions)
+            raise refusal
 
 
 def _old_faults(before: Snapshot, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
@@ -357,22 +368,6 @@ def _old_faults(before: Snapshot, left: Iterable[Finding]) -> set[tuple[str, tup
         return joined
     found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
     return joined.intersection((fault.code, fault.revisions) for fault in found)
-
-
-def _ways_out(fault: Finding, wishes: Wishes) -> Remedy:
-    if fault.code not in codes_of(Family.SCHEMA):
-        text = "say where the pieces belong, with an option that this explains"
-        return way(text, "{fixchain} repair --help")
-    if fault.code == "FC201" and wishes.strategy == "merge":
-        first = way("put one branch behind the other", LINE)
-    else:
-        first = Remedy.of(fault.hint)
-    accepting = replace(wishes, accept=tuple(sorted({*wishes.accept, fault.code})))
-    return first | way(
-        "if your databases have run both, or it is not as it looks, plan all the same; the finding"
-        " stays",
-        repairing(accepting.typed),
-    )
 
 
 def _codes(findings: Sequence[Finding]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from flask_chainfix import chain_lock
@@ -20,7 +20,7 @@ from flask_chainfix.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.git import operation, read_history, read_upstream
 from flask_chainfix.graph import Graph
-from flask_chainfix.languages import operand, path_word
+from flask_chainfix.languages import path_word
 from flask_chainfix.mending import Case, is_same_migration, told_apart, untie
 from flask_chainfix.model import (
     DatabaseWishes,
@@ -29,7 +29,6 @@ from flask_chainfix.model import (
     Mend,
     MigrationFile,
     Plan,
-    PublishedChain,
     Reason,
     Wishes,
 )
@@ -44,7 +43,15 @@ from flask_chainfix.rules.remarks import remarks_on_links
 from flask_chainfix.rules.wording import count, listing
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import Applied, applied_in, gaps, told_anew
+from flask_chainfix.stamps import (
+    Applied,
+    applied_in,
+    are_tied,
+    gaps,
+    published_in,
+    taking_down,
+    told_anew,
+)
 from flask_chainfix.strategies import edits_for, excerpt, put_on_top
 from flask_chainfix.summary import edits_between, summed_up
 from flask_chainfix.survey import (
@@ -90,10 +97,11 @@ def plan_rebase(
     report = knowing_lost(runtime, diagnosed(runtime, "rebase", tools, strict=False))
     now = report.before
     assert now is not None
-    upstream, there = read_upstream(
+    upstream, there, published = read_upstream(
         onto if onto is not None else now.environment.settings.main_branch or None, now
     )
-    report = replace(report, upstream=upstream)
+    now = replace(now, published_chains=published)
+    report = replace(report, upstream=upstream, before=now)
     try:
         _require_all(report, there)
         start, mends = _told_apart(report, there)
@@ -127,14 +135,13 @@ def _told_apart(report: Report, there: Snapshot) -> tuple[Snapshot, tuple[Mend, 
     assert now is not None
     if not there.graph.named_parents.keys() >= now.graph.duplicates.keys():
         return now, ()
-    history, ref = History(), _ref(report)
+    history = History()
     if now.graph.duplicates:
         files = [file.path for file in now.files]
         history = read_history(files, now.environment.version_locations)
-    main = PublishedChain(ref, ref, ref, there.files, is_main=True)
-    case = case_for(replace(now, published_chains=(main,)), history, Wishes())
-    start, mends = told_apart(case)
-    return (start, mends) if mends else (now, ())
+    onto = replace(now, published_chains=now.published_chains[:1])
+    start, mends = told_apart(case_for(onto, history, Wishes()))
+    return (replace(start, published_chains=now.published_chains), mends) if mends else (now, ())
 
 
 def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection[str]) -> Report:
@@ -149,7 +156,7 @@ def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection
     moved = excerpt(after, mine)  # nothing else changes
     for fault in in_doubt(diagnose(moved)):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
-    _refuse_collisions(now, after, frozenset(mine))
+    _refuse_collisions(report, after, frozenset(mine))
     alembic.foresee(moved, before=before)
     _refuse_unsafe(report, after.graph, mine)
     notices = report.notices + remarks_on_links(before, edits)
@@ -163,16 +170,19 @@ def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection
     return replace(report, plan=plan, start=start, edits=edits, after=after, notices=notices)
 
 
-def _refuse_collisions(now: Snapshot, after: Snapshot, mine: frozenset[str]) -> None:
+def _refuse_collisions(report: Report, after: Snapshot, mine: frozenset[str]) -> None:
     """Stop where mine do to the schema what one of those does that come to be below.
 
     Raises:
         CannotPlan: with both places, and the ways out.
     """
+    now = report.start
+    assert now is not None
     above = (mine | after.graph.required(mine)) - (now.graph.required(mine) - mine)
     if errors_of(diagnose(excerpt(after, above), Family.SCHEMA)):  # else the rest goes unread
         found = errors_of(diagnose(after, Family.SCHEMA))
-        refuse_faults(now, [each for each in found if mine.intersection(each.revisions)], Wishes())
+        found = [each for each in found if mine.intersection(each.revisions)]
+        refuse_faults(now, found, Wishes(), _rebase(report))
 
 
 # --- Which revisions are mine --------------------------------------------------------------------
@@ -300,15 +310,16 @@ def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
     """
     now = report.start
     assert now is not None
-    for database in applied_in(now):
+    for database in (*applied_in(now), *published_in(now)):
         have = database.revisions.intersection(after)
         already = gaps(now.graph, have)
         skipped = [revision for revision in gaps(after, have) if revision not in already]
         if skipped:
+            run = listing(sorted(have.intersection(mine)), _NAMED)
             raise UnsafeForDatabases(
-                f"{database.name} has run {listing(sorted(have.intersection(mine)), _NAMED)} of"
-                f" yours, and not {listing(skipped, _NAMED)}, which would come below: Alembic would"
-                " take that for done there and never run it",
+                f"{database.name} {database.has} {run} of yours, and not"
+                f" {listing(skipped, _NAMED)}, which would come below: Alembic would take that for"
+                " done there and never run it",
                 _ways_out(report, database, mine),
             )
 
@@ -320,41 +331,16 @@ def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> Remed
     joined = way("keep the order, and join both with a merge revision", MERGE)
     run = [name for name in now.graph.order if name in mine and name in database.revisions]
     renamed = report.start is not None and report.start.databases.anew
-    if renamed or _are_tied(now.graph, run):
+    if database.published or renamed or are_tied(now.graph, run):
         # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
         return joined
     losses = told_losses([now.footprint_down(now.file(name)) for name in run])
-    down = [f"{{alembic}} downgrade {operand(to)}" for to in _below(report, database, mine)]
     return joined | way(
         f"downgrade yours there before you rebase; {losses}",
-        *down,
+        *taking_down(now.graph, database.revisions, mine),
         _rebase(report),
         "{alembic} upgrade head",
     )
-
-
-def _are_tied(graph: Graph, revisions: Collection[str]) -> bool:
-    """Whether ``depends_on`` leads from or to one of them."""
-    tied = {name for names in graph.dependencies.values() for name in names}
-    return any(name in tied or graph.dependencies.get(name) for name in revisions)
-
-
-def _below(report: Report, database: Applied, mine: Collection[str]) -> Iterator[str]:
-    """What to name to Alembic's ``downgrade`` so that nothing but mine is taken down."""
-    assert report.before is not None
-    graph = report.before.graph
-    applied = database.revisions.intersection(graph)
-    targets: dict[str, list[str]] = {}
-    for revision in graph.order:
-        parents = graph.parents[revision]
-        if revision in applied and revision in mine and not any(each in mine for each in parents):
-            targets.setdefault(parents[0] if parents else "base", []).append(revision)
-    for target, revisions in targets.items():
-        beside = graph.bases if target == "base" else graph.children[target]
-        if any(each in applied and each not in mine for each in beside):
-            yield from (f"{each}@{target}" for each in revisions)
-        else:
-            yield target
 
 
 # --- Words ---------------------------------------------------------------------------------------

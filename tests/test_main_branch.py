@@ -369,6 +369,20 @@ def test_what_a_release_has_goes_below(released: Project, name: str) -> None:
     assert "has fix, and not dev" in reasons(plan)
 
 
+def test_a_rebase_leaves_below_what_a_release_has(released: Project) -> None:
+    """Its databases would pass over what came to be below."""
+    onto = ("rebase", "--onto", "main~1")
+    assert released.moved(command=" ".join((*onto, "--dry-run"))) == {"fix": ["dev"]}
+    released.git("tag", "v1.2.3", "maintained")
+    refused = released.run(*onto, "--yes")
+    assert refused.exit_code == 3
+    assert "the release v1.2.3 has fix of yours, and not dev, which" in refused.stderr
+    assert "downgrade" not in refused.stderr  # nobody here can ask its databases
+    assert "repair --strategy merge" in refused.stderr
+    released.configure("published =")
+    assert released.run(*onto, "--yes").exit_code == 0
+
+
 @pytest.mark.parametrize(
     "name", ["heads/release-notes", "heads/v2-api", "heads/relations", "tags/before-merge"]
 )

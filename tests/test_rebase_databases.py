@@ -264,3 +264,25 @@ def test_what_depends_on_others_is_not_taken_down(project: Path, url: str) -> No
     assert done.exit_code == 0, done.stderr
     db(project, "upgrade")
     assert {*"abcmn"} <= tables(url)
+
+
+def test_a_plan_says_where_only_a_database_of_mine_decides(of_columns: Path, url: str) -> None:
+    """Git would have it the other way round on main, where both sides have landed."""
+    repository = Repository(of_columns)
+    for name, day in (("x", 4), ("y", 5)):
+        repository.git("checkout", "-q", "-b", name, "main~1")
+        add(of_columns, f"{name} <- b")
+        repository.git("add", f"migrations/versions/{name}_add.py")
+        repository.git("commit", "-q", "-m", name, day=day)
+        repository.switch("main")
+        repository.merge(name, day=day)
+    for revision in ("m", "n", "c"):
+        (of_columns / f"migrations/versions/{revision}_add.py").unlink(missing_ok=True)
+    db(of_columns, "upgrade", "y")
+    said = " ".join(panel("repair", "--dry-run").stdout.split())
+    alone = "has run y, and not x; it alone decides this, and --no-database leaves it out"
+    assert alone in said
+    without = " ".join(panel("repair", "--dry-run", "--no-database").stdout.split())
+    assert "y b → x" in without
+    repository.git("tag", "v1.0", "y")
+    assert "alone" not in " ".join(panel("repair", "--dry-run").stdout.split())

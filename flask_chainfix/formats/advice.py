@@ -62,7 +62,14 @@ def _without_git(report: Report) -> str:
 
 def _first_ways(report: Report) -> list[Step]:
     """The best ways out of what a repair cannot mend, or of what keeps it from being planned."""
-    by_hand = [finding.hint for finding in report.counting if not finding.repairable]
+    about = report.obstacle.about if report.obstacle is not None else None
+    by_hand = [
+        Remedy.of(f"settle {each.code}, in one of the ways above")
+        if (each.code, each.revisions) == about and len(each.hint.ways) > 1
+        else each.hint
+        for each in report.counting
+        if not each.repairable
+    ]
     if report.obstacle is not None and not by_hand:
         by_hand = [report.obstacle.remedy]
     remedies = by_hand or [finding.hint for finding in report.counting]

@@ -44,8 +44,10 @@ _OPERATIONS = {
 }
 
 
-def read_upstream(ref: str | None, now: Snapshot) -> tuple[Upstream, Snapshot]:
-    """Read the chain of the branch that others build on.
+def read_upstream(
+    ref: str | None, now: Snapshot
+) -> tuple[Upstream, Snapshot, tuple[PublishedChain, ...]]:
+    """Read the chain of the branch that others build on, and those of the releases.
 
     Nothing is fetched: of a remote's branch it is the state of the last fetch.
 
@@ -53,6 +55,9 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Upstream, Snapshot]:
         ref: what Git takes for a revision; ``None`` for the remote's default branch, or, without a
             remote, for the local ``main`` or ``master``.
         now: the migrations as they are.
+
+    Returns:
+        The branch, its chain, and with it the others that ``read_published`` tells.
 
     Raises:
         CannotReadGit: there is no such branch, or Git cannot tell.
@@ -65,8 +70,17 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Upstream, Snapshot]:
             " migrations by what they do, and by dates and names",
         )
     first = next(iter(repositories))
+    published: tuple[PublishedChain, ...] = ()
+    there = None
     try:
-        name = ref if ref is not None else _default_branch(first)
+        refs = _all_refs(first) if ref is None or len(repositories) == 1 else {}
+        name = ref if ref is not None else _default_branch(refs)
+        if len(repositories) == 1 and not name.startswith("-"):
+            asked = [
+                each for each in _published(now.environment.settings, refs) if each.ref != name
+            ]
+            chains = read_chains(first, [name, *(each.ref for each in asked)], now)
+            published, there = _read(asked, chains), chains.get(name)
     except Unknown as reason:
         raise CannotReadGit(
             f"the repository {first.top} cannot be read: {reason}",
@@ -78,7 +92,11 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Upstream, Snapshot]:
             "give its hash, or its full name: refs/heads/…",
         )
     full = ref is None and len(repositories) == 1
-    return Upstream(_short(name)), read_branch(name, now, full=full)
+    if there is None or not full:
+        there = read_branch(name, now, full=full)
+    onto = PublishedChain(_short(name), name, _short(name), there.files, is_main=True)
+    others = (replace(each, is_main=False) for each in published)
+    return Upstream(_short(name)), there, (onto, *others)
 
 
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
@@ -103,9 +121,16 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
         chains = read_chains(repository, [each.ref for each in asked], now)
     except Unknown as reason:
         return (), (f"{reason}: what the main branch and releases have is not known",)
+    return _read(asked, chains), ()
+
+
+def _read(
+    asked: Iterable[PublishedChain], chains: Mapping[str, Snapshot]
+) -> tuple[PublishedChain, ...]:
+    """The chains with their files; not the local main branch where it is behind the remote's."""
     read = [replace(each, files=chains[each.ref].files) for each in asked if each.ref in chains]
     main = next((each.revisions for each in read if each.is_main), frozenset[str]())
-    return tuple(each for each in read if not each.is_line or each.revisions >= main), ()
+    return tuple(each for each in read if not each.is_line or each.revisions >= main)
 
 
 def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[PublishedChain]:
@@ -209,13 +234,13 @@ def _short(name: str) -> str:
     return name.removeprefix(_REMOTES).removeprefix(_LOCAL).removeprefix(_TAGS)
 
 
-def _default_branch(repository: Repository) -> str:
+def _default_branch(refs: Mapping[str, str]) -> str:
     """The full name of the branch that others most likely build on.
 
     Raises:
         CannotReadGit: there is none, or several are as likely.
     """
-    for candidates in _candidates(_all_refs(repository)):
+    for candidates in _candidates(refs):
         if len(candidates) == 1:
             return candidates[0]
         if candidates:

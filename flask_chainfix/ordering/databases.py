@@ -25,17 +25,22 @@ class Moved(NamedTuple):
         database: the database.
         before: what it has run.
         after: what it has not.
+        alone: whether it is one of the app's own, and nothing else that is known asks the same.
     """
 
     database: Applied
     before: str
     after: str
+    alone: bool = False
 
     def reason(self) -> Reason:
         """Why the one goes before the other."""
         database = self.database
         kind = "published" if database.published else "database"
-        return Reason(kind, f"{database.name} {database.has} {self.before}, and not {self.after}")
+        told = f"{database.name} {database.has} {self.before}, and not {self.after}"
+        if self.alone:
+            told += "; it alone decides this, and --no-database leaves it out"
+        return Reason(kind, told)
 
 
 class Branches:
@@ -87,8 +92,11 @@ def moved_pairs(
         ]
         for before in tops(graph, have):
             for after in first:
-                if (before, after) not in pairs and branches.apart(before, after):
-                    pairs[before, after] = Moved(database, before, after)
+                pair = (before, after)
+                if pair in pairs:
+                    pairs[pair] = pairs[pair]._replace(alone=False)
+                elif branches.apart(before, after):
+                    pairs[pair] = Moved(database, before, after, alone=database.standing.own)
     return tuple(pairs.values())
 
 

@@ -23,7 +23,15 @@ from flask_chainfix.stamps.mismatch import (
     ways_out,
 )
 from flask_chainfix.stamps.moves import STAMPED_AS_IT_IS, move_for
-from flask_chainfix.stamps.rows import catching_up, gaps, overlaps, restamping, tops
+from flask_chainfix.stamps.rows import (
+    are_tied,
+    catching_up,
+    gaps,
+    overlaps,
+    restamping,
+    taking_down,
+    tops,
+)
 from flask_chainfix.stamps.shared import (
     is_another,
     misread,
@@ -64,6 +72,7 @@ __all__ = [
     "Survivors",
     "absent_tables",
     "applied_in",
+    "are_tied",
     "by_its_origin",
     "by_revision",
     "can_have_written",
@@ -99,6 +108,7 @@ __all__ = [
     "stuck_revisions",
     "survivors",
     "tables_altered",
+    "taking_down",
     "telling_which_ran",
     "told_anew",
     "told_apart",

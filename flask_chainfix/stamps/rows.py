@@ -88,6 +88,33 @@ def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Reme
     )
 
 
+def taking_down(graph: Graph, run: Collection[str], apart: Collection[str]) -> tuple[str, ...]:
+    """Alembic's commands that take down some revisions of a database, and none beside them.
+
+    Args:
+        graph: the chain.
+        run: what has run there.
+        apart: the revisions, with all that stands on them.
+    """
+    targets: dict[str, list[str]] = {}
+    for revision in graph.order:
+        parents = graph.parents[revision]
+        if revision in run and revision in apart and not any(each in apart for each in parents):
+            targets.setdefault(parents[0] if parents else "base", []).append(revision)
+    names: list[str] = []
+    for target, revisions in targets.items():
+        beside = graph.bases if target == "base" else graph.children[target]
+        parted = any(each in run and each not in apart for each in beside)
+        names += [f"{each}@{target}" for each in revisions] if parted else [target]
+    return tuple(f"{{alembic}} downgrade {operand(name)}" for name in names)
+
+
+def are_tied(graph: Graph, revisions: Collection[str]) -> bool:
+    """Whether ``depends_on`` leads from or to one of them."""
+    tied = {name for names in graph.dependencies.values() for name in names}
+    return any(name in tied or graph.dependencies.get(name) for name in revisions)
+
+
 def _in_line(graph: Graph, one: str, other: str) -> bool:
     return one in stood_for(graph, (other,)) or other in stood_for(graph, (one,))
 

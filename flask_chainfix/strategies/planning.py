@@ -52,7 +52,7 @@ def make_plan(
     _refuse_cut_off(pinned, lineages, uprooted)
     proof = prove(snapshot, pinned, lineages, wishes)
     known = (*applied_in(snapshot), *published_in(snapshot))
-    different = {database.revisions: database for database in known[::-1]}
+    different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
     graph = Graph(pinned.headers, proof.before)
 

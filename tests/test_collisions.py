@@ -1,0 +1,219 @@
+"""Two branches that make the same thing: the printed ways out, typed with the edit they ask for."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import flask.cli
+import pytest
+
+from tests.commands import Done, fixchain, invoke
+from tests.rehearsals import add, create, drop, empty_project, line_of, with_app
+from tests.repositories import Repository, needs_git
+from tests.stamped import rows_of, sql
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what the env.py uses
+
+NAMES = ("email", "nick")
+EMAIL, NICK = (f"op.add_column('a', sa.Column({name!r}, sa.Integer()))" for name in NAMES)
+NO_EMAIL, NO_NICK = (f"op.drop_column('a', {name!r})" for name in NAMES)
+BOTH = {
+    "FC205": (EMAIL, NO_EMAIL, "if 'email' not in {c['name'] for c in known.get_columns('a')}"),
+    "FC203": (create("x"), drop("x"), "if not known.has_table('x')"),
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return empty_project(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'own.db'}"
+
+
+@pytest.fixture(params=sorted(BOTH))
+def code(request: pytest.FixtureRequest) -> str:
+    """What both sides do."""
+    return str(request.param)
+
+
+def collided(project: Path, url: str, code: str) -> None:
+    """An app on b; theirs does what mine does, too, and mine something more."""
+    up, down, _ = BOTH[code]
+    with_app(project, "a <- ", "b <- a", uri=url)
+    add(project, "theirs <- b", up, down)
+    add(project, "mine <- b", f"{up}\n{NICK}", f"{NO_NICK}\n{down}")
+
+
+@pytest.fixture
+def feature(project: Path, url: str, code: str, own_git: None) -> Path:
+    """The same on a branch, after a merge of main, which has theirs."""
+    collided(project, url, code)
+    repository, mine = Repository(project), project / "migrations/versions/mine_add.py"
+    text = mine.read_text()
+    mine.unlink()
+    repository.commit(1)
+    repository.branch("feature")
+    mine.write_text(text)
+    return project
+
+
+def panel(*args: str) -> Done:
+    sys.modules.pop("panel", None)
+    return invoke(flask.cli.cli, "--app", "panel", "db", *args)
+
+
+def typed(command: str) -> None:
+    words = shlex.split(command)
+    words = words[words.index("db") + 1 :]
+    done = panel(*words, *(["--yes"] if words[:1] == ["fixchain"] else []))
+    assert done.exit_code == 0, (command, done.stdout, done.stderr)
+
+
+def stopped(*args: str) -> list[dict[str, Any]]:
+    """The ways out that a refusal names."""
+    done = panel("fixchain", *args, "--format", "json")
+    assert done.exit_code == 3, done
+    return list(done.document["error"]["remedies"])
+
+
+def taken_out(project: Path, name: str, code: str) -> None:
+    up, down, _ = BOTH[code]
+    path = project / f"migrations/versions/{name}_add.py"
+    path.write_text(path.read_text().replace(up, "pass").replace(down, "pass"))
+
+
+def guarded(project: Path, name: str, code: str) -> None:
+    up, _, asked = BOTH[code]
+    path = project / f"migrations/versions/{name}_add.py"
+    guard = f"known = sa.inspect(op.get_bind())\n    {asked}:\n        {up}"
+    path.write_text(path.read_text().replace(up, guard))
+
+
+def columns(url: str) -> set[str]:
+    return {str(row[1]) for row in sql(url, "PRAGMA table_info(a)")}
+
+
+def suits_new_databases(project: Path, url: str, code: str) -> None:
+    """A new database gets to the same head."""
+    Path(url.removeprefix("sqlite:///")).rename(project / "kept.db")
+    typed("flask db upgrade")
+    kept = f"sqlite:///{project / 'kept.db'}"
+    assert (rows_of(url), columns(url)) == (rows_of(kept), columns(kept))
+
+
+@needs_git
+@pytest.mark.parametrize("command", ["repair", "rebase"])
+def test_mine_that_has_run_here_is_taken_down_edited_and_put_on_top(
+    feature: Path, url: str, code: str, command: str
+) -> None:
+    typed("flask db upgrade mine")
+    first, *_ = stopped(command, "--yes")
+    place = f"mine_add.py:{line_of(feature / 'migrations/versions/mine_add.py', BOTH[code][0])}"
+    assert f"take what both do out of {place}" in first["text"]
+    assert "theirs_add" not in first["text"]
+    assert "with the data in it" in first["text"]
+    down, *then = first["commands"]
+    assert down.endswith("downgrade b")
+    typed(down)
+    taken_out(feature, "mine", code)
+    for each in then:
+        typed(each)
+    assert rows_of(url) == ["mine"]
+    suits_new_databases(feature, url, code)
+
+
+@needs_git
+def test_what_a_database_has_is_kept_behind_guards(feature: Path, url: str, code: str) -> None:
+    typed("flask db upgrade mine")
+    sql(url, "INSERT INTO a (id, nick) VALUES (1, 7)")
+    _, second = stopped("repair", "--yes")
+    assert "to keep what the app's database has" in second["text"]
+    for name in ("mine", "theirs"):
+        line = line_of(feature / f"migrations/versions/{name}_add.py", BOTH[code][0])
+        assert f"{name}_add.py:{line}" in second["text"]
+    for name in ("mine", "theirs"):
+        guarded(feature, name, code)
+    for each in second["commands"]:
+        typed(each)
+    assert sql(url, "SELECT nick FROM a") == [(7,)]
+    suits_new_databases(feature, url, code)
+
+
+@needs_git
+def test_theirs_is_never_edited_first(feature: Path, url: str, code: str) -> None:
+    first, second, accept = stopped("repair", "--yes", "--no-database")
+    for way in (first, second):
+        assert "mine_add.py" in way["text"]
+        assert "theirs_add.py" not in way["text"]
+    assert "of a database that has not run both still stops there" in accept["text"]
+    typed("flask db upgrade theirs")
+    taken_out(feature, "mine", code)
+    for each in first["commands"]:
+        typed(each.replace(" --no-database", ""))  # which is there by now
+    assert rows_of(url) == ["mine"]
+    suits_new_databases(feature, url, code)
+
+
+def test_a_side_that_has_run_nowhere_is_the_one_to_edit(project: Path, url: str) -> None:
+    collided(project, url, "FC205")
+    typed("flask db upgrade mine")
+    first, _ = stopped("repair", "--yes")
+    assert "has run mine, so take what both do out of theirs_add" in first["text"]
+    taken_out(project, "theirs", "FC205")
+    for each in first["commands"]:
+        typed(each)
+    suits_new_databases(project, url, "FC205")
+
+
+def test_where_each_has_run_alone_both_are_guarded(project: Path, url: str, code: str) -> None:
+    collided(project, url, code)
+    typed("flask db upgrade mine")
+    other = Path(url.removeprefix("sqlite:///")).rename(project / "other.db")
+    typed("flask db upgrade theirs")
+    named = ("--database", f"sqlite:///{other}")
+    (only,) = stopped("repair", "--yes", *named)
+    assert "as each of them has run without the other, put what both do behind" in only["text"]
+    for name in ("mine", "theirs"):
+        guarded(project, name, code)
+    for each in only["commands"]:
+        typed(each)
+    assert fixchain("check", *named, "--database", url).exit_code == 0
+    suits_new_databases(project, url, code)
+
+
+def test_the_chain_is_accepted_as_it_is_only_where_both_have_run(
+    project: Path, url: str, code: str
+) -> None:
+    collided(project, url, code)
+    typed("flask db upgrade b")
+    assert not any("--accept" in each for way in stopped("repair") for each in way["commands"])
+    path = project / "migrations/versions/mine_add.py"
+    as_it_was = path.read_text()
+    guarded(project, "mine", code)
+    for name in ("theirs", "mine"):
+        typed(f"flask db upgrade {name}")
+    path.write_text(as_it_was)
+    (accept,) = (way for way in stopped("repair") if "--accept" in way["commands"][0])
+    assert "if the databases here have run both mine and theirs" in accept["text"]
+    for each in accept["commands"]:
+        typed(each)
+    typed("flask db upgrade")
+    Path(url.removeprefix("sqlite:///")).unlink()
+    with pytest.raises(Exception, match=r"duplicate column|already exists"):
+        panel("upgrade")
+
+
+def test_the_ways_out_are_printed_once(project: Path, url: str) -> None:
+    collided(project, url, "FC205")
+    typed("flask db upgrade mine")
+    done = panel("fixchain", "check")
+    said = " ".join(done.stdout.split())
+    assert said.count("take what both do out of") == 1
+    assert "fix FC205 first" in said
+    assert "Settle FC205, in one of the ways above." in said
