@@ -381,17 +381,18 @@ def test_a_child_below_which_one_of_them_stands() -> None:
 def test_what_cannot_be_told_apart_is_shown_side_by_side() -> None:
     with pytest.raises(CannotPlan, match="nothing tells which of them c is on") as refused:
         mended(two("c <- b :2024-06-01"))
-    lines = refused.value.message.splitlines()
-    assert lines[1].split() == ["b_one.py", "b_two.py"]
-    assert lines[3].split()[1::2] == ["2024-01-02", "2024-03-02"]
+    lines = refused.value.lines
+    assert lines[0].split() == ["b_one.py", "b_two.py"]
+    assert lines[2].split()[1::2] == ["2024-01-02", "2024-03-02"]
     assert lines[-1].split() == ["creates", "table", "one", "creates", "table", "two"]
 
 
 def test_the_same_deeds_twice_are_shown_side_by_side() -> None:
     one = rev("b <- a", file="b_one.py")
     other = replace(one, file="b_two.py", downgrade=("pass",))
-    with pytest.raises(CannotPlan, match=r"b_one.py\s+b_two.py"):
+    with pytest.raises(CannotPlan, match="do the same in upgrade") as refused:
         mended(chain("a", one, other))
+    assert refused.value.lines[0].split() == ["b_one.py", "b_two.py"]
 
 
 # --- Cycles --------------------------------------------------------------------------------------
