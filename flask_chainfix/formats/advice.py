@@ -127,7 +127,8 @@ def _restamps(report: Report) -> Iterator[Step]:
     if report.commit and databases is not None:
         yield Step(f"{text}:", (f"{tools.fixchain} restamp --old {report.commit}{databases}",))
     elif report.commit:
-        yield Step(f"{text}, with `restamp --old {report.commit}` and --database for each.")
+        each = f"{tools.fixchain} restamp --old {report.commit} --database URL"
+        yield Step(f"{text}, each in the place of URL:", (each,))
     if tools.stamps:
         yield Step(
             "For the databases that cannot be reached from here, have SQL for an operator:",

@@ -157,9 +157,7 @@ def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
     for (first, second), tables in _by_revisions(twice).items():
         names = listing(sorted(one.object.spelled for one, _ in tables))
         yield Fault(
-            f"{first} and {second} both create {names}"
-            if first != second
-            else f"{first} creates {names} twice",
+            _both(first, second, "create", names),
             "keep one of the two and delete the other file; or make the other's upgrade() and"
             " downgrade() do nothing; a database that has run only one of them is then stamped"
             " by hand",
@@ -223,15 +221,19 @@ def schema_conflict(snapshot: Snapshot) -> Iterator[Fault]:
         for (first, second), found in _by_revisions(pairs).items():
             names = listing(f"{one.object.kind.value} {one.object.spelled}" for one, _ in found)
             yield Fault(
-                f"{first} and {second} both {deed} {names}"
-                if first != second
-                else f"{first} {deed}s {names} twice",
+                _both(first, second, deed, names),
                 _ways_out(snapshot, found),
                 (first, second),
                 [place for pair in found for place in _places(snapshot, pair)],
                 len(found),
                 severity=_unless_apart(snapshot, first, second),
             )
+
+
+def _both(first: str, second: str, deed: str, names: str) -> str:
+    if first == second:
+        return f"{first} {deed}s {names} twice"
+    return f"{first} and {second} both {deed} {names}"
 
 
 def _by_revisions(
