@@ -250,8 +250,8 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
 
     How it is repaired:
         `{fixchain} restamp` moves the stamp: one row then stands for both, nothing is run and
-        nothing is skipped. Where no journal here knows the chain that has written the rows, Git may:
-        the finding then names the commit, as in `{fixchain} restamp --old COMMIT`.
+        nothing is skipped. Where no journal here knows the chain that has written the rows, Git
+        may: the finding then names the commit, as in `{fixchain} restamp --old COMMIT`.
 
     Example:
         # users.py
