@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from configparser import MAX_INTERPOLATION_DEPTH, ConfigParser, Error
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from alembic.config import Config
 
 from flask_chainfix.errors import BadConfiguration, ChainFixError
+from flask_chainfix.regular_files import LARGEST_CODE, read_regular, refuse_irregular
 from flask_chainfix.remedies import way
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 _LOCATION = "script_location"
+_LONGEST_LINE, _LONGEST_VALUE = 4_096, 100_000
+_REFERENCE = re.compile(r"%\(([^)]*)\)s")
 _KNOWS_TOML = hasattr(Config, "toml_file_name")  # since Alembic 1.16
 
 
@@ -32,23 +44,94 @@ def read_config(path: Path, section: str | None = None) -> Config:
         ini, toml = Path("alembic.ini"), path
     else:
         ini, toml = path, Path("pyproject.toml")
-    ini_name = str(ini) if ini.exists() else None
-    if section is not None and ini_name is not None:
-        config = Config(ini_name, ini_section=section)
+    config = _opened(ini, toml, section)
+    if section is not None and ini.exists():
         if config.file_config.has_section(section):
             return config
         raise BadConfiguration(
             f"{ini} has no section [{section}]",
             f"name one of its sections: {', '.join(config.file_config.sections())}",
         )
-    if _KNOWS_TOML and toml.exists():
-        return Config(ini_name, toml_file=str(toml))
-    if toml is path:
+    if toml is path and not _KNOWS_TOML:
         raise BadConfiguration(
             f"this version of Alembic cannot be configured by {path.name}",
             "use Alembic 1.16 or newer, or an alembic.ini",
         )
-    return Config(ini_name)
+    return config
+
+
+def read_ini(path: Path) -> Config:
+    """Read an ini file alone; what is not there says nothing.
+
+    Raises:
+        BadConfiguration: a line or a value of it is too long.
+        OSError: it is no regular file, or too large.
+    """
+    return _opened(path, None)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no TOML.
+    """
+    return tomllib.loads(read_regular(path, LARGEST_CODE).decode())
+
+
+def _opened(ini: Path | None, toml: Path | None, section: str | None = None) -> Config:
+    """Alembic's view of two files, once it is known that reading them comes to an end."""
+    names: dict[str, Any] = {}
+    if ini is not None and ini.exists():
+        refuse_endless(ini)
+        names["file_"] = str(ini)
+    if toml is not None and toml.exists() and _KNOWS_TOML and section is None:
+        refuse_irregular(toml, LARGEST_CODE)
+        names["toml_file"] = str(toml)
+    return Config(**names, ini_section=section or "alembic")
+
+
+def refuse_endless(ini: Path) -> None:
+    """Stop where an ini file is made to take long, or all memory, from whoever reads it.
+
+    Raises:
+        BadConfiguration: a line or a value of it is too long.
+        OSError: it is no regular file, or too large.
+    """
+    try:
+        text = read_regular(ini, LARGEST_CODE).decode(errors="replace")
+    except FileNotFoundError:
+        return
+    # configparser takes time that grows with the square of the length of a line.
+    if len(max(text.splitlines(), key=len, default="")) > _LONGEST_LINE:
+        raise BadConfiguration(
+            f"{ini} has a line of more than {_LONGEST_LINE:,} characters", "make it shorter"
+        )
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except Error:  # which Alembic will meet as well
+        return
+    for section in (parser.default_section, *parser.sections()):
+        for name in _endless(dict(parser[section])):
+            raise BadConfiguration(
+                f"{name} in [{section}] of {ini} would have more than {_LONGEST_VALUE:,} characters"
+                " with everything that it refers to",
+                "write its value out",
+            )
+
+
+def _endless(values: Mapping[str, str]) -> Iterator[str]:
+    """The names of values that interpolation makes too long."""
+    references = {name: _REFERENCE.findall(value.lower()) for name, value in values.items()}
+    lengths = plain = {name: len(value) for name, value in values.items()}
+    for _ in range(MAX_INTERPOLATION_DEPTH):
+        lengths = {
+            name: plain[name] + sum(lengths.get(other, 0) for other in references[name])
+            for name in values
+        }
+        yield from (name for name, length in lengths.items() if length > _LONGEST_VALUE)
 
 
 def project_config(directory: Path) -> Config | None:
@@ -87,17 +170,17 @@ def script_locations(file: Path) -> dict[str, str]:
     """
     with suppress(ChainFixError), configuration_errors(str(file)):
         if file.suffix != ".toml":
-            parser = Config(str(file)).file_config
+            parser = read_ini(file).file_config
             sections = [each for each in parser.sections() if _LOCATION in parser[each]]
             return {section: parser.get(section, _LOCATION) for section in sections}
         if _KNOWS_TOML:
-            written = _option(Config(toml_file=str(file)), _LOCATION)
+            written = option(_opened(None, file), _LOCATION)
             return {"tool.alembic": written} if isinstance(written, str) else {}
     return {}
 
 
 def _describes(config: Config, file: Path, directory: Path) -> bool:
-    location = _option(config, _LOCATION)
+    location = option(config, _LOCATION)
     if not isinstance(location, str):
         return False
     path, wanted = resource_path(location), directory.resolve()
@@ -115,7 +198,7 @@ def _refuse_other_base(config: Config, file: Path) -> None:
     Raises:
         BadConfiguration: some migrations would not be found.
     """
-    locations = _option(config, "version_locations")
+    locations = option(config, "version_locations")
     places = [locations] if isinstance(locations, str) else locations or []
     for part in (part for place in places for part in place.split()):
         if not os.path.isabs(part) and ":" not in part:
@@ -133,7 +216,8 @@ def resource_path(location: str) -> Path:
     return Path(*package.split("."), rest)
 
 
-def _option(config: Config, name: str) -> str | list[str] | None:
+def option(config: Config, name: str) -> str | list[str] | None:
+    """An option of Alembic's, from whichever file it reads; ``None`` where it is not set."""
     value: str | list[str] | None = None
     if _KNOWS_TOML:
         value = config.get_alembic_option(name)
@@ -161,7 +245,8 @@ def configuration_errors(name: str) -> Iterator[None]:
     except ChainFixError:
         raise
     except Exception as error:  # callbacks and interpolation can raise anything
-        detail = " ".join(str(error).split()) or type(error).__name__
+        said = error.strerror if isinstance(error, OSError) else None
+        detail = " ".join((said or str(error)).split()) or type(error).__name__
         raise BadConfiguration(
             f"the configuration in {name} cannot be used: {detail}",
             way("correct it until Alembic accepts it", "{alembic} heads"),

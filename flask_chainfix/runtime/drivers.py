@@ -113,6 +113,20 @@ def _works(name: str) -> bool:
     return True
 
 
+def why_refused(url: URL) -> tuple[str, str] | None:
+    """What is to be said of a URL that would have SQLAlchemy run other code than its driver's.
+
+    Returns:
+        A message and a remedy; ``None`` for any other URL.
+    """
+    if "plugin" not in url.query:
+        return None
+    return (
+        f"{shown_url(url)} asks for a plugin of SQLAlchemy, which would run code of its own",
+        "take plugin=… out of the URL",
+    )
+
+
 def usable(url: URL) -> URL:
     """The URL for a connection of our own: with a driver that is synchronous.
 

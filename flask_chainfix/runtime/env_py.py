@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from flask_chainfix.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.source.literals import Computed, evaluate
 
 # The last two are for source that is nested or sized beyond what the interpreter can take.
@@ -20,7 +21,7 @@ def uses_flask_app(path: Path) -> bool:
     A comment or a text that speaks of it is not enough, where the file can be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST_CODE)
         if b"current_app" not in data:
             return False
         with warnings.catch_warnings():
@@ -54,7 +55,7 @@ class EnvPy:
         self.path = path
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
-            self._tree = ast.parse(path.read_bytes())
+            self._tree = ast.parse(read_regular(path, LARGEST_CODE))
         # A name that anything else binds too holds nobody knows what.
         bound = Counter(_names_bound(self._tree))
         self._held = {name: node for name, node in self._assigned().items() if bound[name] == 1}

@@ -20,8 +20,11 @@ from flask_chainfix.runtime.configuration import (
     configuration_errors,
     project_config,
     read_config,
+    read_ini,
+    refuse_endless,
 )
 from flask_chainfix.runtime.env_py import uses_flask_app
+from flask_chainfix.runtime.packages import script_directory
 from flask_chainfix.runtime.project import local_modules
 from flask_chainfix.runtime.settings import read_settings
 
@@ -84,6 +87,7 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
     directory = directory or extension.directory
     _require_directory(Path(directory))
     with configuration_errors(directory):
+        refuse_endless(Path(directory) / "alembic.ini")
         config = extension.migrate.get_config(directory)
     runtime = _open(config, {"directory": str(directory), **(reopen or {})})
     dialect = _dialect(current_app.config.get("SQLALCHEMY_DATABASE_URI"))
@@ -133,7 +137,7 @@ def open_directory(directory: str) -> Runtime:
     _require_directory(path)
     ini = path / "alembic.ini"
     with configuration_errors(str(ini)):
-        config = Config(str(ini)) if ini.exists() else project_config(path) or Config()
+        config = read_ini(ini) if ini.exists() else project_config(path) or Config()
         _set_option(config, "script_location", str(path))
     return _open(config, {"directory": directory})
 
@@ -150,7 +154,7 @@ def open_config(file: str, section: str | None = None) -> Runtime:
         BadConfiguration: the configuration cannot be used.
     """
     path = Path(file)
-    if not path.is_file():
+    if not path.exists():
         raise NoEnvironment(f"there is no file {file}", "give -c the path of an alembic.ini")
     with configuration_errors(file):
         config = read_config(path, section)
@@ -164,7 +168,7 @@ def _set_option(config: Config, name: str, value: str) -> None:
 def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
     name = config.config_file_name or reopen.get("config") or reopen["directory"]
     with configuration_errors(str(name)):
-        script = ScriptDirectory.from_config(config)
+        script = script_directory(config)
         # Alembic's public attribute is the raw setting; this one is where it will really look.
         locations = tuple(Path(os.path.abspath(place)) for place in script._version_locations)
         settings = read_settings(config)

@@ -13,7 +13,9 @@ from typing import Any
 from flask_chainfix.errors import CannotRewrite
 from flask_chainfix.languages import script_words
 from flask_chainfix.model import Edit
+from flask_chainfix.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.remedies import Remedy, Way
+from flask_chainfix.runtime.configuration import read_toml
 from flask_chainfix.runtime.environment import Runtime
 
 if sys.version_info >= (3, 11):
@@ -44,7 +46,7 @@ def hook_edit(runtime: Runtime) -> Edit | None:
     hook = _hook(os.path.relpath(runtime.environment.directory, path.absolute().parent))
     if not path.is_file():
         raise _by_hand(path, hook, "is not there")
-    data = path.read_bytes()
+    data = read_regular(path, LARGEST_CODE)
     # One character for each byte, whatever the encoding: all that matters here is ASCII.
     text = data.decode("latin-1")
     try:
@@ -65,7 +67,7 @@ def _file(runtime: Runtime) -> Path:
     toml = getattr(config, "toml_file_name", None)
     if toml is not None and not config.file_config.has_section(_SECTION):
         path = Path(toml)
-        if path.is_file() and "alembic" in tomllib.loads(path.read_text("utf-8")).get("tool", {}):
+        if path.is_file() and "alembic" in read_toml(path).get("tool", {}):
             return path
     return Path(config.config_file_name or runtime.environment.directory / "alembic.ini")
 

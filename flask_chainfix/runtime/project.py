@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from flask_chainfix.regular_files import LARGEST_CODE, read_regular
+
 # What a project has at its top.
 _MARKS = (".git", "pyproject.toml", "setup.py", "alembic.ini")
 _SKIPPED = frozenset({".git", "__pycache__", "node_modules", "site-packages"})
@@ -107,7 +109,7 @@ def _text(file: Path) -> bytes:
     try:
         if file.suffix in _TELLING or not file.is_file() or file.stat().st_size > _LARGEST:
             return b""
-        data = file.read_bytes()
+        data = read_regular(file)
     except OSError:
         return b""
     return b"" if b"\0" in data[:1024] else data
@@ -134,7 +136,7 @@ def _runs_migrations(directory: Path) -> bool:
     try:
         if not (directory / "env.py").is_file() or (directory / "alembic.ini.mako").exists():
             return False
-        data = (directory / "env.py").read_bytes()
+        data = read_regular(directory / "env.py", LARGEST_CODE)
     except OSError:
         return False
     return b"run_migrations" in data and b"{{" not in data and b"{%" not in data

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix import signals
 from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.runtime.drivers import explained, timeouts, usable
+from flask_chainfix.runtime.drivers import explained, timeouts, usable, why_refused
 from flask_chainfix.runtime.messages import NO_URL, masked, said, shown_url
 
 _PREFIX = "fixchain_rehearsal"
@@ -93,6 +93,8 @@ def _parse(url: str | None) -> URL:
             else "give --database the URL of a PostgreSQL, MariaDB or MySQL server, or leave it out"
             " for a temporary SQLite file",
         )
+    if refused := why_refused(parsed):
+        raise NoScratchDatabase(*refused)
     # The query can name a database, too, and would win.
     return parsed.difference_update_query(_NAMING_A_DATABASE)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,11 +11,7 @@ from alembic.config import Config
 from flask_chainfix.errors import BadConfiguration
 from flask_chainfix.model import Settings
 from flask_chainfix.rules import all_rules
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from flask_chainfix.runtime.configuration import read_toml
 
 _SINGLE = ("version_table", "version_table_schema", "main_branch")
 _KEYS = ("ignore", "intended_bases", "published", *_SINGLE)
@@ -82,7 +77,7 @@ def _from_toml(config: Config) -> Mapping[str, list[str]]:
     name = getattr(config, "toml_file_name", None)
     if name is None or not Path(name).is_file():
         return {}
-    section = tomllib.loads(Path(name).read_text("utf-8")).get("tool", {}).get("fixchain", {})
+    section = read_toml(Path(name)).get("tool", {}).get("fixchain", {})
     if not isinstance(section, dict):
         raise BadConfiguration("[tool.fixchain] is not a table", "write it as a TOML table")
     section = {

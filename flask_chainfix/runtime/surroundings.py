@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from flask_chainfix.model import Environment, Location, OtherEnvironment, Pointer, Surroundings
+from flask_chainfix.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.runtime.configuration import resource_path, script_locations
 from flask_chainfix.runtime.env_py import CANNOT_READ, EnvPy, uses_flask_app
 from flask_chainfix.runtime.environment import Runtime
@@ -53,7 +54,7 @@ def _configuration(directories: Iterable[Path]) -> dict[Path, bytes]:
 
 def _bytes_of(file: Path) -> bytes:
     try:
-        return file.read_bytes() if file.is_file() else b""
+        return read_regular(file, LARGEST_CODE)
     except OSError:
         return b""
 

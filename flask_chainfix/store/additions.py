@@ -18,6 +18,7 @@ from pathlib import Path
 
 from flask_chainfix.errors import CannotMerge, CannotWrite
 from flask_chainfix.model import Edit
+from flask_chainfix.regular_files import read_regular
 from flask_chainfix.store.files import (
     WRITE_BITS,
     beside,
@@ -53,7 +54,7 @@ def read_plain(path: Path) -> bytes | None:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise CannotMerge("it is no plain file")
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:

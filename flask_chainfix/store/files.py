@@ -7,13 +7,13 @@ import importlib.util
 import os
 import re
 import shutil
-import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from flask_chainfix.errors import CannotWrite, StaleSnapshot
 from flask_chainfix.model import Edit
+from flask_chainfix.regular_files import read_regular
 
 WRITE_BITS = 0o222
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -104,10 +104,7 @@ def read_or_none(path: Path) -> bytes | None:
         OSError: it is no regular file, or cannot be read.
     """
     try:
-        mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a pipe has no end
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
 

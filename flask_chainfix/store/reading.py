@@ -16,6 +16,7 @@ from flask_chainfix import source
 from flask_chainfix.errors import CannotRead
 from flask_chainfix.garbage import without_garbage_collection
 from flask_chainfix.model import ChainLock, Environment, Header, MigrationFile, Unreadable
+from flask_chainfix.regular_files import read_beginning, read_regular, read_with_status
 from flask_chainfix.snapshot import Snapshot
 
 
@@ -73,7 +74,7 @@ def unread(environment: Environment) -> tuple[Path, ...]:
 
 def _migrations_in(directory: Path) -> Iterator[Path]:
     for path in sorted(directory.glob("*.py")):
-        reading = source.read(path.read_bytes(), path.name)
+        reading = source.read(read_regular(path), path.name)
         if isinstance(reading, Header) and reading.revision is not None:
             yield path
 
@@ -86,7 +87,7 @@ def _read_lock(path: Path) -> ChainLock | None:
             return ChainLock(path, None, "is a symbolic link, which is not followed")
         if not stat.S_ISREG(mode):
             return ChainLock(path, None, "is not a regular file")
-        return ChainLock(path, path.read_bytes())
+        return ChainLock(path, read_regular(path))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -185,12 +186,7 @@ def _read_file(
             compiled = _Bytecode(directory)
         if not entry.is_file():
             return _unreadable(directory, name, "is not a regular file")
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            status = os.fstat(descriptor)
-            data = _read_all(descriptor, status.st_size)
-        finally:
-            os.close(descriptor)
+        data, status = read_with_status(path)
     except OSError as error:
         return _unreadable(directory, name, f"cannot be read: {error.strerror}")
     reading: Header | Unreadable
@@ -199,15 +195,6 @@ def _read_file(
     else:
         reading = source.read_bytecode(data)
     return MigrationFile(directory, name, data, reading)
-
-
-def _read_all(descriptor: int, size: int) -> bytes:
-    """The whole file, also where it has grown since its size was taken."""
-    data = chunk = os.read(descriptor, size + 1)
-    while len(chunk) > size:
-        chunk = os.read(descriptor, size + 1)
-        data += chunk
-    return data
 
 
 def _unreadable(directory: Path, name: str, reason: str) -> MigrationFile:
@@ -238,11 +225,7 @@ class _Bytecode:
         if not self._prefix:
             return False
         try:
-            descriptor = os.open(f"{self._prefix}{name[:-3]}{self._suffix}", os.O_RDONLY)
-            try:
-                head = os.read(descriptor, 16)
-            finally:
-                os.close(descriptor)
+            head = read_beginning(f"{self._prefix}{name[:-3]}{self._suffix}", _PREFIX.size)
         except OSError:
             return False
         seconds, size = int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF

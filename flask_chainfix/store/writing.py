@@ -29,6 +29,7 @@ from flask_chainfix import signals
 from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.languages import path_word
 from flask_chainfix.model import Edit
+from flask_chainfix.regular_files import read_regular
 from flask_chainfix.remedies import way
 from flask_chainfix.store import journal as journals
 from flask_chainfix.store.files import (
@@ -281,7 +282,7 @@ def _keep_old(path: Path) -> None:
     try:
         os.link(path, old)
     except OSError:  # a file system without hard links
-        write_synced(old, path.read_bytes(), path)
+        write_synced(old, read_regular(path), path)
 
 
 def _keep_before(entry: Entry) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import CannotBackUp
 from flask_chainfix.runtime.app import app_engines
+from flask_chainfix.runtime.drivers import why_refused
 from flask_chainfix.runtime.messages import NO_URL, shown_url
 
 _NAME_ONE = "name a database with --database URL"
@@ -47,12 +48,15 @@ def sources(written: Sequence[str], *, of_app: bool) -> tuple[Source, ...]:
 
 def _parsed(written: str) -> URL:
     try:
-        return make_url(written)
+        url = make_url(written)
     except (ArgumentError, ValueError) as error:
         raise CannotBackUp(
             NO_URL,
             "write postgresql://USER:PASSWORD@HOST/NAME, mysql://… or sqlite:///FILE",
         ) from error
+    if refused := why_refused(url):
+        raise CannotBackUp(*refused)
+    return url
 
 
 def _urls_of_app() -> Iterable[URL]:

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, Engine, RootTransaction
 from sqlalchemy.pool import NullPool
 
+from flask_chainfix.regular_files import read_beginning
 from flask_chainfix.runtime.databases import limits
 from flask_chainfix.runtime.databases.obstacles import Obstacle, told
 from flask_chainfix.runtime.databases.targets import Target
@@ -105,6 +106,7 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
         mode += "&immutable=1"
 
     def connect() -> sqlite3.Connection:
+        read_beginning(file, 0)  # SQLite would wait for what a pipe may hold some day
         place = f"file:{quote(file.as_posix())}?mode={mode}"
         return sqlite3.connect(place, uri=True, timeout=limits.WAITING, check_same_thread=False)
 
@@ -113,8 +115,7 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
 
 def _rests(file: Path) -> bool:
     """Whether nobody has a SQLite file open that would otherwise need files beside it."""
-    with open(file, "rb") as opened:
-        modes = opened.read(_JOURNAL_MODES + 2)[_JOURNAL_MODES:]
+    modes = read_beginning(file, _JOURNAL_MODES + 2)[_JOURNAL_MODES:]
     return modes == _WAL and not Path(f"{file}-wal").exists()
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from sqlalchemy.engine import URL
 
 from flask_chainfix.errors import BadDatabase
+from flask_chainfix.regular_files import read_regular
 from flask_chainfix.runtime.databases.schemas import in_schemas
 from flask_chainfix.runtime.databases.targets import Target, distinct, named
 from flask_chainfix.runtime.databases.urls import parsed
 from flask_chainfix.runtime.databases.version_table import version_table
 from flask_chainfix.runtime.environment import Runtime
 from flask_chainfix.runtime.messages import VARIABLE, shown_url
+
+_LARGEST_LIST = 4 * 1024 * 1024
 
 
 def targets_from(
@@ -68,7 +70,7 @@ def listed_urls(file: str) -> tuple[str, ...]:
 
 def _listed(file: str) -> Iterator[URL]:
     try:
-        lines = Path(file).read_text("utf-8-sig").splitlines()
+        lines = read_regular(file, _LARGEST_LIST).decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
         raise BadDatabase(

@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.errors import BadDatabase
-from flask_chainfix.runtime.drivers import missing_driver, usable, without_driver
+from flask_chainfix.runtime.drivers import missing_driver, usable, why_refused, without_driver
 from flask_chainfix.runtime.messages import NO_URL, masked, said, secrets_of, shown_url
 
 BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
@@ -39,6 +39,8 @@ def parsed(written: str, place: str) -> URL:
             if backend == "postgres"
             else "give the URL of a PostgreSQL, MariaDB, MySQL or SQLite database",
         )
+    if refused := why_refused(url):
+        raise BadDatabase(prefix + refused[0], refused[1])
     try:
         ours = usable(url)
         create_engine(ours)  # connects to nothing, but imports the driver
