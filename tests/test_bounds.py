@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from flask_chainfix.cli import main
+from flask_chainfix.errors import BadConfiguration
 from flask_chainfix.footprint import read_footprint
 from flask_chainfix.footprint.budget import MOST_STEPS
+from flask_chainfix.model import Header, ProblemKind, Unreadable
+from flask_chainfix.runtime import open_config
+from flask_chainfix.source import read, same_body, scopes
+from flask_chainfix.source.limits import MOST_IDS
+from flask_chainfix.source.scopes import names_in
+from tests.disk import environment
 
 TOO_MUCH = "too much to be followed"
 
@@ -121,3 +134,140 @@ def test_the_sql_of_a_migration_is_read_up_to_a_length() -> None:
     script = "SELECT 1 -- " + "a" * 64_000
     details = doubts(f"s = {script!r}\n" + "op.execute(s)\n" * 5)
     assert "more SQL than is read of one migration" in details
+
+
+# --- What is read of a file ----------------------------------------------------------------------
+
+LAYOUT = 'revision = "a"\ndown_revision = None\nbranch_labels = None\ndepends_on = None\n\n\n{}'
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("a;" * 150_000, "200,000 words and signs"),
+        ("a\n" * 150_000, "200,000 words and signs"),
+        ("x = [" + "1," * 150_000 + "]", "200,000 words and signs"),
+        ("# '''\n" + "a;" * 150_000, "200,000 words and signs"),
+        ('x = \'# """\'\n' + "a;" * 150_000, "200,000 words and signs"),
+        ("f'{a}'\n'\n" + "a;" * 150_000, "200,000 words and signs"),
+        ("def f(): 0\n" * 5_000, "4,000 functions and loops"),
+        ("lambda: 0\n" * 5_000, "4,000 functions and loops"),
+        ("x = [0 for a in b]\n" * 5_000, "4,000 functions and loops"),
+    ],
+)
+def test_what_would_take_all_time_or_memory_is_not_parsed(text: str, what: str) -> None:
+    data = LAYOUT.format(text).encode()
+    reading = read(data, "a.py")
+    assert isinstance(reading, Unreadable)
+    assert reading.reason == f"has more than {what}, which is more than is read of one migration"
+    assert "is more than is read" in read_footprint(data).opaque[0].detail
+    assert not same_body(data, data + b"\n")
+
+
+def test_an_encoding_of_its_own_counts_each_byte() -> None:
+    data = b"# coding: utf-7\n" + LAYOUT.format("+" + "AGEAOwBh" * 30_000 + "-").encode()
+    assert isinstance(read(data, "a.py"), Unreadable)
+
+
+def test_much_data_in_strings_is_read() -> None:
+    rows = "op.execute('''INSERT INTO t VALUES (1, 'for', \"def\"); -- type''')\n    " * 3_500
+    prose = '"""' + "for a class of its type; " * 40_000 + '"""\n'
+    data = LAYOUT.format(f"def upgrade():\n    {rows}\n    x = {prose}").encode()
+    reading = read(data, "a.py")
+    assert isinstance(reading, Header)
+    assert reading.revision == "a"
+
+
+def test_a_merge_point_has_parents_up_to_a_number() -> None:
+    for number, most in ((MOST_IDS, True), (MOST_IDS + 1, False)):
+        parents = ", ".join(f"'p{i}'" for i in range(number))
+        reading = read(f"revision = 'a'\ndown_revision = ({parents})\n".encode(), "a.py")
+        assert isinstance(reading, Header) == most
+    assert isinstance(reading, Unreadable)
+    assert "more than 10,000 ids in down_revision" in reading.reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x{1} = x{0} + x{0}", "x{1} = f'{{x{0}}}{{x{0}}}'", "x{1} = (*x{0}, *x{0})",
+     "x{1} = (x{0}, x{0})", "x{1} = {{x{0}, (x{0}, x{0})}}"],
+)  # fmt: skip
+def test_a_header_variable_does_not_double_again_and_again(line: str) -> None:
+    first = "x0 = 'a'\n" if "f'" in line or "+" in line else "x0 = ('a', 'b')\n"
+    lines = "\n".join(line.format(i, i + 1) for i in range(40))
+    reading = read(f"{first}{lines}\nrevision = 'a'\ndown_revision = x40\n".encode(), "a.py")
+    assert isinstance(reading, Header)
+    (problem,) = reading.problems
+    assert problem.kind is ProblemKind.COMPUTED
+
+
+def test_each_definition_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(node: ast.AST) -> Iterator[ast.Name]:
+        asked.append(node)
+        return names_in(node)
+
+    monkeypatch.setattr(scopes, "names_in", counted)
+    chain = "".join(f"def f{i}():\n    f{i + 1}()\n" for i in range(300))
+    text = f"revision = 'a'\ndown_revision = None\n{chain}def f300():\n    exec('')\nf0()\n"
+    reading = read(text.encode(), "a.py")
+    assert isinstance(reading, Header)
+    assert reading.revision is None  # f0() may set it
+    assert len(asked) == 301
+
+
+# --- What is read of a configuration -------------------------------------------------------------
+
+
+def bomb(options: int, references: int) -> str:
+    """Options of which each refers to the one before it so many times."""
+    lines = [f"a{i} = " + f"%(a{i - 1})s" * references for i in range(1, options)]
+    return "\n".join(
+        ["[alembic]", "a0 = xxxxxxxxxx", *lines, f"script_location = %(a{options - 1})s"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (bomb(8, 100), "would have more than 100,000 characters"),
+        (bomb(3, 400), "would have more than 100,000 characters"),
+        ("[DEFAULT]\n" + bomb(8, 100).replace("[alembic]\n", "") + "\n[alembic]\n", "100,000"),
+        ("[alembic]\na" + " " * 300_000 + "b\n", "has a line of more than 4,096 characters"),
+        ("[alembic]\n" + "a = b\n" * 300_000, "it has more than 1,048,576 bytes"),
+    ],
+)
+def test_an_ini_file_that_would_take_all_memory_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    ini = tmp_path / "alembic.ini"
+    ini.write_text(text)
+    with pytest.raises(BadConfiguration, match=said):
+        open_config(str(ini))
+
+
+def test_ordinary_interpolation_is_read(tmp_path: Path) -> None:
+    ini = tmp_path / "alembic.ini"
+    ini.write_text(
+        "[alembic]\nplace = %(here)s/m\nscript_location = %(place)s\nfile_template = %%(rev)s\n"
+    )
+    (tmp_path / "m/versions").mkdir(parents=True)
+    (tmp_path / "m/env.py").touch()
+    assert open_config(str(ini)).environment.directory == tmp_path / "m"
+
+
+def test_text_shows_as_many_findings_as_somebody_may_read(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", "a")
+    for number in range(2_500):
+        (place / "versions" / f"z{number}.py").touch()
+    said = CliRunner().invoke(main, ["-d", str(place), "check"]).output
+    assert "and 1,500 more of FC106; --format json lists all" in said
+    assert "more lines" in said
+    assert said.count("FC106 unreadable-migration") == 1_000
+
+
+def test_a_sum_of_what_is_computed_is_computed() -> None:
+    reading = read(b"revision = 'a'\ndown_revision = f() + g()\n", "a.py")
+    assert isinstance(reading, Header)
+    assert reading.down_revision is None

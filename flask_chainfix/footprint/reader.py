@@ -12,6 +12,7 @@ from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import Arguments, Local
 from flask_chainfix.footprint.walker import follow
 from flask_chainfix.model import Footprint, Opaque
+from flask_chainfix.source import excess
 
 _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -37,6 +38,8 @@ def read_footprint(
         local: the top-level modules of the migration's own project, which may do anything;
             ``None`` where they are not known.
     """
+    if (too_much := excess(data)) is not None:
+        return _all_opaque(f"a file that {too_much.reason}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours

@@ -12,6 +12,7 @@ from flask_chainfix.formats.style import Style
 from flask_chainfix.languages import plain_ascii, printable
 
 INDENT = 2
+_MOST_LINES = 2_000  # of a picture
 
 
 class Page:
@@ -62,7 +63,11 @@ class Page:
     def picture(self, nodes: list[PictureNode]) -> None:
         """A drawing of a chain."""
         width = self.style.width - INDENT
-        for line in draw(nodes, width=width, ascii_only=self.style.ascii_only):
+        lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
+        if len(lines) > _MOST_LINES:
+            more = f"… and {len(lines) - _MOST_LINES:,} more lines"
+            lines = [*lines[:_MOST_LINES], Text(more, "dim")]
+        for line in lines:
             indented = Text(" " * INDENT).append_text(line)
             indented.rstrip()
             self._print(indented)

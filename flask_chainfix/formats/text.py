@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -34,6 +35,7 @@ from flask_chainfix.report import Report
 from flask_chainfix.rules.wording import count
 
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
 _SHOWN_PLACES = 12
 _SHOWN_LINES = 20
 
@@ -72,8 +74,7 @@ def _diagnosis(page: Page, report: Report) -> None:
     page.picture(current_state(report))
     if report.findings:
         page.heading("Findings")
-        for finding in report.findings:
-            _finding(page, report, finding)
+        _findings(page, report)
     _sections(page, databases.sections(report))
     if report.plan is not None and report.after is not None:
         if report.command != "check":
@@ -91,6 +92,18 @@ def _diagnosis(page: Page, report: Report) -> None:
         _rehearsal(page, report)
     if report.command == "check":
         _steps(page, "What to do", advice.steps(report))
+
+
+def _findings(page: Page, report: Report) -> None:
+    shown: Counter[str] = Counter()
+    for finding in report.findings:
+        shown[finding.code] += 1
+        if shown[finding.code] <= _SHOWN_FINDINGS:
+            _finding(page, report, finding)
+    for code, number in shown.items():
+        if number > _SHOWN_FINDINGS:
+            more = f"and {number - _SHOWN_FINDINGS:,} more of {code}"
+            page.line(f"{more}; --format json lists all", INDENT)
 
 
 def _changes(page: Page, report: Report) -> None:

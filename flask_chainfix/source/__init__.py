@@ -8,6 +8,7 @@ value and proves that nothing else changed.
 from flask_chainfix.source.body import does_nothing, same_body, words_in
 from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.docstring import stated_parents, states
+from flask_chainfix.source.limits import excess
 from flask_chainfix.source.naming import is_loaded
 from flask_chainfix.source.positions import line_of
 from flask_chainfix.source.reader import read
@@ -17,6 +18,7 @@ from flask_chainfix.source.upgrade import line_of_upgrade, same_upgrade
 
 __all__ = [
     "does_nothing",
+    "excess",
     "is_loaded",
     "line_of",
     "line_of_upgrade",

@@ -7,6 +7,7 @@ import warnings
 from functools import lru_cache
 
 from flask_chainfix.source.judge import docstring_node
+from flask_chainfix.source.limits import excess
 from flask_chainfix.source.module import HEADER_NAMES
 from flask_chainfix.source.scopes import names_bound
 
@@ -59,6 +60,8 @@ def _nodes(data: bytes) -> list[ast.AST]:
 
 def code_of(data: bytes) -> ast.Module | None:
     """The tree of a file without docstring and header; ``None`` where it cannot be parsed."""
+    if excess(data) is not None:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours

@@ -11,6 +11,7 @@ from flask_chainfix.model import Header, Unreadable
 from flask_chainfix.source import marshalled
 from flask_chainfix.source.docstring import Docstring, parse_docstring
 from flask_chainfix.source.judge import header_ids, header_problems
+from flask_chainfix.source.limits import MOST_IDS, too_many_ids
 from flask_chainfix.source.literals import Computed
 from flask_chainfix.source.module import HEADER_NAMES
 
@@ -32,6 +33,9 @@ def read_bytecode(data: bytes) -> Header | Unreadable:
         if name not in values:
             return Unreadable(f"assigns no {name}", "add the variable, and compile it again")
     ids = {name: header_ids(name, values.get(name)) for name in HEADER_NAMES}
+    for name in HEADER_NAMES:
+        if len(ids[name] or ()) > MOST_IDS:
+            return too_many_ids(name)
     problems = [
         problem
         for name in HEADER_NAMES

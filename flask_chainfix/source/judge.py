@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from flask_chainfix.model import Header, Problem, ProblemKind, Span, Unreadable
 from flask_chainfix.source.docstring import Docstring, parse_docstring
+from flask_chainfix.source.limits import MOST_IDS, too_many_ids
 from flask_chainfix.source.literals import Computed
 from flask_chainfix.source.module import HEADER_NAMES, Binding, follow
 from flask_chainfix.source.positions import Positions
@@ -63,6 +64,8 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
             ids[name] = (legacy[1],) if legacy and name == "revision" else ()
             continue
         ids[name] = header_ids(name, binding.value)
+        if len(ids[name] or ()) > MOST_IDS:
+            return too_many_ids(name)
         offset = positions.offset(binding.expression or binding.node)
         problems.extend(header_problems(name, binding.value, offset))
         if binding.expression is not None:

@@ -6,6 +6,10 @@ import ast
 from collections.abc import Callable
 from typing import NamedTuple
 
+# Characters and elements that a name holds which is a part of other values: each may be so in the
+# next, and so double again and again.
+_LONGEST = 500
+
 
 class Computed(NamedTuple):
     """A value that only running the file would show.
@@ -39,24 +43,42 @@ def evaluate(node: ast.expr, lookup: Callable[[str], object]) -> object:
     if isinstance(node, ast.JoinedStr):
         return _joined(node, lookup)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = evaluate(node.left, lookup), evaluate(node.right, lookup)
+        left, right = _part(node.left, lookup), _part(node.right, lookup)
         if isinstance(left, str) and isinstance(right, str):
             return left + right
-        if isinstance(left, tuple) and isinstance(right, tuple):
+        if type(left) is tuple and type(right) is tuple:
             return left + right
     return Computed(f"is computed ({ast.unparse(node)[:60]})")
+
+
+def _part(node: ast.expr, lookup: Callable[[str], object]) -> object:
+    """What an expression adds to the value of another."""
+    value = evaluate(node, lookup)
+    if isinstance(node, ast.Name) and not _is_short(value):
+        return Computed(f"is computed (with all of {node.id})")
+    return value
+
+
+def _is_short(value: object) -> bool:
+    left, pending = _LONGEST, [value]
+    while pending and left >= 0:
+        part = pending.pop()
+        left -= len(part) if isinstance(part, (bytes, str)) else 1
+        if type(part) is tuple:
+            pending += part
+    return left >= 0
 
 
 def _elements(nodes: list[ast.expr], lookup: Callable[[str], object]) -> object:
     values: list[object] = []
     for node in nodes:
         starred = isinstance(node, ast.Starred)
-        value = evaluate(node.value if isinstance(node, ast.Starred) else node, lookup)
+        value = _part(node.value if isinstance(node, ast.Starred) else node, lookup)
         if isinstance(value, Computed):
             return value
         if not starred:
             values.append(value)
-        elif isinstance(value, tuple):
+        elif type(value) is tuple:
             values.extend(value)
         else:
             return Computed(f"is computed ({ast.unparse(node)[:60]})")
@@ -64,14 +86,14 @@ def _elements(nodes: list[ast.expr], lookup: Callable[[str], object]) -> object:
 
 
 def _joined(node: ast.JoinedStr, lookup: Callable[[str], object]) -> object:
-    text = ""
+    text: list[str] = []
     for part in node.values:
         if isinstance(part, ast.FormattedValue):
             plain = part.conversion == -1 and part.format_spec is None
-            value = evaluate(part.value, lookup) if plain else None
+            value = _part(part.value, lookup) if plain else None
         else:
             value = evaluate(part, lookup)
         if not isinstance(value, str):
             return Computed(f"is computed ({ast.unparse(node)[:60]})")
-        text += value
-    return text
+        text.append(value)
+    return "".join(text)

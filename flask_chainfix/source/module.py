@@ -8,7 +8,7 @@ the top level from literals (and from names that hold literals) is known; everyt
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from flask_chainfix.source.literals import Computed, evaluate
@@ -43,7 +43,7 @@ class Binding(NamedTuple):
 
 def follow(tree: ast.Module) -> dict[str, Binding]:
     """The module's names as they are after the last statement."""
-    bindings: dict[str, Binding] = {}
+    bindings = _Bindings()
     risky = risky_definitions(tree)
     lists: list[set[str]] = []
     for statement in tree.body:
@@ -54,22 +54,48 @@ def follow(tree: ast.Module) -> dict[str, Binding]:
             lists.append(named | {node.id for node in names_in(statement.value)})
         if isinstance(statement, ast.Delete):
             for name in names_bound(statement):
-                bindings.pop(name, None)
+                bindings.pop(name)
         if "*" in changed or opens_back_door(statement):
-            _doubt_everything(bindings, statement, "may be changed by this statement")
+            bindings.doubt_everything(statement, "may be changed by this statement")
         elif risky and uses_any(statement, risky):
-            _doubt_everything(bindings, statement, "may be changed by what is used here")
-    _doubt_changed_lists(tree, lists, bindings)
-    if "__getattr__" in bindings:
+            bindings.doubt_everything(statement, "may be changed by what is used here")
+    held = bindings.held()
+    _doubt_changed_lists(tree, lists, held)
+    if "__getattr__" in held:
         for name in HEADER_NAMES:
             computed = Computed("is computed by the module's __getattr__")
-            bindings.setdefault(name, Binding(computed, bindings["__getattr__"].node))
-    return bindings
+            held.setdefault(name, Binding(computed, held["__getattr__"].node))
+    return held
 
 
-def _doubt_everything(bindings: dict[str, Binding], statement: ast.stmt, reason: str) -> None:
-    for name in {*bindings, *HEADER_NAMES}:
-        bindings[name] = Binding(Computed(reason), statement)
+class _Bindings:
+    """What names hold so far; many statements may put all of them in doubt, one after another."""
+
+    def __init__(self) -> None:
+        self._certain: dict[str, Binding] = {}
+        self._doubted: dict[str, None] = {}
+        self._doubt: Binding | None = None
+
+    def get(self, name: str) -> Binding | None:
+        return self._doubt if name in self._doubted else self._certain.get(name)
+
+    def update(self, changed: Mapping[str, Binding]) -> None:
+        self._certain.update(changed)
+        for name in changed:
+            self._doubted.pop(name, None)
+
+    def pop(self, name: str) -> None:
+        self._certain.pop(name, None)
+        self._doubted.pop(name, None)
+
+    def doubt_everything(self, statement: ast.stmt, reason: str) -> None:
+        self._doubt = Binding(Computed(reason), statement)
+        self._doubted.update(dict.fromkeys((*self._certain, *HEADER_NAMES)))
+        self._certain.clear()
+
+    def held(self) -> dict[str, Binding]:
+        doubted = {} if self._doubt is None else dict.fromkeys(self._doubted, self._doubt)
+        return {**doubted, **self._certain}
 
 
 def _doubt_changed_lists(
@@ -83,11 +109,18 @@ def _doubt_changed_lists(
             of one list.
         bindings: what the names hold; where it is in doubt, that is put down here.
     """
-    doubted = _used_beyond_naming(tree, set().union(*lists))
-    size = -1
-    while size != len(doubted):
-        size = len(doubted)
-        doubted = doubted.union(*(names for names in lists if not names.isdisjoint(doubted)))
+    together: dict[str, list[set[str]]] = {}
+    for names in lists:
+        for name in names:
+            together.setdefault(name, []).append(names)
+    pending = [*_used_beyond_naming(tree, set(together))]
+    doubted: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name not in doubted:
+            doubted.add(name)
+            for names in together.pop(name, ()):
+                pending.extend(names - doubted)
     for name in doubted.intersection(bindings):
         if bindings[name].mutable and not isinstance(bindings[name].value, Computed):
             computed = Computed("is a list or set that the module may change")
@@ -110,37 +143,63 @@ def _used_beyond_naming(tree: ast.Module, names: set[str]) -> set[str]:
     }
 
 
-def _bound_by(statement: ast.stmt, bindings: dict[str, Binding]) -> Iterator[tuple[str, Binding]]:
+def _bound_by(statement: ast.stmt, bindings: _Bindings) -> Iterator[tuple[str, Binding]]:
     """The names that a statement binds, with what they hold then."""
     plain: dict[str, Binding] = {}
     if isinstance(statement, ast.Assign):
         alone = len(statement.targets) == 1
+        worth = _Worth(bindings)
         for target in statement.targets:
-            plain.update(_assigned(target, statement.value, statement, bindings, alone))
+            plain.update(_assigned(target, statement.value, statement, worth, alone))
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        plain.update(_assigned(statement.target, statement.value, statement, bindings, True))
+        worth = _Worth(bindings)
+        plain.update(_assigned(statement.target, statement.value, statement, worth, True))
     elif isinstance(statement, ast.AnnAssign):
         return  # an annotation without a value binds nothing
+    unknown: Binding | None = None
     for name in names_bound(statement):
-        yield name, plain.get(name) or Binding(Computed(_why_unknown(statement)), statement)
+        if name in plain:
+            yield name, plain[name]
+        else:
+            unknown = unknown or Binding(Computed(_why_unknown(statement)), statement)
+            yield name, unknown
+
+
+class _Worth:
+    """What the parts of an assignment's value are worth; many targets may have the same."""
+
+    def __init__(self, bindings: _Bindings) -> None:
+        self._bindings = bindings
+        self._known: dict[int, tuple[object, bool]] = {}
+
+    def of(self, expression: ast.expr) -> tuple[object, bool]:
+        """The value of an expression, and whether it is, or holds, a list or set."""
+        if id(expression) not in self._known:
+            value = evaluate(expression, self._lookup)
+            self._known[id(expression)] = value, self._is_mutable(expression)
+        return self._known[id(expression)]
+
+    def _lookup(self, name: str) -> object:
+        known = self._bindings.get(name)
+        return known.value if known is not None else Computed(f"is computed ({name})")
+
+    def _is_mutable(self, expression: ast.expr) -> bool:
+        if any(isinstance(node, (ast.List, ast.Set)) for node in ast.walk(expression)):
+            return True
+        held = (self._bindings.get(node.id) for node in names_in(expression))
+        return any(binding is not None and binding.mutable for binding in held)
 
 
 def _assigned(
     target: ast.expr,
     value: ast.expr,
     statement: ast.stmt,
-    bindings: dict[str, Binding],
+    worth: _Worth,
     alone: bool,
 ) -> Iterator[tuple[str, Binding]]:
-    def lookup(name: str) -> object:
-        known = bindings.get(name)
-        return known.value if known is not None else Computed(f"is computed ({name})")
-
-    mutable = any(isinstance(node, (ast.List, ast.Set)) for node in ast.walk(value)) or any(
-        node.id in bindings and bindings[node.id].mutable for node in names_in(value)
-    )
     if isinstance(target, ast.Name):
-        yield target.id, Binding(evaluate(value, lookup), statement, value, not alone, mutable)
+        known, mutable = worth.of(value)
+        yield target.id, Binding(known, statement, value, not alone, mutable)
         return
     if not isinstance(target, (ast.Tuple, ast.List)):
         return
@@ -148,9 +207,9 @@ def _assigned(
         return
     if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
         for element, part in zip(target.elts, value.elts, strict=True):
-            yield from _assigned(element, part, statement, bindings, alone)
+            yield from _assigned(element, part, statement, worth, alone)
         return
-    whole = evaluate(value, lookup)
+    whole, mutable = worth.of(value)
     if isinstance(whole, tuple) and len(whole) == len(target.elts):
         for element, item in zip(target.elts, whole, strict=True):
             if isinstance(element, ast.Name):

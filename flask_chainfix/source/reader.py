@@ -7,6 +7,7 @@ import warnings
 
 from flask_chainfix.model import Header, Unreadable
 from flask_chainfix.source.judge import judge
+from flask_chainfix.source.limits import excess
 from flask_chainfix.source.scan import scan
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
@@ -32,6 +33,8 @@ def read(data: bytes, filename: str, *, compiles: bool = False) -> Header | Unre
     header = scan(data)
     if header is not None and compiles:
         return header
+    if (too_much := excess(data)) is not None:
+        return too_much
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours

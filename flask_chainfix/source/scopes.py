@@ -72,15 +72,17 @@ def risky_definitions(tree: ast.Module) -> frozenset[str]:
     Those that hold a back door or assign to a global name, and those that use such a one.
     """
     definitions = [node for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
-    risky = {node.name for node in definitions if _holds_back_door(node)}
-    size = -1
-    while size != len(risky):
-        size = len(risky)
-        risky.update(
-            node.name
-            for node in definitions
-            if risky and any(name.id in risky for name in names_in(node))
-        )
+    pending = [node.name for node in definitions if _holds_back_door(node)]
+    users: dict[str, set[str]] = {}
+    for node in definitions if pending else ():
+        for name in names_in(node):
+            users.setdefault(name.id, set()).add(node.name)
+    risky: set[str] = set()
+    while pending:
+        one = pending.pop()
+        if one not in risky:
+            risky.add(one)
+            pending.extend(users.get(one, ()))
     return frozenset(risky)
 
 

@@ -1,0 +1,65 @@
+"""What is more than anybody writes into a migration, and would take all time or memory to read."""
+
+from __future__ import annotations
+
+import re
+
+from flask_chainfix.model import Unreadable
+
+MOST_IDS = 10_000
+"""Ids that one variable of a header may hold."""
+MOST_TOKENS = 200_000
+"""Words, signs and lines that are parsed; Python takes up to a kilobyte for each."""
+MOST_SCOPES = 4_000
+"""Functions and comprehensions that are compiled.
+
+CPython compares each with all others of its name (``merge_consts_recursive`` in ``compile.c``).
+"""
+_FEW_BYTES = 32 * 1024  # so few hold too few of either
+_WORDS = re.compile(rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|\w+|[^\w \t\f]")
+# Strings and comments are one thing each, whatever is in them.
+_TOKENS = re.compile(
+    rb'#[^\n]*|(?:"""(?:[^"\\]|\\.|"(?!""))*"""'
+    rb"|'''(?:[^'\\]|\\.|'(?!''))*'''"
+    rb'|"(?:[^"\\\n]|\\.)*"'
+    rb"|'(?:[^'\\\n]|\\.)*')|" + _WORDS.pattern,
+    re.DOTALL,
+)
+# The first are code, too. Under the second, bytes may not be what they look like.
+_STRINGS_OF_CODE = re.compile(rb"(?i)\b[rt]?[ft][rt]?['\"]")
+_COOKIE = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|ascii)")
+
+
+def excess(data: bytes) -> Unreadable | None:
+    """What makes a file too much to be parsed; ``None`` for all that people write.
+
+    Every file whose syntax tree would take too much is found. One that holds strings of code
+    (``f"…"``) is counted as if all of its strings were.
+    """
+    if len(data) <= _FEW_BYTES:
+        return None
+    tokens = scopes = 0
+    if _COOKIE.match(data):
+        tokens = scopes = len(data)
+    else:
+        pattern = _WORDS if _STRINGS_OF_CODE.search(data) else _TOKENS
+        for match in pattern.finditer(data):
+            tokens += 1
+            scopes += match.lastgroup is not None
+            if tokens > MOST_TOKENS:
+                break
+    if tokens > MOST_TOKENS:
+        return _too_much(f"{MOST_TOKENS:,} words and signs")
+    return _too_much(f"{MOST_SCOPES:,} functions and loops") if scopes > MOST_SCOPES else None
+
+
+def too_many_ids(name: str) -> Unreadable:
+    """What is said of a header variable with more than ``MOST_IDS``."""
+    return _too_much(f"{MOST_IDS:,} ids in {name}")
+
+
+def _too_much(what: str) -> Unreadable:
+    return Unreadable(
+        f"has more than {what}, which is more than is read of one migration",
+        "move what is not part of the migration, such as data, into a file of its own",
+    )
