@@ -65,7 +65,7 @@ PLACES = {
     "database that is backed up": (
         "app.db", ("backup", "--database", "sqlite:///app.db"), "no file"
     ),
-    "migration": ("migrations/versions/z.py", ("check",), "regular file"),
+    "migration": ("migrations/versions/z.py", ("check",), ""),
     "chain lock": ("migrations/chain.lock", ("check",), "chain.lock is "),
     "other environment": ("other/env.py", ("check",), ""),
     "other configuration": ("other/alembic.ini", ("check",), ""),
