@@ -624,6 +624,30 @@ def test_alembic_never_sees_stale_bytecode(tmp_path: Path, undone: bool) -> None
     assert alembic_heads(place) == ({"b", "c"} if undone else {"c"})
 
 
+def test_an_undo_that_is_killed_leaves_no_bytecode_of_the_new_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the last file is put back, no later undo finds anything to do."""
+    place = environment(tmp_path / "migrations", "a", "b <- a", "c <- a")
+    path = place / "versions" / "c_add_c.py"
+    before = path.read_bytes()
+    edit = Edit(path, before, before.replace(b"down_revision = 'a'", b"down_revision = 'b'"))
+    with store.locked(place), store.changed_files(place, [edit]) as journal:
+        pass
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    py_compile.compile(str(path), doraise=True)
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flask_chainfix.store.writing.sync_directory", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.undo(journal, [place / "versions"])
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert path.read_bytes() == before
+    assert alembic_heads(place) == {"b", "c"}
+
+
 # --- Files that go -------------------------------------------------------------------------------
 
 
