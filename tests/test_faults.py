@@ -192,7 +192,8 @@ def test_an_undo_that_does_not_end_can_be_run_again(
         if fault == KILL:
             assert ended.exit_code == -signal.SIGKILL
         elif ended.exit_code == 0:  # clearing away may fail, for Alembic does not look at it
-            assert name in {"os.mkdir", "os.remove", START_OF_ALEMBIC} or at == len(steps)
+            # At the end every file is back: the journal is gone, and the lock is let go of.
+            assert name in {"os.mkdir", "os.remove", START_OF_ALEMBIC} or at >= len(steps) - 1
         else:
             assert_stopped(ended, "")
             assert "No space left on device" in ended.output

@@ -396,7 +396,7 @@ def test_a_journal_that_cannot_be_deleted_counts_for_nothing(
         patched.setattr("flask_chainfix.store.journal.Journal.discard", fail)
         done = fixchain("undo", "--yes")
     assert done.exit_code == 0, done
-    assert "every file is as it was before, but the journal cannot be deleted" in said(done)
+    assert "every file is as it was before, but its journal cannot be cleared away" in said(done)
     assert "could not all be put back" not in said(done)
     assert migrations(place) == before
     assert "no repair in the journal is in these files" in said(fixchain("undo", "--yes"))

@@ -185,7 +185,7 @@ def put_back(journal: Journal) -> tuple[str, ...]:
     try:
         journal.discard()
     except OSError as error:
-        said = f"every file is as it was before, but the journal cannot be deleted: {error}"
+        said = f"every file is as it was before, but its journal cannot be cleared away: {error}"
         if journal.finished:  # of files that it does not fit it says nothing
             return (said,)
         raise CannotWrite(said, "correct that, then run the command undo") from error
