@@ -152,6 +152,10 @@ LAYOUT = 'revision = "a"\ndown_revision = None\nbranch_labels = None\ndepends_on
         ("f'{a}'\n'\n" + "a;" * 150_000, "200,000 words and signs"),
         ("def f(): 0\n" * 5_000, "4,000 functions and loops"),
         ("lambda: 0\n" * 5_000, "4,000 functions and loops"),
+        (
+            f"x = [{(2**61 - 1) * 7}" + f", {(2**61 - 1) * 9}" * 10_000 + "]",
+            "10,000 numbers of many digits",
+        ),
         ("x = [0 for a in b]\n" * 5_000, "4,000 functions and loops"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from flask_chainfix.model import Unreadable
 
@@ -15,8 +16,12 @@ MOST_SCOPES = 4_000
 
 CPython compares each with all others of its name (``merge_consts_recursive`` in ``compile.c``).
 """
+MOST_LONG_NUMBERS = 10_000
+"""Integers of many digits that are compiled: their hashes may all be one."""
 _FEW_BYTES = 32 * 1024  # so few hold too few of either
-_WORDS = re.compile(rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|\w+|[^\w \t\f]")
+_WORDS = re.compile(
+    rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
+)
 # Strings and comments are one thing each, whatever is in them.
 _TOKENS = re.compile(
     rb'#[^\n]*|(?:"""(?:[^"\\]|\\.|"(?!""))*"""'
@@ -38,19 +43,24 @@ def excess(data: bytes) -> Unreadable | None:
     """
     if len(data) <= _FEW_BYTES:
         return None
-    tokens = scopes = 0
+    found: Counter[str | None] = Counter()
+    tokens = 0
     if _COOKIE.match(data):
-        tokens = scopes = len(data)
+        tokens = len(data)
     else:
         pattern = _WORDS if _STRINGS_OF_CODE.search(data) else _TOKENS
         for match in pattern.finditer(data):
             tokens += 1
-            scopes += match.lastgroup is not None
+            found[match.lastgroup] += 1
             if tokens > MOST_TOKENS:
                 break
     if tokens > MOST_TOKENS:
         return _too_much(f"{MOST_TOKENS:,} words and signs")
-    return _too_much(f"{MOST_SCOPES:,} functions and loops") if scopes > MOST_SCOPES else None
+    if found["scope"] > MOST_SCOPES:
+        return _too_much(f"{MOST_SCOPES:,} functions and loops")
+    if found["number"] > MOST_LONG_NUMBERS:
+        return _too_much(f"{MOST_LONG_NUMBERS:,} numbers of many digits")
+    return None
 
 
 def too_many_ids(name: str) -> Unreadable:
