@@ -1,5 +1,8 @@
 """Databases with a history: Alembic has upgraded them before their chain broke.
 
+Some are only known by what Git says: somewhere one stands where the main branch does, or a release.
+Of some the rows have come to say something else than what has run.
+
 A migration is known by its place in the chain on paper, as a repair may give it another id. What a
 database has run is told by Alembic's own upgrade of the chain that it still could load.
 """
@@ -33,11 +36,15 @@ class Database:
         rows: those of its version table.
         ran: the places of the migrations that have run there.
         told: whether the repair is told of it with ``--stamp``; else it is there for it to see.
+        branch: the branch that stands where it does; the repair can learn of it from Git alone.
+        lies: whether the rows say something else than what has run.
     """
 
     rows: tuple[str, ...]
     ran: frozenset[int]
-    told: bool
+    told: bool = False
+    branch: str | None = None
+    lies: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,16 +63,23 @@ class History:
     deeds: tuple[object, ...]
     databases: tuple[Database, ...] = ()
 
+    @property
+    def has_its_ids(self) -> bool:
+        """Whether the migrations are called as they were when Alembic could load the chain."""
+        return all(
+            then.revision == now.revision for then, now in zip(self.then, self.now, strict=False)
+        )
+
     def tables(self, database: Database) -> set[str]:
         """The tables of a database, beside that for the version."""
-        made = set()
-        for place in database.ran:
-            rev = self.then[place] if place < len(self.then) else self.now[place]
-            if rev.upgrade is not None:
-                made.update(re.findall(r"create_table\('(\w+)'", " ".join(rev.upgrade)))
-            elif self.deeds[place] == "table":
-                made.add(f"t_{rev.revision}")
-        return made
+        return {name for place in database.ran for name in self.made_by(place)}
+
+    def made_by(self, place: int) -> list[str]:
+        """The tables that a migration makes."""
+        rev = self.then[place] if place < len(self.then) else self.now[place]
+        if rev.upgrade is not None:
+            return re.findall(r"create_table\('(\w+)'", " ".join(rev.upgrade))
+        return [f"t_{rev.revision}"] if self.deeds[place] == "table" else []
 
     def has_run(self, database: Database, place: int) -> bool:
         """Whether a database has run a migration, or one that is the same under the same id."""
@@ -91,7 +105,33 @@ def databases(draw: st.DrawFn, history: History) -> Iterator[Database]:
         database = Database(rows, frozenset(map(names.index, ran)), told)
         database = _with_others(draw, history, database)
         if tells_the_truth(history, database):
+            lying = not told and history.has_its_ids and not draw(st.integers(0, 3))
+            yield _stamped_anew(draw, history, database) if lying else database
+
+
+def branches(draw: st.DrawFn, history: History) -> Iterator[Database]:
+    """Where the main branch and a release stand, for some chains."""
+    names = [rev.revision for rev in history.then]
+    headers = [header(rev) for rev in history.then]
+    known = [(), (), ("main",), ("main", "release-1")] if history.has_its_ids else [()]
+    for branch in draw(st.sampled_from(known)):
+        targets = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2))
+        rows: tuple[str, ...] = ()
+        ran: list[str] = []
+        for target in targets:
+            done = _upgraded(headers, rows, target)
+            rows, ran = done.rows, ran + done.ran
+        database = Database(rows, frozenset(map(names.index, ran)), branch=branch)
+        if ran and tells_the_truth(history, database):
             yield database
+
+
+def _stamped_anew(draw: st.DrawFn, history: History, database: Database) -> Database:
+    """The database after a stamp of another place, or a restore over another one."""
+    headers = [header(rev) for rev in history.then]
+    target = draw(st.sampled_from(["heads", *(rev.revision for rev in history.then)]))
+    rows = _upgraded(headers, (), target).rows
+    return replace(database, rows=rows, lies=rows != database.rows)
 
 
 def _upgraded(headers: Sequence[Header], rows: tuple[str, ...], target: str) -> Upgraded:
@@ -153,7 +193,7 @@ def _below(history: History, revisions: set[str]) -> set[str]:
 
 def create(path: Path, history: History, database: Database) -> None:
     """Make a SQLite database as Alembic has left it; none where nothing has run."""
-    if not database.rows:
+    if not database.rows and not database.lies:
         return
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
@@ -183,23 +223,57 @@ def assert_runs_the_rest(
     scripts: ScriptDirectory, history: History, database: Database, rows: tuple[str, ...]
 ) -> None:
     """Alembic runs from these rows what has not run there, each once, and nothing else."""
-    parents: dict[str, tuple[str, ...]] = {}
-    headers = []
-    have = set()
-    for script in scripts.walk_revisions():
-        needed = to_tuple(script.dependencies, default=())
-        parents[script.revision] = (*script._versioned_down_revisions, *needed)
-        headers.append(
-            header(Rev(script.revision, script._versioned_down_revisions, depends_on=needed))
-        )
-        number = _NUMBER.search(script.path)
-        if number is not None and history.has_run(database, int(number[1])):
-            have.add(script.revision)
+    chain = _Chain(scripts)
+    have = {name for name, place in chain.places.items() if history.has_run(database, place)}
     for revision in have:
-        assert reachable(parents, revision) <= have
-    try:
-        done = upgrade(_ENGINE, headers, rows)
-    except KeyError:
-        assert any(each.depends_on for each in headers)  # some make Alembic stop there
+        assert reachable(chain.parents, revision) <= have
+    ran = chain.upgraded(rows)
+    assert ran is None or sorted(ran) == sorted(chain.parents.keys() - have)
+
+
+def assert_makes_what_is_missing(
+    scripts: ScriptDirectory, history: History, database: Database, rows: tuple[str, ...]
+) -> None:
+    """Alembic makes from these rows the tables that are not there, and no other."""
+    chain = _Chain(scripts)
+    ran = chain.upgraded(rows)
+    if ran is None:
         return
-    assert sorted(done.ran) == sorted(parents.keys() - have)
+    made = [
+        name
+        for revision in ran
+        if revision in chain.places
+        for name in history.made_by(chain.places[revision])
+    ]
+    every = {name for place in chain.places.values() for name in history.made_by(place)}
+    assert sorted(made) == sorted(every - history.tables(database))
+
+
+class _Chain:
+    """A chain that was repaired, as Alembic has it.
+
+    Attributes:
+        parents: what each revision requires.
+        places: where a migration stands in the chain on paper, by revision.
+    """
+
+    def __init__(self, scripts: ScriptDirectory) -> None:
+        self.parents: dict[str, tuple[str, ...]] = {}
+        self.places: dict[str, int] = {}
+        self._headers = []
+        for script in scripts.walk_revisions():
+            needed = to_tuple(script.dependencies, default=())
+            parents = script._versioned_down_revisions
+            self.parents[script.revision] = (*parents, *needed)
+            self._headers.append(header(Rev(script.revision, parents, depends_on=needed)))
+            number = _NUMBER.search(script.path)
+            if number is not None:
+                self.places[script.revision] = int(number[1])
+
+    def upgraded(self, rows: tuple[str, ...]) -> list[str] | None:
+        """What Alembic runs; ``None`` where some dependencies make it stop."""
+        try:
+            return upgrade(_ENGINE, self._headers, rows).ran
+        except KeyError:
+            assert any(each.depends_on for each in self._headers)
+            return None

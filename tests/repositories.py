@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -111,6 +112,28 @@ class Repository:
 
     def switch(self, name: str) -> None:
         self.git("checkout", "-q", name)
+
+
+def imported(top: Path, branches: Mapping[str, Mapping[str, bytes]], head: str) -> None:
+    """Make a repository in one go: each branch is a commit on the one before, with just its files.
+
+    Args:
+        top: where; the work tree stays as it is.
+        branches: the contents by path, by branch.
+        head: the branch that is checked out.
+    """
+    stream: list[str | bytes] = []
+    before = ""
+    for day, (branch, files) in enumerate(branches.items()):
+        date = int((FIRST_DAY + timedelta(days=day)).timestamp())
+        stream.append(f"commit refs/heads/{branch}\ncommitter a <a@b.c> {date} +0000\ndata 0\n")
+        stream.append(f"from refs/heads/{before}\ndeleteall\n" if before else "deleteall\n")
+        for path, data in files.items():
+            stream += [f"M 100644 inline {path}\ndata {len(data)}\n", data, "\n"]
+        before = branch
+    sent = b"".join(each if isinstance(each, bytes) else each.encode() for each in stream)
+    for command in (["init", "-q", "-b", head], ["fast-import", "--quiet"]):
+        subprocess.run(["git", *command], cwd=top, input=sent, capture_output=True, check=True)
 
 
 def script(path: Path, text: str) -> Path:

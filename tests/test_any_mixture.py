@@ -3,25 +3,28 @@
 Files on a real disk, and the workflow behind ``repair --yes --accept-guesses`` with any of its
 options. Beside half of the chains stand one or two databases that Alembic has upgraded before the
 chain broke: from the rows that the repair leaves them, Alembic runs what they have not run, each
-once, and nothing else. They are seen by the repair (SQLite) or told to it (``--stamp``).
+once, and nothing else. They are seen by the repair (SQLite) or told to it (``--stamp``). Others
+stand where a branch does that Git has, the main one or a release. Of some the rows lie: then no
+plan has a table made where it is, or passed over where it is not.
 
 The fresh process that confirms a repair is left out, because it takes as long as fifty examples;
 Alembic loads the result in this process instead. ``FIXCHAIN_EXAMPLES`` sets how many mixtures are
-tried, others each time; without it the same 500 are, those with databases among them.
+tried, others each time; without it the same 2,000 are.
 """
 
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from flask_chainfix import workflows
@@ -32,8 +35,19 @@ from flask_chainfix.restamps import carry_out_restamp, outstanding
 from flask_chainfix.rules import diagnose
 from flask_chainfix.runtime import open_directory
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import tops
 from tests.disk import tree
-from tests.histories import History, assert_runs_the_rest, create, databases, rows_in
+from tests.histories import (
+    Database,
+    History,
+    assert_makes_what_is_missing,
+    assert_runs_the_rest,
+    branches,
+    create,
+    databases,
+    rows_in,
+)
+from tests.repositories import imported, needs_git
 from tests.strategies_oracle import revisions, strong_components
 from tests.support import Refused, Rev, alembic_loads, header, migration
 from tests.test_repair_properties import (
@@ -45,7 +59,8 @@ from tests.test_repair_properties import (
     written,
 )
 
-EXAMPLES = int(os.environ.get("FIXCHAIN_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("FIXCHAIN_EXAMPLES", "2000"))
+PARTS = 4  # for the processes that run tests side by side
 SAME_ALWAYS = "FIXCHAIN_EXAMPLES" not in os.environ  # a change is not held up by chance
 LONG = "an_id_that_is_longer_than_thirty_two_"
 LEFTOVER = "zz_unreadable.py"
@@ -192,8 +207,8 @@ def mixtures(draw: st.DrawFn) -> Mixture:
         chain.files[f"{item.revision}_{index}.py"] = data
         deeds.append(item.upgrade or ("table" if makes_table else None))
     history = History(then, tuple(chain.revisions), tuple(deeds))
-    history = replace(history, databases=tuple(databases(draw, history)))
-    return Mixture(Case(history.now, chain.files), history)
+    known = (*databases(draw, history), *branches(draw, history))
+    return Mixture(Case(history.now, chain.files), replace(history, databases=known))
 
 
 def loads(chain: list[Rev]) -> bool:
@@ -215,16 +230,19 @@ def all_wishes(draw: st.DrawFn) -> Wishes:
     )
 
 
-def test_repaired_or_refused() -> None:
+@needs_git
+@pytest.mark.parametrize("part", range(PARTS))
+def test_repaired_or_refused(own_git: None, part: int) -> None:
     """Most mixtures hold something that cannot be mended; but far from all of them.
 
     Beside databases a repair has more reasons to refuse, and still often none.
     """
     outcomes: Counter[tuple[str, bool]] = Counter()
 
+    @seed(part if SAME_ALWAYS else random.getrandbits(32))
     @settings(
-        max_examples=EXAMPLES,
-        derandomize=SAME_ALWAYS,
+        max_examples=EXAMPLES // PARTS,
+        database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
@@ -247,6 +265,7 @@ def assert_repaired_or_refused(mixture: Mixture, wishes: Wishes) -> str:
         without_fresh_process(monkeypatch)
         monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # nobody pulls the plug here
         told = tell_of(place.parent, mixture.history, wishes)
+        publish(place.parent, mixture)
         before = tree(place.parent)
         report = outcome(place, wishes, told)
         if report.error is not None:
@@ -263,7 +282,8 @@ def assert_repaired_or_refused(mixture: Mixture, wishes: Wishes) -> str:
             assert_databases_go_on(place, mixture.history, report)
         assert_undone(place, before, told)
         for number, database in enumerate(mixture.history.databases):
-            assert database.told or rows_in(place.parent / f"{number}.db") == database.rows
+            seen = database.branch is None and not database.told
+            assert not seen or rows_in(place.parent / f"{number}.db") == database.rows
         return "repaired"
 
 
@@ -282,6 +302,8 @@ def tell_of(place: Path, history: History, wishes: Wishes) -> DatabaseWishes:
     """What the repair is told of databases; those that it can see are made."""
     stamps, urls = [], []
     for number, database in enumerate(history.databases):
+        if database.branch is not None:
+            continue
         if database.told:
             stamps.append(database.rows)
             continue
@@ -291,6 +313,33 @@ def tell_of(place: Path, history: History, wishes: Wishes) -> DatabaseWishes:
     if wishes.shorten_ids and not history.databases:
         stamps.append(())  # ids only become shorter where it is known where databases stand
     return DatabaseWishes(stamps=tuple(stamps), urls=tuple(urls))
+
+
+def publish(top: Path, mixture: Mixture) -> None:
+    """Make the repository in which branches stand where some of the databases do."""
+    history, files = mixture.history, mixture.case.files
+    tips = {}
+    for database in history.databases:
+        if database.branch is None:
+            continue
+        tips[database.branch] = {
+            f"migrations/versions/{history.then[place].revision}_{place}.py": then_of(
+                history, files, place
+            )
+            for place in database.ran
+        }
+    if tips:
+        here = {f"migrations/versions/{name}": data for name, data in files.items()}
+        imported(top, {**tips, "feature": here}, head="feature")
+
+
+def then_of(history: History, files: Mapping[str, bytes], place: int) -> bytes:
+    """The file of a migration before the chain broke."""
+    then, now = history.then[place], history.now[place]
+    if then == now:
+        return files[f"{now.revision}_{place}.py"]
+    nothing = history.deeds[place] is None
+    return migration(replace(then, upgrade=("pass",), downgrade=("pass",)) if nothing else then)
 
 
 def outcome(place: Path, wishes: Wishes, told: DatabaseWishes) -> Report:
@@ -315,9 +364,23 @@ def assert_databases_go_on(place: Path, history: History, report: Report) -> Non
     for number, database in enumerate(history.databases):
         if database.told:
             rows = moves["--stamp " + ",".join(database.rows)]
+        elif database.branch is not None:
+            rows = restamped(report, database)
         else:
             rows = rows_in(place.parent / f"{number}.db")
-        assert_runs_the_rest(scripts, history, database, rows)
+        if database.lies:
+            assert_makes_what_is_missing(scripts, history, database, rows)
+        else:
+            assert_runs_the_rest(scripts, history, database, rows)
+
+
+def restamped(report: Report, database: Database) -> tuple[str, ...]:
+    """The rows of a database that nobody has named, after the ``restamp`` that it may need."""
+    assert report.plan is not None
+    assert report.after is not None
+    rows = [report.plan.renamed.get(row, row) for row in database.rows]
+    graph = report.after.graph
+    return tops(graph, graph.required(rows))
 
 
 def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:

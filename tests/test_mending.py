@@ -405,6 +405,37 @@ def test_git_opens_a_cycle() -> None:
     assert kinds(mend) == ["git"]
 
 
+@pytest.mark.parametrize(
+    ("specs", "published", "code"),
+    [
+        (("a", "b <- c", "c <- b"), ("a", "b <- a", "c <- b"), "FC105"),
+        (("a <- c", "b <- a", "c <- b"), ("a", "b <- a", "c <- b"), "FC105"),
+        (("a", "b <- b"), ("a", "b <- a"), "FC105"),
+        (("a", "b <- A"), ("a", "b"), "FC103"),
+        (("a", "c", "b <- gone, c"), ("a", "b <- a"), "FC103"),
+    ],
+)
+def test_what_is_published_goes_back_on_the_parents_that_it_has_there(
+    specs: tuple[str, ...], published: tuple[str, ...], code: str
+) -> None:
+    """Whatever names and dates say."""
+    there = chain(*published)
+    main = PublishedChain("the main branch", "main", "main", there.files, is_main=True)
+    before = replace(chain(*specs), published_chains=(main,))
+    after, (mend,) = mended(looked_at(before, db("b", "prod")))
+    assert (mend.code, kinds(mend)) == (code, ["published"])
+    assert parents(after, mend.revision) == parents(there, mend.revision)
+    refuse_unproven(before, after, [mend])
+
+
+def test_parents_that_are_published_and_not_here_are_left_to_what_else_tells() -> None:
+    main = PublishedChain("the main branch", "main", "main", chain("z", "b <- z").files)
+    before = replace(chain("a", "b <- A"), published_chains=(main,))
+    after, (mend,) = mended(before)
+    assert parents(after, "b") == ("a",)
+    assert kinds(mend) == ["case"]
+
+
 def test_dates_alone_are_a_guess() -> None:
     after, (mend,) = mended(chain("a", "b <- d", "c <- b", "d <- c"))
     assert parents(after, "b") == ()
@@ -649,6 +680,16 @@ def test_tables_tell_what_of_a_cycle_has_run() -> None:
     assert "--root a" in refused.value.remedy
     with pytest.raises(UnsafeForDatabases, match="the tables of prod show"):
         unproven(looked_at(snapshot, db("c", "prod", tables="t_b t_c")), history=history)
+
+
+def test_dates_do_not_tell_what_of_a_cycle_has_run() -> None:
+    """The right cut may leave c on b, with both below the stamp."""
+    snapshot = chain("a", "b <- a, d :2024-01-01", "c <- b :2024-01-02", "d <- c :2024-01-03")
+    unproven(looked_at(snapshot, db("d", "prod")))
+    unproven(looked_at(snapshot, db("b", "prod", tables="t_a t_b")))
+    with pytest.raises(UnsafeForDatabases, match="not known whether c, d has run in prod"):
+        unproven(looked_at(snapshot, db("b", "prod")))
+    unproven(looked_at(snapshot, db("b", "prod")), Wishes(attach={"b": "a"}))
 
 
 def relinked(tables: str | None = None) -> Snapshot:

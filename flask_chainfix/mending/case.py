@@ -15,6 +15,7 @@ from flask_chainfix.model import (
     Mend,
     MigrationFile,
     Part,
+    PublishedChain,
     Reason,
     Wishes,
 )
@@ -54,14 +55,19 @@ class Case:
 
     def publisher(self, file: MigrationFile) -> str:
         """What has published a file under the id that it has here; ``""`` for nothing."""
+        published = self.published(file)
+        return "" if published is None else published[0].short
+
+    def published(self, file: MigrationFile) -> tuple[PublishedChain, MigrationFile] | None:
+        """The chain that has published a file under the id that it has here, and its file there."""
         assert isinstance(file.reading, Header)
         revision = file.reading.revision
         for chain in self.snapshot.published_chains:
             for each in chain.files:
                 same_id = isinstance(each.reading, Header) and each.reading.revision == revision
                 if same_id and is_same_file(each, file):
-                    return chain.short
-        return ""
+                    return chain, each
+        return None
 
     def rank(self, file: MigrationFile) -> Rank:
         """When a file came, as far as anything tells: by Git, date and name."""

@@ -3,7 +3,7 @@
 A link says that its parent runs first. What speaks against that: the child makes what the parent
 uses; the child's docstring names another parent; the child landed in Git, or was created, before
 the parent was there. The strongest kind of evidence that points to links decides, and the weaker
-ones between several of them.
+ones between several of them. What is published has its own links back by then.
 """
 
 from __future__ import annotations

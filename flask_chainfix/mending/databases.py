@@ -13,8 +13,9 @@ from flask_chainfix import source
 from flask_chainfix.errors import UnsafeForDatabases
 from flask_chainfix.graph import Graph
 from flask_chainfix.languages import word
-from flask_chainfix.model import DatabaseState, Header, Mend, Part, Standing
+from flask_chainfix.model import GUESS, DatabaseState, Header, Mend, Part, Standing
 from flask_chainfix.remedies import REPAIR, Remedy, way
+from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import (
     Applied,
@@ -51,6 +52,8 @@ def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) ->
         for mend in links:
             if mend.revision in applied.revisions | have:
                 _refuse_unproven(after, applied, mend, have)
+            if mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}:
+                _refuse_repeated(before, after, applied, mend)
 
 
 def _said(snapshot: Snapshot) -> Iterator[Applied]:
@@ -127,7 +130,7 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
         )
     reasons = {reason.kind for reason in mend.why}
     same_revision = mend.code != "FC105" and reasons == {"git"}  # under another id
-    if "pin" in reasons or same_revision:
+    if "pin" in reasons or reasons == {"published"} or same_revision:
         return
     if mend.after:
         new = [name for name in mend.after if name not in mend.before and name not in have]
@@ -143,6 +146,24 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
         " there, too: if it has not, Alembic would never run it",
         _say_so(mend, unproven) | leaving_out(after, standing),
     )
+
+
+def _refuse_repeated(before: Snapshot, after: Snapshot, applied: Applied, mend: Mend) -> None:
+    """Stop where a cycle was opened by dates, and what is above now may have run below."""
+    graph, standing = before.graph, applied.standing
+    circle = next((set(each) for each in graph.cycles if mend.revision in each), set())
+    required = graph.required(row for row in standing.rows if row in graph)
+    above = circle.intersection(required).difference(applied.revisions)
+    missing = {name for name, _ in absent_tables(after, standing, frozenset(above))}
+    run = sorted(above - missing)
+    if run:
+        raise UnsafeForDatabases(
+            f"only dates tell where the cycle of {mend.revision} has to be opened, and it is not"
+            f" known whether {', '.join(run)} has run in {standing.name}: if it has, Alembic would"
+            " run it again",
+            Remedy.of(f"correct down_revision or depends_on of {listing(sorted(circle))} by hand")
+            | way("leave that database out", f"{REPAIR} --no-database"),
+        )
 
 
 def _say_so(mend: Mend, unproven: Sequence[str]) -> Remedy:

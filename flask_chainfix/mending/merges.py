@@ -52,20 +52,32 @@ def _without_dependencies(case: Case, revision: str, needless: Collection[str]) 
 
 
 def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:
-    """Let what depends on a parent of a merge point name that as a parent, so the merge need not.
+    """Make a parent of the dependency that leads from a merge point to one of its parents.
 
     For Alembic the two are the same, but that nothing else has it as a parent: left out of the
-    merge alone, it would be a head.
+    merge point alone, it would be a head, or come apart from the rest.
     """
     graph = case.snapshot.graph
-    required = graph.required([revision])
-    dependent = next(
-        name
-        for name in graph.order
-        if name in required and lower in graph.dependencies.get(name, ())
-    )
-    why = Reason("tie", f"it depends on {lower}, which {revision} could not name beside it")
-    return _with_parents(case, dependent, (*graph.parents[dependent], lower), why)
+    dependent, needed = _dependency_on_the_way(graph, revision, lower)
+    why = Reason("tie", f"it depends on {needed}, and {revision} could not name {lower} beside it")
+    return _with_parents(case, dependent, (*graph.parents[dependent], needed), why)
+
+
+def _dependency_on_the_way(graph: Graph, revision: str, lower: str) -> tuple[str, str]:
+    """The topmost dependency between a revision and a parent that another of its names requires."""
+    came: dict[str, str] = {}
+    pending = [revision]
+    while lower not in came:
+        at = pending.pop(0)
+        for name in graph.requirements(at):
+            if name not in came and (at, name) != (revision, lower):
+                came[name] = at
+                pending.append(name)
+    way = [lower]
+    while way[-1] != revision:
+        way.append(came[way[-1]])
+    links = zip(way[:0:-1], way[-2::-1], strict=True)
+    return next((at, name) for at, name in links if name not in graph.parents[at])
 
 
 def _with_parents(case: Case, revision: str, parents: tuple[str, ...], why: Reason) -> Mend:

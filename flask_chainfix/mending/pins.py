@@ -1,4 +1,7 @@
-"""What the user has said: parents of revisions whose own are missing, or run in a circle."""
+"""Parents of revisions whose own are missing, or run in a circle, where no guess is needed.
+
+The user has said which, or the main branch or a release has the revision with other ones.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
 from flask_chainfix.mending.case import Case
 from flask_chainfix.mending.ways_out import ways_out
-from flask_chainfix.model import Mend, Part, Reason
+from flask_chainfix.model import Header, Mend, Part, Reason
 from flask_chainfix.remedies import Remedy
 from flask_chainfix.rules.wording import listing
 
@@ -39,6 +42,30 @@ def pinned_parents(case: Case) -> Iterator[Mend]:
         code = "FC105" if revision in in_cycles else "FC103"
         why = Reason("pin", f"--attach {revision}={case.wishes.attach[revision]}")
         yield case.rewritten(code, Part.PARENTS, snapshot.file(revision), parents, why)
+
+
+def published_parents(case: Case) -> Iterator[Mend]:
+    """What is published goes back on the parents that it has there, as far as they are here.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    snapshot = case.snapshot
+    graph = snapshot.graph
+    in_cycles = {member for members in graph.cycles for member in members}
+    for revision in dict.fromkeys((*graph.missing_parents, *in_cycles)):
+        file = snapshot.file(revision)
+        published = case.published(file)
+        if published is None:
+            continue
+        chain, then = published
+        parents = snapshot.header(revision).down_revision
+        assert isinstance(then.reading, Header)
+        meant = then.reading.down_revision
+        if meant is not None and meant != parents and all(name in graph for name in meant):
+            code = "FC105" if revision in in_cycles else "FC103"
+            why = Reason("published", f"{chain.short} has it on {listing(meant) or 'nothing'}")
+            yield case.rewritten(code, Part.PARENTS, file, meant, why)
 
 
 def _refuse_circles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:

@@ -16,7 +16,7 @@ from flask_chainfix.mending.labels import labels_of_choice
 from flask_chainfix.mending.merges import parents_that_say_nothing, ties_that_stop_alembic
 from flask_chainfix.mending.missing import dependencies_that_are_meant, parents_that_are_meant
 from flask_chainfix.mending.numbers import numbers_of_their_own, numbers_that_rise
-from flask_chainfix.mending.pins import pinned_parents
+from flask_chainfix.mending.pins import pinned_parents, published_parents
 from flask_chainfix.model import Mend
 from flask_chainfix.snapshot import Snapshot
 
@@ -32,6 +32,7 @@ _MENDERS: tuple[_Mender, ...] = (
     *_FOR_IDS,
     labels_of_choice,
     pinned_parents,
+    published_parents,
     merges_on_nothing,
     parents_that_are_meant,
     dependencies_that_are_meant,

@@ -82,8 +82,13 @@ def _told_anew(snapshot: Snapshot, standing: Standing) -> Iterator[frozenset[str
     anew, graph = snapshot.databases.anew, snapshot.graph
     meanings = (_thinkable(snapshot, standing, anew.get(row, (row,))) for row in standing.rows)
     for picks in product(*meanings):
-        if can_stand(graph, picks):
-            yield stood_for(graph, picks)
+        if not can_stand(graph, picks):
+            continue
+        run = stood_for(graph, picks)
+        # Which of them ran below a row, that row does not tell, either.
+        below = [name for name, ids in anew.items() if len(ids) > 1 and name in run - {*picks}]
+        for others in product(*(_thinkable(snapshot, standing, anew[name]) for name in below)):
+            yield run.difference(below).union(others)
 
 
 def told_anew(snapshot: Snapshot, mends: Iterable[Mend]) -> Snapshot:
