@@ -221,7 +221,7 @@ COMMANDS = tuple(_COMMANDS)
 def told(report: Report) -> str:
     """What a golden says of a command."""
     if report.error is not None:
-        return f"refused: {report.error.message}\n"
+        return "\n".join((f"refused: {report.error.message}", *report.error.lines, ""))
     guesses = report.plan.guesses if report.plan is not None else ()
     lines = [
         *(f"guess: {guess}" for guess in guesses),
