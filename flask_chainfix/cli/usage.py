@@ -26,6 +26,8 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the group's own options, and keep what was typed."""
         ctx.meta[_TYPED] = typed = tuple(args)
+        if not typed:
+            return super().parse_args(ctx, args)  # click shows the help, in lines
         with _told_in_json(ctx, typed):
             return super().parse_args(ctx, args)
 
