@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from flask_chainfix.diagnosis import judged
+from flask_chainfix.diagnosis import in_doubt, judged
 from flask_chainfix.git import read_shared
 from flask_chainfix.model import Published
 from flask_chainfix.report import Report
@@ -31,18 +31,23 @@ class Against:
 def with_gate(report: Report, against: Against | None) -> Report:
     """The report with whether the lock is in step, and what was changed that others have.
 
+    The lock is not judged while the chain itself is in doubt: nobody can tell its heads, and a
+    repair writes the lock as well.
+
     Raises:
         CannotReadGit: Git cannot tell what others have.
     """
+    if not in_doubt(report.findings):
+        report = judged(report, Family.LOCK)
     if against is None:
-        return judged(report, Family.LOCK)
+        return report
     assert report.before is not None
     shared, absent = read_shared(against.ref, report.before)
     published = Published(against.ref, shared.files, against.allowed)
     snapshot = replace(report.before, published=published)
     notices = _notices(snapshot, against, listing(map(str, absent)))
     report = replace(report, before=snapshot, notices=(*report.notices, *notices))
-    return judged(report, Family.LOCK, Family.PUBLISHED)
+    return judged(report, Family.PUBLISHED)
 
 
 def _notices(snapshot: Snapshot, against: Against, absent: str) -> Iterator[str]:

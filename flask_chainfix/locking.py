@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask_chainfix import chain_lock, store
 from flask_chainfix import runtime as alembic
-from flask_chainfix.diagnosis import diagnosed, errors_of, refuse_interrupted
+from flask_chainfix.diagnosis import diagnosed, errors_of, in_doubt, refuse_interrupted
 from flask_chainfix.errors import CannotPlan, CannotWrite
 from flask_chainfix.remedies import way
 from flask_chainfix.report import Report, Tools
@@ -33,7 +33,7 @@ def plan_lock(
     Raises:
         NoMigrations: there is nothing to write down.
         RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        CannotPlan: the chain has errors, or ``written`` is none of its files.
+        CannotPlan: nobody can tell the heads of the chain, or ``written`` is none of its files.
         CannotWrite: what has the lock's name is no file that could be replaced.
         CannotRewrite: Alembic's configuration cannot be changed with certainty.
     """
@@ -41,8 +41,8 @@ def plan_lock(
     report = diagnosed(runtime, "lock", tools, strict=False)
     assert report.before is not None
     _refuse_stranger(report.before, written)
-    faults = errors_of(report.findings)
-    if faults or chain_lock.expected_lines(report.before) is None:
+    if in_doubt(report.findings) or chain_lock.expected_lines(report.before) is None:
+        faults = errors_of(report.findings)
         fault = faults[0].message if faults else "a lineage has several heads"
         raise CannotPlan(
             f"the head of a broken chain says nothing: {fault}",

@@ -419,6 +419,30 @@ def test_a_side_that_was_taken_blindly_is_found(two_lineages: Repository) -> Non
     assert found() == ["FC502"]
 
 
+@pytest.mark.parametrize(
+    ("specs", "code", "lockable"),
+    [
+        (("a", "b <- c", "c <- b"), "FC105", False),
+        (("a", "b <- a, gone"), "FC103", False),
+        (("a", "b <- a", "c <- a", "m <- a, b, c"), "FC112", True),
+    ],
+)
+def test_a_lock_is_out_of_step_where_lock_can_write_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    specs: tuple[str, ...],
+    code: str,
+    lockable: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = environment(tmp_path / "migrations", *specs)
+    (place / "chain.lock").write_text("a: x\n")
+    assert found() == ([code, "FC502"] if lockable else [code])
+    assert (lock("--yes").exit_code == 0) is lockable
+    assert fixchain("repair", "--yes", "--accept-guesses").exit_code == 0
+    assert found() == []
+
+
 # --- The hook ------------------------------------------------------------------------------------
 
 HOOK = """\

@@ -167,7 +167,7 @@ def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
 
     The lock is there so that two branches which both add a migration change the same line, and Git
     stops them. It is looked for only where there is one. While the chain has several heads where
-    there should be one, only that is reported.
+    there should be one, or nobody can tell what they are, as in a cycle, only that is reported.
 
     How it comes about:
         A migration was added, removed or relinked without it, as where Alembic does not call the
