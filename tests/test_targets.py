@@ -120,7 +120,8 @@ def test_an_unreadable_version_table_is_a_note(project: Path, url: str) -> None:
     assert codes(asked) == ["FC304"]
 
 
-def test_looking_makes_no_file(project: Path, url: str) -> None:
+def test_looking_makes_no_file(project: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python would keep that of the app
     with_app(project, *FORK, uri=url)
     before = tree(project.parent)
     done = panel("check")
