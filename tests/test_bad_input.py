@@ -250,7 +250,7 @@ CONFLICT = GOOD.replace(
         pytest.param(CONFLICT, "holds Git conflict markers", "resolve the conflict", id="conflict"),
         pytest.param(GOOD.decode().encode("utf-16"), "is UTF-16", "UTF-8", id="UTF-16"),
         pytest.param(GOOD + b"\0", "holds NUL bytes", "restore the file", id="NUL"),
-        pytest.param(b"(" * 10_000_000, "x.py ", "the file", id="10 MB of brackets"),
+        pytest.param(b"(" * 10_000_000, "x.py ", "a file of its own", id="10 MB of brackets"),
         pytest.param(b"\xff\xfa" * 100, "x.py ", "", id="noise"),
     ],
 )

@@ -459,7 +459,7 @@ def test_outside_of_git_it_says_so(
         done = fixchain("hook", option)
         assert done.exit_code == 3
         assert "no Git repository was found" in done.stderr
-        assert "`git init`" in done.stderr
+        assert "\n     git init\n" in done.stderr
 
 
 def a_link(path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_stop_is_a_test_that_ends_with_an_error(project: Path) -> None:
     result = result_of(case)
     assert (result.tag, result.get("type")) == ("error", "NoEnvironment")
     assert done.stderr == f"error: {result.text}\n"
-    assert str(result.text).startswith(f"{result.get('message')}\nremedy: ")
+    assert str(result.text).startswith(f"{result.get('message')}\nremedies, the best first:\n")
 
 
 def test_an_error_after_reading_does_not_hide_the_tests() -> None:
