@@ -113,6 +113,11 @@ class Journal:
         return tuple(entry for entry in self.entries if entry.path != self.lock_path)
 
     @property
+    def to_restore(self) -> tuple[Entry, ...]:
+        """The changed files in the order of an undo: what the repair made goes last."""
+        return tuple(sorted(self.entries, key=lambda entry: entry.before is None))
+
+    @property
     def file(self) -> Path:
         """The journal's file as it is called now."""
         return self.path if self.finished else self.path.with_suffix(_UNFINISHED)

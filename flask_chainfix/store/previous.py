@@ -66,7 +66,7 @@ def to_undo(now: Snapshot, journals: Journals) -> Journal | None:
 
 
 def half_undone(journals: Journals) -> Journal | None:
-    """The journal of an undo that was killed: of its migrations some are old, the others new.
+    """The journal of an undo that was killed: it has put back some migrations, and not the others.
 
     That is the state itself, and not a mark of it: nothing has to be written for it on a disk that
     may be full.
@@ -76,15 +76,19 @@ def half_undone(journals: Journals) -> Journal | None:
 
 
 def is_half_undone(journal: Journal) -> bool:
-    """Whether of the migrations of a repair that has ended some are old, and all others new."""
+    """Whether the migrations of a repair that has ended are old up to one, and new from there on.
+
+    Another mixture no undo leaves: somebody has deleted a file, say.
+    """
+    entries = [entry for entry in journal.to_restore if entry.path != journal.lock_path]
     try:
-        found = [(entry, read_or_none(entry.path)) for entry in journal.migrations]
+        found = [(entry, read_or_none(entry.path)) for entry in entries]
     except OSError:
         return False
     old = [data == entry.before for entry, data in found]
     new = [entry.holds_new(data) for entry, data in found]
-    whole = all(one or other for one, other in zip(old, new, strict=True))
-    return journal.finished and whole and any(old) and any(new)
+    put_back = old.index(False) if False in old else len(old)
+    return journal.finished and 0 < put_back < len(old) and all(new[put_back:])
 
 
 def _is_in_files(now: Snapshot, journal: Journal) -> bool:

@@ -170,7 +170,7 @@ def put_back(journal: Journal) -> tuple[str, ...]:
     try:
         with suppress(OSError):  # whoever kills this from here on leaves none of the new files'
             drop_all_bytecode(entry.path for entry in journal.entries)
-        restored = [_restore(entry) for entry in journal.entries]
+        restored = [_restore(entry) for entry in journal.to_restore]
         # Where no file had to be restored, nothing that is left beside them keeps up the journal.
         with suppress(*([] if any(restored) else [OSError])):
             drop_all_bytecode(entry.path for entry in journal.entries)
