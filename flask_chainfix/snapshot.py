@@ -83,6 +83,14 @@ class Snapshot:
             (file, file.reading) for file in self.files if isinstance(file.reading, Unreadable)
         )
 
+    def unread(self, revision: str) -> tuple[MigrationFile, Unreadable] | None:
+        """The unreadable file that may well have an id, as its name or its text holds it."""
+        text = revision.encode("utf-8", "surrogatepass")
+        for file, problem in self.unreadable:
+            if revision in file.name or text in file.data:
+                return file, problem
+        return None
+
     @cached_property
     def leftovers(self) -> tuple[MigrationFile, ...]:
         """The files that Alembic cannot load and that have no place in the chain.

@@ -21,6 +21,7 @@ from flask_chainfix.report import Report, Tools
 from flask_chainfix.rules import Family, diagnose
 from flask_chainfix.rules.lost import can_have_file, notes_on_taken
 from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.stamps import distance
 from tests.standings import db, looked_at, lost, moved, unreachable
 from tests.support import Rev, chain, graph
 
@@ -68,6 +69,27 @@ NOBODY_KNOWS = (
     "put a no-op revision in its place, if it was on c: `{fixchain} repair --tombstone x=c"
     "{databases}`"
 )
+
+
+@pytest.mark.parametrize(
+    "data", [b"<<<<<<< HEAD\nrevision = 'x'\n=======\n>>>>>>> other\n", b"def (:"]
+)
+def test_a_file_that_cannot_be_read_is_not_lost(data: bytes) -> None:
+    """What is to be done is said of the file: no way that takes the revision for gone is named."""
+    now = chain("a", "b <- a", extra={"x_add_x.py": data})
+    snapshot = looked_at(now, db("x"), lost=[lost("x <- b")])
+    (unreadable,) = diagnose(now, Family.CHAIN)
+    finding = only("FC301", snapshot)
+    assert unreadable.message.startswith("x_add_x.py ")
+    assert finding.message == (
+        "production is stamped with 'x', which x_add_x.py may have, and that"
+        f" {unreadable.message.removeprefix('x_add_x.py ')}"
+    )
+    assert finding.hint == unreadable.hint
+    (standing,) = snapshot.databases.standings
+    assert distance(snapshot, standing) is None
+    mended = looked_at(chain("a", "b <- a"), db("x"), lost=[lost("x <- b")])
+    assert distance(mended, standing) == (0, 1)
 
 
 def test_a_file_that_was_removed() -> None:

@@ -81,9 +81,15 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
                 names.setdefault(row, {})[standing.name] = None
     for row, standings in names.items():
         verb = "is" if len(standings) == 1 else "are"
+        stamped = f"{listing(standings)} {verb} stamped with {row!r}, which"
+        unread = snapshot.unread(row)
+        if unread is not None:
+            file, problem = unread
+            message = f"{stamped} {file.name} may have, and that {problem.reason}"
+            yield Fault(message, problem.remedy, [row], [])
+            continue
         yield Fault(
-            f"{listing(standings)} {verb} stamped with {row!r}, which no migration file has:"
-            f" {whereabouts(snapshot, row)}",
+            f"{stamped} no migration file has: {whereabouts(snapshot, row)}",
             choices(snapshot, row),
             [row],
             [],

@@ -151,16 +151,10 @@ def _ids_that_may_exist(snapshot: Snapshot) -> frozenset[str]:
         return frozenset()
     missing = {name for names in graph.missing_parents.values() for name in names}
     missing.update(name for names in graph.missing_dependencies.values() for name in names)
-    explained = {
-        name for name in missing if any(_mentions(file, name) for file, _ in snapshot.unreadable)
-    }
+    explained = {name for name in missing if snapshot.unread(name) is not None}
     if len(missing - explained) <= len(snapshot.anonymous):
         return frozenset(missing)
     return frozenset(explained)
-
-
-def _mentions(file: MigrationFile, revision: str) -> bool:
-    return revision in file.name or revision.encode("utf-8", "surrogatepass") in file.data
 
 
 def _fold(revision: str) -> str:

@@ -60,7 +60,8 @@ def distance(snapshot: Snapshot, standing: Standing) -> Distance | None:
     below = [row for row in standing.rows if row in graph]
     for row in set(standing.rows).difference(graph):
         lost, way = snapshot.databases.lost.get(row), survivors(snapshot, row)
-        if not way.rows or (lost is not None and lost.renamed in graph):
+        renamed = lost is not None and lost.renamed in graph
+        if not way.rows or renamed or snapshot.unread(row) is not None:
             return None
         ahead.update(way.between)
         below += way.rows
