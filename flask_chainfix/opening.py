@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,18 +78,34 @@ def open_from_files(
     """
     found = config or (None if directory else _config_here(section))
     runtime = open_config(found, section) if found else open_directory(directory or "migrations")
-    named = [("-c", config), ("-d", directory), ("-n", section)]
-    option = "".join(f" {name} {path_word(value)}" for name, value in named if value)
-    if runtime.environment.uses_flask:
-        used = runtime.environment.directory
-        alembic = "flask db"
-        if used != Path("migrations").absolute():
-            alembic += f" -d {path_word(os.path.relpath(used))}"
-    else:
-        file = config or _other_config_file(runtime)
-        alembic = "alembic" + (f" -c {path_word(file)}" if file else "")
-        alembic += f" -n {word(section)}" if section else ""
-    return runtime, Tools(alembic, f"fixchain{option}")
+    if not runtime.environment.uses_flask:
+        needed = config or _other_config_file(runtime)
+        return runtime, tools_as_typed(directory, config, section, needed)
+    used = runtime.environment.directory
+    alembic = "flask db"
+    if used != Path("migrations").absolute():
+        alembic += f" -d {path_word(os.path.relpath(used))}"
+    return runtime, replace(tools_as_typed(directory, config, section), alembic=alembic)
+
+
+def tools_as_typed(
+    directory: str | None, config: str | None, section: str | None, needed: str | None = None
+) -> Tools:
+    """The commands of a project without an app, with the options that the user has given.
+
+    Args:
+        directory: holds ``env.py``.
+        config: an ``alembic.ini`` or ``pyproject.toml`` instead.
+        section: the section of the ini file to read.
+        needed: the configuration file that Alembic has to be told of, if not ``config``.
+    """
+    chosen = f" -n {word(section)}" if section else ""
+    ours = _option("-c", config) + _option("-d", directory) + chosen
+    return Tools(f"alembic{_option('-c', config or needed)}{chosen}", f"fixchain{ours}")
+
+
+def _option(name: str, path: str | None) -> str:
+    return f" {name} {path_word(path)}" if path else ""
 
 
 def _config_here(section: str | None) -> str | None:

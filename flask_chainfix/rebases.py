@@ -318,8 +318,8 @@ def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
             run = listing(sorted(have.intersection(mine)), _NAMED)
             raise UnsafeForDatabases(
                 f"{database.name} {database.has} {run} of yours, and not"
-                f" {listing(skipped, _NAMED)}, which would come below: Alembic would take that for"
-                " done there and never run it",
+                f" {listing(skipped, _NAMED)}, which would come below: Alembic would treat"
+                " that as done there and never run it",
                 _ways_out(report, database, mine),
             )
 

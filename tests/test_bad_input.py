@@ -321,7 +321,7 @@ def test_the_same_path_in_two_version_locations(project: Path) -> None:
         (["--attach", "c=d"], "CannotPlan", "d"),
         (["--attach", "a=e", "--attach", "e=b"], "CannotPlan", ""),
         (["--root", "zzz"], "CannotPlan", "zzz"),
-        ([], "NeedsConsent", "nobody can be asked here, and --yes was not given"),
+        ([], "NeedsConsent", "there is no terminal to ask at, and --yes was not given"),
     ],
 )
 def test_wishes_that_cannot_be(project: Path, args: list[str], type_: str, message: str) -> None:

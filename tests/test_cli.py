@@ -673,6 +673,17 @@ def test_advice_names_the_configuration_that_alembic_needs(
     assert done.stdout.split() == ["b", "(head)", "d", "(head)", "e", "(head)"]
 
 
+def test_advice_about_a_bad_configuration_names_the_file(project: Path) -> None:
+    (project / "else.ini").write_text("[alembic]\nscript_location = gone\n")
+    done = fixchain("-c", "else.ini", "check")
+    assert done.exit_code == 3
+    *_, command = done.stderr.split("\n  ")
+    assert command == "alembic -c else.ini heads\n"
+    (project / "else.ini").write_text("[alembic]\nscript_location = migrations\n")
+    environment(project / "migrations", *BROKEN)
+    assert run(*command.split(), cwd=project).exit_code == 0
+
+
 def test_advice_names_the_pyproject_that_alembic_needs(project: Path) -> None:
     if not hasattr(Config(), "toml_file_name"):
         pytest.skip("this Alembic knows no pyproject.toml")

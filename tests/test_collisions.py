@@ -115,7 +115,7 @@ def test_mine_that_has_run_here_is_taken_down_edited_and_put_on_top(
     typed("flask db upgrade mine")
     first, *_ = stopped(command, "--yes")
     place = f"mine_add.py:{line_of(feature / 'migrations/versions/mine_add.py', BOTH[code][0])}"
-    assert f"take what both do out of {place}" in first["text"]
+    assert f"remove what both do from {place}" in first["text"]
     assert "theirs_add" not in first["text"]
     assert "with the data in it" in first["text"]
     down, *then = first["commands"]
@@ -164,7 +164,7 @@ def test_a_side_that_has_run_nowhere_is_the_one_to_edit(project: Path, url: str)
     collided(project, url, "FC205")
     typed("flask db upgrade mine")
     first, _ = stopped("repair", "--yes")
-    assert "has run mine, so take what both do out of theirs_add" in first["text"]
+    assert "has run mine, so remove what both do from theirs_add" in first["text"]
     taken_out(project, "theirs", "FC205")
     for each in first["commands"]:
         typed(each)
@@ -178,7 +178,7 @@ def test_where_each_has_run_alone_both_are_guarded(project: Path, url: str, code
     typed("flask db upgrade theirs")
     named = ("--database", f"sqlite:///{other}")
     (only,) = stopped("repair", "--yes", *named)
-    assert "as each of them has run without the other, put what both do behind" in only["text"]
+    assert "as each of them has run without the other, put what both do in" in only["text"]
     for name in ("mine", "theirs"):
         guarded(project, name, code)
     for each in only["commands"]:
@@ -214,6 +214,6 @@ def test_the_ways_out_are_printed_once(project: Path, url: str) -> None:
     typed("flask db upgrade mine")
     done = panel("fixchain", "check")
     said = " ".join(done.stdout.split())
-    assert said.count("take what both do out of") == 1
+    assert said.count("remove what both do from") == 1
     assert "fix FC205 first" in said
     assert "Settle FC205, in one of the ways above." in said

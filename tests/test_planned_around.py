@@ -153,7 +153,7 @@ def test_only_old_collisions_are_left_to_themselves(project: Path) -> None:
     before = migrations(place)
     done = fixchain("repair", "--yes", "--format", "json")
     assert done.exit_code == 3
-    assert "x and y both create n" in done.document["error"]["message"]
+    assert "x and y both create table n" in done.document["error"]["message"]
     assert "a and b" not in done.document["error"]["message"]
     assert migrations(place) == before
 

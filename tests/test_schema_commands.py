@@ -123,7 +123,7 @@ def test_a_collision_can_be_accepted_for_once(project: Path) -> None:
     # Nothing is left that a repair could do, and the fault is still told.
     again = fixchain("repair", "--yes")
     assert again.exit_code == 3
-    assert "a and b both create t" in again.stderr
+    assert "a and b both create table t" in again.stderr
     (place / "alembic.ini").write_text("[alembic]\n[fixchain]\nignore = FC203\n")
     assert fixchain("repair", "--yes").exit_code == 0
 

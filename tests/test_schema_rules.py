@@ -386,8 +386,8 @@ def test_names_of_indexes_are_a_schemas_or_a_tables() -> None:
 
 def test_the_ways_out_of_a_conflict_name_both_places() -> None:
     hint = str(found(chain(rev("a").doing(MAKE, ADD), rev("b <- a").doing(ADD)))["FC205"].hint)
-    assert "take the operation out of b_add_b.py:19, or out of a_add_a.py:20" in hint
-    assert "guard b_add_b.py:19 with an if" in hint
+    assert "remove the operation from b_add_b.py:19, or from a_add_a.py:20" in hint
+    assert "put b_add_b.py:19 under an if" in hint
 
 
 def test_branches_kept_apart_on_purpose_conflict_only_if_they_meet() -> None:
@@ -403,7 +403,7 @@ def test_two_initial_migrations_are_one_finding() -> None:
     other = "op.create_table('u', sa.Column('id', sa.Integer()))"
     snapshot = chain(rev("a").doing(MAKE, other), rev("b").doing(other, MAKE))
     finding = found(snapshot)["FC203"]
-    assert finding.message == "a and b both create t, u"
+    assert finding.message == "a and b both create tables t, u"
     assert finding.number == 2
     assert not finding.repairable
     assert "keep one" in finding.hint

@@ -19,7 +19,7 @@ from flask_chainfix.opening import enter_app, open_from_app, open_from_files
 
 @click.group("fixchain", cls=Group)
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
-@click.version_option(package_name="flask-chainfix")
+@click.version_option(package_name="flask-chainfix", prog_name="flask-chainfix")
 @click.pass_context
 def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
@@ -44,7 +44,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     metavar="SECTION",
     help="The section of the ini file to read.  [default: alembic]",
 )
-@click.version_option(package_name="flask-chainfix")
+@click.version_option(package_name="flask-chainfix", prog_name="flask-chainfix")
 @click.pass_context
 def main(
     context: click.Context, directory: str | None, config: str | None, section: str | None

@@ -23,6 +23,7 @@ from flask_chainfix.errors import (
 from flask_chainfix.formats import progress_bar, render
 from flask_chainfix.languages import words
 from flask_chainfix.model import DatabaseWishes, Wishes
+from flask_chainfix.opening import tools_as_typed
 from flask_chainfix.remedies import Remedy, repairing, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Progress, Runtime
@@ -110,8 +111,16 @@ def _unwritten(context: click.Context, report: Report, error: BaseException) -> 
 
 
 def _failure(context: click.Context, error: ChainFixError) -> Report:
-    tools = context.meta.get(_TOOLS) or tools_by_name(context)
+    tools = context.meta.get(_TOOLS) or _tools_as_typed(context)
     return Report(str(context.info_name), exit_code=error.exit_code, tools=tools, error=error)
+
+
+def _tools_as_typed(context: click.Context) -> Tools:
+    """The commands with what names an environment that could not be opened."""
+    assert context.parent is not None
+    return (
+        tools_by_name(context) if context.meta[IN_APP] else tools_as_typed(**context.parent.params)
+    )
 
 
 def tools_by_name(context: click.Context) -> Tools:
@@ -213,7 +222,7 @@ def ask(question: str) -> None:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
-            "nobody can be asked here, and --yes was not given",
+            "there is no terminal to ask at, and --yes was not given",
             _again("look at the change, and agree to it", "--yes"),
             unchanged=True,
         )

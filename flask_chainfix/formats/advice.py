@@ -35,8 +35,8 @@ def steps(report: Report) -> list[Step]:
     look, change = "Look at the change", "Repair the files:"
     if report.upstream is not None and not report.strict:
         repair = f"{tools.fixchain} rebase{named}"
-        look = f"Look at what becomes of yours, on top of what {report.upstream.ref} has"
-        change = "Put yours on top:"
+        look = f"See how your migrations go on top of those of {report.upstream.ref}"
+        change = "Put your migrations on top:"
     return [
         *(_step(way, tools) for way in report.plan.choices.ways if _is_rebase(way)),
         Step(f"{look} (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)),

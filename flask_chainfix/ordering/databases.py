@@ -143,7 +143,7 @@ def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> Non
             )
             raise UnsafeForDatabases(
                 f"{database.name} {database.has} {above} and not {skipped[0]}, which would come"
-                " before it: Alembic would take it for done there and never run it",
+                " before it: Alembic would treat it as done there and never run it",
                 _ways_out(database),
             )
 

@@ -20,7 +20,7 @@ from flask_chainfix.model import Kind, Reason, Wishes
 from flask_chainfix.remedies import way
 from flask_chainfix.snapshot import Snapshot
 
-_ACCEPT = "if it is not as it looks, plan all the same, which keeps the finding"
+_ACCEPT = "if the finding is mistaken, plan anyway; the finding stays"
 _NAMED = 3  # contradictory operations that a message spells out
 _DEEDS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
 
@@ -168,8 +168,8 @@ def _contradiction(
             "attach it to a revision above those that it needs",
         )
     return CannotPlan(
-        f"no order of these revisions can run: {'; '.join(sentences)}; but"
-        f" {', '.join(sorted(members))} are linked the other way round",
+        f"no order of these revisions can run: {'; '.join(sentences)}; but the chain links them"
+        " the other way round",
         way("move the operation into the revision where it can run")
         | way(_ACCEPT, "{fixchain} repair --accept FC201{databases}"),
     )

@@ -13,7 +13,7 @@ from flask_chainfix.rules.wording import listing
 from flask_chainfix.snapshot import Snapshot
 from flask_chainfix.stamps import Applied, applied_in, are_tied, published_in, taking_down
 
-_GUARD = "an if that asks sa.inspect(op.get_bind()) whether it has anything left to do"
+_GUARD = "an if on sa.inspect(op.get_bind()), so that it runs only where it is still needed"
 
 
 def ways_out(snapshot: Snapshot, fault: Finding, wishes: Wishes, again: str) -> Remedy:
@@ -29,7 +29,7 @@ def ways_out(snapshot: Snapshot, fault: Finding, wishes: Wishes, again: str) -> 
         again: the command that plans again.
     """
     if fault.code not in codes_of(Family.SCHEMA):
-        text = "say where the pieces belong, with an option that this explains"
+        text = "say where the revisions belong; the help lists the options"
         return way(text, "{fixchain} repair --help")
     accepted = replace(wishes, accept=tuple(sorted({*wishes.accept, fault.code})))
     accepting = repairing(accepted.typed)
@@ -40,9 +40,7 @@ def ways_out(snapshot: Snapshot, fault: Finding, wishes: Wishes, again: str) -> 
         first = way("put one branch behind the other", LINE)
     else:
         first = Remedy.of(fault.hint)
-    return first | way(
-        f"if it is not as it looks, plan all the same; {fault.code} stays", accepting
-    )
+    return first | way(f"if the finding is mistaken, plan anyway; {fault.code} stays", accepting)
 
 
 class _Collision:
@@ -63,12 +61,12 @@ class _Collision:
         why = self._why_not(side)
         if not alone:
             out = way(
-                f"{why}take what both do out of {place}, and its counterpart out of downgrade();"
-                " then link the chain",
+                f"{why}remove what both do from {place}, and its counterpart from downgrade(); then"
+                " link the chain",
                 *self._then,
             )
             return out | way(
-                f"keep it in {place}, behind {_GUARD}; then link the chain", *self._then
+                f"keep it in {place}, under {_GUARD}; then link the chain", *self._then
             )
         return self._taking_down(side, alone[0], why) | self._guarding_all(
             f"to keep what {alone[0].name} has"
@@ -97,15 +95,15 @@ class _Collision:
         apart = {*graph.required([side]), *graph.descendants([side])} - graph.required([other])
         down = [name for name in graph.order if name in apart & database.revisions]
         edit = (
-            f"take what both do out of {self._places(side)}, and its counterpart out of"
-            " downgrade(); then link the chain"
+            f"remove what both do from {self._places(side)}, and its counterpart from downgrade();"
+            " then link the chain"
         )
         if snapshot.databases.anew or are_tied(graph, down):
             # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
-            return Remedy.of(f"{why}take {listing(down)} down in {database.name}, then {edit}")
+            return Remedy.of(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
         losses = told_losses([snapshot.footprint_down(snapshot.file(name)) for name in down])
         return way(
-            f"{why}first take {listing(down)} down in {database.name}, which has not run {other}"
+            f"{why}first downgrade {listing(down)} in {database.name}, which has not run {other}"
             f" ({losses}); next {edit}",
             *taking_down(graph, database.revisions, apart),
             *self._then,
@@ -114,7 +112,7 @@ class _Collision:
     def _guarding_all(self, why: str) -> Remedy:
         places = " and ".join(self._places(name) for name in self._fault.revisions)
         return way(
-            f"{why}, put what both do behind {_GUARD}, in {places}; then link the chain",
+            f"{why}, put what both do in {places} under {_GUARD}; then link the chain",
             REPAIR,
             "{alembic} upgrade head",
         )

@@ -101,8 +101,8 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
     "stranded-revisions",
     Severity.ERROR,
     noun="stranded database",
-    breaks="nothing stops: “{alembic} upgrade” takes these revisions for done there and never runs"
-    " them, until something needs what they make",
+    breaks="nothing stops: “{alembic} upgrade” treats these revisions as done there and never"
+    " runs them, until something needs what they make",
     family=Family.DATABASE,
 )
 def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
@@ -182,7 +182,7 @@ def _of_a_shared_id(
         return Fault(
             f"{stamped}; {told_apart(snapshot, doubtful)}, and the tables do not tell which of them"
             " ran there",
-            "find out which, and restamp tells what to do",
+            way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
             [doubtful],
             [],
             severity=Severity.WARNING,
@@ -194,9 +194,12 @@ def _of_a_shared_id(
     shared = misread(snapshot, standing, applied.revisions)
     if shared is None:
         return None
-    hint: str | Remedy = _RESTAMP
+    hint = _RESTAMP
     if run != applied.revisions:
-        hint = "restamp tells how what has run and has no file comes back"
+        hint = way(
+            "see how to bring back what has run there and has no file",
+            "{fixchain} restamp{databases} --dry-run",
+        )
     elif gaps(snapshot.graph, run):
         hint = catching_up(snapshot.graph, run, standing.rows)
     return Fault(

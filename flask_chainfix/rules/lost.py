@@ -225,7 +225,7 @@ def _downgrade(
         return Remedy()
     footprints = [lost_footprint(snapshot, each, "downgrade") for each in left.between]
     return way(
-        f"have the code that has it take the database back, and come back here;"
+        f"check out the code that has it, downgrade the database, and come back;"
         f" {told_losses(footprints)}",
         f"git checkout {ref_word(lost.checkout)}",
         f"{{alembic}} downgrade {operand(target)}",

@@ -156,8 +156,9 @@ def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
     twice = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is Kind.TABLE)
     for (first, second), tables in _by_revisions(twice).items():
         names = listing(sorted(one.object.spelled for one, _ in tables))
+        kind = "table" if len(tables) == 1 else "tables"
         yield Fault(
-            _both(first, second, "create", names),
+            _both(first, second, "create", f"{kind} {names}"),
             "keep one of the two and delete the other file; or make the other's upgrade() and"
             " downgrade() do nothing; a database that has run only one of them is then stamped"
             " by hand",
@@ -188,9 +189,9 @@ def schema_conflict(snapshot: Snapshot) -> Iterator[Fault]:
         Two branches made the same change, each with a migration of its own, and were merged.
 
     How it is repaired:
-        By hand: take the operation out of the one that no database has run, and its counterpart
-        out of `downgrade()`. Where databases have run either of them, guard the second with an `if`
-        that asks the database whether it still has anything to do.
+        By hand: remove the operation from the one that no database has run, and its counterpart
+        from `downgrade()`. Where databases have run either of them, put the second under an `if`
+        that asks the database whether it is still needed.
 
     Example:
         # users.py
@@ -254,11 +255,11 @@ def _ways_out(snapshot: Snapshot, found: list[tuple[Touch, Touch]]) -> Remedy:
         for touches in zip(*found, strict=True)
     )
     return Remedy.of(
-        f"take the operation out of {second}, or out of {first}, whichever no database has run,"
-        " and its counterpart out of downgrade()"
+        f"remove the operation from {second}, or from {first}, whichever no database has run,"
+        " and its counterpart from downgrade()"
     ) | (
-        f"where databases have run either of them, guard {second} with an if that asks"
-        " sa.inspect(op.get_bind()) whether it still has anything to do"
+        f"where databases have run either of them, put {second} under an if on"
+        " sa.inspect(op.get_bind()), so that it runs only where it is still needed"
     )
 
 

@@ -134,7 +134,7 @@ def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
     if lost is None or not lost.checkout:
         return Remedy()
     return way(
-        "have the code that has it run the rest of the old chain, and look again",
+        "check out the code that has it, run the rest of the old chain, and come back",
         f"git checkout {ref_word(lost.checkout)}",
         "{alembic} upgrade heads",
         "git checkout -",

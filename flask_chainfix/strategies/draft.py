@@ -49,7 +49,7 @@ class Draft:
             raise CannotPlan(
                 f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
                 "depends_on, what the migrations do, or what databases have run is against it; say"
-                " with --attach REVISION=PARENT where the pieces belong",
+                " with --attach REVISION=PARENT where the revisions belong",
             )
         return graph
 

@@ -176,7 +176,7 @@ class _Linear:
                     f"nothing links {block[-1]} to {tip}, the head that it should follow",
                     way("link joined bases as well", "{fixchain} repair --strict{databases}")
                     | way(
-                        "say where the pieces belong, with an option that this explains",
+                        "say where the revisions belong; the help lists the options",
                         "{fixchain} repair --help",
                     ),
                 )

@@ -101,7 +101,7 @@ class Outcome:
 
     def _on_stranded(self, revisions: list[str]) -> None:
         self.stranded = tuple(revisions)
-        message = f"{', '.join(revisions)} never ran, and Alembic takes them for done"
+        message = f"{', '.join(revisions)} never ran, and Alembic treats them as done"
         self.failure = RehearsalFailure(FailureKind.STRANDED, message)
 
     def _on_refused(self, message: str, remedy: str) -> None:
