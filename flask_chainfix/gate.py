@@ -37,17 +37,16 @@ def with_gate(report: Report, against: Against | None) -> Report:
     Raises:
         CannotReadGit: Git cannot tell what others have.
     """
-    if not in_doubt(report.findings):
-        report = judged(report, Family.LOCK)
+    lock = () if in_doubt(report.findings) else (Family.LOCK,)
     if against is None:
-        return report
+        return judged(report, *lock) if lock else report
     assert report.before is not None
     shared, absent = read_shared(against.ref, report.before)
     published = Published(against.ref, shared.files, against.allowed)
     snapshot = replace(report.before, published=published)
     notices = _notices(snapshot, against, listing(map(str, absent)))
     report = replace(report, before=snapshot, notices=(*report.notices, *notices))
-    return judged(report, Family.PUBLISHED)
+    return judged(report, *lock, Family.PUBLISHED)
 
 
 def _notices(snapshot: Snapshot, against: Against, absent: str) -> Iterator[str]:
