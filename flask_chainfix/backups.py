@@ -41,6 +41,17 @@ def back_up(
     return tuple(made)
 
 
+def left_behind(directory: Path) -> tuple[str, ...]:
+    """What is said of copies that were never finished."""
+    paths = backups.unfinished(directory)
+    if not paths:
+        return ()
+    files = " ".join(map(backups.typed, paths))
+    return (
+        f"a backup was killed here, unless one is at work: `rm -- {files}` deletes what it left",
+    )
+
+
 def back_up_first(
     runtime: Runtime, report: Report, wishes: DatabaseWishes, progress: Progress
 ) -> Report:
@@ -73,6 +84,7 @@ def back_up_first(
         for identity, target in targets.items()
         if identity in there
     }
+    left = left_behind(DIRECTORY)
     made = back_up(tuple(sources.values()), DIRECTORY, progress)
     empty = () if made else ("there is nothing in the databases that could be backed up",)
-    return replace(report, backups=made, notices=(*report.notices, *empty))
+    return replace(report, backups=made, notices=(*report.notices, *left, *empty))

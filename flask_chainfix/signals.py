@@ -2,7 +2,8 @@
 
 Before a command is at work there is nothing to clear away, and it says so and ends. While it is at
 work the first signal becomes a ``KeyboardInterrupt``, and all that was begun is taken back; who is
-impatient then is not heard any more. What comes while steps must not be parted waits.
+impatient then is not heard any more. What comes while steps must not be parted waits. What is
+final stays, and whoever makes it so notes that here in the same breath.
 
 In a process that does not listen, a signal does what it does in any Python program.
 """
@@ -31,6 +32,16 @@ class _Phase(Enum):
     DEAF = auto()
 
 
+class Stays(Enum):
+    """What a signal leaves as it is, in the words for whoever has sent it."""
+
+    NOTHING = "nothing was changed, or every file was put back"
+    BACKUPS = "finished backups stay, and nothing else was changed"
+    FILES = "the files were written"
+    REPAIR = "the repair was made"
+    EITHER = "every file and every stamp is either the old one or the new one"
+
+
 class _State:
     """Of this process; signals come to its main thread only."""
 
@@ -39,6 +50,7 @@ class _State:
     held = 0
     waiting = False
     heard = False
+    stays = Stays.NOTHING
 
 
 def listen(phase: str = "BEGINNING") -> Callable[[], None]:
@@ -109,6 +121,21 @@ def held() -> Iterator[None]:
         if _State.waiting and not _State.held:
             _State.waiting = False
             _hear()
+
+
+def stay(what: Stays) -> Stays:
+    """Take down what a signal leaves as it is from here on.
+
+    Returns:
+        What it was before.
+    """
+    before, _State.stays = _State.stays, what
+    return before
+
+
+def stays() -> Stays:
+    """What a signal leaves as it is."""
+    return _State.stays
 
 
 def _hear(number: int = 0, frame: FrameType | None = None) -> None:

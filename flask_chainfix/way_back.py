@@ -21,11 +21,12 @@ from flask_chainfix.row_moves import make_moves, planned_moves
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import leaving_out, naming
+from flask_chainfix.stamps import OF_EITHER_CHAIN, leaving_out, naming
 from flask_chainfix.store import Journal
 from flask_chainfix.survey import survey, targets_for
 
 _RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
+_NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
 
 
 def look_back(
@@ -170,15 +171,18 @@ def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal
 
 
 def _refuse_way_back(looked_at: Snapshot, moves: Sequence[MoveResult]) -> None:
-    refused = [each for each in moves if each.state in (MoveState.REFUSED, MoveState.FAILED)]
+    refused = [each for each in moves if each.state in _NO_WAY_BACK]
     if not refused:
         return
     first = refused[0]
+    # The detail of a doubt takes the chain as it is for the one that is to stay.
+    doubtful = first.state is MoveState.DOUBTFUL
+    detail = OF_EITHER_CHAIN if doubtful else first.detail
     remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
     standings = looked_at.databases.standings
     standing = next(each for each in standings if each.identity == first.move.identity)
     raise RowsNotPutBack(
-        f"{first.move.name} cannot go back to the old files: {first.detail}",
+        f"{first.move.name} cannot go back to the old files: {detail}",
         Remedy.of(remedy)
         | leaving_out(looked_at, standing, "undo", "leave that database as it is"),
         unchanged=True,

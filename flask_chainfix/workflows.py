@@ -102,6 +102,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         CannotReadGit: Git cannot tell what they are to be compared with.
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
+    runtime = replace(runtime, own_template=False)
     report = diagnosed(runtime, "check", tools, strict=strict, may_be_empty=True)
     if schema or to_mend(report):
         report = with_schema(report)

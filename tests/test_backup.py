@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -166,6 +168,18 @@ def test_a_file_that_is_in_the_way_stays(
     assert (to / f"{stem}-2.db.sha256").read_text() == "somebody's"
     assert (to / f"{stem}-3.db.part").read_text() == "somebody's"
     assert hashlib.sha256(first.path.read_bytes()).hexdigest() == first.sha256
+
+
+def test_what_a_killed_backup_has_left_is_named(file: Path, to: Path) -> None:
+    to.mkdir()
+    (to / "it's-20200102T030405Z-2.dump.part").touch()
+    (to / "notes.part").touch()
+    done = fixchain(
+        "backup", "--to", str(to), "--database", f"sqlite:///{file}", "--format", "json"
+    )
+    (notice,) = json.loads(done.stdout)["notices"]
+    words = shlex.split(notice.split("`")[1])
+    assert [Path(word).name for word in words] == ["rm", "--", "it's-20200102T030405Z-2.dump.part"]
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere/backups"])

@@ -156,6 +156,8 @@ LAYOUT = 'revision = "a"\ndown_revision = None\nbranch_labels = None\ndepends_on
             f"x = [{(2**61 - 1) * 7}" + f", {(2**61 - 1) * 9}" * 10_000 + "]",
             "10,000 numbers of many digits",
         ),
+        ("import " + "a." * 20_000 + "a\n", "100 names in one import"),
+        ("from a\\\n" + ".a \\\n" * 20_000 + " import a\n", "100 names in one import"),
         ("x = [0 for a in b]\n" * 5_000, "4,000 functions and loops"),
     ],
 )
@@ -238,6 +240,15 @@ def bomb(options: int, references: int) -> str:
         (bomb(8, 100), "would have more than 100,000 characters"),
         (bomb(3, 400), "would have more than 100,000 characters"),
         ("[DEFAULT]\n" + bomb(8, 100).replace("[alembic]\n", "") + "\n[alembic]\n", "100,000"),
+        (
+            "[DEFAULT]\n"
+            + "".join(f"d{i} = 1\n" for i in range(1_000))
+            + "".join(f"[s{i}]\n" for i in range(1_000)),
+            "has 1,001 sections, each with 1,000 defaults",
+        ),
+        # Each of them could begin a name.
+        ("[alembic]\nx = a\n" + f"  {'%(' * 2_000}\n" * 250, "would have more than 100,000"),
+        ("[alembic]\nx = %%" + bomb(8, 100).partition("\n")[2], "100,000"),
         ("[alembic]\na" + " " * 300_000 + "b\n", "has a line of more than 4,096 characters"),
         ("[alembic]\n" + "a = b\n" * 300_000, "it has more than 1,048,576 bytes"),
     ],
@@ -249,6 +260,34 @@ def test_an_ini_file_that_would_take_all_memory_is_refused(
     ini.write_text(text)
     with pytest.raises(BadConfiguration, match=said):
         open_config(str(ini))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "a." * 50_000 + "a]\n",
+        "a" + ' . "\\"."' * 50_000 + " = 1\n",
+        "b = {a" + ".a" * 200 + " = 1}\n",
+    ],
+)
+def test_a_toml_file_with_endless_keys_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = environment(tmp_path / "migrations", "a")
+    Path("pyproject.toml").write_text(text)
+    done = CliRunner().invoke(main, ["-d", str(place), "check"])
+    assert done.exit_code == 3
+    assert "pyproject.toml has a key of more than 100 parts" in done.output
+
+
+def test_strings_of_a_toml_file_may_hold_as_many_points_as_they_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = environment(tmp_path / "migrations", "a")
+    Path("pyproject.toml").write_text("a = [" + '\'b==1.2.3\', "c\\".d.e", ' * 99 + "]\n")
+    assert CliRunner().invoke(main, ["-d", str(place), "check"]).exit_code == 0
 
 
 def test_ordinary_interpolation_is_read(tmp_path: Path) -> None:

@@ -210,6 +210,8 @@ def assert_promise(project: Project, case: Case, sides: Sides, ended: Ended, fau
         assert state == "new" or not rows_are_new, "a file is older than a row"
     if fault != KILL:
         assert state != "mixed"
+        if "nothing was changed" in " ".join(ended.output.split()):
+            assert (state, rows_are_new, project.copies) == ("old", False, [])
         beside = [name for name in migrations(project.place) if ".fixchain-" in name]
         assert ended.exit_code == 0 or beside == []
         assert bool(project.copies) == (case.command == BACKUP and ended.exit_code == 0)
@@ -249,3 +251,36 @@ def test_ended_at_any_step(
         assert finish.exit_code == 0 or "no repair" in finish.output, (fault, at, finish)
         side = int(case.command in (case.finish, UNDO))
         assert (project.files, project.rows) == (sides.files[side], sides.rows[side]), (fault, at)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [Case(FILES_ONLY), Case(LOCK, chain=("a", "b <- a"), rows=("b",), ran="ab")],
+    ids=lambda case: case.command[0],
+)
+def test_what_is_said_of_a_stop_is_so_to_the_last_step(
+    run: Commands, tmp_path: Path, case: Case
+) -> None:
+    project = Project(run, case, tmp_path / "project", f"sqlite:///{tmp_path}/a.db")
+    files, rows = project.files, project.rows
+    whole = project(case.command)
+    sides = Sides((files, project.files), (rows, project.rows))
+    said = set()
+    for at in range(len(whole.steps) - 7, len(whole.steps) + 1):
+        project.come_back()
+        ended = project(case.command, STOP, at)
+        assert_ended(ended, STOP)
+        assert_promise(project, case, sides, ended, STOP)
+        said.add("nothing was changed" in " ".join(ended.output.split()))
+    assert said == {True, False}
+
+
+def test_a_stop_says_that_finished_backups_stay(run: Commands, tmp_path: Path) -> None:
+    project = Project(run, Case(BACKUP), tmp_path / "project", f"sqlite:///{tmp_path}/a.db")
+    other = f"sqlite:///{tmp_path}/other.db"
+    stamp(other, "b")
+    command = (*BACKUP, "--database", other)
+    ended = project(command, STOP, len(project(command).steps))
+    assert ended.exit_code == 3
+    assert "finished backups stay, and nothing else was changed" in ended.output
+    assert [name[:2] for name in project.copies if name.endswith(".db")] == ["a-", "a-", "ot"]

@@ -45,7 +45,7 @@ from flask_chainfix.strategies import make_plan
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations
 from tests.rehearsals import add, empty_project, plain, with_app
-from tests.stamped import Again, build, rows_of, sql, sqlite_url
+from tests.stamped import Again, build, rows_of, sql, sqlite_url, stamp
 from tests.standings import db, looked_at, lost, moved
 from tests.strategies_oracle import revisions
 from tests.support import Rev, chain, foreseen, graph, migration, path_of
@@ -319,6 +319,23 @@ def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
     assert "two.db cannot be put back" in error.message
     assert "the rows of other databases are as they were" in error.remedy
     assert [rows_of(url) for url in wishes.urls] == [["c"], ["d"]]
+
+
+def test_an_undo_does_not_leave_a_database_in_doubt(project: Path, tmp_path: Path) -> None:
+    place = plain(project)
+    for spec in LINE:
+        add(place, spec, "op.execute('SELECT 1')", "pass")
+    there = ("-d", place / "migrations")
+    relinked = ("--attach", "c=a", "--attach", "b=c", "--accept-guesses")
+    assert fixchain(*there, "repair", "--yes", "--no-database", *relinked).exit_code == 0
+    url = sqlite_url(tmp_path)
+    stamp(url, "c")  # a and c by the new files, and b as well by the old ones: nothing tells
+    before = migrations(place / "migrations")
+    done = fixchain(*there, "undo", "--yes", "--database", url)
+    assert done.exit_code == 3
+    assert "written by the chain before the repair or after it" in " ".join(done.stderr.split())
+    assert migrations(place / "migrations") == before
+    assert fixchain(*there, "undo", "--yes").exit_code == 0
 
 
 def test_what_cannot_go_forward_again_is_named(

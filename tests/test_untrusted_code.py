@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -158,3 +160,30 @@ def test_the_path_of_modules_stays_as_it_is(project: Path, monkeypatch: pytest.M
     before = [*sys.path]
     open_directory("migrations")
     assert sys.path == before
+
+
+def test_only_a_repair_runs_the_template(project: Path) -> None:
+    template = f"<% open({str(project / 'ran')!r}, 'w') %>revision = ${{repr(up_revision)}}\n"
+    (project / "migrations/script.py.mako").write_text(
+        f"{template}down_revision = ${{repr(down_revision)}}\n"
+    )
+    shutil.copy(project / "app.db", project / "other.db")
+    with sqlite3.connect(project / "other.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'c'")
+    connection.close()
+    where = configure(project, "directory")
+    named = ("--database", "sqlite:///app.db", "--database", "sqlite:///other.db")
+    done = run(*where, "check", "--format", "json", *named, cwd=project)
+    assert len(json.loads(done.stdout)["plan"]["new_revisions"]) == 1  # a merge revision
+    assert not (project / "ran").exists()
+    run(*where, "repair", "--dry-run", *named, cwd=project)
+    assert (project / "ran").exists()
+
+
+def test_no_name_of_a_file_takes_all_memory(project: Path) -> None:
+    where = configure(project, "directory")
+    ini = project / "migrations/alembic.ini"
+    ini.write_text(ini.read_text() + "file_template = %%(rev)999999999s\n")
+    done = run(*where, "repair", "--dry-run", "--strategy", "merge", cwd=project)
+    assert done.returncode == 3
+    assert "file_template pads a name to more than 999 characters" in done.stderr

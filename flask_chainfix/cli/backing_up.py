@@ -61,9 +61,10 @@ def backup(
                 "leave out --no-database, or name a database with --database URL",
             )
         copied = sources(named, of_app=databases.own and in_app)
+        left = backups.left_behind(directory)
         with progress_bar(sys.stderr, in_bytes=True) as progress:
             made = backups.back_up(copied, directory, progress)
-        return Report(str(context.info_name), backups=made)
+        return Report(str(context.info_name), backups=made, notices=left)
 
     answer(context, output_format, work)
 

@@ -165,7 +165,7 @@ def undo(
             report = workflows.plan_undo(runtime, tools, databases, progress)
 
         def act(agreed: Report) -> Report:
-            with moving(tools) as progress:
+            with moving() as progress:
                 return workflows.carry_out_undo(runtime, agreed, databases, progress)
 
         return after_asking(report, output_format, "" if yes else _undo_question(report), act)

@@ -93,7 +93,7 @@ def _question(report: Report, number: int) -> str:
 
 
 def _move(runtime: Runtime, databases: DatabaseWishes, report: Report, *, follows: bool) -> Report:
-    with moving(report.tools) as progress:
+    with moving() as progress:
         return restamps.carry_out_restamp(runtime, report, databases, progress, follows=follows)
 
 

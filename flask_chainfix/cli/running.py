@@ -28,9 +28,16 @@ from flask_chainfix.remedies import Remedy, repairing, way
 from flask_chainfix.report import Report, Tools
 from flask_chainfix.runtime import Progress, Runtime
 from flask_chainfix.runtime.messages import as_typed, masked
+from flask_chainfix.signals import Stays
 from flask_chainfix.survey import missing_database
 
-_INTERRUPTED = "interrupted: nothing was changed, or every file was put back"
+_WAYS_ON = {
+    Stays.FILES: way("see the chain", "{fixchain} check"),
+    Stays.REPAIR: way("put the files back", "{fixchain} undo{databases}")
+    | way("see what is left to do", "{fixchain} check{databases}"),
+    Stays.EITHER: way("move the stamps that are left", "{fixchain} restamp{databases}")
+    | way("put everything back", "{fixchain} undo{databases}"),
+}
 _PROGRAMS = ("fixchain", "flask")
 OPENER = "flask_chainfix.opener"
 IN_APP = "flask_chainfix.in_app"
@@ -53,13 +60,14 @@ def run(
 
 def answer(context: click.Context, output_format: str, work: Callable[[], Report]) -> None:
     """Do work that needs no environment, and turn its report or its error into output."""
+    signals.stay(Stays.NOTHING)
     try:
         with signals.at_work():
             report = work()
     except ChainFixError as error:
         report = _failure(context, error)
     except KeyboardInterrupt:
-        report = _failure(context, Interrupted(_INTERRUPTED, ""))
+        report = _failure(context, _interrupted())
     except OSError as error:
         report = _failure(context, unreadable(error))
     stderr_too = output_format != "json"
@@ -84,11 +92,16 @@ def unreadable(error: OSError) -> CannotRead:
     return CannotRead(str(error), remedy)
 
 
+def _interrupted() -> Interrupted:
+    stays = signals.stays()
+    return Interrupted(f"interrupted: {stays.value}", _WAYS_ON.get(stays, ""))
+
+
 def _unwritten(context: click.Context, report: Report, error: BaseException) -> Report:
     """The report with an error for stderr, as nothing else can be told: also of what was done."""
     if not report.done:
         if isinstance(error, KeyboardInterrupt):
-            error = Interrupted(_INTERRUPTED, "")
+            error = _interrupted()
         if report.error is None and isinstance(error, ChainFixError):
             return _failure(context, error)
         return report
@@ -179,21 +192,21 @@ def refuse_missing(report: Report, databases: DatabaseWishes) -> Report | None:
 
 
 @contextmanager
-def moving(tools: Tools) -> Iterator[Progress]:
+def moving() -> Iterator[Progress]:
     """Show a bar while rows are moved or put back, and say how a stop leaves them.
 
     Raises:
         Interrupted: the user has stopped it.
     """
+    signals.stay(Stays.EITHER)
     try:
         with progress_bar(sys.stderr) as progress:
-            yield progress
+            try:
+                yield progress
+            finally:
+                signals.stay(Stays.EITHER)  # also where the lock was written last
     except KeyboardInterrupt:
-        raise Interrupted(
-            "interrupted; every file and every stamp is either the old one or the new one",
-            way("move the stamps that are left", f"{{fixchain}} restamp{tools.databases}")
-            | way("put everything back", f"{{fixchain}} undo{tools.databases}"),
-        ) from None
+        raise _interrupted() from None
 
 
 def _again(text: str, option: str) -> Remedy:

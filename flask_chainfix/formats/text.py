@@ -293,6 +293,7 @@ def _backups(page: Page, report: Report) -> None:
     if report.error is not None:
         return
     page.line(backup.verdict(report), style="bold green")
+    _notices(page, report)
     _copies(page, report)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from alembic.config import Config
 
 from flask_chainfix.errors import BadConfiguration, ChainFixError
-from flask_chainfix.regular_files import LARGEST_CODE, read_regular, refuse_irregular
+from flask_chainfix.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.remedies import way
 
 if sys.version_info >= (3, 11):
@@ -25,6 +25,8 @@ else:
 
 _LOCATION = "script_location"
 _LONGEST_LINE, _LONGEST_VALUE = 4_096, 100_000
+_MOST_PARTS = 100
+_TOML_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _REFERENCE = re.compile(r"%\(([^)]*)\)s")
 _KNOWS_TOML = hasattr(Config, "toml_file_name")  # since Alembic 1.16
 
@@ -74,10 +76,23 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
+        BadConfiguration: a key of it has too many parts.
         OSError: it cannot be read.
         ValueError: it is no TOML.
     """
-    return tomllib.loads(read_regular(path, LARGEST_CODE).decode())
+    text = read_regular(path, LARGEST_CODE).decode()
+    _refuse_long_keys(path, text)
+    return tomllib.loads(text)
+
+
+def _refuse_long_keys(path: Path, text: str) -> None:
+    """Stop where the time that ``tomllib`` takes grows with the square of the parts of a key."""
+    for line in text.splitlines():
+        keys = line if '"""' in line or "'''" in line else _TOML_STRING.sub("", line)
+        if keys.partition("#")[0].count(".") > _MOST_PARTS:
+            raise BadConfiguration(
+                f"{path} has a key of more than {_MOST_PARTS} parts", "make it shorter"
+            )
 
 
 def _opened(ini: Path | None, toml: Path | None, section: str | None = None) -> Config:
@@ -87,7 +102,7 @@ def _opened(ini: Path | None, toml: Path | None, section: str | None = None) -> 
         refuse_endless(ini)
         names["file_"] = str(ini)
     if toml is not None and toml.exists() and _KNOWS_TOML and section is None:
-        refuse_irregular(toml, LARGEST_CODE)
+        _refuse_long_keys(toml, read_regular(toml, LARGEST_CODE).decode(errors="replace"))
         names["toml_file"] = str(toml)
     return Config(**names, ini_section=section or "alembic")
 
@@ -113,7 +128,13 @@ def refuse_endless(ini: Path) -> None:
         parser.read_string(text)
     except Error:  # which Alembic will meet as well
         return
-    for section in (parser.default_section, *parser.sections()):
+    sections = (parser.default_section, *parser.sections())
+    if len(sections) * len(parser.defaults()) > _LONGEST_VALUE:
+        raise BadConfiguration(
+            f"{ini} has {len(sections):,} sections, each with {len(parser.defaults()):,} defaults",
+            "give it fewer of either",
+        )
+    for section in sections:
         for name in _endless(dict(parser[section])):
             raise BadConfiguration(
                 f"{name} in [{section}] of {ini} would have more than {_LONGEST_VALUE:,} characters"
@@ -124,7 +145,7 @@ def refuse_endless(ini: Path) -> None:
 
 def _endless(values: Mapping[str, str]) -> Iterator[str]:
     """The names of values that interpolation makes too long."""
-    references = {name: _REFERENCE.findall(value.lower()) for name, value in values.items()}
+    references = {name: tuple(_references(value.lower())) for name, value in values.items()}
     lengths = plain = {name: len(value) for name, value in values.items()}
     for _ in range(MAX_INTERPOLATION_DEPTH):
         lengths = {
@@ -132,6 +153,18 @@ def _endless(values: Mapping[str, str]) -> Iterator[str]:
             for name in values
         }
         yield from (name for name, length in lengths.items() if length > _LONGEST_VALUE)
+
+
+def _references(value: str) -> Iterator[str]:
+    """The names in a value, up to where configparser stops with an error."""
+    at = value.find("%")
+    while at >= 0:
+        found = _REFERENCE.match(value, at)
+        if found:
+            yield found[1]
+        elif not value.startswith("%%", at):
+            return
+        at = value.find("%", found.end() if found else at + 2)
 
 
 def project_config(directory: Path) -> Config | None:

@@ -50,6 +50,8 @@ class Runtime:
         script: Alembic's script directory; nothing of it has been imported.
         reopen: how a fresh process finds the same environment, as JSON values.
         loses_app: whether the app comes from a callback, so that a fresh process is without it.
+        own_template: whether ``script.py.mako``, which is code of the project, may run; else new
+            revisions are foreseen with Alembic's own.
     """
 
     environment: Environment
@@ -57,6 +59,7 @@ class Runtime:
     script: ScriptDirectory
     reopen: dict[str, Any]
     loses_app: bool = False
+    own_template: bool = True
 
     @property
     def has_app(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,13 @@ from flask_chainfix.runtime.environment import Runtime
 
 _LINE = way("link them into one chain, which needs no new file", LINE)
 _DEFAULT_NAME = "%(rev)s_%(slug)s"
+_WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 
 
 def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
+
+    The template is code of the project, which runs here unless ``runtime`` says otherwise.
 
     Args:
         runtime: the environment.
@@ -36,6 +40,11 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
         CannotPlan: the template cannot be rendered, or makes no migration that Alembic would find.
     """
     script = runtime.script
+    if _WIDE.search(script.file_template):
+        raise CannotPlan(
+            "file_template pads a name to more than 999 characters",
+            _LINE | "correct file_template",
+        )
     try:
         # Alembic offers its naming and dating only together with loading every migration.
         create_date = script._generate_create_date()
@@ -45,7 +54,7 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "revision"
             util.template_to_file(
-                str(runtime.environment.directory / "script.py.mako"),
+                str(_template(runtime)),
                 str(target),
                 script.output_encoding,
                 up_revision=new.revision,
@@ -66,6 +75,13 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
     _require_searched(runtime, path)
     _require_header(new, source.read(data, path.name))
     return replace(new, path=path), Edit(path, None, data)
+
+
+def _template(runtime: Runtime) -> Path:
+    own = runtime.environment.directory / "script.py.mako"
+    if runtime.own_template or not own.is_file():
+        return own
+    return Path(runtime.config.get_template_directory(), "generic", own.name)
 
 
 def _require_searched(runtime: Runtime, path: Path) -> None:

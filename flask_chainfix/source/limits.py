@@ -18,6 +18,8 @@ CPython compares each with all others of its name (``merge_consts_recursive`` in
 """
 MOST_LONG_NUMBERS = 10_000
 """Integers of many digits that are compiled: their hashes may all be one."""
+MOST_PARTS = 100
+"""Names that one import joins; CPython keeps each beginning of them in memory."""
 _FEW_BYTES = 32 * 1024  # so few hold too few of either
 _WORDS = re.compile(
     rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
@@ -30,6 +32,7 @@ _TOKENS = re.compile(
     rb"|'(?:[^'\\\n]|\\.)*')|" + _WORDS.pattern,
     re.DOTALL,
 )
+_IMPORT = re.compile(rb"\b(?:import|from)\b(?:[\w. \t\f]|\\\r?\n)*")
 # The first are code, too. Under the second, bytes may not be what they look like.
 _STRINGS_OF_CODE = re.compile(rb"(?i)\b[rt]?[ft][rt]?['\"]")
 _COOKIE = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|ascii)")
@@ -60,6 +63,8 @@ def excess(data: bytes) -> Unreadable | None:
         return _too_much(f"{MOST_SCOPES:,} functions and loops")
     if found["number"] > MOST_LONG_NUMBERS:
         return _too_much(f"{MOST_LONG_NUMBERS:,} numbers of many digits")
+    if any(match[0].count(b".") > MOST_PARTS for match in _IMPORT.finditer(data)):
+        return _too_much(f"{MOST_PARTS} names in one import")
     return None
 
 

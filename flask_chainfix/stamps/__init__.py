@@ -22,7 +22,7 @@ from flask_chainfix.stamps.mismatch import (
     mismatch,
     ways_out,
 )
-from flask_chainfix.stamps.moves import STAMPED_AS_IT_IS, move_for
+from flask_chainfix.stamps.moves import OF_EITHER_CHAIN, STAMPED_AS_IT_IS, move_for
 from flask_chainfix.stamps.rows import (
     are_tied,
     catching_up,
@@ -64,6 +64,7 @@ from flask_chainfix.stamps.writers import (
 )
 
 __all__ = [
+    "OF_EITHER_CHAIN",
     "STAMPED_AS_IT_IS",
     "Applied",
     "Distance",

@@ -35,6 +35,10 @@ from flask_chainfix.stamps.writers import Applied
 STAMPED_AS_IT_IS = way(
     "if the chain as it is has stamped it, say so", "{fixchain} restamp --current{databases}"
 )
+OF_EITHER_CHAIN = (
+    "its rows may have been written by the chain before the repair or after it, and would mean"
+    " different things"
+)
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -92,8 +96,7 @@ def move_for(
         return _left_as_it_is(results)
     return _refused(
         standing,
-        "its rows may have been written by the chain before the repair or after it, and would mean"
-        " different things",
+        OF_EITHER_CHAIN,
         by_its_origin(now, standing) | STAMPED_AS_IT_IS,
     )
 

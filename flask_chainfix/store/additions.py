@@ -16,9 +16,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from flask_chainfix import signals
 from flask_chainfix.errors import CannotMerge, CannotWrite
 from flask_chainfix.model import Edit
 from flask_chainfix.regular_files import read_regular
+from flask_chainfix.signals import Stays
 from flask_chainfix.store.files import (
     WRITE_BITS,
     beside,
@@ -99,15 +101,16 @@ def add_together(edits: Sequence[Edit]) -> None:
                 way_back.callback(_put_back, edit)
                 os.replace(beside(edit.path, "new"), edit.path)
                 sync_directory(edit.path.parent)
-            way_back.pop_all()
+            with signals.held():
+                way_back.pop_all()
+                for edit in edits:
+                    _remove(partial(beside(edit.path, "old").unlink, missing_ok=True))
+                signals.stay(Stays.FILES)
     except OSError as error:
         raise CannotWrite(
             f"the files could not be written: {error}",
             "every file is as it was; correct that, then run the command again",
         ) from error
-    for edit in edits:
-        with suppress(OSError):
-            beside(edit.path, "old").unlink(missing_ok=True)
 
 
 def _prepare(edit: Edit, way_back: ExitStack) -> None:

@@ -31,6 +31,7 @@ from flask_chainfix.languages import path_word
 from flask_chainfix.model import Edit
 from flask_chainfix.regular_files import read_regular
 from flask_chainfix.remedies import way
+from flask_chainfix.signals import Stays
 from flask_chainfix.store import journal as journals
 from flask_chainfix.store.files import (
     beside,
@@ -70,6 +71,7 @@ def changed_files(
         CannotWrite: a file cannot be written; every file was put back.
     """
     journal: Journal | None = None
+    stays = signals.stays()
     try:
         with signals.held():
             _compare(edits)
@@ -79,10 +81,12 @@ def changed_files(
         with signals.held():
             journal.finish()
             _clear_away(journal)
+        signals.stay(Stays.REPAIR)
     except BaseException as error:
         if journal is not None:
             with signals.held():
                 put_back(journal)
+                signals.stay(stays)
         if isinstance(error, OSError):
             raise _cannot_write(error) from error
         raise

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from flask_chainfix.runtime.databases import Target
 from flask_chainfix.runtime.messages import NO_URL, masked, masked_url, said, secrets_of, shown_url
 from tests.attacks.projects import SECRET
 from tests.commands import fixchain
@@ -119,3 +120,10 @@ def test_no_command_repeats_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyP
             done = fixchain(*arguments, "--format", output_format)
             assert done.exit_code in (2, 3)
             assert SECRET not in f"{done.stdout}{done.stderr}"
+
+
+def test_the_journal_knows_a_database_without_its_password() -> None:
+    # SQLAlchemy ends the password at its first @, and takes the rest of it for a host.
+    for url in _URLS[:2]:
+        told = Target("x", make_url(url.replace(SECRET, f"pw@{SECRET}"))).identity
+        assert told == "postgresql://u@h:5432/x#.alembic_version"

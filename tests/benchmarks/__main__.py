@@ -12,6 +12,7 @@ from .measures import (
     Section,
     busy_chain,
     growing_chains,
+    hostile_projects,
     plain_chain,
     sample,
     shared_chain,
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--schemas", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
     parser.add_argument("--dependencies", type=int, default=4_000, help="depends_on")
+    parser.add_argument("--empty", type=int, default=20_000, help="files of a hostile project")
     parser.add_argument("--tenants", type=int, default=1_000, help="schemas of one PostgreSQL")
     parser.add_argument(
         "--postgresql",
@@ -64,11 +66,13 @@ def main() -> None:
         dependent = growing_chains(
             scratch, "dependent", "{:,} depends_on", options.dependencies, times
         )
+        _say("hostile projects")
+        hostile = _done(hostile_projects(scratch, options.empty))
         tenants = []
         if options.postgresql:
             _say(f"{options.tenants:,} schemas")
             tenants.append(_done(tenant_schemas(options.postgresql, options.tenants)))
-    show(Results(plain, shared, busy, labelled, dependent, sample_section, tenants))
+    show(Results(plain, shared, busy, labelled, dependent, sample_section, hostile, tenants))
 
 
 def _done(section: Section) -> Section:

@@ -21,6 +21,13 @@ HEADS, CHECK_SAMPLE = "flask db heads", "fixchain check"
 # start, no confirmation (Alembic loads the chain three times there), and Alembic only once.
 _LARGEST_PATIENT = 10_000
 _GROWTH = 4
+_HOSTILE = (
+    ("missing parents of one merge", 1_000_000),
+    ("parents of one merge", 8_000),
+    ("f-strings, each of two", 40),
+    ("interpolations in each value", 100),
+)
+EMPTY = "empty files"
 
 
 class Row(NamedTuple):
@@ -42,7 +49,7 @@ class Section(NamedTuple):
 
     Attributes:
         title: the chain, in words.
-        revisions: how many it has.
+        revisions: how many it has; 0 where that says nothing.
         rows: the measurements.
     """
 
@@ -147,6 +154,18 @@ def sample(scratch: Path, repetitions: int | None) -> Section:
     versions = (scratch / "sample_app/migrations/versions").glob("*.py")
     rows = tuple(_measured(repetitions or 15, runs))
     return Section("the sample app, whole processes", len(list(versions)), rows)
+
+
+def hostile_projects(scratch: Path, empty: int) -> Section:
+    """``check`` of projects that are to take all time or memory, in seconds of its own work."""
+    rows = []
+    for kind, size in (*_HOSTILE, (EMPTY, empty)):
+        place = scratch / "hostile"
+        task("write_hostile", place, kind, size)
+        took = program(("fixchain", "-c", str(place / "alembic.ini"), "check"), ROOT)
+        rows.append(Row(f"{size:,} {kind}", took.seconds["cpu"], took.peak))
+        shutil.rmtree(place)
+    return Section("check of hostile projects, whole processes", 0, tuple(rows))
 
 
 def tenant_schemas(server: str, size: int) -> Section:

@@ -27,6 +27,14 @@ def generate(environment: str, shape: str, size: str) -> Figures:
     return {}
 
 
+def write_hostile(place: str, kind: str, size: str) -> Figures:
+    """Not measured: write a hostile project."""
+    from . import hostile
+
+    hostile.write(Path(place), kind, int(size))
+    return {}
+
+
 def compile_all(environment: str) -> Figures:
     """Not measured: write the bytecode that Alembic's first load would leave behind."""
     compileall.compile_dir(environment, quiet=1, workers=os.cpu_count() or 1)
@@ -242,6 +250,7 @@ _TASKS: dict[str, Callable[..., Figures]] = {
     task.__name__: task
     for task in (
         generate,
+        write_hostile,
         compile_all,
         cut,
         share,

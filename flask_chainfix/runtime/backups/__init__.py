@@ -11,11 +11,11 @@ from flask_chainfix import signals
 from flask_chainfix.errors import CannotBackUp
 from flask_chainfix.model import Backup
 from flask_chainfix.runtime.backups import mysql, postgresql, sqlite
-from flask_chainfix.runtime.backups.files import new_file, read_back
+from flask_chainfix.runtime.backups.files import new_file, read_back, typed, unfinished
 from flask_chainfix.runtime.backups.kinds import Kind, Progress
 from flask_chainfix.runtime.backups.sources import Source, sources
 
-__all__ = ["Source", "back_up", "sources"]
+__all__ = ["Source", "back_up", "sources", "typed", "unfinished"]
 
 _KINDS = {
     "sqlite": sqlite.KIND,

@@ -15,10 +15,12 @@ from pathlib import Path
 from flask_chainfix import signals
 from flask_chainfix.errors import CannotBackUp
 from flask_chainfix.languages import word
+from flask_chainfix.signals import Stays
 
 _CHUNK = 1 << 20
 _IGNORING = ".gitignore"
 _LONGEST = 100
+_PART = re.compile(r"-\d{8}T\d{6}Z(-\d+)?\.[a-z]+\.part$")
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -73,14 +75,17 @@ def new_file(directory: Path, stem: str, suffix: str) -> Iterator[NewFile]:
     """
     made: list[Path] = []
     new: NewFile | None = None
+    stays = signals.stays()
     with _file_errors(directory):
         try:
             with signals.held():
                 made = _make(directory)
                 new = _free_name(directory, stem, suffix)
             yield new
+            signals.stay(Stays.BACKUPS)
         except BaseException:
             with signals.held():
+                signals.stay(stays)
                 if new is not None:
                     new.discard()
                 _unmake(directory, made)
@@ -104,6 +109,13 @@ def read_back(part: Path) -> tuple[int, str]:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
         return file.tell(), digest.hexdigest()
+
+
+def unfinished(directory: Path) -> tuple[Path, ...]:
+    """What backups have left in a directory that were killed, or are at work there."""
+    with suppress(OSError):
+        return tuple(sorted(path for path in directory.iterdir() if _PART.search(path.name)))
+    return ()
 
 
 def typed(path: Path) -> str:

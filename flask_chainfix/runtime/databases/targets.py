@@ -75,6 +75,8 @@ class Target:
         if self.backend == "mysql":  # a schema is a database there
             schema, database = "", schema or database
         host = url.host or url.query.get("host") or url.query.get("unix_socket") or ""
+        if isinstance(host, str):  # SQLAlchemy ends a password at its first @
+            host = host.rpartition("@")[2]
         port = url.port or url.query.get("port") or _PORTS[self.backend]
         place = f"{self.backend}://{url.username or ''}@{host}:{port}/{database}"
         if options := url.query.get("options"):  # PostgreSQL's: they can set the search path
