@@ -99,7 +99,7 @@ class Report:
         pieces: the hooks, jobs and checklists of the project.
         upstream: what the plan puts revisions on top of.
         commit: the commit that is checked out, before the repair; ``""`` where there is none yet,
-            and ``None`` without Git.
+            and ``None`` without Git, or where the repair leaves nothing to commit.
     """
 
     command: str

@@ -164,7 +164,7 @@ def _with_commit(report: Report) -> Report:
     """The report with the commit that has the chain as it was, for the time after the repair."""
     if report.plan is None or report.before is None:
         return report
-    return replace(report, commit=checked_out(report.before.environment.directory))
+    return replace(report, commit=checked_out(report.before.environment.directory, report.edits))
 
 
 def examine(runtime: Runtime, tools: Tools) -> Report:

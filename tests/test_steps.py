@@ -52,8 +52,31 @@ def commands_in(text: str, title: str) -> list[str]:
 
 
 @needs_git
+@pytest.mark.parametrize("broken", ["relinked", "deleted", "copied"])
+def test_what_git_has_already_is_not_to_be_committed(project: Path, broken: str) -> None:
+    """A repair that only takes back what is not committed leaves nothing for Git to do."""
+    assert fixchain(*OPTIONS, "repair", "--yes", "--no-database").exit_code == 0
+    typed(project, "git add -A && git commit -q -m mended")
+    first, last = (project / f"migrations/versions/{name}_add.py" for name in "bc")
+    if broken == "relinked":
+        first.write_text(first.read_text().replace("down_revision = 'a'", "down_revision = 'c'"))
+    elif broken == "deleted":
+        first.unlink()
+    else:
+        last.with_name("copy.py").write_bytes(last.read_bytes())
+    foreseen = fixchain(*OPTIONS, "check")
+    accepted = ("--yes", "--accept-guesses", "--no-database")
+    done = fixchain(*OPTIONS, "repair", *accepted)
+    assert (foreseen.exit_code, done.exit_code) == (1, 0)
+    assert typed(project, "git status --porcelain").stdout == ""
+    for said, title in ((foreseen, "What to do"), (done, "What to do now")):
+        commands = commands_in(said.stdout, title)
+        assert [each for each in commands if "git" in each or "restamp" in each] == []
+
+
+@needs_git
 def test_after_a_repair_the_steps_lead_to_the_upgrade_that_had_stopped(project: Path) -> None:
-    before = typed(project, "git rev-parse --short HEAD").stdout.strip()
+    before = typed(project, "git rev-parse --short=12 HEAD").stdout.strip()
     stopped = typed(project, "alembic -c alembic.ini upgrade head")
     assert stopped.exit_code != 0
     done = fixchain(*OPTIONS, "repair", "--yes", "--no-database")

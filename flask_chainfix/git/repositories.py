@@ -46,15 +46,15 @@ class Repository(NamedTuple):
         # A branch may be named like an abbreviation: what it leads to is no blob.
         return {name: found.data for name, found in self.objects(blobs, "blob").items()}
 
-    def objects(self, names: Iterable[str], kind: str) -> dict[str, Object]:
-        """The objects of one kind that names lead to; those that are not here are left out.
+    def objects(self, names: Iterable[str], kind: str = "") -> dict[str, Object]:
+        """The objects of one kind, or of any, that names lead to; those not here are left out.
 
         Raises:
             Unknown: they cannot be read.
         """
         asked = [name for name in names if "\n" not in name]
         # What ends in a path can have nothing behind it.
-        ends = {name: "" if ":" in name else f"^{{{kind}}}" for name in asked}
+        ends = {name: "" if ":" in name or not kind else f"^{{{kind}}}" for name in asked}
         sent = b"".join(os.fsencode(f"{name}{ends[name]}\n") for name in asked)
         output = self.git("cat-file", "--batch", sent=sent) if asked else b""
         return dict(_objects(asked, kind, output))
@@ -81,7 +81,7 @@ def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[s
         if found:  # else the line says that there is none
             data = output[at : at + int(found[3])]
             at += int(found[3]) + 1
-            if found[2].decode() == kind:
+            if kind in ("", found[2].decode()):
                 yield name, Object(found[1].decode(), data)
 
 

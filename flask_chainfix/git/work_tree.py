@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +17,15 @@ from flask_chainfix.git.repositories import (
     repositories_of,
 )
 from flask_chainfix.git.running import Unknown
+from flask_chainfix.model import Edit
 from flask_chainfix.remedies import way
 
 # ssh://user@host/path, or user@host:path
 _HOST = re.compile(
     r"^\S+\t(?:\w+://(?:[^@/\s]*@)?|(?:[^@/\s]+@)?(?=[^/\s]+:))([^/:\s]+)", re.MULTILINE
 )
+
+_ABBREVIATED = 12
 
 
 class WorkTree(NamedTuple):
@@ -65,18 +69,28 @@ def find_work_tree(directory: Path) -> WorkTree:
     return WorkTree(top, hooks, own, frozenset(_HOST.findall(remotes.lower())))
 
 
-def checked_out(directory: Path) -> str | None:
+def checked_out(directory: Path, edits: Sequence[Edit]) -> str | None:
     """The commit that is checked out around a directory, abbreviated.
 
+    Args:
+        directory: any one in the work tree.
+        edits: changes that are to be committed on top of it.
+
     Returns:
-        ``""`` where there is no commit yet; ``None`` where Git cannot tell.
+        ``""`` where there is no commit yet; ``None`` where Git cannot tell, or the changes only
+        bring files back to what the commit has.
     """
     found, _ = repositories_of([real_directory(str(directory))])
     if not found:
         return None
     (repository,) = found
+    names = {f"HEAD:{repository.name(os.path.realpath(edit.path))}": edit for edit in edits}
     with suppress(Unknown):
-        return os.fsdecode(repository.git("rev-parse", "--short", "HEAD")).strip()
+        there = repository.objects(["HEAD", *names])
+        if "HEAD" in there:
+            datas = {name: there[name].data if name in there else None for name in names}
+            changed = any(datas[name] != edit.after for name, edit in names.items())
+            return there["HEAD"].hash[:_ABBREVIATED] if changed or not edits else None
     return ""
 
 
