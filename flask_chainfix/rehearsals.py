@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from flask_chainfix import runtime as alembic
 from flask_chainfix import store
+from flask_chainfix.diagnosis import in_doubt
 from flask_chainfix.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.journals import journals_of
 from flask_chainfix.languages import word
 from flask_chainfix.model import MoveState
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.report import Report
-from flask_chainfix.rules import cause_of
+from flask_chainfix.rules import cause_of, diagnose
 from flask_chainfix.rules.wording import listing
 from flask_chainfix.runtime import Chains, Progress, RehearsalRequest, Runtime
 from flask_chainfix.snapshot import Snapshot
@@ -119,13 +120,15 @@ def _rehearsed(
 
 
 def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snapshot:
-    """The chain before the last repair, or as it is if there was none.
+    """The chain before the last repair; as it is if there was none, or nobody could run that.
 
     Raises:
         CannotRehearse: it does not have the revisions at which a database is to be stamped.
     """
     journal = store.latest_repair(now, journals_of(runtime.environment))
     old = store.before_repair(now, journal) if journal is not None else now
+    if in_doubt(diagnose(old)):  # it has not brought any database anywhere
+        journal, old = None, now
     unknown = [revision for revision in start if revision not in old.graph]
     if unknown:
         when = "before the last repair" if journal is not None else "as it is"

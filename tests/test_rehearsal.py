@@ -566,6 +566,16 @@ def test_from_a_revision_that_the_new_chain_no_longer_has(project: Path) -> None
     assert "has no such revision" in rehearse("--from", new).document["error"]["message"]
 
 
+@pytest.mark.parametrize("chain", [("a", "b <- c", "c <- b"), ("a", "b <- a", "c <- b, gone")])
+def test_from_a_revision_of_a_chain_that_nobody_could_run(
+    project: Path, chain: tuple[str, ...]
+) -> None:
+    repaired(project, *chain, options=("--accept-guesses", "--attach", "b=a", "--attach", "c=b"))
+    done = rehearse("--from", "b")
+    assert done.exit_code == 0, done
+    assert ran(done) == ["+a", "+b", "+c"]
+
+
 def test_from_a_revision_without_a_repair_the_chain_is_its_own_past(project: Path) -> None:
     plain(project, *CHAIN)
     assert ran(rehearse("--from", "b")) == ["+a", "+b", "+c"]
