@@ -334,12 +334,14 @@ def test_the_order_of_journals_does_not_hang_on_the_clock(
 # --- An undo that does not come to its end -------------------------------------------------------
 
 
-def test_a_half_undone_repair_is_named_and_undo_goes_on(place: Path) -> None:
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_half_undone_repair_is_named_and_undo_goes_on(place: Path, which: int) -> None:
+    """Be it that an undo was killed, or that somebody has put a file back."""
     before = migrations(place)
     journal = repaired(place)
-    first, *_ = all_journals(place)[0].entries
-    assert first.before is not None
-    first.path.write_bytes(first.before)
+    entry = all_journals(place)[0].entries[which]
+    assert entry.before is not None
+    entry.path.write_bytes(entry.before)
     done = fixchain("check")
     assert "an undo was killed half-way" in said(done)
     half = migrations(place)
@@ -350,6 +352,15 @@ def test_a_half_undone_repair_is_named_and_undo_goes_on(place: Path) -> None:
     assert migrations(place) == half
     assert fixchain("undo", "--yes").exit_code == 0
     assert migrations(place) == before
+    assert "an undo was killed" not in said(fixchain("check"))
+
+
+def test_a_file_of_a_repair_that_is_gone_is_no_undo_that_was_killed(place: Path) -> None:
+    """An undo deletes what the repair made when it has put back what the repair rewrote."""
+    assert fixchain("repair", "--yes", "--strategy", "merge").exit_code == 0
+    (made,) = (each for each in all_journals(place)[0].entries if each.before is None)
+    assert len(all_journals(place)[0].entries) > 1
+    made.path.unlink()
     assert "an undo was killed" not in said(fixchain("check"))
 
 

@@ -76,19 +76,20 @@ def half_undone(journals: Journals) -> Journal | None:
 
 
 def is_half_undone(journal: Journal) -> bool:
-    """Whether the migrations of a repair that has ended are old up to one, and new from there on.
+    """Whether of the migrations of a repair that has ended some are old, and all others new.
 
-    Another mixture no undo leaves: somebody has deleted a file, say.
+    What the repair made goes last: where it is gone before that, somebody has deleted a file.
     """
-    entries = [entry for entry in journal.to_restore if entry.path != journal.lock_path]
     try:
-        found = [(entry, read_or_none(entry.path)) for entry in entries]
+        found = [(entry, read_or_none(entry.path)) for entry in journal.migrations]
     except OSError:
         return False
-    old = [data == entry.before for entry, data in found]
-    new = [entry.holds_new(data) for entry, data in found]
-    put_back = old.index(False) if False in old else len(old)
-    return journal.finished and 0 < put_back < len(old) and all(new[put_back:])
+    old = [entry for entry, data in found if data == entry.before]
+    new = [entry for entry, data in found if entry.holds_new(data)]
+    whole = all(entry in old or entry in new for entry, _ in found)
+    gone = any(entry.before is None for entry in old)
+    rewritten = any(entry.before is not None for entry in new)
+    return journal.finished and whole and bool(old and new) and not (gone and rewritten)
 
 
 def _is_in_files(now: Snapshot, journal: Journal) -> bool:
