@@ -171,7 +171,7 @@ def test_a_file_that_is_in_the_way_stays(
 
 
 def test_what_a_killed_backup_has_left_is_named(file: Path, to: Path) -> None:
-    to.mkdir()
+    to.mkdir(parents=True)
     (to / "it's-20200102T030405Z-2.dump.part").touch()
     (to / "notes.part").touch()
     done = fixchain(
