@@ -98,7 +98,10 @@ def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
 def _upstream(report: Report, plan: Plan) -> Upstream | None:
     """What a plan puts revisions on top of, where a rebase would do all of it and not refuse."""
     onto = any(reason.kind == "onto" for reason in plan.why)
-    if not onto or plan.mends or in_doubt(report.findings):
+    faults = {each.code for each in plan.mends}.union(
+        finding.code for finding in in_doubt(report.findings)
+    )
+    if not onto or not faults <= {"FC104"}:
         return None
     snapshot = report.before
     assert snapshot is not None

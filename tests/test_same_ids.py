@@ -133,6 +133,7 @@ def test_mine_goes_on_counting_above_theirs(
     fork(project, ids, mine, theirs)
     before = migrations(project.top / "migrations")
     shown = fixchain("check", *JSON).document["plan"]["mends"]
+    assert "    fixchain rebase --dry-run\n" in fixchain("check").stdout
 
     done = fixchain(verb, *YES, *JSON)
 
