@@ -92,7 +92,8 @@ def test_each_rule_that_was_asked_is_a_test_that_passes(
 def test_errors_are_failures_and_warnings_skipped_tests_with_a_text(project: Path) -> None:
     done, tests = check("-d", "broken", "check")
     assert done.exit_code == 1
-    assert set(tests) == names_of(*ALWAYS)  # the schema waits for the missing parent
+    # The schema and the lock wait for the missing parent.
+    assert set(tests) == names_of(*ALWAYS) - {"FC502 chain-lock-drift"}
     ended = {name[:5]: result_of(case) for name, case in tests.items() if list(case)}
     assert {code: (result.tag, result.get("type")) for code, result in ended.items()} == {
         "FC102": ("failure", "error"),
