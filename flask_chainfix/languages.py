@@ -126,6 +126,11 @@ def words(texts: Iterable[str]) -> str:
     return " ".join(map(word, texts))
 
 
+def option(name: str, value: str) -> str:
+    """An option and its value, which cannot be taken for another option."""
+    return f"{name}{'=' if value.startswith('-') else ' '}{word(value)}"
+
+
 def operand(text: str) -> str:
     """A word that is no value of an option, as the last one of a command: never an option."""
     return f"-- {word(text)}" if text.startswith("-") else word(text)

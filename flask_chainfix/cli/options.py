@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flask_chainfix.cli.running import IN_APP, NAMED
-from flask_chainfix.languages import word
+from flask_chainfix.languages import option, word
 from flask_chainfix.model import DatabaseWishes
 from flask_chainfix.runtime import Runtime
 from flask_chainfix.runtime.messages import as_typed, from_variable
@@ -129,8 +129,8 @@ def database_options(
             command(context, databases=wishes, **values)
 
         decorated: Any = with_databases
-        for option in reversed(options):
-            decorated = option(decorated)
+        for decorate in reversed(options):
+            decorated = decorate(decorated)
         return decorated
 
     return decorate
@@ -176,7 +176,7 @@ def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str
         *([f"--databases {word(wishes.file)}"] if wishes.file else []),
         *([f"--schemas {word(wishes.schemas)}"] if wishes.schemas else []),
     ]
-    stamps = [f"--stamp {word(','.join(rows))}" for rows in wishes.stamps]
+    stamps = [option("--stamp", ",".join(rows)) for rows in wishes.stamps]
     written = {"databases": [*own, *named], "own": own, "named": named, "stamps": stamps}
     return {name: "".join(f" {each}" for each in options) for name, options in written.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flask_chainfix.errors import CannotPlan
-from flask_chainfix.languages import word
+from flask_chainfix.languages import option
 from flask_chainfix.model import Edit, LostRevision, NewRevision, Reason
 from flask_chainfix.remedies import way
 from flask_chainfix.rules.lost import choices
@@ -29,11 +29,12 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
             choices(snapshot, revision),
         )
     if lost.renamed in snapshot.graph and not lost.edited:
+        counting = option("--lost", f"{revision}={lost.renamed}")
         raise CannotPlan(
             f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
             way(
                 "move the stamp to its new id",
-                f"{{fixchain}} restamp --lost {word(f'{revision}={lost.renamed}')}{{databases}}",
+                f"{{fixchain}} restamp {counting}{{databases}}",
             ),
         )
     path = _place_for(snapshot, lost)

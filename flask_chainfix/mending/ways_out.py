@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from flask_chainfix.graph import Graph
-from flask_chainfix.languages import word
+from flask_chainfix.languages import option, word
 from flask_chainfix.mending.case import Case
 from flask_chainfix.remedies import REPAIR, Remedy, way
 
@@ -20,16 +20,16 @@ def ways_out(case: Case, members: Sequence[str]) -> Remedy:
     """The remedy for a cycle: options that are sure to open it, then what to do by hand."""
     wishes = case.wishes
     said = "".join(
-        f" --attach {word(f'{name}={parent}')}" for name, parent in wishes.attach.items()
+        f" {option('--attach', f'{name}={parent}')}" for name, parent in wishes.attach.items()
     )
     if wishes.root is not None:
-        said = f" --root {word(wishes.root)}{said}"
+        said = f" {option('--root', wishes.root)}{said}"
     remedy = Remedy()
     if wishes.root is None:
         bases = (name for name in base_of_choice(case.snapshot.graph, members))
         opening = (name for name in bases if _opens(case, name, members))
         for name in islice(opening, 1):
-            remedy |= way(f"make {name} the base", f"{REPAIR} --root {word(name)}{said}")
+            remedy |= way(f"make {name} the base", f"{REPAIR} {option('--root', name)}{said}")
     for name, parent in islice(_attachable(case, members), 1):
         pair = word(f"{name}={parent}")
         remedy |= way(

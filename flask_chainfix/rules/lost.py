@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from flask_chainfix.languages import operand, path_word, ref_word, word
+from flask_chainfix.languages import operand, option, path_word, ref_word
 from flask_chainfix.model import Action, Effect, Footprint, Kind, LostRevision, Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.rules.spelling import close_ids
@@ -173,7 +173,7 @@ def _misses(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
 
 
 def _tombstone(wish: str, condition: str = "") -> Remedy:
-    command = f"{{fixchain}} repair --tombstone {word(wish)}{{databases}}"
+    command = f"{{fixchain}} repair {option('--tombstone', wish)}{{databases}}"
     return way(f"put a no-op revision in its place{condition}", command)
 
 
@@ -203,7 +203,7 @@ def _ways_back(
         early_on_return(snapshot, standing, lost.revision) for standing in standings
     )
     if fits:
-        back = " ".join(f"--bring-back {word(each)}" for each in left.between)
+        back = " ".join(option("--bring-back", each) for each in left.between)
         remedy |= way(
             f"bring {_files(left)} back from Git", f"{{fixchain}} repair {back}{{databases}}"
         )
@@ -272,11 +272,11 @@ def _files(left: Survivors) -> str:
 
 
 def _restamp(revision: str, other: str) -> str:
-    return f"{{fixchain}} restamp --lost {_pair(revision, other)}{{databases}}"
+    return f"{{fixchain}} restamp {_counting(revision, other)}{{databases}}"
 
 
-def _pair(revision: str, other: str) -> str:
-    return word(f"{revision}={other}")
+def _counting(revision: str, other: str) -> str:
+    return option("--lost", f"{revision}={other}")
 
 
 # --- Lost revisions that are taken for others ----------------------------------------------------
@@ -298,7 +298,7 @@ def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, .
     return tuple(
         _note(snapshot, revision, other)
         if revision in ran or revision in snapshot.databases.shared
-        else f"no database has run {revision}, so --lost {_pair(revision, other)} changes nothing"
+        else f"no database has run {revision}, so {_counting(revision, other)} changes nothing"
         for revision, other in taken.items()
     )
 

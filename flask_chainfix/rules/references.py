@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count as count_up
 
 from flask_chainfix.graph import Graph
-from flask_chainfix.languages import ref_word, word, words
+from flask_chainfix.languages import option, path_word, ref_word
 from flask_chainfix.model import Location, Severity
 from flask_chainfix.remedies import REPAIR, Remedy, way
 from flask_chainfix.rules.lookalikes import Lookalikes, missing_dependencies, missing_parents
@@ -242,7 +242,10 @@ def _from_git(snapshot: Snapshot, name: str) -> Remedy:
         wanted += [below for below in lost.requirements if below not in wanted]
     return way(
         "bring the missing file back from Git",
-        *(f"git checkout {ref_word(ref)} -- {words(each)}" for ref, each in places.items()),
+        *(
+            f"git checkout {ref_word(ref)} -- {' '.join(map(path_word, each))}"
+            for ref, each in places.items()
+        ),
     )
 
 
@@ -251,7 +254,7 @@ def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:
     last = revisions[-1]
     names = (f"{label}_{number}" for number in count_up(2))
     free = next(name for name in names if name not in graph and name not in graph.labelled)
-    return f"{{fixchain}} repair --relabel {word(f'{last}={free}')}{{databases}}"
+    return f"{{fixchain}} repair {option('--relabel', f'{last}={free}')}{{databases}}"
 
 
 def _places(

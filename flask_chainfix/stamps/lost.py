@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.languages import ref_word, word
+from flask_chainfix.languages import option, ref_word
 from flask_chainfix.model import DatabaseState, Footprint, LostRevision, Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -150,8 +150,8 @@ def under_its_new_id(snapshot: Snapshot, lost: LostRevision) -> Remedy:
         lost: the revision, which is another one by now (``renamed``).
     """
     new = lost.renamed or ""
-    pair = word(f"{lost.revision}={new}")
-    move = f"{{fixchain}} restamp --lost {pair}{{databases}}"
+    pair = option("--lost", f"{lost.revision}={new}")
+    move = f"{{fixchain}} restamp {pair}{{databases}}"
     if not lost.edited:
         return way("move the stamp to its new id", move)
     run = frozenset(snapshot.graph.required([new]))

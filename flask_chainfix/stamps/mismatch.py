@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask_chainfix.languages import word, words
+from flask_chainfix.languages import option, words
 from flask_chainfix.model import Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -126,7 +126,7 @@ def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remed
     """What to do about rows that no file has: Alembic knows no way from them."""
     if top is None or standing.rows != (*lost,):
         return way("look where they went", "{fixchain} check{asked}")
-    taken = " ".join(f"--lost {word(f'{row}={top}')}" for row in lost)
+    taken = " ".join(option("--lost", f"{row}={top}") for row in lost)
     return way(
         f"its tables fit {top}: count them for that", f"{{fixchain}} restamp {taken}{{databases}}"
     )

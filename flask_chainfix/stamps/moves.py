@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.graph import Graph
-from flask_chainfix.languages import word
+from flask_chainfix.languages import option
 from flask_chainfix.model import Move, MoveResult, MoveState, Standing
 from flask_chainfix.remedies import Remedy, Way, way
 from flask_chainfix.snapshot import Snapshot
@@ -162,7 +162,7 @@ def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
 
 
 def _restamp(lost: str, other: str) -> str:
-    return f"{{fixchain}} restamp --lost {word(f'{lost}={other}')}{{databases}}"
+    return f"{{fixchain}} restamp {option('--lost', f'{lost}={other}')}{{databases}}"
 
 
 def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
@@ -243,7 +243,7 @@ def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> 
 
 
 def _bring_back(lost: str) -> str:
-    return f"{{fixchain}} repair --bring-back {word(lost)}{{databases}}"
+    return f"{{fixchain}} repair {option('--bring-back', lost)}{{databases}}"
 
 
 def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str], standing: Standing) -> Remedy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask_chainfix.languages import word
+from flask_chainfix.languages import option, word
 from flask_chainfix.model import Standing
 from flask_chainfix.remedies import Remedy, way
 from flask_chainfix.snapshot import Snapshot
@@ -40,7 +40,7 @@ def naming(names: Iterable[str]) -> str | None:
         if _SCHEMA in name:
             return None
         if name.startswith("--stamp "):
-            options += f" --stamp {word(name.removeprefix('--stamp '))}"
+            options += f" {option('--stamp', name.removeprefix('--stamp '))}"
         elif "://" in name:
             options += f" --database {word(name)}"
     return options
@@ -63,4 +63,4 @@ def saying_where(snapshot: Snapshot, standing: Standing, command: str = "repair"
     if not (without and heads):
         return Remedy()
     text = f"if it stands at {heads[0]}, say so; the same with another id if it stands elsewhere"
-    return way(text, f"{without} --stamp {word(heads[0])}")
+    return way(text, f"{without} {option('--stamp', heads[0])}")

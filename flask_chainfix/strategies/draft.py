@@ -9,7 +9,7 @@ from functools import partial
 from flask_chainfix.errors import CannotPlan
 from flask_chainfix.evidence import Ancestry, Precedence, start_of_branch, upgrade_order
 from flask_chainfix.graph import Graph
-from flask_chainfix.languages import word
+from flask_chainfix.languages import option
 from flask_chainfix.model import NewRevision, Plan, Reason, Relink
 from flask_chainfix.ordering import Branches, reason_for
 from flask_chainfix.strategies.registry import Task
@@ -193,5 +193,5 @@ def several_branches(task: Task, bases: list[str]) -> CannotPlan:
     return CannotPlan(
         f"{', '.join(bases)} could follow any of several branches that are kept apart by branch"
         f" labels; the heads are {heads}",
-        f"say which one: --attach {word(f'{bases[0]}=REVISION')}",
+        f"say which one: {option('--attach', f'{bases[0]}=REVISION')}",
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from flask_chainfix import source
 from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.graph import Graph
-from flask_chainfix.languages import word
+from flask_chainfix.languages import option
 from flask_chainfix.lineage import Lineages, find_lineages
 from flask_chainfix.model import Edit, History, Plan, Wishes
 from flask_chainfix.ordering import arrange, check_wishes, prove
@@ -96,7 +96,7 @@ def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, uprooted: Collection
         raise CannotPlan(
             f"nothing tells where {here[0]} belongs: {', '.join(sorted(others))} and what is above"
             " stand apart on purpose",
-            f"say which revision it is on: --attach {word(f'{here[0]}=REVISION')}",
+            f"say which revision it is on: {option('--attach', f'{here[0]}=REVISION')}",
         )
 
 

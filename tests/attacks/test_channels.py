@@ -138,10 +138,14 @@ def _ran(written: bytes) -> Iterator[list[str]]:
 
 
 def _is_ours(word: str) -> bool:
-    """Whether a word is an option that our commands, Alembic's, Git's or pip's have."""
+    """Whether a word is an option that our commands, Alembic's, Git's or pip's have.
+
+    Its value may follow in the same word, and then begins none.
+    """
     known = {name for each in main.commands.values() for at in each.params for name in at.opts}
     others = {"-d", "-c", "-n", "-m", "-f", "-", "--", "--app", "--sql", "--continue", "--abort"}
-    return word in known | others
+    name, equals, _ = word.partition("=")
+    return word in known | others or bool(equals and name in known and name.startswith("--"))
 
 
 @pytest.mark.parametrize("backend", ["postgresql", "mysql", "sqlite"])
