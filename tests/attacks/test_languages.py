@@ -91,6 +91,13 @@ def test_no_operand_path_or_ref_begins_an_option() -> None:
             assert bare(found) == bare(given)
 
 
+def test_a_value_of_an_option_begins_none() -> None:
+    for given in filter(str.isprintable, ALL):
+        words = shlex.split(languages.option("--lost", given))
+        assert words in ([f"--lost={given}"], ["--lost", given])
+        assert not words[-1].startswith("-") or words == [f"--lost={given}"]
+
+
 def _short(ref: str) -> str:
     return ref.removeprefix("refs/heads/")
 
