@@ -18,6 +18,8 @@ from flask_chainfix.runtime import open_config
 from flask_chainfix.source import read, same_body, scopes
 from flask_chainfix.source.limits import MOST_IDS
 from flask_chainfix.source.scopes import names_in
+from flask_chainfix.store import reading
+from tests.commands import fixchain
 from tests.disk import environment
 
 TOO_MUCH = "too much to be followed"
@@ -314,3 +316,15 @@ def test_a_sum_of_what_is_computed_is_computed() -> None:
     reading = read(b"revision = 'a'\ndown_revision = f() + g()\n", "a.py")
     assert isinstance(reading, Header)
     assert reading.down_revision is None
+
+
+def test_more_files_than_anybody_has_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_MOST_FILES", 2)
+    place = environment(tmp_path / "migrations", "a", "b <- a")
+    assert fixchain("-d", place, "check").exit_code == 0
+    (place / "versions" / "c.py").touch()
+    done = fixchain("-d", place, "check")
+    assert done.exit_code == 3
+    assert "holds more than the 2 files that are read" in done.stderr

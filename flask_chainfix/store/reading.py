@@ -19,6 +19,8 @@ from flask_chainfix.model import ChainLock, Environment, Header, MigrationFile, 
 from flask_chainfix.regular_files import read_beginning, read_regular, read_with_status
 from flask_chainfix.snapshot import Snapshot
 
+_MOST_FILES = 30_000  # of an environment; the largest chains of real projects have a few thousand
+
 
 def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
     """Read an environment.
@@ -27,7 +29,7 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
         The snapshot, and notices about what is odd but harmless.
 
     Raises:
-        CannotRead: a version location cannot be listed.
+        CannotRead: a version location cannot be listed, or holds more files than are read.
     """
     files: dict[str, MigrationFile] = {}
     notices: list[str] = []
@@ -137,6 +139,11 @@ def _read_directory(
             if real_path in files:
                 repeated += 1
                 continue
+            if len(files) == _MOST_FILES:
+                raise CannotRead(
+                    f"{directory} holds more than the {_MOST_FILES:,} files that are read",
+                    "move what is no migration of this project elsewhere",
+                )
             files[real_path] = _read_file(place, name, real_path, entry, compiled)
     return repeated
 
