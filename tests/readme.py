@@ -1,27 +1,37 @@
-"""Run the README's examples: ``python -m tests.readme`` writes their output anew.
+"""The examples of the README and of the pages in docs/.
 
-A block that begins with ``$`` is run, line by line, on a copy of the sample app; the lines below
-each command are what it printed. A line ``[…]`` in the README stands for any number of lines.
+A block that begins with ``$`` is run, line by line, on a copy of the sample app that the page has
+for itself; the lines below each command are what it prints. ``[…]`` on a line of its own stands for
+any number of lines. Commands in an HTML comment prepare what the next block shows.
+
+``python -m tests.readme`` writes the outputs anew.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-from flask_chainfix.rules import explanations
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs/pages").rglob("*.md")))
 LEFT_OUT = "[…]"
-_BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
-_RULES = re.compile(r"(?<=<!-- the rules: begin -->\n).*?(?=<!-- the rules: end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)|(?<=<!--\n)\$ .*?(?=-->)", re.DOTALL)
+
+
+class Step(NamedTuple):
+    """A command, and the output that the page gives; ``None`` if the page does not show it."""
+
+    command: str
+    expected: str | None
 
 
 class Sample:
@@ -32,20 +42,28 @@ class Sample:
         ignored = shutil.ignore_patterns("instance", "__pycache__", ".fixchain")
         shutil.copytree(ROOT / "sample_app", directory / "sample_app", ignore=ignored)
 
-    def run(self, command: str) -> str:
-        """What a command prints, with what differs from run to run made alike."""
+    def run(self, step: Step) -> str:
+        """What a command prints, with what differs from run to run made alike.
+
+        Raises:
+            RuntimeError: a command that the page does not show has failed.
+        """
         bin_directory = Path(sys.executable).parent
         environment = {
             **os.environ,
             "COLUMNS": "80",
             "FLASK_APP": "sample_app",
+            "GIT_AUTHOR_NAME": "you",
+            "GIT_AUTHOR_EMAIL": "you@example.org",
+            "GIT_COMMITTER_NAME": "you",
+            "GIT_COMMITTER_EMAIL": "you@example.org",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "PYTHONIOENCODING": "utf-8",
             "PATH": os.pathsep.join((str(bin_directory), os.environ["PATH"])),
         }
         done = subprocess.run(
-            command.split(),
+            shlex.split(step.command),
             cwd=self._directory,
             env=environment,
             stdout=subprocess.PIPE,
@@ -53,6 +71,8 @@ class Sample:
             encoding="utf-8",
             check=False,
         )
+        if step.expected is None and done.returncode:
+            raise RuntimeError(f"$ {step.command}\n{done.stdout}")
         return steady(done.stdout)
 
 
@@ -65,57 +85,47 @@ def steady(output: str) -> str:
     return re.sub(r"alembic \d+\.\d+\.\d+", "alembic 1.20.1", output)
 
 
-def commands_of(block: str) -> Iterator[tuple[str, str]]:
-    """The commands of a block, each with the output that the README gives."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
-        yield command, output
-
-
-def blocks(text: str) -> list[str]:
-    """The blocks of the README that are run."""
-    return _BLOCK.findall(text)
-
-
-def rules_table() -> str:
-    """The table of findings, from the rules themselves."""
-    rows = (
-        f"| {each.code} | {each.name} | {each.severity.value} | {each.summary} |\n"
-        for each in explanations()
-    )
-    return "".join(("| code | name | severity | what it is |\n|---|---|---|---|\n", *rows))
-
-
-def rules_in(text: str) -> str:
-    """The table of findings that the README holds."""
-    found = _RULES.search(text)
-    assert found is not None
-    return found[0]
+def steps(text: str) -> list[Step]:
+    """The commands of a page, in its order."""
+    return [step for block in _BLOCK.finditer(text) for step in _steps_at(block)]
 
 
 def matches(expected: str, output: str) -> bool:
-    """Whether the README's output fits the real one."""
+    """Whether the output that a page gives fits the real one."""
     pattern = r"(?:.*\n)*?".join(re.escape(part) for part in expected.split(f"{LEFT_OUT}\n"))
     return re.fullmatch(pattern, output) is not None
 
 
-def main() -> None:
-    """Write the examples and the table anew; what was left out of an output stays out."""
-    text = README.read_text("utf-8")
+def renewed(text: str) -> str:
+    """A page with the outputs that its commands have now; what was left out stays out."""
     with tempfile.TemporaryDirectory() as scratch:
         sample = Sample(Path(scratch))
 
         def rerun(block: re.Match[str]) -> str:
-            written = ""
-            for command, expected in commands_of(block[0]):
-                output = sample.run(command)
-                written += f"$ {command}\n"
-                written += expected if matches(expected, output) else output
-            return written
+            return "".join(_renewed(sample, step) for step in _steps_at(block))
 
-        text = _BLOCK.sub(rerun, text)
-    text = _RULES.sub(lambda _: rules_table(), text)
-    README.write_text(text, "utf-8")
+        return _BLOCK.sub(rerun, text)
+
+
+def _steps_at(block: re.Match[str]) -> Iterator[Step]:
+    shown = block.string[: block.start()].endswith("```console\n")
+    for part in re.split(r"^\$ ", block[0], flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield Step(command, output if shown else None)
+
+
+def _renewed(sample: Sample, step: Step) -> str:
+    output = sample.run(step)
+    if step.expected is None:
+        return f"$ {step.command}\n"
+    kept = matches(step.expected, output)
+    return f"$ {step.command}\n{step.expected if kept else output}"
+
+
+def main() -> None:
+    """Write the outputs anew, in the pages named or in all of them."""
+    for page in map(Path, sys.argv[1:]) if sys.argv[1:] else PAGES:
+        page.write_text(renewed(page.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":
