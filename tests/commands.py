@@ -1,4 +1,4 @@
-"""The real executables ``flask`` and ``fixchain``, in processes of their own."""
+"""The commands ``flask`` and ``fixchain``, in this process or as the real executables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from click import Command
 from click.testing import CliRunner
+from flask.cli import FlaskGroup
 
 from flask_chainfix.cli import main
+from tests.in_process import as_a_process
 
 SCRIPTS = Path(sys.executable).parent
 _TIME_LIMIT = 60
@@ -63,13 +65,24 @@ def run(
 
 
 def flask(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
-    """Run ``flask ARGS`` on the sample app, or on the app that ``FLASK_APP`` names."""
-    return run("flask", *args, cwd=cwd, env={"FLASK_APP": "sample_app", **(env or {})})
+    """Run ``flask ARGS`` on the sample app, or on the app that ``FLASK_APP`` names.
+
+    In this process, which imports the app anew.
+    """
+    changes = {"FLASK_APP": "sample_app", **(env or {})}
+    with as_a_process(cwd=cwd, env=environment(changes)):
+        sys.argv[:] = [str(SCRIPTS / "flask"), *map(str, args)]
+        return invoke(FlaskGroup(name="flask"), *args)
 
 
-def fixchain(*args: str | Path) -> Done:
+def fixchain(
+    *args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Done:
     """Run the console script in this process, with pipes instead of a terminal."""
-    return invoke(main, *args)
+    if cwd is None:
+        return invoke(main, *args)
+    with as_a_process(cwd=cwd, env=environment(env)):
+        return invoke(main, *args)
 
 
 def invoke(command: Command, *args: str | Path) -> Done:

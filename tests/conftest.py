@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from flask_chainfix.runtime import fresh
 from flask_chainfix.runtime.databases import limits
 from flask_chainfix.store.sealed import own_key
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
+from tests.in_process import asked
 from tests.repositories import Repository
 from tests.stamped import Again
 
@@ -39,6 +41,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = environment()
     for name in set(os.environ) - set(kept):
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _confirms_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process are confirmed in it, too; executables are not."""
+    monkeypatch.setattr(fresh, "ask", asked)
 
 
 @pytest.fixture

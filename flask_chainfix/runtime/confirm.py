@@ -105,17 +105,7 @@ def _ask_fresh_process(
         "leftovers": [os.path.realpath(file.path) for file in expected.leftovers],
         "stand_ins": sorted(expected.stand_ins),
     }
-    process = subprocess.run(
-        fresh.command("flask_chainfix.runtime.child"),
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=fresh.environment(),
-        check=False,
-    )
-    answer = _parse(process)
+    answer = _parse(fresh.ask("flask_chainfix.runtime.child", request))
     if "error" in answer:
         place = f" ({answer['place']})" if "place" in answer else ""
         raise _NotLoaded(answer["error"] + place)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -41,6 +43,23 @@ def request(runtime: Runtime) -> dict[str, Any]:
     """What such a process needs to open the same environment, as JSON values."""
     # Apps look at argv: ``if "db" in sys.argv``
     return {**runtime.reopen, "sys_path": sys.path, "argv": sys.argv}
+
+
+def ask(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Let ``main`` of a module of this package answer a request in a fresh process.
+
+    It reads the request as JSON from stdin, and answers on stdout.
+    """
+    return subprocess.run(
+        command(module),
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment(),
+        check=False,
+    )
 
 
 def take_stdout() -> int:
