@@ -24,6 +24,9 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
 from flask_chainfix.runtime import fresh
 
 _HERE = Path(__file__).parent.parent
@@ -61,6 +64,7 @@ def as_a_process(*, env: Mapping[str, str], cwd: Path | None = None) -> Iterator
         _working_directory(cwd or Path.cwd()),
         _logging(),
         _modules(),
+        _connections(),
         warnings.catch_warnings(),
     ):
         # What apps and migrations use is none of ours.
@@ -119,6 +123,23 @@ def _of_projects() -> dict[str, ModuleType]:
 def _is_installed(module: ModuleType) -> bool:
     places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
     return not any(place and not place.startswith(_INSTALLED) for place in places)
+
+
+@contextmanager
+def _connections() -> Iterator[None]:
+    """Close what pools hold, as the end of a process does."""
+    engines: set[Engine] = set()
+
+    def note(connection: Connection, *_: object) -> None:
+        engines.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", note)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "engine_connect", note)
+        for engine in engines:
+            engine.dispose()
 
 
 @contextmanager
