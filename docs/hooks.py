@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -62,20 +63,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _OPTIONS.sub(lambda found: _options(found[1]), markdown)
 
 
-def _rules() -> list[dict[str, Any]]:
-    """What ``explain`` tells, in the words of an app."""
-    command = "-m flask --app sample_app db fixchain explain --format json"
-    told = subprocess.run(
-        [sys.executable, *command.split()], cwd=ROOT, check=True, capture_output=True
-    )
-    rules: list[dict[str, Any]] = json.loads(told.stdout)["rules"]
-    return rules
-
-
+@cache
 def _by_family() -> list[tuple[str, list[dict[str, Any]]]]:
-    return [
-        (family, list(rules)) for family, rules in groupby(_rules(), lambda rule: rule["code"][:3])
-    ]
+    """What ``explain`` tells, in the words of an app."""
+    flask = str(Path(sys.executable).with_name("flask"))
+    command = "--app sample_app db fixchain explain --format json"
+    told = subprocess.run([flask, *command.split()], cwd=ROOT, check=True, capture_output=True)
+    rules = json.loads(told.stdout)["rules"]
+    return [(family, list(each)) for family, each in groupby(rules, lambda rule: rule["code"][:3])]
 
 
 def _path(rule: dict[str, Any]) -> str:
@@ -83,6 +78,10 @@ def _path(rule: dict[str, Any]) -> str:
 
 
 def _page(rule: dict[str, Any], family: str) -> str:
+    files, _, commands = rule["example"].rpartition("\n\n")
+    text = "".join(map(str, rule.values()))
+    named = dict.fromkeys(re.findall(r"flask db fixchain (\w+)", text))
+    more = ", ".join(f"[{name}](../commands/{name}.md)" for name in named)
     return f"""# {rule["code"]} {rule["name"]}
 
 *{rule["severity"]}* · [{FAMILIES[family]}](index.md)
@@ -105,10 +104,13 @@ def _page(rule: dict[str, Any], family: str) -> str:
 
 ## Example
 
-```python
-{rule["example"]}
-```
+{_fenced("python", files)}{_fenced("sh", commands)}
+More on {more}.
 """
+
+
+def _fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```\n\n" if text else ""
 
 
 def _sentence(text: str) -> str:
@@ -132,7 +134,7 @@ def _options(name: str) -> str:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     rows = [
-        f"| {_code(option)} | {_cell(option.help or '')} |"
+        f"| {_code(option)} | {_meaning(option)} |"
         for option in command.params
         if isinstance(option, click.Option)
     ]
@@ -144,8 +146,10 @@ def _code(option: click.Option) -> str:
     value = "" if option.is_flag else f" {option.metavar or option.name or ''}"
     if option.metavar is None and isinstance(option.type, click.Choice):
         value = " " + "|".join(map(str, option.type.choices))
-    return "`" + f"{names}{value}".replace("|", "\\|") + "`"
+    return f"`{names}{value}`"
 
 
-def _cell(text: str) -> str:
+def _meaning(option: click.Option) -> str:
+    default = option.default if option.show_default else ""
+    text = f"{option.help or ''} {f'[default: {default}]' if default else ''}"
     return " ".join(text.split()).replace("|", "\\|").replace("*", "\\*")

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import click
 import pytest
 
+from flask_chainfix.cli import main
 from tests.readme import LEFT_OUT, PAGES, README, ROOT, Sample, matches, steps
 from tests.repositories import needs_git
 
 _WITH_EXAMPLES = [page for page in PAGES if steps(page.read_text("utf-8"))]
+
+_COMMANDS = {
+    name: {option for parameter in command.params for option in parameter.opts}
+    for name in main.list_commands(click.Context(main))
+    if (command := main.get_command(click.Context(main), name))
+}
+_ANYWHERE = {"--help", "--version", "--directory", "--config", "--name", "--fixchain-directory"}
+_CODE = re.compile(rf"`(?:(?:flask db )?fixchain )?({'|'.join(_COMMANDS)}|)((?: ?--)[^`]*)`")
 
 
 @needs_git
@@ -26,6 +37,13 @@ def test_the_pages_have_examples_and_the_readme_is_short() -> None:
     assert README in _WITH_EXAMPLES
     assert len(_WITH_EXAMPLES) > 10
     assert len(README.read_text("utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_options_that_a_page_names_exist(page: Path) -> None:
+    for command, words in _CODE.findall(page.read_text("utf-8")):
+        known = _COMMANDS.get(command) or set().union(*_COMMANDS.values())
+        assert set(re.findall(r"--[a-z][a-z-]*", words)) <= known | _ANYWHERE, (command, words)
 
 
 def test_left_out_lines_match_any_lines_and_nothing_else_does() -> None:
