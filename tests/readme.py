@@ -1,8 +1,9 @@
 """The examples of the README and of the pages in docs/.
 
 A block that begins with ``$`` is run, line by line, on a copy of the sample app that the page has
-for itself; the lines below each command are what it prints. ``[…]`` on a line of its own stands for
-any number of lines. Commands in an HTML comment prepare what the next block shows.
+for itself. The lines below each command are what it prints, stderr before stdout; ``[…]`` on a line
+of its own stands for any number of lines. Commands in an HTML comment prepare what the next block
+shows.
 
 ``python -m tests.readme`` writes the outputs anew.
 """
@@ -13,12 +14,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.commands import SCRIPTS, fixchain, flask, run
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -35,10 +37,16 @@ class Step(NamedTuple):
 
 
 class Sample:
-    """A copy of the sample app in which commands are run."""
+    """A copy of the sample app in which commands are run.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: where the copy is put.
+        in_process: run ``flask`` and ``fixchain`` in this process, not as the executables.
+    """
+
+    def __init__(self, directory: Path, *, in_process: bool) -> None:
         self._directory = directory
+        self._in_process = in_process
         ignored = shutil.ignore_patterns("instance", "__pycache__", ".fixchain")
         shutil.copytree(ROOT / "sample_app", directory / "sample_app", ignore=ignored)
 
@@ -48,32 +56,31 @@ class Sample:
         Raises:
             RuntimeError: a command that the page does not show has failed.
         """
-        bin_directory = Path(sys.executable).parent
-        environment = {
-            **os.environ,
-            "COLUMNS": "80",
-            "FLASK_APP": "sample_app",
-            "GIT_AUTHOR_NAME": "you",
-            "GIT_AUTHOR_EMAIL": "you@example.org",
-            "GIT_COMMITTER_NAME": "you",
-            "GIT_COMMITTER_EMAIL": "you@example.org",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "PYTHONIOENCODING": "utf-8",
-            "PATH": os.pathsep.join((str(bin_directory), os.environ["PATH"])),
-        }
-        done = subprocess.run(
-            shlex.split(step.command),
-            cwd=self._directory,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            check=False,
-        )
-        if step.expected is None and done.returncode:
-            raise RuntimeError(f"$ {step.command}\n{done.stdout}")
-        return steady(done.stdout)
+        program, *arguments = shlex.split(step.command)
+        if self._in_process and program == "flask":
+            done = flask(*arguments, cwd=self._directory, env=_environment())
+        elif self._in_process and program == "fixchain":
+            done = fixchain(*arguments, cwd=self._directory, env=_environment())
+        else:
+            done = run(program, *arguments, cwd=self._directory, env=_environment())
+        output = done.stderr + done.stdout
+        if step.expected is None and done.exit_code:
+            raise RuntimeError(f"$ {step.command}\n{output}")
+        return steady(output)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "COLUMNS": "80",
+        "FLASK_APP": "sample_app",
+        "GIT_AUTHOR_NAME": "you",
+        "GIT_AUTHOR_EMAIL": "you@example.org",
+        "GIT_COMMITTER_NAME": "you",
+        "GIT_COMMITTER_EMAIL": "you@example.org",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PATH": os.pathsep.join((str(SCRIPTS), os.environ["PATH"])),
+    }
 
 
 def steady(output: str) -> str:
@@ -99,7 +106,7 @@ def matches(expected: str, output: str) -> bool:
 def renewed(text: str) -> str:
     """A page with the outputs that its commands have now; what was left out stays out."""
     with tempfile.TemporaryDirectory() as scratch:
-        sample = Sample(Path(scratch))
+        sample = Sample(Path(scratch), in_process=False)
 
         def rerun(block: re.Match[str]) -> str:
             return "".join(_renewed(sample, step) for step in _steps_at(block))
