@@ -57,7 +57,9 @@ class Sample:
             RuntimeError: a command that the page does not show has failed.
         """
         program, *arguments = shlex.split(step.command)
-        if self._in_process and program == "flask":
+        # What Alembic prints goes to the stdout that it was imported with.
+        alembic = "fixchain" not in step.command and step.expected is not None
+        if self._in_process and program == "flask" and not alembic:
             done = flask(*arguments, cwd=self._directory, env=_environment())
         elif self._in_process and program == "fixchain":
             done = fixchain(*arguments, cwd=self._directory, env=_environment())
