@@ -20,11 +20,11 @@ class _LazyGroup(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        from flask_chainfix import signals
+        from flask_chainfix.common import signals
 
         stop = signals.listen()
         try:
-            from flask_chainfix.cli import app_group
+            from flask_chainfix.cli.main import app_group
 
             context = app_group.make_context(info_name, args, parent, **extra)
         except BaseException:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from flask_chainfix.model import Location
-    from flask_chainfix.report import Report
-    from flask_chainfix.rules import Rule
+    from flask_chainfix.diagnosis.outcome import Report
+    from flask_chainfix.diagnosis.rules import Rule
+    from flask_chainfix.model.findings import Location
 
 _WHERE = (
     "pytest looks where --fixchain-directory points, or fixchain_directory in its configuration"
@@ -68,13 +68,13 @@ def _place(config: pytest.Config) -> Path:
 
 def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
     """A test for each rule; or one alone, that fails with what stops a check."""
-    from flask_chainfix import workflows
+    from flask_chainfix.cli.opening import open_from_files
     from flask_chainfix.cli.running import unreadable
     from flask_chainfix.cli.streams import error_text
-    from flask_chainfix.errors import ChainFixError
-    from flask_chainfix.opening import open_from_files
-    from flask_chainfix.report import Tools
-    from flask_chainfix.rules import Family, all_rules
+    from flask_chainfix.commands.check import check
+    from flask_chainfix.common.errors import ChainFixError
+    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.diagnosis.rules import Family, all_rules
 
     elsewhere = (Family.DATABASE, Family.PUBLISHED)  # they take more than the files
     rules = [rule for rule in all_rules() if rule.family not in elsewhere]
@@ -83,7 +83,7 @@ def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
     try:
         opened = open_from_files(None, named) if place.is_file() else open_from_files(named, None)
         tools = opened[1]
-        report = workflows.check(*opened, strict=False, schema=True)
+        report = check(*opened, strict=False, schema=True)
     except (ChainFixError, OSError) as error:
         stop = unreadable(error) if isinstance(error, OSError) else error
         item = _item(session, place, "check", fault=f"{error_text(stop, tools)}{_WHERE}")
@@ -95,7 +95,7 @@ def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
 
 
 def _rule_item(session: pytest.Session, place: Path, rule: Rule, report: Report) -> ChainItem:
-    from flask_chainfix.formats import plain
+    from flask_chainfix.report import plain
 
     assert report.before is not None
     found = [finding for finding in report.findings if finding.code == rule.code]
@@ -117,7 +117,7 @@ def _rule_item(session: pytest.Session, place: Path, rule: Rule, report: Report)
 
 def _item(session: pytest.Session, place: Path, title: str, **said: Any) -> ChainItem:
     name = title.replace(" ", "-")
-    from flask_chainfix.languages import printable
+    from flask_chainfix.common.quoting import printable
 
     below = printable(Path(os.path.relpath(place, session.config.rootpath)).as_posix())
     item: ChainItem = ChainItem.from_parent(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from flask_chainfix.runtime import fresh
-from flask_chainfix.runtime.databases import limits
-from flask_chainfix.store.sealed import own_key
+from flask_chainfix.databases import limits
+from flask_chainfix.disk.signature import own_key
+from flask_chainfix.rehearsal import fresh_process as fresh
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked

@@ -8,8 +8,9 @@ import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flask_chainfix.store import Journal, read_journals
-from flask_chainfix.store.sealed import Seal, own_key
+from flask_chainfix.disk.journal import Journal
+from flask_chainfix.disk.previous import read_journals
+from flask_chainfix.disk.signature import Seal, own_key
 from tests.support import Rev, chain, write
 
 ENV_PY = '"""No test runs this: Alembic needs it only to upgrade."""\n'

@@ -88,8 +88,8 @@ class Commands:
 
 
 def _serve() -> None:
-    import flask_chainfix.cli  # noqa: F401
-    from flask_chainfix.console import main
+    import flask_chainfix.cli.main  # noqa: F401
+    from flask_chainfix.cli.console import main
 
     for line in sys.stdin:
         args, fault, at, environment = json.loads(line)

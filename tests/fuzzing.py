@@ -22,13 +22,15 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.errors import ChainFixError
-from flask_chainfix.footprint import read_footprint
-from flask_chainfix.footprint.sql import read_sql
-from flask_chainfix.model import Header, Unreadable
-from flask_chainfix.runtime import open_config, script_locations
-from flask_chainfix.source import read, read_bytecode
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.environment.configuration import script_locations
+from flask_chainfix.environment.locate import open_config
+from flask_chainfix.footprint.reader import read_footprint
+from flask_chainfix.footprint.sql.reader import read_sql
+from flask_chainfix.model.files import Header, Unreadable
+from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.judge import judge
+from flask_chainfix.source.reader import read
 from flask_chainfix.source.scan import scan
 
 _HANGS = 60  # seconds for a hundred examples; they take one or two

@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError, to_tuple
 from hypothesis import strategies as st
 
-from flask_chainfix.model import Header
+from flask_chainfix.model.files import Header
 from tests.strategies_oracle import reachable, strong_components
 from tests.support import Rev, header
 from tests.upgrades import Upgraded, scratch_engine, upgrade

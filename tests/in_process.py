@@ -27,7 +27,7 @@ from unittest.mock import patch
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from flask_chainfix.runtime import fresh
+from flask_chainfix.rehearsal import fresh_process as fresh
 
 _HERE = Path(__file__).parent.parent
 _INSTALLED = (

@@ -34,14 +34,20 @@ from typing import Any
 
 import pytest
 
-from flask_chainfix import locking, rebases, restamps, workflows
-from flask_chainfix.errors import ChainFixError
-from flask_chainfix.formats.diff import unified_diff
-from flask_chainfix.gate import Against
-from flask_chainfix.model import DatabaseWishes, MoveState, Wishes
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import Runtime, open_directory
-from flask_chainfix.summary import edits_between
+from flask_chainfix.commands import lock
+from flask_chainfix.commands import rebase as rebases
+from flask_chainfix.commands import restamp as restamps
+from flask_chainfix.commands.check import Against, check
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.undo import carry_out_undo, plan_undo
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime, open_directory
+from flask_chainfix.model.databases import DatabaseWishes, MoveState
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.planning.edits import edits_between
+from flask_chainfix.report.page import unified_diff
 from tests.disk import ENV_PY, SCRIPT_MAKO
 from tests.repositories import Repository, needs_git
 from tests.stamped import sql, stamp
@@ -121,9 +127,7 @@ class Project:
         against = None
         if "against" in expected:
             against = Against(expected["against"], frozenset(expected.get("allow", ())))
-        return workflows.check(
-            self.runtime, Tools(), strict=False, databases=self.databases, against=against
-        )
+        return check(self.runtime, Tools(), strict=False, databases=self.databases, against=against)
 
     def does(self, command: str) -> Report:
         """What a command, asked as ``expected.json`` says, plans or does."""
@@ -146,8 +150,8 @@ def project(specimen: Specimen, top: Path) -> Project:
     (place / "script.py.mako").write_text(SCRIPT_MAKO)
     runtime = open_directory("m")
     if "carried_out" in specimen.expected:
-        report = workflows.plan_repair(runtime, Tools(), Wishes(**specimen.expected["carried_out"]))
-        workflows.carry_out(runtime, report)
+        report = plan_repair(runtime, Tools(), Wishes(**specimen.expected["carried_out"]))
+        carry_out(runtime, report)
     return Project(specimen, runtime, _databases(specimen.expected))
 
 
@@ -179,7 +183,7 @@ def _unseen(done: int, total: int, what: str) -> None:
 def _repair(project: Project, asked: dict[str, Any]) -> Report:
     relabel = {name: tuple(labels) for name, labels in asked.get("relabel", {}).items()}
     wishes = Wishes(**{**asked, "relabel": relabel})
-    return workflows.plan_repair(project.runtime, Tools(), wishes, project.databases)
+    return plan_repair(project.runtime, Tools(), wishes, project.databases)
 
 
 def _rebase(project: Project, asked: dict[str, Any]) -> Report:
@@ -187,7 +191,7 @@ def _rebase(project: Project, asked: dict[str, Any]) -> Report:
 
 
 def _lock(project: Project, asked: dict[str, Any]) -> Report:
-    return locking.plan_lock(project.runtime, Tools(), **asked)
+    return lock.plan_lock(project.runtime, Tools(), **asked)
 
 
 def _restamp(project: Project, asked: dict[str, Any]) -> Report:
@@ -196,8 +200,8 @@ def _restamp(project: Project, asked: dict[str, Any]) -> Report:
 
 
 def _undo(project: Project, asked: dict[str, Any]) -> Report:
-    planned = workflows.plan_undo(project.runtime, Tools(), project.databases)
-    done = workflows.carry_out_undo(project.runtime, planned, project.databases)
+    planned = plan_undo(project.runtime, Tools(), project.databases)
+    done = carry_out_undo(project.runtime, planned, project.databases)
     assert planned.before is not None
     assert done.before is not None
     return Report(

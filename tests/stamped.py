@@ -13,8 +13,10 @@ from sqlalchemy import Column, MetaData, String, Table, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.model import Move, MoveResult, Standing
-from flask_chainfix.runtime.databases import Target, move_rows, read_standings
+from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.reading import read_standings
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.model.databases import Move, MoveResult, Standing
 from tests.databases import new_database
 
 COLUMN = "version_num VARCHAR(32) NOT NULL PRIMARY KEY"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from flask_chainfix.graph import Graph
-from flask_chainfix.model import Databases, DatabaseState, LostRevision, Move, Standing
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.model.databases import Databases, DatabaseState, LostRevision, Move, Standing
 from tests.support import Rev, migration, path_of, rev
 
 DAY = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)

@@ -1,6 +1,6 @@
 """Slow and obvious answers to compare the real ones with, and random chains to ask about.
 
-Nothing here uses ``flask_chainfix.graph``: a chain is a plain ``{revision: parents}``.
+Nothing here uses ``flask_chainfix.chain``: a chain is a plain ``{revision: parents}``.
 """
 
 from __future__ import annotations

@@ -31,27 +31,17 @@ from textwrap import indent
 from alembic.script.revision import Revision, RevisionMap
 
 from flask_chainfix import source
-from flask_chainfix.graph import Graph
-from flask_chainfix.mending import Case, mend
-from flask_chainfix.model import (
-    ChainLock,
-    Databases,
-    DatabaseState,
-    Edit,
-    Environment,
-    Header,
-    History,
-    Mend,
-    MigrationFile,
-    Plan,
-    Settings,
-    Standing,
-    Unreadable,
-    Wishes,
-)
-from flask_chainfix.numbering import NewIds
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import edits_for, make_plan
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.numbering import NewIds
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.model.databases import Databases, DatabaseState, Standing
+from flask_chainfix.model.environment import Environment, Settings
+from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
+from flask_chainfix.model.history import ChainLock, History
+from flask_chainfix.model.plans import Mend, Plan, Wishes
+from flask_chainfix.planning.edits import edits_for, make_plan
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.mend import mend
 
 MIGRATIONS = Path("/project/migrations")
 _UNDATED = "undated"

@@ -27,15 +27,19 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from flask_chainfix import workflows
-from flask_chainfix.errors import ChainFixError
-from flask_chainfix.model import DatabaseWishes, Wishes
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.restamps import carry_out_restamp, outstanding
-from flask_chainfix.rules import diagnose
-from flask_chainfix.runtime import open_directory
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import tops
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.check import check
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.restamp import carry_out_restamp, outstanding
+from flask_chainfix.commands.undo import carry_out_undo, plan_undo
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.plans import Wishes
 from tests.disk import tree
 from tests.histories import (
     Database,
@@ -346,10 +350,10 @@ def outcome(place: Path, wishes: Wishes, told: DatabaseWishes) -> Report:
     """What ``repair --yes --accept-guesses`` comes to, stamps included."""
     runtime = open_directory(str(place))
     try:
-        report = workflows.plan_repair(runtime, Tools(), wishes, told)
+        report = plan_repair(runtime, Tools(), wishes, told)
         if report.plan is None or report.error is not None:
             return report
-        report = workflows.carry_out(runtime, report, told)
+        report = carry_out(runtime, report, told)
         if not outstanding(report):
             return report
         return carry_out_restamp(runtime, report, told, lambda *_: None, follows=True)
@@ -387,7 +391,7 @@ def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:
     """Alembic loads it, and nothing that counts is left to repair."""
     scripts, parents = alembics_view(place)
     assert scripts.get_heads()
-    again = workflows.check(open_directory(str(place)), Tools(), strict=wishes.strict)
+    again = check(open_directory(str(place)), Tools(), strict=wishes.strict)
     assert again.before is not None
     repairable = [each for each in again.counting if each.repairable]
     assert not repairable
@@ -401,7 +405,7 @@ def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:
 def assert_undone(place: Path, before: object, told: DatabaseWishes) -> None:
     runtime = open_directory(str(place))
     seen = DatabaseWishes(urls=told.urls)
-    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools(), seen), seen)
+    carry_out_undo(runtime, plan_undo(runtime, Tools(), seen), seen)
     assert contents(tree(place.parent)) == contents(before)
 
 

@@ -23,11 +23,11 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.errors import CannotBackUp
-from flask_chainfix.model import Backup
-from flask_chainfix.runtime import backups
-from flask_chainfix.runtime.backups import files as files_module
-from flask_chainfix.runtime.backups import sqlite as sqlite_module
+from flask_chainfix.common.errors import CannotBackUp
+from flask_chainfix.databases import backup as backups
+from flask_chainfix.databases.backup import backup_files as files_module
+from flask_chainfix.databases.backup import sqlite as sqlite_module
+from flask_chainfix.model.databases import Backup
 from tests.commands import environment, fixchain, flask, run
 from tests.databases import KINDS, SERVERS, new_database
 

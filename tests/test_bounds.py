@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from flask_chainfix.cli import main
-from flask_chainfix.errors import BadConfiguration
-from flask_chainfix.footprint import read_footprint
+from flask_chainfix.cli.main import main
+from flask_chainfix.common.errors import BadConfiguration
+from flask_chainfix.disk import reading
+from flask_chainfix.environment.locate import open_config
 from flask_chainfix.footprint.budget import MOST_STEPS
-from flask_chainfix.model import Header, ProblemKind, Unreadable
-from flask_chainfix.runtime import open_config
-from flask_chainfix.source import read, same_body, scopes
+from flask_chainfix.footprint.reader import read_footprint
+from flask_chainfix.model.files import Header, ProblemKind, Unreadable
+from flask_chainfix.source import module as scopes
+from flask_chainfix.source.body import same_body
 from flask_chainfix.source.limits import MOST_IDS
-from flask_chainfix.source.scopes import names_in
-from flask_chainfix.store import reading
+from flask_chainfix.source.module import names_in
+from flask_chainfix.source.reader import read
 from tests.commands import fixchain
 from tests.disk import environment
 

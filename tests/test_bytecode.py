@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.model import Header, Unreadable
-from flask_chainfix.source import marshalled, read
+from flask_chainfix.model.files import Header, Unreadable
+from flask_chainfix.source import marshalled
 from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.literals import Computed
+from flask_chainfix.source.reader import read
 
 SAMPLE = sorted((Path(__file__).parent.parent / "sample_app/migrations/versions").glob("*.py"))
 PREFIX = MAGIC_NUMBER + bytes(12)

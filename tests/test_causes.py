@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask_chainfix.model import FailureKind, RehearsalFailure
-from flask_chainfix.rules import cause_of
+from flask_chainfix.diagnosis.rules import cause_of
+from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from tests.support import chain, rev
 
 FAILURE = RehearsalFailure(FailureKind.CHAIN, "no such table: t", revision="b", direction="up")

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix import store
-from flask_chainfix.chain_lock import edit_for, expected_lines
-from flask_chainfix.model import ChainLock, Edit, Settings
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.store import writing
+from flask_chainfix import disk
+from flask_chainfix.chain.heads_file import edit_for, expected_lines
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.disk import writing
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.history import ChainLock
 from tests.commands import Done, fixchain, flask, on_terminal
 from tests.disk import environment, tree
 from tests.repositories import Repository, needs_git
@@ -281,7 +283,7 @@ def test_what_alembic_passes_must_be_a_migration(project: Path) -> None:
 
 
 def test_nothing_is_written_while_a_repair_is_at_work(project: Path) -> None:
-    with store.locked(project):
+    with disk.locked(project):
         assert lock("--yes").exit_code == 3
     assert not (project / "chain.lock").exists()
 
@@ -339,7 +341,7 @@ def test_undo_of_a_killed_repair_brings_it_back(
     edit = Edit(project / "chain.lock", old, b"a: d\n")
     with monkeypatch.context() as patch:
         patch.setattr(writing, "put_back", lambda journal: None)
-        with pytest.raises(KeyboardInterrupt), store.changed_files(project, [edit]):
+        with pytest.raises(KeyboardInterrupt), disk.changed_files(project, [edit]):
             raise KeyboardInterrupt
     assert (project / "chain.lock").read_bytes() != old
     assert lock("--yes").exit_code == 3

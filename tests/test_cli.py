@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from alembic.config import Config
 
-from flask_chainfix import diagnosis
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.cli.running import ask
-from flask_chainfix.errors import NeedsConsent
-from flask_chainfix.model import Finding, Severity
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.common.errors import NeedsConsent
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.planning import diagnosed as diagnosis
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import BROKEN, environment, migrations, tree
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 
-from flask_chainfix.errors import BadConfiguration
-from flask_chainfix.runtime import open_config, open_directory
+from flask_chainfix.common.errors import BadConfiguration
+from flask_chainfix.environment.locate import open_config, open_directory
 from tests.commands import Done, flask, run
 from tests.disk import BROKEN, environment
 

@@ -17,12 +17,13 @@ import pytest
 from alembic.script import ScriptDirectory
 from click import Command
 
-from flask_chainfix.cli import main
-from flask_chainfix.mending import Case, run
-from flask_chainfix.model import Mend, Wishes
-from flask_chainfix.restamps import RestampWishes
-from flask_chainfix.rules import Family, all_rules, diagnose
-from flask_chainfix.strategies import AUTO, strategy_names
+from flask_chainfix.cli.main import main
+from flask_chainfix.commands.restamp import RestampWishes
+from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
+from flask_chainfix.model.plans import Mend, Wishes
+from flask_chainfix.planning.mending import mend as run
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.strategies import AUTO, strategy_names
 from tests.repositories import needs_git
 from tests.specimens import COMMANDS, SPECIMENS, every_command, project, specimen, told
 from tests.support import alembic_loads

@@ -13,10 +13,11 @@ from sqlalchemy.exc import DBAPIError, IdentifierError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex
 
-from flask_chainfix.model import FailureKind, RehearsalFailure, Trouble
-from flask_chainfix.remedies import Remedy
-from flask_chainfix.runtime.database_errors import trouble_of
-from flask_chainfix.runtime.rehearsing.remedies import remedy_for
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.database_errors import trouble_of
+from flask_chainfix.model.databases import Trouble
+from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
+from flask_chainfix.rehearsal.failure_remedies import remedy_for
 from tests.commands import fixchain
 from tests.databases import new_database
 from tests.rehearsals import add, create, plain

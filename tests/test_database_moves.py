@@ -14,8 +14,11 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from flask_chainfix.model import Move, MoveState
-from flask_chainfix.runtime.databases import Target, guarded_sql, limits, move_rows
+from flask_chainfix.databases import limits
+from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.sql_scripts import guarded_sql
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.model.databases import Move, MoveState
 from tests.databases import new_database
 from tests.stamped import (
     ODD_NAME,

@@ -7,21 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from flask_chainfix.formats import render
-from flask_chainfix.formats.style import Style
-from flask_chainfix.model import (
-    DatabaseState,
-    Finding,
-    LostRevision,
-    Settings,
-    Severity,
-    Standing,
-)
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.rules.lost import can_have_file, notes_on_taken
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import distance
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.applied.lost import distance
+from flask_chainfix.diagnosis.lost_revisions import can_have_file, notes_on_taken
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.report import render
+from flask_chainfix.report.page import Style
 from tests.standings import db, looked_at, lost, moved, unreachable
 from tests.support import Rev, chain, graph
 

@@ -20,10 +20,11 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
-from flask_chainfix.errors import BadConfiguration, BadDatabase
-from flask_chainfix.model import DatabaseState, Standing
-from flask_chainfix.runtime import Runtime, open_app, open_config, open_directory
-from flask_chainfix.runtime.databases import in_schemas, own_targets, targets_from
+from flask_chainfix.common.errors import BadConfiguration, BadDatabase
+from flask_chainfix.databases.given import in_schemas, targets_from
+from flask_chainfix.databases.targets import own_targets
+from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
+from flask_chainfix.model.databases import DatabaseState, Standing
 from tests.databases import new_database
 from tests.stamped import (
     ODD_NAME,
@@ -288,7 +289,9 @@ def test_servers_that_never_answer_do_not_hold_up_the_others(postgresql: str) ->
 def test_a_silent_server_does_not_keep_the_process() -> None:
     program = (
         "from sqlalchemy.engine import make_url\n"
-        "from flask_chainfix.runtime.databases import Target, limits, read_standings\n"
+        "from flask_chainfix.databases import limits\n"
+        "from flask_chainfix.databases.reading import read_standings\n"
+        "from flask_chainfix.databases.targets import Target\n"
         "limits.SILENCE = 0.2\n"
         "url = make_url('postgresql+psycopg2://u@127.0.0.1:{}/app')\n"
         "print(read_standings([Target('x', url)], print)[0].state)"

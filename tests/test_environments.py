@@ -15,10 +15,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from flask_chainfix.rules import Family, all_rules, explain
-from flask_chainfix.runtime import open_directory
-from flask_chainfix.runtime import project as project_module
-from flask_chainfix.runtime.project import environments_near
+from flask_chainfix.diagnosis.rules import Family, all_rules, explain
+from flask_chainfix.environment import project as project_module
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.environment.project import environments_near
 from tests.commands import fixchain, flask
 from tests.disk import environment
 from tests.rehearsals import MODELS, PLAIN_ENV

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from flask_chainfix.formats import Style, render
-from flask_chainfix.model import Explanation
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import all_rules, explanations
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import all_rules, explanations
+from flask_chainfix.model.findings import Explanation
+from flask_chainfix.report import Style, render
 from tests.commands import fixchain, flask, run
 
 EACH = pytest.mark.parametrize("explanation", explanations(), ids=lambda each: each.code)

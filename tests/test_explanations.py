@@ -12,11 +12,11 @@ import pytest
 from flask_migrate import cli as flask_migrate  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
-from flask_chainfix.cli import main
-from flask_chainfix.model import Environment
-from flask_chainfix.report import Tools
-from flask_chainfix.rules import Family, Rule, all_rules, diagnose, explain
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.cli.main import main
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.rules import Family, Rule, all_rules, diagnose, explain
+from flask_chainfix.model.environment import Environment
 from tests.standings import db, looked_at
 from tests.support import MIGRATIONS, mended, repaired, snapshot_of
 

@@ -10,8 +10,9 @@ from alembic.operations import BatchOperations, Operations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.footprint import operations, read_footprint
-from flask_chainfix.model import Action, Kind, SchemaObject
+from flask_chainfix.footprint import operations
+from flask_chainfix.footprint.reader import read_footprint
+from flask_chainfix.model.schema import Action, Kind, SchemaObject
 from tests.footprints import doubts, effects, footprint, line
 from tests.support import chain, rev
 

@@ -21,9 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.footprint.sql import read_sql
-from flask_chainfix.footprint.sql.reader import MOST_CHARACTERS, MOST_STATEMENTS
-from flask_chainfix.model import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.footprint.sql.reader import MOST_CHARACTERS, MOST_STATEMENTS, read_sql
+from flask_chainfix.model.schema import Action, Effect, Kind, Opaque, SchemaObject
 
 _SIGNS = {Action.CREATE: "+", Action.USE: "~", Action.DROP: "-"}
 _DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite", "mssql", "oracle", "firebird", None)

@@ -16,15 +16,17 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from flask_chainfix import workflows
-from flask_chainfix.errors import CannotPlan
-from flask_chainfix.formats import Style, render
-from flask_chainfix.formats.diff import unified_diff
-from flask_chainfix.model import Finding, Location, Severity, Wishes
-from flask_chainfix.remedies import Remedy
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import Family, all_rules
-from flask_chainfix.runtime import open_directory
+from flask_chainfix.commands.check import check as check_chain
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.remedies import Remedy, Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import Family, all_rules
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.report import Style, render
+from flask_chainfix.report.page import unified_diff
 from tests.commands import fixchain, on_terminal, run
 from tests.disk import environment
 from tests.support import Rev, migration, rev
@@ -73,17 +75,17 @@ def project(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(directory: str, *, strict: bool = False) -> Report:
-    return workflows.check(open_directory(directory), Tools(), strict=strict)
+    return check_chain(open_directory(directory), Tools(), strict=strict)
 
 
 def dry_run(directory: str, **wishes: Any) -> Report:
-    return workflows.plan_repair(open_directory(directory), Tools(), Wishes(**wishes))
+    return plan_repair(open_directory(directory), Tools(), Wishes(**wishes))
 
 
 def repaired(directory: str) -> Report:
     """A report of a repair, without what differs from run to run."""
     runtime = open_directory(directory)
-    report = workflows.carry_out(runtime, workflows.plan_repair(runtime, Tools(), Wishes()))
+    report = carry_out(runtime, plan_repair(runtime, Tools(), Wishes()))
     assert report.confirmation is not None
     assert report.journal is not None
     return replace(
@@ -176,7 +178,7 @@ def test_only_what_is_to_be_copied_is_wider_than_the_terminal(
     path = place.relative_to(project).as_posix()
     tools = Tools("program --with-options 'and values' " * 3, f"fixchain -d {path}")
     runtime = open_directory(str(place))
-    dry = replace(workflows.plan_repair(runtime, tools, Wishes()))
+    dry = replace(plan_repair(runtime, tools, Wishes()))
     done = replace(repaired(str(place)), tools=tools, commit="0123abc")
     checked = replace(check("faults", strict=True), tools=tools)
     assert done.journal is not None

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix.git import archive, find_lost
-from flask_chainfix.model import Environment, LostRevision
-from flask_chainfix.store import read_snapshot
+from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.git import archive
+from flask_chainfix.git.lost_files import find_lost
+from flask_chainfix.model.databases import LostRevision
+from flask_chainfix.model.environment import Environment
 from tests.repositories import DISTURBING, FIRST_DAY, VERSIONS, Repository, needs_git, script
 from tests.support import Rev, migration, rev
 

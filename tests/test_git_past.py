@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix.errors import CannotReadGit
-from flask_chainfix.git import read_at
-from flask_chainfix.model import Environment, Header, Unreadable
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.store import read_snapshot
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.git.past import read_at
+from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.files import Header, Unreadable
 from tests.disk import tree
 from tests.repositories import VERSIONS, Repository, needs_git, script
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from flask_chainfix import store
-from flask_chainfix.errors import CannotWrite, StaleSnapshot
-from flask_chainfix.model import Edit
+from flask_chainfix import disk
+from flask_chainfix.common.errors import CannotWrite, StaleSnapshot
+from flask_chainfix.model.files import Edit
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import environment, tree
 from tests.repositories import Repository, needs_git, script
@@ -524,7 +524,7 @@ def edits(place: Path) -> list[Edit]:
 
 
 def test_files_are_written_with_their_modes(tmp_path: Path) -> None:
-    store.add_together(edits(tmp_path))
+    disk.add_together(edits(tmp_path))
     made = {name: node[:2] for name, node in tree(tmp_path).items() if node.content is not None}
     assert made == {
         "old": (b"new\n", 0o640),
@@ -553,7 +553,7 @@ def test_whatever_stops_it_every_file_is_as_it_was(
         with monkeypatch.context() as patch:
             patch.setattr(os, function, failing)
             try:
-                store.add_together(todo)
+                disk.add_together(todo)
             except (CannotWrite, KeyboardInterrupt):
                 pass
             else:
@@ -571,5 +571,5 @@ def test_a_file_that_was_changed_meanwhile_stops_it(tmp_path: Path) -> None:
     (tmp_path / "a/file").write_bytes(b"somebody's\n")
     before = tree(tmp_path)
     with pytest.raises(StaleSnapshot):
-        store.add_together(todo)
+        disk.add_together(todo)
     assert tree(tmp_path) == before

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix import store
-from flask_chainfix.model import Edit
-from flask_chainfix.store.sealed import Seal, key_path, own_key
+from flask_chainfix import disk
+from flask_chainfix.disk.signature import Seal, key_path, own_key
+from flask_chainfix.model.files import Edit
 from tests.commands import Done, fixchain
 from tests.disk import all_journals, environment, migrations, sign, tree
 from tests.repositories import Repository, needs_git
@@ -320,10 +320,10 @@ def test_the_order_of_journals_does_not_hang_on_the_clock(
             cls.year_now -= 1
             return cls(cls.year_now, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr("flask_chainfix.store.journal.datetime", Clock)
+    monkeypatch.setattr("flask_chainfix.disk.journal.datetime", Clock)
     path = place / "versions/new.py"
     for before, after in ((None, b"1"), (b"1", b"2"), (b"2", b"3")):
-        with store.locked(place), store.changed_files(place, [Edit(path, before, after)]):
+        with disk.locked(place), disk.changed_files(place, [Edit(path, before, after)]):
             pass
     journals = all_journals(place)
     assert [each.number for each in journals] == [1, 2, 3]
@@ -388,7 +388,7 @@ def test_a_repair_of_which_a_later_one_took_back_a_part_is_none(place: Path) -> 
         Edit(first.path, first.path.read_bytes(), first.before),
         Edit(second.path, data := second.path.read_bytes(), data + b"# more\n"),
     ]
-    with store.locked(place), store.changed_files(place, edits):
+    with disk.locked(place), disk.changed_files(place, edits):
         pass
     assert "an undo was killed" not in said(fixchain("check"))
 
@@ -404,7 +404,7 @@ def test_a_journal_that_cannot_be_deleted_counts_for_nothing(
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patched:
-        patched.setattr("flask_chainfix.store.journal.Journal.discard", fail)
+        patched.setattr("flask_chainfix.disk.journal.Journal.discard", fail)
         done = fixchain("undo", "--yes")
     assert done.exit_code == 0, done
     assert "every file is as it was before, but its journal cannot be cleared away" in said(done)
@@ -417,7 +417,7 @@ class FullDisk:
     """From its beginning on nothing new can be written."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("flask_chainfix.store.writing.write_synced", self.write)
+        monkeypatch.setattr("flask_chainfix.disk.writing.write_synced", self.write)
 
     def write(self, *_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -463,7 +463,7 @@ def test_an_undo_whose_files_cannot_be_put_back_tells_the_truth_about_rows(
         replaced(source, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr("flask_chainfix.store.writing.os.replace", fail)
+        patched.setattr("flask_chainfix.disk.writing.os.replace", fail)
         done = fixchain("undo", "--yes", "--database", moved)
     assert done.exit_code == 3
     assert rows_of(moved) == (["d"] if at == 1 else ["b", "d"])

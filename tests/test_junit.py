@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.errors import CannotRead
-from flask_chainfix.formats import Style, plain, render
-from flask_chainfix.languages import printable
-from flask_chainfix.model import Finding, Location, Severity
-from flask_chainfix.remedies import Remedy
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.rules import Family, Rule, all_rules
+from flask_chainfix.common.errors import CannotRead
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.remedies import Remedy, Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import Family, Rule, all_rules
+from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.report import Style, plain, render
 from tests.commands import Done, fixchain
 from tests.disk import environment
 from tests.support import chain

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flask_chainfix.lineage import find_lineages
-from flask_chainfix.model import Settings
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.chain.lineages import find_lineages
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.model.environment import Settings
 from tests.support import chain
 
 

@@ -19,9 +19,9 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 import flask_chainfix
-from flask_chainfix import row_moves
-from flask_chainfix.errors import CannotWrite
-from flask_chainfix.model import Move, MoveResult, MoveState
+from flask_chainfix.common.errors import CannotWrite
+from flask_chainfix.model.databases import Move, MoveResult, MoveState
+from flask_chainfix.planning import row_moving as row_moves
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal
 from tests.disk import tree
 from tests.rehearsals import add, plain
@@ -672,7 +672,7 @@ def test_what_an_undo_would_need_to_know_is_written_down_or_nothing_is_changed(
         raise CannotWrite("the journal cannot be written: it is full", "make room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("flask_chainfix.store.rows.RowLog.record", full)
+        patched.setattr("flask_chainfix.disk.recorded_rows.RowLog.record", full)
         done = project.run("repair", "--tombstone", "x", *YES)
     says(done.stderr, "the journal cannot be written")
     assert done.exit_code == 3

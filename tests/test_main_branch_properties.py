@@ -18,13 +18,16 @@ from unittest.mock import patch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.errors import UnsafeForDatabases
-from flask_chainfix.git import read_history, read_published
-from flask_chainfix.graph import Graph
-from flask_chainfix.model import Environment, Header, Plan, Wishes
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import tops
-from flask_chainfix.strategies import plan_repair
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import UnsafeForDatabases
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.git.history import read_history
+from flask_chainfix.git.upstream import read_published
+from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.files import Header
+from flask_chainfix.model.plans import Plan, Wishes
+from flask_chainfix.planning.on_top import plan_repair
 from tests.repositories import needs_git
 from tests.support import (
     Rev,

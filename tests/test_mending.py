@@ -7,14 +7,20 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.mending import Case, mend, placed, refuse_doubted, refuse_unproven, shortened
-from flask_chainfix.model import GUESS, History, Landing, Mend, Part, PublishedChain, Wishes
-from flask_chainfix.remedies import REPAIR
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import applied_in, told_anew
-from flask_chainfix.strategies import make_plan
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.common.remedies import REPAIR
+from flask_chainfix.databases.applied.shared_ids import told_anew
+from flask_chainfix.databases.applied.writers import applied_in
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.model.history import History, Landing, PublishedChain
+from flask_chainfix.model.plans import GUESS, Mend, Part, Wishes
+from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.known_databases import refuse_doubted, refuse_unproven
+from flask_chainfix.planning.mending.mend import mend
+from flask_chainfix.planning.mending.names import shortened
+from flask_chainfix.planning.mending.parents import placed
 from tests.standings import db, looked_at, lost
 from tests.support import (
     FixedIds,

@@ -13,9 +13,9 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from flask_chainfix import runtime as alembic
-from flask_chainfix import store
-from flask_chainfix.errors import NotConfirmed
+from flask_chainfix import disk
+from flask_chainfix.commands import repair
+from flask_chainfix.common.errors import NotConfirmed
 from tests.commands import Done, fixchain
 from tests.disk import migrations
 from tests.rehearsals import add, create, drop, plain
@@ -76,15 +76,15 @@ def ran(url: str) -> dict[str, int]:
 
 def in_the_confirmation(monkeypatch: pytest.MonkeyPatch, *acts: Act) -> None:
     """Have something happen while the new files are in place and not confirmed."""
-    confirm = alembic.confirm
+    confirm = repair.confirm  # type: ignore[attr-defined]
 
     def confirming(*args: Any) -> Any:
         for act in acts:
             act()
-        monkeypatch.setattr(alembic, "confirm", confirm)
+        monkeypatch.setattr(repair, "confirm", confirm)
         return confirm(*args)
 
-    monkeypatch.setattr(alembic, "confirm", confirming)
+    monkeypatch.setattr(repair, "confirm", confirming)
 
 
 def once_each(place: Path, *urls: str) -> None:
@@ -265,13 +265,13 @@ def test_rows_follow_an_undo_that_an_upgrade_by_the_new_files_has_overtaken(
     place = forked(project, tables=tables)
     upgrade(place, url, "a")
     assert fixchain("repair", "--yes", *named(url)).exit_code == 0
-    undo = store.undo
+    undo = disk.undo
 
     def overtaken(*args: Any) -> Any:
         upgrade(place, url)
         return undo(*args)
 
-    monkeypatch.setattr(store, "undo", overtaken)
+    monkeypatch.setattr(disk, "undo", overtaken)
     done = fixchain("undo", "--yes", *named(url))
     if tables:
         assert done.exit_code == 0, done
@@ -294,13 +294,13 @@ def test_an_undo_says_that_a_database_cannot_be_asked_any_more(
     sql(url, f"CREATE TABLE {LOG} (revision VARCHAR(9))")
     upgrade(place, url, "a")
     assert fixchain("repair", "--yes", *named(url)).exit_code == 0
-    undo = store.undo
+    undo = disk.undo
 
     def broken_off(*args: Any) -> Any:
         file.write_text("no database at all" * 100)
         return undo(*args)
 
-    monkeypatch.setattr(store, "undo", broken_off)
+    monkeypatch.setattr(disk, "undo", broken_off)
     done = fixchain("undo", "--yes", *named(url))
     assert done.exit_code == 3
     assert "cannot be asked whether it has moved meanwhile" in said(done)

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix import footprint
-from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.model import Footprint, Plan, Settings
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import excerpt, put_on_top
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.plans import Plan
+from flask_chainfix.model.schema import Footprint
+from flask_chainfix.planning.on_top import excerpt, put_on_top
 from tests.strategies_oracle import all_ancestors, parents_of, redundant_parents, revisions
 from tests.support import Rev, alembic_loads, chain, foreseen, links, stamped
 

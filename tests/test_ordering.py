@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.lineage import find_lineages
-from flask_chainfix.model import History, Landing, Reason, Wishes
-from flask_chainfix.ordering import Ordering, arrange, parse_date
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import make_plan
+from flask_chainfix.chain.lineages import find_lineages
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.model.history import History, Landing
+from flask_chainfix.model.plans import Reason, Wishes
+from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.ranking import Ordering, arrange, parse_date
 from tests.support import Rev, chain, rev
 
 UTC = timezone.utc

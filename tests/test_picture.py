@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.text import Text
 
-from flask_chainfix.formats.picture import PictureNode, draw
+from flask_chainfix.report.picture import PictureNode, draw
 
 Node = PictureNode
 

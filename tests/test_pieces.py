@@ -15,10 +15,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.cli.commands import check
-from flask_chainfix.errors import CannotMerge
-from flask_chainfix.model import Call
-from flask_chainfix.pieces import GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
+from flask_chainfix.cli.check import check
+from flask_chainfix.common.errors import CannotMerge
+from flask_chainfix.model.pieces import Call
+from flask_chainfix.pieces.kinds import GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
 from tests.repositories import needs_git, script
 
 CALL = Call("migrations", (), "flask-chainfix==1.0")

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from flask_chainfix.errors import CannotPlan
-from flask_chainfix.model import Settings, Severity, Wishes
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import make_plan
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.findings import Severity
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.planning.edits import make_plan
 from tests.schema_oracle import (
     absent_at_first,
     fewest_files,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_chainfix.rules import Family, all_rules
+from flask_chainfix.diagnosis.rules import Family, all_rules
 from tests.disk import environment
 
 pytest_plugins = ("pytester",)
@@ -279,7 +279,7 @@ def test_neither_flask_nor_any_migration_is_imported(project: pytest.Pytester) -
         import sys
 
         def pytest_sessionfinish():
-            assert "flask_chainfix.workflows" in sys.modules
+            assert "flask_chainfix.commands.undo" in sys.modules
             assert "flask" not in sys.modules
         """
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from flask_chainfix.graph import impassable
-from flask_chainfix.runtime import open_directory
-from flask_chainfix.store import read_snapshot
+from flask_chainfix.chain.redundancy import impassable
+from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.environment.locate import open_directory
 from tests.commands import Done, fixchain
 from tests.disk import migrations
 from tests.repositories import VERSIONS, Repository, needs_git

@@ -26,9 +26,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.model import FailureKind
-from flask_chainfix.runtime.rehearsing.blame import kind_of
-from flask_chainfix.runtime.rehearsing.comparison import _lines
+from flask_chainfix.model.rehearsal import FailureKind
+from flask_chainfix.rehearsal.comparison import _lines
+from flask_chainfix.rehearsal.failures import kind_of
 from tests.commands import Done, fixchain
 from tests.databases import new_database
 from tests.disk import tree

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from flask_chainfix.formats import remedy_lines
-from flask_chainfix.formats.remedies import remedies_as_json, remedy_rows, remedy_text
-from flask_chainfix.remedies import Remedy, way
-from flask_chainfix.report import Tools
+from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.report import remedy_lines
+from flask_chainfix.report.advice import remedies_as_json, remedy_rows, remedy_text
 
 TOOLS = Tools("flask db", "flask db fixchain", databases=" --database", stamps=" --stamp a")
 BACK = way("bring its file back from Git", "{fixchain} repair --bring-back x{databases}")

@@ -21,14 +21,17 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix import source, store, workflows
-from flask_chainfix.errors import CannotPlan, CannotRewrite, ChainFixError
-from flask_chainfix.lineage import find_lineages
-from flask_chainfix.mending.placing import placed
-from flask_chainfix.model import Confirmation, Header, Wishes
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import Runtime, open_directory
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix import disk, source
+from flask_chainfix.chain.lineages import find_lineages
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.common.errors import CannotPlan, CannotRewrite, ChainFixError
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime, open_directory
+from flask_chainfix.model.files import Header
+from flask_chainfix.model.plans import Confirmation, Wishes
+from flask_chainfix.planning.mending.parents import placed
 from tests.disk import ENV_PY, SCRIPT_MAKO, tree
 from tests.shapes import DECOY_ENDINGS
 from tests.strategies_oracle import all_ancestors, redundant_parents, revisions
@@ -151,10 +154,10 @@ def repair(place: Path, **wishes: str) -> Report:
     """Do what ``repair --strict --yes`` does."""
     runtime = open_directory(str(place))
     wanted = Wishes(strict=True, **wishes)  # type: ignore[arg-type]
-    report = workflows.plan_repair(runtime, Tools(), wanted)
+    report = plan_repair(runtime, Tools(), wanted)
     if report.error is not None:
         raise report.error
-    return workflows.carry_out(runtime, report) if report.plan is not None else report
+    return carry_out(runtime, report) if report.plan is not None else report
 
 
 def without_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +165,7 @@ def without_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
         graph = expected.graph
         return Confirmation("nobody", graph.bases, graph.heads, "", "")
 
-    monkeypatch.setattr(workflows.alembic, "confirm", confirm)  # type: ignore[attr-defined]
+    monkeypatch.setattr("flask_chainfix.commands.repair.confirm", confirm)
 
 
 def alembics_view(place: Path) -> tuple[ScriptDirectory, dict[str, tuple[str, ...]]]:
@@ -198,7 +201,7 @@ def bytes_outside(data: bytes, name: str, *values: str) -> bytes:
 def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
     with written(case) as place:
         before = tree(place)
-        snapshot = store.read_snapshot(open_directory(str(place)).environment)[0]
+        snapshot = disk.read_snapshot(open_directory(str(place)).environment)[0]
         refusal: ChainFixError | None
         try:
             repair(place, strategy=strategy)

@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError
-from flask_chainfix.model import Edit, Move
-from flask_chainfix.runtime.databases import Target, move_rows
-from flask_chainfix.store import (
-    Journal,
-    changed_files,
-    locked,
-    recorded_moves,
-    row_log,
-)
+from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError
+from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.disk.journal import Journal
+from flask_chainfix.disk.lock import locked
+from flask_chainfix.disk.recorded_rows import recorded_moves, row_log
+from flask_chainfix.disk.writing import changed_files
+from flask_chainfix.model.databases import Move
+from flask_chainfix.model.files import Edit
 from tests.disk import all_journals, latest
 from tests.stamped import rows_of, stamp
 from tests.support import graph

@@ -13,11 +13,13 @@ from alembic.script.revision import _revision_illegal_chars
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.model import Finding, Settings, Severity
-from flask_chainfix.rules import Family, all_rules, diagnose
-from flask_chainfix.runtime import open_directory, read_surroundings
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.store import read_snapshot
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
+from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.environment.surroundings import read_surroundings
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.findings import Finding, Severity
 from tests.specimens import CORPUS, SPECIMENS, Specimen, every_name, project, specimen
 from tests.strategies_oracle import strong_components
 from tests.support import (

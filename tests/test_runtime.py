@@ -9,11 +9,12 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from flask_chainfix import store
-from flask_chainfix.errors import BadConfiguration, CannotPlan, NoEnvironment, NotConfirmed
-from flask_chainfix.model import Edit
-from flask_chainfix.runtime import confirm, foresee, open_config, open_directory
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix import disk
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import BadConfiguration, CannotPlan, NoEnvironment, NotConfirmed
+from flask_chainfix.environment.locate import open_config, open_directory
+from flask_chainfix.model.files import Edit
+from flask_chainfix.rehearsal.confirm import confirm, foresee
 from tests.commands import fixchain, flask, run
 from tests.disk import BROKEN, environment, tree
 from tests.support import chain, migration, rev
@@ -31,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read(directory: str = "migrations") -> Snapshot:
-    return store.read_snapshot(open_directory(directory).environment)[0]
+    return disk.read_snapshot(open_directory(directory).environment)[0]
 
 
 # --- Opening -------------------------------------------------------------------------------------

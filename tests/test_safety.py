@@ -9,11 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.errors import CannotPlan, UnsafeForDatabases
-from flask_chainfix.model import Plan, Wishes
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import applied_in, gaps, tops
-from flask_chainfix.strategies import make_plan
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.databases.applied.rows import gaps, tops
+from flask_chainfix.databases.applied.writers import applied_in
+from flask_chainfix.model.plans import Plan, Wishes
+from flask_chainfix.planning.edits import make_plan
 from tests.strategies_oracle import Parents, all_ancestors, orders, parents_of, revisions
 from tests.support import Rev, chain, foreseen, links, rev, stamped
 from tests.upgrades import scratch_engine, upgrade

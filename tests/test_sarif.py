@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.errors import CannotRead
-from flask_chainfix.formats import Style, render
-from flask_chainfix.model import Finding, Location, Severity
-from flask_chainfix.report import Report
-from flask_chainfix.rules import all_rules, explanations
+from flask_chainfix.common.errors import CannotRead
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import all_rules, explanations
+from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.report import Style, render
 from tests.commands import fixchain
 from tests.disk import environment
 from tests.support import chain

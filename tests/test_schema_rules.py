@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from flask_chainfix.model import Finding, Settings, Severity
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.findings import Finding, Severity
 from tests.support import chain, rev
 
 MAKE = "op.create_table('t', sa.Column('id', sa.Integer()))"

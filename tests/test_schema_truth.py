@@ -19,9 +19,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_chainfix.model import Finding
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.model.findings import Finding
 from tests.databases import KINDS, SERVERS, new_database
 from tests.strategies_oracle import orders, parents_of, revisions
 from tests.support import Rev, chain, rev

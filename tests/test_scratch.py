@@ -17,11 +17,11 @@ from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.runtime import scratch as module
-from flask_chainfix.runtime.drivers import missing_driver, usable, without_driver
-from flask_chainfix.runtime.messages import masked
-from flask_chainfix.runtime.scratch import Scratch, scratch_databases
+from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
+from flask_chainfix.databases.drivers import missing_driver, usable, without_driver
+from flask_chainfix.environment.messages import masked
+from flask_chainfix.rehearsal import scratch as module
+from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 from tests.databases import SERVERS, new_database
 
 PSYCOPG2 = "postgresql+psycopg2"

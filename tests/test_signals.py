@@ -24,7 +24,7 @@ sys.meta_path.insert(0, Finder())
 """
 CONSOLE = """
 sys.argv[:] = ["fixchain", "check"]
-from flask_chainfix.console import main
+from flask_chainfix.cli.console import main
 main()
 """
 IN_APP = """
@@ -48,9 +48,9 @@ def started(code: str, place: Path) -> Done:
 @pytest.mark.parametrize(
     ("module", "number"),
     [
-        ("flask_chainfix.cli", signal.SIGINT),
+        ("flask_chainfix.cli.main", signal.SIGINT),
         ("click", signal.SIGTERM),
-        ("flask_chainfix.store.writing", signal.SIGHUP),
+        ("flask_chainfix.disk.writing", signal.SIGHUP),
         ("alembic", signal.SIGINT),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_signal_in_a_destructor_is_not_lost(tmp_path: Path) -> None:
     """Python prints what is raised there, and goes on."""
     code = """
 import os, signal
-from flask_chainfix import signals
+from flask_chainfix.common import signals
 class Ends:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGINT)
@@ -97,7 +97,7 @@ with signals.listening():
 def test_who_is_impatient_does_not_keep_it_from_clearing_away(tmp_path: Path) -> None:
     code = """
 import os, signal
-from flask_chainfix import signals
+from flask_chainfix.common import signals
 with signals.listening():
     try:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -114,7 +114,7 @@ def test_a_signal_waits_while_steps_must_not_be_parted(tmp_path: Path, listens: 
     code = f"""
 import os, signal
 from contextlib import nullcontext
-from flask_chainfix import signals
+from flask_chainfix.common import signals
 with signals.listening() if {listens} else nullcontext():
     try:
         with signals.held():
@@ -132,7 +132,7 @@ with signals.listening() if {listens} else nullcontext():
 def test_what_is_ignored_stays_ignored_and_others_are_given_back(tmp_path: Path) -> None:
     code = """
 import os, signal
-from flask_chainfix import signals
+from flask_chainfix.common import signals
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 with signals.listening():
     os.kill(os.getpid(), signal.SIGHUP)

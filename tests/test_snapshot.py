@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask_chainfix.model import Edit, Environment, Header, Unreadable
-from flask_chainfix.snapshot import Snapshot, location
+from flask_chainfix.chain.snapshot import Snapshot, location
+from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.files import Edit, Header, Unreadable
 from tests.support import MIGRATIONS, Rev, chain, migration, path_of, rev
 
 BROKEN = b"revision = 'x'\n<<<<<<< HEAD\n"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix import source
-from flask_chainfix.errors import CannotRewrite
-from flask_chainfix.model import Header
+from flask_chainfix.common.errors import CannotRewrite
+from flask_chainfix.model.files import Header
 
 FILE = b'''\
 """add users

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix import source
-from flask_chainfix.errors import CannotRewrite
-from flask_chainfix.model import Header, Unreadable
+from flask_chainfix.common.errors import CannotRewrite
+from flask_chainfix.model.files import Header, Unreadable
 from tests.shapes import (
     MANY_EXAMPLES,
     PARENT,

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix import source
-from flask_chainfix.model import Header, ProblemKind, Span, Unreadable
+from flask_chainfix.model.files import Header, ProblemKind, Span, Unreadable
 from tests.shapes import (
     MANY_EXAMPLES,
     PARENT,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.rules.spelling import close_ids
+from flask_chainfix.common.wording import close_ids
 
 KNOWN = ("3f1c2a9b7d04", "8a6e0d4c51f2", "c27b95e1a830", "d40a7e86b3c5")
 

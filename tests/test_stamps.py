@@ -9,23 +9,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.errors import CannotPlan
-from flask_chainfix.graph import Graph
-from flask_chainfix.model import LostRevision, Move, MoveResult, MoveState, Standing, Wishes
-from flask_chainfix.remedies import Remedy
-from flask_chainfix.row_moves import planned_moves, settled
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import (
-    applied_in,
-    gaps,
-    is_noop,
-    move_for,
-    overlaps,
-    possibilities,
-    survivors,
-    tops,
-)
-from flask_chainfix.strategies import make_plan
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.applied.lost import is_noop, survivors
+from flask_chainfix.databases.applied.row_moves import move_for
+from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
+from flask_chainfix.databases.applied.writers import applied_in, possibilities
+from flask_chainfix.model.databases import LostRevision, Move, MoveResult, MoveState, Standing
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.row_moving import planned_moves, settled
 from tests.standings import db, looked_at, lost, moved, unreachable
 from tests.strategies_oracle import all_ancestors, revisions
 from tests.support import Rev, chain, foreseen, graph, stamped

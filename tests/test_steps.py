@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix.errors import CannotPlan
-from flask_chainfix.formats import Style, render
-from flask_chainfix.formats.advice import steps
-from flask_chainfix.model import Finding, Severity
-from flask_chainfix.remedies import Remedy, way
-from flask_chainfix.report import Report, Tools
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.report import Style, render
+from flask_chainfix.report.advice import steps
 from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, plain, with_app
 from tests.repositories import Repository, needs_git

@@ -17,9 +17,10 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from flask_chainfix.errors import CannotRead
-from flask_chainfix.model import Environment, Header, Unreadable
-from flask_chainfix.store import read_snapshot
+from flask_chainfix.common.errors import CannotRead
+from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.files import Header, Unreadable
 from tests.disk import environment
 from tests.support import migration, rev
 

@@ -16,11 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix import store, workflows
-from flask_chainfix.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
-from flask_chainfix.model import Edit, Move, Wishes
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import Runtime, open_directory
+from flask_chainfix import disk
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.undo import carry_out_undo, plan_undo
+from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime, open_directory
+from flask_chainfix.model.databases import Move
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.plans import Wishes
 from tests.disk import (
     all_journals,
     document_of,
@@ -53,7 +58,7 @@ def place(tmp_path: Path) -> Path:
 
 def planned(place: Path) -> tuple[Runtime, Report]:
     runtime = open_directory(str(place))
-    report = workflows.plan_repair(runtime, Tools(), Wishes())
+    report = plan_repair(runtime, Tools(), Wishes())
     assert report.plan is not None
     return runtime, report
 
@@ -135,7 +140,7 @@ def test_a_disk_that_takes_little_at_a_time(place: Path, monkeypatch: pytest.Mon
     path.write_bytes(before)
     real_write = os.write
     monkeypatch.setattr(os, "write", lambda number, data: real_write(number, bytes(data[:100])))
-    with store.locked(place), store.changed_files(place, [Edit(path, before, after)]):
+    with disk.locked(place), disk.changed_files(place, [Edit(path, before, after)]):
         assert path.read_bytes() == after
 
 
@@ -143,7 +148,7 @@ def test_a_link_stays_a_link(place: Path) -> None:
     path, link = place / "versions" / "a_add_a.py", place / "versions" / "link.py"
     link.symlink_to(path.name)
     before = path.read_bytes()
-    with store.locked(place), store.changed_files(place, [Edit(link, before, b"new")]):
+    with disk.locked(place), disk.changed_files(place, [Edit(link, before, b"new")]):
         pass
     assert (os.readlink(link), path.read_bytes()) == (path.name, b"new")
 
@@ -172,7 +177,7 @@ def test_a_file_that_changed_since_it_was_read(place: Path, change: str) -> None
         path.mkdir()
     before = tree(place / "versions")
     with pytest.raises(ChainFixError) as caught:
-        workflows.carry_out(runtime, report)
+        carry_out(runtime, report)
     assert "e_add_e.py" in caught.value.message
     assert isinstance(caught.value, CannotWrite if change == "now a directory" else StaleSnapshot)
     assert tree(place / "versions") == before
@@ -182,7 +187,7 @@ def test_a_file_that_changed_since_it_was_read(place: Path, change: str) -> None
 def test_a_new_file_that_is_there_already(place: Path) -> None:
     path = place / "versions" / "merge.py"
     path.write_bytes(b"# by hand\n")
-    with pytest.raises(StaleSnapshot), store.changed_files(place, [Edit(path, None, b"new")]):
+    with pytest.raises(StaleSnapshot), disk.changed_files(place, [Edit(path, None, b"new")]):
         pass
     assert path.read_bytes() == b"# by hand\n"
 
@@ -198,7 +203,7 @@ def test_a_directory_that_cannot_be_written(closed: str) -> None:
         before = tree(place / "versions")
         runtime, report = planned(place)
         with as_somebody_else(), pytest.raises(CannotWrite, match="Permission denied"):
-            workflows.carry_out(runtime, report)
+            carry_out(runtime, report)
         assert tree(place / "versions") == before
         assert latest(place) is None
 
@@ -254,20 +259,20 @@ def test_undo_refuses_to_delete_what_others_build_on(
     place: Path, spec: str, planned_before: bool
 ) -> None:
     runtime = open_directory(str(place))
-    repair = workflows.plan_repair(runtime, Tools(), Wishes(strategy="merge"))
-    workflows.carry_out(runtime, repair)
-    undo = workflows.plan_undo(runtime, Tools()) if planned_before else None
+    repair = plan_repair(runtime, Tools(), Wishes(strategy="merge"))
+    carry_out(runtime, repair)
+    undo = plan_undo(runtime, Tools()) if planned_before else None
     assert repair.plan is not None
     (new,) = repair.plan.new_revisions
     late = place / "versions" / "late.py"
     late.write_bytes(migration(rev(spec.format(new.revision))))
     before = migrations(place)
     with pytest.raises(StaleSnapshot) as refusal:
-        workflows.carry_out_undo(runtime, undo or workflows.plan_undo(runtime, Tools()))
+        carry_out_undo(runtime, undo or plan_undo(runtime, Tools()))
     assert f"{late} builds on {new.revision}, and undo would delete" in refusal.value.message
     assert migrations(place) == before
     late.unlink()
-    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools()))
+    carry_out_undo(runtime, plan_undo(runtime, Tools()))
 
 
 def test_undo_may_delete_what_only_its_own_files_build_on(place: Path) -> None:
@@ -279,10 +284,10 @@ def test_undo_may_delete_what_only_its_own_files_build_on(place: Path) -> None:
         Edit(child, child.read_bytes(), migration(rev("e <- m"))),
     )
     before = migrations(place)
-    with store.locked(place), store.changed_files(place, edits):
+    with disk.locked(place), disk.changed_files(place, edits):
         pass
     runtime = open_directory(str(place))
-    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools()))
+    carry_out_undo(runtime, plan_undo(runtime, Tools()))
     assert migrations(place) == before
 
 
@@ -344,9 +349,9 @@ def test_the_last_twenty_journals_stay_and_only_they_are_read(place: Path) -> No
     for number in range(25):
         edits = [Edit(path, None, b"new")]
         with (
-            store.locked(place),
-            store.changed_files(place, edits) as journal,
-            store.row_log(place, journal, graph()) as log,
+            disk.locked(place),
+            disk.changed_files(place, edits) as journal,
+            disk.row_log(place, journal, graph()) as log,
         ):
             log.record(Move("a database", "identity", ("a",), ("b",)))
         path.unlink()
@@ -359,7 +364,7 @@ def test_the_last_twenty_journals_stay_and_only_they_are_read(place: Path) -> No
     others = place / ".fixchain" / "999999-20000101T000000Z.json"
     others.write_text("not a journal")
     assert [journal.path for journal in all_journals(place)] == kept
-    with store.row_log(place, None, graph()) as log:
+    with disk.row_log(place, None, graph()) as log:
         log.record(Move("a database", "identity", ("b",), ("a",)))
     assert not kept[0].exists()
     assert others.exists()
@@ -371,10 +376,10 @@ def test_the_last_twenty_journals_stay_and_only_they_are_read(place: Path) -> No
 def test_a_new_file_in_new_directories(place: Path) -> None:
     before = tree(place / "versions")
     new = place / "versions" / "2024" / "01" / "merge.py"
-    with store.locked(place), store.changed_files(place, [Edit(new, None, b"new")]) as journal:
+    with disk.locked(place), disk.changed_files(place, [Edit(new, None, b"new")]) as journal:
         assert new.read_bytes() == b"new"
         py_compile.compile(str(new), doraise=True)
-    store.undo(journal, [place / "versions"])
+    disk.undo(journal, [place / "versions"])
     assert tree(place / "versions") == before
     assert latest(place) is None
 
@@ -384,8 +389,8 @@ def test_new_directories_go_when_the_repair_fails(place: Path) -> None:
     new = place / "versions" / "2024" / "01" / "merge.py"
     with (
         pytest.raises(CannotWrite),
-        store.locked(place),
-        store.changed_files(place, [Edit(new, None, b"new")]),
+        disk.locked(place),
+        disk.changed_files(place, [Edit(new, None, b"new")]),
     ):
         raise OSError
     assert tree(place / "versions") == before
@@ -395,7 +400,7 @@ def test_new_directories_go_when_the_repair_fails(place: Path) -> None:
 @pytest.mark.parametrize("removed", [True, False])
 def test_undo_spares_directories_that_are_used_or_gone(place: Path, removed: bool) -> None:
     new = place / "versions" / "2024" / "01" / "merge.py"
-    with store.locked(place), store.changed_files(place, [Edit(new, None, b"new")]):
+    with disk.locked(place), disk.changed_files(place, [Edit(new, None, b"new")]):
         pass
     other = place / "versions" / "2024" / "notes.txt"
     if removed:
@@ -404,7 +409,7 @@ def test_undo_spares_directories_that_are_used_or_gone(place: Path, removed: boo
         other.write_bytes(b"by hand")
     journal = latest(place)
     assert journal is not None
-    store.undo(journal, [place / "versions"])
+    disk.undo(journal, [place / "versions"])
     assert other.exists() == (not removed)
     assert not new.parent.exists()
     assert latest(place) is None
@@ -420,16 +425,16 @@ def test_a_directory_at_a_name_beside_a_file(place: Path, kind: str) -> None:
     (place / "versions" / name).mkdir()
     before = tree(place / "versions")
     with pytest.raises(CannotWrite, match="is a directory"):
-        workflows.carry_out(runtime, report)
+        carry_out(runtime, report)
     assert tree(place / "versions") == before
     assert latest(place) is None
     (place / "versions" / name).rmdir()
-    assert workflows.carry_out(runtime, report).done
+    assert carry_out(runtime, report).done
 
     (place / "versions" / name).mkdir()
     repaired = tree(place / "versions")
     with pytest.raises(CannotWrite, match="is a directory"):
-        workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, Tools()))
+        carry_out_undo(runtime, plan_undo(runtime, Tools()))
     assert tree(place / "versions") == repaired
 
 
@@ -442,9 +447,9 @@ def test_a_leftover_that_cannot_be_deleted_keeps_up_no_journal(
     path = place / "versions" / f".{report.edits[-1].path.name}.fixchain-{kind}"
     path.mkdir()
     before = tree(place / "versions")
-    monkeypatch.setattr("flask_chainfix.store.writing._refuse_directories", lambda _: None)
+    monkeypatch.setattr("flask_chainfix.disk.writing._refuse_directories", lambda _: None)
     with pytest.raises(CannotWrite, match="could not be written"):
-        workflows.carry_out(runtime, report)
+        carry_out(runtime, report)
     after = tree(place / "versions")
     assert {name: node[:2] for name, node in after.items()} == {
         name: node[:2] for name, node in before.items()
@@ -463,11 +468,11 @@ def test_a_journal_that_cannot_be_finished_is_answered_by_renames(
         names.extend(migrations(place))
         raise OSError
 
-    monkeypatch.setattr("flask_chainfix.store.journal.Journal.finish", fail)
+    monkeypatch.setattr("flask_chainfix.disk.journal.Journal.finish", fail)
     with (
         pytest.raises(CannotWrite),
-        store.locked(place),
-        store.changed_files(place, [Edit(path, path.read_bytes(), b"new")]),
+        disk.locked(place),
+        disk.changed_files(place, [Edit(path, path.read_bytes(), b"new")]),
     ):
         pass
     assert ".e_add_e.py.fixchain-old" in names
@@ -563,14 +568,14 @@ def test_directories_among_the_journals(run: Commands, place: Path, name: str) -
 
 def test_an_undo_that_cannot_read_a_file(run: Commands, place: Path) -> None:
     path = place / "versions" / "e_add_e.py"
-    with store.locked(place), store.changed_files(place, [Edit(path, path.read_bytes(), b"")]):
+    with disk.locked(place), disk.changed_files(place, [Edit(path, path.read_bytes(), b"")]):
         pass
     path.unlink()
     path.mkdir()
     journal = latest(place)
     assert journal is not None
     with pytest.raises(CannotRead, match="cannot be read"):
-        store.undo(journal, [place / "versions"])
+        disk.undo(journal, [place / "versions"])
 
 
 def test_only_the_user_can_read_the_journal(run: Commands, place: Path) -> None:
@@ -613,12 +618,12 @@ def test_alembic_never_sees_stale_bytecode(tmp_path: Path, undone: bool) -> None
 
     at_that_second()
     assert alembic_heads(place) == {"b", "c"}
-    with store.locked(place), store.changed_files(place, [edit]) as journal:
+    with disk.locked(place), disk.changed_files(place, [edit]) as journal:
         pass
     at_that_second()
     if undone:
         py_compile.compile(str(path), doraise=True)
-        store.undo(journal, [place / "versions"])
+        disk.undo(journal, [place / "versions"])
         at_that_second()
     assert path.read_bytes() == (before if undone else edit.after)
     assert alembic_heads(place) == ({"b", "c"} if undone else {"c"})
@@ -632,7 +637,7 @@ def test_an_undo_that_is_killed_leaves_no_bytecode_of_the_new_files(
     path = place / "versions" / "c_add_c.py"
     before = path.read_bytes()
     edit = Edit(path, before, before.replace(b"down_revision = 'a'", b"down_revision = 'b'"))
-    with store.locked(place), store.changed_files(place, [edit]) as journal:
+    with disk.locked(place), disk.changed_files(place, [edit]) as journal:
         pass
     os.utime(path, (1_700_000_000, 1_700_000_000))
     py_compile.compile(str(path), doraise=True)
@@ -640,9 +645,9 @@ def test_an_undo_that_is_killed_leaves_no_bytecode_of_the_new_files(
     def killed(_: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flask_chainfix.store.writing.sync_directory", killed)
+    monkeypatch.setattr("flask_chainfix.disk.writing.sync_directory", killed)
     with pytest.raises(KeyboardInterrupt):
-        store.undo(journal, [place / "versions"])
+        disk.undo(journal, [place / "versions"])
     os.utime(path, (1_700_000_000, 1_700_000_000))
     assert path.read_bytes() == before
     assert alembic_heads(place) == {"b", "c"}
@@ -655,14 +660,14 @@ def test_a_file_that_goes_comes_back_with_its_mode(place: Path) -> None:
     path = place / "versions" / "e_add_e.py"
     path.chmod(0o606)
     before = migrations(place)
-    with store.locked(place), store.changed_files(place, [Edit(path, path.read_bytes(), None)]):
+    with disk.locked(place), disk.changed_files(place, [Edit(path, path.read_bytes(), None)]):
         assert not path.exists()
     gone = migrations(place)
     assert gone == {name: node for name, node in before.items() if name != "e_add_e.py"}
     journal = latest(place)
     assert journal is not None
     assert journal.finished
-    store.undo(journal, [place / "versions"])
+    disk.undo(journal, [place / "versions"])
     assert migrations(place) == before
 
 
@@ -671,7 +676,7 @@ def test_a_file_that_goes_stays_if_the_repair_fails(place: Path) -> None:
     before = migrations(place)
 
     def change_and_fail() -> None:
-        with store.locked(place), store.changed_files(place, [Edit(path, path.read_bytes(), None)]):
+        with disk.locked(place), disk.changed_files(place, [Edit(path, path.read_bytes(), None)]):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -683,12 +688,12 @@ def test_undo_refuses_to_take_an_id_that_others_build_on(place: Path) -> None:
     path = place / "versions" / "e_add_e.py"
     old = path.read_bytes()
     with (
-        store.locked(place),
-        store.changed_files(place, [Edit(path, old, old.replace(b"'e'", b"'e2'"))]),
+        disk.locked(place),
+        disk.changed_files(place, [Edit(path, old, old.replace(b"'e'", b"'e2'"))]),
     ):
         pass
     write(chain("f <- e2"), place)
     journal = latest(place)
     assert journal is not None
     with pytest.raises(StaleSnapshot, match=r"undo would give e_add_e.py its old id back"):
-        store.refuse_orphans(journal, open_directory(str(place)).environment)
+        disk.refuse_orphans(journal, open_directory(str(place)).environment)

@@ -20,28 +20,30 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from flask_chainfix import workflows
-from flask_chainfix.errors import CannotPlan, Declined, RowsNotPutBack, StaleSnapshot
-from flask_chainfix.graph import Graph
-from flask_chainfix.model import (
-    Confirmation,
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.undo import carry_out_undo, plan_undo
+from flask_chainfix.common.errors import CannotPlan, Declined, RowsNotPutBack, StaleSnapshot
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.applied.rows import gaps, tops
+from flask_chainfix.databases.applied.writers import possibilities
+from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.environment.locate import Runtime, open_directory
+from flask_chainfix.environment.messages import masked_url
+from flask_chainfix.model.databases import (
     DatabaseWishes,
-    Edit,
     LostRevision,
     MoveResult,
     MoveState,
     Standing,
-    Wishes,
 )
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.row_moves import planned_moves
-from flask_chainfix.rules import Family, diagnose
-from flask_chainfix.runtime import Runtime, open_directory
-from flask_chainfix.runtime.databases import move_rows
-from flask_chainfix.runtime.messages import masked_url
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import gaps, possibilities, tops
-from flask_chainfix.strategies import make_plan
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.plans import Confirmation, Wishes
+from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.row_moving import planned_moves
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations
 from tests.rehearsals import add, empty_project, plain, with_app
@@ -288,7 +290,7 @@ def two_moved(project: Path, tmp_path: Path) -> tuple[Runtime, DatabaseWishes]:
 def refused_undo(runtime: Runtime, report: Report, wishes: DatabaseWishes) -> RowsNotPutBack:
     files = migrations(runtime.environment.directory)
     with pytest.raises(RowsNotPutBack) as caught:
-        workflows.carry_out_undo(runtime, report, wishes)
+        carry_out_undo(runtime, report, wishes)
     assert migrations(runtime.environment.directory) == files
     return caught.value
 
@@ -297,10 +299,10 @@ def test_a_database_that_moves_while_it_is_asked_keeps_the_repair(
     repaired_project: Path, tmp_path: Path
 ) -> None:
     runtime, wishes = two_moved(repaired_project, tmp_path)
-    report = workflows.plan_undo(runtime, TOOLS, wishes)
+    report = plan_undo(runtime, TOOLS, wishes)
     sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
     with pytest.raises(StaleSnapshot, match=r"two\.db has moved"):
-        workflows.carry_out_undo(runtime, report, wishes)
+        carry_out_undo(runtime, report, wishes)
     assert [rows_of(url) for url in wishes.urls] == [["c"], ["d"]]
 
 
@@ -308,13 +310,13 @@ def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
     repaired_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime, wishes = two_moved(repaired_project, tmp_path)
-    report = workflows.plan_undo(runtime, TOOLS, wishes)
+    report = plan_undo(runtime, TOOLS, wishes)
 
     def interfering(*args: Any) -> Any:
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
         return move_rows(*args)
 
-    monkeypatch.setattr("flask_chainfix.row_moves.alembic.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.planning.row_moving.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert "two.db cannot be put back" in error.message
     assert "the rows of other databases are as they were" in error.remedy
@@ -342,7 +344,7 @@ def test_what_cannot_go_forward_again_is_named(
     repaired_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime, wishes = two_moved(repaired_project, tmp_path)
-    report = workflows.plan_undo(runtime, TOOLS, wishes)
+    report = plan_undo(runtime, TOOLS, wishes)
 
     def interfering(*args: Any) -> Any:
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
@@ -351,7 +353,7 @@ def test_what_cannot_go_forward_again_is_named(
         sql(wishes.urls[0], f"CREATE TRIGGER IF NOT EXISTS refuse {refuse}")
         return results
 
-    monkeypatch.setattr("flask_chainfix.row_moves.alembic.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.planning.row_moving.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert f"the old rows stay in {wishes.urls[0]}" in error.remedy
     assert [rows_of(url) for url in wishes.urls] == [["b", "c"], ["d"]]
@@ -373,18 +375,18 @@ def test_a_plan_that_a_database_has_left_behind_changes_nothing(
     runtime = open_directory(str(plain(project, *FORK) / "migrations"))
     build(url, "b")
     files, wishes = migrations(project / "migrations"), DatabaseWishes(urls=(url,))
-    report = workflows.plan_repair(runtime, TOOLS, Wishes(), wishes)
+    report = plan_repair(runtime, TOOLS, Wishes(), wishes)
 
     def confirm(*_: object) -> Confirmation:
         assert migrations(project / "migrations") != files
         move_on(url)
         return Confirmation("test", (), (), "", "")
 
-    monkeypatch.setattr("flask_chainfix.workflows.alembic.confirm", confirm)
+    monkeypatch.setattr("flask_chainfix.commands.repair.confirm", confirm)
     if moment == "before writing":
         move_on(url)
     with pytest.raises(StaleSnapshot, match="has moved since the plan was made: it is at b, c now"):
-        workflows.carry_out(runtime, report, wishes)
+        carry_out(runtime, report, wishes)
     assert migrations(project / "migrations") == files
     assert rows_of(url) == ["b", "c"]
 
@@ -394,17 +396,17 @@ def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
 ) -> None:
     runtime = open_directory(str(plain(project, *FORK) / "migrations"))
     files, wishes = migrations(project / "migrations"), DatabaseWishes(urls=(sqlite_url(tmp_path),))
-    report = workflows.plan_repair(runtime, TOOLS, Wishes(), wishes)
+    report = plan_repair(runtime, TOOLS, Wishes(), wishes)
     (tmp_path / "app.db").write_text("no database at all" * 100)  # which was not there before
     with pytest.raises(StaleSnapshot, match="cannot be asked any more where it stands"):
-        workflows.carry_out(runtime, report, wishes)
+        carry_out(runtime, report, wishes)
     assert migrations(project / "migrations") == files
 
 
 MOMENTS = [
     ("flask_chainfix.cli.running.ask", (), None),
-    ("flask_chainfix.rehearsals.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
-    ("flask_chainfix.backups.back_up", ("--yes", "--backup"), ()),
+    ("flask_chainfix.commands.rehearse.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
+    ("flask_chainfix.commands.backup.back_up", ("--yes", "--backup"), ()),
 ]
 
 
@@ -620,7 +622,7 @@ def test_a_declined_offer_says_how_the_stamps_move_later(
         raise Declined("declined", "nothing")
 
     monkeypatch.setattr("flask_chainfix.cli.running.ask", lambda question: None)
-    monkeypatch.setattr("flask_chainfix.cli.restamping.ask", decline)
+    monkeypatch.setattr("flask_chainfix.cli.restamp.ask", decline)
     done = fixchain("repair", "--database", url)
     assert done.exit_code == 0, done
     told = f"`fixchain restamp --database {url}` moves them"

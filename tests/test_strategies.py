@@ -9,13 +9,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.errors import CannotPlan
-from flask_chainfix.graph import Graph
-from flask_chainfix.model import Settings, Severity, Wishes
-from flask_chainfix.ordering import parse_date
-from flask_chainfix.rules import diagnose
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.strategies import make_plan, strategy_names
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.findings import Severity
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.ranking import parse_date
+from flask_chainfix.planning.strategies import strategy_names
 from tests.strategies_oracle import (
     all_ancestors,
     fewest_relinks,

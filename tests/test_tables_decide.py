@@ -18,15 +18,18 @@ from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix import workflows
-from flask_chainfix.errors import NothingToUndo
-from flask_chainfix.graph import Graph
-from flask_chainfix.model import DatabaseWishes, Finding, Wishes
-from flask_chainfix.remedies import Remedy
-from flask_chainfix.report import Tools
-from flask_chainfix.restamps import RestampWishes, plan_restamp
-from flask_chainfix.runtime import Runtime, open_directory
-from flask_chainfix.stamps import tops
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.commands.check import check
+from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.restamp import RestampWishes, plan_restamp
+from flask_chainfix.commands.undo import plan_undo
+from flask_chainfix.common.errors import NothingToUndo
+from flask_chainfix.common.remedies import Remedy, Tools
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.environment.locate import Runtime, open_directory
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.findings import Finding
+from flask_chainfix.model.plans import Wishes
 from tests.commands import Done, fixchain
 from tests.disk import tree
 from tests.rehearsals import add, create, drop, plain
@@ -69,7 +72,7 @@ class Project:
 
     def findings(self) -> list[Finding]:
         """What the tables prove."""
-        report = workflows.check(self.runtime, TOOLS, strict=False, databases=self.wishes)
+        report = check(self.runtime, TOOLS, strict=False, databases=self.wishes)
         return [finding for finding in report.findings if finding.code in PROVING]
 
     def follow(self, commands: Sequence[str]) -> None:
@@ -122,7 +125,7 @@ def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
         findings = project.findings()
         assert bool(findings) == (ran != said)
         if findings:
-            report = workflows.plan_repair(project.runtime, TOOLS, Wishes(), project.wishes)
+            report = plan_repair(project.runtime, TOOLS, Wishes(), project.wishes)
             assert report.plan is None
             assert report.error is not None
             project.follow(advised(findings))
@@ -225,7 +228,7 @@ def test_back_on_main_there_is_nothing_to_undo(project: InGit) -> None:
     after = tree(project.top / "migrations/versions")
     project.repository.switch("main")
     with pytest.raises(NothingToUndo, match="no repair in the journal is in these files") as caught:
-        workflows.plan_undo(project.runtime, TOOLS, project.wishes)
+        plan_undo(project.runtime, TOOLS, project.wishes)
     assert "check out the branch" in caught.value.remedy
     project.repository.switch("feature")
     assert tree(project.top / "migrations/versions").keys() == after.keys()

@@ -13,7 +13,7 @@ import flask.cli
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from flask_chainfix.runtime.databases import limits
+from flask_chainfix.databases import limits
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations, tree
 from tests.rehearsals import empty_project, plain, with_app

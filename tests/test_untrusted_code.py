@@ -153,7 +153,7 @@ def test_a_driver_comes_from_the_environment_alone(project: Path, driver: str) -
 
 
 def test_the_path_of_modules_stays_as_it_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flask_chainfix.runtime import open_directory
+    from flask_chainfix.environment.locate import open_directory
 
     configure(project, "directory")
     monkeypatch.chdir(project)

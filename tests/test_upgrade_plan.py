@@ -13,18 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from flask_chainfix.errors import CannotPlan, NotConfirmed
-from flask_chainfix.evidence import Ancestry, upgrade_order
-from flask_chainfix.graph import impassable, stuck_at
-from flask_chainfix.mending import Case, untie
-from flask_chainfix.model import Finding, History, Severity, Wishes
-from flask_chainfix.numbering import NewIds
-from flask_chainfix.rules import diagnose
-from flask_chainfix.runtime import confirm, foresee, open_directory
-from flask_chainfix.runtime.upgrade_plan import upgrade_faults
-from flask_chainfix.snapshot import Snapshot
-from flask_chainfix.stamps import tops
-from flask_chainfix.strategies import make_plan, strategy_names
+from flask_chainfix.chain.numbering import NewIds
+from flask_chainfix.chain.redundancy import impassable, stuck_at
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, NotConfirmed
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
+from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.model.history import History
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.mend import untie
+from flask_chainfix.planning.strategies import strategy_names
+from flask_chainfix.rehearsal.confirm import confirm, foresee, upgrade_faults
 from tests.disk import environment
 from tests.support import Rev, after, chain, headers_of, mended, read_directory, stamped
 from tests.upgrades import revision_map, scratch_engine, upgrade

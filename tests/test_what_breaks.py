@@ -25,12 +25,12 @@ from alembic.script import revision as alembic_revision
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix import workflows
-from flask_chainfix.gate import Against
-from flask_chainfix.model import DatabaseWishes, Finding
-from flask_chainfix.report import Tools
-from flask_chainfix.rules import all_rules
-from flask_chainfix.runtime import open_directory
+from flask_chainfix.commands.check import Against, check
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.rules import all_rules
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.findings import Finding
 from tests.disk import SCRIPT_MAKO
 from tests.repositories import Repository, needs_git
 from tests.stamped import Again, sql
@@ -693,7 +693,7 @@ def project(claim: Claim, top: Path, again: Again, monkeypatch: pytest.MonkeyPat
 
 def finding(claim: Claim, project: Project) -> Finding:
     """The finding of ``check`` that the claim is about."""
-    report = workflows.check(
+    report = check(
         open_directory(str(project.directory)),
         Tools(),
         strict=False,

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
-from flask_chainfix import store, workflows
-from flask_chainfix.errors import (
+from flask_chainfix import disk
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.check import check
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.undo import carry_out_undo, plan_undo
+from flask_chainfix.common.errors import (
     CannotPlan,
     ChainFixError,
     NotConfirmed,
@@ -18,10 +22,10 @@ from flask_chainfix.errors import (
     RepairRunning,
     StaleSnapshot,
 )
-from flask_chainfix.model import Confirmation, Wishes
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import Runtime, open_directory
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime, open_directory
+from flask_chainfix.model.plans import Confirmation, Wishes
 from tests.commands import run
 from tests.disk import BROKEN, environment, migrations, tree
 
@@ -39,20 +43,20 @@ def _confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alembic's word without a process for it: ``test_runtime`` is about that."""
 
     def confirm(runtime: Runtime, expected: Snapshot, *_: object) -> Confirmation:
-        found = store.read_snapshot(runtime.environment)[0].graph
+        found = disk.read_snapshot(runtime.environment)[0].graph
         if found.named_parents != expected.graph.named_parents:
             raise NotConfirmed("another chain", "nothing")
         return Confirmation("test", tuple(sorted(found.bases)), tuple(sorted(found.heads)), "", "")
 
-    monkeypatch.setattr("flask_chainfix.workflows.alembic.confirm", confirm)
+    monkeypatch.setattr("flask_chainfix.commands.repair.confirm", confirm)
 
 
 def planned(runtime: Runtime, **wishes: Any) -> Report:
-    return workflows.plan_repair(runtime, TOOLS, Wishes(**wishes))
+    return plan_repair(runtime, TOOLS, Wishes(**wishes))
 
 
 def healthy(runtime: Runtime) -> bool:
-    return not workflows.check(runtime, TOOLS, strict=True).findings
+    return not check(runtime, TOOLS, strict=True).findings
 
 
 def refused(error: type[ChainFixError], work: Any, *args: Any) -> ChainFixError:
@@ -63,7 +67,7 @@ def refused(error: type[ChainFixError], work: Any, *args: Any) -> ChainFixError:
 
 def test_a_check_shows_the_repair_and_writes_nothing(runtime: Runtime) -> None:
     before = tree(runtime.environment.directory)
-    report = workflows.check(runtime, TOOLS, strict=False)
+    report = check(runtime, TOOLS, strict=False)
     assert report.exit_code == 1
     assert report.plan is not None
     assert report.plan == planned(runtime).plan
@@ -75,10 +79,10 @@ def test_a_repair_does_what_its_plan_says(runtime: Runtime) -> None:
     report = planned(runtime)
     assert report.after is not None
     assert report.plan is not None
-    done = workflows.carry_out(runtime, report)
+    done = carry_out(runtime, report)
     assert done.done
     assert done.exit_code == 0
-    found = store.read_snapshot(runtime.environment)[0]
+    found = disk.read_snapshot(runtime.environment)[0]
     assert found.graph.named_parents == report.after.graph.named_parents
     assert list(found.graph.order) == list(report.plan.order)
     assert healthy(runtime)
@@ -92,7 +96,7 @@ def test_a_plan_that_alembic_would_not_load_is_refused(
         assert len(snapshot.graph.bases) == 1
         raise CannotPlan("Alembic would not load it", "nothing")
 
-    monkeypatch.setattr("flask_chainfix.workflows.alembic.foresee", foresee)
+    monkeypatch.setattr("flask_chainfix.planning.plan.foresee", foresee)
     report = planned(runtime)
     assert (report.exit_code, report.plan, report.edits) == (3, None, ())
 
@@ -102,7 +106,7 @@ def test_a_plan_that_is_out_of_date_changes_nothing(runtime: Runtime) -> None:
     edited = report.edits[-1].path
     edited.write_bytes(edited.read_bytes() + b"# somebody was here\n")
     before = migrations(runtime.environment.directory)
-    error = refused(StaleSnapshot, workflows.carry_out, runtime, report)
+    error = refused(StaleSnapshot, carry_out, runtime, report)
     assert edited.name in error.message
     assert migrations(runtime.environment.directory) == before
 
@@ -116,44 +120,43 @@ def test_what_is_not_confirmed_is_put_back(
         assert migrations(runtime.environment.directory) != before
         raise NotConfirmed("no", "nothing")
 
-    monkeypatch.setattr("flask_chainfix.workflows.alembic.confirm", confirm)
-    refused(NotConfirmed, workflows.carry_out, runtime, planned(runtime))
+    monkeypatch.setattr("flask_chainfix.commands.repair.confirm", confirm)
+    refused(NotConfirmed, carry_out, runtime, planned(runtime))
     assert migrations(runtime.environment.directory) == before
-    refused(NothingToUndo, workflows.plan_undo, runtime, TOOLS)
+    refused(NothingToUndo, plan_undo, runtime, TOOLS)
 
 
 def test_undo_gives_back_every_byte(runtime: Runtime) -> None:
     before = migrations(runtime.environment.directory)
-    workflows.carry_out(runtime, planned(runtime, strategy="merge"))
-    report = workflows.plan_undo(runtime, TOOLS)
+    carry_out(runtime, planned(runtime, strategy="merge"))
+    report = plan_undo(runtime, TOOLS)
     assert migrations(runtime.environment.directory) != before
-    done = workflows.carry_out_undo(runtime, report)
+    done = carry_out_undo(runtime, report)
     assert migrations(runtime.environment.directory) == before
     assert done.done
     assert done.before is not None
     assert len(done.before.graph.bases) == 3
     assert done.findings
-    refused(NothingToUndo, workflows.carry_out_undo, runtime, report)
+    refused(NothingToUndo, carry_out_undo, runtime, report)
 
 
 def test_undo_refuses_a_file_that_was_changed_since(runtime: Runtime) -> None:
     report = planned(runtime)
-    workflows.carry_out(runtime, report)
+    carry_out(runtime, report)
     path = report.edits[0].path
     path.write_bytes(path.read_bytes() + b"# by hand\n")
     changed = migrations(runtime.environment.directory)
-    error = refused(
-        StaleSnapshot, workflows.carry_out_undo, runtime, workflows.plan_undo(runtime, TOOLS)
-    )
+    error = refused(StaleSnapshot, carry_out_undo, runtime, plan_undo(runtime, TOOLS))
     assert path.name in error.message
     assert migrations(runtime.environment.directory) == changed
 
 
 KILLED = """
 import os, sys
-from flask_chainfix import cli, workflows
-workflows.alembic.confirm = lambda *_: os._exit(9)
-cli.main(["-d", sys.argv[1], "repair", "--yes"])
+from flask_chainfix.cli.main import main
+from flask_chainfix.commands import repair
+repair.confirm = lambda *_: os._exit(9)
+main(["-d", sys.argv[1], "repair", "--yes"])
 """
 
 
@@ -169,16 +172,16 @@ def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
     interrupt(runtime)
     half_way = tree(runtime.environment.directory)
 
-    notice, *_ = workflows.check(runtime, TOOLS, strict=False).notices
+    notice, *_ = check(runtime, TOOLS, strict=False).notices
     assert "killed half-way" in notice
     assert "program db fixchain undo" in notice
     error = refused(RepairInterrupted, planned, runtime)
     assert "program db fixchain undo" in error.remedy
     assert tree(runtime.environment.directory) == half_way
 
-    workflows.carry_out_undo(runtime, workflows.plan_undo(runtime, TOOLS))
+    carry_out_undo(runtime, plan_undo(runtime, TOOLS))
     assert migrations(runtime.environment.directory) == before
-    notices = workflows.check(runtime, TOOLS, strict=False).notices
+    notices = check(runtime, TOOLS, strict=False).notices
     assert not any("killed half-way" in notice for notice in notices)
     assert planned(runtime).plan is not None
 
@@ -186,13 +189,13 @@ def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
 def test_one_repair_at_a_time(runtime: Runtime) -> None:
     report = planned(runtime)
     before = migrations(runtime.environment.directory)
-    with store.locked(runtime.environment.directory):
-        refused(RepairRunning, workflows.carry_out, runtime, report)
+    with disk.locked(runtime.environment.directory):
+        refused(RepairRunning, carry_out, runtime, report)
     assert migrations(runtime.environment.directory) == before
 
     interrupt(runtime)
-    with store.locked(runtime.environment.directory):
-        (notice,) = workflows.check(runtime, TOOLS, strict=False).notices
+    with disk.locked(runtime.environment.directory):
+        (notice,) = check(runtime, TOOLS, strict=False).notices
         assert "running" in notice
         refused(RepairRunning, planned, runtime)
 
@@ -200,7 +203,7 @@ def test_one_repair_at_a_time(runtime: Runtime) -> None:
 @pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 1)])
 def test_strict_counts_warnings(tmp_path: Path, strict: bool, code: int) -> None:
     place = environment(tmp_path / "migrations", "a", "b <- a", "c", "d <- b, c")
-    report = workflows.check(open_directory(str(place)), TOOLS, strict=strict)
+    report = check(open_directory(str(place)), TOOLS, strict=strict)
     assert report.exit_code == code
     assert [finding.code for finding in report.findings] == ["FC101"]
     assert (report.plan is not None) == strict
@@ -217,7 +220,7 @@ COMPUTED = {
 
 
 def remarks(place: Path) -> list[str]:
-    notices = workflows.check(open_directory(str(place)), TOOLS, strict=False).notices
+    notices = check(open_directory(str(place)), TOOLS, strict=False).notices
     return [notice for notice in notices if "heads" in notice]
 
 
@@ -243,7 +246,7 @@ def test_heads_that_cannot_be_judged_for_computed_headers(
         return
     (remark,) = remarks(place)
     assert "cannot be judged, because the place of x.py in the chain is computed" in remark
-    assert workflows.check(runtime, TOOLS, strict=False).exit_code == 0
+    assert check(runtime, TOOLS, strict=False).exit_code == 0
     assert report.error is not None
     assert report.exit_code == 3
     assert "the header of x.py is computed" in report.error.message
@@ -300,12 +303,12 @@ def test_a_healthy_chain_with_a_computed_header_is_healthy(tmp_path: Path) -> No
 def test_a_refusal_says_why_and_keeps_the_diagnosis(tmp_path: Path) -> None:
     place = environment(tmp_path / "migrations", "a", "b <- a +gone", "c")
     runtime = open_directory(str(place))
-    report = workflows.plan_repair(runtime, TOOLS, Wishes())
+    report = plan_repair(runtime, TOOLS, Wishes())
     assert report.error is not None
     assert report.exit_code == report.error.exit_code == 3
     assert "FC107" in report.error.message
     assert "correct depends_on by hand" in report.error.remedy
     assert {finding.code for finding in report.findings} >= {"FC101", "FC107"}
-    checked = workflows.check(runtime, TOOLS, strict=False)
+    checked = check(runtime, TOOLS, strict=False)
     assert (checked.exit_code, checked.error) == (1, None)
     assert checked.obstacle is not None

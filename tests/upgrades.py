@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import StaticPool
 
-from flask_chainfix.model import Header
+from flask_chainfix.model.files import Header
 
 
 class Upgraded(NamedTuple):

@@ -10,13 +10,16 @@ from typing import Any
 import click
 
 from flask_chainfix.cli.running import IN_APP, NAMED
-from flask_chainfix.languages import option, word
-from flask_chainfix.model import DatabaseWishes
-from flask_chainfix.runtime import Runtime
-from flask_chainfix.runtime.messages import as_typed, from_variable
+from flask_chainfix.common.quoting import option, word
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.messages import as_typed, from_variable
+from flask_chainfix.model.databases import DatabaseWishes
 
 OWN = "\0own"  # what --database without a URL means; nobody can type it
+
+
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
+
 
 Decorator = Callable[[Any], Any]
 
@@ -39,6 +42,7 @@ strict_option = click.option(
     help="Count warnings like errors; a repair mends them, too, and links bases that merge points"
     " already join.",
 )
+
 
 no_git_option = click.option(
     "--no-git",
@@ -73,6 +77,7 @@ database_option = click.option(
     " own, or that of alembic.ini. May be given several times.",
 )
 
+
 _DATABASE_OPTIONS = (
     database_option,
     click.option(
@@ -87,6 +92,8 @@ _DATABASE_OPTIONS = (
         help="The schemas of these databases with a version table each, such as 'tenant_*'.",
     ),
 )
+
+
 _NO_DATABASE_OPTION = click.option(
     "--no-database",
     is_flag=True,

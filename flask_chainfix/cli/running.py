@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import click
 
-from flask_chainfix import signals
-from flask_chainfix.cli.streams import echo, error_text, for_people, show, style
-from flask_chainfix.errors import (
+from flask_chainfix.cli.opening import tools_as_typed
+from flask_chainfix.cli.streams import echo, error_text, for_people, progress_bar, show, style
+from flask_chainfix.common import signals
+from flask_chainfix.common.errors import (
     CannotRead,
     CannotWrite,
     ChainFixError,
@@ -20,16 +21,17 @@ from flask_chainfix.errors import (
     Interrupted,
     NeedsConsent,
 )
-from flask_chainfix.formats import progress_bar, render
-from flask_chainfix.languages import words
-from flask_chainfix.model import DatabaseWishes, Wishes
-from flask_chainfix.opening import tools_as_typed
-from flask_chainfix.remedies import Remedy, repairing, way
-from flask_chainfix.report import Report, Tools
-from flask_chainfix.runtime import Progress, Runtime
-from flask_chainfix.runtime.messages import as_typed, masked
-from flask_chainfix.signals import Stays
-from flask_chainfix.survey import missing_database
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import words
+from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
+from flask_chainfix.common.signals import Stays
+from flask_chainfix.databases.survey import missing_database
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.messages import as_typed, masked
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.report import render
 
 _WAYS_ON = {
     Stays.FILES: way("see the chain", "{fixchain} check"),
@@ -38,10 +40,20 @@ _WAYS_ON = {
     Stays.EITHER: way("move the stamps that are left", "{fixchain} restamp{databases}")
     | way("put everything back", "{fixchain} undo{databases}"),
 }
+
+
 _PROGRAMS = ("fixchain", "flask")
+
+
 OPENER = "flask_chainfix.opener"
+
+
 IN_APP = "flask_chainfix.in_app"
+
+
 NAMED = "flask_chainfix.named_databases"
+
+
 _TOOLS = "flask_chainfix.tools"
 
 

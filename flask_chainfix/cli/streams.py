@@ -1,18 +1,67 @@
-"""Where output goes, and what can be shown there."""
+"""Where output goes, what can be shown there, and a bar for what takes its time."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
 
-from flask_chainfix.errors import CannotWrite, ChainFixError, Declined
-from flask_chainfix.formats import Style, about_masks, remedy_lines, render
-from flask_chainfix.languages import log_text, printable
-from flask_chainfix.report import Report, Tools
+from flask_chainfix.common.errors import CannotWrite, ChainFixError, Declined
+from flask_chainfix.common.quoting import log_text, printable
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.report import Style, about_masks, remedy_lines, render
+
+
+@contextmanager
+def progress_bar(
+    stream: TextIO | None, *, in_bytes: bool = False
+) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar, if the stream is a terminal, and take it away at the end.
+
+    Args:
+        stream: where to show it.
+        in_bytes: whether the steps are bytes.
+
+    Yields:
+        What is to be called with the steps done, the steps in all, and what is running.
+    """
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda *_: None
+        return
+    from rich.console import Console  # most commands end before there is anything to show
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    bar = Progress(
+        BarColumn(),
+        DownloadColumn() if in_bytes else MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(file=stream),
+        transient=True,
+    )
+    task = bar.add_task("", total=None)
+
+    def advance(done: int, total: int, running: str) -> None:
+        bar.update(task, completed=done, total=total, description=printable(running))
+
+    with bar:
+        yield advance
+
+
+# --- Where output goes, and what can be shown there ----------------------------------------------
 
 
 def style(stream: Any) -> Style:

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from flask_chainfix.cli.streams import echo, style
-from flask_chainfix.errors import CannotWrite, WrongUsage
-from flask_chainfix.formats import render
-from flask_chainfix.languages import printable
-from flask_chainfix.remedies import way
-from flask_chainfix.report import Report
-from flask_chainfix.runtime.messages import masked
+from flask_chainfix.common.errors import CannotWrite, WrongUsage
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.remedies import way
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.messages import masked
+from flask_chainfix.report import render
 
 _TYPED = "flask_chainfix.typed"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from flask_chainfix.graph import Graph, followed
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.redundancy import followed
 
 
 class Ancestry:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.evidence.touches import Key, Touch, table_of
-from flask_chainfix.model import Action, Kind, SchemaObject
+from flask_chainfix.model.schema import Action, Kind, SchemaObject
 
 # Of an object that is made this often, each pair is not worth looking at.
 _MOST_COMPARED = 20

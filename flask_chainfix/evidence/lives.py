@@ -9,7 +9,7 @@ from itertools import permutations, product
 from flask_chainfix.evidence.order import Precedence
 from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.evidence.touches import Key, Touch, table_key
-from flask_chainfix.model import Action, Kind
+from flask_chainfix.model.schema import Action, Kind
 
 
 @dataclass

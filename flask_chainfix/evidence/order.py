@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.evidence.touches import Key, Touch, table_of
-from flask_chainfix.model import Action, Kind
+from flask_chainfix.model.schema import Action, Kind
 
 
 class Precedence(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 
+from flask_chainfix.chain.graph import Graph
 from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
 from flask_chainfix.evidence.touches import (
     Key,
@@ -18,8 +19,7 @@ from flask_chainfix.evidence.touches import (
     table_key,
     table_of,
 )
-from flask_chainfix.graph import Graph
-from flask_chainfix.model import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 
 
 class Evidence:

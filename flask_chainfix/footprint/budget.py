@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sized
 
-from flask_chainfix.footprint.sql import Allowance
+from flask_chainfix.footprint.sql.effort import Allowance
 from flask_chainfix.footprint.values import held_by
 
 # A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.

@@ -31,7 +31,7 @@ from flask_chainfix.footprint.values import (
     is_constant,
     uses,
 )
-from flask_chainfix.model import Action
+from flask_chainfix.model.schema import Action
 
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "stream"})
 _QUERIES = frozenset(

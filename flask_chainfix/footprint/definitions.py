@@ -20,7 +20,7 @@ from flask_chainfix.footprint.values import (
     elements,
     uses,
 )
-from flask_chainfix.model import Action, Kind
+from flask_chainfix.model.schema import Action, Kind
 
 _Definition = Callable[[Run, Arguments], object]
 DEFINITIONS: dict[str, _Definition] = {}

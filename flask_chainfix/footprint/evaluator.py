@@ -26,7 +26,7 @@ from flask_chainfix.footprint.values import (
     is_constant,
     uses,
 )
-from flask_chainfix.model import Kind, SchemaObject
+from flask_chainfix.model.schema import Kind, SchemaObject
 
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
 _LOOKING = frozenset({"copy", "count", "index"})

@@ -10,7 +10,7 @@ from flask_chainfix.footprint.budget import Budget
 from flask_chainfix.footprint.evaluator import assign, evaluate, imported
 from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import UNKNOWN, Foreign, Imported, Local, TableValue
-from flask_chainfix.source import names_bound
+from flask_chainfix.source.module import names_bound
 
 _BUILTINS = frozenset(dir(builtins))
 

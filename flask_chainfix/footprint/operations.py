@@ -23,7 +23,7 @@ from flask_chainfix.footprint.values import (
     elements,
     uses,
 )
-from flask_chainfix.model import Action, Kind, SchemaObject
+from flask_chainfix.model.schema import Action, Kind, SchemaObject
 
 CREATE, USE, DROP = Action.CREATE, Action.USE, Action.DROP
 # What the parameters were called before Alembic 0.8, which took the old names for years.

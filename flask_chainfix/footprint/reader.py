@@ -11,8 +11,8 @@ from flask_chainfix.footprint.module import Module
 from flask_chainfix.footprint.run import Run
 from flask_chainfix.footprint.values import Arguments, Local
 from flask_chainfix.footprint.walker import follow
-from flask_chainfix.model import Footprint, Opaque
-from flask_chainfix.source import excess
+from flask_chainfix.model.schema import Footprint, Opaque
+from flask_chainfix.source.limits import excess
 
 _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from flask_chainfix.footprint.budget import Budget, TooMuch
-from flask_chainfix.footprint.sql import read_sql
+from flask_chainfix.footprint.sql.reader import read_sql
 from flask_chainfix.footprint.values import UNKNOWN, Arguments, Local, Partial
-from flask_chainfix.model import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 
 _DEPTH = 20
 # A comment has one end: else there are as many ways to read a row of them as there are subsets.

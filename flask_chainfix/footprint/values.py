@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flask_chainfix.model import Kind, SchemaObject
+from flask_chainfix.model.schema import Kind, SchemaObject
 
 
 @dataclass(frozen=True, slots=True)

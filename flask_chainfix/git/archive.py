@@ -9,11 +9,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.git.log import Commit, Entry, Version, read_log
+from flask_chainfix.git.history import Commit, Entry, Version, read_log
 from flask_chainfix.git.repositories import Repository, literal, places
-from flask_chainfix.model import Header
+from flask_chainfix.model.files import Header
 
 MOST = 50_000  # contents that are read
+
+
 _REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 
 

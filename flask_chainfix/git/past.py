@@ -9,23 +9,33 @@ from contextlib import suppress
 from pathlib import Path
 
 from flask_chainfix import source
-from flask_chainfix.errors import CannotReadGit
-from flask_chainfix.garbage import without_garbage_collection
-from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
-from flask_chainfix.git.running import Unknown
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.git.repositories import (
+    Repository,
+    Unknown,
+    literal,
+    real_directory,
+    repositories_of,
+)
 from flask_chainfix.git.tree import Tree, find_commits, merge_base, read_tree, read_trees
-from flask_chainfix.model import Environment, MigrationFile, Unreadable
-from flask_chainfix.remedies import Remedy, way
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.files import MigrationFile, Unreadable
 
 _OUTSIDE = Unreadable(
     "is a link to a file that is in no version location",
     "name another Git revision, at which it is a file",
 )
 
+
 _RECENT = 50  # commits
 
+
 _Find = Callable[[Repository, str, bool], str]
+
+
 _Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
 
 

@@ -10,12 +10,17 @@ from hashlib import sha1, sha256
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.git.repositories import Object, Repository, literal
-from flask_chainfix.git.running import Unknown
+from flask_chainfix.git.repositories import Object, Repository, Unknown, literal
 
 _FOUND = re.compile(rb"([0-9a-f]+) (?:commit|tag) \d+")
+
+
 _LISTED = re.compile(r"(?<![^\0])(\d+) blob ([0-9a-f]+)\t([^\0]+)\0")  # and no submodules
+
+
 _LINK, _FOLDER, _SUBMODULE = "120000", "40000", "160000"
+
+
 _MOST_LINKS = 40  # that lead from one to the next
 
 

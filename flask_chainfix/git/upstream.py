@@ -9,17 +9,22 @@ from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from flask_chainfix.errors import CannotReadGit
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.remedies import way
 from flask_chainfix.git.past import read_branch, read_chains
-from flask_chainfix.git.repositories import Repository, real_directory, repositories_of
-from flask_chainfix.git.running import Unknown
-from flask_chainfix.model import PublishedChain, Settings, Upstream
-from flask_chainfix.remedies import way
-from flask_chainfix.snapshot import Snapshot
+from flask_chainfix.git.repositories import Repository, Unknown, real_directory, repositories_of
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.history import PublishedChain, Upstream
 
 _REMOTES, _LOCAL, _TAGS = "refs/remotes/", "refs/heads/", "refs/tags/"
+
+
 _NAMES = ("main", "master")
+
+
 _MOST = 24  # releases that are read
+
 
 # What a branch or tag of a release is called, unless the settings say it.
 _RELEASE = re.compile(
@@ -27,12 +32,18 @@ _RELEASE = re.compile(
     r"(/.*|[-_.]?v?\d.*)?|.*[-_.]stable",
     re.IGNORECASE,
 )
+
+
 _VERSION = re.compile(
     r"v?\d+([._]\d+|[._-]?(x|a|alpha|b|beta|c|rc|dev|pre|post|final|stable|lts|p|r|sp)\.?\d*)*"
     r"(\+[\w.]*)?|\d{4}-\d\d(-\d\d)?",
     re.IGNORECASE,
 )
+
+
 _TAGGED = re.compile(r"([a-z][\w.]*[-_/@])*", re.IGNORECASE)  # the name of what has a version
+
+
 # What lies in the Git directory meanwhile. A rebase may hold the marks of a merge as well.
 _OPERATIONS = {
     "rebase-merge": "rebase",

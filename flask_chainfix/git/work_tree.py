@@ -9,21 +9,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix.errors import CannotReadGit
+from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.remedies import way
 from flask_chainfix.git.repositories import (
     Repository,
+    Unknown,
     literal,
     real_directory,
     repositories_of,
 )
-from flask_chainfix.git.running import Unknown
-from flask_chainfix.model import Edit
-from flask_chainfix.remedies import way
+from flask_chainfix.model.files import Edit
 
 # ssh://user@host/path, or user@host:path
 _HOST = re.compile(
     r"^\S+\t(?:\w+://(?:[^@/\s]*@)?|(?:[^@/\s]+@)?(?=[^/\s]+:))([^/:\s]+)", re.MULTILINE
 )
+
 
 _ABBREVIATED = 12
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from flask_chainfix.remedies import Remedy
+from flask_chainfix.common.remedies import Remedy
 
 
 class DatabaseState(Enum):
@@ -259,3 +259,29 @@ class DatabaseWishes:
     def any(self) -> bool:
         """Whether a database is to be looked at, at all."""
         return self.own or bool(self.urls or self.file or self.stamps)
+
+
+# --- Copies of databases, made before anything is changed ----------------------------------------
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy of one database that was read back and is complete.
+
+    Attributes:
+        name: how users know the database, passwords masked.
+        path: the file that holds the copy; its checksum lies beside it.
+        size: bytes of that file.
+        sha256: its checksum, in hexadecimal.
+        tables: how many tables the copy holds, as counted in it.
+        seconds: how long it took.
+        restore: the command that puts the copy in the database's place; holds no password.
+    """
+
+    name: str
+    path: Path
+    size: int
+    sha256: str
+    tables: int
+    seconds: float
+    restore: str

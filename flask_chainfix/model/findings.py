@@ -7,7 +7,41 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix.remedies import Remedy
+from flask_chainfix.common.remedies import Remedy
+
+# Every kind of finding there is; a rule with any other code cannot be registered.
+CODES = frozenset(
+    [
+        "FC101",
+        "FC102",
+        "FC103",
+        "FC104",
+        "FC105",
+        "FC106",
+        "FC107",
+        "FC108",
+        "FC109",
+        "FC110",
+        "FC111",
+        "FC112",
+        "FC113",
+        "FC201",
+        "FC202",
+        "FC203",
+        "FC204",
+        "FC205",
+        "FC301",
+        "FC302",
+        "FC303",
+        "FC304",
+        "FC305",
+        "FC306",
+        "FC401",
+        "FC402",
+        "FC501",
+        "FC502",
+    ]
+)
 
 
 class Severity(Enum):
@@ -54,3 +88,36 @@ class Finding:
     revisions: tuple[str, ...]
     locations: tuple[Location, ...]
     repairable: bool
+
+
+# --- What there is to know of a kind of finding --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one code means, whatever was found.
+
+    The texts are paragraphs with a blank line between them, each on one line, but for the example;
+    ``{alembic}`` and ``{fixchain}`` in them stand for what runs the commands.
+
+    Attributes:
+        code: ``FC102`` for example.
+        name: ``multiple-heads`` for example.
+        severity: how bad such a finding usually is.
+        summary: what it is, one sentence.
+        meaning: what that means.
+        breaks: what stops working because of it, as findings have it.
+        origin: how it comes about.
+        repair: how it is repaired.
+        example: files with their names in comments, and what to type, line by line.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    summary: str
+    meaning: str
+    breaks: str
+    origin: str
+    repair: str
+    example: str

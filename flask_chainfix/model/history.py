@@ -1,13 +1,16 @@
-"""What version control knows of migration files."""
+"""What version control knows: when files landed, and what others already have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.quoting import ref_word
+from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.plans import Mend
 
 
@@ -73,3 +76,87 @@ class History:
     def name(self, path: Path) -> str:
         """The name that a file had when it was read: what it is called since tells nothing."""
         return self.renamed.get(path, path).name
+
+
+# --- What others build on and have installed, as the repository around the migrations knows it ---
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A Git revision with a chain on which others build.
+
+    Attributes:
+        ref: its name, as users know it.
+        operation: what Git is in the middle of, as it is called on its command line (``merge``,
+            ``rebase``, …); ``""`` for nothing.
+    """
+
+    ref: str
+    operation: str = ""
+
+    @property
+    def typed(self) -> str:
+        """Its name for a shell."""
+        return ref_word(self.ref)
+
+
+@dataclass(frozen=True)
+class PublishedChain:
+    """A chain that databases run which nobody here can ask: the main branch's, or a release's.
+
+    Attributes:
+        name: how users know it: ``the main branch (origin/main)``, ``the release v1.2``.
+        ref: what Git calls it.
+        short: the same, as short as users type it.
+        files: its migrations.
+        is_main: whether it is that of the main branch.
+        is_line: whether its first parents tell when something landed: those of the main branch, and
+            of the local branch of that name, which may be ahead.
+    """
+
+    name: str
+    ref: str
+    short: str
+    files: tuple[MigrationFile, ...]
+    is_main: bool = False
+    is_line: bool = False
+
+    @cached_property
+    def revisions(self) -> frozenset[str]:
+        """The ids of its migrations."""
+        readings = (file.reading for file in self.files)
+        ids = (each.revision for each in readings if isinstance(each, Header))
+        return frozenset(id_ for id_ in ids if id_ is not None)
+
+
+# --- What a chain is held against: the lock beside it, and what others have of it already --------
+
+
+@dataclass(frozen=True)
+class ChainLock:
+    """The file beside the migrations that names the heads.
+
+    Attributes:
+        path: the file.
+        data: its bytes; ``None`` where they could not be read.
+        problem: why not, in words that complete "``chain.lock`` …".
+    """
+
+    path: Path
+    data: bytes | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The migrations that others have already.
+
+    Attributes:
+        ref: the Git revision that has them, as the user calls it.
+        files: what Alembic would load of it.
+        allowed: revisions that may change all the same.
+    """
+
+    ref: str
+    files: tuple[MigrationFile, ...]
+    allowed: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix.languages import script_words
+from flask_chainfix.common.quoting import script_words
 from flask_chainfix.model.files import Edit
 
 

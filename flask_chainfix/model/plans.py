@@ -8,8 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.model.files import Edit
-from flask_chainfix.remedies import Remedy
 
 GUESS = "guess"
 

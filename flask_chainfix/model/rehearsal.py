@@ -7,8 +7,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.model.databases import Trouble
-from flask_chainfix.remedies import Remedy
 
 # The kinds of servers on which a rehearsal can run, and their names.
 SERVERS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask_chainfix.model import Call
+from flask_chainfix.model.pieces import Call
 
 _BEGIN = "<!-- fixchain: begin -->"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flask_chainfix.errors import CannotMerge
-from flask_chainfix.model import Call
+from flask_chainfix.common.errors import CannotMerge
+from flask_chainfix.model.pieces import Call
 from flask_chainfix.pieces.scalars import command_scalar
 
 

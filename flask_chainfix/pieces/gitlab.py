@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from flask_chainfix.errors import CannotMerge
-from flask_chainfix.model import Call
+from flask_chainfix.common.errors import CannotMerge
+from flask_chainfix.model.pieces import Call
 from flask_chainfix.pieces.outline import Outline, read_outline, with_lines
 from flask_chainfix.pieces.scalars import command_scalar
 
 _APART = (".pre", ".post")
+
+
 _STAGE = re.compile(r"(?:\[| *- ) *(([\"']?)[\w.-]+\2) *(?:[],#]|$)")
 
 

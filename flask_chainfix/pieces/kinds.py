@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flask_chainfix.model import Call
+from flask_chainfix.model.pieces import Call
 from flask_chainfix.pieces import checklist, github, gitlab, precommit, script
 
 _CALLS_CHECK = re.compile(rb"^(?![ \t]*#).*\bfixchain\b.*\bcheck\b", re.MULTILINE)
@@ -33,12 +33,20 @@ def _calls_check(data: bytes) -> bool:
 
 
 PRE_COMMIT = Kind("pre-commit hook", precommit.text, precommit.merged, precommit.is_there)
+
+
 GIT_HOOK = Kind(
     "Git hook",
     script.text,
     script.merged,
     lambda data: script.is_there(data) or _calls_check(data),
 )
+
+
 WORKFLOW = Kind("GitHub workflow", github.text, github.merged, _calls_check)
+
+
 JOB = Kind("GitLab job", gitlab.text, gitlab.merged, _calls_check)
+
+
 CHECKLIST = Kind("review checklist", checklist.text, checklist.merged, checklist.is_there)

@@ -11,18 +11,36 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from flask_chainfix.errors import CannotMerge
+from flask_chainfix.common.errors import CannotMerge
 
 # Characters that are not allowed, or that count as line ends in some versions of YAML.
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+
+
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\']|\'\')*\'(?!\')')
+
+
 _QUOTED_KEY = re.compile(rf"({_QUOTED.pattern}) *:(?= |$)")
+
+
 _KEY_END = re.compile(r":(?= |$)| #")
+
+
 _PROPERTIES = re.compile(r"(?:[&!]\S*(?: +|$))*")
+
+
 _BLOCK = re.compile(r"[|>](?:[+-]?[1-9]?|[1-9][+-])(?: +#.*| *)")
+
+
 _TOKEN = re.compile(r"""[\[{]|[\]}]|["']| +(?:\#.*)?|,|[^\s,\[\]{}\#"'][^\s,\[\]{}]*""")
+
+
 _QUOTE_ENDS = {'"': re.compile(r'(?:[^"\\]|\\.)*"'), "'": re.compile(r"(?:[^']|'')*'(?!')")}
+
+
 _AFTER = re.compile(r" *(?: #.*)?")
+
+
 _SPECIAL = "\"'[]{}&*!|>?%@`,"
 
 

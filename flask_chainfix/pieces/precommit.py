@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from flask_chainfix.errors import CannotMerge
-from flask_chainfix.languages import yaml_string
-from flask_chainfix.model import Call
+from flask_chainfix.common.errors import CannotMerge
+from flask_chainfix.common.quoting import yaml_string
+from flask_chainfix.model.pieces import Call
 from flask_chainfix.pieces.outline import read_outline, with_lines
 
 _ID = re.compile(rb"^[ \-]*\bid: *[\"']?fixchain[\"']? *(?:#|\r?$)", re.MULTILINE)
+
+
 _FIRST_ITEM = re.compile(rb"^repos:.*\n(?: *(?:#.*)?\r?\n)*( *)-( +)\S", re.MULTILINE)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flask_chainfix.languages import yaml_string
+from flask_chainfix.common.quoting import yaml_string
 
 _PLAIN = re.compile(r"fixchain [\w ./=<>$\"-]+", re.ASCII)
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 
-from flask_chainfix.errors import CannotMerge
-from flask_chainfix.languages import path_word, script_words
-from flask_chainfix.model import Call
+from flask_chainfix.common.errors import CannotMerge
+from flask_chainfix.common.quoting import path_word, script_words
+from flask_chainfix.model.pieces import Call
 
 _BEGIN = "# fixchain: begin"
+
+
 # Where virtual environments have their programs, from the top of a work tree.
 _USUAL = (".venv/bin", "venv/bin", "env/bin", ".venv/Scripts", "venv/Scripts")
+
+
 _SHEBANG = re.compile(rb"#! *(?:/\S*/env +)?(?:/\S*/)?(?:ba|da|k|z)?sh(?: +-[a-z]+)*\n")
+
+
 _OTHER_LANGUAGE = re.compile(rb"\bexec\b.*\$\{?(?:0|BASH_SOURCE)\b")
 
 

@@ -5,16 +5,20 @@ templates write), and asks the syntax tree where it is not (``judge``). ``rewrit
 value and proves that nothing else changed.
 """
 
-from flask_chainfix.source.body import does_nothing, same_body, words_in
+from flask_chainfix.source.body import (
+    does_nothing,
+    line_of_upgrade,
+    same_body,
+    same_upgrade,
+    words_in,
+)
 from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.docstring import stated_parents, states
-from flask_chainfix.source.limits import excess
-from flask_chainfix.source.naming import is_loaded
-from flask_chainfix.source.positions import line_of
+from flask_chainfix.source.limits import excess, is_loaded
+from flask_chainfix.source.literals import line_of
+from flask_chainfix.source.module import names_bound
 from flask_chainfix.source.reader import read
 from flask_chainfix.source.rewriter import restate, rewrite
-from flask_chainfix.source.scopes import names_bound
-from flask_chainfix.source.upgrade import line_of_upgrade, same_upgrade
 
 __all__ = [
     "does_nothing",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from flask_chainfix.source.judge import docstring_node
 from flask_chainfix.source.limits import excess
-from flask_chainfix.source.module import HEADER_NAMES
-from flask_chainfix.source.scopes import names_bound
+from flask_chainfix.source.literals import line_of
+from flask_chainfix.source.module import BACK_DOORS, HEADER_NAMES, names_bound, names_in
 
 _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
@@ -78,3 +81,121 @@ def _is_header(statement: ast.stmt) -> bool:
         return False
     bound = set(names_bound(statement))
     return bool(bound) and bound.issubset(HEADER_NAMES)
+
+
+# --- What running `upgrade()` of a migration file comes to ---------------------------------------
+
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+# What does nothing but bind names, and so matters only to those who use the names.
+_DEFINITIONS = (
+    *_IMPORTS,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Assign,
+)
+
+
+_UPGRADE = re.compile(rb"^(?:async[ \t]+)?def[ \t]+upgrade\b", re.MULTILINE)
+
+
+def same_upgrade(one: bytes, other: bytes) -> bool:
+    """Whether ``upgrade()`` of two migration files does the same.
+
+    What it uses of its module counts as well: helper functions, constants, imports. The header,
+    ``downgrade()``, docstrings, comments, annotations, layout and the order of imports do not.
+    Files that cannot be parsed are the same only byte for byte.
+    """
+    if one == other:
+        return True
+    essence = _essence(one)
+    return essence is not None and essence == _essence(other)
+
+
+def line_of_upgrade(data: bytes) -> int | None:
+    """The 1-based line at which ``upgrade()`` begins; ``None`` where it is not plain to see."""
+    match = _UPGRADE.search(data)
+    return line_of(data, match.start()) if match else None
+
+
+class _Part(NamedTuple):
+    """A statement of a module, or one name of an import; ``names`` is empty if it always counts."""
+
+    node: ast.stmt
+    names: frozenset[str]
+
+
+def _essence(data: bytes) -> tuple[frozenset[str], tuple[str, ...]] | None:
+    """What decides on what ``upgrade()`` does: the imports, and the other parts in their order."""
+    try:
+        tree = code_of(data)
+        if tree is None:
+            return None
+        parts = [part for node in tree.body for part in _parts(_Plain().visit(node))]
+        needed = _needed(parts)
+        imports = frozenset(ast.dump(node) for node in needed if isinstance(node, _IMPORTS))
+        others = tuple(ast.dump(node) for node in needed if not isinstance(node, _IMPORTS))
+        return imports, others
+    except RecursionError:
+        return None
+
+
+def _parts(node: ast.stmt | None) -> Iterator[_Part]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            single = ast.Import([alias])
+            yield _Part(single, frozenset(names_bound(single)))
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            part = ast.ImportFrom(node.module, [alias], node.level)
+            yield _Part(part, frozenset(names_bound(part)) - {"*"})
+    elif node is not None:
+        binds = names_bound(node) if isinstance(node, _DEFINITIONS) else ()
+        yield _Part(node, frozenset(binds))
+
+
+def _needed(parts: list[_Part]) -> list[ast.stmt]:
+    """The parts that ``upgrade()`` uses, straight or by way of others, in their order."""
+    wanted = {"upgrade"}
+    needed: set[int] = set()
+    while True:
+        found = {
+            number
+            for number, part in enumerate(parts)
+            if number not in needed
+            and (not part.names or not wanted.isdisjoint(part.names | BACK_DOORS))
+        }
+        if not found:
+            return [parts[number].node for number in sorted(needed)]
+        needed |= found
+        wanted.update(name.id for number in found for name in names_in(parts[number].node))
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes away what makes no difference when the code runs."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Pass(self, _: ast.Pass) -> None:
+        return None
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        if node.value is None:
+            return None
+        return self.generic_visit(ast.Assign([node.target], node.value))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        node.kind = None
+        return node

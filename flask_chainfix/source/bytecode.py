@@ -7,7 +7,7 @@ import importlib.util
 import struct
 from collections.abc import Iterator
 
-from flask_chainfix.model import Header, Unreadable
+from flask_chainfix.model.files import Header, Unreadable
 from flask_chainfix.source import marshalled
 from flask_chainfix.source.docstring import Docstring, parse_docstring
 from flask_chainfix.source.judge import header_ids, header_problems
@@ -16,6 +16,8 @@ from flask_chainfix.source.literals import Computed
 from flask_chainfix.source.module import HEADER_NAMES
 
 _LARGEST_ARGUMENT = 2**32 - 1
+
+
 _PREFIX_SIZE = 16  # magic number, flags, and time with size or a hash (PEP 552)
 
 

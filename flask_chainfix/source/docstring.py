@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from flask_chainfix.model import Span
+from flask_chainfix.model.files import Span
 
 
 class Docstring(NamedTuple):
@@ -18,9 +18,17 @@ class Docstring(NamedTuple):
 
 
 _BASE_WORDS = frozenset({"", "none", "<base>", "base"})
+
+
 _FIELD = r"(?:^|(?<=\r))[ \t]*%s[ \t]*:[ \t]*([^\r\n]*?)[ \t]*(?=[\r\n]|\Z)"
+
+
 _REVISION_ID = re.compile(_FIELD % "Revision ID", re.MULTILINE)
+
+
 _REVISES = re.compile(_FIELD % "Revises", re.MULTILINE)
+
+
 _CREATE_DATE = re.compile(_FIELD % "Create Date", re.MULTILINE)
 
 

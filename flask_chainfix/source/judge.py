@@ -11,15 +11,16 @@ import reprlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from flask_chainfix.model import Header, Problem, ProblemKind, Span, Unreadable
+from flask_chainfix.model.files import Header, Problem, ProblemKind, Span, Unreadable
 from flask_chainfix.source.docstring import Docstring, parse_docstring
 from flask_chainfix.source.limits import MOST_IDS, too_many_ids
-from flask_chainfix.source.literals import Computed
+from flask_chainfix.source.literals import Computed, Positions
 from flask_chainfix.source.module import HEADER_NAMES, Binding, follow
-from flask_chainfix.source.positions import Positions
 
 # The rule by which Alembic itself takes the id of a file without `revision` from its name.
 _LEGACY_NAME = re.compile(r"([a-f0-9]+)\.py$")
+
+
 _OPENING_QUOTES = re.compile(r"""[rRuU]?(?:\"{3}|'{3}|"|')""")
 
 

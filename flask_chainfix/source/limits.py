@@ -1,29 +1,76 @@
-"""What is more than anybody writes into a migration, and would take all time or memory to read."""
+"""Which files Alembic loads, and what is more than anybody writes into a migration."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
-from flask_chainfix.model import Unreadable
+from flask_chainfix.model.files import Unreadable
+
+_SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")
+
+
+_SOURCE_OR_COMPILED = re.compile(r"(?!\.\#|__init__)(.*\.py)(c|o)?$")
+
+
+def is_loaded(name: str, exists: Callable[[str], bool], *, sourceless: bool = False) -> bool:
+    """Whether Alembic loads a file.
+
+    Args:
+        name: its name without directories.
+        exists: tells whether a file of another name lies beside it.
+        sourceless: whether compiled files count where there is nothing better to load.
+    """
+    match = (_SOURCE_OR_COMPILED if sourceless else _SOURCE).match(name)
+    if match is None:
+        return False
+    if match.lastindex != 2:
+        return True
+    return not (exists(match[1]) or (match[2] == "o" and exists(f"{match[1]}c")))
+
 
 MOST_IDS = 10_000
+
+
 """Ids that one variable of a header may hold."""
+
+
 MOST_TOKENS = 200_000
+
+
 """Words, signs and lines that are parsed; Python takes up to a kilobyte for each."""
+
+
 MOST_SCOPES = 4_000
+
+
 """Functions and comprehensions that are compiled.
 
 CPython compares each with all others of its name (``merge_consts_recursive`` in ``compile.c``).
 """
+
+
 MOST_LONG_NUMBERS = 10_000
+
+
 """Integers of many digits that are compiled: their hashes may all be one."""
+
+
 MOST_PARTS = 100
+
+
 """Names that one import joins; CPython keeps each beginning of them in memory."""
+
+
 _FEW_BYTES = 32 * 1024  # so few hold too few of either
+
+
 _WORDS = re.compile(
     rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
 )
+
+
 # Strings and comments are one thing each, whatever is in them.
 _TOKENS = re.compile(
     rb'#[^\n]*|(?:"""(?:[^"\\]|\\.|"(?!""))*"""'
@@ -32,9 +79,15 @@ _TOKENS = re.compile(
     rb"|'(?:[^'\\\n]|\\.)*')|" + _WORDS.pattern,
     re.DOTALL,
 )
+
+
 _IMPORT = re.compile(rb"\b(?:import|from)\b(?:[\w. \t\f]|\\\r?\n)*")
+
+
 # The first are code, too. Under the second, bytes may not be what they look like.
 _STRINGS_OF_CODE = re.compile(rb"(?i)\b[rt]?[ft][rt]?['\"]")
+
+
 _COOKIE = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|ascii)")
 
 

@@ -145,6 +145,8 @@ class _Reader:
 
 
 _SINGLE: dict[str, object] = {"N": None, "T": True, "F": False, ".": ...}
+
+
 _READERS: dict[str, Callable[[_Reader], object]] = {
     "i": _Reader.read_integer,
     "l": _Reader.read_long_integer,

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import warnings
 
-from flask_chainfix.model import Header, Unreadable
+from flask_chainfix.model.files import Header, Unreadable
 from flask_chainfix.source.judge import judge
 from flask_chainfix.source.limits import excess
 from flask_chainfix.source.scan import scan
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+
+
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
 # What compiling bytes can raise; ValueError is for NUL bytes, the last three for source that
 # is nested or sized beyond what the interpreter can take.
 _CANNOT_COMPILE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)

@@ -8,15 +8,19 @@ import tokenize
 import warnings
 from collections.abc import Iterator, Mapping
 
-from flask_chainfix.errors import CannotRewrite
-from flask_chainfix.model import Header, Span, Unreadable
+from flask_chainfix.common.errors import CannotRewrite
+from flask_chainfix.model.files import Header, Span, Unreadable
 from flask_chainfix.source.docstring import states
 from flask_chainfix.source.judge import Judged, docstring_node, judge
-from flask_chainfix.source.scopes import uses_any
+from flask_chainfix.source.module import uses_any
 
 _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
 # What the docstring repeats of the header, by the variable that it is read from.
 _REPEATED = {"revision": "revision_id", "down_revision": "revises"}
+
+
 _IN_DOCSTRING = {"revision_id": "Revision ID:", "revises": "Revises:"}
 
 

@@ -16,9 +16,12 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from flask_chainfix.cli import main
-from flask_chainfix.formats import format_names
-from flask_chainfix.model import DatabaseWishes, Environment, Header, Settings, Upstream
+from flask_chainfix.cli.main import main
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.environment import Environment, Settings
+from flask_chainfix.model.files import Header
+from flask_chainfix.model.history import Upstream
+from flask_chainfix.report import format_names
 from tests.attacks.channels import CHANNELS, commands, harmless, judge_sql, obeyed_by_no_runner
 from tests.attacks.projects import SECRET, SOURCES, Attacked, Words, words_of
 from tests.attacks.strings import CANARY, HOSTILE, alone_or_together

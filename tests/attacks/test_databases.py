@@ -14,10 +14,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.languages import Unspeakable
-from flask_chainfix.model import DatabaseState, Move
-from flask_chainfix.runtime import guarded_sql, open_directory
-from flask_chainfix.runtime.databases import Target, targets_from
+from flask_chainfix.common.quoting import Unspeakable
+from flask_chainfix.databases.given import targets_from
+from flask_chainfix.databases.sql_scripts import guarded_sql
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.databases import DatabaseState, Move
 from tests.attacks.channels import harmless
 from tests.attacks.strings import CANARY, alone_or_together
 from tests.commands import fixchain

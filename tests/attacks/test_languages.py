@@ -20,8 +20,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix import languages
-from flask_chainfix.languages import Unspeakable
+from flask_chainfix.common import quoting as languages
+from flask_chainfix.common.quoting import Unspeakable
 from tests.attacks.strings import WANTED, strings
 
 ALL = strings(max(WANTED, 200))

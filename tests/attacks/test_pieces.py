@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from flask_chainfix import pieces
-from flask_chainfix.model import Call
-from flask_chainfix.pieces import CHECKLIST, GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
+from flask_chainfix.model.pieces import Call
+from flask_chainfix.pieces.kinds import CHECKLIST, GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
 from tests.attacks.strings import alone_or_together
 
 _STUB = '#!/bin/sh\nprintf "%s\\0" "$@" > "$WRITTEN"\n'

@@ -9,8 +9,15 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from flask_chainfix.runtime.databases import Target
-from flask_chainfix.runtime.messages import NO_URL, masked, masked_url, said, secrets_of, shown_url
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.environment.messages import (
+    NO_URL,
+    masked,
+    masked_url,
+    said,
+    secrets_of,
+    shown_url,
+)
 from tests.attacks.projects import SECRET
 from tests.commands import fixchain
 from tests.disk import environment

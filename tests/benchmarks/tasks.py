@@ -84,13 +84,13 @@ def alembic(environment: str) -> Figures:
 
 def check(environment: str) -> Figures:
     """Our ``check`` on a healthy chain, from the first file to the findings."""
-    from flask_chainfix import workflows
-    from flask_chainfix.report import Tools
-    from flask_chainfix.runtime import open_directory
+    from flask_chainfix.commands.check import check as check_chain
+    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.environment.locate import open_directory
 
     runtime = open_directory(environment)
     start = process_time()
-    report = workflows.check(runtime, Tools(), strict=False)
+    report = check_chain(runtime, Tools(), strict=False)
     seconds = process_time() - start
     assert report.exit_code == 0, report.findings
     return {"seconds": seconds}
@@ -109,13 +109,13 @@ def parse(environment: str) -> Figures:
 
 def check_schema(environment: str) -> Figures:
     """Our ``check --schema`` on a healthy chain, from the first file to the findings."""
-    from flask_chainfix import workflows
-    from flask_chainfix.report import Tools
-    from flask_chainfix.runtime import open_directory
+    from flask_chainfix.commands.check import check as check_chain
+    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.environment.locate import open_directory
 
     runtime = open_directory(environment)
     start = process_time()
-    report = workflows.check(runtime, Tools(), strict=False, schema=True)
+    report = check_chain(runtime, Tools(), strict=False, schema=True)
     seconds = process_time() - start
     assert report.exit_code == 0, report.findings
     return {"seconds": seconds}
@@ -128,28 +128,30 @@ def repair(environment: str, confirmed: str) -> Figures:
         environment: a chain with extra bases.
         confirmed: whether Alembic shall be asked (``True``), which loads the chain three times.
     """
-    from flask_chainfix import runtime as alembics
-    from flask_chainfix import store, workflows
-    from flask_chainfix.model import Wishes
-    from flask_chainfix.report import Tools
+    from flask_chainfix import disk
+    from flask_chainfix.commands.repair import plan_repair
+    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.environment.locate import open_directory
+    from flask_chainfix.model.plans import Wishes
+    from flask_chainfix.rehearsal.confirm import confirm
 
-    runtime = alembics.open_directory(environment)
+    runtime = open_directory(environment)
     directory = runtime.environment.directory
     start = perf_counter()
-    report = workflows.plan_repair(runtime, Tools(), Wishes())
+    report = plan_repair(runtime, Tools(), Wishes())
     planned = perf_counter()
     assert report.after is not None, report.error
     figures: Figures = {"plan": planned - start, "files": len(report.edits)}
-    with store.locked(directory), store.changed_files(directory, report.edits) as journal:
+    with disk.locked(directory), disk.changed_files(directory, report.edits) as journal:
         written = asked = perf_counter()
         peak = _peak()
         if confirmed == "True":
-            alembics.confirm(runtime, report.after)
+            confirm(runtime, report.after)
             asked = perf_counter()
             figures["confirm"] = asked - written
     done = perf_counter()
-    with store.locked(directory):
-        store.undo(journal, runtime.environment.version_locations)
+    with disk.locked(directory):
+        disk.undo(journal, runtime.environment.version_locations)
     for edit in report.edits:
         py_compile.compile(str(edit.path), doraise=True)
     return {**figures, "write": written - planned + done - asked, "peak": peak}
@@ -162,10 +164,10 @@ def rebase(environment: str, lines: str) -> Figures:
         environment: a chain that is shared, with revisions beside it.
         lines: in how many lines they stand.
     """
-    from flask_chainfix import rebases
-    from flask_chainfix.model import DatabaseWishes
-    from flask_chainfix.report import Tools
-    from flask_chainfix.runtime import open_directory
+    from flask_chainfix.commands import rebase as rebases
+    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.environment.locate import open_directory
+    from flask_chainfix.model.databases import DatabaseWishes
 
     runtime = open_directory(environment)
     start = sum(os.times()[:4])
@@ -184,8 +186,10 @@ def tenants(url: str, size: str) -> Figures:
     """
     from sqlalchemy.engine import make_url
 
-    from flask_chainfix.model import Move, MoveState
-    from flask_chainfix.runtime.databases import Target, move_rows, read_standings
+    from flask_chainfix.databases.moving import move_rows
+    from flask_chainfix.databases.reading import read_standings
+    from flask_chainfix.databases.targets import Target
+    from flask_chainfix.model.databases import Move, MoveState
 
     names = [f"tenant_{number}" for number in range(int(size))]
     _make_tenants(url, names)

@@ -19,7 +19,7 @@ from flask_chainfix.footprint.sql.elements import column, column_rest, element, 
 from flask_chainfix.footprint.sql.kinds import ON_TABLE, TABLES, TYPES, kind_of
 from flask_chainfix.footprint.sql.tokens import words
 from flask_chainfix.footprint.sql.user_types import type_used, types_in
-from flask_chainfix.model import Effect, Kind, SchemaObject
+from flask_chainfix.model.schema import Effect, Kind, SchemaObject
 
 _PARTS = {
     "CHECK": Kind.CONSTRAINT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask_chainfix.footprint.sql.cursor import Deeds, Name, Unread, use
 from flask_chainfix.footprint.sql.effort import Allowance, effort
 from flask_chainfix.footprint.sql.tokens import Form, Token, text_of
-from flask_chainfix.model import Action, Kind, Opaque
+from flask_chainfix.model.schema import Action, Kind, Opaque
 
 if TYPE_CHECKING:
     from flask_chainfix.footprint.sql.queries import Query

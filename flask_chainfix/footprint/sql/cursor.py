@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.footprint.sql.tokens import Form, Token
-from flask_chainfix.model import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.model.schema import Action, Effect, Kind, Opaque, SchemaObject
 
 # What a statement does; line and database are filled in where it is recorded.
 Deeds = Iterator[Effect | Opaque]

@@ -21,7 +21,7 @@ from flask_chainfix.footprint.sql.kinds import ON_TABLE, kind_of
 from flask_chainfix.footprint.sql.tokens import Token
 from flask_chainfix.footprint.sql.user_types import type_used
 from flask_chainfix.footprint.sql.writes import begins_query
-from flask_chainfix.model import Action, Effect, Kind, SchemaObject
+from flask_chainfix.model.schema import Action, Effect, Kind, SchemaObject
 
 _EVERYWHERE = frozenset({"ALL", "DATABASE", "SCHEMA"})
 _BEHIND_QUERY = frozenset({"CASCADED", "CHECK", "DATA", "LOCAL", "NO", "ONLY", "OPTION", "READ"})

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from flask_chainfix.footprint.sql.context import Context
-from flask_chainfix.footprint.sql.cursor import (
-    Cursor,
-    Deeds,
-    Name,
-    Unread,
-    create,
-    doubtful,
-    use,
-)
+from flask_chainfix.footprint.sql.cursor import Cursor, Deeds, Name, Unread, create, doubtful, use
 from flask_chainfix.footprint.sql.tokens import Form
 from flask_chainfix.footprint.sql.user_types import type_used
-from flask_chainfix.model import Action, Effect, Kind, Opaque
+from flask_chainfix.model.schema import Action, Effect, Kind, Opaque
 
 _KEYS = frozenset({"FULLTEXT", "INDEX", "KEY", "SPATIAL"})
 _KEYED = _KEYS | {"FOREIGN", "PRIMARY", "UNIQUE"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from flask_chainfix.footprint.sql.cursor import TEMPORARY
-from flask_chainfix.model import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.model.schema import Action, Effect, Kind, Opaque, SchemaObject
 
 _SYSTEM_SCHEMAS = frozenset(
     {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}

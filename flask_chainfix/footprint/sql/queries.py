@@ -18,7 +18,7 @@ from flask_chainfix.footprint.sql.cursor import TEMPORARY, Name, Unread, create,
 from flask_chainfix.footprint.sql.scopes import Scopes, name_of
 from flask_chainfix.footprint.sql.tokens import Token, words
 from flask_chainfix.footprint.sql.user_types import types_in
-from flask_chainfix.model import Effect, Opaque
+from flask_chainfix.model.schema import Effect, Opaque
 
 _ROOTS = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Values)
 _INERT_FUNCTIONS = words(

@@ -10,7 +10,7 @@ from flask_chainfix.footprint.sql.lasting import lasting
 from flask_chainfix.footprint.sql.statements import split
 from flask_chainfix.footprint.sql.tokens import lex
 from flask_chainfix.footprint.sql.verbs import read_statement
-from flask_chainfix.model import Effect, Opaque
+from flask_chainfix.model.schema import Effect, Opaque
 
 # A script beyond this is data rather than a migration, and reading it would take seconds.
 MOST_CHARACTERS = 256 * 1024

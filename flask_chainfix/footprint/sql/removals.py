@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flask_chainfix.footprint.sql.context import Context
 from flask_chainfix.footprint.sql.cursor import Cursor, Deeds, Name, drop, use
 from flask_chainfix.footprint.sql.kinds import ON_TABLE, TABLES, TYPES, kind_of
-from flask_chainfix.model import Action, Kind, Opaque, SchemaObject
+from flask_chainfix.model.schema import Action, Kind, Opaque, SchemaObject
 
 _ENDS = ("CASCADE", "CONSTRAINTS", "PURGE", "RESTRICT")
 

@@ -14,7 +14,7 @@ from flask_chainfix.footprint.sql.removals import read_drop
 from flask_chainfix.footprint.sql.statements import begins_block, runs_into_next
 from flask_chainfix.footprint.sql.tokens import Form, Token, words
 from flask_chainfix.footprint.sql.writes import begins_query, rows
-from flask_chainfix.model import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.model.schema import Action, Effect, Kind, Opaque, SchemaObject
 
 _ROWS = frozenset(
     {"(", "DELETE", "INSERT", "MERGE", "REPLACE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"}

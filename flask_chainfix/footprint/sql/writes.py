@@ -8,7 +8,7 @@ from flask_chainfix.footprint.sql.context import Context, keyword
 from flask_chainfix.footprint.sql.cursor import Cursor, Deeds, Name, Unread, use
 from flask_chainfix.footprint.sql.elements import columns_listed
 from flask_chainfix.footprint.sql.tokens import Token
-from flask_chainfix.model import Kind
+from flask_chainfix.model.schema import Kind
 
 _VERBS = frozenset({"DELETE", "INSERT", "MERGE", "REPLACE", "SELECT", "UPDATE", "VALUES"})
 _QUERIES = frozenset({"SELECT", "TABLE", "WITH"})

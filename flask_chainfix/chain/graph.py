@@ -1,0 +1,370 @@
+"""Immutable questions to a chain of revisions; total: a broken chain has answers, not errors.
+
+Edges point from a revision to its parents (``down_revision``) and to its dependencies
+(``depends_on``). Several files with one id are one node here, with the parents of all of them:
+so a duplicate does not also look like a second base or head.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from functools import cached_property
+
+from flask_chainfix.model.files import Header
+
+
+def cyclic_components(
+    starts: Iterable[str], successors: Callable[[str], tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """Tarjan's components that are cycles, without recursion: chains are long."""
+    index: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    on_stack: set[str] = set()
+    cycles: list[tuple[str, ...]] = []
+    for start in starts:
+        work = [(start, iter(successors(start)))] if start not in index else []
+        while work:
+            node, following = work[-1]
+            if node not in index:
+                index[node] = lowest[node] = len(index)
+                stack.append(node)
+                on_stack.add(node)
+            for successor in following:
+                if successor not in index:
+                    work.append((successor, iter(successors(successor))))
+                    break
+                if successor in on_stack:
+                    lowest[node] = min(lowest[node], index[successor])
+            else:
+                work.pop()
+                if work:
+                    below = work[-1][0]
+                    lowest[below] = min(lowest[below], lowest[node])
+                if lowest[node] == index[node]:
+                    members = _pop_until(stack, on_stack, node)
+                    if len(members) > 1 or node in successors(node):
+                        cycles.append(tuple(sorted(members)))
+    return tuple(sorted(cycles))
+
+
+def _pop_until(stack: list[str], on_stack: set[str], last: str) -> list[str]:
+    members = []
+    while True:
+        member = stack.pop()
+        on_stack.discard(member)
+        members.append(member)
+        if member == last:
+            return members
+
+
+# --- Immutable questions to a chain of revisions; total: a broken chain has answers, not errors --
+
+
+_NONE: tuple[str, ...] = ()
+
+
+class Graph:
+    """The graph of a chain.
+
+    Args:
+        headers: one for each file, in a stable order; those without a readable id are left out.
+        evidence: revisions that must also run before each revision, though no header says so.
+    """
+
+    def __init__(
+        self, headers: Iterable[Header], evidence: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        self._evidence = evidence or {}
+        named: dict[str, tuple[str, ...]] = {}
+        self._dependency_names: dict[str, tuple[str, ...]] = {}
+        self._labels: dict[str, tuple[str, ...]] = {}
+        self._floating: set[str] = set()
+        self._based: set[str] = set()
+        self.duplicates: dict[str, int] = {}
+        for header in headers:
+            revision, parents = header.revision, header.down_revision
+            if revision is None:
+                continue
+            if parents is None:
+                self._floating.add(revision)
+                parents = _NONE
+            elif parents:
+                self._based.add(revision)
+            if revision in named:
+                self.duplicates[revision] = self.duplicates.get(revision, 1) + 1
+                parents = tuple(dict.fromkeys(named[revision] + parents))
+            named[revision] = parents
+            if header.depends_on:
+                known = self._dependency_names.get(revision, _NONE)
+                self._dependency_names[revision] = known + header.depends_on
+            if header.branch_labels:
+                known = self._labels.get(revision, _NONE)
+                self._labels[revision] = known + header.branch_labels
+        self.named_parents: Mapping[str, tuple[str, ...]] = named
+
+    def __contains__(self, revision: object) -> bool:
+        return revision in self.named_parents
+
+    def __len__(self) -> int:
+        return len(self.named_parents)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.named_parents)
+
+    @cached_property
+    def missing_parents(self) -> Mapping[str, tuple[str, ...]]:
+        """For each revision that names parents which no file has: those parents."""
+        named = self.named_parents
+        missing: dict[str, tuple[str, ...]] = {}
+        for revision, parents in named.items():
+            for parent in parents:
+                if parent not in named:
+                    missing[revision] = (*missing.get(revision, _NONE), parent)
+        return missing
+
+    @cached_property
+    def open_ends(self) -> Set[str]:
+        """The revisions below which more may belong: in a cycle, or with a missing parent."""
+        return self.missing_parents.keys() | {each for cycle in self.cycles for each in cycle}
+
+    @cached_property
+    def parents(self) -> Mapping[str, tuple[str, ...]]:
+        """The parents of each revision that exist."""
+        missing = self.missing_parents
+        if not missing:
+            return self.named_parents
+        named = self.named_parents
+        return {
+            revision: tuple(parent for parent in parents if parent in named)
+            if revision in missing
+            else parents
+            for revision, parents in named.items()
+        }
+
+    @cached_property
+    def children(self) -> Mapping[str, tuple[str, ...]]:
+        """The revisions that name each revision as a parent; only those that have any."""
+        children: dict[str, tuple[str, ...]] = {}
+        for revision, parents in self.parents.items():
+            for parent in parents:
+                children[parent] = (*children.get(parent, _NONE), revision)
+        return children
+
+    @cached_property
+    def bases(self) -> tuple[str, ...]:
+        """Revisions that name no parent at all, in the order of the files."""
+        has_parents = self._based | self._floating
+        return tuple(revision for revision in self.named_parents if revision not in has_parents)
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """Revisions that no revision names as a parent, in the order of the files."""
+        children = self.children
+        return tuple(revision for revision in self.named_parents if revision not in children)
+
+    @property
+    def floating(self) -> Collection[str]:
+        """Revisions whose parents are not known: computed, or no strings."""
+        return self._floating
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """The branch labels that each revision declares; only those that declare any."""
+        return self._labels
+
+    @cached_property
+    def labelled(self) -> Mapping[str, tuple[str, ...]]:
+        """The revisions that declare each branch label, once for each time."""
+        owners: dict[str, list[str]] = {}
+        for revision, labels in self._labels.items():
+            for label in labels:
+                owners.setdefault(label, []).append(revision)
+        return {label: tuple(revisions) for label, revisions in owners.items()}
+
+    @cached_property
+    def dependencies(self) -> Mapping[str, tuple[str, ...]]:
+        """The revisions that each revision depends on, labels resolved; only where there are."""
+        resolved = {
+            revision: tuple(target for name in names if (target := self._resolve(name)) is not None)
+            for revision, names in self._dependency_names.items()
+        }
+        for revision, targets in self._evidence.items():
+            resolved[revision] = tuple(dict.fromkeys(resolved.get(revision, _NONE) + targets))
+        return resolved
+
+    @cached_property
+    def dependants(self) -> Mapping[str, tuple[str, ...]]:
+        """The revisions that depend on each revision; only those on which one does."""
+        dependants: dict[str, list[str]] = {}
+        for revision, targets in self.dependencies.items():
+            for target in targets:
+                dependants.setdefault(target, []).append(revision)
+        return {target: tuple(revisions) for target, revisions in dependants.items()}
+
+    @cached_property
+    def missing_dependencies(self) -> Mapping[str, tuple[str, ...]]:
+        """For each revision whose ``depends_on`` names what does not exist: those names."""
+        missing = {
+            revision: tuple(name for name in names if self._resolve(name) is None)
+            for revision, names in self._dependency_names.items()
+        }
+        return {revision: names for revision, names in missing.items() if names}
+
+    @property
+    def missing(self) -> set[str]:
+        """What is named as a parent or dependency and does not exist."""
+        named = (*self.missing_parents.values(), *self.missing_dependencies.values())
+        return {name for names in named for name in names}
+
+    def _resolve(self, name: str) -> str | None:
+        if name in self.named_parents:
+            return name
+        owners = self.labelled.get(name)
+        return owners[0] if owners else None
+
+    def requirements(self, revision: str) -> tuple[str, ...]:
+        """Parents and dependencies: what runs before the revision."""
+        dependencies = self.dependencies.get(revision)
+        parents = self.parents[revision]
+        return parents if not dependencies else tuple(dict.fromkeys(parents + dependencies))
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Every revision behind what it requires; members of cycles, and what is above, at the end.
+
+        The order of the files decides between revisions that are free.
+        """
+        order = self.free_of_cycles
+        if len(order) < len(self.named_parents):
+            placed = set(order)
+            order += tuple(revision for revision in self.named_parents if revision not in placed)
+        return order
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """The place of each revision in ``order``."""
+        return {revision: index for index, revision in enumerate(self.order)}
+
+    @cached_property
+    def free_of_cycles(self) -> tuple[str, ...]:
+        """The part of ``order`` that is one: Kahn's algorithm (1962), first in, first out."""
+        dependants, waiting = self._dependants()
+        ready: deque[str] = deque()
+        for revision, parents in self.parents.items():
+            count = len(parents) + waiting.get(revision, 0) if waiting else len(parents)
+            if count:
+                waiting[revision] = count
+            else:
+                ready.append(revision)
+        order: list[str] = []
+        children = self.children
+        while ready:
+            revision = ready.popleft()
+            order.append(revision)
+            followers: Iterable[str] = children.get(revision, _NONE)
+            if revision in dependants:
+                followers = [*followers, *dependants[revision]]
+            for follower in followers:
+                waiting[follower] -= 1
+                if not waiting[follower]:
+                    ready.append(follower)
+        return tuple(order)
+
+    def _dependants(self) -> tuple[dict[str, list[str]], dict[str, int]]:
+        """What waits for a revision by ``depends_on`` alone, and for how many each one waits."""
+        dependants: dict[str, list[str]] = {}
+        waiting: dict[str, int] = {}
+        for revision, targets in self.dependencies.items():
+            for target in targets:
+                if target not in self.parents[revision]:
+                    dependants.setdefault(target, []).append(revision)
+                    waiting[revision] = waiting.get(revision, 0) + 1
+        return dependants, waiting
+
+    @cached_property
+    def cycles(self) -> tuple[tuple[str, ...], ...]:
+        """The members of each cycle, sorted: strongly connected components (Tarjan, 1972)."""
+        suspects = self.order[len(self.free_of_cycles) :]
+        return cyclic_components(suspects, self.requirements) if suspects else ()
+
+    def ancestors(self, revisions: Iterable[str], *, outside: Collection[str] = ()) -> set[str]:
+        """The revisions themselves and all that are below them, without those ``outside``.
+
+        The search does not pass through ``outside``, which must hold its own ancestors.
+        """
+        return _reach(revisions, self.parents.__getitem__, outside)
+
+    def required(self, revisions: Iterable[str]) -> set[str]:
+        """The revisions themselves and all that must run before them, by any kind of edge."""
+        return _reach(revisions, self.requirements, ())
+
+    def descendants(self, revisions: Iterable[str]) -> set[str]:
+        """The revisions themselves and all that are above them."""
+        children = self.children
+        return _reach(revisions, lambda revision: children.get(revision, _NONE), ())
+
+    def is_ancestor(self, below: str, above: str) -> bool:
+        """Whether ``below`` is a proper ancestor of ``above``."""
+        # Whatever comes before `below` in the order cannot have it among its ancestors; but in
+        # cycles, and above them, the order says nothing.
+        position = self.position
+        floor = -1 if self.cycles else position[below]
+        pending, seen = list(self.parents[above]), {above}
+        while pending:
+            revision = pending.pop()
+            if revision == below:
+                return True
+            if revision not in seen and position[revision] > floor:
+                seen.add(revision)
+                pending.extend(self.parents[revision])
+        return False
+
+    @cached_property
+    def depth(self) -> Mapping[str, int]:
+        """The number of revisions on the longest way down from each revision, itself included."""
+        depth: dict[str, int] = {}
+        for revision in self.order:
+            below = [depth.get(parent, 0) for parent in self.parents[revision]]
+            depth[revision] = 1 + max(below, default=0)
+        return depth
+
+    @cached_property
+    def pieces(self) -> tuple[tuple[str, ...], ...]:
+        """The revisions that hang together by parents: each piece in topological order."""
+        hanging = self._floating or self.missing_parents or self.cycles
+        if len(self.bases) == 1 and not hanging:
+            return (self.order,)
+        piece_of: dict[str, int] = {}
+        pieces: list[list[str]] = []
+        parents, children = self.parents, self.children
+        for start in self.order:
+            if start in piece_of:
+                continue
+            number = len(pieces)
+            piece_of[start] = number
+            pending = [start]
+            while pending:
+                revision = pending.pop()
+                for neighbour in (*parents[revision], *children.get(revision, _NONE)):
+                    if neighbour not in piece_of:
+                        piece_of[neighbour] = number
+                        pending.append(neighbour)
+            pieces.append([])
+        for revision in self.order:
+            pieces[piece_of[revision]].append(revision)
+        return tuple(tuple(piece) for piece in pieces)
+
+
+def _reach(
+    start: Iterable[str], neighbours: Callable[[str], tuple[str, ...]], outside: Collection[str]
+) -> set[str]:
+    reached = {revision for revision in start if revision not in outside}
+    pending = list(reached)
+    while pending:
+        for neighbour in neighbours(pending.pop()):
+            if neighbour not in reached and neighbour not in outside:
+                reached.add(neighbour)
+                pending.append(neighbour)
+    return reached

@@ -1,0 +1,112 @@
+"""The chain lock: a file with the head of each lineage, on which new migrations collide in Git.
+
+Each lineage has a line, which begins with what stays the same when migrations are added: so two
+branches that both add one to the same lineage change the same line. Git takes changes of
+neighbouring lines for a conflict, too. Therefore there is a line that does not change on either
+side of each, and the one before it is like no other, so that Git keeps it apart from a lineage that
+is added there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from flask_chainfix.chain.lineages import find_lineages
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.model.files import Edit
+
+_NOTE = """\
+# The head of this migration chain. Commit this file together with the migrations.
+#
+# A conflict here means that both sides have added a migration. Neither side is right then: let
+# `fixchain rebase` put yours on top of theirs, or `fixchain repair` link them. Both write this file
+# anew.
+"""
+
+
+_END = "# written by `fixchain lock`\n"
+
+
+_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+
+
+class Line(NamedTuple):
+    """A line of a lock that says something: its number, and its text without blanks around it."""
+
+    number: int
+    text: str
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether it is one of those that Git leaves where there is a conflict."""
+        return self.text.startswith(_MARKERS)
+
+
+def read_lines(data: bytes) -> list[Line]:
+    """The lines of a lock that say something."""
+    lines = data.decode(errors="replace").splitlines()
+    stripped = (Line(number, line.strip()) for number, line in enumerate(lines, 1))
+    return [line for line in stripped if line.text and not line.text.startswith("#")]
+
+
+def expected_lines(snapshot: Snapshot) -> Mapping[str, str] | None:
+    """The line of each head, by the head.
+
+    Returns:
+        ``None`` where nobody can tell the heads: a lineage has none or several, or a file cannot
+        be read.
+    """
+    heads: dict[str, str] = {}
+    lineages = find_lineages(snapshot)
+    for head in snapshot.graph.heads:
+        lineage = lineages.by_revision[head]
+        # Which of the bases counts as the main one depends on what is added on top of them.
+        main = lineage is lineages.main
+        start = min(lineages.bases) if main else lineage.name
+        if start in heads:
+            return None
+        heads[start] = head
+    if not heads or snapshot.unreadable:
+        return None
+    return {head: f"{_word(start)}: {_word(head)}" for start, head in sorted(heads.items())}
+
+
+def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
+    """What keeps the lock up to date.
+
+    Args:
+        snapshot: the chain, and the lock as it is.
+        create: whether there is to be a lock where there is none.
+
+    Returns:
+        ``None`` where the lock is as it should be, cannot be read, or is not wanted; and where
+        nobody can tell the heads.
+    """
+    lock = snapshot.lock
+    wanted = create if lock is None else lock.data is not None
+    lines = expected_lines(snapshot) if wanted else None
+    if lines is None:
+        return None
+    if lock is None:
+        return Edit(snapshot.environment.lock_path, None, _text(lines, "\n"))
+    assert lock.data is not None
+    if in_step(lock.data, lines):
+        return None
+    return Edit(lock.path, lock.data, _text(lines, "\r\n" if b"\r\n" in lock.data else "\n"))
+
+
+def in_step(data: bytes, lines: Mapping[str, str]) -> bool:
+    """Whether a lock has these lines, each once, and no others."""
+    return sorted(line.text for line in read_lines(data)) == sorted(lines.values())
+
+
+def _text(lines: Mapping[str, str], end: str) -> bytes:
+    parts = (f"# the chain on {line.partition(': ')[0]}\n{line}\n" for line in lines.values())
+    text = "\n".join((_NOTE, *parts, _END))
+    return text.replace("\n", end).encode()
+
+
+def _word(id_: str) -> str:
+    """An id as it is; one that is no text for a line, as Python would write it."""
+    return id_ if id_.isprintable() and id_ == id_.strip() else ascii(id_)

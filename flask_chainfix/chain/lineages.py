@@ -1,0 +1,194 @@
+"""Which bases and heads belong together, and which are meant to stand apart.
+
+Alembic supports several lineages on purpose: bases with a branch label, a base in a version
+location of its own, lineages tied by ``depends_on``, branches that each carry a label (one label
+says nothing about the other branch: that may well be an accident). These
+are left alone. All other bases should be one, and so should the heads of each lineage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Lineage:
+    """A line of descent that ends in one head. Lineages form a tree; compared by identity.
+
+    Attributes:
+        parent: the lineage that it branches off; ``None`` for one with a base of its own.
+        name: the revision that sets it apart, for messages.
+        depth: how many lineages are below it.
+    """
+
+    parent: Lineage | None
+    name: str
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Lineages:
+    """The lineages of a chain.
+
+    Attributes:
+        main: the lineage of the base that stays; ``None`` where the chain has no base.
+        bases: bases of which only one should be left: the one with the most descendants first.
+        joined: whether merge points already join all of these bases.
+        by_revision: the lineage of each revision; heads with the same one should become one.
+    """
+
+    main: Lineage | None
+    bases: tuple[str, ...]
+    joined: bool
+    by_revision: Mapping[str, Lineage]
+
+
+# Several rules and a plan ask for those of the same chain; a snapshot has a graph of its own.
+_KNOWN: WeakKeyDictionary[Graph, Lineages] = WeakKeyDictionary()
+
+
+def find_lineages(snapshot: Snapshot) -> Lineages:
+    """Tell intended lineages from accidental ones."""
+    graph = snapshot.graph
+    if graph not in _KNOWN:
+        _KNOWN[graph] = _find_lineages(snapshot)
+    return _KNOWN[graph]
+
+
+def _find_lineages(snapshot: Snapshot) -> Lineages:
+    graph = snapshot.graph
+    bases, heads = graph.bases, graph.heads
+    main = Lineage(None, "main")
+    if len(bases) <= 1 and len(heads) <= 1:
+        return Lineages(main if bases else None, bases, True, dict.fromkeys(graph, main))
+    labelled = _labelled_starts(snapshot)
+    if len(bases) > 1:
+        bases = _by_descendants(snapshot)
+        apart = _intended(snapshot, bases, labelled)
+    else:
+        apart = frozenset()
+    # Where all are apart, the largest stands for the main one.
+    regular = tuple(base for base in bases if base not in apart) or bases[:1]
+    apart = apart.difference(regular) | _meant_to_hang(snapshot)
+    if apart or labelled:
+        by_revision = _by_revision(snapshot, main, apart, labelled)
+    else:
+        by_revision = dict.fromkeys(graph, main)
+    return Lineages(main if bases else None, regular, _joined(graph, regular), by_revision)
+
+
+def _meant_to_hang(snapshot: Snapshot) -> frozenset[str]:
+    """The revisions whose missing parents the settings say are all right."""
+    if "FC103" not in snapshot.environment.settings.ignore:
+        return frozenset()
+    graph = snapshot.graph
+    return frozenset(name for name in graph.missing_parents if not graph.parents[name])
+
+
+def _joined(graph: Graph, bases: tuple[str, ...]) -> bool:
+    if len(bases) <= 1:
+        return True
+    return sum(not set(piece).isdisjoint(bases) for piece in graph.pieces) <= 1
+
+
+def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:
+    """The revisions at which labelled branches begin.
+
+    As in Alembic a label belongs to the whole branch: it reaches down from the revision that
+    declares it to the branch point or base. A computed label is a label, too.
+    """
+    graph = snapshot.graph
+    computed = (header.revision for header in snapshot.headers if header.branch_labels is None)
+    starts: set[str] = set()
+    seen: set[str] = set()
+    for declaring in (*graph.labels, *filter(None, computed)):
+        revision = declaring
+        while revision not in seen:
+            seen.add(revision)
+            parents = graph.parents[revision]
+            if len(parents) != 1 or len(graph.children[parents[0]]) > 1:
+                starts.add(revision)
+                break
+            revision = parents[0]
+    return frozenset(starts)
+
+
+def _by_descendants(snapshot: Snapshot) -> tuple[str, ...]:
+    graph = snapshot.graph
+    count = {base: len(graph.descendants([base])) for base in graph.bases}
+    return tuple(sorted(graph.bases, key=lambda base: -count[base]))
+
+
+def _intended(
+    snapshot: Snapshot, bases: tuple[str, ...], labelled: frozenset[str]
+) -> frozenset[str]:
+    """The bases that are there on purpose."""
+    graph, environment = snapshot.graph, snapshot.environment
+    if "FC101" in environment.settings.ignore:
+        return frozenset(bases)
+    apart = set(labelled.intersection(bases))
+    apart.update(environment.settings.intended_bases.intersection(bases))
+    if len(environment.version_locations) > 1:
+        homes = {base: snapshot.version_location(snapshot.file(base).path) for base in bases}
+        alone = list(homes.values())
+        apart.update(base for base in bases if alone.count(homes[base]) == 1)
+    if graph.dependencies:
+        pieces = graph.pieces
+        piece_of = {revision: index for index, piece in enumerate(pieces) for revision in piece}
+        tied = {
+            (piece_of[revision], piece_of[target])
+            for revision, targets in graph.dependencies.items()
+            for target in targets
+        }
+        for one, other in tied:
+            if one != other:
+                smaller = min(pieces[one], pieces[other], key=len)
+                apart.update(set(smaller).intersection(bases))
+    return frozenset(apart)
+
+
+def _by_revision(
+    snapshot: Snapshot, main: Lineage, apart: frozenset[str], labelled: frozenset[str]
+) -> Mapping[str, Lineage]:
+    graph = snapshot.graph
+    lineages: dict[str, Lineage] = {}
+    for revision in graph.order:
+        parents = graph.parents[revision]
+        known = [lineages[parent] for parent in parents if parent in lineages]
+        lineage = known[0] if known else main
+        for other in known[1:]:
+            lineage = _merged(lineage, other, main)
+        if revision in apart:
+            lineage = Lineage(None, revision)
+        elif revision in labelled and any(
+            len(labelled.intersection(graph.children[parent])) > 1 for parent in parents
+        ):
+            lineage = Lineage(lineage, revision, lineage.depth + 1)
+        lineages[revision] = lineage
+    return lineages
+
+
+def _merged(one: Lineage, other: Lineage, main: Lineage) -> Lineage:
+    """The lineage that two lineages branch off: where they merge, they are one again.
+
+    Two with bases of their own become the main one if that is among them, else the first.
+    """
+    first, second = one, other
+    while first is not second:
+        if first.depth < second.depth:
+            first, second = second, first
+        if first.parent is None:
+            return main if main in (first, second) else _origin(one)
+        first = first.parent
+    return first
+
+
+def _origin(lineage: Lineage) -> Lineage:
+    while lineage.parent is not None:
+        lineage = lineage.parent
+    return lineage

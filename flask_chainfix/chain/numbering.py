@@ -1,0 +1,287 @@
+"""Ids for new and renamed revisions, and names for their files, in the manner of the chain.
+
+A chain whose latest ids count goes on counting: numbers, numbers with words behind them, dates.
+Other ids are twelve hexadecimal digits like those that Alembic makes, only that they depend on
+nothing but the content: what a check shows is what a repair writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.model.files import Header
+
+LONGEST_ID = 32  # alembic_version.version_num is VARCHAR(32)
+
+
+_HEX_LENGTH = 12
+
+
+_LATEST = 5  # revisions whose ids tell how the next one is made
+
+
+_SHORT = 4  # digits; a longer number that stands alone may be a hexadecimal id by chance
+
+
+_COUNTED = re.compile(r"(?P<prefix>\D*?)(?P<number>\d+(?:[_.]\d+)*)(?![^\W_])")
+
+
+_ROUND_STEPS = frozenset({5, 10, 100, 1000})
+
+
+_DAY = 8  # digits
+
+
+_DATES = {  # by their number of digits
+    _DAY: ("%Y%m%d", timedelta(days=1)),
+    12: ("%Y%m%d%H%M", timedelta(minutes=1)),
+    14: ("%Y%m%d%H%M%S", timedelta(seconds=1)),
+}
+
+
+_YEARS = range(1990, 2100)
+
+
+class NewIds:
+    """Makes ids that no revision has, each of them once.
+
+    Args:
+        snapshot: the chain, and what is known of databases, lost revisions and other branches.
+        taken: ids that must not be used besides.
+
+    Attributes:
+        counting: how the chain's ids count; ``None`` where they do not.
+        made: the ids that have been made.
+    """
+
+    def __init__(self, snapshot: Snapshot, taken: Collection[str] = ()) -> None:
+        graph, known = snapshot.graph, snapshot.databases
+        rows = (row for standing in known.standings for row in standing.rows)
+        elsewhere = (id_ for chain in snapshot.published_chains for id_ in chain.revisions)
+        used = (*known.lost, *known.renamed, *rows, *elsewhere, *taken)
+        self._taken = {*graph, *graph.labelled, *used}
+        self.counting = counting(graph.order, graph.parents)
+        self.made: set[str] = set()
+
+    def next(self, seed: bytes, message: str, old: str = "") -> str:
+        """The next id.
+
+        Args:
+            seed: what the id depends on where the chain does not count.
+            message: what the revision is about, for ids that hold words.
+            old: the id that the revision has; words in it stay.
+        """
+        if self.counting is None:
+            candidates = _hashes(seed)
+        else:
+            slug = self.counting.words(old) or slug_of(message)
+            candidates = self.counting.after(self._taken, slug)
+        fitting = (id_[:LONGEST_ID].rstrip("_. ") for id_ in candidates)
+        new = next(id_ for id_ in fitting if id_ not in self._taken)
+        self._taken.add(new)
+        self.made.add(new)
+        return new
+
+
+def _hashes(seed: bytes) -> Iterator[str]:
+    while True:
+        seed = sha256(seed).hexdigest().encode()
+        yield seed[:_HEX_LENGTH].decode()
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How the latest names of a chain count.
+
+    Attributes:
+        prefix: what stands before the number.
+        groups: how many groups of digits the number has, with ``_`` or ``.`` between them.
+        digits: how many digits the first of them has at most; older names may have others.
+        step: by how much the number grows.
+        separator: what stands between the number and words; ``""`` for names without words.
+    """
+
+    prefix: str
+    groups: int
+    digits: int
+    step: int
+    separator: str
+
+    def number(self, name: str) -> str | None:
+        """The number in a name; ``None`` for a name that does not count in this way."""
+        more = rf"(?:[_.]\d+){{{self.groups - 1}}}"
+        match = re.match(rf"{re.escape(self.prefix)}(\d+{more})(?![^\W_])", name)
+        if match is None or len(re.split("[_.]", match[1])[0]) > self.digits:
+            return None
+        return match[1]
+
+    def is_before(self, name: str, other: str) -> bool:
+        """Whether a name counts less than another one, or the same."""
+        numbers = self.number(name), self.number(other)
+        return None not in numbers and _value(str(numbers[0])) <= _value(str(numbers[1]))
+
+    def words(self, name: str) -> str:
+        """What stands behind the number in a name."""
+        number = self.number(name)
+        return "" if number is None else name[len(self.prefix) + len(number) :].strip("_. ")
+
+    def after(self, names: Iterable[str], slug: str) -> Iterator[str]:
+        """The names that follow all others.
+
+        Args:
+            names: all others.
+            slug: the words for the new one, where names have some.
+        """
+        numbers = [number for name in names if (number := self.number(name)) is not None]
+        number = max(numbers, key=_value)
+        if self.separator and _date_format(number) == _DATES[_DAY][0]:
+            yield self._spelled(number, slug)  # several may be of one day
+        while True:
+            number = self._raised(number)
+            yield self._spelled(number, slug)
+
+    def _spelled(self, number: str, slug: str) -> str:
+        words = f"{self.separator}{slug}" if self.separator and slug else ""
+        return f"{self.prefix}{number}{words}"
+
+    def _raised(self, number: str) -> str:
+        date_format = _date_format(number)
+        if date_format is not None:
+            return _later(number)
+        head, last = re.fullmatch(r"(.*?)(\d+)", number, re.DOTALL).groups()  # type: ignore[union-attr]
+        return f"{head}{int(last) + self.step:0{len(last)}}"
+
+
+def counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> Counting | None:
+    """How the latest names of a chain count.
+
+    Args:
+        order: the names, the latest last.
+        parents: the names below each.
+
+    Returns:
+        ``None`` where most of the latest names do not count.
+    """
+    latest = order[-_LATEST:]
+    found = {name: match for name in order if (match := _COUNTED.match(name)) is not None}
+    prefixes = Counter(found[name]["prefix"] for name in latest if name in found)
+    if not prefixes:
+        return None
+    prefix, number = prefixes.most_common(1)[0]
+    alike = [name for name in latest if name in found and found[name]["prefix"] == prefix]
+    if number * 2 <= len(latest):
+        return None
+    split = [re.split("[_.]", found[name]["number"]) for name in alike]
+    groups, digits = min(map(len, split)), len(split[-1][0])
+    scheme = Counting(prefix, groups, digits, 1, _separator(alike, prefix, groups))
+    steps = [
+        step
+        for name in order
+        for parent in parents.get(name, ())
+        if (step := _step(scheme, parent, name)) is not None
+    ][-_LATEST:]
+    return _confirmed(scheme, steps, alike)
+
+
+def _separator(names: Collection[str], prefix: str, groups: int) -> str:
+    """What most names have between their number and the words behind it."""
+    pattern = rf"{re.escape(prefix)}\d+(?:[_.]\d+){{{groups - 1}}}([^0-9A-Za-z]?)"
+    ends = Counter(match[1] for name in names if (match := re.match(pattern, name)))
+    return ends.most_common(1)[0][0] if ends else ""
+
+
+def _step(scheme: Counting, below: str, above: str) -> int | None:
+    """By how much a name counts on from one below; of dates, whether it does, 1 or -1."""
+    first, second = scheme.number(below), scheme.number(above)
+    if first is None or second is None:
+        return None
+    if _date_format(first) or scheme.groups > 1:
+        return 1 if _value(second) > _value(first) else -1
+    return _value(second)[0] - _value(first)[0]
+
+
+def _confirmed(scheme: Counting, steps: Sequence[int], alike: Sequence[str]) -> Counting | None:
+    """The scheme, with its step, if the names do count."""
+    if not steps:  # nothing to compare
+        number = scheme.number(alike[-1]) or ""
+        plain = not scheme.prefix and (number.startswith("0") or len(number) <= _SHORT)
+        return scheme if plain else None
+    usual, times = Counter(steps).most_common(1)[0]
+    rising = sum(step > 0 for step in steps)
+    if rising * 2 <= len(steps):
+        return None
+    step = usual if usual in _ROUND_STEPS and times * 2 > len(steps) else 1
+    if scheme.prefix and step not in steps:  # words that end with some digits
+        return None
+    return Counting(scheme.prefix, scheme.groups, scheme.digits, step, scheme.separator)
+
+
+def is_date(number: str) -> bool:
+    """Whether a number is a date, of which several can be of one day."""
+    return _date_format(number) is not None
+
+
+def _value(number: str) -> tuple[int, ...]:
+    return tuple(map(int, re.split("[_.]", number)))
+
+
+def _date_format(number: str) -> str | None:
+    """How a number is a date; ``None`` if it is none."""
+    digits = re.sub("[_.]", "", number)
+    known = _DATES.get(len(digits))
+    if known is None or int(digits[:4]) not in _YEARS:
+        return None
+    try:
+        datetime.strptime(digits, known[0])
+    except ValueError:
+        return None
+    return known[0]
+
+
+def _later(number: str) -> str:
+    """The next date, written in the same way."""
+    digits = re.sub("[_.]", "", number)
+    date_format, unit = _DATES[len(digits)]
+    later = datetime.strptime(digits, date_format) + unit
+    left = iter(later.strftime(date_format))
+    return "".join(next(left) if character.isdigit() else character for character in number)
+
+
+# --- Names of files ------------------------------------------------------------------------------
+def slug_of(message: str) -> str:
+    """The words of a message, as Alembic writes them into the names of files."""
+    return "_".join(re.findall(r"\w+", message)).lower()
+
+
+def file_stem(snapshot: Snapshot, revision: str, message: str) -> str | None:
+    """The name of a new file, without its suffix, where the latest files have names of their own.
+
+    Args:
+        snapshot: the chain.
+        revision: the id of the new revision.
+        message: what it is about.
+
+    Returns:
+        ``None`` where most of the latest files are called as Alembic's default has it.
+    """
+    stems = {
+        header.revision: file.name.rpartition(".")[0]
+        for file in snapshot.files
+        if isinstance(header := file.reading, Header) and header.revision is not None
+    }
+    graph = snapshot.graph
+    order = [name for name in graph.order if name in stems]
+    latest = order[-_LATEST:]
+    if sum(stems[name] == name for name in latest) * 2 > len(latest):
+        return revision if counting(order, graph.parents) is not None else None
+    if sum(name in stems[name] for name in latest) * 2 >= len(latest):
+        return None
+    below = {stems[name]: [stems[p] for p in graph.parents[name]] for name in order}
+    scheme = counting([stems[name] for name in order], below)
+    return None if scheme is None else next(scheme.after(stems.values(), slug_of(message)))

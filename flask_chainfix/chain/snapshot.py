@@ -1,0 +1,221 @@
+"""Everything that was read from one migration environment, nothing judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from flask_chainfix import source
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.evidence.record import Evidence
+from flask_chainfix.model.databases import Databases
+from flask_chainfix.model.environment import Environment, Surroundings
+from flask_chainfix.model.files import Edit, Header, MigrationFile, Span, Unreadable
+from flask_chainfix.model.findings import Location
+from flask_chainfix.model.history import ChainLock, Published, PublishedChain
+from flask_chainfix.model.schema import ChainTables, Footprint
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of an environment as they were at one moment.
+
+    Attributes:
+        environment: where they lie and what the settings say.
+        files: every file that Alembic would load, in the order in which it lists them.
+        databases: where the databases stand that somebody has looked at.
+        surroundings: what lies around the environment, where somebody has looked.
+        old: older chains, which may have stamped them, the latest first.
+        lock: the chain lock; ``None`` where there is none.
+        published: what others have already; ``None`` where nobody has looked.
+        published_chains: what the main branch and releases have; none where nobody has looked.
+    """
+
+    environment: Environment
+    files: tuple[MigrationFile, ...]
+    databases: Databases = field(default_factory=Databases)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    old: tuple[Graph, ...] = field(default=(), compare=False)
+    lock: ChainLock | None = None
+    published: Published | None = field(default=None, compare=False)
+    published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
+    _footprints: dict[tuple[Path, str], Footprint] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The chain that the readable files form."""
+        return Graph(self.headers)
+
+    @property
+    def headers(self) -> Iterator[Header]:
+        """What each readable file says of itself."""
+        return (file.reading for file in self.files if isinstance(file.reading, Header))
+
+    @cached_property
+    def files_by_revision(self) -> Mapping[str, tuple[MigrationFile, ...]]:
+        """The files of each id; more than one where an id stands twice."""
+        found: dict[str, tuple[MigrationFile, ...]] = {}
+        for file in self.files:
+            if isinstance(file.reading, Header) and file.reading.revision is not None:
+                id_ = file.reading.revision
+                found[id_] = (*found[id_], file) if id_ in found else (file,)
+        return found
+
+    @cached_property
+    def unreadable(self) -> tuple[tuple[MigrationFile, Unreadable], ...]:
+        """The files that Alembic would try to load and fail."""
+        return tuple(
+            (file, file.reading) for file in self.files if isinstance(file.reading, Unreadable)
+        )
+
+    def unread(self, revision: str) -> tuple[MigrationFile, Unreadable] | None:
+        """The unreadable file that may well have an id, as its name or its text holds it."""
+        text = revision.encode("utf-8", "surrogatepass")
+        for file, problem in self.unreadable:
+            if revision in file.name or text in file.data:
+                return file, problem
+        return None
+
+    @cached_property
+    def leftovers(self) -> tuple[MigrationFile, ...]:
+        """The files that Alembic cannot load and that have no place in the chain.
+
+        None while something is missing, which one of them may be.
+        """
+        ignored = self.environment.settings.ignore
+        if self.graph.missing.difference(self.stand_ins) or self.anonymous:
+            return ()
+        return tuple(
+            file for file, problem in self.unreadable if problem.stray or "FC106" in ignored
+        )
+
+    @cached_property
+    def stand_ins(self) -> frozenset[str]:
+        """The revisions that are missing, and of which the settings say that this is all right."""
+        graph, ignored = self.graph, self.environment.settings.ignore
+        missing = (
+            ("FC103", graph.missing_parents.values()),
+            ("FC107", graph.missing_dependencies.values()),
+        )
+        return frozenset(
+            name for code, lists in missing if code in ignored for names in lists for name in names
+        )
+
+    @cached_property
+    def anonymous(self) -> tuple[MigrationFile, ...]:
+        """The files whose id is computed, or is no string."""
+        return tuple(
+            file
+            for file in self.files
+            if isinstance(file.reading, Header) and file.reading.revision is None
+        )
+
+    @cached_property
+    def unplaced(self) -> tuple[MigrationFile, ...]:
+        """The files whose id or parents are not known, and so their place in the chain."""
+        return tuple(
+            file
+            for file in self.files
+            if isinstance(file.reading, Header) and None in file.reading[:2]
+        )
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the migrations do to the schema; reading that takes longer than all else."""
+        with without_garbage_collection():
+            unplaced = {id(file) for file in self.unplaced}
+            footprints = {
+                revision: self.footprint(files[0])
+                for revision, files in self.files_by_revision.items()
+                if id(files[0]) not in unplaced
+            }
+            elsewhere = [self.footprint(file) for file in self.unplaced]
+            return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
+
+    @cached_property
+    def chain_tables(self) -> ChainTables:
+        """What the migrations do to tables as a whole, as far as their sources tell."""
+        found = ChainTables()
+        for revision, files in self.files_by_revision.items():
+            for file in files:
+                found.note(revision, self.footprint(file), certain=len(files) == 1)
+        return found
+
+    def footprint(self, file: MigrationFile) -> Footprint:
+        """What a file's ``upgrade()`` does to the schema."""
+        from flask_chainfix.footprint.reader import read_footprint  # healthy chains go without it
+
+        place = (file.directory, file.name)
+        if place not in self._footprints:
+            around = self.environment
+            self._footprints[place] = read_footprint(
+                file.data, dialect=around.dialect, local=around.local_modules
+            )
+        return self._footprints[place]
+
+    def footprint_down(self, file: MigrationFile) -> Footprint:
+        """What a file's ``downgrade()`` does to the schema."""
+        from flask_chainfix.footprint.reader import read_footprint
+
+        return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
+
+    def file(self, revision: str) -> MigrationFile:
+        """The first file of a revision."""
+        return self.files_by_revision[revision][0]
+
+    def header(self, revision: str) -> Header:
+        """The header of the first file of a revision."""
+        reading = self.file(revision).reading
+        assert isinstance(reading, Header)
+        return reading
+
+    def locations(self, revision: str, name: str) -> tuple[Location, ...]:
+        """Where the files of a revision say something: file and line of a header attribute."""
+        return tuple(location(file, name) for file in self.files_by_revision[revision])
+
+    def version_location(self, path: Path) -> Path:
+        """The version location that a file belongs to; of nested ones the innermost."""
+        around = [place for place in self.environment.version_locations if place in path.parents]
+        return max(around, key=lambda place: len(place.parts), default=path.parent)
+
+    def is_elsewhere(self, path: Path) -> bool:
+        """Whether a file lies in no version location, but a link there leads to it."""
+        return not any(place in path.parents for place in self.environment.version_locations)
+
+    def after(self, edits: Iterable[Edit]) -> Snapshot:
+        """The snapshot as it would be once the edits were made; nothing is written."""
+        changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}
+        lock, path = self.lock, self.environment.lock_path
+        if (path.parent, path.name) in changed:
+            lock = ChainLock(path, changed.pop((path.parent, path.name)))
+        known = {
+            place: footprint
+            for place, footprint in self._footprints.items()
+            if place not in changed
+        }
+        files: dict[tuple[Path, str], MigrationFile] = {}
+        for file in self.files:
+            files[file.directory, file.name] = file
+        for place, data in changed.items():
+            if data is None:
+                files.pop(place, None)
+            else:
+                files[place] = _read(*place, data)
+        return replace(self, files=tuple(files.values()), lock=lock, _footprints=known)
+
+
+def _read(directory: Path, name: str, data: bytes) -> MigrationFile:
+    return MigrationFile(directory, name, data, source.read(data, name))
+
+
+def location(file: MigrationFile, name: str) -> Location:
+    """Where a file says something: the line of a header attribute, if it has a place."""
+    span: Span | None = None
+    if isinstance(file.reading, Header):
+        span = file.reading.spans.get(name)
+    return Location(file.path, source.line_of(file.data, span.start) if span else None)

@@ -1,0 +1,79 @@
+"""The command ``backup``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.running import IN_APP, OPENER, answer
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.commands import backup as backups
+from flask_chainfix.common.errors import CannotBackUp, NoEnvironment
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.backup import sources
+from flask_chainfix.databases.given import listed_urls
+from flask_chainfix.databases.targets import configured_urls
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+
+
+@click.command()
+@database_options(beside_named=False, stamps=False)
+@click.option(
+    "--to",
+    "directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=backups.DIRECTORY,
+    show_default=True,
+    help="Where the files are to lie.",
+)
+@format_option("text", "json")
+def backup(
+    context: click.Context,
+    /,
+    *,
+    databases: DatabaseWishes,
+    directory: Path,
+    output_format: str,
+) -> None:
+    """Copy databases to files before anything is changed.
+
+    Those that are named, else the app's own, or those of alembic.ini; of a schema the whole
+    database.
+
+    SQLite by its online backup, PostgreSQL with pg_dump, MariaDB and MySQL with their dump tool.
+    Each copy is read back, gets a checksum, and is shown with the command that restores it.
+    """
+
+    def work() -> Report:
+        in_app = context.meta[IN_APP]
+        named = [*databases.urls, *(listed_urls(databases.file) if databases.file else ())]
+        if databases.own and not in_app:
+            named += _configured(context.meta[OPENER])
+        if not named and not databases.own:
+            raise CannotBackUp(
+                "no database is left to back up: the project's own are left out, and no other is"
+                " named",
+                "leave out --no-database, or name a database with --database URL",
+            )
+        copied = sources(named, of_app=databases.own and in_app)
+        left = backups.left_behind(directory)
+        with progress_bar(sys.stderr, in_bytes=True) as progress:
+            made = backups.back_up(copied, directory, progress)
+        return Report(str(context.info_name), backups=made, notices=left)
+
+    answer(context, output_format, work)
+
+
+def _configured(open_environment: Callable[[], tuple[Runtime, Tools]]) -> tuple[str, ...]:
+    """The URLs of Alembic's configuration; none where there is no environment."""
+    with suppress(NoEnvironment):
+        return configured_urls(open_environment()[0])
+    return ()

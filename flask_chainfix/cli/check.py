@@ -1,0 +1,112 @@
+"""The command ``check``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+
+from flask_chainfix.cli.options import (
+    database_options,
+    format_option,
+    no_git_option,
+    parse_revisions,
+    strict_option,
+    without_git,
+)
+from flask_chainfix.cli.running import run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.commands import check as command
+from flask_chainfix.commands.check import Against
+from flask_chainfix.common.quoting import ref_word, word
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report import format_names
+
+
+@click.command()
+@strict_option
+@click.option(
+    "--schema",
+    is_flag=True,
+    help="Look at what the migrations do to the schema, too, also if nothing needs repair.",
+)
+@click.option(
+    "--against",
+    "ref",
+    metavar="REF",
+    help="Also look whether revisions that this Git revision has were changed, such as"
+    " origin/main.",
+)
+@click.option(
+    "--allow",
+    "allowed",
+    metavar="REVISION",
+    multiple=True,
+    help="Let this revision be changed all the same, by a deliberate repair; may be given several"
+    " times.",
+)
+@no_git_option
+@database_options(in_passing=True)
+@format_option(*format_names())
+def check(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    strict: bool,
+    schema: bool,
+    ref: str | None,
+    allowed: tuple[str, ...],
+    no_git: bool,
+    databases: DatabaseWishes,
+    output_format: str,
+) -> None:
+    """Say what is wrong with the migration chain; change nothing.
+
+    No migration is imported. In an app, its own databases are looked at in passing: read only, for
+    two seconds at most. Exits with 1 if there are errors.
+    """
+    if allowed and ref is None:
+        raise click.UsageError("--allow says what may differ from a Git revision: add --against")
+    if no_git and ref is not None:
+        raise click.UsageError("--no-git and --against contradict each other")
+    against = None if ref is None else Against(ref, frozenset(allowed))
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        with progress_bar(sys.stderr) as progress:
+            return command.check(
+                without_git(runtime, no_git),
+                replace(tools, against=_written(against)),
+                strict=strict,
+                schema=schema,
+                databases=databases,
+                against=against,
+                progress=progress,
+            )
+
+    run(context, output_format, work)
+
+
+def _written(against: Against | None) -> str:
+    """The options as the user would type them again."""
+    if against is None:
+        return ""
+    allowed = "".join(f" --allow {word(revision)}" for revision in sorted(against.allowed))
+    return f" --against {ref_word(against.ref)}{allowed}"
+
+
+def _parse_from(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    return parse_revisions(value or "")
+
+
+def _undo_question(report: Report) -> str:
+    if not (report.restored or report.deleted):
+        return "Put these stamps back?"
+    if not report.deleted:
+        return "Put these files back?"
+    return "Put back and delete these files?" if report.restored else "Delete these files?"

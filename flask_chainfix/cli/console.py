@@ -1,0 +1,19 @@
+"""The console script ``fixchain``: it hears signals before anything that takes time is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask_chainfix.common import signals
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Args:
+        arguments: what was typed behind ``fixchain``; ``None`` for ``sys.argv``.
+    """
+    signals.listen()
+    from flask_chainfix.cli.main import main as command
+
+    command(arguments)

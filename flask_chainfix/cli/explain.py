@@ -1,0 +1,49 @@
+"""The command ``explain``."""
+
+from __future__ import annotations
+
+import click
+
+from flask_chainfix.cli.options import format_option
+from flask_chainfix.cli.running import answer, tools_by_name
+from flask_chainfix.common.wording import close_ids
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import explanations
+from flask_chainfix.model.findings import Explanation
+
+
+def _meant(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[Explanation, ...]:
+    """The one that has this code or name, or all of them."""
+    known = explanations()
+    if value is None:
+        return known
+    wanted = value.strip().casefold()
+    found = tuple(each for each in known if wanted in (each.code.casefold(), each.name))
+    if not found:
+        close = close_ids(value, [word for each in known for word in (each.code, each.name)])
+        looks_like = f"; it is close to {', '.join(close)}" if close else ""
+        raise click.BadParameter(
+            f"no finding has the code or name {value!r}{looks_like}."
+            f" '{context.command_path}' without one lists them all."
+        )
+    return found
+
+
+@click.command()
+@click.argument("explained", metavar="[CODE]", required=False, callback=_meant)
+@format_option("text", "json")
+@click.pass_context
+def explain(context: click.Context, explained: tuple[Explanation, ...], output_format: str) -> None:
+    """Say what a finding means.
+
+    CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Says what it
+    is, what breaks, how it comes about and how it is repaired, with an example. Without CODE it
+    lists all that there are. Needs no migrations and no database.
+    """
+    answer(
+        context,
+        output_format,
+        lambda: Report(str(context.info_name), tools=tools_by_name(context), explained=explained),
+    )

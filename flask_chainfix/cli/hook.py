@@ -1,0 +1,43 @@
+"""The command ``hook``."""
+
+from __future__ import annotations
+
+import click
+
+from flask_chainfix.cli.options import format_option
+from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.pieces import PieceState
+
+
+@click.command()
+@click.option("--install", is_flag=True, help="Show each file's change, ask, and write them.")
+@click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option("text", "json")
+@click.pass_context
+def hook(
+    context: click.Context, install: bool, only_shown: bool, yes: bool, output_format: str
+) -> None:
+    """Have every commit and every request to merge checked.
+
+    A hook of pre-commit, or of Git where pre-commit is not used; a job for GitHub Actions or GitLab
+    CI; a checklist for reviews. What is there stays as it is: the pieces are added to it.
+    """
+    from flask_chainfix.commands import hook as hooks  # other commands start without it
+
+    if not (install or only_shown):
+        raise click.UsageError("say --install, or --print to see what that would be")
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        report = hooks.plan_hooks(runtime, tools)
+        if only_shown:
+            return hooks.shown(report)
+        if all(piece.state is not PieceState.PLANNED for piece in report.pieces):
+            return report
+        question = "" if yes else "Write these files?"
+        return after_asking(report, output_format, question, hooks.carry_out_hooks)
+
+    run(context, output_format, work)

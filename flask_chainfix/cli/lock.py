@@ -1,0 +1,44 @@
+"""The command ``lock``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from flask_chainfix.cli.options import format_option
+from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.commands.lock import carry_out_lock, plan_lock
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+
+
+@click.command()
+@click.argument("written", metavar="[FILE]", required=False)
+@click.option(
+    "--install", is_flag=True, help="Also have Alembic do this whenever it writes a migration."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option("text", "json")
+@click.pass_context
+def lock(
+    context: click.Context, written: str | None, install: bool, yes: bool, output_format: str
+) -> None:
+    """Write the head of the chain into a file, so that two branches collide in Git.
+
+    chain.lock, beside env.py, has a line for the head of each lineage: two branches that both add a
+    migration change the same line. check compares it with the chain. FILE is what Alembic's hook
+    passes, the migration that it has just written.
+    """
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        report = plan_lock(runtime, tools, install=install, written=written)
+        if not report.edits:
+            return report
+        if yes and written is not None:  # among what Alembic says, the diff would be in the way
+            return carry_out_lock(runtime, report)
+        question = "" if yes else "Make these changes?"
+        return after_asking(report, output_format, question, partial(carry_out_lock, runtime))
+
+    run(context, output_format, work)

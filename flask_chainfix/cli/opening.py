@@ -1,0 +1,123 @@
+"""Find the runtime that a command works on, and how users would type commands for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flask_chainfix.common.quoting import path_word, word
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.environment.configuration import script_locations
+from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
+
+if TYPE_CHECKING:
+    from flask.cli import ScriptInfo
+
+
+_FOUND_BY_ALEMBIC = ("alembic.ini", "pyproject.toml")
+
+
+def enter_app(context: click.Context) -> None:
+    """What ``flask.cli.with_appcontext`` does; the console script runs without Flask imported."""
+    from flask import current_app
+    from flask.cli import ScriptInfo
+
+    if not current_app:
+        app = context.ensure_object(ScriptInfo).load_app()
+        context.with_resource(app.app_context())
+
+
+def open_from_app(context: click.Context, directory: str | None) -> tuple[Runtime, Tools]:
+    """Open the environment of the app that the command runs in."""
+    from flask import g
+    from flask.cli import ScriptInfo
+
+    directory = directory or g.get("directory")
+    script_info = context.find_object(ScriptInfo)
+    reopen: dict[str, Any] = {}
+    if script_info is not None and script_info.create_app is None:
+        reopen = {"app": script_info.app_import_path, "x_arg": list(g.get("x_arg") or ())}
+    return open_app(directory, reopen), _app_tools(context, script_info, directory)
+
+
+def _app_tools(
+    context: click.Context, script_info: ScriptInfo | None, directory: str | None
+) -> Tools:
+    """The commands with the options that the user had to give."""
+    program = str(context.find_root().info_name)
+    groups = context.command_path[len(program) :].split()[:-1]
+    app = script_info.app_import_path if script_info is not None else None
+    if app is not None and app != os.environ.get("FLASK_APP"):
+        program += f" --app {word(app)}"
+    words = [program, *groups]
+    if directory:
+        words.append(f"-d {path_word(directory)}")
+    alembic = " ".join(words)
+    return Tools(alembic, f"{alembic} fixchain")
+
+
+def open_from_files(
+    directory: str | None, config: str | None, section: str | None = None
+) -> tuple[Runtime, Tools]:
+    """Open the environment that the options of the console script name.
+
+    Without options it is ``migrations``, else the one that Alembic would find from here.
+
+    Args:
+        directory: holds ``env.py``.
+        config: an ``alembic.ini`` or ``pyproject.toml`` instead.
+        section: the section of the ini file to read.
+    """
+    found = config or (None if directory else _config_here(section))
+    runtime = open_config(found, section) if found else open_directory(directory or "migrations")
+    if not runtime.environment.uses_flask:
+        needed = config or _other_config_file(runtime)
+        return runtime, tools_as_typed(directory, config, section, needed)
+    used = runtime.environment.directory
+    alembic = "flask db"
+    if used != Path("migrations").absolute():
+        alembic += f" -d {path_word(os.path.relpath(used))}"
+    return runtime, replace(tools_as_typed(directory, config, section), alembic=alembic)
+
+
+def tools_as_typed(
+    directory: str | None, config: str | None, section: str | None, needed: str | None = None
+) -> Tools:
+    """The commands of a project without an app, with the options that the user has given.
+
+    Args:
+        directory: holds ``env.py``.
+        config: an ``alembic.ini`` or ``pyproject.toml`` instead.
+        section: the section of the ini file to read.
+        needed: the configuration file that Alembic has to be told of, if not ``config``.
+    """
+    chosen = f" -n {word(section)}" if section else ""
+    ours = _option("-c", config) + _option("-d", directory) + chosen
+    return Tools(f"alembic{_option('-c', config or needed)}{chosen}", f"fixchain{ours}")
+
+
+def _option(name: str, path: str | None) -> str:
+    return f" {name} {path_word(path)}" if path else ""
+
+
+def _config_here(section: str | None) -> str | None:
+    """The configuration that Alembic would find in the working directory, where it is needed."""
+    if section:
+        return _FOUND_BY_ALEMBIC[0]
+    if Path("migrations", "env.py").is_file():
+        return None
+    names = (name for name in _FOUND_BY_ALEMBIC if script_locations(Path(name)))
+    return next(names, None)
+
+
+def _other_config_file(runtime: Runtime) -> str:
+    """The configuration file that Alembic has to be told of; ``""`` for one that it finds."""
+    # Alembic before 1.16 knows no other file than an ini.
+    file = runtime.config.config_file_name or getattr(runtime.config, "toml_file_name", None)
+    if file is None or os.path.realpath(file) in map(os.path.realpath, _FOUND_BY_ALEMBIC):
+        return ""
+    return os.path.relpath(file)

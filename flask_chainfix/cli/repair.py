@@ -1,0 +1,189 @@
+"""The command ``repair``."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+import click
+
+from flask_chainfix.cli.options import (
+    database_options,
+    format_option,
+    no_git_option,
+    pairs,
+    parse_revisions,
+    strict_option,
+    without_git,
+)
+from flask_chainfix.cli.restamp import offer
+from flask_chainfix.cli.running import after_asking, refuse_guesses, refuse_missing, run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.commands import backup as backups
+from flask_chainfix.commands import rehearse as rehearsals
+from flask_chainfix.commands import repair as untouched
+from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import count
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.plans import Wishes
+from flask_chainfix.planning.strategies import AUTO, strategy_names
+from flask_chainfix.rehearsal.request import OWN_SERVER, RehearsalRequest
+
+
+def _parse_labels(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    parsed = pairs("REVISION=LABEL[,LABEL]")(context, parameter, values)
+    labels = {revision: parse_revisions(text) for revision, text in parsed.items()}
+    if not all(labels.values()):
+        raise click.BadParameter("a label is missing")
+    return labels
+
+
+@click.command()
+@click.option(
+    "--strategy",
+    type=click.Choice((AUTO, *strategy_names())),
+    default=AUTO,
+    show_default=True,
+    help="One chain; or branches beside each other, joined by a merge revision; or whichever of"
+    " them is safe for every known database, one chain first.",
+)
+@click.option("--root", metavar="REVISION", help="The base that stays.")
+@click.option(
+    "--attach",
+    metavar="REVISION=PARENT",
+    multiple=True,
+    callback=pairs("REVISION=PARENT"),
+    help="Put a revision on this parent; may be given several times.",
+)
+@click.option(
+    "--bring-back",
+    metavar="REVISION",
+    multiple=True,
+    help="Bring the file of a lost revision back from Git; may be given several times.",
+)
+@click.option(
+    "--tombstone",
+    "tombstones",
+    metavar="REVISION[=PARENT[,PARENT]]",
+    multiple=True,
+    callback=pairs("REVISION[=PARENT[,PARENT]]", needs_value=False),
+    help="Put a revision that does nothing in the place of a lost one; may be given several times.",
+)
+@click.option(
+    "--relabel",
+    metavar="REVISION=LABEL[,LABEL]",
+    multiple=True,
+    callback=_parse_labels,
+    help="Give a revision other branch labels; may be given several times.",
+)
+@click.option("--docstrings", is_flag=True, help="Bring every Revises: line into step.")
+@click.option(
+    "--shorten-ids",
+    is_flag=True,
+    help="Shorten ids of more than 32 characters, also where they are named and in databases.",
+)
+@click.option(
+    "--accept-guesses",
+    is_flag=True,
+    help="With --yes, also make changes that are not certain to be what was meant.",
+)
+@click.option(
+    "--accept",
+    metavar="CODE",
+    type=click.Choice(("FC201", "FC203", "FC205"), case_sensitive=False),
+    multiple=True,
+    help="Plan although the planned chain has such a schema fault, which stays a finding; may be"
+    " given several times.",
+)
+@strict_option
+@no_git_option
+@database_options()
+@click.option(
+    "--rehearse",
+    "scratch",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value="sqlite://",
+    help="First run the planned chain on a scratch database, as the command rehearse does, and"
+    " the way of each known database; instead of a URL, own is the server of the app's own.",
+)
+@click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option("text", "json")
+def repair(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    databases: DatabaseWishes,
+    dry_run: bool,
+    yes: bool,
+    accept_guesses: bool,
+    no_git: bool,
+    output_format: str,
+    scratch: str | None,
+    backup: bool,
+    **wishes: Any,
+) -> None:
+    """Relink the chain to one base and one head.
+
+    First puts right what is wrong with single migrations: missing parents, duplicate ids, cycles.
+    Looks where the databases stand, so that none of them comes to skip a revision. Shows the plan,
+    the diff and the chain before and after, and asks. Then rewrites down_revision in the files, and
+    lets Alembic confirm the result; otherwise every file is put back. At the end it offers to move
+    the stamps of the databases.
+    """
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        runtime = without_git(runtime, no_git)
+        with progress_bar(sys.stderr) as progress:
+            report = plan_repair(runtime, tools, Wishes(**wishes), databases, progress)
+        prove = partial(_prove, runtime, scratch) if scratch else None
+        if report.plan is None and report.error is None and not dry_run:
+            return untouched.confirmed(runtime, report)
+        if report.plan is None or dry_run:
+            return prove(report) if prove and report.plan is not None else report
+
+        def act(agreed: Report) -> Report:
+            if backup:
+                with progress_bar(sys.stderr, in_bytes=True) as progress:
+                    agreed = backups.back_up_first(runtime, agreed, databases, progress)
+            with progress_bar(sys.stderr) as progress:
+                return carry_out(runtime, agreed, databases, progress)
+
+        if refused := refuse_missing(report, databases):
+            return refused
+        if yes and not accept_guesses:
+            refused = refuse_guesses(report, Wishes(**wishes))
+            if refused is not None:
+                return refused
+        question = "" if yes else _repair_question(report)
+        repaired = after_asking(report, output_format, question, act, prove)
+        if repaired.error is not None:
+            return repaired
+        return untouched.with_what_is_left(
+            offer(runtime, databases, repaired, output_format, yes=yes)
+        )
+
+    run(context, output_format, work)
+
+
+def _repair_question(report: Report) -> str:
+    assert report.plan is not None
+    guesses = report.plan.guesses
+    if not guesses:
+        return "Make these changes?"
+    return f"Make these changes, and accept {count(len(guesses), 'guess')}?"
+
+
+def _prove(runtime: Runtime, database: str, report: Report) -> Report:
+    with progress_bar(sys.stderr) as progress:
+        again = f"{{fixchain}} repair --rehearse {OWN_SERVER}{{databases}}"
+        request = RehearsalRequest(database=database, on_server=again)
+        return rehearsals.rehearse_plan(runtime, report, request, progress)

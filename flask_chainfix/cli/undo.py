@@ -1,0 +1,47 @@
+"""The command ``undo``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from flask_chainfix.cli.check import _undo_question
+from flask_chainfix.cli.options import (
+    database_options,
+    format_option,
+)
+from flask_chainfix.cli.running import after_asking, moving, run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.commands.undo import carry_out_undo, plan_undo
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+
+
+@click.command()
+@database_options(stamps=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option("text", "json")
+def undo(
+    context: click.Context, /, *, databases: DatabaseWishes, yes: bool, output_format: str
+) -> None:
+    """Put back the files of the last repair, byte for byte, and before them the stamps.
+
+    Also after a repair that was killed half-way. A database that was upgraded since gets the stamp
+    of what has run there. Refuses where a file has been changed since, or a database cannot go back
+    to the old files; then nothing is changed.
+    """
+
+    def work(runtime: Runtime, tools: Tools) -> Report:
+        with progress_bar(sys.stderr) as progress:
+            report = plan_undo(runtime, tools, databases, progress)
+
+        def act(agreed: Report) -> Report:
+            with moving() as progress:
+                return carry_out_undo(runtime, agreed, databases, progress)
+
+        return after_asking(report, output_format, "" if yes else _undo_question(report), act)
+
+    run(context, output_format, work)

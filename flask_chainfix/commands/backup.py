@@ -1,0 +1,93 @@
+"""Back up several databases, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from flask_chainfix.common.errors import CannotBackUp
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.databases import backup as backups
+from flask_chainfix.databases.backup.backup_files import typed, unfinished
+from flask_chainfix.databases.survey import targets_for
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import Backup, DatabaseState, DatabaseWishes
+
+DIRECTORY = Path("backups")  # where they lie unless somebody says otherwise
+
+
+def back_up(
+    databases: Sequence[backups.Source], directory: Path, progress: Progress
+) -> tuple[Backup, ...]:
+    """Copy databases to files, each of which is read back.
+
+    Args:
+        databases: what is to be copied.
+        directory: where the files are to lie; it is made if it is not there.
+        progress: called with the bytes done, the bytes in all, and what is running.
+
+    Raises:
+        CannotBackUp: one of them could not be copied; the copies of those before it stay.
+    """
+    made: list[Backup] = []
+    for database in databases:
+        try:
+            made.append(backups.back_up(database.url, database.name, directory, progress))
+        except CannotBackUp as error:  # noqa: PERF203 - each takes its time
+            if not made:
+                raise
+            files = ", ".join(str(backup.path) for backup in made)
+            remedy = f"{error.remedy}; the backups made before are whole: {files}"
+            raise CannotBackUp(error.message, remedy) from error
+    return tuple(made)
+
+
+def left_behind(directory: Path) -> tuple[str, ...]:
+    """What is said of copies that were never finished."""
+    paths = unfinished(directory)
+    if not paths:
+        return ()
+    files = " ".join(map(typed, paths))
+    return (
+        f"a backup was killed here, unless one is at work: `rm -- {files}` deletes what it left",
+    )
+
+
+def back_up_first(
+    runtime: Runtime, report: Report, wishes: DatabaseWishes, progress: Progress
+) -> Report:
+    """The report with a copy of every database that a repair has looked at.
+
+    Args:
+        runtime: the environment.
+        report: what is planned, and where the databases stand.
+        wishes: the databases.
+        progress: called with the bytes done, the bytes in all, and what is running.
+
+    Raises:
+        CannotBackUp: none is named, or one of them could not be copied.
+    """
+    assert report.before is not None
+    there = {
+        standing.identity
+        for standing in report.before.databases.standings
+        if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
+    }
+    targets = targets_for(runtime, wishes)
+    if not targets:
+        raise CannotBackUp(
+            "no database is named that could be backed up",
+            "name one with --database URL, or leave --backup out",
+            unchanged=True,
+        )
+    sources = {
+        target.url: backups.Source(target.name, target.url)
+        for identity, target in targets.items()
+        if identity in there
+    }
+    left = left_behind(DIRECTORY)
+    made = back_up(tuple(sources.values()), DIRECTORY, progress)
+    empty = () if made else ("there is nothing in the databases that could be backed up",)
+    return replace(report, backups=made, notices=(*report.notices, *left, *empty))

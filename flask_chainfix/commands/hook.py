@@ -1,0 +1,158 @@
+"""Put ``check`` where commits and requests to merge pass: hooks, CI jobs, a checklist."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from flask_chainfix.common.errors import BadConfiguration, CannotMerge
+from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.disk.files import (
+    add_together,
+    find_named,
+    is_there,
+    read_plain,
+    refuse_unaddable,
+)
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.git.work_tree import WorkTree, find_work_tree
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.pieces import Call, Piece, PieceState
+from flask_chainfix.pieces.kinds import CHECKLIST, GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
+
+_DEFAULT_PLACE = "migrations"  # where the console script looks
+
+
+_NO_HOST = (
+    "neither GitHub nor GitLab is known here (no .github/workflows, no .gitlab-ci.yml, no such"
+    " remote): only the hook is set up"
+)
+
+
+def plan_hooks(runtime: Runtime, tools: Tools) -> Report:
+    """Find out what belongs where in this project.
+
+    Raises:
+        CannotReadGit: there is no Git work tree around the migrations.
+        BadConfiguration: from the top of the work tree, the migrations cannot be named.
+    """
+    tree = find_work_tree(runtime.environment.directory)
+    call = _call(runtime, tree)
+    pieces = tuple(_piece(kind, path, call, tree) for kind, path in _places(tree))
+    report = Report("hook", tools=tools, pieces=pieces)
+    if len(pieces) == 1:
+        report = replace(report, notices=(_NO_HOST,))
+    refused = [piece for piece in pieces if piece.state is PieceState.REFUSED]
+    if not refused:
+        return report
+    error = CannotMerge(
+        "not everything could be put in place: "
+        + "; ".join(f"{piece.name}: {piece.detail}" for piece in refused),
+        way("add by hand what this prints for these files", "{fixchain} hook --print"),
+    )
+    return replace(report, exit_code=error.exit_code, error=error)
+
+
+def shown(report: Report) -> Report:
+    """The report that only shows what belongs where."""
+    pieces = (
+        replace(piece, state=PieceState.SHOWN, edit=None, detail="") for piece in report.pieces
+    )
+    return replace(report, pieces=tuple(pieces), exit_code=0, error=None)
+
+
+def carry_out_hooks(report: Report) -> Report:
+    """Write the pieces that are planned, all or none.
+
+    Raises:
+        StaleSnapshot, CannotWrite: none of them could be written.
+    """
+    add_together([piece.edit for piece in report.pieces if piece.edit is not None])
+    pieces = (
+        replace(piece, state=PieceState.WRITTEN) if piece.edit is not None else piece
+        for piece in report.pieces
+    )
+    return replace(report, pieces=tuple(pieces), done=True)
+
+
+def _call(runtime: Runtime, tree: WorkTree) -> Call:
+    """How the console script finds this environment from the top of the work tree."""
+    top = tree.top
+    config = runtime.reopen.get("config")
+    if config is not None and os.path.realpath(os.curdir) != str(top):
+        raise BadConfiguration(
+            f"hooks run in {top}, where {config} may lead to another directory",
+            "run the command there, or name the directory with -d",
+            unchanged=True,
+        )
+    place = os.path.relpath(os.path.realpath(config or runtime.environment.directory), top)
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        raise BadConfiguration(
+            f"the name {os.fsencode(place)!r} is not UTF-8, as files for hooks and CI have to be",
+            "rename it",
+            unchanged=True,
+        ) from None
+    if place.startswith("-"):
+        place = os.path.join(os.curdir, place)
+    options = ("-c", place) if config else ("-d", place) if place != _DEFAULT_PLACE else ()
+    requirement = f"flask-chainfix=={version('flask-chainfix')}"
+    return Call(place, options, requirement, _programs(tree))
+
+
+def _programs(tree: WorkTree) -> str:
+    """Where the console script lies, if that is in a virtual environment of this clone's user."""
+    for_everybody = tree.top in tree.hooks.parents and ".git" not in tree.hooks.parts
+    if for_everybody or sys.prefix == sys.base_prefix:
+        return ""
+    place = Path(sys.prefix, "Scripts" if os.name == "nt" else "bin")
+    return str(place.relative_to(tree.top) if place.is_relative_to(tree.top) else place)
+
+
+def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:
+    """What this project needs, and the file that each belongs into."""
+    top, hosts = tree.top, " ".join(tree.hosts)
+    pre_commit, job = top / ".pre-commit-config.yaml", top / ".gitlab-ci.yml"
+    workflows = top / ".github/workflows"
+    if is_there(pre_commit):
+        yield PRE_COMMIT, pre_commit
+    else:
+        yield GIT_HOOK, tree.hooks / "pre-commit"
+    if is_there(workflows) or "github" in hosts:
+        yield WORKFLOW, workflows / "fixchain.yml"
+        name = "pull_request_template.md"
+        templates = [find_named(place, name) for place in (top / ".github", top, top / "docs")]
+        yield CHECKLIST, next(filter(is_there, templates), templates[0])
+    if is_there(job):
+        yield JOB, job
+    if is_there(job) or "gitlab" in hosts:
+        yield CHECKLIST, find_named(top / ".gitlab/merge_request_templates", "Default.md")
+
+
+def _piece(kind: Kind, path: Path, call: Call, tree: WorkTree) -> Piece:
+    data = None
+    try:
+        data = read_plain(path)
+        text = kind.text(call, data or b"")
+        if kind.there(data or b""):
+            return Piece(kind.name, path, text, PieceState.THERE, None, _difference(text, data))
+        edit = Edit(path, data, kind.merged(data or b"", text))
+        if path.parent == tree.hooks and not tree.own_hooks:
+            raise CannotMerge(f"{tree.hooks} (core.hooksPath) may serve other repositories, too")
+        refuse_unaddable(edit)
+    except CannotMerge as refusal:
+        text = kind.text(call, data or b"")
+        return Piece(kind.name, path, text, PieceState.REFUSED, None, refusal.message)
+    return Piece(kind.name, path, text, PieceState.PLANNED, edit)
+
+
+def _difference(text: str, data: bytes | None) -> str:
+    """What is to be said of a piece that is there; indentation and line ends do not count."""
+    words = "".join((data or b"").decode(errors="replace").split())
+    return "" if "".join(text.split()) in words else "not in the form that would be written now"

@@ -1,0 +1,277 @@
+"""Look again where databases stand: just before files are written, and once they are in place.
+
+Nobody can be kept from upgrading a database while the new files are in place and Alembic has not
+confirmed them yet. Whoever does so then goes by the new files, and the old ones would have the
+rows lie: what has run would run again. So a database that may have moved by the new files has them
+stay, whatever else has happened, and the rows of all are judged by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import (
+    ChainFixError,
+    Interrupted,
+    NotConfirmed,
+    RowsNotMoved,
+    StaleSnapshot,
+)
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.rows import restamping
+from flask_chainfix.databases.applied.writers import can_have_written
+from flask_chainfix.databases.reading import read_standings
+from flask_chainfix.databases.survey import survey, targets_for
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.disk.journal import Journal
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    DatabaseWishes,
+    MoveResult,
+    MoveState,
+    Standing,
+)
+from flask_chainfix.planning.row_moving import make_moves, note_rows, planned_moves, without_missing
+
+_NAMED = 3
+
+
+def refuse_moved(
+    runtime: Runtime,
+    before: Snapshot,
+    wishes: DatabaseWishes,
+    progress: Progress,
+    moves: Sequence[MoveResult] = (),
+) -> None:
+    """Stop where a database no longer stands where it did when the plan was made.
+
+    Args:
+        runtime: the environment.
+        before: where they stood.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        moves: what has been done to their rows since.
+
+    Raises:
+        StaleSnapshot: its rows are others; every file is as it was.
+    """
+    for now in moved_since(runtime, before, wishes, progress, moves):
+        raise _left_behind(now)
+
+
+def moved_since(
+    runtime: Runtime,
+    before: Snapshot,
+    wishes: DatabaseWishes,
+    progress: Progress,
+    moves: Sequence[MoveResult] = (),
+) -> Iterator[Standing]:
+    """The databases that stand elsewhere by now, or cannot be asked any more.
+
+    Args:
+        runtime: the environment.
+        before: where they stood.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        moves: what has been done to their rows since.
+    """
+    targets = targets_for(runtime, wishes)
+    known = {each.identity: each for each in before.databases.standings}
+    rows = {identity: each.rows for identity, each in known.items()}
+    rows |= {each.move.identity: each.move.after for each in moves}
+    for now in read_standings(tuple(targets.values()), progress):
+        if now.state is DatabaseState.UNREACHABLE:
+            then = known.get(now.identity)
+            if then is None or then.state is not DatabaseState.UNREACHABLE:
+                yield now
+        elif rows.get(now.identity) != now.rows:
+            yield now
+
+
+def _left_behind(now: Standing) -> StaleSnapshot:
+    if now.state is DatabaseState.UNREACHABLE:
+        return StaleSnapshot(
+            f"{now.name} cannot be asked any more where it stands: {now.problem}",
+            f"every file is as it was; {now.remedy}, then run the command again",
+        )
+    return StaleSnapshot(
+        f"{now.name} has moved since the plan was made: it is at"
+        f" {', '.join(now.rows) or now.state.value} now",
+        "every file is as it was; run the command again",
+    )
+
+
+def bound_to_new_files(
+    runtime: Runtime,
+    report: Report,
+    wishes: DatabaseWishes,
+    progress: Progress,
+    failure: BaseException | None = None,
+) -> tuple[Standing, ...]:
+    """The databases that have moved while the new files were in place, if these have to stay.
+
+    One that cannot be asked any more may be in the middle of an upgrade by the new files.
+
+    Args:
+        runtime: the environment.
+        report: the plan, whose new files are in place.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        failure: what else would have the files put back.
+
+    Raises:
+        StaleSnapshot: databases have moved, and none by the new files.
+        BaseException: the failure, where no database has moved by the new files.
+    """
+    assert report.before is not None
+    assert report.after is not None
+    moved = tuple(moved_since(runtime, report.before, wishes, progress))
+    by_new = can_have_written(report.after, moved)
+    if failure is not None and not by_new:
+        raise failure
+    unreachable = any(each.state is DatabaseState.UNREACHABLE for each in moved)
+    if moved and not (by_new or unreachable):
+        raise _left_behind(moved[0])
+    return moved
+
+
+def unnoted(report: Report, journal: Journal, moved: Sequence[Standing]) -> BaseException | None:
+    """What keeps rows from being taken down, where the new files have to stay all the same."""
+    assert report.after is not None
+    try:
+        note_rows(report.after.environment.directory, report, journal, moved)
+    except (ChainFixError, OSError, KeyboardInterrupt) as error:
+        if can_have_written(report.after, moved):
+            return error
+        raise
+    return None
+
+
+def unconfirmed(moved: Sequence[Standing], failure: BaseException) -> ChainFixError:
+    """What is said where the new files have to stay although a repair could not be finished."""
+    there = [each.name for each in moved if each.state is not DatabaseState.UNREACHABLE]
+    names = listing(there, _NAMED)
+    why = failure.message if isinstance(failure, ChainFixError) else str(failure)
+    kind = NotConfirmed if isinstance(failure, ChainFixError | OSError) else Interrupted
+    return kind(
+        f"{why or 'interrupted'}; the new files stay all the same, as {names} has moved while they"
+        " were in place: with the old ones, what has run there would run again",
+        way("put back the files, and the stamps with them", "{fixchain} undo{databases}")
+        | way("see what is wrong with the new ones", "{fixchain} check{databases}"),
+    )
+
+
+def judged_anew(
+    runtime: Runtime,
+    report: Report,
+    moved: Sequence[Standing],
+    wishes: DatabaseWishes,
+    progress: Progress,
+) -> Report:
+    """The report of a finished repair with what becomes of the rows of databases that have moved.
+
+    Args:
+        runtime: the environment.
+        report: the repair.
+        moved: the databases that stand elsewhere than when it was planned.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        CannotRead: the journal cannot be read.
+    """
+    assert report.before is not None
+    assert report.after is not None
+    now = survey(runtime, report.after, wishes, progress)
+    known = replace(report.before.databases, standings=now.databases.standings)
+    notices = tuple(
+        f"{each.name} cannot be asked any more where it stands, so the new files stay: it may be in"
+        " the middle of an upgrade by them"
+        if each.state is DatabaseState.UNREACHABLE
+        else f"{each.name} has moved to {', '.join(each.rows) or each.state.value} while the new"
+        " files were in place, so they stay, and its stamp is judged by them"
+        for each in moved
+    )
+    return replace(
+        report,
+        before=replace(report.before, databases=known),
+        moves=without_missing(now, planned_moves(now, now)),
+        notices=(*report.notices, *notices),
+    )
+
+
+def followed_back(  # noqa: PLR0913  (what an undo depends on)
+    runtime: Runtime,
+    undone: Snapshot,
+    restored: Snapshot,
+    moves: Sequence[MoveResult],
+    *,
+    wishes: DatabaseWishes,
+    progress: Progress,
+) -> tuple[MoveResult, ...]:
+    """The moves of an undo, and those of databases that have moved by the files that it took back.
+
+    Their rows are put right here, where they cannot be of the files that were put back.
+
+    Args:
+        runtime: the environment.
+        undone: the chain that was in place, and where the databases stood.
+        restored: the chain that is in place by now.
+        moves: what the undo has done to their rows before it put the files back.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        RowsNotMoved: the rows of one are not known to be right, or cannot be put right.
+    """
+    moved = tuple(moved_since(runtime, undone, wishes, progress, moves))
+    if not moved:
+        return tuple(moves)
+    known = replace(undone.databases, standings=moved, moved={})
+    by_undone = planned_moves(replace(undone, databases=known, old=()), restored)
+    results = [
+        _in_doubt(result, restored.graph)
+        if result.state is MoveState.PLANNED and can_have_written(restored, [standing])
+        else result
+        for standing, result in zip(moved, by_undone, strict=True)
+        if not (result.state is MoveState.REFUSED and can_have_written(restored, [standing]))
+    ]
+    planned = [each.move for each in results if each.state is MoveState.PLANNED]
+    done = make_moves(targets_for(runtime, wishes), planned, lambda _: None, progress)
+    results = [done.get(each.move.identity, each) for each in results]
+    silent = {each.identity for each in moved if each.state is DatabaseState.UNREACHABLE}
+    for each in results:
+        if each.state not in (MoveState.MOVED, MoveState.UNCHANGED):
+            what = (
+                "cannot be asked whether it has moved"
+                if each.move.identity in silent
+                else f"has moved to {', '.join(each.move.before) or 'nothing'}"
+            )
+            raise RowsNotMoved(
+                f"the files are as they were before the repair, and {each.move.name} {what}"
+                f" meanwhile: {each.detail}",
+                each.remedy,
+            )
+    latest = {each.move.identity for each in results}
+    return (*(each for each in moves if each.move.identity not in latest), *results)
+
+
+def _in_doubt(result: MoveResult, graph: Graph) -> MoveResult:
+    before, after = result.move.before, result.move.after
+    return replace(
+        result,
+        state=MoveState.DOUBTFUL,
+        detail="that is right if the files as they are now have run there, and those of the repair"
+        f" would have left {', '.join(after) or 'nothing'}",
+        remedy=way(
+            "if it was upgraded by the files of the repair, put its stamp right",
+            *restamping(graph, before, after),
+        )
+        | "else leave it as it is",
+    )

@@ -1,0 +1,130 @@
+"""undo: the files, and the rows moved with them, as they were before the last repair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask_chainfix import disk
+from flask_chainfix.chain import heads_file
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.check import NO_DATABASES
+from flask_chainfix.commands.second_look import (
+    followed_back,
+    refuse_moved,
+)
+from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_files
+from flask_chainfix.common.errors import ChainFixError, NothingToUndo
+from flask_chainfix.common.progress import Progress, unseen
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.disk.journals import journal_to_undo, journals_of, noticed_strangers
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+
+_DELETES_UNSEEN = (
+    "no database was looked at: one that has run what is deleted here will be stamped with a"
+    " revision that no file has; name it with --database"
+)
+
+
+def plan_undo(
+    runtime: Runtime,
+    tools: Tools,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = unseen,
+) -> Report:
+    """Find the last repair, also one that was killed half-way, without changing anything.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        databases: which databases have to fit the files as they were.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        NothingToUndo: there is none.
+        StrangeJournal: this user has made none of those that are here on this machine.
+        StaleSnapshot: a migration that has come since builds on one that undo would delete.
+        RowsNotPutBack: a database cannot go back, or one whose rows were moved is not named.
+    """
+    now, _ = disk.read_snapshot(runtime.environment)
+    journals = journals_of(runtime.environment)
+    journal = journal_to_undo(now, journals)
+    disk.refuse_orphans(journal, runtime.environment)
+    deleted = tuple(entry.path for entry in journal.entries if entry.before is None)
+    restored = [entry.path for entry in journal.entries if entry.before is not None]
+    if heads_file.edit_for(disk.before_repair(now, journal)) is not None:
+        restored.append(journal.lock_path)
+    now, moves = look_back(runtime, now, journal, databases, progress)
+    unseen = (_DELETES_UNSEEN,) if deleted and not now.databases.standings else ()
+    return Report(
+        "undo",
+        tools=tools,
+        before=now,
+        journal=journal.path,
+        moves=moves,
+        restored=tuple(dict.fromkeys(restored)),
+        deleted=deleted,
+        notices=noticed_strangers(journals) + unseen,
+    )
+
+
+def carry_out_undo(
+    runtime: Runtime,
+    report: Report,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = unseen,
+) -> Report:
+    """Put back the rows that were moved with the last repair, and then its files.
+
+    Args:
+        runtime: the environment.
+        report: what is to be undone.
+        databases: as in ``plan_undo``.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        ChainFixError: rows or a file have changed since, or cannot be written; then no file was
+            changed.
+    """
+    assert report.before is not None
+    directory = runtime.environment.directory
+    with disk.locked(directory):
+        now, _ = disk.read_snapshot(runtime.environment)
+        journal = disk.to_undo(now, journals_of(runtime.environment))
+        if journal is None or journal.path != report.journal:
+            raise NothingToUndo(
+                "the repair has been undone meanwhile", "run check to see the chain"
+            )
+        disk.refuse_orphans(journal, runtime.environment)
+        with disk.prepared(journal, runtime.environment.version_locations):
+            refuse_moved(runtime, report.before, databases, progress)
+            moves = put_rows_back(runtime, report.moves, databases, progress)
+            try:
+                refuse_moved(runtime, report.before, databases, progress, moves)
+                left = disk.undo(journal, runtime.environment.version_locations)
+            except ChainFixError as error:
+                raise without_files(
+                    runtime, moves, databases, progress, error=error, journal=journal
+                ) from error
+        snapshot, notices = _in_step(*disk.read_snapshot(runtime.environment))
+        moves = followed_back(
+            runtime, report.before, snapshot, moves, wishes=databases, progress=progress
+        )
+    findings = diagnose(snapshot)
+    return replace(
+        report, before=snapshot, findings=findings, notices=left + notices, moves=moves, done=True
+    )
+
+
+def _in_step(snapshot: Snapshot, notices: tuple[str, ...]) -> tuple[Snapshot, tuple[str, ...]]:
+    """Write the lock anew where what was undone has put it out of step."""
+    edit = heads_file.edit_for(snapshot)
+    if edit is None:
+        return snapshot, notices
+    try:
+        disk.add_together([edit])
+    except ChainFixError as error:  # the chain itself is as it should be
+        return snapshot, (*notices, f"{error.message}; lock writes it once that is corrected")
+    return snapshot.after([edit]), notices

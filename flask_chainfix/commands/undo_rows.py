@@ -1,0 +1,277 @@
+"""The way back: rows as they were before the last repair, so that its files can be put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from flask_chainfix import disk
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import leaving_out, naming
+from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
+from flask_chainfix.databases.survey import survey, targets_for
+from flask_chainfix.disk.journal import Journal
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    DatabaseWishes,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
+from flask_chainfix.planning.row_moving import make_moves, planned_moves
+
+_RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
+
+
+_NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
+
+
+def look_back(
+    runtime: Runtime,
+    now: Snapshot,
+    journal: Journal,
+    wishes: DatabaseWishes,
+    progress: Progress,
+) -> tuple[Snapshot, tuple[MoveResult, ...]]:
+    """The moves that databases need so that their rows fit the files as they were.
+
+    Those whose rows were moved with the repair get the old ones back; those that have been upgraded
+    since get the rows that stand for what has run there, also since a repair that was killed while
+    its files were in place. Where only rows were moved, the files fit
+    every database as they did, and only what was moved goes back.
+
+    Returns:
+        The chain as it is with where the databases stand, and the moves.
+
+    Raises:
+        CannotRead: the journal is damaged.
+        RowsNotPutBack: a database of the journal is none of those that are named, has run what the
+            old files do not have, or has gone on with files that stay.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    recorded = {move.identity: move for move in disk.recorded_moves(journal)}
+    if not (recorded or journal.entries):
+        return now, ()
+    looked_at = survey(runtime, now, wishes, progress)
+    _require_recorded(looked_at, recorded, journal)
+    if not journal.entries:
+        return looked_at, tuple(
+            _exactly_back(standing, recorded[standing.identity], journal)
+            for standing in looked_at.databases.standings
+            if standing.identity in recorded
+        )
+    then = disk.before_repair(looked_at, journal)
+    old_ids = {new: old for old, new in journal.renamed.items()}
+    looked_at = replace(looked_at, databases=replace(looked_at.databases, renamed=old_ids))
+    if not journal.finished:  # and so no chain of the journal that survey knows of
+        looked_at = replace(looked_at, old=(then.graph, *looked_at.old))
+    results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
+    half = disk.is_half_undone(journal)
+    moves = tuple(
+        replace(result, move=replace(result.move, after=standing.rows), state=MoveState.UNCHANGED)
+        if not journal.finished and journal.stood.get(standing.identity) == standing.rows
+        else _rest(result, recorded.get(standing.identity), then)
+        if half
+        else _back(result, recorded[standing.identity], looked_at, then)
+        if standing.identity in recorded
+        else _as_it_is(result, looked_at, then)
+        for standing, result in results
+        if standing.state is not DatabaseState.MISSING  # then no row of it goes back
+    )
+    _refuse_way_back(looked_at, moves)
+    return looked_at, moves
+
+
+def _exactly_back(standing: Standing, recorded: Move, journal: Journal) -> MoveResult:
+    if standing.state is DatabaseState.UNREACHABLE:
+        raise RowsNotPutBack(
+            f"{standing.name} cannot be asked where it stands: {standing.problem}",
+            standing.remedy,
+            unchanged=True,
+        )
+    if standing.rows not in (recorded.before, recorded.after):
+        raise RowsNotPutBack(
+            f"{standing.name} has gone on since its stamp was moved: it is at"
+            f" {', '.join(standing.rows) or 'nothing'}",
+            "if its stamp is right as it is, take its line out of"
+            f" {journal.rows_path} and undo again, for the other databases",
+            unchanged=True,
+        )
+    return _put_back(standing.name, standing.rows, recorded)
+
+
+def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
+    state = MoveState.UNCHANGED if rows == recorded.before else MoveState.PLANNED
+    return MoveResult(Move(name, recorded.identity, rows, recorded.before), state)
+
+
+def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> MoveResult:
+    """The way back of a database whose rows were moved: exactly that, unless it has gone on.
+
+    Rows that the journal only says to be of the new files stand for something else by the old ones.
+    """
+    rows = result.move.before
+    stayed = recorded.before == recorded.after
+    if rows == recorded.after and not (stayed and all(row in then.graph for row in rows)):
+        return _put_back(result.move.name, rows, recorded)
+    return _as_it_is(result, now, then) if stayed or rows == recorded.before else result
+
+
+def _rest(result: MoveResult, recorded: Move | None, then: Snapshot) -> MoveResult:
+    """What is left to do where the rows went back before the first file did."""
+    rows = result.move.before
+    if recorded is not None and rows in (recorded.before, recorded.after):
+        return _put_back(result.move.name, rows, recorded)
+    if all(row in then.graph for row in rows):
+        return MoveResult(replace(result.move, after=rows), MoveState.UNCHANGED)
+    return result
+
+
+def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
+    """A row that neither the new files nor the old ones have is none the worse for going back.
+
+    Neither is one that both have, where the old chain cannot be loaded and so means nothing.
+    """
+    rows = result.move.before
+    if _is_broken(then.graph) and all(row in now.graph and row in then.graph for row in rows):
+        return MoveResult(replace(result.move, after=rows), MoveState.UNCHANGED)
+    if any(row not in now.graph and row not in then.graph for row in rows):
+        stay = replace(result.move, after=rows)
+        return MoveResult(stay, MoveState.UNCHANGED, "no file has its rows, before or after")
+    return result
+
+
+def _is_broken(graph: Graph) -> bool:
+    """Whether Alembic cannot load a chain."""
+    return bool(graph.missing or graph.cycles or graph.duplicates)
+
+
+def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal: Journal) -> None:
+    there = {
+        standing.identity
+        for standing in looked_at.databases.standings
+        if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
+    }
+    missing = [
+        move.name for identity, move in recorded.items() if identity not in there and not move.stays
+    ]
+    if missing:
+        options = naming(missing)
+        command = () if options is None else (f"{{fixchain}} undo{{named}}{options}",)
+        raise RowsNotPutBack(
+            f"the rows of {listing(missing, 3)} were moved with this repair, and that is not named"
+            " or not there",
+            way("name all of these databases, as when they were moved", *command)
+            | f"where one is gone for good, take its line out of {journal.rows_path}",
+            unchanged=True,
+        )
+
+
+def _refuse_way_back(looked_at: Snapshot, moves: Sequence[MoveResult]) -> None:
+    refused = [each for each in moves if each.state in _NO_WAY_BACK]
+    if not refused:
+        return
+    first = refused[0]
+    # The detail of a doubt takes the chain as it is for the one that is to stay.
+    doubtful = first.state is MoveState.DOUBTFUL
+    detail = OF_EITHER_CHAIN if doubtful else first.detail
+    remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
+    standings = looked_at.databases.standings
+    standing = next(each for each in standings if each.identity == first.move.identity)
+    raise RowsNotPutBack(
+        f"{first.move.name} cannot go back to the old files: {detail}",
+        Remedy.of(remedy)
+        | leaving_out(looked_at, standing, "undo", "leave that database as it is"),
+        unchanged=True,
+    )
+
+
+def put_rows_back(
+    runtime: Runtime, moves: Sequence[MoveResult], wishes: DatabaseWishes, progress: Progress
+) -> tuple[MoveResult, ...]:
+    """Put back the rows of every database, before a file is.
+
+    Raises:
+        RowsNotPutBack: one of them is not as it was when it was looked at; every row that could be
+            is as it was, and no file was changed.
+    """
+    planned = [each.move for each in moves if each.state is MoveState.PLANNED]
+    if not planned:
+        return tuple(moves)
+    done = make_moves(targets_for(runtime, wishes), planned, _nothing, progress)
+    failed = [each for each in done.values() if each.state not in _RIGHT]
+    if failed:
+        stuck = _forward(runtime, tuple(done.values()), wishes, progress)
+        raise _not_put_back(failed[0], stuck)
+    return tuple(done.get(each.move.identity, each) for each in moves)
+
+
+def without_files(  # noqa: PLR0913  (what the way forward depends on)
+    runtime: Runtime,
+    moves: Sequence[MoveResult],
+    wishes: DatabaseWishes,
+    progress: Progress,
+    *,
+    error: ChainFixError,
+    journal: Journal,
+) -> ChainFixError:
+    """What to say where the rows were put back, and the files could not be.
+
+    As long as every file is a new one, the rows become the new ones again; else they stay the old
+    ones, which fit once the rest of the files is put back.
+
+    Args:
+        runtime: the environment.
+        moves: what has been done to rows.
+        wishes: the databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        error: what kept the files from being put back.
+        journal: the record of the repair.
+    """
+    if not any(each.state is MoveState.MOVED for each in moves):
+        return error
+    if disk.has_begun(journal):
+        return CannotWrite(f"{error.message}; every stamp is back as it was", error.remedy)
+    stuck = _forward(runtime, moves, wishes, progress)
+    if not stuck:
+        return error
+    return CannotWrite(f"{error.message}; {_stuck(stuck)}", error.remedy)
+
+
+def _forward(
+    runtime: Runtime, moves: Sequence[MoveResult], wishes: DatabaseWishes, progress: Progress
+) -> list[MoveResult]:
+    """Give databases the new rows again; those that cannot be given them."""
+    forward = [
+        replace(each.move, before=each.move.after, after=each.move.before)
+        for each in moves
+        if each.state is MoveState.MOVED
+    ]
+    again = make_moves(targets_for(runtime, wishes), forward, _nothing, progress).values()
+    return [each for each in again if each.state not in _RIGHT]
+
+
+def _not_put_back(failed: MoveResult, stuck: Sequence[MoveResult]) -> RowsNotPutBack:
+    others = _stuck(stuck) if stuck else "the rows of other databases are as they were"
+    return RowsNotPutBack(
+        f"the rows of {failed.move.name} cannot be put back: {failed.detail}",
+        f"no file was changed, and {others}; undo again once that is settled, or keep the repair",
+    )
+
+
+def _stuck(stuck: Sequence[MoveResult]) -> str:
+    return (
+        f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
+        " given the new ones again: restamp moves them"
+    )
+
+
+def _nothing(move: Move) -> None:
+    """The journal holds the way back already."""

@@ -1,0 +1,230 @@
+"""What other programs read, each in its own language: the only place where text is quoted.
+
+Ids, rows, paths, refs, messages and settings are other people's words. Whatever is printed or
+written for a program goes through the function of that program's language, so that the words stay
+words: nothing in them ends a line, begins an option or a statement, or is obeyed by a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Any
+
+PLACEHOLDER = re.compile(r"\{(alembic|fixchain|databases|own|named|asked)\}")
+
+
+"""What stands in a command in the place of what ``Tools`` know."""
+
+
+_TYPOGRAPHY = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
+
+
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+_NO_WORD = "\ufffd"  # no shell can be given a NUL, or half of a character
+
+
+_ARGUMENTS = 100  # SQLite takes 127 of a function
+
+
+class Unspeakable(ValueError):
+    """A text that a language has no safe form for; the message says what it holds."""
+
+
+# --- Terminals, XML, SARIF, and lines of any other text -------------------------------------------
+def printable(text: str) -> str:
+    """Text on one line, with escapes for all that a terminal would obey or could not show."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    form = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return _ESCAPES.get(char) or (form if code < 0x10000 else f"\\U{code:08x}")
+
+
+def plain_ascii(text: str) -> str:
+    """The same sentence without the characters of good typography."""
+    return text.translate(_TYPOGRAPHY)
+
+
+def sarif_text(text: str) -> str:
+    """A message of SARIF's, in which braces would hold placeholders."""
+    return printable(text).replace("{", "{{").replace("}", "}}")
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+def json_document(document: Any) -> str:
+    """A document in ASCII, so that any encoding can carry it, with a line end."""
+    # Of the control characters, this one alone is left as it is.
+    return json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+# --- GitHub's workflow commands -------------------------------------------------------------------
+def annotation(text: str) -> str:
+    """The message of a workflow command; its line ends are kept."""
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(escaped)
+
+
+def annotation_property(text: str) -> str:
+    """The value of a property of a workflow command."""
+    return annotation(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def log_text(text: str) -> str:
+    """Lines for people in the log of a workflow, none of which is a workflow command."""
+    return re.sub(r"^([^\S\n]*:)(?=:)", r"\1 ", text, flags=re.MULTILINE).replace("##[", "# #[")
+
+
+# --- YAML -----------------------------------------------------------------------------------------
+def yaml_string(text: str) -> str:
+    """A text as a double-quoted scalar on one line, whatever it holds."""
+    return '"' + "".join(map(_yaml_char, text)) + '"'
+
+
+def _yaml_char(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    return char if char.isprintable() else f"\\U{ord(char):08x}"
+
+
+# --- Shells ---------------------------------------------------------------------------------------
+def word(text: str) -> str:
+    """A text as one word of a command that is typed into bash, zsh or ksh.
+
+    It may be the value of an option. No control character is in it, and no placeholder.
+    """
+    if not text.isprintable():
+        return f"$'{''.join(map(_typed_char, text))}'"
+    quoted = f"'{text}'" if text.startswith("=") and "'" not in text else shlex.quote(text)
+    return PLACEHOLDER.sub(r"{''\1}", quoted)
+
+
+def _typed_char(char: str) -> str:
+    if char in "'\\":
+        return f"\\{char}"
+    if char.isprintable() and char != "{":
+        return char
+    try:
+        data = char.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = b"\0"
+    return _NO_WORD if data == b"\0" else "".join(f"\\{byte:03o}" for byte in data)
+
+
+def words(texts: Iterable[str]) -> str:
+    """Several words with blanks between them."""
+    return " ".join(map(word, texts))
+
+
+def option(name: str, value: str) -> str:
+    """An option and its value, which cannot be taken for another option."""
+    return f"{name}{'=' if value.startswith('-') else ' '}{word(value)}"
+
+
+def operand(text: str) -> str:
+    """A word that is no value of an option, as the last one of a command: never an option."""
+    return f"-- {word(text)}" if text.startswith("-") else word(text)
+
+
+def path_word(path: str) -> str:
+    """A path as a word that is no option."""
+    return word(os.path.join(os.curdir, path) if path.startswith("-") else path)
+
+
+def ref_word(ref: str) -> str:
+    """The name of a Git revision as a word that is no option."""
+    return word(f"refs/heads/{ref}" if ref.startswith("-") else ref)
+
+
+def script_words(*texts: str) -> str:
+    """Words with blanks between them as a file for any POSIX shell holds them."""
+    return shlex.join(texts)
+
+
+# --- SQL ------------------------------------------------------------------------------------------
+def sql_comment(text: str) -> str:
+    """A comment on one line, whatever client reads it."""
+    return f"-- {printable(plain_ascii(text))}".rstrip()
+
+
+def sql_literal(backend: str) -> Callable[[str], str]:
+    """What makes a literal of a string, for ``postgresql``, ``mysql`` or ``sqlite``.
+
+    It is in ASCII and free of control characters, so that no client and no encoding changes it; and
+    it means the same under every setting of the server.
+
+    Raises:
+        Unspeakable: (when called) no string of the server's holds it.
+    """
+    special = {"postgresql": _of_postgresql, "mysql": _of_mysql, "sqlite": _of_sqlite}[backend]
+
+    def literal(value: str) -> str:
+        _refuse_unspeakable(value)
+        if value.isascii() and value.isprintable() and "\\" not in value:
+            return "'{}'".format(value.replace("'", "''"))
+        return special(value)
+
+    return literal
+
+
+def sql_identifier(backend: str, name: str, quoted: str) -> str:
+    """A name as it stands in a script.
+
+    Args:
+        backend: ``postgresql``, ``mysql`` or ``sqlite``.
+        name: the name.
+        quoted: the same as the dialect quotes it for a connection.
+
+    Raises:
+        Unspeakable: it has to be written with a control character.
+    """
+    _refuse_unspeakable(name)
+    if name.isprintable():
+        return quoted
+    if backend != "postgresql":
+        raise Unspeakable(f"the name {printable(name)} holds a control character")
+    escaped = name.replace("\\", "\\\\").replace('"', '""')
+    return 'U&"{}"'.format(
+        "".join(_unicode_char(char, "\\{:04x}", "\\+{:06x}") for char in escaped)
+    )
+
+
+def _refuse_unspeakable(text: str) -> None:
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise Unspeakable(f"{printable(text)} holds what no string of a database does")
+
+
+def _of_postgresql(value: str) -> str:
+    # Whether a backslash is one depends on a setting, but not in this form.
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return "E'{}'".format(
+        "".join(_unicode_char(char, "\\u{:04x}", "\\U{:08x}") for char in escaped)
+    )
+
+
+def _unicode_char(char: str, short: str, long: str) -> str:
+    if char.isascii() and char.isprintable():
+        return char
+    return (short if ord(char) < 0x10000 else long).format(ord(char))
+
+
+def _of_mysql(value: str) -> str:
+    # Here it depends on sql_mode in every form of quotes.
+    return f"_utf8mb4 X'{value.encode().hex()}'"
+
+
+def _of_sqlite(value: str) -> str:
+    # A blob would be read in the encoding of the database.
+    codes = [str(ord(char)) for char in value]
+    parts = [codes[at : at + _ARGUMENTS] for at in range(0, len(codes), _ARGUMENTS)]
+    calls = ["char({})".format(", ".join(part)) for part in parts]
+    return "({})".format(" || ".join(calls))

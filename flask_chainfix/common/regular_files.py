@@ -1,0 +1,95 @@
+"""The one way to read a file that others have made: never one that keeps a reader waiting."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LARGEST = 64 * 1024 * 1024
+
+
+"""Bytes of the largest file that is read, where nothing else is said."""
+
+
+LARGEST_CODE = 1024 * 1024
+
+
+"""Bytes of the largest configuration file and the largest ``env.py`` that are read."""
+
+
+# A pipe opens at once, and a terminal does not become this process's own.
+_FLAGS = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK")
+)
+
+
+def read_regular(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
+    """The bytes of a regular file, or of one that a link leads to.
+
+    Args:
+        path: the file.
+        largest: the most bytes that it may have.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is too large; ``strerror`` says why.
+    """
+    return read_with_status(path, largest)[0]
+
+
+def read_with_status(
+    path: str | os.PathLike[str], largest: int = LARGEST
+) -> tuple[bytes, os.stat_result]:
+    """The bytes of a regular file, and what the system says of it, as of one moment.
+
+    Raises:
+        OSError: as ``read_regular``.
+    """
+    with _opened(path) as (descriptor, status):
+        data = chunk = os.read(descriptor, min(status.st_size, largest) + 1)
+        # It may have grown since its size was taken, and what the kernel makes up has none.
+        while len(data) <= largest and len(chunk) > status.st_size:
+            chunk = os.read(descriptor, status.st_size + 1)
+            data += chunk
+        if len(data) > largest:
+            raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes", os.fspath(path))
+        return data, status
+
+
+def read_beginning(path: str | os.PathLike[str], length: int) -> bytes:
+    """The first bytes of a regular file, as far as there are so many.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    with _opened(path) as (descriptor, _):
+        return os.read(descriptor, length)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[int, os.stat_result]]:
+    descriptor = os.open(path, _FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        yield descriptor, status
+    finally:
+        os.close(descriptor)
+
+
+def refuse_irregular(path: Path, largest: int = LARGEST) -> None:
+    """Stop before somebody else's code opens a file that would keep it waiting.
+
+    Raises:
+        OSError: as ``read_regular``, but for a file that is not there.
+    """
+    try:
+        read_regular(path, largest)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,166 @@
+"""What a person can do about something: ways out, the best first, each with whole commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from flask_chainfix.common.quoting import PLACEHOLDER, words
+
+REPAIR = "{fixchain} repair{databases}"
+
+
+MERGE = f"{REPAIR} --strategy merge"
+
+
+LINE = f"{REPAIR} --strategy linear"
+
+
+PLAIN_REPAIRS = (REPAIR, MERGE)
+
+
+"""The commands that leave all to the plan."""
+
+
+class Way(NamedTuple):
+    """One way out.
+
+    Attributes:
+        text: what it does, a sentence without a full stop; it introduces the commands.
+        commands: what to type for it, in this order. ``{fixchain}`` and ``{alembic}`` stand for the
+            commands of this project, ``{databases}`` for the options that name its databases,
+            ``{own}`` for those of them that mean the app's own and ``{named}`` for the others;
+            ``{asked}`` is ``{databases}`` where a command looks at none unless it is told to.
+        lines: lines of a file to copy, which stand below the sentence.
+    """
+
+    text: str
+    commands: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """The sentence with its lines."""
+        return "\n".join((self.text, *self.lines))
+
+    def __str__(self) -> str:
+        if not self.commands:
+            return self.whole
+        return f"{self.whole}: {', then '.join(f'`{command}`' for command in self.commands)}"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """The ways out of one trouble, the best first."""
+
+    ways: tuple[Way, ...] = ()
+
+    @classmethod
+    def of(cls, advice: str | Remedy) -> Remedy:
+        """The same advice as a remedy; a text is one way without a command."""
+        if isinstance(advice, Remedy):
+            return advice
+        return cls((Way(advice),) if advice else ())
+
+    def __or__(self, other: str | Remedy) -> Remedy:
+        """Another way, for where none of these will do."""
+        return Remedy(self.ways + Remedy.of(other).ways)
+
+    def __ror__(self, other: str) -> Remedy:
+        """The same behind a sentence."""
+        return Remedy.of(other) | self
+
+    def instead_of(self, commands: Collection[str], others: Remedy) -> Remedy:
+        """The same with other ways in the place of those that type one of some commands alone."""
+        left = tuple(way for way in self.ways if not _types_only(way, commands))
+        if len(left) == len(self.ways):
+            return self
+        return Remedy(tuple(dict.fromkeys(others.ways + left)))
+
+    def __bool__(self) -> bool:
+        return bool(self.ways)
+
+    def __str__(self) -> str:
+        """All on one line, for places that hold no more; commands stand between backticks."""
+        return "; or ".join(map(str, self.ways))
+
+    def __contains__(self, text: str) -> bool:
+        return text in str(self)
+
+    def spelled(self, spell_out: Callable[[str], str]) -> Remedy:
+        """The same with what the placeholders stand for."""
+        return Remedy(
+            tuple(
+                way._replace(text=spell_out(way.text), commands=tuple(map(spell_out, way.commands)))
+                for way in self.ways
+            )
+        )
+
+
+def _types_only(way: Way, commands: Collection[str]) -> bool:
+    return bool(way.commands) and set(way.commands).issubset(commands)
+
+
+def way(text: str, *commands: str) -> Remedy:
+    """A remedy with one way: a sentence, and the commands to type for it."""
+    return Remedy((Way(text, commands),))
+
+
+def repairing(options: Iterable[str]) -> str:
+    """The command that repairs with these options."""
+    return f"{{fixchain}} repair {words(options)}{{databases}}"
+
+
+def linked(command: str = REPAIR) -> Remedy:
+    """To make one line of several heads, with what is typed for it."""
+    return way("link them into one chain", command)
+
+
+def joined(command: str = MERGE) -> Remedy:
+    """To make one head of several by a merge revision, with what is typed for it."""
+    return way("join them with a merge revision", command)
+
+
+# --- What a command learned or did, as data; `formats` render it and nothing else does -----------
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The commands of this project, as the user would type them.
+
+    Attributes:
+        alembic: what runs Alembic's commands, ``flask db`` for example.
+        fixchain: what runs ours, ``flask db fixchain`` for example.
+        databases: the options that name the databases which were named, with a blank before each;
+            passwords are masked.
+        own: the same for the app's own alone, ``--no-database`` for example.
+        named: the same without the app's own.
+        stamps: the same for those that ``--stamp`` tells of.
+        against: the same for what ``check`` compares the files with.
+    """
+
+    alembic: str = "flask db"
+    fixchain: str = "flask db fixchain"
+    databases: str = ""
+    own: str = ""
+    named: str = ""
+    stamps: str = ""
+    against: str = ""
+
+    def spell_out(self, text: str) -> str:
+        """Text with the commands and the options that placeholders stand for.
+
+        They are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}`` and
+        ``{named}``, and ``{asked}``: all of them, or the app's own where none is named.
+        """
+        meant = {
+            "alembic": self.alembic,
+            "fixchain": self.fixchain,
+            "databases": f"{self.databases}{self.stamps}",
+            "named": f"{self.named}{self.stamps}",
+            "own": self.own,
+            "asked": f"{self.databases}{self.stamps}" or " --database",
+        }
+        # In one go: what is put in holds words of others, which may look like a placeholder.
+        return PLACEHOLDER.sub(lambda found: meant[found[1]], text)

@@ -1,0 +1,189 @@
+"""What ends a command from outside (Ctrl-C, SIGTERM, SIGHUP), so that it ends in order.
+
+Before a command is at work there is nothing to clear away, and it says so and ends. While it is at
+work the first signal becomes a ``KeyboardInterrupt``, and all that was begun is taken back; who is
+impatient then is not heard any more. What comes while steps must not be parted waits. What is
+final stays, and whoever makes it so notes that here in the same breath.
+
+In a process that does not listen, a signal does what it does in any Python program.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from types import FrameType
+from typing import Any
+
+EXIT_CODE = 3
+
+
+_SAID = b"error: interrupted: nothing was changed\n"
+
+
+_NAMES = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+_SOON = 0.01  # seconds
+
+
+class _Phase(Enum):
+    BEGINNING = auto()
+    AT_WORK = auto()
+    DEAF = auto()
+
+
+class Stays(Enum):
+    """What a signal leaves as it is, in the words for whoever has sent it."""
+
+    NOTHING = "nothing was changed, or every file was put back"
+    BACKUPS = "finished backups stay, and nothing else was changed"
+    FILES = "the files were written"
+    REPAIR = "the repair was made"
+    EITHER = "every file and every stamp is either the old one or the new one"
+
+
+class _State:
+    """Of this process; signals come to its main thread only."""
+
+    listening = False
+    phase = _Phase.BEGINNING
+    held = 0
+    waiting = False
+    heard = False
+    stays = Stays.NOTHING
+
+
+def listen(phase: str = "BEGINNING") -> Callable[[], None]:
+    """Hear signals from now on; what is ignored already (``nohup``) stays so.
+
+    Returns:
+        What has the process no longer listen.
+    """
+    if _State.listening or threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    numbers = [getattr(signal, name) for name in _NAMES]
+    taken = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in taken}
+    hook = sys.unraisablehook
+    _State.listening, _State.phase = True, _Phase[phase]
+    _State.heard = _State.waiting = False
+    sys.unraisablehook = lambda raised: _unraisable(raised, hook)
+    for number in taken:
+        signal.signal(number, _hear)
+
+    def stop() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.unraisablehook = hook
+        _State.listening = False
+
+    return stop
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Have signals end the work of this block in order, also where nobody listens yet."""
+    stop = listen("AT_WORK")
+    try:
+        yield
+    finally:
+        stop()
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Have the first signal raise ``KeyboardInterrupt`` in this block, and none behind it."""
+    _State.phase = _Phase.AT_WORK
+    try:
+        yield
+    finally:
+        _State.phase = _Phase.DEAF
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Have signals wait until the steps of this block are done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if not _State.listening:
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        return
+    _State.held += 1
+    try:
+        yield
+    finally:
+        _State.held -= 1
+        if _State.waiting and not _State.held:
+            _State.waiting = False
+            _hear()
+
+
+def stay(what: Stays) -> Stays:
+    """Take down what a signal leaves as it is from here on.
+
+    Returns:
+        What it was before.
+    """
+    before, _State.stays = _State.stays, what
+    return before
+
+
+def stays() -> Stays:
+    """What a signal leaves as it is."""
+    return _State.stays
+
+
+def _hear(number: int = 0, frame: FrameType | None = None) -> None:
+    if _State.held:
+        _State.waiting = True
+    elif not _State.heard and _State.phase is not _Phase.DEAF:
+        _State.heard = True
+        if _State.phase is _Phase.AT_WORK:
+            raise KeyboardInterrupt
+        os.write(2, _SAID)
+        raise SystemExit(EXIT_CODE)
+
+
+def _unraisable(raised: Any, hook: Callable[[Any], object]) -> None:
+    """Have a signal again that came in a destructor or the like, where Python loses it."""
+    if not (_State.heard and issubclass(raised.exc_type, (KeyboardInterrupt, SystemExit))):
+        hook(raised)
+        return
+    _State.heard = False
+    again = threading.Timer(_SOON, _send)
+    again.daemon = True
+    again.start()
+
+
+def _send() -> None:
+    if hasattr(signal, "pthread_kill"):  # to the thread that may be waiting for something
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
+
+
+# --- Reading makes many small objects and drops few: collecting meanwhile only costs time --------
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Leave cycles of objects alone until the block ends."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,68 @@
+"""Small helpers for sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+_LISTED = 12
+
+
+def count(number: int, noun: str) -> str:
+    """``1 base``, ``3 bases``, ``2 dependencies``, ``2 guesses``."""
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith("ss"):
+        noun += "e"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("cy") else f"{number:,} {noun}s"
+
+
+def listing(items: Iterable[str], most: int = _LISTED) -> str:
+    """Items separated by commas; a long list is cut, and says how much is left out."""
+    names = list(items)
+    shown = ", ".join(names[:most])
+    left_out = len(names) - most
+    return f"{shown} and {left_out:,} more" if left_out > 0 else shown
+
+
+# --- Which of the known ids somebody may have meant ----------------------------------------------
+
+
+_MOST = 3
+
+
+_SIMILAR = 0.8  # of 12 characters, two may differ
+
+
+def close_ids(id_: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Find the ids that are nearest to one that does not exist.
+
+    Args:
+        id_: the id that was asked for.
+        known: the ids that there are.
+
+    Returns:
+        At most three: first those that differ only by case or blanks around them, then the one
+        that begins with it, or that it begins with, if that is only one, then similar ones.
+    """
+    others = sorted(set(known) - {id_})
+    return tuple(dict.fromkeys(_close(id_, others)))[:_MOST]
+
+
+def _close(id_: str, others: list[str]) -> Iterator[str]:
+    folded = {other: other.strip().casefold() for other in others}
+    wanted = id_.strip().casefold()
+    if not wanted:
+        return
+    yield from (other for other in others if folded[other] == wanted)
+    for begun in (
+        [other for other in others if folded[other].startswith(wanted)],
+        [other for other in others if folded[other] and wanted.startswith(folded[other])],
+    ):
+        if len(begun) == 1:
+            yield from begun
+    originals: dict[str, list[str]] = {}
+    for other, text in folded.items():
+        originals.setdefault(text, []).append(other)
+    for text in get_close_matches(wanted, originals, n=_MOST, cutoff=_SIMILAR):
+        yield from originals[text]

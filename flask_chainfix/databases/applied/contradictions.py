@@ -1,0 +1,244 @@
+"""A database whose tables contradict its stamp: how, and Alembic's commands that put it right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.quoting import option, word, words
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.applied.live_evidence import (
+    Fit,
+    absent_tables,
+    early_tables,
+    fit,
+    never_ran,
+    proven_top,
+)
+from flask_chainfix.databases.applied.rows import catching_up, gaps, restamping, since
+from flask_chainfix.databases.applied.writers import Applied, claims, possibilities
+from flask_chainfix.model.databases import Standing
+
+_SCHEMA = ", schema "  # behind a name: no option names a schema alone
+
+
+def left_out(snapshot: Snapshot, standing: Standing, command: str = "repair") -> str:
+    """A command that asks all other databases; ``""`` where none says that.
+
+    Args:
+        snapshot: with all databases.
+        standing: the one to be left out; with one of the app's own go the others.
+        command: what is to be done without it.
+    """
+    if standing.own:
+        return f"{{fixchain}} {command} --no-database{{named}}"
+    others = [each for each in snapshot.databases.standings if not each.own]
+    options = naming(each.name for each in others if each is not standing)
+    if options is None or naming([standing.name]) is None:
+        return ""
+    return f"{{fixchain}} {command}{{own}}{options}"
+
+
+def naming(names: Iterable[str]) -> str | None:
+    """The options that name databases by what users know them by; the app's own need none.
+
+    Returns:
+        Each with a blank before it; ``None`` where one is a schema, which no option names alone.
+    """
+    options = ""
+    for name in names:
+        if _SCHEMA in name:
+            return None
+        if name.startswith("--stamp "):
+            options += f" {option('--stamp', name.removeprefix('--stamp '))}"
+        elif "://" in name:
+            options += f" --database {word(name)}"
+    return options
+
+
+def leaving_out(
+    snapshot: Snapshot,
+    standing: Standing,
+    command: str = "repair",
+    text: str = "leave that database out",
+) -> Remedy:
+    """To do something without a database; nothing where no command says that."""
+    without = left_out(snapshot, standing, command)
+    return way(text, without) if without else Remedy()
+
+
+def saying_where(snapshot: Snapshot, standing: Standing, command: str = "repair") -> Remedy:
+    """To say where a database stands that cannot be asked; the head stands for what is known."""
+    without, heads = left_out(snapshot, standing, command), snapshot.graph.heads
+    if not (without and heads):
+        return Remedy()
+    text = f"if it stands at {heads[0]}, say so; the same with another id if it stands elsewhere"
+    return way(text, f"{without} {option('--stamp', heads[0])}")
+
+
+# --- A database whose tables contradict its stamp: how, and Alembic's commands that put it right -
+
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """What contradicts what a stamp says.
+
+    Attributes:
+        claim: what the rows say has run.
+        absent: the tables that must be there and are not, by the revision that makes them.
+        early: the tables that are there before the revision that makes them, by that revision.
+    """
+
+    claim: Applied
+    absent: Mapping[str, tuple[str, ...]]
+    early: Mapping[str, tuple[str, ...]]
+
+    @property
+    def standing(self) -> Standing:
+        """The database."""
+        return self.claim.standing
+
+    @property
+    def stamped(self) -> str:
+        """Where it stands, in words."""
+        rows = ", ".join(self.standing.rows)
+        return f"{self.standing.name} is {f'stamped with {rows}' if rows else 'not stamped'}"
+
+
+def mismatch(snapshot: Snapshot, standing: Standing) -> Mismatch | None:
+    """How the tables of a database contradict every chain that can have written its rows."""
+    if possibilities(snapshot, standing):
+        return None
+    found = [
+        Mismatch(
+            claim,
+            by_revision(absent_tables(snapshot, standing, claim.revisions)),
+            by_revision(early_tables(snapshot, standing, claim.revisions)),
+        )
+        for claim in claims(snapshot, standing)
+    ]
+    return min(found, key=lambda each: len(each.absent) + len(each.early), default=None)
+
+
+def contradiction(found: Mismatch) -> str:
+    """What is wrong with such a database, in words."""
+    absent, early = in_words(found.absent), in_words(found.early)
+    said = [f"not there: {absent}"] if absent else []
+    said += [f"there already: {early}"] if early else []
+    return f"its tables contradict its stamp ({'; '.join(said)})"
+
+
+def by_revision(found: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    """Tables behind the revisions that make them, as ``absent_tables`` and the like have them."""
+    tables: dict[str, tuple[str, ...]] = {}
+    for revision, table in found:
+        tables[revision] = (*tables.get(revision, ()), table)
+    return tables
+
+
+def half_made(snapshot: Snapshot, revision: str, there: Sequence[str]) -> tuple[str, ...]:
+    """The tables that a revision is certain to make beside those that are there already."""
+    makers = snapshot.chain_tables.makers
+    return tuple(table for table in makers if revision in makers[table] and table not in there)
+
+
+def in_words(tables: Mapping[str, Sequence[str]]) -> str:
+    """Tables behind the revisions that make them; many are cut short."""
+    names = [f"{table} ({revision})" for revision, each in tables.items() for table in each]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
+    """What puts such a database right; nothing of it takes away anything that is there."""
+    graph = snapshot.graph
+    lost = [row for row in found.standing.rows if row not in graph]
+    if lost:
+        return _counting(found.standing, lost, proven_top(snapshot, found.standing))
+    if graph.missing or graph.cycles or graph.duplicates:
+        text = "repair the files first, without that database"
+        return leaving_out(snapshot, found.standing, text=text)
+    fitting = fit(snapshot, found.standing)
+    if fitting is not None:
+        return _to_the_fit(snapshot, found, fitting)
+    if found.absent and not found.early:
+        never = never_ran(snapshot, found.claim.revisions, found.absent)
+        ran = found.claim.revisions.intersection(graph) - never
+        if ran and gaps(graph, ran):
+            return catching_up(graph, ran, found.standing.rows)
+    by_hand = way(
+        "its tables fit no revision: make those that are missing by hand, then stamp the revision"
+        " that it has come to; this prints the SQL of the chain",
+        f"{{alembic}} upgrade {_all(snapshot)} --sql",
+    )
+    if snapshot.old:
+        return by_hand
+    return by_hand | by_its_origin(snapshot, found.standing)
+
+
+def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remedy:
+    """What to do about rows that no file has: Alembic knows no way from them."""
+    if top is None or standing.rows != (*lost,):
+        return way("look where they went", "{fixchain} check{asked}")
+    taken = " ".join(option("--lost", f"{row}={top}") for row in lost)
+    return way(
+        f"its tables fit {top}: count them for that", f"{{fixchain}} restamp {taken}{{databases}}"
+    )
+
+
+def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
+    graph, rows = snapshot.graph, found.standing.rows
+    if not fitting.rows:
+        return way(
+            "none of the chain's tables is there: take the stamp away, and have Alembic make them",
+            "{alembic} stamp base",
+            f"{{alembic}} upgrade {_all(snapshot)}",
+        )
+    names, to_proven = ", ".join(fitting.rows), restamping(graph, rows, fitting.rows)
+    if fitting.highest == fitting.rows:
+        return way(f"its tables fit {names}: stamp it there", *to_proven)
+    silent = ", ".join(fitting.silent)
+    highest = way(
+        f"its tables fit {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
+        f" {'changes' if len(fitting.silent) == 1 else 'change'}, which no table shows",
+        *restamping(graph, rows, fitting.highest),
+    )
+    return highest | way(f"stamp {names} if it has not", *to_proven)
+
+
+def by_its_origin(snapshot: Snapshot, standing: Standing) -> Remedy:
+    """To move a stamp by the chain that has written it, which Git may have."""
+    origin = snapshot.databases.origins.get(standing.identity)
+    if origin:
+        return way(
+            f"if the chain of commit {origin} has written its rows, move its stamp by that",
+            f"{{fixchain}} restamp --old {origin}{{databases}}",
+        )
+    if origin is None:
+        return Remedy.of("look for a clone whose Git has the chain that has written its rows")
+    places = (os.path.relpath(place) for place in snapshot.environment.version_locations)
+    return way(
+        "put the commit whose chain has written its rows in the place of COMMIT; the first command"
+        " lists those that changed migrations",
+        f"git log --oneline --all -- {words(places)}",
+        "{fixchain} restamp --old COMMIT{databases}",
+    )
+
+
+def completing(snapshot: Snapshot, revision: str) -> Remedy:
+    """How a revision that has stopped half-way is brought to its end, or to its beginning."""
+    by_hand = way(
+        "run by hand those of its statements whose objects are missing, which this prints, and"
+        " check again: that names the stamp",
+        f"{{alembic}} upgrade --sql {since(snapshot.graph, revision)}",
+    )
+    return by_hand | "drop what it has made, if nothing is in it yet, and upgrade again"
+
+
+def _all(snapshot: Snapshot) -> str:
+    return "head" if len(snapshot.graph.heads) == 1 else "heads"

@@ -1,0 +1,156 @@
+"""What the tables of a database tell of the revisions that have run there.
+
+A table that a revision is certain to make must be there once it has run, unless something that has
+run may have taken it away; one that only revisions make which have not run must not be. Tables of
+named schemas are not among those that were looked at, and tell nothing; nor does any where binds
+have some of them. Where a database has other schemas, and none of the chain's tables is where they
+were looked for, they are taken to be in one of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.model.databases import Standing
+
+
+def contradicts(snapshot: Snapshot, standing: Standing, revisions: frozenset[str]) -> bool:
+    """Whether the tables of a database show that something else has run there.
+
+    Args:
+        snapshot: the chain with the migrations' sources.
+        standing: the database.
+        revisions: what is thought to have run there.
+    """
+    return bool(
+        absent_tables(snapshot, standing, revisions) or early_tables(snapshot, standing, revisions)
+    )
+
+
+def absent_tables(
+    snapshot: Snapshot, standing: Standing, revisions: frozenset[str]
+) -> tuple[tuple[str, str], ...]:
+    """The tables that must be there and are not, each behind the revision that makes it."""
+    if not _tells(snapshot, standing):
+        return ()
+    there = _names(standing)
+    chain_tables = snapshot.chain_tables
+    return tuple(
+        (revision, table)
+        for table, makers in chain_tables.makers.items()
+        if table not in there
+        for revision in makers
+        if revision in revisions
+        and not any(
+            other in revisions and not _is_below(snapshot, other, revision)
+            for other in chain_tables.removing(table)
+        )
+    )
+
+
+def early_tables(
+    snapshot: Snapshot, standing: Standing, revisions: frozenset[str]
+) -> tuple[tuple[str, str], ...]:
+    """The tables that are there before the revision that makes them, each behind that revision.
+
+    An upgrade stops there, as nothing that comes before takes the table away.
+    """
+    if not _tells(snapshot, standing):
+        return ()
+    there = _names(standing)
+    chain_tables = snapshot.chain_tables
+    found = []
+    for table, makers in chain_tables.makers.items():
+        has_run = not revisions.isdisjoint({*makers, *chain_tables.perhaps.get(table, ())})
+        if has_run or table not in there:
+            continue
+        maker = next(each for each in snapshot.graph.order if each in makers)
+        below = snapshot.graph.required([maker])
+        if below.intersection(chain_tables.removing(table)) <= revisions:
+            found.append((maker, table))
+    return tuple(found)
+
+
+def _tells(snapshot: Snapshot, standing: Standing) -> bool:
+    if standing.tables is None or snapshot.chain_tables.binds:
+        return False
+    return standing.complete or not _names(standing).isdisjoint(snapshot.chain_tables.makers)
+
+
+def _names(standing: Standing) -> frozenset[str]:
+    return frozenset(table.lower() for table in standing.tables or ())
+
+
+def _is_below(snapshot: Snapshot, lower: str, upper: str) -> bool:
+    """Whether one ran before the other, by whichever of the known chains it was."""
+    return lower != upper and all(
+        lower in chain.required([upper])
+        for chain in (snapshot.graph, *snapshot.old)
+        if lower in chain and upper in chain
+    )
+
+
+class Fit(NamedTuple):
+    """The revisions that a database's tables fit, as rows.
+
+    Attributes:
+        rows: the highest revisions that a table proves; none where no table of the chain is there.
+        highest: with those above them that leave no table, and so cannot be told.
+        silent: those, in the order of the chain.
+    """
+
+    rows: tuple[str, ...]
+    highest: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+def fit(snapshot: Snapshot, standing: Standing) -> Fit | None:
+    """Find the revisions that the tables of a database fit; ``None`` where they fit none."""
+    graph = snapshot.graph
+    if not _tells(snapshot, standing):
+        return None
+    there, makers = _names(standing), snapshot.chain_tables.makers
+    proven = {each[0] for table, each in makers.items() if table in there and len(each) == 1}
+    run = frozenset(graph.required(proven))
+    if contradicts(snapshot, standing, run):
+        return None
+    silent = [*_silent_above(snapshot, run)]
+    return Fit(tops(graph, run), tops(graph, run.union(silent)), tuple(silent))
+
+
+def proven_top(snapshot: Snapshot, standing: Standing) -> str | None:
+    """The one revision that the tables of a database prove to be the highest that ran there."""
+    fitting = fit(snapshot, standing)
+    return fitting.rows[0] if fitting is not None and len(fitting.rows) == 1 else None
+
+
+def _silent_above(snapshot: Snapshot, run: Collection[str]) -> Iterator[str]:
+    """What may have run as well, as no table shows whether it has."""
+    showing = {revision for makers in snapshot.chain_tables.makers.values() for revision in makers}
+    have = set(run)
+    for revision in snapshot.graph.order:
+        below = snapshot.graph.requirements(revision)
+        if revision not in have | showing and have.issuperset(below):
+            have.add(revision)
+            yield revision
+
+
+def never_ran(
+    snapshot: Snapshot, revisions: Iterable[str], absent: Iterable[str]
+) -> frozenset[str]:
+    """What has not run of what rows claim, by tables that are not there.
+
+    Beside what makes them, that is what stands on it and shows no table of its own.
+    """
+    graph, makers = snapshot.graph, snapshot.chain_tables.makers
+    showing = {revision for each in makers.values() for revision in each}
+    lost = set(absent)
+    claimed = set(revisions)
+    for revision in graph.order:
+        below = lost.intersection(graph.requirements(revision))
+        if revision in claimed and revision not in showing and below:
+            lost.add(revision)
+    return frozenset(lost)

@@ -1,0 +1,169 @@
+"""Revisions that no file has any more: what they did, and what is left below them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.quoting import option, ref_word
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.applied.live_evidence import absent_tables, early_tables
+from flask_chainfix.databases.applied.rows import since, stood_for, tops
+from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
+from flask_chainfix.model.schema import Footprint
+
+
+def is_noop(snapshot: Snapshot, revision: str) -> bool:
+    """Whether what a revision does, or a lost one did, is proven to be nothing.
+
+    That it does nothing to tables is not enough: it may call a program, or make a function.
+    """
+    if revision in snapshot.graph:
+        file = snapshot.file(revision)
+        return not any(snapshot.footprint(file)) and source.does_nothing(file.data)
+    footprint = lost_footprint(snapshot, revision)
+    if footprint is None or any(footprint):
+        return False
+    return source.does_nothing(snapshot.databases.lost[revision].data)
+
+
+def lost_footprint(
+    snapshot: Snapshot, revision: str, direction: str = "upgrade"
+) -> Footprint | None:
+    """What a lost revision did to the schema; ``None`` where version control has no file of it."""
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None:
+        return None
+    from flask_chainfix.footprint.reader import read_footprint  # it is seldom needed
+
+    dialect = snapshot.environment.dialect
+    return read_footprint(lost.data, dialect=dialect, direction=direction)
+
+
+class Distance(NamedTuple):
+    """How far a database is from the heads of the chain.
+
+    Attributes:
+        behind: how many revisions an upgrade to the heads would run there.
+        ahead: how many it has run that no file has, though files have what they were built on.
+    """
+
+    behind: int
+    ahead: int
+
+
+def distance(snapshot: Snapshot, standing: Standing) -> Distance | None:
+    """How far a database is from the heads of the chain; ``None`` where its rows do not tell."""
+    if standing.state not in (DatabaseState.STAMPED, DatabaseState.EMPTY):
+        return None
+    graph, ahead = snapshot.graph, set[str]()
+    below = [row for row in standing.rows if row in graph]
+    for row in set(standing.rows).difference(graph):
+        lost, way = snapshot.databases.lost.get(row), survivors(snapshot, row)
+        renamed = lost is not None and lost.renamed in graph
+        if not way.rows or renamed or snapshot.unread(row) is not None:
+            return None
+        ahead.update(way.between)
+        below += way.rows
+    run = stood_for(graph, tuple(sorted(below))).intersection(graph)
+    if run & graph.open_ends:
+        return None
+    return Distance(len(graph) - len(run), len(ahead))
+
+
+class Survivors(NamedTuple):
+    """What is left below a lost revision.
+
+    Attributes:
+        rows: its nearest ancestors that files still have, as the rows that stand for them; none
+            where the way to them is not known.
+        between: the lost revisions from it down to them.
+        unknown: those of ``between`` of which version control knows nothing.
+    """
+
+    rows: tuple[str, ...]
+    between: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def survivors(snapshot: Snapshot, revision: str) -> Survivors:
+    """Find the nearest ancestors of a lost revision that files still have.
+
+    Args:
+        snapshot: the chain, and what version control knows of lost revisions.
+        revision: a revision that no file has.
+    """
+    found: dict[str, None] = {}
+    between: dict[str, None] = {}
+    unknown: dict[str, None] = {}
+    pending = [revision]
+    while pending:
+        name = pending.pop()
+        if name in snapshot.graph:
+            found[name] = None
+            continue
+        if name in between:
+            continue
+        between[name] = None
+        lost = snapshot.databases.lost.get(name)
+        if lost is None:
+            unknown[name] = None
+        else:
+            labelled = snapshot.graph.labelled
+            names = (labelled[name][0] if name in labelled else name for name in lost.requirements)
+            pending.extend(names)
+    rows = () if unknown else tops(snapshot.graph, snapshot.graph.required(found))
+    return Survivors(rows, tuple(between), tuple(unknown))
+
+
+def early_on_return(
+    snapshot: Snapshot, standing: Standing, revision: str
+) -> tuple[tuple[str, str], ...]:
+    """The tables that stop the next upgrade of a database once a lost revision has a file again.
+
+    Each is behind the revision that makes it, which has not run there by its rows.
+    """
+    rows = (row for row in (*standing.rows, *survivors(snapshot, revision).rows))
+    run = snapshot.graph.required(row for row in rows if row in snapshot.graph)
+    return early_tables(snapshot, standing, frozenset(run))
+
+
+def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
+    """How the code that has a lost revision runs what a database has not run of its old chain."""
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None or not lost.checkout:
+        return Remedy()
+    return way(
+        "check out the code that has it, run the rest of the old chain, and come back",
+        f"git checkout {ref_word(lost.checkout)}",
+        "{alembic} upgrade heads",
+        "git checkout -",
+        "{fixchain} check{databases}",
+    )
+
+
+def under_its_new_id(snapshot: Snapshot, lost: LostRevision) -> Remedy:
+    """How a stamp comes to the new id of a migration; first to what was added to it since.
+
+    Args:
+        snapshot: the chain, and where its databases stand.
+        lost: the revision, which is another one by now (``renamed``).
+    """
+    new = lost.renamed or ""
+    pair = option("--lost", f"{lost.revision}={new}")
+    move = f"{{fixchain}} restamp {pair}{{databases}}"
+    if not lost.edited:
+        return way("move the stamp to its new id", move)
+    run = frozenset(snapshot.graph.required([new]))
+    stamped = (each for each in snapshot.databases.standings if lost.revision in each.rows)
+    absent = [pair for each in stamped for pair in absent_tables(snapshot, each, run)]
+    if not absent:
+        compare = "if what was edited does not matter there"
+        return way(f"move the stamp to its new id, {compare}", move)
+    tables = ", ".join(dict.fromkeys(table for _, table in absent))
+    return way(
+        f"make {tables} by hand as {new} does by now, then move the stamp to that id",
+        f"{{alembic}} upgrade --sql {since(snapshot.graph, new)}",
+        move,
+    )

@@ -1,0 +1,317 @@
+"""How version rows follow a chain that has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.quoting import option
+from flask_chainfix.common.remedies import Remedy, Way, way
+from flask_chainfix.databases.applied.contradictions import (
+    by_its_origin,
+    by_revision,
+    contradiction,
+    in_words,
+    left_out,
+    mismatch,
+    ways_out,
+)
+from flask_chainfix.databases.applied.live_evidence import absent_tables, proven_top
+from flask_chainfix.databases.applied.lost import (
+    finishing_there,
+    is_noop,
+    survivors,
+    under_its_new_id,
+)
+from flask_chainfix.databases.applied.rows import catching_up, gaps, restamping, stood_for, tops
+from flask_chainfix.databases.applied.shared_ids import (
+    misread,
+    telling_which_ran,
+    told_apart,
+    untold,
+)
+from flask_chainfix.databases.applied.writers import Applied
+from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
+
+STAMPED_AS_IT_IS = way(
+    "if the chain as it is has stamped it, say so", "{fixchain} restamp --current{databases}"
+)
+
+
+OF_EITHER_CHAIN = (
+    "its rows may have been written by the chain before the repair or after it, and would mean"
+    " different things"
+)
+
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def move_for(
+    now: Snapshot,
+    then: Snapshot,
+    standing: Standing,
+    possible: Sequence[Applied],
+    taken: Mapping[str, str] = _NOTHING,
+) -> MoveResult:
+    """The rows that a database is to have, so that they stand for exactly what has run there.
+
+    Args:
+        now: the chain as it is, and what is known of databases and lost revisions.
+        then: the chain whose rows they are to be; it may be the same.
+        standing: the database.
+        possible: what has run there, by each chain that can have written its rows.
+        taken: lost revisions, and those that the user takes them for.
+
+    Returns:
+        A move that is planned, or one that is refused, or for which there is nothing to do.
+    """
+    if not possible:
+        found = mismatch(now, standing)
+        if found is not None:
+            return _refused(standing, contradiction(found), ways_out(now, found))
+        return _refused(
+            standing,
+            f"which chain has written {', '.join(standing.rows)} is not known, and so what has run",
+            by_its_origin(now, standing),
+        )
+    possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
+    results = [_move(now, then, applied, taken) for applied in possible]
+    first = results[0]
+    alike = all(
+        (each.state, each.move.after) == (first.state, first.move.after) for each in results
+    )
+    if alike and first.state is not MoveState.REFUSED:
+        return first
+    shared = untold(now, [each.revisions for each in possible])
+    if shared is not None:
+        return _refused(
+            standing,
+            f"{told_apart(now, shared)}, and the tables do not tell which of them ran there",
+            _ways_on(now, possible, shared),
+        )
+    if alike:
+        return first
+    by_old = now.databases.old_is_named and len(results) == 2  # that of now, and one of then
+    if by_old and not possible[-1].revisions.isdisjoint(now.databases.others.values()):
+        return results[-1]  # the same rows, and another migration
+    if by_old and results[-1].state is not MoveState.UNCHANGED:
+        return results[-1]  # the user has said that this chain has written them
+    if MoveState.PLANNED not in (result.state for result in results):
+        return _left_as_it_is(results)
+    return _refused(
+        standing,
+        OF_EITHER_CHAIN,
+        by_its_origin(now, standing) | STAMPED_AS_IT_IS,
+    )
+
+
+def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
+    """Rows that stay by one chain, and cannot be moved if the other one has written them."""
+    refused = next(each for each in results if each.state is MoveState.REFUSED)
+    otherwise = (
+        Way(f"if the chain before the repair has, {each.text}", each.commands)
+        for each in Remedy.of(refused.remedy).ways
+    )
+    return replace(
+        refused,
+        state=MoveState.DOUBTFUL,
+        detail="right if the chain as it is has stamped it; if the chain before the repair has,"
+        f" {refused.detail}",
+        remedy=STAMPED_AS_IT_IS | Remedy(tuple(otherwise)),
+    )
+
+
+def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bool:
+    """Whether ids that stood twice are read as the user takes them."""
+    return not any(
+        applied.revisions.intersection(names) - {taken.get(name)}
+        for name, names in now.databases.shared.items()
+        if taken.get(name) in names
+    )
+
+
+def _ways_on(now: Snapshot, possible: Sequence[Applied], shared: str) -> Remedy:
+    """What to do by which of the migrations has run that had the same id."""
+    if now.databases.anew:  # these ids are yet to come
+        return way(
+            "repair the files without that database; restamp then names what to do by which of"
+            " them ran there",
+            left_out(now, possible[0].standing) or "{fixchain} repair --no-database",
+            "{fixchain} restamp{databases}",
+        )
+    names = now.databases.shared[shared]
+    ways = {
+        ran: _way_on(now, each, shared, ran)
+        for each in possible
+        for ran in sorted(each.revisions.intersection(names))
+    }
+    return Remedy(
+        tuple(
+            Way(f"if {ran} ran there, {each.text}", each.commands)
+            for ran, remedy in ways.items()
+            for each in remedy.ways[:1]
+        )
+    )
+
+
+def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
+    result = _move(now, now, applied, _NOTHING)
+    if result.state is MoveState.UNCHANGED:
+        return Remedy.of("the stamp is right as it is")
+    if result.state is MoveState.REFUSED:
+        return Remedy.of(result.remedy)
+    if shared not in now.graph:
+        return way("say so", _restamp(shared, ran))
+    return way("move the stamp", *restamping(now.graph, result.move.before, result.move.after))
+
+
+def _restamp(lost: str, other: str) -> str:
+    return f"{{fixchain}} restamp {option('--lost', f'{lost}={other}')}{{databases}}"
+
+
+def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
+    standing, graph = applied.standing, then.graph
+    unknown = [row for row in applied.unknown if row not in taken]
+    if unknown:
+        return _refused(
+            standing,
+            f"no migration file has {', '.join(unknown)}",
+            way("see where it went, and what can be done", "{fixchain} check{asked}"),
+        )
+    try:
+        has_run = applied.revisions | _counted(now, applied, taken)
+    except CannotPlan as refusal:
+        return _refused(standing, refusal.message, refusal.remedy)
+    run = {now.databases.renamed.get(revision, revision) for revision in has_run}
+    gone = sorted(
+        name for name in run if name not in graph and name not in taken and not is_noop(now, name)
+    )
+    if gone:
+        return _refused(
+            standing,
+            f"{', '.join(gone)} ran there, and no migration file would have it any more"
+            if now is not then
+            else f"{', '.join(gone)} ran there, and no migration file has it any more",
+            _ways_back(now, then, standing, gone[0]),
+        )
+    kept = run.intersection(graph)
+    skipped = gaps(graph, kept)
+    shared = misread(now, standing, kept)
+    if skipped and shared is not None and now is then:
+        return _refused(
+            standing, telling_which_ran(now, shared, kept), catching_up(graph, kept, standing.rows)
+        )
+    if skipped:
+        return _refused(
+            standing,
+            f"{', '.join(skipped)} never ran there, and would be skipped",
+            _catching_up(now, graph, kept, standing)
+            if now is then
+            else way("upgrade it first, with the chain as it is", "{alembic} upgrade heads"),
+        )
+    absent = absent_tables(then, standing, frozenset(kept))
+    if absent:
+        return _refused(
+            standing,
+            f"{', '.join(tops(graph, kept))} would claim tables that are not there:"
+            f" {in_words(by_revision(absent))}",
+            _counting_less(now, applied),
+        )
+    after = tops(graph, kept)
+    state = MoveState.UNCHANGED if after == standing.rows else MoveState.PLANNED
+    return MoveResult(Move(standing.name, standing.identity, standing.rows, after), state)
+
+
+def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> Remedy:
+    """What to do about what has run and no file has."""
+    if gone in now.databases.others.values():
+        return Remedy.of(f"bring {gone} here under an id of its own, then restamp again")
+    if any(gone in names for names in now.databases.shared.values()):
+        return Remedy.of(
+            "bring that file back from version control, with the id that it got, or one of its own"
+        )
+    lost = now.databases.lost.get(gone)
+    if lost is not None and lost.renamed in then.graph:
+        return way(
+            f"if {lost.renamed}, which is like it, is the same migration, say so",
+            _restamp(gone, lost.renamed or ""),
+        )
+    squashed = proven_top(now, standing)
+    if squashed is not None and not survivors(now, gone).rows:
+        return way(
+            f"if {squashed} does all that these did, say so", _restamp(standing.rows[0], squashed)
+        )
+    return way("bring it back", _bring_back(gone)) | (
+        f"say what it counts for (restamp --lost {gone}=REVISION), if what it did is not there"
+    )
+
+
+def _bring_back(lost: str) -> str:
+    return f"{{fixchain}} repair {option('--bring-back', lost)}{{databases}}"
+
+
+def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str], standing: Standing) -> Remedy:
+    catching = catching_up(graph, kept, standing.rows)
+    if not now.old or now.databases.old_is_named:
+        return catching
+    return catching | way(
+        "take the repair back, and repair again with this database named",
+        "{fixchain} undo{databases}",
+        "{fixchain} repair{databases}",
+    )
+
+
+def _counting_less(now: Snapshot, applied: Applied) -> Remedy:
+    """What a lost revision can be counted for where the tables show that more has not run."""
+    lost = applied.unknown[0] if applied.unknown else applied.standing.rows[0]
+    known = now.databases.lost.get(lost)
+    if known is not None and known.renamed in now.graph:
+        return under_its_new_id(now, known)
+    fitting = proven_top(now, applied.standing)
+    if fitting is not None:
+        return way(f"its tables fit {fitting}: count {lost} for that", _restamp(lost, fitting))
+    return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
+
+
+def _counted(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> frozenset[str]:
+    """What has run where lost revisions are counted for others.
+
+    Raises:
+        CannotPlan: what Git knows, or the tables of the database, speak against it.
+    """
+    lost_here = sorted(applied.revisions.union(applied.unknown).intersection(taken))
+    counted = (_counted_for(now, applied.standing, lost, taken[lost]) for lost in lost_here)
+    return frozenset().union(*counted)
+
+
+def _counted_for(now: Snapshot, standing: Standing, lost: str, other: str) -> set[str]:
+    """What a lost revision stood for, if it counts for another one."""
+    known = now.databases.lost.get(lost)
+    left = survivors(now, lost)
+    below = _certainly_below(now, left.rows)
+    if known is not None and known.renamed == other and not left.unknown:
+        return below | {other}
+    if left.rows:
+        if other not in left.rows:
+            raise CannotPlan(
+                f"{lost} was on {', '.join(left.rows)} by what Git knows, and not on {other}",
+                way("count it for that", _restamp(lost, left.rows[0])),
+            )
+        return below
+    return _certainly_below(now, (other,))
+
+
+def _certainly_below(now: Snapshot, rows: Collection[str]) -> set[str]:
+    """What has run where these revisions have, whichever of the known chains it was."""
+    chains = [chain for chain in (now.graph, *now.old) if all(row in chain for row in rows)]
+    return set.intersection(*(set(stood_for(chain, tuple(rows))) for chain in chains))
+
+
+def _refused(standing: Standing, detail: str, remedy: str | Remedy) -> MoveResult:
+    stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
+    return MoveResult(stay, MoveState.REFUSED, detail, remedy)

@@ -1,0 +1,130 @@
+"""Rows and the sets of revisions that they stand for, in one chain; Alembic's commands for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.quoting import operand
+from flask_chainfix.common.remedies import Remedy, way
+
+
+@lru_cache(maxsize=256)  # most databases of a project stand at the same few places
+def stood_for(graph: Graph, rows: tuple[str, ...]) -> frozenset[str]:
+    """What has run where these rows are: they themselves and all that had to run before."""
+    return frozenset(graph.required(row for row in rows if row in graph))
+
+
+def overlaps(graph: Graph, rows: Iterable[str]) -> tuple[str, ...]:
+    """The rows that another row already stands for; Alembic refuses to upgrade from such."""
+    numbers = Counter(row for row in rows if row in graph)
+    return tuple(
+        row
+        for row, number in numbers.items()
+        if number > 1
+        or any(row != other and row in stood_for(graph, (other,)) for other in numbers)
+    )
+
+
+@lru_cache(maxsize=256)
+def can_stand(graph: Graph, rows: tuple[str, ...]) -> bool:
+    """Whether a chain can have written rows: it has them all, and none is an ancestor of another.
+
+    Faults of Alembic's own leave the same row several times, and a row beside one that depends on
+    it; such rows mean what they say.
+    """
+    distinct = set(rows)
+    return all(row in graph for row in distinct) and not any(
+        row != other and graph.is_ancestor(row, other) for row in distinct for other in distinct
+    )
+
+
+def gaps(graph: Graph, revisions: Iterable[str]) -> tuple[str, ...]:
+    """What must run before these revisions and is not among them, in the order of the chain."""
+    have = set(revisions)
+    missing = graph.required(have) - have
+    return tuple(revision for revision in graph.order if revision in missing) if missing else ()
+
+
+def tops(graph: Graph, revisions: Collection[str]) -> tuple[str, ...]:
+    """The rows that stand for a set without gaps: its maximal elements, sorted."""
+    below = {required for revision in revisions for required in graph.requirements(revision)}
+    return tuple(sorted(revision for revision in revisions if revision not in below))
+
+
+def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    """Alembic's commands that turn rows into others.
+
+    Its ``stamp`` replaces the rows above and below a revision, and leaves those beside it: then the
+    way goes over what both have in common.
+    """
+    beside = [row for row in before if not any(_in_line(graph, row, other) for other in after)]
+    if not beside and after:
+        return _stamps(row for row in after if row not in before)
+    common = stood_for(graph, tuple(before)) & stood_for(graph, tuple(after))
+    over = tops(graph, common)
+    if any(not any(_in_line(graph, row, lower) for lower in over) for row in beside):
+        over = ()
+    return _stamps(over or ["base"]) + _stamps(row for row in after if row not in over)
+
+
+def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Remedy:
+    """How Alembic is made to run what never ran below what has, command by command.
+
+    Args:
+        graph: the chain.
+        run: what has run.
+        rows: those of the database.
+    """
+    skipped = gaps(graph, run)
+    below = graph.required(skipped).difference(skipped)
+    return way(
+        f"have Alembic run {', '.join(skipped)} there, and put the stamp back",
+        *restamping(graph, rows, tops(graph, below)),
+        *(f"{{alembic}} upgrade {operand(top)}" for top in tops(graph, skipped)),
+        *_stamps(tops(graph, {*run, *skipped})),
+    )
+
+
+def taking_down(graph: Graph, run: Collection[str], apart: Collection[str]) -> tuple[str, ...]:
+    """Alembic's commands that take down some revisions of a database, and none beside them.
+
+    Args:
+        graph: the chain.
+        run: what has run there.
+        apart: the revisions, with all that stands on them.
+    """
+    targets: dict[str, list[str]] = {}
+    for revision in graph.order:
+        parents = graph.parents[revision]
+        if revision in run and revision in apart and not any(each in apart for each in parents):
+            targets.setdefault(parents[0] if parents else "base", []).append(revision)
+    names: list[str] = []
+    for target, revisions in targets.items():
+        beside = graph.bases if target == "base" else graph.children[target]
+        parted = any(each in run and each not in apart for each in beside)
+        names += [f"{each}@{target}" for each in revisions] if parted else [target]
+    return tuple(f"{{alembic}} downgrade {operand(name)}" for name in names)
+
+
+def are_tied(graph: Graph, revisions: Collection[str]) -> bool:
+    """Whether ``depends_on`` leads from or to one of them."""
+    tied = {name for names in graph.dependencies.values() for name in names}
+    return any(name in tied or graph.dependencies.get(name) for name in revisions)
+
+
+def _in_line(graph: Graph, one: str, other: str) -> bool:
+    return one in stood_for(graph, (other,)) or other in stood_for(graph, (one,))
+
+
+def _stamps(rows: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{{alembic}} stamp {operand(row)}" for row in rows)
+
+
+def since(graph: Graph, revision: str) -> str:
+    """What Alembic's offline mode takes for one revision alone; for a base, or a merge, all."""
+    parents = graph.parents[revision]
+    start = f"{parents[0]}:" if len(parents) == 1 else ""
+    return operand(f"{start}{revision}")

@@ -1,0 +1,282 @@
+"""Connections to databases: bounded in time, and back to nobody else afterwards."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Connection, Engine, RootTransaction
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from flask_chainfix.common.regular_files import read_beginning
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases import limits
+from flask_chainfix.databases.database_errors import trouble_of
+from flask_chainfix.databases.drivers import missing_driver, timeouts, usable, without_driver
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.environment.messages import masked, said, secrets_of
+from flask_chainfix.model.databases import Trouble
+
+
+class Obstacle(Exception):
+    """A database did not let us.
+
+    Args:
+        problem: what happened, in the database's words where it has said something.
+        remedy: what to do about it.
+        kind: what it is.
+        lost: whether the connection can no longer be used.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        remedy: str | Remedy,
+        kind: Trouble = Trouble.OTHER,
+        *,
+        lost: bool = False,
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+        self.kind = kind
+        self.lost = lost
+
+
+@contextmanager
+def told(target: Target) -> Iterator[None]:
+    """Turn whatever a driver raises into an ``Obstacle``.
+
+    Raises:
+        Obstacle: the database did not let us.
+    """
+    try:
+        yield
+    except Obstacle:
+        raise
+    except Exception as error:  # drivers do not only raise what SQLAlchemy wraps
+        raise obstacle_from(error, target) from error
+
+
+def obstacle_from(error: Exception, target: Target) -> Obstacle:
+    """What an exception of a driver means."""
+    if driver := missing_driver(error):
+        return Obstacle(*without_driver(driver, target.url))
+    message = masked(said(error), secrets_of(target.url))
+    kind = trouble_of(error)
+    if kind is Trouble.READ_ONLY and target.file is not None and _is_hot(target.file):
+        return Obstacle(
+            f"{target.file}-journal is there: an app was killed while it wrote",
+            "open the database once, with that app or with sqlite3, so that it is put in order",
+            kind,
+        )
+    lost = not isinstance(error, DBAPIError) or bool(error.connection_invalidated)
+    return Obstacle(
+        message,
+        _remedy(kind, target),
+        Trouble.LOST if lost and kind is Trouble.OTHER else kind,
+        lost=lost,
+    )
+
+
+def _is_hot(file: Path) -> bool:
+    """Whether what was begun in a SQLite file has to be rolled back before it can be read."""
+    return Path(f"{file}-journal").exists()
+
+
+def silent(seconds: float | None = None) -> Obstacle:
+    """A database from which nothing was heard for too long."""
+    return Obstacle(
+        f"it has not answered for {seconds or limits.SILENCE} seconds",
+        "see whether the server, and what lies between, is at work, and run the command again",
+        Trouble.LOST,
+        lost=True,
+    )
+
+
+def _remedy(kind: Trouble, target: Target) -> str:
+    table = target.shown_table
+    sessions = {
+        "postgresql": "pg_stat_activity shows who is at work there",
+        "mysql": "SHOW PROCESSLIST shows who is at work there",
+    }.get(target.backend, "another program has the file open")
+    again = "then run the command again"
+    return {
+        Trouble.NO_DATABASE: "create the database, or correct its name in the URL",
+        Trouble.NO_TABLE: f"see whether {table} is the version table; version_table in the"
+        " fixchain settings names another",
+        Trouble.NO_COLUMN: f"{table} is not a table of Alembic's: name the right one as"
+        " version_table in the fixchain settings",
+        Trouble.NO_RIGHTS: f"give the user rights on {table} and on its schema (SELECT to read it,"
+        f" UPDATE, INSERT and DELETE to move its rows), {again}",
+        Trouble.LOCKED: f"another session holds a lock on {table}: wait for it or end it"
+        f" ({sessions}), {again}",
+        Trouble.TOO_SLOW: f"see what keeps the server busy ({sessions}), {again}",
+        Trouble.READ_ONLY: "it only lets itself be read: give the URL of the primary server, or the"
+        f" right to write, {again}",
+        Trouble.NO_LOGIN: "correct the user and the password in the URL",
+        Trouble.LOST: f"make sure that the file can be read, {again}"
+        if target.backend == "sqlite"
+        else f"start the server, or correct the host and the port in the URL, {again}",
+    }.get(kind, f"make sure that the database answers to this URL, {again}")
+
+
+# --- Connections to databases: bounded in time, and back to nobody else afterwards ---------------
+
+
+_ISOLATION = {"postgresql": "READ COMMITTED", "mysql": "REPEATABLE READ"}
+
+
+_JOURNAL_MODES = 18  # where in a SQLite file two bytes tell them
+
+
+_WAL = b"\2\2"
+
+
+def is_missing(target: Target) -> bool:
+    """Whether a SQLite database is in no file; a server is asked when it is connected to.
+
+    Raises:
+        Obstacle: it cannot be found out.
+    """
+    if target.backend != "sqlite":
+        return False
+    try:
+        with told(target):
+            return target.file is None or not os.stat(target.file)
+    except Obstacle as obstacle:
+        if isinstance(obstacle.__cause__, (FileNotFoundError, NotADirectoryError)):
+            return True
+        raise
+
+
+@contextmanager
+def connected(target: Target, *, writing: bool = False) -> Iterator[Connection]:
+    """A connection to the database of a target, for all schemas of it.
+
+    The file of a SQLite database has to be there.
+
+    Args:
+        target: one of the database's.
+        writing: whether rows are to be moved; otherwise nothing can be changed.
+
+    Raises:
+        Obstacle: it cannot be reached.
+    """
+    with told(target):
+        connection = _engine(target, writing).connect()
+    try:
+        with told(target):
+            connection = _isolated(connection, target)
+            connection.detach()  # what is set on it must not come to the app
+            _prepare(connection, target, writing)
+        yield connection
+    finally:
+        with suppress(Exception):  # a broken connection cannot be closed either
+            connection.close()
+
+
+@contextmanager
+def transaction(
+    connection: Connection, target: Target, *, writing: bool = False
+) -> Iterator[RootTransaction]:
+    """A transaction that is rolled back at the end unless it was committed."""
+    with told(target):
+        begun = connection.begin()
+    try:
+        with told(target):
+            _begin(connection, target, writing)
+        yield begun
+    finally:
+        with suppress(Exception):  # then the server rolls back, as it has lost the connection
+            begun.close()
+
+
+def _engine(target: Target, writing: bool) -> Engine:
+    own = target.engine is not None and not target.engine.dialect.is_async
+    # The app's own way to open a file would write it when it is closed: it keeps up the WAL.
+    if target.file is not None and not (own and writing):
+        return create_engine("sqlite://", creator=_opener(target.file, writing), poolclass=NullPool)
+    if target.engine is not None and own:
+        return target.engine
+    url = usable(target.url)
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args=timeouts(url, limits.CONNECTING, 2 * limits.WAITING),
+    )
+
+
+def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
+    """What opens a SQLite file and makes none, nor any beside it when it is only read."""
+    mode = "rw" if writing else "ro"
+    if not writing and _rests(file):
+        mode += "&immutable=1"
+
+    def connect() -> sqlite3.Connection:
+        read_beginning(file, 0)  # SQLite would wait for what a pipe may hold some day
+        place = f"file:{quote(file.as_posix())}?mode={mode}"
+        return sqlite3.connect(place, uri=True, timeout=limits.WAITING, check_same_thread=False)
+
+    return connect
+
+
+def _rests(file: Path) -> bool:
+    """Whether nobody has a SQLite file open that would otherwise need files beside it."""
+    modes = read_beginning(file, _JOURNAL_MODES + 2)[_JOURNAL_MODES:]
+    return modes == _WAL and not Path(f"{file}-wal").exists()
+
+
+def _isolated(connection: Connection, target: Target) -> Connection:
+    """The connection with transactions, whatever the app has set for its own ones."""
+    if target.backend == "sqlite":
+        _take_over(_driver(connection))
+        return connection
+    return connection.execution_options(isolation_level=_ISOLATION[target.backend])
+
+
+def _prepare(connection: Connection, target: Target, writing: bool) -> None:
+    if target.backend == "mysql":
+        waiting = f"lock_wait_timeout = {limits.WAITING}"
+        with connection.begin():
+            connection.execute(text(f"SET SESSION {waiting}, SESSION innodb_{waiting}"))
+            if not writing:
+                connection.execute(text("SET SESSION TRANSACTION READ ONLY"))
+
+
+def _begin(connection: Connection, target: Target, writing: bool) -> None:
+    if target.backend == "postgresql":
+        # For the transaction only: a pool on the way may hand the session to somebody else.
+        connection.execute(
+            text(
+                "SELECT set_config('lock_timeout', :lock, true),"
+                " set_config('statement_timeout', :statement, true)"
+                + ("" if writing else ", set_config('transaction_read_only', 'on', true)")
+            ),
+            {"lock": f"{limits.WAITING}s", "statement": f"{2 * limits.WAITING}s"},
+        )
+    elif target.backend == "sqlite":
+        _driver(connection).rollback()  # what a listener of the app may have begun
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {limits.WAITING * 1000}")
+        if writing:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+
+
+def _take_over(driver: Any) -> None:
+    """Have the driver begin no transactions by itself."""
+    if hasattr(driver, "autocommit"):  # since Python 3.12
+        driver.autocommit = -1  # as before it: sqlite3.LEGACY_TRANSACTION_CONTROL
+    driver.isolation_level = None
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection

@@ -1,0 +1,392 @@
+"""Where databases stand: what they, the journal and version control say, beside the files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from flask_chainfix import disk, source
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import (
+    BadConfiguration,
+    BadDatabase,
+    DatabaseMissing,
+    DatabaseUnreachable,
+)
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.applied.contradictions import leaving_out, left_out, saying_where
+from flask_chainfix.databases.applied.row_moves import move_for
+from flask_chainfix.databases.applied.shared_ids import is_another, tables_altered
+from flask_chainfix.databases.applied.writers import possibilities
+from flask_chainfix.databases.given import targets_from
+from flask_chainfix.databases.reading import read_in_passing, read_standings, with_columns
+from flask_chainfix.databases.targets import Target, own_targets
+from flask_chainfix.disk.journal import Journal
+from flask_chainfix.disk.journals import journals_of
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.git.lost_files import find_lost
+from flask_chainfix.git.past import read_at, read_recent
+from flask_chainfix.model.databases import (
+    Databases,
+    DatabaseState,
+    DatabaseWishes,
+    LostRevision,
+    Move,
+    MoveState,
+    Standing,
+)
+from flask_chainfix.model.files import Header, MigrationFile
+
+NO_DATABASE_TOLD = (
+    "no database was looked at: name those that have run these migrations with --database, or tell"
+    " with --stamp where they stand, so that none of them comes to skip a revision"
+)
+
+
+NO_DATABASE_NAMED = (
+    "no database was looked at, as no configuration here names one: name it with --database URL"
+)
+
+
+def survey(  # noqa: PLR0913  (what a look depends on)
+    runtime: Runtime,
+    snapshot: Snapshot,
+    wishes: DatabaseWishes,
+    progress: Progress,
+    *,
+    old: str | None = None,
+    also: Collection[str] = (),
+) -> Snapshot:
+    """Look at databases; nothing is changed in them.
+
+    Args:
+        runtime: the environment.
+        snapshot: its chain as the files have it.
+        wishes: which databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        old: the Git revision that holds the chain which has stamped them, if it is not the chain
+            as it is; without one, the chains before each repair in the journal may have, too.
+        also: lost revisions to look for in version control besides.
+
+    Returns:
+        The chain, with where its databases stand.
+
+    Raises:
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
+    """
+    targets, left_out = _reached(runtime, wishes)
+    standings = read_standings(tuple(targets.values()), progress)
+    near, passed, notices = _in_passing(runtime, wishes, targets)
+    standings += passed + told(wishes.stamps)
+    journals = journals_of(runtime.environment).ended
+    repairs = disk.in_force(snapshot, journals)
+    past = (read_at(old, runtime.environment),) if old else tuple(then for _, then in repairs)
+    chains = tuple(each.graph for each in past)
+    speaking = [journal for journal, _ in reversed(repairs)]
+    shared = _shared(snapshot, past)
+    tables = _altered_by_the_same_id(snapshot, shared)
+    if tables:
+        standings = with_columns(standings, {**targets, **near}, tables)
+    databases = Databases(
+        standings,
+        _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
+        renamed=_renamed(speaking),
+        shared=shared,
+        others=_others(snapshot, past[0]) if old else {},
+        old_is_named=bool(old),
+        notices=(*left_out, *notices),
+    )
+    snapshot = replace(snapshot, databases=databases, old=chains)
+    rows = {row for standing in standings for row in standing.rows}
+    for chain in chains:  # one that is gone by now has revisions that are gone
+        rows |= chain.required(row for row in rows if row in chain)
+    snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
+    return snapshot if old else _with_origins(snapshot)
+
+
+def _with_origins(snapshot: Snapshot) -> Snapshot:
+    """The chain with the commits whose chains may have written rows that are not understood."""
+    puzzling = [
+        standing
+        for standing in snapshot.databases.standings
+        if standing.rows
+        and all(row in snapshot.graph for row in standing.rows)
+        and len(possibilities(snapshot, standing)) != 1
+    ]
+    if not (puzzling and snapshot.environment.asks_git):
+        return snapshot
+    recent = read_recent(snapshot)
+    origins = {each.identity: "" for each in puzzling} if recent else {}
+    movable: set[str] = set()
+    for commit, then in recent.items():
+        by_it = _stamped_by(snapshot, then)
+        for standing in puzzling:
+            known, possible = standing.identity, possibilities(by_it, standing)
+            if known in movable or not possible:
+                continue
+            if move_for(by_it, by_it, standing, possible).state is MoveState.PLANNED:
+                movable.add(known)
+                origins[known] = commit
+            elif not (origins[known] or possibilities(snapshot, standing)):
+                origins[known] = commit  # it tells at least what is in the way
+    return replace(snapshot, databases=replace(snapshot.databases, origins=origins))
+
+
+def _stamped_by(snapshot: Snapshot, then: Snapshot) -> Snapshot:
+    """The chain as if the user had named an older one that has stamped the databases."""
+    known = replace(
+        snapshot.databases,
+        shared=_shared(snapshot, (then,)),
+        others=_others(snapshot, then),
+        old_is_named=True,
+    )
+    return replace(snapshot, old=(then.graph,), databases=known)
+
+
+def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Snapshot:
+    """The chain with what version control knows of lost revisions, and of what they were on.
+
+    Args:
+        runtime: the environment.
+        snapshot: its chain, and what is known already.
+        ids: revisions, also such that are not lost.
+    """
+    known = snapshot.databases
+    wanted = frozenset(ids).difference(snapshot.graph, known.sought)
+    if not runtime.environment.asks_git:
+        wanted = frozenset()
+    found, notices = find_lost(wanted, runtime.environment, snapshot)
+    databases = replace(
+        known,
+        lost={**found, **known.lost},
+        sought=known.sought | wanted,
+        notices=known.notices + notices,
+    )
+    return replace(snapshot, databases=databases)
+
+
+def refuse_unreachable(snapshot: Snapshot, command: str) -> None:
+    """Stop where a database is not known that a plan has to be safe for.
+
+    Args:
+        snapshot: with where the databases stand.
+        command: the one that plans, for the remedy.
+
+    Raises:
+        DatabaseUnreachable: it cannot be asked.
+    """
+    for standing in snapshot.databases.standings:
+        if standing.state is DatabaseState.UNREACHABLE:
+            raise DatabaseUnreachable(
+                f"{standing.name} cannot be asked where it stands: {standing.problem}",
+                Remedy.of(standing.remedy) | _without(snapshot, standing, command),
+            )
+
+
+def _moved(snapshot: Snapshot, journals: Iterable[Journal]) -> Mapping[str, Move]:
+    """The last change of each database's rows that still means what it meant."""
+    moved: dict[str, Move] = {}
+    for journal in journals:
+        if journal.entries:  # what was moved before a repair is for it to move again
+            moved.clear()
+        moved.update((move.identity, move) for move in disk.recorded_moves(journal))
+    return {
+        identity: move for identity, move in moved.items() if disk.still_means(move, snapshot.graph)
+    }
+
+
+def missing_database(
+    snapshot: Snapshot, command: str, wishes: DatabaseWishes
+) -> DatabaseMissing | None:
+    """What keeps a plan from being carried out where a database does not exist.
+
+    A name that is misspelt leads to no database as well, and then the plan is not known to be safe
+    for the one that was meant. So the user has to say that none is, or where it stands.
+
+    Args:
+        snapshot: with where the databases stand.
+        command: the one that has planned, for the remedy.
+        wishes: what the user has said of databases.
+    """
+    for standing in snapshot.databases.standings if not wishes.stamps else ():
+        if standing.state is DatabaseState.MISSING:
+            wrong = "if its name is wrong, correct it in the configuration or on the command line"
+            ways = _without(snapshot, standing, command)
+            return DatabaseMissing(
+                f"{standing.name} does not exist ({standing.problem}), and a misspelt name would"
+                " look the same",
+                ways | wrong if standing.own else Remedy.of(wrong) | ways,
+            )
+    return None
+
+
+def noticed_missing(snapshot: Snapshot, wishes: DatabaseWishes) -> tuple[str, ...]:
+    """The same for those who only look at a plan."""
+    if wishes.stamps:
+        return ()
+    return tuple(
+        f"{standing.name} does not exist: a repair changes nothing until it is told that none"
+        " counts (--no-database), or where it stands (--stamp)"
+        for standing in snapshot.databases.standings
+        if standing.state is DatabaseState.MISSING
+    )
+
+
+def _without(snapshot: Snapshot, standing: Standing, command: str) -> Remedy:
+    """How to plan without a database, or with what the user knows of it."""
+    known = saying_where(snapshot, standing, command)
+    if not standing.own:
+        return known
+    if any(each.own and each.is_known for each in snapshot.databases.standings):
+        text = "leave the app's own databases out, and name those of them that count"
+        return way(text, f"{left_out(snapshot, standing, command)} --database URL") | known
+    text = "if none of the app's own databases counts, leave them out"
+    return leaving_out(snapshot, standing, command, text) | known
+
+
+def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:
+    """What the repairs in the journal have called anew: the ids of now by those of then."""
+    renamed: dict[str, str] = {}
+    for journal in journals:
+        renamed = {old: journal.renamed.get(new, new) for old, new in renamed.items()}
+        renamed.update(journal.renamed)
+    return renamed
+
+
+def _with_renamed(snapshot: Snapshot, past: Iterable[Snapshot]) -> Snapshot:
+    """The chain with what version control shows to be called anew, where no journal tells."""
+    known = snapshot.databases
+    found = {
+        revision: lost.renamed
+        for revision, lost in known.lost.items()
+        if lost.renamed is not None
+        and not lost.edited
+        and any(_was_alone(lost, lost.renamed, each) for each in past)
+    }
+    return replace(snapshot, databases=replace(known, renamed={**found, **known.renamed}))
+
+
+def _was_alone(lost: LostRevision, renamed: str, past: Snapshot) -> bool:
+    """Whether no other migration of an older chain can be meant by the new id."""
+    like = [file.reading for file in _with_code(lost.data, past)]
+    ids = [reading.revision for reading in like if isinstance(reading, Header)]
+    return renamed not in past.graph and ids == [lost.revision]
+
+
+def _with_code(data: bytes, snapshot: Snapshot) -> Iterator[MigrationFile]:
+    """The files with the same code."""
+    words = source.words_in(data)
+    for file in snapshot.files:
+        if all(word in file.data for word in words) and source.same_body(data, file.data):
+            yield file
+
+
+def _shared(now: Snapshot, past: Iterable[Snapshot]) -> Mapping[str, tuple[str, ...]]:
+    """The ids that stood twice, and the ids that these migrations have now."""
+    shared: dict[str, dict[str, None]] = {}
+    for chain in past:
+        for revision in chain.graph.duplicates:
+            for file in chain.files_by_revision[revision]:
+                names = list(_names_now(now, chain, revision, file)) or [file.name]
+                shared.setdefault(revision, {}).update(dict.fromkeys(names))
+    return {revision: tuple(names) for revision, names in shared.items() if len(names) > 1}
+
+
+def _others(now: Snapshot, past: Snapshot) -> Mapping[str, str]:
+    """The ids of another line of releases that stand for something else here."""
+    others: dict[str, str] = {}
+    for revision in past.graph:
+        if revision in now.graph and not past.graph.duplicates and not now.graph.duplicates:
+            then = past.file(revision)
+            if is_another(past, then, now, now.file(revision)):
+                like = [each.reading for each in _with_code(then.data, now)]
+                ids = [each.revision for each in like if isinstance(each, Header)]
+                others[revision] = ids[0] if len(ids) == 1 and ids[0] else then.name
+    return others
+
+
+def _altered_by_the_same_id(
+    snapshot: Snapshot, shared: Mapping[str, tuple[str, ...]]
+) -> frozenset[str]:
+    """The tables whose columns may tell which of several migrations with one id has run."""
+    names = (*snapshot.graph.duplicates, *(name for names in shared.values() for name in names))
+    known = snapshot.files_by_revision
+    return tables_altered(snapshot, (file for name in names for file in known.get(name, ())))
+
+
+def _names_now(now: Snapshot, past: Snapshot, revision: str, file: MigrationFile) -> Iterator[str]:
+    """The ids that a file may have by now which had this one: one, if it is still in its place."""
+    like = list(_with_code(file.data, now))
+    here = [each for each in now.files_by_revision.get(revision, ()) if each.path == file.path]
+    here += [each for each in like if each.path == file.path]
+    for each in here[:1] or like:
+        name = each.reading.revision if isinstance(each.reading, Header) else None
+        if name is not None and (here or name == revision or name not in past.graph):
+            yield name
+
+
+def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:
+    """The databases that are to be reached, by identity; not those that are looked at in passing.
+
+    Raises:
+        BadConfiguration, BadDatabase: there is no telling which are meant.
+    """
+    return _reached(runtime, wishes)[0]
+
+
+def _reached(
+    runtime: Runtime, wishes: DatabaseWishes
+) -> tuple[Mapping[str, Target], tuple[str, ...]]:
+    """The same, and what is to be said of those that ``--schemas`` leaves out."""
+    wanted = wishes.own and not wishes.in_passing
+    own = own_targets(runtime, in_schemas=wishes.schemas is not None) if wanted else ()
+    found = targets_from(runtime, wishes.urls, wishes.file, wishes.schemas, own)
+    targets = {target.identity: target for target in found}
+    notices = tuple(
+        f"{each.name} was not looked at: it is a SQLite database, and those have no schemas"
+        for each in own
+        if each.backend == "sqlite" and each.identity not in targets
+    )
+    return targets, notices
+
+
+def _in_passing(
+    runtime: Runtime, wishes: DatabaseWishes, others: Collection[str]
+) -> tuple[Mapping[str, Target], tuple[Standing, ...], tuple[str, ...]]:
+    """The app's own databases by identity, where those stand that can be asked quickly, notices.
+
+    Args:
+        runtime: the environment.
+        wishes: whether they are to be looked at in passing.
+        others: the identities of databases that are looked at anyway.
+    """
+    if not (wishes.own and wishes.in_passing):
+        return {}, (), ()
+    try:
+        targets = own_targets(runtime)
+    except (BadConfiguration, BadDatabase) as error:
+        return {}, (), (f"the app's own databases were not looked at: {error.message}",)
+    targets = tuple(target for target in targets if target.identity not in others)
+    standings = read_in_passing(targets)
+    notices = tuple(
+        f"{each.name} was not looked at: {each.problem}; a repair stops there, too, unless"
+        " --no-database leaves it out"
+        for each in standings
+        if each.state is DatabaseState.UNREACHABLE
+    )
+    reached = tuple(each for each in standings if each.state is not DatabaseState.UNREACHABLE)
+    return {target.identity: target for target in targets}, reached, notices
+
+
+def told(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:
+    """Where databases stand that cannot be reached from here, as the user tells it."""
+    return tuple(_told(rows) for rows in stamps)
+
+
+def _told(rows: tuple[str, ...]) -> Standing:
+    written = ",".join(rows)
+    return Standing(
+        f"--stamp {written}", f"--stamp {written}", DatabaseState.STAMPED, rows, told=True
+    )

@@ -1,0 +1,1 @@
+"""What can be wrong with a chain: one function for each fault."""

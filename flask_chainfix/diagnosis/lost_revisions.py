@@ -1,0 +1,369 @@
+"""What there is to say of revisions that databases have and files have not."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.quoting import operand, option, path_word, ref_word
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import close_ids, listing
+from flask_chainfix.databases.applied.live_evidence import Fit, absent_tables, fit, proven_top
+from flask_chainfix.databases.applied.lost import (
+    Survivors,
+    early_on_return,
+    finishing_there,
+    is_noop,
+    lost_footprint,
+    survivors,
+    under_its_new_id,
+)
+from flask_chainfix.databases.applied.writers import possibilities
+from flask_chainfix.model.databases import LostRevision, Standing
+from flask_chainfix.model.schema import Action, Effect, Footprint, Kind
+
+_PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it is
+
+
+_LONGEST = 100
+
+
+_SYMBOLS = frozenset({"base", "head", "heads"})
+
+
+_SHOWN_DEEDS = 4
+
+
+_SHOWN_HEADS = 2
+
+
+def can_have_file(revision: str) -> bool:
+    """Whether a file can be written for an id: some would be a path, code, or nothing to Alembic.
+
+    Databases can hold any text.
+    """
+    return (
+        _PLAIN.fullmatch(revision) is not None
+        and len(revision) <= _LONGEST
+        and revision not in _SYMBOLS
+    )
+
+
+def whereabouts(snapshot: Snapshot, revision: str) -> str:
+    """Where a lost revision went, as far as anybody knows."""
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None:
+        close = close_ids(revision, snapshot.graph)
+        unknown = "Git knows nothing of it"
+        return f"{unknown}; it is close to {listing(close)}" if close else unknown
+    place = f"{lost.path.name}, commit {lost.commit} of {lost.author}, {lost.date:%Y-%m-%d}"
+    if lost.branch and lost.kept:
+        return f"it is on the branch {lost.branch}, which is not merged here ({place})"
+    if lost.kept:
+        return f"its file is in Git, and not where migrations are looked for ({place})"
+    if lost.renamed in snapshot.graph:
+        edited = ", edited since" if lost.edited else ""
+        return f"the same migration is {lost.renamed} now{edited} ({place})"
+    return f"its file was removed ({place})"
+
+
+def choices(snapshot: Snapshot, revision: str) -> Remedy:
+    """What can be done about a lost revision, the best first."""
+    standings = [each for each in snapshot.databases.standings if revision in each.rows]
+    lost = snapshot.databases.lost.get(revision)
+    remedy = Remedy()
+    if lost is not None and lost.renamed in snapshot.graph:
+        remedy |= under_its_new_id(snapshot, lost)
+        if not lost.edited:
+            return remedy
+    left = survivors(snapshot, revision)
+    if lost is not None and not snapshot.files:
+        remedy |= _all_of_them(snapshot, lost)
+    squashed = _squashed_into(snapshot, revision, left, standings)
+    if squashed is not None:
+        remedy |= way(
+            f"move the stamp to {squashed}, which makes what the database holds",
+            _restamp(revision, squashed),
+        )
+    if lost is None:
+        return remedy | _without_git(snapshot, revision, standings)
+    back = _ways_back(snapshot, lost, left, standings)
+    if not back and squashed is None:
+        back = finishing_there(snapshot, revision)
+    return remedy | back
+
+
+def _all_of_them(snapshot: Snapshot, lost: LostRevision) -> Remedy:
+    """The migrations as they were when there were any, where they still belong."""
+    place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
+    if not ref or place not in snapshot.environment.version_locations:
+        return Remedy()
+    path = path_word(os.path.relpath(place))
+    return way("bring the migrations back from Git", f"git checkout {ref_word(ref)} -- {path}")
+
+
+def _squashed_into(
+    snapshot: Snapshot, revision: str, left: Survivors, standings: Sequence[Standing]
+) -> str | None:
+    """The revision that makes all that a database holds whose old chain is gone altogether."""
+    lost = snapshot.databases.lost.get(revision)
+    if left.rows or (lost is not None and lost.above):
+        return None
+    found = {
+        proven_top(snapshot, standing) if standing.rows == (revision,) else None
+        for standing in standings
+    }
+    (top,) = found if len(found) == 1 else (None,)
+    if top is None or lost is not None:
+        return top
+    # Nobody knows what it was on: the chain as it is may as well be below it.
+    tables = {table.lower() for each in standings for table in each.tables or ()}
+    made_anew = top in snapshot.graph.bases and tables <= snapshot.chain_tables.makers.keys()
+    return top if made_anew else None
+
+
+def _without_git(snapshot: Snapshot, revision: str, standings: Sequence[Standing]) -> Remedy:
+    """What can be done about a revision of which nothing is known."""
+    remedy = Remedy()
+    close = close_ids(revision, snapshot.graph)
+    if close and not any(_misses(snapshot, each, close[0]) for each in standings):
+        remedy |= way(f"move the stamp, if it is {close[0]}", _restamp(revision, close[0]))
+    remedy |= (
+        "look for newer code that has it, another branch, clone or release: it can take the"
+        " database back with a downgrade, or be merged here"
+    )
+    return remedy | placeholder(snapshot, revision, standings)
+
+
+def placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing] = ()) -> Remedy:
+    """A no-op revision in the place of one of which nobody knows what it was on.
+
+    Args:
+        snapshot: the chain.
+        revision: the one that is lost.
+        standings: the databases that have run it, whose tables may tell what it was on.
+    """
+    fits = {fit(snapshot, standing) for standing in standings}
+    (found,) = fits if len(fits) == 1 else (None,)
+    has_file = can_have_file(revision)
+    if has_file and found is not None and len(found.rows) == len(found.highest) == 1:
+        return _placeholder_on(revision, found)
+    remedy = Remedy()
+    for head in snapshot.graph.heads[:_SHOWN_HEADS]:
+        remedy |= (
+            _tombstone(f"{revision}={head}", f", if it was on {head}")
+            if has_file
+            else way(f"move the stamp, if it counts for {head}", _restamp(revision, head))
+        )
+    return remedy
+
+
+def _placeholder_on(revision: str, found: Fit) -> Remedy:
+    """Above what has run for certain; above what leaves no table only if the user knows of it."""
+    (parent,), (highest,) = found.rows, found.highest
+    if parent == highest:
+        return _tombstone(f"{revision}={parent}")
+    silent = listing(found.silent, _SHOWN_DEEDS)
+    each = silent if len(found.silent) == 1 else f"each of {silent}"
+    return _tombstone(f"{revision}={highest}", f", if {each} has run there") | _tombstone(
+        f"{revision}={parent}", f", if {silent} {'has' if len(found.silent) == 1 else 'have'} not"
+    )
+
+
+def _misses(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
+    run = frozenset(snapshot.graph.required([revision]))
+    return bool(absent_tables(snapshot, standing, run))
+
+
+def _tombstone(wish: str, condition: str = "") -> Remedy:
+    command = f"{{fixchain}} repair {option('--tombstone', wish)}{{databases}}"
+    return way(f"put a no-op revision in its place{condition}", command)
+
+
+def _ways_back(
+    snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+) -> Remedy:
+    nothing_lost = all(is_noop(snapshot, each) for each in left.between)
+    deeds = (
+        f"as {listing(left.between)} did nothing"
+        if nothing_lost
+        else f"if what {listing(left.between)} did is no longer there"
+    )
+    to_ancestor = Remedy()
+    if len(left.rows) == 1:
+        to_ancestor = way(
+            f"move the stamp to {left.rows[0]}, the nearest ancestor that is left, {deeds}",
+            _restamp(lost.revision, left.rows[0]),
+        )
+    remedy = to_ancestor if nothing_lost else _downgrade(snapshot, lost, left, standings)
+    if lost.branch and lost.kept:
+        remedy |= way(
+            f"merge the branch {lost.branch}, then repair",
+            f"git merge {ref_word(lost.branch)}",
+            "{fixchain} repair{databases}",
+        )
+    fits = not left.unknown and not any(
+        early_on_return(snapshot, standing, lost.revision) for standing in standings
+    )
+    if fits:
+        back = " ".join(option("--bring-back", each) for each in left.between)
+        remedy |= way(
+            f"bring {_files(left)} back from Git", f"{{fixchain}} repair {back}{{databases}}"
+        )
+    if not nothing_lost:
+        remedy |= to_ancestor
+    if left.unknown:
+        return remedy | placeholder(snapshot, lost.revision, standings)
+    if fits and snapshot.files and can_have_file(lost.revision):
+        remedy |= _tombstone(lost.revision)
+    return remedy
+
+
+def _downgrade(
+    snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+) -> Remedy:
+    """The way that leaves nothing behind: the code that has it takes the database back."""
+    target = _downgrade_target(snapshot, lost.revision, left, standings)
+    if not (lost.checkout and target):
+        return Remedy()
+    footprints = [lost_footprint(snapshot, each, "downgrade") for each in left.between]
+    return way(
+        f"check out the code that has it, downgrade the database, and come back;"
+        f" {told_losses(footprints)}",
+        f"git checkout {ref_word(lost.checkout)}",
+        f"{{alembic}} downgrade {operand(target)}",
+        "git checkout -",
+    )
+
+
+def _downgrade_target(
+    snapshot: Snapshot, revision: str, left: Survivors, standings: Sequence[Standing]
+) -> str:
+    """What Alembic is to downgrade to, so that all lost revisions go and nothing else does.
+
+    Where something else has run beside them, that is ``LOWEST@BELOW``: one branch alone. There is
+    no such target where they stand on several revisions.
+    """
+    if left.unknown:
+        return ""
+    known = [snapshot.databases.lost[each] for each in left.between]
+    lowest = [each for each in known if all(name in snapshot.graph for name in each.requirements)]
+    if len(lowest) != 1 or len(lowest[0].requirements) != 1:
+        return ""
+    (below,) = lowest[0].requirements
+    alone = all(standing.rows == (revision,) for standing in standings)
+    in_line = all(len(each.requirements) == 1 for each in known)
+    return below if alone and in_line else f"{lowest[0].revision}@{below}"
+
+
+def told_losses(footprints: Sequence[Footprint | None]) -> str:
+    """What a downgrade takes away, in words; a footprint is ``None`` where there is no file."""
+    effects = [effect for each in footprints if each is not None for effect in each.effects]
+    dropped = [effect for effect in effects if effect.action is Action.DROP]
+    names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
+    if any(each is None or each.opaque for each in footprints):
+        names.append("what its source does not tell")
+    if not names:
+        return "this drops nothing"
+    return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
+
+
+def _files(left: Survivors) -> str:
+    if len(left.between) == 1:
+        return "its file"
+    return f"its file and those of {listing(left.between[1:])}, which it is built on,"
+
+
+def _restamp(revision: str, other: str) -> str:
+    return f"{{fixchain}} restamp {_counting(revision, other)}{{databases}}"
+
+
+def _counting(revision: str, other: str) -> str:
+    return option("--lost", f"{revision}={other}")
+
+
+# --- Lost revisions that are taken for others ----------------------------------------------------
+def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, ...]:
+    """What a user should know who has lost revisions counted for others.
+
+    Args:
+        snapshot: the chain, and what is known of its databases and lost revisions.
+        taken: lost revisions, and those that the user takes them for.
+    """
+    ran = {
+        revision
+        for standing in snapshot.databases.standings
+        for each in possibilities(snapshot, standing)
+        for revision in each.revisions.union(each.unknown)
+    }
+    return tuple(
+        _note(snapshot, revision, other)
+        if revision in ran or revision in snapshot.databases.shared
+        else f"no database has run {revision}, so {_counting(revision, other)} changes nothing"
+        for revision, other in taken.items()
+    )
+
+
+def _note(snapshot: Snapshot, revision: str, other: str) -> str:
+    lost = snapshot.databases.lost.get(revision)
+    counts = f"{revision} counts as {other}"
+    if lost is not None and lost.renamed == other:
+        if not lost.edited:
+            return f"{counts}: Git shows that it is the same migration under a new id"
+        return (
+            f"{counts}: that is its new id, but {lost.path.name} has been edited since commit"
+            f" {lost.commit}; what was added there will never run on these databases"
+        )
+    left = survivors(snapshot, revision)
+    standings = [each for each in snapshot.databases.standings if revision in each.rows]
+    if not left.rows and {proven_top(snapshot, standing) for standing in standings} == {other}:
+        return f"{counts}: all tables that {other} and those below it make are there"
+    if left.unknown:
+        return (
+            f"{counts}: what {listing(left.unknown)} did, and whether {other} ran, cannot be"
+            f" checked, as Git has no file of {'it' if len(left.unknown) == 1 else 'them'}"
+        )
+    return "; ".join((f"{counts}: {_between(snapshot, left)}", *_gaps(snapshot, left, other)))
+
+
+def _between(snapshot: Snapshot, left: Survivors) -> str:
+    if all(is_noop(snapshot, each) for each in left.between):
+        verb = "is" if len(left.between) == 1 else "are"
+        return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
+    told = ", ".join(f"{each} {_deeds(snapshot, each)}" for each in left.between)
+    return f"{told}; whatever of that is in the database stays there, and no file tells of it"
+
+
+def _gaps(snapshot: Snapshot, left: Survivors, other: str) -> Iterator[str]:
+    """What the databases have run by Git and not by the user, and the other way round."""
+    graph = snapshot.graph
+    by_git, by_user = graph.required(left.rows), graph.required([other])
+    again = [revision for revision in graph.order if revision in by_git - by_user]
+    never = [revision for revision in graph.order if revision in by_user - by_git]
+    if again:
+        yield f"{listing(again)} ran there by what Git knows, and will run again"
+    if never:
+        yield f"nothing shows that {listing(never)} ran there, and it never will"
+
+
+def _deeds(snapshot: Snapshot, revision: str) -> str:
+    """What a lost revision did, in a few words."""
+    footprint = lost_footprint(snapshot, revision)
+    if is_noop(snapshot, revision) or footprint is None:
+        return "does nothing"
+    words = [*dict.fromkeys(_told(footprint.effects))]
+    if footprint.opaque:
+        words.append("does more than its source tells" if words else "does not tell what it does")
+    return listing(words, _SHOWN_DEEDS) or "does nothing to tables, and perhaps something else"
+
+
+def _told(effects: Sequence[Effect]) -> Iterator[str]:
+    """Changes without the parts of what is made or dropped as a whole; else what is used."""
+    changes = [effect for effect in effects if effect.action is not Action.USE]
+    whole = {effect.object.name for effect in changes if effect.object.kind is Kind.TABLE}
+    for effect in changes or effects:
+        thing = effect.object
+        if thing.table not in whole and (changes or thing.kind is Kind.TABLE):
+            yield f"{effect.action.value} {thing.kind.value} {thing.spelled}"

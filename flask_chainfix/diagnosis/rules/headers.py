@@ -1,0 +1,294 @@
+"""Faults of single files: what their header does not say, or says wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask_chainfix.chain.numbering import LONGEST_ID
+from flask_chainfix.chain.snapshot import Snapshot, location
+from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.diagnosis.registry import Fault, rule
+from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
+from flask_chainfix.model.findings import Location, Severity
+from flask_chainfix.source.docstring import stated_parents, states
+from flask_chainfix.source.literals import line_of
+
+ILLEGAL = frozenset("@-+:")
+
+
+NO_LABELS = frozenset({"base", "head", "heads", "current"})
+
+
+_NO_IDS = frozenset({"", "base"})
+
+
+# What Alembic does with these was measured with 1.10 and 1.20.
+_ID_BREAKS = {
+    ":": "newer versions of Alembic refuse the id, and then every “{alembic}” command stops",
+    "": "“{alembic} history” shows what is built on it as a base, and where it is the head"
+    " “{alembic} upgrade” runs nothing",
+    "base": "“{alembic} history” and “{alembic} upgrade” stop with an AssertionError, and"
+    " “{alembic} heads” does not show the revision",
+}
+
+
+_LABEL_BREAKS = "“{alembic} heads” and “{alembic} history” stop with a traceback (TypeError)"
+
+
+@rule(
+    "FC106",
+    "unreadable-migration",
+    Severity.ERROR,
+    noun="unreadable file",
+    breaks="every “{alembic}” command stops, because Alembic loads every file of the directory",
+)
+def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
+    """A file in the version location cannot be loaded by Alembic.
+
+    It does not parse, cannot be read, holds conflict markers, or has no `revision` or
+    `down_revision`. An id that it may hold is not reported as missing elsewhere.
+
+    How it comes about:
+        A conflict of a Git merge was committed as it was, a migration was half edited, or something
+        that is no migration lies beside them.
+
+    How it is repaired:
+        By hand, as the finding says: what belongs into the file only people know. Until then it
+        stays as it is, and `{fixchain} repair` plans around it where that is safe, or refuses.
+
+    Example:
+        # orders.py
+        revision = "orders"
+        <<<<<<< HEAD
+        down_revision = None
+        =======
+        down_revision = "users"
+        >>>>>>> payments
+
+        $ {fixchain} check
+    """
+    for file, problem in snapshot.unreadable:
+        yield Fault(
+            f"{file.name} {problem.reason}",
+            problem.remedy,
+            (),
+            (Location(file.path, problem.line),),
+        )
+
+
+@rule(
+    "FC108",
+    "invalid-revision-id",
+    Severity.ERROR,
+    noun="invalid id",
+    breaks="every “{alembic}” command stops, because Alembic refuses the id",
+)
+def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
+    """An id is empty, is not a string, or holds a character that Alembic keeps for itself.
+
+    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`, and `base` is one
+    itself.
+
+    How it comes about:
+        The id was written by hand: as the key of a ticket, as a date, or as a number without
+        quotes.
+
+    How it is repaired:
+        By hand: give the revision an id of letters, digits and underscores, also where other
+        migrations name it.
+
+    Example:
+        # orders.py
+        revision = "SHOP-17"
+        down_revision = None
+
+        $ {fixchain} check
+    """
+    for revision in snapshot.graph:
+        if revision in _NO_IDS or not ILLEGAL.isdisjoint(revision):
+            illegal = "".join(sorted(ILLEGAL.intersection(revision)))
+            what = f"holds {' '.join(illegal)}" if illegal else "means no revision"
+            yield Fault(
+                f"the id {revision!r} {what}",
+                "give the revision an id of letters, digits and underscores, also where other"
+                " migrations name it",
+                (revision,),
+                snapshot.locations(revision, "revision"),
+                breaks=_ID_BREAKS.get(illegal or revision),
+            )
+    for file, header in _with_problems(snapshot):
+        for problem in header.problems:
+            if problem.kind is ProblemKind.NOT_A_STRING:
+                yield Fault(
+                    f"{file.name}: {problem.name} {problem.detail}",
+                    "write ids as strings",
+                    _ids(header),
+                    (Location(file.path, line_of(file.data, problem.offset)),),
+                    breaks=_LABEL_BREAKS if problem.name == "branch_labels" else None,
+                )
+
+
+@rule(
+    "FC109",
+    "revision-id-too-long",
+    Severity.WARNING,
+    noun="long id",
+    breaks="“{alembic} upgrade” fails on PostgreSQL and MySQL, which cannot store the id; SQLite"
+    " hides it",
+)
+def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
+    """An id is longer than 32 characters, the size of `alembic_version.version_num`.
+
+    Alembic makes that column, and keeps in it the ids of what has run. On a database that does not
+    mind the size the migration works, and then it fails elsewhere. Where known databases are on
+    servers, the width of their column decides: one that refuses the id makes this an error, and
+    nothing is wrong where all have room for it.
+
+    How it comes about:
+        The id was chosen by hand, as a whole sentence, with `{alembic} revision --rev-id` for
+        example.
+
+    How it is repaired:
+        `{fixchain} repair --shorten-ids` gives it a shorter one; its children and the stamps of
+        known databases follow. It is refused where a database that cannot be reached may hold the
+        id. The other way is to make the column wider.
+
+    Example:
+        # orders.py
+        revision = "add_the_delivery_address_to_orders"
+        down_revision = None
+
+        $ {fixchain} repair --shorten-ids
+    """
+    widths = [each.width for each in snapshot.databases.standings if each.width is not None]
+    fitting = min(widths, default=LONGEST_ID)
+    for revision in snapshot.graph:
+        if len(revision) > fitting:
+            tight = (
+                each.name
+                for each in snapshot.databases.standings
+                if each.width is not None and each.width < len(revision)
+            )
+            place = f" into the version table of {listing(list(tight))}" if widths else ""
+            yield Fault(
+                f"the id {revision} has {len(revision)} characters, {fitting} fit{place}",
+                way(
+                    "shorten it, here and in databases",
+                    "{fixchain} repair --shorten-ids{databases}",
+                )
+                | "make the column version_num wider",
+                (revision,),
+                snapshot.locations(revision, "revision"),
+                severity=Severity.ERROR if widths else None,
+            )
+
+
+@rule(
+    "FC110",
+    "computed-header",
+    Severity.WARNING,
+    noun="computed header",
+    breaks="nothing in Alembic; but what is computed cannot be judged or changed from outside",
+)
+def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
+    """A header value is the result of a call, an import or a condition.
+
+    Only running the file would show it, and that is never done here. Findings that depend on the
+    value are held back rather than guessed.
+
+    How it comes about:
+        An id or a parent was meant to be written in one place only, or to be found out on its own.
+
+    How it is repaired:
+        By hand: write the value itself. Until then the file stays as it is, and `{fixchain} repair`
+        plans around it where that is safe, or refuses.
+
+    Example:
+        # orders.py
+        from shop.migrations import newest_revision
+
+        revision = "orders"
+        down_revision = newest_revision()
+
+        $ {fixchain} check
+    """
+    for file, header in _with_problems(snapshot):
+        computed = [problem for problem in header.problems if problem.kind is ProblemKind.COMPUTED]
+        if computed:
+            yield Fault(
+                f"{file.name}: "
+                + "; ".join(f"{problem.name} {problem.detail}" for problem in computed),
+                "write the value itself, if this file is to be judged and repaired",
+                _ids(header),
+                dict.fromkeys(
+                    Location(file.path, line_of(file.data, problem.offset)) for problem in computed
+                ),
+            )
+
+
+@rule(
+    "FC111",
+    "stale-docstring",
+    Severity.WARNING,
+    noun="stale docstring",
+    breaks="nothing in Alembic; but people read the wrong parent",
+    repairable=True,
+)
+def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
+    """The docstring's `Revises:` line names other parents than `down_revision`.
+
+    Alembic writes that line when it makes the file, and never reads it.
+
+    How it comes about:
+        `down_revision` was changed by hand, or by a tool that does not know of the line.
+
+    How it is repaired:
+        `{fixchain} repair --docstrings` brings every `Revises:` line into step with
+        `down_revision`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        '''Create orders
+
+        Revises: payments
+        '''
+        revision = "orders"
+        down_revision = "users"
+
+        $ {fixchain} repair --docstrings
+    """
+    for file in snapshot.files:
+        header = file.reading
+        if not isinstance(header, Header) or header.revises is None or header.revision is None:
+            continue
+        parents = header.down_revision
+        if parents is None or states(header.revises, parents):
+            continue
+        missing = header.revision in snapshot.graph.missing_parents
+        if missing and all(name in snapshot.graph for name in stated_parents(header.revises)):
+            continue  # it is down_revision that is wrong, and FC103 says so
+        yield Fault(
+            f"{header.revision}: the docstring says “Revises: {header.revises}”, down_revision"
+            f" says {listing(parents) or None}",
+            way(
+                "correct the docstring; Alembic uses down_revision alone",
+                "{fixchain} repair --docstrings{databases}",
+            ),
+            (header.revision,),
+            (location(file, "revises"),),
+        )
+
+
+def _with_problems(snapshot: Snapshot) -> Iterator[tuple[MigrationFile, Header]]:
+    for file in snapshot.files:
+        if isinstance(file.reading, Header) and file.reading.problems:
+            yield file, file.reading
+
+
+def _ids(header: Header) -> tuple[str, ...]:
+    return () if header.revision is None else (header.revision,)

@@ -1,0 +1,142 @@
+"""Databases whose tables show that more has run there than their stamps say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import (
+    Mismatch,
+    completing,
+    half_made,
+    in_words,
+    mismatch,
+    ways_out,
+)
+from flask_chainfix.databases.applied.lost import is_noop
+from flask_chainfix.diagnosis.registry import Family, Fault, rule
+from flask_chainfix.diagnosis.rules.stamps import reached
+from flask_chainfix.model.findings import Severity
+
+
+@rule(
+    "FC305",
+    "half-applied",
+    Severity.ERROR,
+    noun="half-applied revision",
+    breaks="“{alembic} upgrade” stops there: a table that it makes exists already",
+    family=Family.DATABASE,
+)
+def half_applied(snapshot: Snapshot) -> Iterator[Fault]:
+    """Some of the tables that a revision makes are there, and it is not stamped.
+
+    Only tables are compared, and only those that a revision is certain to make.
+
+    How it comes about:
+        The migration failed half-way on a database that makes each change of the schema final at
+        once, as MySQL and MariaDB do.
+
+    How it is repaired:
+        By running by hand what is missing, then `{alembic} stamp REVISION`; the finding names the
+        command that prints the statements, and the next check the stamp.
+
+    Example:
+        # secrets.py
+        revision = "secrets"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("secrets", sa.Column("id", sa.Integer()))
+            op.create_table("endpoints", sa.Column("id", sa.Integer()))
+
+        # the tables of the database
+        secrets
+
+        $ {alembic} upgrade secrets --sql
+        $ {alembic} stamp secrets
+    """
+    for found in _mismatches(snapshot):
+        for revision, early in found.early.items():
+            missing = half_made(snapshot, revision, early)
+            if missing:
+                yield Fault(
+                    f"{found.stamped}, and {revision} has run there in part:"
+                    f" {listing(early)} {_is(early)} there already, and {listing(missing)}"
+                    f" {_is(missing)} not",
+                    completing(snapshot, revision),
+                    [revision],
+                    snapshot.locations(revision, "revision"),
+                )
+
+
+@rule(
+    "FC306",
+    "stamp-contradicts-schema",
+    Severity.ERROR,
+    noun="contradicted stamp",
+    breaks="“{alembic} upgrade” stops there: a table that it makes exists already",
+    family=Family.DATABASE,
+)
+def stamp_contradicts_schema(snapshot: Snapshot) -> Iterator[Fault]:
+    """The tables of revisions are there that have not run there by the stamp.
+
+    Only tables are compared, and only those that a revision is certain to make.
+
+    How it comes about:
+        `db.create_all()` has made the tables, a dump was restored without its version table, or
+        the stamp was moved by hand. Or a repair was made on one branch, and another one was
+        checked out.
+
+    How it is repaired:
+        With `{alembic} stamp`; the finding names the revision that the tables fit.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("user", sa.Column("id", sa.Integer()))
+
+        # the tables of the database
+        user
+
+        $ {alembic} stamp users
+    """
+    for found in _mismatches(snapshot):
+        whole = {
+            revision: tables
+            for revision, tables in found.early.items()
+            if not half_made(snapshot, revision, tables)
+        }
+        if whole:
+            yield Fault(
+                f"{found.stamped}, and tables that the next upgrade would create exist already:"
+                f" {in_words(whole)}",
+                ways_out(snapshot, found),
+                whole,
+                [place for each in whole for place in snapshot.locations(each, "revision")],
+            )
+
+
+def _mismatches(snapshot: Snapshot) -> Iterator[Mismatch]:
+    found = (mismatch(snapshot, standing) for standing in reached(snapshot))
+    return (each for each in found if each is not None and _is_whole(snapshot, each))
+
+
+def _is_whole(snapshot: Snapshot, found: Mismatch) -> bool:
+    """Whether the files tell of all that rows claim: what lies below a gap may have run as well.
+
+    A base beside others that does nothing may be a merge revision that has lost its parents.
+    """
+    graph = snapshot.graph
+    claimed = graph.required(row for row in found.standing.rows if row in graph)
+    if claimed & graph.open_ends:
+        return False
+    bases = claimed.intersection(graph.bases if len(graph.bases) > 1 else ())
+    return not any(is_noop(snapshot, base) for base in bases)
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"

@@ -1,0 +1,351 @@
+"""Faults of databases that have moved: where they are stamped, and what that leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import (
+    by_its_origin,
+    in_words,
+    mismatch,
+    saying_where,
+    ways_out,
+)
+from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS
+from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
+from flask_chainfix.databases.applied.shared_ids import (
+    misread,
+    telling_which_ran,
+    told_apart,
+    untold,
+)
+from flask_chainfix.databases.applied.writers import Applied, possibilities
+from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
+from flask_chainfix.diagnosis.registry import Family, Fault, rule
+from flask_chainfix.model.databases import DatabaseState, Standing
+from flask_chainfix.model.findings import Severity
+
+_REPEATED = (
+    "“{alembic} upgrade” stops there with “Online migration expected to match one row when updating"
+    " …”"
+)
+
+
+_RESTAMP = way(
+    "move the stamp: nothing is run, and nothing is skipped", "{fixchain} restamp{databases}"
+)
+
+
+@rule(
+    "FC301",
+    "unknown-stamp",
+    Severity.ERROR,
+    noun="unknown stamp",
+    breaks="“{alembic} upgrade” and “{alembic} current” stop there with “Can't locate revision"
+    " identified by …”",
+    family=Family.DATABASE,
+)
+def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
+    """A database is stamped with a revision that no migration file has.
+
+    It has run something that these files do not tell of. The message says where Git saw it last.
+
+    How it comes about:
+        The file was deleted or its id changed after the database had run it, or it comes from a
+        branch that is not here.
+
+    How it is repaired:
+        Nothing is decided silently: the finding lists the ways, the best first. Where a branch, a
+        tag or a commit has the revision, its code takes the database back with `{alembic} downgrade
+        REVISION`. Where all migrations were squashed, `{fixchain} restamp --lost REVISION=OTHER`
+        moves the stamp to the one that makes what the database holds. Else the file can be brought
+        back from Git with `{fixchain} repair --bring-back REVISION`, or a no-op revision can take
+        its place with `{fixchain} repair --tombstone REVISION`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # the rows of alembic_version
+        orders
+
+        $ {fixchain} check --database
+        $ {fixchain} repair --bring-back orders
+    """
+    names: dict[str, dict[str, None]] = {}
+    for standing in reached(snapshot):
+        for row in standing.rows:
+            if row not in snapshot.graph and row not in snapshot.databases.anew:
+                names.setdefault(row, {})[standing.name] = None
+    for row, standings in names.items():
+        verb = "is" if len(standings) == 1 else "are"
+        stamped = f"{listing(standings)} {verb} stamped with {row!r}, which"
+        unread = snapshot.unread(row)
+        if unread is not None:
+            file, problem = unread
+            message = f"{stamped} {file.name} may have, and that {problem.reason}"
+            yield Fault(message, problem.remedy, [row], [])
+            continue
+        yield Fault(
+            f"{stamped} no migration file has: {whereabouts(snapshot, row)}",
+            choices(snapshot, row),
+            [row],
+            [],
+        )
+
+
+@rule(
+    "FC302",
+    "stranded-revisions",
+    Severity.ERROR,
+    noun="stranded database",
+    breaks="nothing stops: “{alembic} upgrade” treats these revisions as done there and never"
+    " runs them, until something needs what they make",
+    family=Family.DATABASE,
+)
+def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
+    """A database is stamped above revisions that it has never run.
+
+    Alembic counts everything below a stamp as done. A table that one of these revisions makes, and
+    that is not there, proves it. Where no table tells, and the database may as well have been built
+    by the chain as it is, this is a warning.
+
+    How it comes about:
+        Files were relinked without looking at the databases: a revision was put below one that a
+        database had already run. Or `{alembic} stamp` was run on a database that has not run what
+        is below.
+
+    How it is repaired:
+        The finding names Alembic's commands for the database at hand: those that run what was
+        skipped, or those that stamp what the tables fit. After a repair, `{fixchain} undo` takes
+        the relinking back, and `{fixchain} repair --database URL` repairs again with that database
+        named, so that the plan heeds it.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # payments.py
+        revision = "payments"
+        down_revision = "users"
+
+        # orders.py before the repair
+        revision = "orders"
+        down_revision = "users"
+
+        # orders.py
+        revision = "orders"
+        down_revision = "payments"
+
+        # the rows of alembic_version
+        orders
+
+        $ {fixchain} undo
+        $ {fixchain} repair --database URL
+    """
+    graph = snapshot.graph
+    for standing in reached(snapshot):
+        possible = possibilities(snapshot, standing)
+        if not possible:
+            yield from _without_tables(snapshot, standing)
+            continue
+        fault = _of_a_shared_id(snapshot, standing, possible)
+        if fault is not None:
+            yield fault
+            continue
+        skipped = [gaps(graph, each.revisions.intersection(graph)) for each in possible]
+        found = max(skipped, key=len, default=())
+        if not found:
+            continue
+        sure = all(skipped)
+        never = "never ran" if sure else "may never have run"
+        yield Fault(
+            f"{standing.name} is stamped with {listing(standing.rows)}, and {listing(found)},"
+            f" which the chain has below, {never} there",
+            _after_skipping(snapshot, possible, sure=sure),
+            found,
+            [place for each in found[:1] for place in snapshot.locations(each, "down_revision")],
+            severity=None if sure else Severity.WARNING,
+        )
+
+
+def _of_a_shared_id(
+    snapshot: Snapshot, standing: Standing, possible: Sequence[Applied]
+) -> Fault | None:
+    """Where an id is stamped, or is below the stamp, that several migrations had."""
+    stamped = f"{standing.name} is stamped with {listing(standing.rows)}"
+    doubtful = untold(snapshot, [each.revisions for each in possible])
+    if doubtful is not None:
+        return Fault(
+            f"{stamped}; {told_apart(snapshot, doubtful)}, and the tables do not tell which of them"
+            " ran there",
+            way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
+            [doubtful],
+            [],
+            severity=Severity.WARNING,
+        )
+    if len(possible) != 1:
+        return None
+    (applied,) = possible
+    run = applied.revisions.intersection(snapshot.graph)
+    shared = misread(snapshot, standing, applied.revisions)
+    if shared is None:
+        return None
+    hint = _RESTAMP
+    if run != applied.revisions:
+        hint = way(
+            "see how to bring back what has run there and has no file",
+            "{fixchain} restamp{databases} --dry-run",
+        )
+    elif gaps(snapshot.graph, run):
+        hint = catching_up(snapshot.graph, run, standing.rows)
+    return Fault(
+        f"{stamped}; {telling_which_ran(snapshot, shared, applied.revisions)}",
+        hint,
+        [shared],
+        list(snapshot.locations(shared, "revision")),
+    )
+
+
+def _after_skipping(snapshot: Snapshot, possible: Sequence[Applied], *, sure: bool) -> Remedy:
+    undone = way(
+        "take the repair back, and repair again with that database named",
+        "{fixchain} undo{databases}",
+        "{fixchain} repair{databases}",
+    )
+    run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
+    if not sure:
+        return undone | STAMPED_AS_IT_IS
+    if run.issubset(snapshot.graph):
+        return catching_up(snapshot.graph, run, possible[0].standing.rows) | undone
+    return undone
+
+
+def _without_tables(snapshot: Snapshot, standing: Standing) -> Iterator[Fault]:
+    found = mismatch(snapshot, standing)
+    if found is None or not found.absent:
+        return
+    yield Fault(
+        f"{found.stamped}, and tables that should exist by then are missing:"
+        f" {in_words(found.absent)}",
+        ways_out(snapshot, found),
+        found.absent,
+        [place for each in found.absent for place in snapshot.locations(each, "revision")],
+    )
+
+
+@rule(
+    "FC303",
+    "overlapping-stamps",
+    Severity.ERROR,
+    noun="overlapping stamp",
+    breaks="“{alembic} upgrade” stops there with “Requested revision … overlaps with other"
+    " requested revisions”",
+    family=Family.DATABASE,
+)
+def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
+    """A database holds a row for a revision, and another one for what is above it.
+
+    One row stands for a revision and all below it, so the lower one is there twice. Where the chain
+    that has written the rows is known, so is what has run.
+
+    How it comes about:
+        The database was stamped when the two were branches beside each other, and the chain has
+        been relinked since. Or by a fault of Alembic's own: a downgrade has left a row beside one
+        that depends on it, or the same row came twice into a version table without a primary key.
+
+    How it is repaired:
+        `{fixchain} restamp` moves the stamp: one row then stands for both, nothing is run and
+        nothing is skipped. Where no journal here knows the chain that has written the rows, Git
+        may: the finding then names the commit, as in `{fixchain} restamp --old COMMIT`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = "users"
+
+        # payments.py before the repair
+        revision = "payments"
+        down_revision = "users"
+
+        # payments.py
+        revision = "payments"
+        down_revision = "orders"
+
+        # the rows of alembic_version
+        orders
+        payments
+
+        $ {fixchain} restamp
+    """
+    for standing in reached(snapshot):
+        lower = overlaps(snapshot.graph, standing.rows)
+        if lower:
+            known = bool(possibilities(snapshot, standing))
+            repeated = [row for row in lower if standing.rows.count(row) > 1]
+            what = (
+                f"{listing(repeated)} {'is' if len(repeated) == 1 else 'are'} there more than once"
+                if repeated
+                else f"{listing(lower)} {'is' if len(lower) == 1 else 'are'} below another of these"
+                " in the chain, and so stamped twice"
+            )
+            yield Fault(
+                f"{standing.name} is stamped with {listing(standing.rows)}; {what}",
+                _RESTAMP if known else by_its_origin(snapshot, standing),
+                lower,
+                [],
+                breaks=_REPEATED if repeated else None,
+            )
+
+
+@rule(
+    "FC304",
+    "database-unreachable",
+    Severity.WARNING,
+    noun="unreachable database",
+    breaks="nothing by itself: what holds for that database is not known",
+    family=Family.DATABASE,
+)
+def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
+    """A database could not be asked where it stands.
+
+    A repair that does not know of it may not suit it.
+
+    How it comes about:
+        The server is down, a driver or a password is missing, this machine may not connect to it,
+        or its name is misspelt.
+
+    How it is repaired:
+        By making it reachable, as the finding says; or, where its rows are known, by telling them:
+        `{fixchain} repair --stamp REVISION`.
+
+    Example:
+        $ {fixchain} repair --database postgresql://app@db.example.org/shop
+        $ {fixchain} repair --no-database --stamp orders
+    """
+    for standing in snapshot.databases.standings:
+        if standing.state is DatabaseState.UNREACHABLE:
+            remedy = Remedy.of(standing.remedy) | saying_where(snapshot, standing)
+            yield Fault(f"{standing.name} cannot be asked: {standing.problem}", remedy, [], [])
+        elif standing.state is DatabaseState.MISSING and not standing.own:
+            remedy = Remedy.of("create the database, or correct its name in the URL")
+            remedy |= saying_where(snapshot, standing)
+            yield Fault(f"{standing.name} does not exist", remedy, [], [])
+
+
+def reached(snapshot: Snapshot) -> Iterator[Standing]:
+    """The databases that could be asked, and those that the user has told of."""
+    return (
+        standing
+        for standing in snapshot.databases.standings
+        if standing.state is not DatabaseState.UNREACHABLE
+    )

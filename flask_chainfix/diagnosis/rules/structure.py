@@ -1,0 +1,388 @@
+"""Faults of the chain as a whole: several bases, several heads, cycles, redundant parents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import Lineage, find_lineages
+from flask_chainfix.chain.redundancy import impassable, redundant_parents
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.quoting import word
+from flask_chainfix.common.remedies import REPAIR, Remedy, joined, linked, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.writers import stuck_revisions
+from flask_chainfix.diagnosis.registry import Fault, rule
+from flask_chainfix.model.findings import Severity
+
+_STRICT = "{fixchain} repair --strict{databases}"
+
+
+@rule(
+    "FC101",
+    "multiple-bases",
+    Severity.ERROR,
+    noun="base",
+    breaks="a new database gets the bases in an order of Alembic's own, and can stop half-way",
+    repairable=True,
+)
+def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
+    """Several migrations say `down_revision = None`, so the chain has several beginnings.
+
+    Nothing says which beginning comes first, so Alembic runs them in an order of its own: one that
+    uses a table of another may run before it.
+
+    Where merge points already join the bases into one head, Alembic can use the chain: then this is
+    a warning. Bases that are meant to stand apart are not counted: those with a branch label, alone
+    in a version location of their own, tied to the others by `depends_on`, or listed as
+    `intended_bases` in the settings.
+
+    How it comes about:
+        `migrations/` is created anew beside an old chain, a migration is written by hand or by a
+        tool that does not know the others, or files are copied from another project.
+
+    How it is repaired:
+        `{fixchain} repair` links the others after the base that stays, in the order that the
+        schema, Git and dates show; bases that merge points join only with `{fixchain} repair
+        --strict`. Bases that are meant to stand apart get a branch label, or are listed as
+        `intended_bases`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = None
+
+        $ {fixchain} repair
+    """
+    lineages = find_lineages(snapshot)
+    bases = lineages.bases
+    if len(bases) < 2:
+        return
+    locations = [place for base in bases for place in snapshot.locations(base, "down_revision")]
+    if lineages.joined:
+        yield Fault(
+            f"{count(len(bases), 'base')}, joined by merge points: {listing(bases)}",
+            way("nothing needs to be done; to link them into one chain", _STRICT),
+            bases,
+            locations,
+            len(bases),
+            Severity.WARNING,
+            "nothing by itself: Alembic can use the chain, in an order of its own",
+        )
+    else:
+        yield Fault(
+            f"{count(len(bases), 'base')} where there should be one: {listing(bases)}",
+            way("link the others after the base that stays", REPAIR)
+            | "give each base that is meant to stand apart a branch label, or list it under"
+            " intended_bases in the settings",
+            bases,
+            locations,
+            len(bases),
+        )
+
+
+@rule(
+    "FC102",
+    "multiple-heads",
+    Severity.ERROR,
+    noun="head",
+    breaks="“{alembic} upgrade” stops with “Multiple head revisions are present for given"
+    " argument 'head'”, and no new migration can be made",
+    repairable=True,
+)
+def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
+    """The chain ends in several heads, so "upgrade to the head" has no single meaning.
+
+    A head is a migration that no other builds on. With several of them Alembic does not guess which
+    one you mean.
+
+    Heads that are meant to stand apart are not counted: those of branches that each begin with a
+    branch label, and those of lineages whose base is meant to stand apart. One head without a label
+    beside labelled branches is a warning: it may be the trunk, and it may be an accident.
+
+    How it comes about:
+        Two people write a migration at the same time, each on top of the same revision, and both
+        are merged: for Git these are two new files, and no conflict.
+
+    How it is repaired:
+        `{fixchain} repair` puts one branch on top of the other, where that is safe for every known
+        database, and else joins them with a merge revision, as `{fixchain} repair --strategy merge`
+        does in any case. Before your branch is merged, `{fixchain} rebase` moves its migrations on
+        top of those of the main branch. Branches that are meant to stand apart each get a label.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = "users"
+
+        # payments.py
+        revision = "payments"
+        down_revision = "users"
+
+        $ {fixchain} repair
+    """
+    heads = snapshot.graph.heads
+    if len(heads) < 2:
+        return
+    by_revision = find_lineages(snapshot).by_revision
+    groups: dict[Lineage, list[str]] = {}
+    for head in heads:
+        groups.setdefault(by_revision[head], []).append(head)
+    for lineage, group in groups.items():
+        unexplained = _heads_of_their_own(snapshot, group)
+        if len(unexplained) < 2:
+            yield from _unlabelled(snapshot, groups, lineage)
+        else:
+            yield Fault(
+                f"{count(len(unexplained), 'head')} where there should be one:"
+                f" {listing(unexplained)}",
+                linked()
+                | joined()
+                | "give each branch that is meant to stand apart a branch label",
+                unexplained,
+                [place for head in unexplained for place in snapshot.locations(head, "revision")],
+                len(unexplained),
+            )
+
+
+def _unlabelled(
+    snapshot: Snapshot, groups: Mapping[Lineage, list[str]], lineage: Lineage
+) -> Iterator[Fault]:
+    """A head without a label beside branches that have one: the trunk, or there by accident."""
+    labelled = [head for other in groups if _is_above(other, lineage) for head in groups[other]]
+    heads = _heads_of_their_own(snapshot, groups[lineage] + labelled)
+    trunk = [head for head in heads if head not in labelled]
+    if not trunk or len(heads) < 2:
+        return
+    start = _start_of_branch(snapshot.graph, trunk[0])
+    pair = word(f"{start}={labelled[0]}")
+    onto = way(f"put it on {labelled[0]}", f"{REPAIR} --attach {pair}") if start else Remedy()
+    yield Fault(
+        f"{trunk[0]} is a head without a branch label, beside branches that have one:"
+        f" {listing(labelled)}",
+        way("give its branch a label, too, if it is meant to stand apart") | onto,
+        heads,
+        snapshot.locations(trunk[0], "revision"),
+        severity=Severity.WARNING,
+        breaks="nothing by itself: “{alembic} upgrade heads” goes to all of them",
+        repairable=False,
+    )
+
+
+def _is_above(lineage: Lineage, below: Lineage) -> bool:
+    while lineage.parent is not None:
+        lineage = lineage.parent
+        if lineage is below:
+            return True
+    return False
+
+
+def _start_of_branch(graph: Graph, head: str) -> str:
+    """The first revision of a head's branch; ``""`` where it does not simply branch off."""
+    revision = head
+    while len(graph.parents[revision]) == 1:
+        (parent,) = graph.parents[revision]
+        if len(graph.children[parent]) > 1:
+            return revision
+        revision = parent
+    return ""
+
+
+def _heads_of_their_own(snapshot: Snapshot, heads: list[str]) -> list[str]:
+    """The heads that are not merely the echo of a fault further down.
+
+    Where a parent is missing, computed or in a cycle, everything above it hangs in the air: that
+    makes one head, and one more where it was cut off.
+    """
+    graph = snapshot.graph
+    if len(heads) < 2:
+        return heads
+    bases = set(graph.bases)
+    sound: list[str] = []
+    hanging: list[str] = []
+    wanted = set(heads)
+    for piece in graph.pieces:
+        own = [revision for revision in piece if revision in wanted]
+        if not bases.isdisjoint(piece):
+            sound.extend(own)
+        elif len(own) > 1:
+            hanging.extend(own)
+    return (sound if len(sound) > 1 else []) + hanging
+
+
+# Measured with Alembic 1.10 and 1.20.
+_UNSEEN_CYCLE = (
+    "Alembic does not notice this cycle, as there is a way past it: “{alembic} heads” works, but"
+    " “{alembic} upgrade” runs the members in an order of its own or never ends, and"
+    " “{alembic} downgrade” leaves a row in the version table"
+)
+
+
+@rule(
+    "FC105",
+    "cycle",
+    Severity.ERROR,
+    noun="cycle",
+    breaks="every “{alembic}” command stops, as a cycle “is detected in revisions”",
+    repairable=True,
+)
+def cycle(snapshot: Snapshot) -> Iterator[Fault]:
+    """Revisions require each other in a circle, so none of them can run first.
+
+    The finding names exactly the members of the cycle; Alembic's own message also lists everything
+    above it. A `depends_on` can close a circle as well as a `down_revision`.
+
+    How it comes about:
+        `down_revision` was edited by hand, or a merge conflict in it was resolved wrongly.
+
+    How it is repaired:
+        `{fixchain} repair` opens the circle at the link that the evidence contradicts: the schema,
+        the docstring's `Revises:`, Git or dates. Without evidence nothing is cut: then `--root
+        REVISION` takes one of them out of the circle and makes it the base, or `--attach
+        REVISION=PARENT` puts it on a parent outside; else a link has to be corrected by hand.
+
+    Example:
+        # users.py
+        '''Create users
+
+        Revises: <base>
+        '''
+        revision = "users"
+        down_revision = "orders"
+
+        # orders.py
+        '''Create orders
+
+        Revises: users
+        '''
+        revision = "orders"
+        down_revision = "users"
+
+        $ {fixchain} repair
+    """
+    for members in snapshot.graph.cycles:
+        if not snapshot.graph.duplicates.keys().isdisjoint(members):
+            continue  # which of the files is meant decides whether there is a cycle at all
+        only_parents = all(
+            any(parent in members for parent in snapshot.graph.parents[member])
+            for member in members
+        )
+        names = "down_revision" if only_parents else "down_revision or depends_on"
+        yield Fault(
+            f"{listing(members)} {'runs after itself' if len(members) == 1 else 'form a cycle'}",
+            way("open the cycle where the evidence shows which link is wrong", REPAIR)
+            | f"correct {names} of one of them by hand",
+            members,
+            [place for member in members for place in snapshot.locations(member, "down_revision")],
+            breaks=None if _alembic_sees(snapshot.graph, members) else _UNSEEN_CYCLE,
+        )
+
+
+def _alembic_sees(graph: Graph, members: tuple[str, ...]) -> bool:
+    """Whether Alembic refuses a cycle: it only looks for what no head or no base leads to."""
+    if any(member in graph.requirements(member) for member in members):
+        return True
+    wanted = set(members)
+    if not wanted <= graph.ancestors(graph.heads) & graph.descendants(graph.bases):
+        return True
+    required = {name for revision in graph for name in graph.requirements(revision)}
+    last = [revision for revision in graph if revision not in required]
+    first = (not graph.requirements(name) for name in graph.required(members))
+    return not wanted <= graph.required(last) or not any(first)
+
+
+_IMPASSABLE = (
+    "“{alembic} upgrade” stops at this revision with a traceback (KeyError), for new databases and"
+    " for those that stand below it; “{alembic} heads” and “{alembic} history” do not show that"
+)
+
+
+_PASSED_BY_ORDER = (
+    "“{alembic} upgrade” to this revision stops with a traceback (KeyError); “{alembic} upgrade"
+    " heads” does not, as Alembic runs another branch before it"
+)
+
+
+@rule(
+    "FC112",
+    "redundant-parent",
+    Severity.WARNING,
+    noun="redundant parent",
+    breaks="nothing by itself: Alembic runs the chain, but shows a branch that is none",
+    repairable=True,
+)
+def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
+    """A merge point names a parent that is an ancestor of another of its parents.
+
+    The merge adds nothing there: whoever reaches the higher parent has passed the lower one. With
+    only one other parent this is a warning. Beside two or more it is an error: Alembic looks for a
+    row in the version table that the higher parent has replaced, and cannot upgrade over the merge.
+
+    `depends_on` ties revisions in the same way: one that follows two others and also what one of
+    them depends on is such an error, too.
+
+    How it comes about:
+        Branches were merged with all revisions named that somebody had at hand, or merged twice, or
+        one was relinked without looking at the merges above it.
+
+    How it is repaired:
+        `{fixchain} repair` takes the lower parent out of `down_revision`, or the dependency out of
+        `depends_on`. A parent that is needed only by a `depends_on` becomes a parent there. Where
+        it is a warning, `{fixchain} repair --strict` does so.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py
+        revision = "orders"
+        down_revision = "users"
+
+        # payments.py
+        revision = "payments"
+        down_revision = "users"
+
+        # merge.py
+        revision = "merge"
+        down_revision = ("users", "orders", "payments")
+
+        $ {fixchain} repair
+    """
+    tied, stuck = impassable(snapshot.graph), stuck_revisions(snapshot)
+    for revision, lower in tied.items():
+        yield _tied(snapshot, revision, lower, stops=revision in stuck)
+    for revision, redundant in redundant_parents(snapshot.graph).items():
+        if revision not in tied:
+            yield Fault(
+                f"{revision} names {listing(redundant)} as a parent, which another of its parents"
+                " already builds on",
+                way(f"take {listing(redundant)} out of its down_revision", _STRICT),
+                (revision, *redundant),
+                snapshot.locations(revision, "down_revision"),
+            )
+
+
+def _tied(snapshot: Snapshot, revision: str, lower: tuple[str, ...], *, stops: bool) -> Fault:
+    is_parent = not set(lower).isdisjoint(snapshot.graph.parents[revision])
+    return Fault(
+        f"Alembic cannot upgrade to {revision}{'' if stops else ' alone'}: it names"
+        f" {listing(lower)} beside revisions that already require {_it(lower)}",
+        way(f"take {listing(lower)} out of what it names", REPAIR if stops else _STRICT),
+        (revision, *lower),
+        snapshot.locations(revision, "down_revision" if is_parent else "depends_on"),
+        severity=Severity.ERROR if stops else None,
+        breaks=_IMPASSABLE if stops else _PASSED_BY_ORDER,
+    )
+
+
+def _it(revisions: tuple[str, ...]) -> str:
+    return "it" if len(set(revisions)) == 1 else "them"

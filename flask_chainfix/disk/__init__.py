@@ -1,0 +1,57 @@
+"""The disk: reading every migration file, changing some of them safely, and putting them back."""
+
+from flask_chainfix.disk.files import (
+    add_together,
+    find_named,
+    is_there,
+    read_plain,
+    refuse_unaddable,
+)
+from flask_chainfix.disk.journal import Journal, directory_for
+from flask_chainfix.disk.lock import is_locked, locked
+from flask_chainfix.disk.previous import (
+    Journals,
+    Stranger,
+    before_repair,
+    half_undone,
+    in_force,
+    is_half_undone,
+    latest_repair,
+    read_journals,
+    refuse_orphans,
+    to_undo,
+)
+from flask_chainfix.disk.reading import read_snapshot, unread
+from flask_chainfix.disk.recorded_rows import recorded_moves, row_log, still_means
+from flask_chainfix.disk.writing import changed_files, has_begun, prepared, undo
+
+__all__ = [
+    "Journal",
+    "Journals",
+    "Stranger",
+    "add_together",
+    "before_repair",
+    "changed_files",
+    "directory_for",
+    "find_named",
+    "half_undone",
+    "has_begun",
+    "in_force",
+    "is_half_undone",
+    "is_locked",
+    "is_there",
+    "latest_repair",
+    "locked",
+    "prepared",
+    "read_journals",
+    "read_plain",
+    "read_snapshot",
+    "recorded_moves",
+    "refuse_orphans",
+    "refuse_unaddable",
+    "row_log",
+    "still_means",
+    "to_undo",
+    "undo",
+    "unread",
+]

@@ -1,0 +1,362 @@
+"""The journal: what every changed file was before, kept until it is no longer needed.
+
+It lies in ``.fixchain/`` beside ``env.py``, outside the version locations, one file for each
+repair: a signature, and JSON. Until the repair has come to its end the file's name says so: one
+whose process is gone is a repair that was killed half-way, and with it every byte can be put back.
+Ending, and being undone, only renames and deletes that file: neither needs space on a disk that may
+be full. The names count up, so that their order does not hang on the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from flask_chainfix import source
+from flask_chainfix.common.errors import CannotRead
+from flask_chainfix.disk.files import sync_directory, write_synced
+from flask_chainfix.disk.signature import NotOurs, Seal, known_key, own_key
+from flask_chainfix.model.environment import LOCK_NAME
+from flask_chainfix.model.files import Edit, Header
+
+_VERSION = 2
+
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+_NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+_ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
+
+
+_NAME = re.compile(r"(\d{6,})-")
+
+
+KEPT = 20  # of what has come to its end; older journals are neither read nor kept
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One changed file.
+
+    Attributes:
+        path: the file, after links as they were when the journal was made.
+        before: its old bytes; ``None`` for a file that the repair made.
+        after: SHA-256 of its new bytes, in hexadecimal; ``None`` for a file that the repair
+            deleted.
+        missing: how many of the directories above the file are not there before the repair.
+        mode: the permissions of a file that the repair deleted.
+        header: what the new content says of itself: id, parents and dependencies; ``None`` where
+            it has no header, and where the journal does not tell.
+    """
+
+    path: Path
+    before: bytes | None
+    after: str | None
+    missing: int = 0
+    mode: int | None = None
+    header: tuple[Any, ...] | None = None
+
+    @property
+    def made_directories(self) -> tuple[Path, ...]:
+        """The directories that the repair makes for the file, the innermost first."""
+        return tuple(self.path.parents)[: self.missing]
+
+    @property
+    def moved(self) -> bool:
+        """Whether the repair has put the file elsewhere in the chain, made it or deleted it."""
+        return self.header is None or _header(self.before, self.path.name) != self.header
+
+    def holds_new(self, data: bytes | None) -> bool:
+        """Whether ``data`` is what the repair has left of the file."""
+        return _digest(data) == self.after
+
+    def holds_links(self, data: bytes | None) -> bool:
+        """Whether the file still stands where the repair has put it, whatever else was edited."""
+        if self.holds_new(data):
+            return True
+        return self.header is not None and _header(data, self.path.name) == self.header
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The record of one repair.
+
+    Attributes:
+        path: the journal's own file; while the repair is at work, the file's suffix is another.
+        finished: whether the repair came to its end; if not, it is running or was killed.
+        entries: the files that it changes.
+        missing: the ids that migrations named before it, and no file had.
+        renamed: the ids that revisions got with it, by those that they had.
+        stood: the rows of databases when it began, by identity.
+    """
+
+    path: Path
+    finished: bool
+    entries: tuple[Entry, ...]
+    missing: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    stood: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Its place in the order of journals."""
+        return _number(self.path)
+
+    @property
+    def migrations(self) -> tuple[Entry, ...]:
+        """The changed files without the chain lock."""
+        return tuple(entry for entry in self.entries if entry.path != self.lock_path)
+
+    @property
+    def to_restore(self) -> tuple[Entry, ...]:
+        """The changed files in the order of an undo: what the repair made goes last."""
+        return tuple(sorted(self.entries, key=lambda entry: entry.before is None))
+
+    @property
+    def file(self) -> Path:
+        """The journal's file as it is called now."""
+        return self.path if self.finished else self.path.with_suffix(_UNFINISHED)
+
+    @property
+    def rows_path(self) -> Path:
+        """Where the rows are taken down that were moved with this repair."""
+        return self.path.with_suffix(_ROWS)
+
+    def seal_of_rows(self, key: bytes) -> Seal:
+        """What the lines of that record are signed with."""
+        return Seal(key, f"rows {self.path.stem}")
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the chain lock of the environment is."""
+        return Path(os.path.realpath(self.path.parent.parent), LOCK_NAME)
+
+    def finish(self) -> None:
+        """Note on the disk that the repair has come to its end."""
+        os.replace(self.path.with_suffix(_UNFINISHED), self.path)
+        sync_directory(self.path.parent)
+        _prune(self.path.parent)
+
+    def discard(self) -> None:
+        """Forget the repair, as its files are what they were before."""
+        for suffix in (_ROWS, _UNFINISHED, _ENDED):
+            self.path.with_suffix(suffix).unlink(missing_ok=True)
+        sync_directory(self.path.parent)
+
+
+def directory_for(environment: Path) -> Path:
+    """Where the journals of an environment lie."""
+    return environment / ".fixchain"
+
+
+def create(
+    environment: Path,
+    edits: Sequence[Edit],
+    missing: frozenset[str] = frozenset(),
+    renamed: Mapping[str, str] = _NOTHING,
+    stood: Mapping[str, tuple[str, ...]] = _NOWHERE,
+) -> Journal:
+    """Write a journal for edits that are about to be made, and see it to the disk.
+
+    One without edits, for rows only, is at its end from the start.
+
+    Args:
+        environment: the environment's directory.
+        edits: what is going to be changed.
+        missing: the ids that migrations name and no file has.
+        renamed: the ids that revisions are to get, by those that they have.
+        stood: the rows of databases, by identity.
+
+    Raises:
+        CannotWrite: it cannot be signed.
+        OSError: it cannot be written.
+    """
+    directory, key = directory_for(environment), own_key()
+    numbers = [_number(path) for path in candidates(directory) if _is_sealed(path, key)]
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    entries = tuple(_entry_for(edit) for edit in edits)
+    path = directory / f"{max(numbers, default=0) + 1:06}-{stamp}{_ENDED}"
+    journal = Journal(path, not entries, entries, missing, renamed, stood)
+    draft = directory / "draft"
+    document = _document(journal, os.path.realpath(environment))
+    try:
+        write_synced(draft, _seal(path, key).signed(document), mode=0o600)
+        os.replace(draft, path.with_suffix(_UNFINISHED if entries else _ENDED))
+        sync_directory(directory)
+    except BaseException:
+        journal.discard()
+        raise
+    if journal.finished:
+        _prune(directory)
+    return journal
+
+
+def candidates(directory: Path) -> list[Path]:
+    """The files in a directory that have the names of journals, the oldest first.
+
+    Raises:
+        CannotRead: it cannot be listed.
+    """
+    try:
+        with os.scandir(directory) as listing:
+            found = [
+                Path(entry.path)
+                for entry in listing
+                if entry.name.endswith((_ENDED, _UNFINISHED))
+                and (entry.is_symlink() or entry.is_file())
+            ]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise CannotRead(
+            f"{directory} cannot be read: {error.strerror}",
+            "run the command as the user who ran the last repair",
+        ) from error
+    return sorted(found, key=lambda path: (_number(path), path.name))
+
+
+def read_journal(path: Path, key: bytes) -> Journal:
+    """Read a journal that this user has signed.
+
+    Raises:
+        NotOurs: it is none, or cannot be read.
+    """
+    environment = os.path.realpath(path.parent.parent)
+    try:
+        document = json.loads(_seal(path, key).read(path))
+        if document["version"] != _VERSION:
+            raise ValueError("it is of another version")
+        entries = tuple(_entry_from(file, environment) for file in document["files"])
+        missing = frozenset(map(str, document.get("missing", ())))
+        renamed = {str(old): str(new) for old, new in document.get("renamed", {}).items()}
+        stood = {
+            str(name): tuple(map(str, rows)) for name, rows in document.get("stood", {}).items()
+        }
+        ended = path.suffix == _ENDED
+        return Journal(path.with_suffix(_ENDED), ended, entries, missing, renamed, stood)
+    except (*_DAMAGED, OSError) as error:
+        raise NotOurs(f"it cannot be read: {error}") from error
+
+
+def _seal(path: Path, key: bytes) -> Seal:
+    return Seal(key, f"journal {path.stem}")
+
+
+def _is_sealed(path: Path, key: bytes) -> bool:
+    try:
+        _seal(path, key).read(path)
+    except (NotOurs, OSError):
+        return False
+    return True
+
+
+def _number(path: Path) -> int:
+    """The place of a journal in their order; 0 for other files."""
+    found = _NAME.match(path.name)
+    return int(found[1]) if found else 0
+
+
+def _prune(directory: Path) -> None:
+    """Delete the journals that are too old to count; what is not ours is not ours to delete."""
+    with suppress(OSError, CannotRead, NotOurs):  # the next repair tries again
+        key = known_key()
+        ended = [path for path in candidates(directory) if path.suffix == _ENDED]
+        for path in [path for path in ended if _is_sealed(path, key)][:-KEPT]:
+            for suffix in (_ROWS, _ENDED):
+                path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _entry_for(edit: Edit) -> Entry:
+    path = Path(os.path.realpath(edit.path))
+    missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
+    mode = stat.S_IMODE(path.stat().st_mode) if edit.after is None else None
+    header = _header(edit.after, path.name) if path.suffix == ".py" else None
+    return Entry(path, edit.before, _digest(edit.after), missing, mode, header)
+
+
+def _header(data: bytes | None, name: str) -> tuple[Any, ...] | None:
+    reading = None if data is None else source.read(data, name)
+    if not isinstance(reading, Header):
+        return None
+    return reading.revision, reading.down_revision, reading.depends_on
+
+
+def _digest(data: bytes | None) -> str | None:
+    return None if data is None else sha256(data).hexdigest()
+
+
+def _document(journal: Journal, environment: str) -> bytes:
+    files = [
+        {
+            "path": _relative(entry.path, environment),
+            "before": None if entry.before is None else b64encode(entry.before).decode(),
+            "after_sha256": entry.after,
+            "missing_directories": entry.missing,
+            "mode": entry.mode,
+            "header": entry.header,
+        }
+        for entry in journal.entries
+    ]
+    document = {
+        "version": _VERSION,
+        "files": files,
+        "missing": sorted(journal.missing),
+        "renamed": dict(journal.renamed),
+        "stood": {identity: list(rows) for identity, rows in journal.stood.items()},
+    }
+    return json.dumps(document, indent=1).encode()
+
+
+def _relative(path: Path, environment: str) -> str:
+    """The path as seen from the environment, so that a copy of it has journals of its own."""
+    try:
+        return os.path.relpath(path, environment)
+    except ValueError:  # on another drive of Windows
+        return str(path)
+
+
+def _entry_from(file: dict[str, Any], environment: str) -> Entry:
+    name, before, after, missing = (
+        file[key] for key in ("path", "before", "after_sha256", "missing_directories")
+    )
+    is_ours = isinstance(name, str) and (name.endswith(".py") or name == LOCK_NAME)
+    if not is_ours or "\0" in name:
+        raise ValueError(f"{name!r} is no migration file")
+    mode = file.get("mode")
+    return Entry(
+        Path(os.path.normpath(os.path.join(environment, name))),
+        None if before is None else b64decode(before, validate=True),
+        None if after is None else str(after),
+        max(0, int(missing)),
+        None if mode is None else stat.S_IMODE(int(mode)),
+        _header_from(file.get("header")),
+    )
+
+
+def _header_from(values: Any) -> tuple[Any, ...] | None:
+    if values is None:
+        return None
+    revision, parents, depends_on = values
+    return (
+        revision,
+        None if parents is None else tuple(map(str, parents)),
+        None if depends_on is None else tuple(map(str, depends_on)),
+    )

@@ -1,0 +1,358 @@
+"""Change files all or none.
+
+The order of steps, and what a crash behind each leaves:
+
+1. every file is compared with what the plan was made from: nothing changed;
+2. the journal is written and synced: nothing changed;
+3. every new content is written beside its file, under a name that Alembic does not load, and
+   synced: nothing changed but such names;
+4. file by file, the old content gets a second name and the new content takes its place, or the
+   first name goes: some files old, some new, each of them whole;
+5. the caller looks at the result; only then is the journal marked as done: every file new;
+6. the second names of the old contents are deleted: every file new.
+
+Whatever fails before the end of step 5 is answered by putting every file back, which only renames
+and deletes, so a full disk does not stop it. After a crash the journal, still marked as
+unfinished, holds every old byte for ``undo``. Names that step 6 leaves behind do no harm, as
+Alembic does not load them; the next repair or ``undo`` of such a file takes them away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+
+from flask_chainfix.common import signals
+from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
+from flask_chainfix.common.quoting import path_word
+from flask_chainfix.common.regular_files import read_regular
+from flask_chainfix.common.remedies import way
+from flask_chainfix.common.signals import Stays
+from flask_chainfix.disk import journal as journals
+from flask_chainfix.disk.files import (
+    beside,
+    bytecode_cache,
+    compare,
+    drop_all_bytecode,
+    drop_bytecode,
+    read_or_none,
+    sync_directory,
+    write_synced,
+)
+from flask_chainfix.disk.journal import Entry, Journal
+from flask_chainfix.model.files import Edit
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+_NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+@contextmanager
+def changed_files(
+    environment: Path,
+    edits: Sequence[Edit],
+    missing: frozenset[str] = frozenset(),
+    renamed: Mapping[str, str] = _NOTHING,
+    stood: Mapping[str, tuple[str, ...]] = _NOWHERE,
+) -> Iterator[Journal]:
+    """Make the edits; keep them if the block ends, and put every file back if it raises.
+
+    Args:
+        environment: the environment's directory; its lock is held by the caller.
+        edits: what to change.
+        missing: the ids that migrations name and no file has, for ``undo``.
+        renamed: the ids that revisions get, by those that they have, for ``restamp``.
+        stood: the rows of databases, by identity, for ``undo``.
+
+    Raises:
+        StaleSnapshot: a file is not what it was when it was read; nothing was changed.
+        CannotWrite: a file cannot be written; every file was put back.
+    """
+    journal: Journal | None = None
+    stays = signals.stays()
+    try:
+        with signals.held():
+            _compare(edits)
+            journal = journals.create(environment, edits, missing, renamed, stood)
+        _write_all(journal, edits)
+        yield journal
+        with signals.held():
+            journal.finish()
+            _clear_away(journal)
+        signals.stay(Stays.REPAIR)
+    except BaseException as error:
+        if journal is not None:
+            with signals.held():
+                put_back(journal)
+                signals.stay(stays)
+        if isinstance(error, OSError):
+            raise _cannot_write(error) from error
+        raise
+
+
+@contextmanager
+def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[None]:
+    """Write every old content beside its file; what then is left to do for an undo needs no space.
+
+    Args:
+        journal: the record of the repair.
+        version_locations: where its files must lie.
+
+    Raises:
+        CannotRead, StaleSnapshot, CannotWrite: as ``undo`` does, or a content cannot be written;
+            nothing was changed.
+    """
+    _refuse_changed(journal, version_locations)
+    with ExitStack() as written:
+        try:
+            for entry in journal.entries:
+                if _keep_before(entry):
+                    written.callback(_unlink, beside(entry.path, "old"))
+        except OSError as error:
+            raise CannotWrite(
+                f"the old files cannot be written: {error}",
+                "no file and no stamp was changed; correct that, then undo again",
+            ) from error
+        yield
+        written.pop_all()
+
+
+def undo(journal: Journal, version_locations: Sequence[Path]) -> tuple[str, ...]:
+    """Put back the files of a repair, whether it ended or was killed half-way.
+
+    Args:
+        journal: the record of the repair.
+        version_locations: where its files must lie.
+
+    Returns:
+        Notices about what is left, and does no harm.
+
+    Raises:
+        CannotRead: the journal names a file that is no migration of these locations, or one
+            cannot be read; nothing was changed.
+        StaleSnapshot: a file has been changed since; nothing was changed.
+        CannotWrite: a file cannot be written; the journal is kept, so undo can be run again.
+    """
+    with prepared(journal, version_locations), signals.held():
+        return put_back(journal)
+
+
+def has_begun(journal: Journal) -> bool:
+    """Whether an undo has put back a file."""
+    return any(_is_before(entry) for entry in journal.migrations)
+
+
+def _refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None:
+    """Stop where the files of a repair cannot be put back; nothing is changed.
+
+    Raises:
+        CannotRead, StaleSnapshot: as ``undo`` does.
+        CannotWrite: a name beside a file is taken.
+    """
+    _refuse_strangers(journal, version_locations)
+    for entry in journal.entries:
+        data = _read_now(entry.path)
+        if data == entry.before or entry.path == journal.lock_path:
+            continue  # the lock is written anew for whatever chain there is
+        if not entry.holds_new(data):
+            raise StaleSnapshot(
+                f"{entry.path} has been changed since the repair",
+                "take your change of that file back first, then run undo again",
+                unchanged=True,
+            )
+        _refuse_directories(entry.path)
+
+
+def put_back(journal: Journal) -> tuple[str, ...]:
+    """Restore every file of a journal and clear away whatever the repair left beside them.
+
+    Returns:
+        Notices about what is left, and does no harm.
+    """
+    try:
+        with suppress(OSError):  # whoever kills this from here on leaves none of the new files'
+            drop_all_bytecode(entry.path for entry in journal.entries)
+        restored = [_restore(entry) for entry in journal.to_restore]
+        # Where no file had to be restored, nothing that is left beside them keeps up the journal.
+        with suppress(*([] if any(restored) else [OSError])):
+            drop_all_bytecode(entry.path for entry in journal.entries)
+        _clear_away(journal)
+        for entry in journal.entries:
+            _remove_made_directories(entry)
+    except OSError as error:
+        raise CannotWrite(
+            f"the files could not all be put back: {error}",
+            f"correct that, then run the command undo: {journal.path.parent} holds every old byte",
+        ) from error
+    try:
+        journal.discard()
+    except OSError as error:
+        said = f"every file is as it was before, but its journal cannot be cleared away: {error}"
+        if journal.finished:  # of files that it does not fit it says nothing
+            return (said,)
+        raise CannotWrite(said, "correct that, then run the command undo") from error
+    return ()
+
+
+def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> None:
+    locations = [Path(os.path.realpath(location)) for location in version_locations]
+    strangers = {
+        entry.path
+        for entry in journal.entries
+        if not any(entry.path.is_relative_to(location) for location in locations)
+        or os.path.realpath(entry.path) != str(entry.path)  # a link that has come since
+    } - {journal.lock_path}
+    if strangers:
+        strangers -= {target for location in locations for target in _link_targets(location)}
+    if strangers:
+        raise CannotRead(
+            f"the journal {journal.path} names {min(strangers)}, which is no migration of this"
+            " environment",
+            "if you know that its repair is not to be undone, move the journal elsewhere",
+            unchanged=True,
+        )
+
+
+def _link_targets(location: Path) -> Iterator[Path]:
+    for directory, _, names in os.walk(location):
+        for path in (os.path.join(directory, name) for name in names):
+            if os.path.islink(path):
+                yield Path(os.path.realpath(path))
+
+
+def _read_now(path: Path) -> bytes | None:
+    try:
+        return read_or_none(path)
+    except OSError as error:
+        raise CannotRead(
+            f"{path} cannot be read: {error.strerror}",
+            "restore the file or its permissions, then run undo again",
+            unchanged=True,
+        ) from error
+
+
+def _refuse_directories(path: Path) -> None:
+    """Stop before anything is changed where a name beside a file cannot be used."""
+    cache = bytecode_cache(path)
+    if cache.is_symlink():
+        raise CannotWrite(
+            f"{cache} is a symbolic link, and stale bytecode is not deleted through one",
+            way("have Python make a cache of its own", f"rm -- {path_word(str(cache))}"),
+            unchanged=True,
+        )
+    for name in (beside(path, "old"), beside(path, "new")):
+        if name.is_dir() and not name.is_symlink():
+            raise CannotWrite(
+                f"{name} is a directory, and its name is needed for a while",
+                "move it elsewhere, then run the command again",
+                unchanged=True,
+            )
+
+
+def _compare(edits: Sequence[Edit]) -> None:
+    for edit in edits:
+        _refuse_directories(Path(os.path.realpath(edit.path)))
+        compare(edit)
+
+
+def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
+    for entry, edit in zip(journal.entries, edits, strict=True):
+        if entry.missing:
+            entry.path.parent.mkdir(parents=True, exist_ok=True)
+        like = entry.path if entry.before is not None else None
+        if edit.after is not None:
+            write_synced(beside(entry.path, "new"), edit.after, like)
+    for entry in journal.entries:
+        if entry.before is not None:
+            _keep_old(entry.path)
+        if entry.after is None:
+            entry.path.unlink()
+        else:
+            os.replace(beside(entry.path, "new"), entry.path)
+        drop_bytecode(entry.path)
+    drop_all_bytecode(entry.path for entry in journal.entries)
+    for directory in {path for entry in journal.entries for path in _directories_of(entry)}:
+        sync_directory(directory)
+
+
+def _directories_of(entry: Entry) -> tuple[Path, ...]:
+    """The directories that get new names when a file is written."""
+    return tuple(entry.path.parents)[: entry.missing + 1]
+
+
+def _keep_old(path: Path) -> None:
+    old = beside(path, "old")
+    old.unlink(missing_ok=True)
+    try:
+        os.link(path, old)
+    except OSError:  # a file system without hard links
+        write_synced(old, read_regular(path), path)
+
+
+def _keep_before(entry: Entry) -> bool:
+    """Have the old content of a file beside it, if that is to be put back.
+
+    Returns:
+        Whether it had to be written.
+    """
+    if entry.before is None or _is_before(entry):
+        return False
+    old = beside(entry.path, "old")
+    if not old.is_symlink() and read_or_none(old) == entry.before:
+        return False
+    write_synced(old, entry.before, entry.path if entry.path.exists() else None)
+    if entry.mode is not None:
+        old.chmod(entry.mode)
+    return True
+
+
+def _is_before(entry: Entry) -> bool:
+    return read_or_none(entry.path) == entry.before
+
+
+def _restore(entry: Entry) -> bool:
+    """Put back one file.
+
+    Returns:
+        Whether there was anything to do.
+    """
+    if _is_before(entry):
+        return False
+    if entry.before is None:
+        entry.path.unlink()
+    else:
+        _keep_before(entry)
+        os.replace(beside(entry.path, "old"), entry.path)
+    sync_directory(entry.path.parent)
+    return True
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _clear_away(journal: Journal) -> None:
+    """Delete what lies beside the files; Alembic does not load what cannot be deleted."""
+    for entry in journal.entries:
+        for kind in ("old", "new"):
+            _unlink(beside(entry.path, kind))
+
+
+def _remove_made_directories(entry: Entry) -> None:
+    """Remove the directories that the repair made, unless something else lies in them by now."""
+    for directory in entry.made_directories:
+        for path in (directory / "__pycache__", directory):
+            with suppress(OSError):
+                path.rmdir()
+
+
+def _cannot_write(error: OSError) -> ChainFixError:
+    return CannotWrite(
+        f"the files could not be written: {error}",
+        "every file is as it was; correct that, then run the command again",
+    )

@@ -1,0 +1,1 @@
+"""Alembic's configuration and our settings, and what Alembic itself says of a chain."""

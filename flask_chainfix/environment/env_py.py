@@ -1,0 +1,226 @@
+"""What an ``env.py`` and Alembic's packages say: read, and never run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from flask_chainfix.common.errors import BadConfiguration
+from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
+from flask_chainfix.environment.configuration import option
+from flask_chainfix.source.literals import Computed, evaluate
+
+_SEPARATORS = re.compile(r", *| +|:")
+
+
+class _Inert:
+    """A configuration, but for what would be imported, and for what is put into ``sys.path``.
+
+    Alembic has asked for the options in different ways over the years.
+    """
+
+    def __init__(self, config: Config, script_location: str | None) -> None:
+        self._config = config
+        self._instead = {"script_location": script_location, "prepend_sys_path": None}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._config, name)
+
+    def get_main_option(self, name: str, default: str | None = None) -> str | None:
+        if name in self._instead:
+            return self._instead[name]
+        return self._config.get_main_option(name, default)
+
+    def get_alembic_option(self, name: str, default: str | None = None) -> Any:
+        if name in self._instead:
+            return self._instead[name]
+        return self._config.get_alembic_option(name, default)
+
+    def get_prepend_sys_paths_list(self) -> None:
+        return None
+
+
+def script_directory(config: Config) -> ScriptDirectory:
+    """Alembic's script directory; nothing is imported for it, and ``sys.path`` stays as it is.
+
+    Raises:
+        BadConfiguration: a package that the configuration names cannot be found that way.
+    """
+    before = _prepended(config)
+    written = option(config, "script_location")
+    location = written if isinstance(written, str) else None
+    if location is not None:
+        location = _located(location, "script_location", before)
+    script = ScriptDirectory.from_config(cast(Config, _Inert(config, location)))
+    script.version_locations = [
+        _located(str(place), "version_locations", before)
+        for place in script.version_locations or ()
+    ]
+    return script
+
+
+def _prepended(config: Config) -> Sequence[str]:
+    """What Alembic would put into ``sys.path``: a package may lie there as well."""
+    if hasattr(config, "get_prepend_sys_paths_list"):  # since Alembic 1.16
+        return config.get_prepend_sys_paths_list() or ()
+    written = option(config, "prepend_sys_path")
+    return _SEPARATORS.split(written) if isinstance(written, str) else ()
+
+
+def _located(location: str, name: str, before: Sequence[str]) -> str:
+    """The directory that ``package:directory`` stands for; a path as it is."""
+    package, *folders = location.split(":")
+    if not folders or os.path.isabs(location):
+        return location
+    top, *inner = package.split(".")
+    found = _spec(top, before)
+    places = found.submodule_search_locations if found is not None else None
+    paths = [Path(place, *inner, *folders) for place in places or ()]
+    for path in paths:
+        if path.is_dir():
+            return str(path)
+    raise BadConfiguration(
+        f"{location} in {name} cannot be found without importing {package}, which would run code"
+        " of the project",
+        f"write the path of the directory instead: {name} ="
+        f" %(here)s/{'/'.join((top, *inner, *folders))}; or install {top} beside flask-chainfix",
+    )
+
+
+def _spec(package: str, before: Sequence[str]) -> ModuleSpec | None:
+    """Where a package lies; the finders of editable installs are asked last."""
+    found = PathFinder.find_spec(package, [*before, *sys.path])
+    if found is None and package.isidentifier() and package not in sys.modules:
+        found = find_spec(package)
+    return found
+
+
+# --- What an `env.py` says, as far as its literals tell: it is read and never run ----------------
+
+
+# The last two are for source that is nested or sized beyond what the interpreter can take.
+CANNOT_READ = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def uses_flask_app(path: Path) -> bool:
+    """Whether an ``env.py`` works in the context of a Flask app, as Flask-Migrate's do.
+
+    A comment or a text that speaks of it is not enough, where the file can be read.
+    """
+    try:
+        data = read_regular(path, LARGEST_CODE)
+        if b"current_app" not in data:
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(data)
+    except OSError:
+        return False
+    except CANNOT_READ:
+        return True
+    return any(
+        (isinstance(node, ast.Name) and node.id == "current_app")
+        or (isinstance(node, ast.Attribute) and node.attr == "current_app")
+        or (isinstance(node, ast.alias) and node.name.rpartition(".")[2] == "current_app")
+        for node in ast.walk(tree)
+    )
+
+
+class EnvPy:
+    """The syntax tree of an ``env.py``, and what its module-level names hold for certain.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            CANNOT_READ: it cannot be read.
+        """
+        self.path = path
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
+            self._tree = ast.parse(read_regular(path, LARGEST_CODE))
+        # A name that anything else binds too holds nobody knows what.
+        bound = Counter(_names_bound(self._tree))
+        self._held = {name: node for name, node in self._assigned().items() if bound[name] == 1}
+
+    def mentions(self, option: str) -> int:
+        """How often the name of an option of Alembic's stands there as a string."""
+        return sum(
+            isinstance(node, ast.Constant) and node.value == option for node in ast.walk(self._tree)
+        )
+
+    def written(self, option: str) -> Iterator[tuple[ast.AST, ast.expr]]:
+        """Where an option is given, and the value beside it."""
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.keyword) and node.arg == option:
+                yield node, node.value
+            elif isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and key.value == option:
+                        yield key, value
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+                key = node.targets[0].slice
+                if isinstance(key, ast.Constant) and key.value == option:
+                    yield key, node.value
+
+    def calls(self, function: str) -> Iterator[dict[str | None, ast.expr]]:
+        """The keyword arguments of each call of a function or method of this name."""
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Call):
+                called = node.func
+                name = called.attr if isinstance(called, ast.Attribute) else called
+                if name == function or (isinstance(name, ast.Name) and name.id == function):
+                    yield {keyword.arg: keyword.value for keyword in node.keywords}
+
+    def origin(self, node: ast.expr) -> ast.expr:
+        """What a name stands for, if that is certain; else the expression itself."""
+        return self._held.get(node.id, node) if isinstance(node, ast.Name) else node
+
+    def value(self, node: ast.expr) -> object:
+        """What an expression is worth: a constant, a tuple, or ``Computed``."""
+        return evaluate(node, self._look_up)
+
+    def _look_up(self, name: str) -> object:
+        node = self._held.get(name)
+        return node.value if isinstance(node, ast.Constant) else Computed(f"is computed ({name})")
+
+    def _assigned(self) -> dict[str, ast.expr]:
+        assigned: dict[str, ast.expr] = {}
+        for node in self._tree.body:
+            if "*" in _names_bound(node):  # a star import, which may bind any name
+                assigned.clear()
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                assigned[node.targets[0].id] = node.value
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                assigned.update({node.target.id: node.value} if node.value else {})
+        return assigned
+
+
+def _names_bound(tree: ast.AST) -> Iterator[str]:
+    """Every name that is bound anywhere below, whatever the scope."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.partition(".")[0]
+        elif isinstance(name := getattr(node, "name", None), str):  # def, class, except, match
+            yield name

@@ -1,0 +1,205 @@
+"""What databases and Python say, short, and without the passwords in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus, unquote_plus
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+NO_URL = "what is given is not the URL of a database (it is not repeated: it may hold a secret)"
+
+
+# Parameters of URLs whose values are known to hold no secret, whatever the driver.
+_HARMLESS = re.compile(
+    r"""(?ix) application_name | autocommit | cache | channel_binding | charset | check_same_thread
+    | client_encoding | collation | connect(ion)?_timeout | database | db | dbname | driver
+    | encrypt | gssencmode | host | hostaddr | immutable | isolation_level
+    | keepalives(_count|_idle|_interval)?
+    | krbsrvname | local_infile | mode | nolock | port | read_timeout | requirepeer | role | schema
+    | service(_name)? | ssl | ssl_(ca|capath|cert|check_hostname|cipher|key|verify_cert)
+    | ssl_(max|min)_protocol_version | ssl(cert|compression|crl|key|mode|rootcert)
+    | target_session_attrs | tcp_user_timeout | timeout | trustservercertificate | unix_sock(et)?
+    | uri | use_unicode | user | username | vfs | warehouse | write_timeout"""
+)
+
+
+_OPTIONS = re.compile(r"(?:(?:-c ?|--)search_path=[\w,$]*\s*)*", re.ASCII)  # PostgreSQL's
+
+
+_URL = re.compile(r"([A-Za-z][\w+.-]*)://(\S*)", re.ASCII)
+
+
+# In a text a blank ends a URL; alone, it may be one of the password's.
+_WHOLE = re.compile(r"([A-Za-z][\w+.-]*)://(.*)", re.ASCII | re.DOTALL)
+
+
+_WHO = re.compile(r"(.*)(@|%40)(.*)", re.DOTALL)
+
+
+_PARAMETER = re.compile(r"(\w+)=(.*)", re.ASCII | re.DOTALL)
+
+
+# What has paths, in which an @ is nobody's password.
+_OF_PATHS = ("sqlite", "file", "http", "https")
+
+
+_WITHOUT_SCHEME = re.compile(r"((?:^|(?<=[\s'\"]))[^\s:/@'\"]+:)(?!//)\S*@")
+
+
+_OF_NOTHING = re.compile(r"(//[^\s:/@]*:)\S*@")
+
+
+_VALUE = r"(?!\*\*\*)(?:\"[^\"]*\"|'[^']*'|\{[^}]*\}|[^\s&;,'\"]+)"
+
+
+_NAMED = re.compile(
+    r"(?i)(\b[\w.-]*(?:pass|pwd|secret|token|credential|api_?key|private_?key|odbc_connect)[\w.-]*"
+    rf" ?= ?|\b[\w.-]*(?:password|passwd|pwd|secret)[\"']?: ?)(?!YES\b|NO\b){_VALUE}"
+)
+
+
+_NOT_PARSED = re.compile(r"Could not parse .*\bURL\b")  # SQLAlchemy's
+
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # the name of one of the environment
+
+
+_LONG_ENOUGH = 4
+
+
+_HIDDEN = "***"
+
+
+def masked(text: str, secrets: Iterable[str] = ()) -> str:
+    """Text without passwords: those inside URLs, those behind a name, and those that are given."""
+    text = _URL.sub(_shown, text)
+    text = _WITHOUT_SCHEME.sub(rf"\1{_HIDDEN}@", _OF_NOTHING.sub(rf"\1{_HIDDEN}@", text))
+    text = _NAMED.sub(rf"\1{_HIDDEN}", text)
+    for secret in secrets:
+        for form in sorted({secret, quote(secret, safe=""), quote_plus(secret)}):
+            if len(form) >= _LONG_ENOUGH:
+                text = text.replace(form, _HIDDEN)
+            elif form:  # a short one is a part of other words
+                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", _HIDDEN, text)
+    return text
+
+
+def masked_url(written: str) -> str:
+    """What a user has written for a URL, without what may be a secret; what is none is not said."""
+    found = _WHOLE.fullmatch(written)
+    return _shown(found) if found else _HIDDEN
+
+
+def from_variable(written: str) -> str:
+    """A URL as it is written; what is the name of an environment variable stands for its value."""
+    return os.environ.get(written, written) if VARIABLE.fullmatch(written) else written
+
+
+def as_typed(written: str) -> str:
+    """A URL, or another word of a command, as it can be typed again without showing a password.
+
+    One with a password is the name of the environment variable that holds it, if there is one; else
+    it is masked.
+    """
+    shown = masked_url(written)
+    if shown == written:
+        return written
+    names = sorted(name for name, value in os.environ.items() if value == written)
+    return next(filter(VARIABLE.fullmatch, names), shown)
+
+
+def shown_url(url: URL) -> str:
+    """A URL without what may be a secret, in whatever part of it that is."""
+    return masked_url(url.render_as_string())
+
+
+def secrets_of(url: URL) -> tuple[str, ...]:
+    """What is not to be shown of a URL, wherever somebody else repeats it."""
+    given = ((name, each) for name, value in url.query.items() for each in _each(value))
+    hidden = (value for name, value in given if not _is_harmless(name, value))
+    return (*([str(url.password)] if url.password else ()), *hidden)
+
+
+def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _shown(found: re.Match[str]) -> str:
+    """A URL, as it is written, with asterisks for what may be a secret."""
+    scheme, rest = found.groups()
+    at = rest.find("?", rest.find("@") + 1)
+    place, query = (rest[:at], rest[at + 1 :]) if at >= 0 else (rest, "")
+    if "@" in query and not all(map(_PARAMETER.fullmatch, query.split("&"))):
+        # The question mark is one of the password's.
+        who, _, where = rest.rpartition("@")
+        where, _, query = where.partition("?")
+        place = f"{who}@{where}"
+    return f"{scheme}://{_shown_place(scheme, place)}{_shown_query(query)}"
+
+
+def _shown_place(scheme: str, place: str) -> str:
+    found = _WHO.fullmatch(place)
+    who, at, where = found.groups() if found else ("", "", place)
+    user, colon, _ = who.partition(":")
+    if not at or (scheme.partition("+")[0] in _OF_PATHS and not _is_user(user, colon)):
+        return place
+    if "/" in user:  # Oracle's form
+        return f"{_HIDDEN}{at}{where}"
+    return f"{user}:{_HIDDEN}{at}{where}" if colon else place
+
+
+def _is_user(user: str, colon: str) -> bool:
+    return bool(colon) and "/" not in user
+
+
+def _shown_query(query: str) -> str:
+    if not query:
+        return ""
+    return f"?{'&'.join(map(_shown_parameter, query.split('&')))}"
+
+
+def _shown_parameter(written: str) -> str:
+    found = _PARAMETER.fullmatch(written)
+    if found is None:
+        return _HIDDEN
+    name, value = found.groups()
+    return written if _is_harmless(name, unquote_plus(value)) else f"{name}={_HIDDEN}"
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    if name.lower() == "options":
+        return _OPTIONS.fullmatch(value) is not None
+    return _HARMLESS.fullmatch(name) is not None
+
+
+def said(error: BaseException) -> str:
+    """The first line of what an exception says: the database's own words, where it has some."""
+    orig = getattr(error, "orig", None)  # SQLAlchemy adds the SQL and a link
+    if orig is not None:
+        return _of_driver(orig)
+    name = type(error).__name__
+    if _NOT_PARSED.match(str(error)):  # it may repeat all of it
+        return NO_URL
+    # What click and Alembic raise for users has no need of its name.
+    text = str(getattr(error, "message", "") or error)
+    first = _first_line(text)
+    if name in ("CommandError", "NoAppException", "UsageError"):
+        return first or name
+    return f"{name}: {first}" if first else name
+
+
+def _of_driver(error: BaseException) -> str:
+    """Drivers of MySQL raise a number and a text, all others a text."""
+    if len(error.args) > 1 and isinstance(error.args[0], int) and isinstance(error.args[1], str):
+        return _first_line(error.args[1]) or type(error).__name__
+    return _first_line(str(error)) or type(error).__name__
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

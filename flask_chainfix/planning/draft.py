@@ -1,0 +1,198 @@
+"""A chain while it is being relinked: parents that change, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.quoting import option
+from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
+from flask_chainfix.evidence.order import Precedence
+from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
+from flask_chainfix.planning.constraints import Branches, reason_for
+from flask_chainfix.planning.strategies import Task
+
+_NAMED = 3  # proofs that are spelled out with one link
+
+
+class Draft:
+    """The parents of every revision, changed step by step."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self.parents: dict[str, tuple[str, ...]] = dict(task.graph.parents)
+        self._reasons: dict[str, list[Reason]] = {
+            revision: [Reason("pin", f"--attach {revision}={parent}")]
+            for revision, parent in task.ordering.pins.items()
+        }
+
+    def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
+        """Give a revision other parents."""
+        self.parents[revision] = parents
+        self._reasons.setdefault(revision, []).extend(why)
+
+    def graph(self) -> Graph:
+        """The chain as it is now.
+
+        Raises:
+            CannotPlan: dependencies run against the new links.
+        """
+        snapshot = self._task.snapshot
+        headers = (
+            snapshot.header(revision)._replace(down_revision=parents)
+            for revision, parents in self.parents.items()
+        )
+        graph = Graph(headers, self._task.before)
+        if graph.cycles:
+            raise CannotPlan(
+                f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
+                "depends_on, what the migrations do, or what databases have run is against it; say"
+                " with --attach REVISION=PARENT where the revisions belong",
+            )
+        return graph
+
+    def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
+        """The finished plan."""
+        self.put_branches_in_order()
+        if self._reasons:
+            self._drop_redundant_parents()
+        original, graph = self._task.original, self.graph()
+        self._add_proofs(graph)
+        relinks = tuple(
+            Relink(
+                revision,
+                original.file(revision).path,
+                original.graph.parents[revision],
+                self.parents[revision],
+                tuple(self._reasons[revision]),
+            )
+            for revision in graph.order
+            if self.parents[revision] != original.graph.parents[revision]
+        )
+        root = self._task.ordering.root
+        family = graph.descendants([root]) if root is not None else set(graph)
+        family |= graph.ancestors(family)
+        order = [revision for revision in graph.order if revision in family]
+        order += [new.revision for new in new_revisions]
+        return Plan(strategy, relinks, new_revisions, tuple(order))
+
+    def put_branches_in_order(self) -> None:
+        """Move branches that stay beside others above what they need there.
+
+        Alembic may run them in any order. Branches that a merge point joined long ago stay as they
+        are while there is something new to link: what ran there has run. So do they where Alembic's
+        own order suits them.
+        """
+        runs_before = None
+        branches = Branches(self._task.snapshot.graph, self._task.lineages.by_revision)
+        links, proof = self._task.links_something, self._task.proof
+        for precedence in filter(_is_certain, proof.precedences):
+            first, second = precedence.before.revision, precedence.after.revision
+            if links and not branches.apart(first, second):
+                continue
+            runs_before = runs_before or Ancestry(self.linked())
+            if precedence in proof.suited and self._suits(runs_before, first, second):
+                continue
+            if not runs_before(first, second) and not runs_before(second, first):
+                start = start_of_branch(runs_before, self.parents, second, first)
+                if len(self.parents[start]) <= 1:
+                    self.relink(start, (first,))
+                    runs_before = None
+
+    def _suits(self, runs_before: Ancestry, first: str, second: str) -> bool:
+        order = upgrade_order(self.linked(), runs_before)
+        return order is not None and order[first] < order[second]
+
+    def linked(self) -> Graph:
+        """The chain as it is now, without what is only proven."""
+        snapshot = self._task.snapshot
+        return Graph(
+            snapshot.header(revision)._replace(down_revision=parents)
+            for revision, parents in self.parents.items()
+        )
+
+    def _add_proofs(self, graph: Graph) -> None:
+        """Name with each new link what of the schema or of databases needs it."""
+        named: Counter[str] = Counter()
+        pairs = set()
+        for pair, reason, most in self._proofs():
+            link = self._link_below(graph, pair[1])
+            if link is None or pair in pairs or named[link] >= most:
+                continue
+            pairs.add(pair)
+            named[link] += 1
+            self._reasons[link].insert(named[link] - 1, reason())
+
+    def _proofs(self) -> Iterator[tuple[tuple[str, str], Callable[[], Reason], int]]:
+        """The pairs whose order is proven, what makes the words, and how many a link may have."""
+        for precedence in self._task.proof.precedences:
+            pair = precedence.before.revision, precedence.after.revision
+            yield pair, partial(reason_for, self._task.snapshot, precedence), _NAMED
+        for moved in self._task.moved:
+            yield (moved.before, moved.after), moved.reason, 1
+
+    def _link_below(self, graph: Graph, revision: str) -> str | None:
+        """The changed link that carries a revision: its own, or the nearest below it."""
+        pending, seen = [revision], set()
+        while pending:
+            at = pending.pop(0)
+            if graph.parents[at] != self._task.graph.parents[at]:
+                return at
+            below = [parent for parent in self._task.graph.parents[at] if parent not in seen]
+            seen.update(below)
+            pending.extend(below)
+        return None
+
+    def _drop_redundant_parents(self) -> None:
+        """Take out parents that have come to lie below another parent of the same revision."""
+        before, graph = self._task.graph, self.graph()
+        for revision, parents in graph.parents.items():
+            dropped = [
+                parent
+                for parent in (parents if len(parents) > 1 else ())
+                if is_redundant(graph, revision, parent)
+                and not is_redundant(before, revision, parent)
+            ]
+            if dropped:
+                kept = tuple(parent for parent in parents if parent not in dropped)
+                why = f"{', '.join(dropped)} is now below another of its parents"
+                self.relink(revision, kept, Reason("redundant", why))
+
+
+def _is_certain(precedence: Precedence) -> bool:
+    return precedence.certain
+
+
+def is_redundant(graph: Graph, revision: str, parent: str) -> bool:
+    """Whether a parent is an ancestor of another parent of the revision."""
+    return any(
+        other != parent and graph.is_ancestor(parent, other) for other in graph.parents[revision]
+    )
+
+
+def reasons_for_base(task: Task) -> tuple[Reason, ...]:
+    """Why an extra base is linked to something at all."""
+    root = task.ordering.root
+    size = len(task.graph.descendants([root])) - 1 if root is not None else 0
+    return (
+        Reason(
+            "base",
+            f"the base that stays is {root}"
+            + (
+                ", as --root says" if task.root_is_wish else f", with {size:,} descendants the most"
+            ),
+        ),
+    )
+
+
+def several_branches(task: Task, bases: list[str]) -> CannotPlan:
+    """The refusal to choose between branches that stand apart on purpose."""
+    heads = ", ".join(sorted(task.graph.heads))
+    return CannotPlan(
+        f"{', '.join(bases)} could follow any of several branches that are kept apart by branch"
+        f" labels; the heads are {heads}",
+        f"say which one: {option('--attach', f'{bases[0]}=REVISION')}",
+    )

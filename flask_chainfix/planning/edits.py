@@ -1,0 +1,239 @@
+"""From a chain and what the user wants to a plan, and from a plan to changes of files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from flask_chainfix import source
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import Lineages, find_lineages
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.common.quoting import option
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.applied.writers import applied_in, published_in
+from flask_chainfix.model.files import Edit, Header, MigrationFile
+from flask_chainfix.model.history import History
+from flask_chainfix.model.plans import Mend, NewRevision, Part, Plan, Reason, Relink, Wishes
+from flask_chainfix.planning.constraints import prove
+from flask_chainfix.planning.ranking import arrange, check_wishes
+from flask_chainfix.planning.strategies import Task, choose
+
+
+def edits_between(before: Snapshot, after: Snapshot) -> tuple[Edit, ...]:
+    """The changes of files that lead from one snapshot to another.
+
+    Those that go come first; the others in the order of the later chain.
+    """
+    old = {file.path: file.data for file in before.files}
+    new = {file.path: file.data for file in after.files}
+    gone = [path for path in old if path not in new]
+    in_order = [file.path for name in after.graph.order for file in after.files_by_revision[name]]
+    return tuple(
+        Edit(path, old.get(path), new.get(path))
+        for path in dict.fromkeys((*gone, *in_order, *new))
+        if old.get(path) != new.get(path)
+    )
+
+
+def summed_up(
+    before: Snapshot,
+    after: Snapshot,
+    plan: Plan,
+    mends: Sequence[Mend],
+    new_revisions: Sequence[NewRevision],
+) -> Plan:
+    """One plan of what was mended and what was linked.
+
+    Args:
+        before: the chain as it is.
+        after: the chain as it is to be.
+        plan: how the mended chain is linked.
+        mends: what was put right before that, and after it.
+        new_revisions: those of the plan, with their paths.
+    """
+    renamed = replace(plan, mends=tuple(mends)).renamed
+    ways = dict.fromkeys(way for mend in mends for way in mend.choices.ways)
+    return replace(
+        plan,
+        choices=plan.choices | Remedy(tuple(ways)),
+        relinks=tuple(_relinks(before, after, plan, mends)),
+        new_revisions=(*(mend.new for mend in mends if mend.new is not None), *new_revisions),
+        order=tuple(renamed.get(revision, revision) for revision in plan.order),
+        mends=tuple(mend for mend in mends if mend.new is None and mend.part is not Part.PARENTS),
+    )
+
+
+def _relinks(
+    before: Snapshot, after: Snapshot, plan: Plan, mends: Sequence[Mend]
+) -> Iterator[Relink]:
+    """The migrations whose parents are others than before, with all the reasons."""
+    files = {file.path: file for file in before.files}
+    reasons: dict[Path, list[Reason]] = {}
+    linked = {relink.path for relink in plan.relinks}
+    for mend in mends:
+        first, last = mend.edits[0], mend.edits[-1]
+        if last.path != first.path:  # it has another name now
+            files[last.path] = files[first.path]
+        if mend.part is Part.PARENTS and not (mend.code == "FC109" and last.path in linked):
+            reasons.setdefault(last.path, []).extend(mend.why)
+    for relink in plan.relinks:
+        reasons.setdefault(relink.path, []).extend(relink.why)
+    for revision in after.graph.order:
+        file = after.file(revision)
+        old, now = _parents(files.get(file.path)), _parents(file)
+        if file.path in reasons and old is not None and now is not None and old != now:
+            yield Relink(revision, file.path, old, now, tuple(reasons[file.path]))
+
+
+def _parents(file: MigrationFile | None) -> tuple[str, ...] | None:
+    reading = file.reading if file is not None else None
+    return reading.down_revision if isinstance(reading, Header) else None
+
+
+# --- From a chain and what the user wants to a plan, and from a plan to changes of files ---------
+
+
+_NO_HISTORY = History()
+
+
+def make_plan(
+    snapshot: Snapshot,
+    wishes: Wishes,
+    history: History = _NO_HISTORY,
+    uprooted: frozenset[str] = frozenset(),
+) -> Plan:
+    """Plan a repair of a chain that has no faults but several bases or heads.
+
+    Args:
+        snapshot: the chain, and where the databases stand that are known.
+        wishes: what the user asks of the plan.
+        history: when its files landed in version control.
+        uprooted: bases that have lost their parents and so were none when they were written.
+
+    Returns:
+        A plan that makes no known database skip a revision, nor one that stands where the main
+        branch or a release does.
+
+    Raises:
+        CannotPlan: what the user wants, or the chain, leaves no way.
+        UnsafeForDatabases: any way would make a known database skip revisions.
+        CannotRewrite: a file that would have to change cannot be changed with certainty.
+    """
+    if max(len(snapshot.graph.bases), len(snapshot.graph.heads)) > 1:
+        require_known_headers(snapshot)
+    check_wishes(snapshot, wishes)
+    pinned = _with_pins(snapshot, wishes.attach)
+    lineages = find_lineages(pinned)
+    _refuse_cut_off(pinned, lineages, uprooted)
+    proof = prove(snapshot, pinned, lineages, wishes)
+    known = (*applied_in(snapshot), *published_in(snapshot))
+    different = {(each.revisions, each.published): each for each in known[::-1]}
+    databases = tuple(different.values())[::-1]
+    graph = Graph(pinned.headers, proof.before)
+
+    def task_with(root: str | None) -> Task:
+        rooted = replace(wishes, root=root)
+        ordering = arrange(
+            pinned, lineages, graph, history, rooted, databases=databases, uprooted=uprooted
+        )
+        return Task(
+            original=snapshot,
+            snapshot=pinned,
+            lineages=lineages,
+            proof=proof,
+            before=proof.before,
+            graph=graph,
+            ordering=ordering,
+            bases_to_link=_bases_to_link(pinned, lineages, ordering.root, wishes.strict),
+            root_is_wish=wishes.root is not None,
+            databases=databases,
+        )
+
+    task = task_with(wishes.root)
+    try:
+        return choose(wishes.strategy, task)
+    except UnsafeForDatabases as refusal:
+        for root in _other_roots(task):
+            with suppress(UnsafeForDatabases):
+                return choose(wishes.strategy, task_with(root))
+        raise refusal from None
+
+
+def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, uprooted: Collection[str]) -> None:
+    """Stop where a lost parent would leave a lineage of its own beside those that are meant.
+
+    Raises:
+        CannotPlan: all other bases stand apart on purpose, and any may be the one it belongs to.
+    """
+    here = [base for base in lineages.bases if base in uprooted]
+    others = set(snapshot.graph.bases).difference(here)
+    if here and others and not others.intersection(lineages.bases):
+        raise CannotPlan(
+            f"nothing tells where {here[0]} belongs: {', '.join(sorted(others))} and what is above"
+            " stand apart on purpose",
+            f"say which revision it is on: {option('--attach', f'{here[0]}=REVISION')}",
+        )
+
+
+def _other_roots(task: Task) -> Iterator[str]:
+    """The bases that could stay instead, one of each piece."""
+    if not task.root_is_wish:
+        for piece in task.snapshot.graph.pieces:
+            here = [base for base in task.lineages.bases if base in piece]
+            if here and task.ordering.root not in piece:
+                yield here[0]
+
+
+def edits_for(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...]:
+    """The changes of existing files that a plan means.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    return tuple(_edit(snapshot, relink.revision, relink.after) for relink in plan.relinks)
+
+
+def _edit(snapshot: Snapshot, revision: str, parents: tuple[str, ...]) -> Edit:
+    file = snapshot.file(revision)
+    return Edit(file.path, file.data, source.rewrite(file.data, file.name, parents))
+
+
+def _with_pins(snapshot: Snapshot, pins: Mapping[str, str]) -> Snapshot:
+    if not pins:
+        return snapshot
+    pinned = snapshot.after(_edit(snapshot, child, (parent,)) for child, parent in pins.items())
+    if pinned.graph.cycles:
+        raise CannotPlan(
+            "what --attach asks for would make a cycle of " + ", ".join(pinned.graph.cycles[0]),
+            "attach these revisions so that none of them runs before itself",
+        )
+    return pinned
+
+
+def _bases_to_link(
+    snapshot: Snapshot, lineages: Lineages, root: str | None, strict: bool
+) -> frozenset[str]:
+    """The extra bases; those that merge points join to the base that stays only if ``strict``."""
+    extra = frozenset(lineages.bases) - {root}
+    if strict or not extra:
+        return extra
+    home = next(piece for piece in snapshot.graph.pieces if root in piece)
+    return extra.difference(home)
+
+
+def require_known_headers(snapshot: Snapshot) -> None:
+    """Stop where nobody knows the place of every revision.
+
+    Raises:
+        CannotPlan: a header is computed.
+    """
+    if snapshot.unplaced:
+        name = snapshot.unplaced[0].name
+        raise CannotPlan(
+            f"the header of {name} is computed, so its place in the chain is unknown",
+            "write revision and down_revision of that file as plain values",
+        )

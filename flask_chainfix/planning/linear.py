@@ -1,0 +1,245 @@
+"""One chain: branch after branch is moved on top of the one that landed before it.
+
+The chain is taken head by head. The first head with everything below it stays as it is. Each
+further head brings a *block*: what is below it and not yet below the tip. One link of the block,
+the topmost that leads out of it, is turned to the tip; then all that is above that link runs
+after everything placed before, and whatever ran before a revision still does. On a forest with h
+heads that rewrites h - 1 files, and less is impossible: in a chain every revision but the last is
+followed by exactly one other, so each head but one needs a file that now names it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+
+from flask_chainfix.chain.lineages import Lineage
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.remedies import MERGE, way
+from flask_chainfix.model.plans import Plan, Reason
+from flask_chainfix.planning.draft import Draft, reasons_for_base, several_branches
+from flask_chainfix.planning.strategies import Task, strategy
+
+
+@strategy("linear")
+def linear(task: Task) -> Plan:
+    """Link every lineage into one chain; healthy merge points stay as they are.
+
+    Branches stay whole where that runs; else one waits where it needs what another one makes.
+    """
+    return _Linear(task).plan()
+
+
+class _Linear:
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._ordering = task.ordering
+        self._graph = task.graph
+        self._draft = Draft(task)
+        self._position = {name: index for index, name in enumerate(self._graph.order)}
+        self._placed: set[str] = set()
+        self._tips: dict[Lineage, str] = {}
+        self._under: dict[Lineage, set[str]] = {}
+        self._last_base = task.ordering.root
+        self._why_base = reasons_for_base(task)
+        lineages = _lineages_to_link(task)
+        self._heads = {
+            head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
+        }
+        self._moving = self._graph.ancestors(self._heads)
+
+    def plan(self) -> Plan:
+        waiting = [head for head in self._heads_in_order() if head in self._heads]
+        while waiting:
+            tip = self._next_tip(waiting)
+            self._place(tip)
+            if tip in waiting:
+                waiting.remove(tip)
+        self._link_bases_below_labelled_branches()
+        return self._draft.plan("linear")
+
+    def _link_bases_below_labelled_branches(self) -> None:
+        """What only branches with labels of their own follow is met on the way to no head."""
+        bases = [base for base in self._graph.bases if base in self._task.bases_to_link]
+        left = [base for base in bases if base not in self._placed]
+        if left and self._task.lineages.main in self._tips:
+            self._link_bases(left, self._tips[self._task.lineages.main])
+        elif left:
+            raise several_branches(self._task, left)
+
+    def _heads_in_order(self) -> Iterator[str]:
+        """The heads as a walk from the bases meets them, so that branches stay whole."""
+        bases = sorted(
+            self._graph.bases,
+            key=lambda base: (base != self._ordering.root, self._ordering.ranks[base]),
+        )
+        pending, seen = bases[::-1], set()
+        while pending:
+            revision = pending.pop()
+            if revision in seen:
+                continue
+            seen.add(revision)
+            children = self._graph.children.get(revision, ())
+            if not children:
+                yield revision
+            pending.extend(sorted(children, key=self._child_order, reverse=True))
+
+    def _child_order(self, child: str) -> tuple[object, ...]:
+        # What the user has pinned to a parent follows it directly; the others go on top.
+        return child not in self._ordering.pins, self._ordering.ranks[child]
+
+    def _next_tip(self, waiting: list[str]) -> str:
+        """The first head, or part of a head's block, that can go on top of what is placed.
+
+        Where dependencies run both ways between blocks, no head qualifies; then a part of a block
+        is placed, as far as its dependencies allow.
+        """
+        first = None
+        heads = ((tip, True) for tip in self._ready_heads(waiting))
+        parts = ((tip, False) for tip in self._ready_parts(waiting))
+        for tip, whole in chain(heads, parts):
+            if self._fits(tip, whole=whole):
+                return tip
+            first = first or tip
+        assert first is not None, "an acyclic graph always has a revision that needs nothing"
+        return first  # where nothing fits, linking this one says why
+
+    def _ready_heads(self, waiting: list[str]) -> Iterator[str]:
+        """The heads whose blocks need nothing that is not placed yet."""
+        for head in waiting:
+            if not self._graph.dependencies or self._needs(head) <= self._graph.ancestors([head]):
+                yield head
+
+    def _ready_parts(self, waiting: list[str]) -> Iterator[str]:
+        """The topmost revisions that can be reached without what is not placed yet."""
+        for head in waiting:
+            ready = set(self._placed)
+            part = []
+            for revision in self._block(head, self._placed):
+                if self._needs(revision) <= ready | {revision}:
+                    ready.add(revision)
+                    part.append(revision)
+            followed = {parent for revision in part for parent in self._graph.parents[revision]}
+            yield from (revision for revision in part if revision not in followed)
+
+    def _needs(self, revision: str) -> set[str]:
+        """What must run up to a revision and is not placed yet, where it can be moved at all."""
+        return self._graph.required([revision]).intersection(self._moving) - self._placed
+
+    def _fits(self, tip: str, *, whole: bool) -> bool:
+        """Whether something in the tip's block can be linked to what is placed."""
+        lineage = self._task.lineages.by_revision[tip]
+        under = self._under.get(lineage, set())
+        block = self._block(tip, under)
+        to_link = not self._task.bases_to_link.isdisjoint(block)
+        if lineage in self._tips:
+            return to_link or bool(self._exits(block, under) or self._joined_bases(block))
+        if lineage is not self._task.lineages.main or self._ordering.root in block:
+            return True
+        return whole and not to_link
+
+    def _block(self, tip: str, outside: set[str]) -> list[str]:
+        """What is at or below the tip and not outside, each behind its parents."""
+        block = self._graph.ancestors([tip], outside=outside)
+        return sorted(block, key=self._position.__getitem__)
+
+    def _place(self, tip: str) -> None:
+        lineage = self._task.lineages.by_revision[tip]
+        under = self._under.setdefault(lineage, set())
+        block = self._block(tip, under)
+        bases = [revision for revision in block if revision in self._task.bases_to_link]
+        if lineage in self._tips:
+            if not bases and not self._exits(block, under):
+                bases = self._joined_bases(block)  # nothing else can be linked
+            if bases:
+                self._link_bases(bases, self._tips[lineage])
+            else:
+                self._link(block, self._tips[lineage], under)
+        elif bases and self._ordering.root in block:
+            root = self._ordering.root
+            assert root is not None
+            self._link_bases(bases, root)
+        elif bases:
+            raise several_branches(self._task, bases)
+        under.update(block)
+        self._placed.update(block)
+        self._tips[lineage] = tip
+
+    def _link(self, block: list[str], tip: str, under: set[str]) -> None:
+        parents = self._draft.parents
+        exits = self._exits(block, under)
+        if not exits:
+            pinned = next((name for name in block if name in self._ordering.pins), None)
+            if pinned is None:
+                raise CannotPlan(
+                    f"nothing links {block[-1]} to {tip}, the head that it should follow",
+                    way("link joined bases as well", "{fixchain} repair --strict{databases}")
+                    | way(
+                        "say where the revisions belong; the help lists the options",
+                        "{fixchain} repair --help",
+                    ),
+                )
+            raise CannotPlan(
+                f"--attach {pinned}={self._ordering.pins[pinned]} leaves two heads: another"
+                f" revision already follows {self._ordering.pins[pinned]}",
+                "attach it to a head" | way("join the heads with a merge revision", MERGE),
+            )
+        # Nothing above the last exit leads out of the block, so no merge point above it comes
+        # to have a parent below another of its parents.
+        link = exits[-1]
+        branch_point = next(parent for parent in parents[link] if parent in under)
+        kept = tuple(parent for parent in parents[link] if parent not in under)
+        self._draft.relink(link, (tip, *kept), *self._why_after(link, branch_point))
+
+    def _exits(self, block: list[str], under: set[str]) -> list[str]:
+        """The revisions of a block that lead out of it and can be turned elsewhere.
+
+        Not those that the user has pinned, and not those with which labelled branches begin:
+        where these stand says what their labels mean.
+        """
+        lineages = self._task.lineages.by_revision
+        return [
+            revision
+            for revision in block
+            if not under.isdisjoint(self._draft.parents[revision])
+            and revision not in self._ordering.pins
+            and lineages[revision].name != revision
+        ]
+
+    def _joined_bases(self, block: list[str]) -> list[str]:
+        root, bases = self._ordering.root, self._task.lineages.bases
+        return [revision for revision in block if revision in bases and revision != root]
+
+    def _link_bases(self, bases: list[str], parent: str) -> None:
+        previous = self._last_base
+        for base in bases:
+            why = (*self._why_base, Reason("branch", f"{parent} is the last revision before it"))
+            if previous not in (None, self._ordering.root):
+                why += (*self._why_above(base, str(previous)),)
+            self._draft.relink(base, (parent,), *why)
+        self._last_base = min(bases, key=self._ordering.ranks.__getitem__)
+
+    def _why_after(self, revision: str, branch_point: str) -> Iterator[Reason]:
+        yield Reason("branch", f"{branch_point} branches here, and a chain has no branches")
+        siblings = [
+            sibling for sibling in self._graph.children[branch_point] if sibling in self._placed
+        ]
+        if siblings:
+            first = min(siblings, key=self._ordering.ranks.__getitem__)
+            yield from self._why_above(revision, first)
+
+    def _why_above(self, revision: str, other: str) -> Iterator[Reason]:
+        ordering = self._ordering
+        if ordering.ranks[other] < ordering.ranks[revision]:
+            yield ordering.explain(revision, other)
+        elif ordering.pins or self._graph.dependencies:
+            what = "what has run, what the schema needs, depends_on or --attach"
+            yield Reason("constraint", f"{what} says so, and counts more than dates and names")
+
+
+def _lineages_to_link(task: Task) -> set[Lineage | None]:
+    """The lineages that are not one chain yet: with several heads, or bases to link."""
+    heads = Counter(task.lineages.by_revision[head] for head in task.graph.heads)
+    several: set[Lineage | None] = {lineage for lineage, number in heads.items() if number > 1}
+    return several | ({task.lineages.main} if task.bases_to_link else set())

@@ -1,0 +1,228 @@
+"""FC105: a cycle is opened where the user or the evidence says; without either, not at all.
+
+A link says that its parent runs first. What speaks against that: the child makes what the parent
+uses; the child's docstring names another parent; the child landed in Git, or was created, before
+the parent was there. The strongest kind of evidence that points to links decides, and the weaker
+ones between several of them. What is published has its own links back by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.quoting import option, word
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+from flask_chainfix.planning.mending.case import Case
+
+
+def base_of_choice(graph: Graph, members: Sequence[str]) -> list[str]:
+    """The members of a cycle that are bases once they are on no other member."""
+    return [name for name in members if set(graph.named_parents[name]).issubset(members)]
+
+
+def ways_out(case: Case, members: Sequence[str]) -> Remedy:
+    """The remedy for a cycle: options that are sure to open it, then what to do by hand."""
+    wishes = case.wishes
+    said = "".join(
+        f" {option('--attach', f'{name}={parent}')}" for name, parent in wishes.attach.items()
+    )
+    if wishes.root is not None:
+        said = f" {option('--root', wishes.root)}{said}"
+    remedy = Remedy()
+    if wishes.root is None:
+        bases = (name for name in base_of_choice(case.snapshot.graph, members))
+        opening = (name for name in bases if _opens(case, name, members))
+        for name in islice(opening, 1):
+            remedy |= way(f"make {name} the base", f"{REPAIR} {option('--root', name)}{said}")
+    for name, parent in islice(_attachable(case, members), 1):
+        pair = word(f"{name}={parent}")
+        remedy |= way(
+            f"put {name} on {parent}, out of the cycle", f"{REPAIR}{said} --attach {pair}"
+        )
+    return remedy | "correct down_revision or depends_on of one of them by hand"
+
+
+def _attachable(case: Case, members: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Members that are in the cycle by their parents alone, with a parent for each outside."""
+    graph = case.snapshot.graph
+    outside = graph.free_of_cycles
+    for name in members:
+        linked = not set(graph.dependencies.get(name, ())).isdisjoint(members)
+        if outside and not linked and name != case.wishes.root and _opens(case, name, members):
+            own = [parent for parent in graph.parents[name] if parent in outside]
+            yield name, [*outside, *own][-1]
+
+
+def _opens(case: Case, name: str, members: Sequence[str]) -> bool:
+    """Whether no cycle is left among the members once one of them needs nothing."""
+    headers = (case.snapshot.header(member) for member in members)
+    return not Graph(
+        header._replace(down_revision=(), depends_on=()) if header.revision == name else header
+        for header in headers
+    ).cycles
+
+
+# --- FC105: a cycle is opened where the user or the evidence says; without either, not at all ----
+
+
+class _Link(NamedTuple):
+    child: str
+    parent: str
+    part: Part
+
+
+def open_circles(case: Case) -> Iterator[Mend]:
+    """One link of the first cycle; the mender is asked again for the next.
+
+    Raises:
+        CannotPlan: neither the user nor evidence tells which link is wrong.
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    graph = case.snapshot.graph
+    if not graph.cycles:
+        return
+    root = case.wishes.root
+    members = next((members for members in graph.cycles if root in members), graph.cycles[0])
+    if root is not None and root in base_of_choice(graph, members):
+        yield _made_base(case, root, members)
+        return
+    links = list(_links_within(case.snapshot, members))
+    link, reasons = _contradicted(case, links)
+    if link is None:
+        raise CannotPlan(
+            f"nothing tells where the cycle of {listing(members)} has to be opened: neither the"
+            " schema, nor a docstring, nor Git, nor a date speaks against one of its links alone",
+            ways_out(case, members),
+        )
+    yield _cut(case, link, reasons)
+
+
+def _links_within(snapshot: Snapshot, members: tuple[str, ...]) -> Iterator[_Link]:
+    graph = snapshot.graph
+    for child in members:
+        for parent in graph.parents[child]:
+            if parent in members:
+                yield _Link(child, parent, Part.PARENTS)
+        for name in graph.dependencies.get(child, ()):
+            if name in members and name not in graph.parents[child]:
+                yield _Link(child, name, Part.DEPENDENCIES)
+
+
+_Contradiction = Callable[[Case, _Link], str]
+
+
+def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Reason]]:
+    """The one link that evidence speaks against, and why; ``None`` where it does not tell."""
+    said: dict[str, dict[_Link, str]] = {}
+    for kind, speaks_against in _EVIDENCE.items():
+        against = {link: why for link in links if (why := speaks_against(case, link))}
+        if against:
+            said[kind] = against
+            links = list(against)
+        if len(against) == 1:
+            (link,) = against
+            reasons = [Reason(kind, whys[link]) for kind, whys in said.items()]
+            if kind == "date":
+                reasons.append(
+                    Reason(GUESS, f"{link.child} is taken off {link.parent}, as dates tell")
+                )
+            return link, reasons
+    return None, []
+
+
+def _by_itself(case: Case, link: _Link) -> str:
+    return f"{link.child} names itself" if link.child == link.parent else ""
+
+
+def _by_schema(case: Case, link: _Link) -> str:
+    evidence = case.snapshot.evidence
+    for key, makers in evidence.creators.items():
+        if {maker.revision for maker in makers} != {link.child}:
+            continue
+        touches = (*evidence.users.get(key, ()), *evidence.droppers.get(key, ()))
+        use = next((touch for touch in touches if touch.revision == link.parent), None)
+        if use is not None and use.certain and makers[0].certain:
+            thing = f"{makers[0].object.kind.value} {makers[0].object.spelled}"
+            return f"{link.child} makes the {thing}, which {link.parent} needs"
+    return ""
+
+
+def _by_docstring(case: Case, link: _Link) -> str:
+    revises = case.snapshot.header(link.child).revises
+    if link.part is Part.DEPENDENCIES or revises is None:
+        return ""
+    stated = source.stated_parents(revises)
+    known = all(name in case.snapshot.graph for name in stated)
+    if link.parent in stated or not known:
+        return ""
+    return f"the docstring of {link.child} says “Revises: {revises}”"
+
+
+def _by_git(case: Case, link: _Link) -> str:
+    files = (case.snapshot.file(name) for name in (link.child, link.parent))
+    landing = case.landed_before(*files)
+    if landing is None:
+        return ""
+    return f"{link.child} landed in commit {landing.commit}, and {link.parent} had not by then"
+
+
+def _by_date(case: Case, link: _Link) -> str:
+    files = (case.snapshot.file(name) for name in (link.child, link.parent))
+    if not case.created_before(*files):
+        return ""
+    return f"the Create Date of {link.child} is older than that of {link.parent}"
+
+
+_EVIDENCE: dict[str, _Contradiction] = {
+    "itself": _by_itself,
+    "schema": _by_schema,
+    "docstring": _by_docstring,
+    "git": _by_git,
+    "date": _by_date,
+}
+
+
+def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
+    """The user's base without a link to the others; first of its parents, then of what it needs."""
+    why = Reason("pin", f"--root {root}")
+    file = case.snapshot.file(root)
+    if case.snapshot.graph.parents[root]:
+        return case.rewritten("FC105", Part.PARENTS, file, (), why)
+    names = case.snapshot.header(root).depends_on or ()
+    owners = case.snapshot.graph.labelled
+    kept = (name for name in names if {name, *owners.get(name, ())}.isdisjoint(members))
+    return case.rewritten("FC105", Part.DEPENDENCIES, file, tuple(kept), why)
+
+
+def _cut(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
+    """Take the parent out; where the docstring names another that fits, put that in its place."""
+    snapshot = case.snapshot
+    file = snapshot.file(link.child)
+    if link.part is Part.DEPENDENCIES:
+        return case.rewritten(
+            "FC105", link.part, file, _without_dependency(snapshot, link), *reasons
+        )
+    header = snapshot.header(link.child)
+    above = snapshot.graph.descendants([link.child])
+    stated = source.stated_parents(header.revises or "")
+    fitting = [name for name in stated if name in snapshot.graph and name not in above]
+    kept = [name for name in snapshot.graph.named_parents[link.child] if name != link.parent]
+    parents = tuple(dict.fromkeys((*kept, *fitting)))
+    return case.rewritten("FC105", link.part, file, parents, *reasons)
+
+
+def _without_dependency(snapshot: Snapshot, link: _Link) -> tuple[str, ...]:
+    """The dependencies without the one that leads to the parent, by id or by label."""
+    owners = snapshot.graph.labelled
+    named = snapshot.header(link.child).depends_on or ()
+    return tuple(
+        name for name in named if name != link.parent and link.parent not in owners.get(name, ())
+    )

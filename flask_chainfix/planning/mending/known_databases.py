@@ -1,0 +1,189 @@
+"""What a mend would have a known database take for done: only what is known to have run there.
+
+Where a parent is missing, or links run in a circle, it is not known what a database that has run
+the revision has run below it. A mend that puts the revision on another one says that this has run
+there as well; if it has not, Alembic would never run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from flask_chainfix import source
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import UnsafeForDatabases
+from flask_chainfix.common.quoting import word
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import leaving_out
+from flask_chainfix.databases.applied.live_evidence import absent_tables, contradicts
+from flask_chainfix.databases.applied.writers import Applied, applied_in, claims, possibilities
+from flask_chainfix.model.databases import DatabaseState, Standing
+from flask_chainfix.model.files import Header
+from flask_chainfix.model.plans import GUESS, Mend, Part
+
+
+def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) -> None:
+    """Stop where it is not known that a database has run what a mend puts below what it has run.
+
+    The tables that a revision makes prove it. The user's word (``--attach``) counts where no table
+    speaks against it.
+
+    Args:
+        before: the chain as it is, and where its databases stand.
+        after: the chain after the mends.
+        mends: what was put right.
+
+    Raises:
+        UnsafeForDatabases: a database may come to skip a revision, or to run one again.
+    """
+    links = [mend for mend in mends if mend.part in (Part.PARENTS, Part.DEPENDENCIES)]
+    links = [mend for mend in links if mend.code in ("FC103", "FC105", "FC107")]
+    if not links:
+        return
+    known = _certain_links(before)
+    for applied in _said(after):
+        have = known.required(row for row in applied.standing.rows if row in known)
+        for mend in links:
+            if mend.revision in applied.revisions | have:
+                _refuse_unproven(after, applied, mend, have)
+            if mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}:
+                _refuse_repeated(before, after, applied, mend)
+
+
+def _said(snapshot: Snapshot) -> Iterator[Applied]:
+    """What has run in each database by its rows, also where its tables contradict them."""
+    for standing in snapshot.databases.standings:
+        if standing.state is not DatabaseState.UNREACHABLE:
+            yield from possibilities(snapshot, standing) or claims(snapshot, standing)
+
+
+def refuse_doubted(snapshot: Snapshot, placed: Collection[str]) -> None:
+    """Stop where a docstring says that a database has run more than the links say.
+
+    Somebody has changed a link by hand then, and not the line ``Revises:``: nobody knows before or
+    after the database has run it. What the link now leaves out would be run there, maybe again.
+
+    Args:
+        snapshot: the chain without faults in single migrations, and where its databases stand.
+        placed: the revisions of which the user has said where they belong.
+
+    Raises:
+        UnsafeForDatabases: no table tells that it has not been run.
+    """
+    graph = snapshot.graph
+    named = {
+        header.revision: source.stated_parents(header.revises) or ()
+        for header in snapshot.headers
+        if header.revision is not None and header.revision not in placed and header.revises
+    }
+    for applied in applied_in(snapshot):
+        for revision in sorted(applied.revisions.intersection(named)):
+            for parent in named[revision]:
+                if parent not in graph or parent in applied.revisions:
+                    continue
+                if not absent_tables(snapshot, applied.standing, frozenset({parent})):
+                    raise _doubted(snapshot, applied, revision, graph.parents[revision], parent)
+
+
+def _doubted(
+    snapshot: Snapshot, applied: Applied, revision: str, parents: Sequence[str], named: str
+) -> UnsafeForDatabases:
+    linked = f"{revision}, which is on {', '.join(parents) or 'nothing'}"
+    return UnsafeForDatabases(
+        f"{applied.name} has run {linked}, and by its docstring on {named}: whether {named} has run"
+        " there, too, is not known, and if so it would run again",
+        Remedy.of(f"if it has, make {named} the down_revision of {revision} again, by hand")
+        | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
+        | leaving_out(snapshot, applied.standing),
+    )
+
+
+def _certain_links(snapshot: Snapshot) -> Graph:
+    """The chain without the links of cycles, of which one is wrong."""
+    graph = snapshot.graph
+    in_cycles = {member for members in graph.cycles for member in members}
+    return Graph(_without(snapshot, in_cycles)) if in_cycles else graph
+
+
+def _without(snapshot: Snapshot, doubtful: set[str]) -> Iterator[Header]:
+    for header in snapshot.headers:
+        if header.revision in doubtful:
+            yield header._replace(down_revision=(), depends_on=())
+        else:
+            yield header
+
+
+def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[str]) -> None:
+    standing = applied.standing
+    if standing.tables is not None and contradicts(after, standing, applied.revisions):
+        raise UnsafeForDatabases(
+            f"the tables of {standing.name} show that something else has run there than"
+            f" {mend.revision} on {_names(mend)} would mean",
+            "say with repair --attach where that revision belongs, or with repair --bring-back what"
+            " it was on" | leaving_out(after, standing),
+        )
+    reasons = {reason.kind for reason in mend.why}
+    same_revision = mend.code != "FC105" and reasons == {"git"}  # under another id
+    if "pin" in reasons or reasons == {"published"} or same_revision:
+        return
+    if mend.after:
+        new = [name for name in mend.after if name not in mend.before and name not in have]
+    else:  # what becomes a base may have been on any of them
+        new = sorted(applied.revisions.intersection(after.graph).difference(standing.rows, have))
+    unproven = [name for name in new if not _is_proven(after, standing, name)]
+    is_only_base = mend.code == "FC105" and set(after.graph.bases) == {mend.revision}
+    if not unproven and (mend.after or is_only_base):
+        return
+    what = ", ".join(unproven) or "what was below it"
+    raise UnsafeForDatabases(
+        f"{standing.name} has run {mend.revision}, and it is not known whether {what} has run"
+        " there, too: if it has not, Alembic would never run it",
+        _say_so(mend, unproven) | leaving_out(after, standing),
+    )
+
+
+def _refuse_repeated(before: Snapshot, after: Snapshot, applied: Applied, mend: Mend) -> None:
+    """Stop where a cycle was opened by dates, and what is above now may have run below."""
+    graph, standing = before.graph, applied.standing
+    circle = next((set(each) for each in graph.cycles if mend.revision in each), set())
+    required = graph.required(row for row in standing.rows if row in graph)
+    above = circle.intersection(required).difference(applied.revisions)
+    missing = {name for name, _ in absent_tables(after, standing, frozenset(above))}
+    run = sorted(above - missing)
+    if run:
+        raise UnsafeForDatabases(
+            f"only dates tell where the cycle of {mend.revision} has to be opened, and it is not"
+            f" known whether {', '.join(run)} has run in {standing.name}: if it has, Alembic would"
+            " run it again",
+            Remedy.of(f"correct down_revision or depends_on of {listing(sorted(circle))} by hand")
+            | way("leave that database out", f"{REPAIR} --no-database"),
+        )
+
+
+def _say_so(mend: Mend, unproven: Sequence[str]) -> Remedy:
+    """How the user says that it has run."""
+    if mend.after:
+        pair = word(f"{mend.revision}={(*unproven, *mend.after)[0]}")
+        return way(f"if it has, put {mend.revision} there", f"{REPAIR} --attach {pair}")
+    if mend.code == "FC105":
+        root = word(mend.revision)
+        return way(f"if it has, and {mend.revision} is the first", f"{REPAIR} --root {root}")
+    return Remedy.of(f"say with repair --attach what {mend.revision} is on")
+
+
+def _is_proven(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
+    """Whether all the tables are there that a revision is certain to have made, and there are."""
+    tables = snapshot.chain_tables
+    made = [
+        table
+        for table, makers in tables.makers.items()
+        if makers == [revision] and not tables.removing(table)
+    ]
+    there = {table.lower() for table in standing.tables or ()}
+    return bool(made) and there.issuperset(made)
+
+
+def _names(mend: Mend) -> str:
+    return ", ".join(mend.after) or "nothing"

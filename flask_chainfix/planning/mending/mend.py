@@ -1,0 +1,127 @@
+"""Every mender in its turn, each until it finds nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.model.plans import Mend
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.cycles import open_circles
+from flask_chainfix.planning.mending.duplicates import copies, ids_of_their_own
+from flask_chainfix.planning.mending.merge_points import (
+    merges_on_nothing,
+    parents_that_say_nothing,
+    ties_that_stop_alembic,
+)
+from flask_chainfix.planning.mending.missing import (
+    dependencies_that_are_meant,
+    parents_that_are_meant,
+)
+from flask_chainfix.planning.mending.names import (
+    docstrings_in_step,
+    labels_of_choice,
+    numbers_of_their_own,
+    numbers_that_rise,
+)
+from flask_chainfix.planning.mending.parents import pinned_parents, published_parents
+
+_Mender = Callable[[Case], Iterator[Mend]]
+
+
+# While an id stands twice, it is not known who is on what; and what is missing hides cycles.
+_FOR_IDS: tuple[_Mender, ...] = (
+    copies,
+    ids_of_their_own,
+    numbers_of_their_own,
+    numbers_that_rise,
+)
+
+
+_MENDERS: tuple[_Mender, ...] = (
+    *_FOR_IDS,
+    labels_of_choice,
+    pinned_parents,
+    published_parents,
+    merges_on_nothing,
+    parents_that_are_meant,
+    dependencies_that_are_meant,
+    open_circles,
+    ties_that_stop_alembic,
+    parents_that_say_nothing,
+    docstrings_in_step,
+)
+
+
+# Those that mend one fault, which the settings can ignore.
+_OF_CODE: Mapping[_Mender, str] = {
+    copies: "FC104",
+    ids_of_their_own: "FC104",
+    parents_that_are_meant: "FC103",
+    dependencies_that_are_meant: "FC107",
+    open_circles: "FC105",
+    ties_that_stop_alembic: "FC112",
+    parents_that_say_nothing: "FC112",
+}
+
+
+def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """Put right what is wrong with single migrations.
+
+    Returns:
+        The chain afterwards, and what was done, in this order.
+
+    Raises:
+        CannotPlan: evidence does not tell how.
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    return _run(case, _MENDERS)
+
+
+def untie(case: Case, movable: Collection[str] | None = None) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """Put right what Alembic cannot upgrade to since the chain was linked otherwise.
+
+    Args:
+        case: a chain without other faults.
+        movable: the revisions whose files may change; ``None`` for all.
+
+    Returns:
+        The chain afterwards, and what was done, in this order.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    if "FC112" in case.snapshot.environment.settings.ignore:
+        return case.snapshot, ()
+
+    def mender(case: Case) -> Iterator[Mend]:
+        for each in ties_that_stop_alembic(case):
+            if movable is None or each.revision in movable:
+                yield each
+
+    return _run(case, (mender,))
+
+
+def told_apart(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """Give migrations ids of their own, and change nothing else; as ``mend``."""
+    return _run(case, _FOR_IDS)
+
+
+def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Snapshot, tuple[Mend, ...]]:
+    done: list[Mend] = []
+    ignored = case.snapshot.environment.settings.ignore
+    for mender in menders:
+        if _OF_CODE.get(mender) in ignored:
+            continue
+        while found := tuple(mender(case)):
+            after = case.snapshot.after(edit for each in found for edit in each.edits)
+            if after.files == case.snapshot.files:
+                raise CannotPlan(
+                    f"{found[0].code} cannot be mended in {found[0].path.name}",
+                    "correct that file by hand, then run the command again",
+                )
+            done.extend(found)
+            case = replace(case, snapshot=after, history=case.history.after(found))
+    return case.snapshot, tuple(done)

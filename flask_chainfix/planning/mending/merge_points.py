@@ -1,0 +1,275 @@
+"""FC112: revisions lose the parents and dependencies that say nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import find_lineages
+from flask_chainfix.chain.redundancy import impassable, redundant_parents
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.lost import survivors
+from flask_chainfix.databases.applied.writers import stuck_revisions
+from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+from flask_chainfix.planning.mending.case import Case
+
+_MERGES = re.compile(r"(?<![^\W_])merg(?:e|es|ed|ing)(?![^\W_])", re.IGNORECASE)
+
+
+_WORD = re.compile(r"\w+")
+
+
+_PART_OF_ID = 4  # characters
+
+
+class Joined(NamedTuple):
+    """The parents that a merge point is to have, and why."""
+
+    parents: tuple[str, ...]
+    why: tuple[Reason, ...]
+
+
+def merges_on_nothing(case: Case) -> Iterator[Mend]:
+    """FC101: an empty migration that says of itself that it merges gets the heads as parents.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    graph = case.snapshot.graph
+    for revision in graph.bases if len(graph.bases) > 1 else ():
+        file = case.snapshot.file(revision)
+        if says_that_it_merges(file) and source.does_nothing(file.data):
+            joined = heads_joined(case, revision)
+            if joined is not None and joined.parents:
+                yield case.rewritten("FC101", Part.PARENTS, file, joined.parents, *joined.why)
+                return
+
+
+def says_that_it_merges(file: MigrationFile) -> bool:
+    """Whether the message or the name of a migration tells that it is a merge point."""
+    assert isinstance(file.reading, Header)
+    return any(_MERGES.search(text) for text in (file.reading.message, file.name))
+
+
+def heads_joined(
+    case: Case, revision: str, kept: tuple[str, ...] = (), lost: Collection[str] = ()
+) -> Joined | None:
+    """The heads that a merge point was made to join.
+
+    Args:
+        case: the chain and what is known of it.
+        revision: the merge point.
+        kept: the parents that it has.
+        lost: those that it names, and no file has.
+
+    Returns:
+        ``None`` where there are none.
+    """
+    file = case.snapshot.file(revision)
+    named = _named(case.snapshot, revision, kept) or _named_once(case, file, revision)
+    if named is not None:
+        return named
+    anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
+    rest = _standing_without(case.snapshot, [revision])
+    later = {name: _came_later(case, file, name) for name in rest}
+    heads = _tops(case.snapshot, {name for name in rest if not later[name]})
+    heads = [head for head in heads if _is_beside(case.snapshot, head, kept)]
+    if anchors:
+        heads = [head for head in heads if _is_above(case.snapshot, head, anchors)] or heads
+    if not heads and not kept:
+        return None
+    parents = (*kept, *heads)
+    what = "head" if len(heads) == 1 else "heads"
+    why = [Reason("merge", f"{listing(heads) or 'nothing more'}: the {what} that it joins")]
+    newer = _tops(case.snapshot, set(rest))
+    by_date = [each for each in newer if later[each] == "date"]
+    if by_date:
+        detail = f"{revision} joins {listing(heads)}, as only dates tell that {by_date[0]} is later"
+        why.append(Reason(GUESS, detail))
+    return Joined(parents, tuple(why))
+
+
+def head_for(snapshot: Snapshot, revisions: Collection[str], lost: str) -> str | None:
+    """The head that revisions would be on if what is lost below them is left out.
+
+    Returns:
+        ``None`` where nothing tells which.
+    """
+    rest = _standing_without(snapshot, revisions)
+    anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
+    heads = _tops(snapshot, set(rest))
+    above = [head for head in heads if _is_above(snapshot, head, anchors)] if anchors else heads
+    found = above if len(above) == 1 else anchors
+    return found[0] if len(found) == 1 else None
+
+
+def _named(snapshot: Snapshot, revision: str, kept: tuple[str, ...]) -> Joined | None:
+    """The parents that the docstring or the message names, where all of them are there."""
+    header = snapshot.header(revision)
+    above = snapshot.graph.descendants([revision])
+    stated = source.stated_parents(header.revises or "")
+    if len(stated) > 1 and all(name in snapshot.graph and name not in above for name in stated):
+        why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
+        return Joined(tuple(dict.fromkeys((*kept, *stated))), (why,))
+    ids = [
+        candidates[0]
+        for word in _WORD.findall(header.message)
+        if len(word) >= _PART_OF_ID or word in snapshot.graph
+        if len(candidates := _meant_by(snapshot, word)) == 1
+    ]
+    found = tuple(dict.fromkeys((*kept, *(id_ for id_ in ids if id_ not in above))))
+    if len(found) > 1 and len(found) > len(kept):
+        return Joined(found, (Reason("message", f"its message says “{header.message}”"),))
+    return None
+
+
+def _named_once(case: Case, file: MigrationFile, revision: str) -> Joined | None:
+    """The parents that it had when it landed, where all of them are there."""
+    then, graph = _chain_when_it_landed(case, file), case.snapshot.graph
+    had = then.graph.named_parents.get(revision, ()) if then is not None else ()
+    if len(had) < 2 or not graph.descendants([revision]).isdisjoint(had):
+        return None
+    if not all(name in graph for name in had):
+        return None
+    return Joined(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
+
+
+def _chain_when_it_landed(case: Case, file: MigrationFile) -> Snapshot | None:
+    landing = case.history.landing(file.path)
+    return case.chain_at(landing.commit) if landing and case.chain_at is not None else None
+
+
+def _meant_by(snapshot: Snapshot, word: str) -> list[str]:
+    if word in snapshot.graph:
+        return [word]
+    return [name for name in snapshot.graph if name.startswith(word)]
+
+
+def _standing_without(snapshot: Snapshot, revisions: Collection[str]) -> list[str]:
+    """The main lineage's revisions that hang on nothing missing, and on none of these."""
+    graph = snapshot.graph
+    hanging = graph.descendants([*revisions, *graph.missing_parents])
+    lineages = find_lineages(snapshot)
+    apart = {name for name, each in lineages.by_revision.items() if each is not lineages.main}
+    rest = [name for name in graph.order if name not in hanging]
+    return [name for name in rest if name not in apart] or rest
+
+
+def _tops(snapshot: Snapshot, revisions: Collection[str]) -> list[str]:
+    """Those of some revisions that none of the others names as a parent, in their order."""
+    graph = snapshot.graph
+    below = {parent for name in revisions for parent in graph.parents[name]}
+    return [name for name in graph.order if name in revisions and name not in below]
+
+
+def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
+    """What tells that a revision came after a file: ``git``, ``date``, or nothing."""
+    then, other = _chain_when_it_landed(case, file), case.snapshot.file(revision)
+    if then is not None and revision in then.graph:
+        return ""
+    if then is not None or case.landed_before(file, other) is not None:
+        return "git"
+    landings = case.history.landing(file.path), case.history.landing(other.path)
+    told = None not in landings and landings[0] != landings[1]
+    return "date" if not told and case.created_before(file, other) else ""
+
+
+def _is_beside(snapshot: Snapshot, head: str, kept: tuple[str, ...]) -> bool:
+    graph = snapshot.graph
+    return not any(
+        head == each or graph.is_ancestor(head, each) or graph.is_ancestor(each, head)
+        for each in kept
+    )
+
+
+def _is_above(snapshot: Snapshot, head: str, anchors: Collection[str]) -> bool:
+    return any(head == each or snapshot.graph.is_ancestor(each, head) for each in anchors)
+
+
+# --- FC112: revisions lose the parents and dependencies that say nothing -------------------------
+
+
+def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
+    """Only with ``--strict``: Alembic can use such a chain."""
+    if not case.wishes.strict:
+        return
+    snapshot = case.snapshot
+    for revision, redundant in redundant_parents(snapshot.graph).items():
+        # One that is named twice is redundant once.
+        parents = dict.fromkeys(snapshot.graph.parents[revision])
+        lower = [name for name in redundant if _is_below(snapshot.graph, name, parents)]
+        kept = tuple(name for name in parents if name not in lower)
+        yield _with_parents(case, revision, kept, _builds_on(redundant))
+
+
+def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
+    """What one parent or dependency requires anyway is named no more beside it."""
+    graph, stuck = case.snapshot.graph, stuck_revisions(case.snapshot)
+    for revision, lower in impassable(graph).items():
+        if revision not in stuck and not case.wishes.strict:
+            continue
+        parents = graph.parents[revision]
+        needless = [name for name in lower if name not in parents]
+        dropped = [name for name in lower if _is_below(graph, name, parents)]
+        if needless:
+            yield _without_dependencies(case, revision, needless)
+        elif dropped:
+            kept = tuple(dict.fromkeys(name for name in parents if name not in dropped))
+            yield _with_parents(case, revision, kept, _builds_on(dropped))
+        else:
+            yield _tied_by_parents(case, revision, lower[0])
+
+
+def _without_dependencies(case: Case, revision: str, needless: Collection[str]) -> Mend:
+    snapshot = case.snapshot
+    graph, named = snapshot.graph, snapshot.header(revision).depends_on or ()
+    labels = {label for name in needless for label in graph.labels.get(name, ())}
+    kept = tuple(name for name in named if name not in needless and name not in labels)
+    why = Reason("redundant", f"another revision that it names requires {listing(needless)}")
+    return case.rewritten("FC112", Part.DEPENDENCIES, snapshot.file(revision), kept, why)
+
+
+def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:
+    """Make a parent of the dependency that leads from a merge point to one of its parents.
+
+    For Alembic the two are the same, but that nothing else has it as a parent: left out of the
+    merge point alone, it would be a head, or come apart from the rest.
+    """
+    graph = case.snapshot.graph
+    dependent, needed = _dependency_on_the_way(graph, revision, lower)
+    why = Reason("tie", f"it depends on {needed}, and {revision} could not name {lower} beside it")
+    return _with_parents(case, dependent, (*graph.parents[dependent], needed), why)
+
+
+def _dependency_on_the_way(graph: Graph, revision: str, lower: str) -> tuple[str, str]:
+    """The topmost dependency between a revision and a parent that another of its names requires."""
+    came: dict[str, str] = {}
+    pending = [revision]
+    while lower not in came:
+        at = pending.pop(0)
+        for name in graph.requirements(at):
+            if name not in came and (at, name) != (revision, lower):
+                came[name] = at
+                pending.append(name)
+    way = [lower]
+    while way[-1] != revision:
+        way.append(came[way[-1]])
+    links = zip(way[:0:-1], way[-2::-1], strict=True)
+    return next((at, name) for at, name in links if name not in graph.parents[at])
+
+
+def _with_parents(case: Case, revision: str, parents: tuple[str, ...], why: Reason) -> Mend:
+    return case.rewritten("FC112", Part.PARENTS, case.snapshot.file(revision), parents, why)
+
+
+def _builds_on(lower: Collection[str]) -> Reason:
+    return Reason("redundant", f"another of its parents builds on {', '.join(lower)}")
+
+
+def _is_below(graph: Graph, parent: str, others: Collection[str]) -> bool:
+    return any(other != parent and graph.is_ancestor(parent, other) for other in others)

@@ -1,0 +1,310 @@
+"""FC103 and FC107: parents and dependencies that no file has, in the order of certainty."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.quoting import option, ref_word, word
+from flask_chainfix.common.remedies import Remedy, repairing, way
+from flask_chainfix.common.wording import close_ids, listing
+from flask_chainfix.diagnosis.lost_revisions import choices
+from flask_chainfix.diagnosis.suggestions import Lookalikes, missing_dependencies, missing_parents
+from flask_chainfix.model.databases import LostRevision
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.plans import GUESS, Mend, NewRevision, Part, Reason
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.merge_points import (
+    Joined,
+    head_for,
+    heads_joined,
+    says_that_it_merges,
+)
+
+
+class _Meant(NamedTuple):
+    """The revision that a missing name is taken for."""
+
+    revision: str
+    why: Reason
+    certain: bool
+
+
+def parents_that_are_meant(case: Case) -> Iterator[Mend]:
+    """Each missing parent gives way to what it was, comes back, or is left out."""
+    yield from _all_mended(case, Part.PARENTS, missing_parents(case.snapshot))
+
+
+def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
+    """The same for ``depends_on``, of which nothing is left out: it may be another package's."""
+    yield from _all_mended(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
+
+
+def _all_mended(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) -> Iterator[Mend]:
+    signs = _Signs(case.snapshot, part)
+    back: dict[str, Mend] = {}
+    for revision, names in missing.items():
+        for mend in _mended(case, signs, revision, names):
+            if mend.new is None:
+                yield mend
+            elif mend.revision not in back:  # of several that name it the first is told
+                back[mend.revision] = mend
+    yield from back.values()
+
+
+def _mended(case: Case, signs: _Signs, revision: str, missing: tuple[str, ...]) -> Iterator[Mend]:
+    header, parents = case.snapshot.header(revision), signs.part is Part.PARENTS
+    code, named = ("FC103", header.down_revision) if parents else ("FC107", header.depends_on)
+    ids = dict.fromkeys(named or ())
+    reasons: list[Reason] = []
+    left: list[str] = []
+    for name in dict.fromkeys(missing):
+        meant = signs.meant(revision, name)
+        if meant is not None:
+            ids = dict.fromkeys(meant.revision if id_ == name else id_ for id_ in ids)
+            reasons.extend(_reasons(revision, name, meant))
+        else:
+            left.append(name)
+    joined = _straightened(case, revision, left, ids) if parents and left else None
+    if joined is not None:
+        ids, left = dict.fromkeys(joined.parents), []
+        reasons.extend(joined.why)
+    for name in left:
+        back = _back(case, code, revision, name)
+        if back is not None:
+            yield back
+        elif parents:
+            del ids[name]
+            reasons.extend(_nothing_known(case, revision, name))
+    if reasons:
+        file = case.snapshot.file(revision)
+        mend = case.rewritten(code, signs.part, file, tuple(ids), *reasons)
+        choices = _close(case, revision, left) if parents else Remedy()
+        told = (Reason("choice", each.text) for each in choices.ways)
+        yield replace(mend, why=(*mend.why, *told), choices=choices)
+
+
+def _straightened(
+    case: Case, revision: str, lost: Sequence[str], named: Collection[str]
+) -> Joined | None:
+    """The parents of a merge point whose own are gone; no file is brought back for it.
+
+    An empty one needs nothing of them. Any other has to name several, none of which is here.
+    """
+    file = case.snapshot.file(revision)
+    kept = tuple(name for name in named if name not in lost)
+    empty = source.does_nothing(file.data)
+    if not (empty and says_that_it_merges(file)) and (len(named) < 2 or (kept and not empty)):
+        return None
+    joined = heads_joined(case, revision, kept, lost)
+    known = all(name in case.snapshot.databases.lost for name in lost)
+    if joined is None or (joined.parents == kept and not known):
+        return None
+    if empty:
+        return joined
+    guess = Reason(GUESS, f"{revision} goes without {listing(lost)}, though it is not empty")
+    return joined._replace(why=(*joined.why, guess))
+
+
+def _reasons(revision: str, name: str, meant: _Meant) -> Iterator[Reason]:
+    yield meant.why
+    if not meant.certain:
+        yield Reason(GUESS, f"{name!r}, which {revision} names, is taken for {meant.revision}")
+
+
+class _Signs:
+    """What points to the revisions that are meant by missing names.
+
+    Args:
+        snapshot: the chain.
+        part: where they are named.
+    """
+
+    def __init__(self, snapshot: Snapshot, part: Part) -> None:
+        self.part = part
+        self._snapshot = snapshot
+        self._lookalikes = Lookalikes(snapshot)
+
+    def meant(self, revision: str, name: str) -> _Meant | None:
+        """What a name stands for; not certain where several signs point to different ones."""
+        graph = self._snapshot.graph
+        above = graph.descendants([revision])
+        signs = [
+            sign
+            for sign in self._of(revision, name)
+            if sign.revision in graph and sign.revision not in above
+        ]
+        if not signs:
+            return None
+        first = signs[0]
+        other = next((sign for sign in signs if sign.revision != first.revision), None)
+        if other is None:
+            return next((sign for sign in signs if sign.certain), first)
+        detail = f"{first.why.detail}; but {other.why.detail}"
+        return _Meant(first.revision, Reason(first.why.kind, detail), certain=False)
+
+    def _of(self, revision: str, name: str) -> Iterator[_Meant]:
+        """What points to a revision, the most certain first."""
+        lost = self._snapshot.databases.lost.get(name)
+        for likeness in self._lookalikes.all(name):
+            if likeness.kind != "label":
+                known = lost is not None and lost.renamed != likeness.revision
+                is_id = "was one" if known else "is no id"
+                why = Reason(likeness.kind, f"{name!r} {is_id}: {likeness.detail}")
+                yield _Meant(likeness.revision, why, likeness.certain and not known)
+        header = self._snapshot.header(revision)
+        if self.part is Part.PARENTS and header.revises is not None:
+            stated = source.stated_parents(header.revises)
+            named = header.down_revision or ()
+            new = [id_ for id_ in stated if id_ in self._snapshot.graph and id_ not in named]
+            if len(new) == 1 and name not in stated:
+                why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
+                yield _Meant(new[0], why, certain=lost is None)
+        if lost is not None and lost.renamed is not None:
+            edited = ", and has been edited" if lost.edited else ""
+            detail = f"the migration {name} has the id {lost.renamed} since commit {lost.commit}"
+            yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
+
+
+def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
+    """The file of a missing revision, if version control has it: a guess, as it may be meant."""
+    snapshot = case.snapshot
+    lost = snapshot.databases.lost.get(name)
+    if lost is None or lost.renamed in snapshot.graph or not _comes_whole(snapshot, lost):
+        return None
+    try:
+        new, edit = brought_back(snapshot, name)
+    except CannotPlan:
+        return None
+    guess = Reason(GUESS, f"{name!r}, which {revision} names, comes back from Git")
+    choices = _other_ways(case, lost)
+    told = (Reason("choice", each.text) for each in choices.ways)
+    new = replace(new, why=(*new.why, guess, *told))
+    ids = (), (name,)
+    return Mend(code, Part.FILE, name, edit.path, *ids, new.why, (edit,), new, choices=choices)
+
+
+def _comes_whole(snapshot: Snapshot, lost: LostRevision) -> bool:
+    """Whether all comes along that a revision of another branch requires there, as it is there."""
+    pending, seen = [lost], {lost.revision}
+    while pending:
+        each = pending.pop()
+        for name in each.requirements:
+            if name in snapshot.graph or name in snapshot.graph.labelled or name in seen:
+                continue
+            below = snapshot.databases.lost.get(name)
+            if below is None or below.renamed in snapshot.graph:
+                return not lost.branch
+            seen.add(name)
+            pending.append(below)
+    return True
+
+
+def _other_ways(case: Case, lost: LostRevision) -> Remedy:
+    """What else can be done about a revision whose file is not here."""
+    name, ways = lost.revision, Remedy()
+    waiting = [each for each, ids in case.snapshot.graph.missing_parents.items() if name in ids]
+    if not case.snapshot.databases.lost.keys().isdisjoint(waiting):
+        return ways  # they have come back themselves: their own other ways are told
+    head = head_for(case.snapshot, waiting, name) if waiting else None
+    if head is not None:
+        pins = dict.fromkeys(waiting, head)
+        ways |= way(f"leave {name} out", _attaching(case, pins))
+    if lost.branch and lost.kept:
+        ways |= way(
+            f"merge the branch {lost.branch}, which has {name}",
+            f"git merge {ref_word(lost.branch)}",
+        )
+    return ways
+
+
+def _attaching(case: Case, pins: Mapping[str, str]) -> str:
+    """The command that plans the same with some parents chosen."""
+    wishes = replace(case.wishes, attach={**case.wishes.attach, **pins})
+    return repairing(wishes.typed)
+
+
+def _nothing_known(case: Case, revision: str, name: str) -> Iterator[Reason]:
+    snapshot = case.snapshot
+    lost = snapshot.databases.lost.get(name)
+    if lost is None:
+        yield Reason("missing", f"no file, no docstring and no commit tells what {name!r} was")
+    elif lost.renamed is not None:
+        detail = f"{name!r} is {lost.renamed} since commit {lost.commit}, which is above {revision}"
+        yield Reason("git", detail)
+    else:
+        where = f" of {lost.branch}" if lost.branch else ""
+        detail = f"commit {lost.commit}{where} has {name!r}, and not all that it needs is known"
+        yield Reason("git", detail)
+    yield Reason(
+        GUESS, f"{revision} is placed by what is known of itself, as if it had no {name!r}"
+    )
+
+
+def _close(case: Case, revision: str, names: Collection[str]) -> Remedy:
+    """To go by an id that is spelt like a missing one."""
+    above = case.snapshot.graph.descendants([revision])
+    for name in names:
+        for id_ in close_ids(name, case.snapshot.graph):
+            if id_ not in above:
+                pin = word(f"{revision}={id_}")
+                text = f"put {revision} on {id_}, if that is meant, with --attach {pin}"
+                return way(text, _attaching(case, {revision: id_}))
+    return Remedy()
+
+
+# --- Files of lost revisions, as version control has them ----------------------------------------
+
+
+def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
+    """The file of a lost revision, as version control has it.
+
+    Args:
+        snapshot: the chain, and what is known of lost revisions.
+        revision: one that no file has.
+
+    Raises:
+        CannotPlan: version control has no such file, or it cannot come back as it was.
+    """
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None:
+        raise CannotPlan(
+            f"Git knows nothing of {revision!r}, so its file cannot be brought back",
+            choices(snapshot, revision),
+        )
+    if lost.renamed in snapshot.graph and not lost.edited:
+        counting = option("--lost", f"{revision}={lost.renamed}")
+        raise CannotPlan(
+            f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
+            way(
+                "move the stamp to its new id",
+                f"{{fixchain}} restamp {counting}{{databases}}",
+            ),
+        )
+    path = _place_for(snapshot, lost)
+    branch = f" of {lost.branch}" if lost.branch else ""
+    commit = f"before commit {lost.commit}{branch or ' that removed it'}"
+    which = f"as commit {lost.commit}{branch} has it" if lost.kept else f"as it was {commit}"
+    why = Reason("git", f"{which}, by {lost.author}")
+    new = NewRevision(revision, path, path.parent, "", lost.parents, (why,))
+    return new, Edit(path, None, lost.data)
+
+
+def _place_for(snapshot: Snapshot, lost: LostRevision) -> Path:
+    """Where its file was; in the first version location, if that is none any more."""
+    locations = snapshot.environment.version_locations
+    path = lost.path
+    below = any(path.is_relative_to(location) for location in locations)
+    if path.parent not in locations and not (snapshot.environment.recursive and below):
+        path = locations[0] / path.name
+    if any(file.path == path for file in snapshot.files):
+        raise CannotPlan(
+            f"another migration has the file name of {lost.revision} by now: {path.name}",
+            f"rename {path.name}",
+        )
+    return path

@@ -1,0 +1,280 @@
+"""Ids, numbers, labels and docstrings, put right wherever they stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.chain.numbering import LONGEST_ID, is_date
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, CannotRewrite
+from flask_chainfix.diagnosis.rules.headers import ILLEGAL, NO_LABELS
+from flask_chainfix.model.files import Edit, Header, MigrationFile
+from flask_chainfix.model.plans import Mend, Part, Reason
+from flask_chainfix.planning.mending.case import Case
+
+
+class Child(NamedTuple):
+    """A file that names an id.
+
+    Attributes:
+        revision: its own id.
+        file: the file.
+        part: whether it names it as a parent or as a dependency.
+    """
+
+    revision: str
+    file: MigrationFile
+    part: Part
+
+
+def children_of(case: Case, revision: str) -> Iterator[Child]:
+    """Where an id is named as a parent or dependency, once for each file that does so."""
+    for file in case.snapshot.files:
+        header = file.reading
+        if not isinstance(header, Header) or header.revision is None:
+            continue
+        for part, names in (
+            (Part.PARENTS, header.down_revision),
+            (Part.DEPENDENCIES, header.depends_on),
+        ):
+            if revision in (names or ()):
+                yield Child(header.revision, file, part)
+
+
+def new_id_for(case: Case, file: MigrationFile) -> str:
+    """An id that no revision has, for a file that has one already."""
+    header = file.reading
+    assert isinstance(header, Header)
+    return case.new_ids.next(file.data, header.message, str(header.revision))
+
+
+def renamed(
+    case: Case, revision: str, new_id: str, file: MigrationFile, why: tuple[Reason, ...]
+) -> Mend:
+    """A file with an id of its own, also in its name where that carries the id."""
+    file = next(each for each in case.snapshot.files if each.path == file.path)
+    mend = case.rewritten("FC104", Part.ID, file, (new_id,), *why)
+    if case.snapshot.is_elsewhere(file.path):  # a link leads to that name
+        return mend
+    word = rf"(?<![^\W_]){re.escape(revision)}(?![^\W_])"
+    path = file.path.with_name(re.sub(word, lambda _: new_id, file.name, count=1))
+    if path == file.path or any(other.path == path for other in case.snapshot.files):
+        return mend
+    (edit,) = mend.edits
+    return replace(mend, edits=(replace(edit, after=None), Edit(path, None, edit.after)))
+
+
+def followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) -> Mend:
+    """A child that names the new id in place of the old one."""
+    file = next(each for each in case.snapshot.files if each.path == child.file.path)
+    header = file.reading
+    assert isinstance(header, Header)
+    named = header.down_revision if child.part is Part.PARENTS else header.depends_on
+    ids = tuple(new_id if name == revision else name for name in named or ())
+    return case.rewritten("FC104", child.part, file, ids, why)
+
+
+# --- FC109: ids that the version table has no room for become shorter, wherever they are named ---
+
+
+def shortened(snapshot: Snapshot) -> tuple[Mend, ...]:
+    """Give every revision whose id is too long one that fits.
+
+    Args:
+        snapshot: a chain without other faults.
+
+    Returns:
+        The mends that write the new ids, wherever they are named.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    new_ids = _new_ids(snapshot)
+    return tuple(_mends(snapshot, new_ids)) if new_ids else ()
+
+
+def _new_ids(snapshot: Snapshot) -> dict[str, str]:
+    graph = snapshot.graph
+    taken = {*graph, *graph.labelled}
+    new_ids: dict[str, str] = {}
+    for revision in graph:
+        if len(revision) > LONGEST_ID:
+            new_ids[revision] = next(id_ for id_ in _shorter(revision) if id_ and id_ not in taken)
+            taken.add(new_ids[revision])
+    return new_ids
+
+
+def _shorter(revision: str) -> Iterator[str]:
+    """Its beginning; with a number at the end where that is another's already."""
+    yield revision[:LONGEST_ID].rstrip("_. ")
+    number = 2
+    while True:
+        end = f"_{number}"
+        yield revision[: LONGEST_ID - len(end)].rstrip("_. ") + end
+        number += 1
+
+
+def _mends(snapshot: Snapshot, new_ids: Mapping[str, str]) -> Iterator[Mend]:
+    for file in snapshot.files:
+        header = file.reading
+        if not isinstance(header, Header) or header.revision is None:
+            continue
+        old = header.revision
+        parents, dependencies = (
+            tuple(new_ids.get(name, name) for name in names or ())
+            for names in (header.down_revision, header.depends_on)
+        )
+        data = source.rewrite(
+            file.data,
+            file.name,
+            parents if parents != header.down_revision else None,
+            revision=new_ids.get(old),
+            depends_on=dependencies if dependencies != header.depends_on else None,
+        )
+        if data == file.data:
+            continue
+        edit = Edit(file.path, file.data, data)
+        if old in new_ids:
+            why = Reason("length", f"{len(old)} characters, and {LONGEST_ID} fit")
+            ids = (old,), (new_ids[old],)
+            yield Mend("FC109", Part.ID, old, file.path, *ids, (why,), (edit,), frees_id=True)
+        else:
+            why = Reason("length", "what it names has a shorter id now")
+            before, after, part = header.down_revision or (), parents, Part.PARENTS
+            if before == after:
+                before, after, part = header.depends_on or (), dependencies, Part.DEPENDENCIES
+            yield Mend("FC109", part, old, file.path, before, after, (why,), (edit,))
+
+
+# --- Numbers that stand once and rise along the chain: what is mine is counted anew --------------
+
+
+def numbers_of_their_own(case: Case) -> Iterator[Mend]:
+    """One revision of mine whose number is that of a published one beside it (``0033_x``).
+
+    The mender is asked again for the next.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    counting, graph = case.new_ids.counting, case.snapshot.graph
+    if counting is None or not counting.separator:
+        return
+    taken: dict[str, str] = {}
+    for chain in case.snapshot.published_chains:
+        for name in chain.revisions:
+            number = counting.number(name)
+            if number is not None and name in graph and not is_date(number):
+                taken[number] = name
+    for revision in graph.order if taken else ():
+        other = taken.get(counting.number(revision) or "")
+        if other is None or other == revision or _is_settled(case, revision, other):
+            continue
+        why = Reason("number", f"{other} has the same number, and is published")
+        yield from _counted_anew(case, revision, why)
+        return
+
+
+def _is_settled(case: Case, revision: str, other: str) -> bool:
+    """Whether one of two revisions is above the other already, or both are published."""
+    graph = case.snapshot.graph
+    joined = other in graph.required([revision]) or revision in graph.required([other])
+    return joined or bool(case.publisher(case.snapshot.file(revision)))
+
+
+def numbers_that_rise(case: Case) -> Iterator[Mend]:
+    """One revision that others do not have, and that counts less than its parent does by now.
+
+    The mender is asked again for the next.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    counting, made = case.new_ids.counting, case.new_ids.made
+    if counting is None or not made or not case.snapshot.published_chains:
+        return
+    graph = case.snapshot.graph
+    for revision in graph.order:
+        parent = next((each for each in graph.parents[revision] if each in made), None)
+        if parent is None or revision in made or not counting.is_before(revision, parent):
+            continue
+        (file, *others) = case.snapshot.files_by_revision[revision]
+        if others or case.publisher(file):
+            continue
+        why = Reason("number", f"{revision} is on {parent}, and goes on counting from there")
+        yield from _counted_anew(case, revision, why)
+        return
+
+
+def _counted_anew(case: Case, revision: str, why: Reason) -> Iterator[Mend]:
+    file = case.snapshot.file(revision)
+    new_id = new_id_for(case, file)
+    for child in children_of(case, revision):
+        mend = followed(case, child, revision, new_id, why)
+        case = replace(case, snapshot=case.snapshot.after(mend.edits))
+        yield mend
+    yield replace(renamed(case, revision, new_id, file, (why,)), frees_id=True)
+
+
+# --- FC113: branch labels that stand twice are told apart by the user's choice -------------------
+
+
+def labels_of_choice(case: Case) -> Iterator[Mend]:
+    """``--relabel`` gives a revision the labels that the user names.
+
+    Raises:
+        CannotPlan: there is no such revision.
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    for revision, labels in case.wishes.relabel.items():
+        if revision not in case.snapshot.graph:
+            raise CannotPlan(
+                f"there is no revision {revision!r} in this chain",
+                "give --relabel the full id of an existing revision",
+            )
+        for label in labels:
+            if label in case.snapshot.graph or label in NO_LABELS or ILLEGAL.intersection(label):
+                raise CannotPlan(
+                    f"{label!r} cannot be a branch label: it is a revision's id, or means something"
+                    " to Alembic",
+                    "choose another word for --relabel, without @, -, + and :",
+                )
+        if case.snapshot.header(revision).branch_labels != labels:
+            why = Reason("pin", f"--relabel {revision}={','.join(labels)}")
+            yield case.rewritten("FC113", Part.LABELS, case.snapshot.file(revision), labels, why)
+
+
+# --- FC111: the docstring's `Revises:` line says what `down_revision` says -----------------------
+
+
+def docstrings_in_step(case: Case) -> Iterator[Mend]:
+    """With ``--docstrings`` or ``--strict``: Alembic does not read them.
+
+    Raises:
+        CannotRewrite: a line cannot be changed with certainty, and ``--docstrings`` asks for it.
+    """
+    ignored = "FC111" in case.snapshot.environment.settings.ignore
+    if not (case.wishes.docstrings or (case.wishes.strict and not ignored)):
+        return
+    for file in case.snapshot.files:
+        header = file.reading
+        if not isinstance(header, Header) or header.revises is None or header.revision is None:
+            continue
+        parents = header.down_revision
+        if parents is None or source.states(header.revises, parents):
+            continue
+        try:
+            edit = Edit(file.path, file.data, source.restate(file.data, file.name))
+        except CannotRewrite:
+            if case.wishes.docstrings:
+                raise
+            continue  # a repair of more than that is worth having
+        why = Reason("docstring", "Alembic goes by down_revision alone")
+        said = source.stated_parents(header.revises)
+        yield Mend(
+            "FC111", Part.DOCSTRING, header.revision, file.path, said, parents, (why,), (edit,)
+        )

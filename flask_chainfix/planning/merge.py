@@ -1,0 +1,173 @@
+"""Branches stay beside each other, and one merge revision joins their heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import Lineage
+from flask_chainfix.chain.numbering import NewIds
+from flask_chainfix.chain.redundancy import required_among
+from flask_chainfix.common.errors import UnsafeForDatabases
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.model.plans import NewRevision, Plan, Reason
+from flask_chainfix.planning.draft import Draft, reasons_for_base, several_branches
+from flask_chainfix.planning.strategies import Task, strategy
+
+
+@strategy("merge")
+def merge(task: Task) -> Plan:
+    """Attach each extra base to the chain of the base that stays, then merge the heads."""
+    draft = Draft(task)
+    _attach_bases(task, draft)
+    draft.put_branches_in_order()
+    graph = draft.linked()
+    groups: dict[Lineage, list[str]] = {}
+    for head in graph.heads:
+        groups.setdefault(task.lineages.by_revision[head], []).append(head)
+    new_ids = NewIds(task.original)
+    new_revisions = tuple(
+        new
+        for heads in groups.values()
+        if len(heads) > 1 and not task.heads_stay
+        for new in _merge_revisions(task, graph, heads, new_ids)
+    )
+    return draft.plan("merge", new_revisions)
+
+
+def _attach_bases(task: Task, draft: Draft) -> None:
+    """Put each extra base on what every database that has run it has run, too.
+
+    One base can carry the next, so those for which there is no such place yet wait for others.
+    """
+    graph, root = task.graph, task.ordering.root
+    if not task.bases_to_link or root is None:
+        return
+    why_base = reasons_for_base(task)
+    kept = set(task.lineages.bases) - task.bases_to_link
+    family = graph.descendants(kept)
+    waiting = [base for base in graph.bases if base in task.bases_to_link]
+    while waiting:
+        places = {base: _place_for(task, family, base) for base in waiting}
+        found = {base: place for base, place in places.items() if place is not None}
+        if not found:
+            raise _no_place(task, waiting[0])
+        for base, (tip, why) in found.items():
+            draft.relink(base, (tip,), *why_base, *why)
+            waiting.remove(base)
+        family |= graph.descendants(found)
+
+
+def _place_for(task: Task, family: set[str], base: str) -> tuple[str, tuple[Reason, ...]] | None:
+    """The parent that an extra base gets, and why; ``None`` where there is no safe one."""
+    graph, root = task.graph, task.ordering.root
+    assert root is not None
+    above = graph.descendants([base])
+    if not family.isdisjoint(above):  # a merge point has joined them
+        return (root, ()) if _is_safe(task, base, root) else None
+    heads = _heads_of_family(task, family, base)
+    safe = [head for head in heads if _is_safe(task, base, head)]
+    if safe:
+        tip = _longest_branch(task, family, base, safe)
+        return tip, (Reason("branch", f"{tip} is the head of its longest branch"),)
+    main = task.lineages.main
+    lower = [
+        revision
+        for revision in family
+        if task.lineages.by_revision[revision] is main and _is_safe(task, base, revision)
+    ]
+    if not lower:
+        return None
+    tip = _longest_branch(task, family, base, lower)
+    database = next(each for each in task.databases if base in each.revisions)
+    why = f"{tip} is the last revision that {database.name} has run, as it has run {base}"
+    return tip, (Reason("database", why),)
+
+
+def _is_safe(task: Task, base: str, parent: str) -> bool:
+    """Whether every database that has run a base has also run what would be its parent."""
+    return all(
+        parent in database.revisions for database in task.databases if base in database.revisions
+    )
+
+
+def _heads_of_family(task: Task, family: set[str], base: str) -> list[str]:
+    heads = [
+        head
+        for head in task.graph.heads
+        if head in family and task.lineages.by_revision[head] is task.lineages.main
+    ]
+    if not heads:
+        raise several_branches(task, [base])
+    return heads
+
+
+def _longest_branch(task: Task, family: set[str], base: str, places: list[str]) -> str:
+    """The place that is furthest above the base that stays; among equals the latest.
+
+    If there is one below which all stands that the extra base and what is above it need, no other.
+    """
+    graph = task.graph
+    above = graph.descendants([base])
+    needed = graph.required(above).intersection(family) - above
+    able = [place for place in places if needed <= graph.ancestors([place])]
+    return max(able or places, key=lambda place: (graph.depth[place], task.ordering.ranks[place]))
+
+
+def _no_place(task: Task, base: str) -> UnsafeForDatabases:
+    """The refusal that names two databases which have begun at different bases."""
+    root = task.ordering.root
+    having = next(
+        each for each in task.databases if base in each.revisions and root not in each.revisions
+    )
+    other = next((each for each in task.databases if root in each.revisions), None)
+    message = f"{having.name} has run the base {base}, and not the base {root}"
+    if other is not None:
+        message += f"; {other.name} has run {root}"
+        if base not in other.revisions:
+            message += f", and not {base}"
+    return UnsafeForDatabases(
+        f"{message}: whichever comes first, a database would skip it",
+        Remedy.of("upgrade one of them with the chain as it is, so that it has run both")
+        | "leave one of them out"
+        | ("leave out --root" if task.root_is_wish else ""),
+    )
+
+
+def _merge_revisions(
+    task: Task, graph: Graph, heads: list[str], new_ids: NewIds
+) -> Iterator[NewRevision]:
+    """What joins heads into one: a single revision, if Alembic can upgrade to that.
+
+    Where one of three requires another it cannot, and to one that joins two it always can.
+
+    Args:
+        task: what to do.
+        graph: the chain as it is going to be.
+        heads: two or more of its heads.
+        new_ids: makes ids that no revision has.
+    """
+    parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
+    location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)
+    if not required_among(graph, heads):
+        yield _merge_revision(new_ids, parents, location)
+        return
+    joined, *others = parents
+    for head in others:
+        new = _merge_revision(new_ids, (joined, head), location)
+        joined = new.revision
+        yield new
+
+
+def _merge_revision(new_ids: NewIds, parents: tuple[str, ...], location: Path) -> NewRevision:
+    seed = "\n".join(parents).encode("utf-8", "surrogatepass")
+    message = f"merge {len(parents)} heads"
+    return NewRevision(
+        new_ids.next(seed, message),
+        None,
+        location,
+        message,
+        parents,
+        (Reason("merge", f"joins the {len(parents)} heads into one"),),
+    )

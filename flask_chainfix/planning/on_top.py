@@ -1,0 +1,328 @@
+"""My revisions on top of the chain of others: each lineage of mine moves as it is, in one piece.
+
+Whatever of mine stands on a revision of theirs is turned to the head above that, so all of mine
+runs after all of theirs, and whatever ran before a revision still does. Their chain counts as one
+revision then, its head: so on a chain of thousands, only the few that are mine take time. Where
+several heads of mine are left, the strategy ``linear`` lines them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import Lineage, find_lineages
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.applied.writers import applied_in, published_in
+from flask_chainfix.model.databases import Databases, DatabaseState, Standing
+from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.history import History, PublishedChain
+from flask_chainfix.model.plans import Plan, Reason, Relink, Wishes
+from flask_chainfix.model.schema import Action
+from flask_chainfix.planning.constraints import refuse_unsafe
+from flask_chainfix.planning.draft import is_redundant
+from flask_chainfix.planning.edits import make_plan, require_known_headers
+from flask_chainfix.planning.strategies import planned_graph
+
+
+def put_on_top(snapshot: Snapshot, mine: Collection[str], onto: str) -> Plan:
+    """Plan to put revisions on top of all others, in their own order.
+
+    Args:
+        snapshot: the chain, which has no faults but several bases or heads; and where the databases
+            stand that are known.
+        mine: the revisions; none of the others requires one of them.
+        onto: what has the others, for the reasons.
+
+    Returns:
+        A plan that links nothing where they are there already.
+
+    Raises:
+        CannotPlan: it is not clear where they belong, or what they do leaves no order.
+        UnsafeForDatabases: in any order, a known database would skip some of them.
+    """
+    require_known_headers(snapshot)
+    moving = _Moving(snapshot, mine, onto)
+    moving.turn()
+    moving.drop_redundant_parents()
+    moving.line_up()
+    return moving.plan()
+
+
+def plan_repair(
+    snapshot: Snapshot, wishes: Wishes, history: History, uprooted: frozenset[str]
+) -> Plan:
+    """Plan a repair; where the main branch has one side and the rest is mine, as a rebase does.
+
+    Args and errors are those of ``make_plan``.
+    """
+    plan = make_plan(snapshot, wishes, history, uprooted)
+    if plan.strategy != "linear" or wishes.root or wishes.attach:
+        return plan
+    for chain in snapshot.published_chains:
+        if chain.is_main:
+            return _as_rebase(snapshot, chain, plan) or plan
+    return plan
+
+
+def _as_rebase(snapshot: Snapshot, main: PublishedChain, plan: Plan) -> Plan | None:
+    """What a rebase plans, where it comes to the same number of heads and bases as a plan."""
+    graph = snapshot.graph
+    theirs = main.revisions.intersection(graph)
+    mine = frozenset(graph).difference(theirs)
+    if not mine:
+        return None
+    if theirs.isdisjoint(graph.heads) or not graph.required(theirs).isdisjoint(mine):
+        return None  # it has no side of its own
+    if not mine.issuperset(relink.revision for relink in plan.relinks):
+        return None  # what the main branch has is at fault by itself
+    try:
+        moved = put_on_top(snapshot, mine, main.name)
+        after = planned_graph(snapshot, moved)
+        refuse_unsafe(after, graph, (*applied_in(snapshot), *published_in(snapshot)))
+    except CannotPlan:
+        return None
+    expected = planned_graph(snapshot, plan)
+    if (len(after.heads), len(after.bases)) != (len(expected.heads), len(expected.bases)):
+        return None
+    family = frozenset(plan.order)
+    return replace(
+        moved,
+        strategy=plan.strategy,
+        order=tuple(revision for revision in after.order if revision in family),
+        why=(_why_on_top(main, graph, mine), *plan.why),
+    )
+
+
+def _why_on_top(main: PublishedChain, graph: Graph, mine: Collection[str]) -> Reason:
+    what = "revision" if len(mine) == 1 else "revisions"
+    text = f"{len(mine):,} {what} of yours, on top of what {main.name} has"
+    away = len(main.revisions.difference(graph))
+    if not away:
+        return Reason("onto", f"{text}, as rebase plans it")
+    more = "revision that is" if away == 1 else "revisions that are"
+    return Reason("behind", f"{text}; it has {away:,} {more} not here yet: merge it first")
+
+
+def excerpt(snapshot: Snapshot, revisions: Collection[str]) -> Snapshot:
+    """Some revisions of a chain, and those that they require, which are bases here."""
+    graph = snapshot.graph
+    required = {name for revision in revisions for name in graph.requirements(revision)}
+    files = [snapshot.file(revision) for revision in revisions]
+    bases = [_linked(snapshot.file(name), ()) for name in required.difference(revisions)]
+    return Snapshot(snapshot.environment, (*bases, *files))
+
+
+class _Moving:
+    """The parents of the revisions that move, changed step by step."""
+
+    def __init__(self, snapshot: Snapshot, mine: Collection[str], onto: str) -> None:
+        self._snapshot = snapshot
+        self._mine = mine
+        self._onto = onto
+        self._lineages = find_lineages(snapshot).by_revision
+        self._heads = self._heads_of_others()
+        before = snapshot.graph.parents
+        self._parents = {name: before[name] for name in snapshot.graph.order if name in mine}
+        self._why: dict[str, tuple[Reason, ...]] = {}
+
+    def _heads_of_others(self) -> Mapping[Lineage, tuple[str, ...]]:
+        """The heads that the chain has without what is mine, by lineage."""
+        graph, lineages, mine = self._snapshot.graph, self._lineages, self._mine
+        followed = {
+            parent
+            for name, parents in graph.parents.items()
+            if name not in mine
+            for parent in parents
+            if lineages[parent] is lineages[name]
+        }
+        found: dict[Lineage, list[str]] = {}
+        for name in graph:
+            if name not in mine and name not in followed:
+                found.setdefault(lineages[name], []).append(name)
+        # Branches with labels may part and merge within a lineage.
+        return {
+            lineage: tuple(
+                name for name in names if not any(graph.is_ancestor(name, other) for other in names)
+            )
+            if len(names) > 1
+            else tuple(names)
+            for lineage, names in found.items()
+        }
+
+    def turn(self) -> None:
+        """Turn every link to the others to the head above.
+
+        Where a branch with a label begins, or a base that is meant to stand apart, it stays.
+        """
+        for name, parents in self._parents.items():
+            if self._lineages[name].name == name:
+                continue
+            heads = [
+                self._head_above(parent) if parent not in self._mine else parent
+                for parent in parents
+            ] or self._head_for_base(name)
+            turned = tuple(dict.fromkeys(heads))
+            if turned != parents:
+                new = ", ".join(each for each in turned if each not in parents)
+                self._relink(name, turned, Reason("onto", f"{new} is the head of {self._onto}"))
+
+    def _head_above(self, parent: str) -> str:
+        heads = self._heads[self._lineages[parent]]
+        if len(heads) > 1:
+            graph = self._snapshot.graph
+            heads = tuple(h for h in heads if h == parent or graph.is_ancestor(parent, h))
+        if len(heads) > 1:
+            raise self._several(heads)
+        return heads[0]
+
+    def _head_for_base(self, base: str) -> list[str]:
+        heads = self._heads.get(self._lineages[base], ())
+        if len(heads) > 1:
+            raise self._several(heads)
+        return list(heads)
+
+    def _several(self, heads: Iterable[str]) -> CannotPlan:
+        return CannotPlan(
+            f"{self._onto} itself has several heads on which these could be: {', '.join(heads)}",
+            Remedy.of("repair the chain on that branch first, and merge it here")
+            | "say where yours belong, with the command repair and --attach REVISION=PARENT",
+        )
+
+    def drop_redundant_parents(self) -> None:
+        """Take out parents that have come to lie below another parent of the same revision."""
+        before, graph = self._snapshot.graph, self._graph()
+        for name, parents in self._parents.items():
+            dropped = [
+                parent
+                for parent in (parents if len(parents) > 1 else ())
+                if is_redundant(graph, name, parent) and not is_redundant(before, name, parent)
+            ]
+            if dropped:
+                kept = tuple(parent for parent in parents if parent not in dropped)
+                why = f"{', '.join(dropped)} is now below another of its parents"
+                self._relink(name, kept, Reason("redundant", why))
+
+    def line_up(self) -> None:
+        """Make one head of those that stand on the same head of the others."""
+        for heads in self._heads.values():
+            for tip in heads:
+                group = self._group(tip)
+                followed = {parent for name in group for parent in self._parents[name]}
+                if len(group.difference(followed)) > 1:
+                    small = self._excerpt(tip, group)
+                    for relink in make_plan(small, Wishes(strategy="linear")).relinks:
+                        name = relink.revision
+                        outside = [p for p in self._parents[name] if p not in small.graph]
+                        self._relink(name, (*relink.after, *outside), *relink.why)
+
+    def _group(self, tip: str) -> set[str]:
+        """What is in the lineage of a head of the others, and on no other one."""
+        graph = self._graph()
+        others = {head for heads in self._heads.values() for head in heads} - {tip}
+        elsewhere = graph.descendants(head for head in others if head in graph)
+        above = graph.descendants([tip] if tip in graph else []) - elsewhere - {tip}
+        return {name for name in above if self._lineages[name] is self._lineages[tip]}
+
+    def _excerpt(self, tip: str, group: Collection[str]) -> Snapshot:
+        """The chain of the others as one base, with a group of mine above it."""
+        snapshot = self._snapshot
+        told = [name for name in self._telling(group) if name != tip]
+        files: list[MigrationFile] = []
+        below: tuple[str, ...] = ()
+        for name in (*told, tip):
+            files.append(_linked(snapshot.file(name), below))
+            below = (name,)
+        if not told:  # nothing of theirs is to be read
+            files[-1] = files[-1]._replace(data=b"")
+        for name in self._parents:
+            if name in group:
+                parents = tuple(p for p in self._parents[name] if p in group) or (tip,)
+                files.append(_linked(snapshot.file(name), parents, mine=True))
+        small = Snapshot(snapshot.environment, tuple(files))
+        standings = tuple(self._standings(small.graph, group))
+        return replace(small, databases=Databases(standings))
+
+    def _telling(self, group: Collection[str]) -> Iterator[str]:
+        """The revisions of others that may tell of tables which one of mine drops, or changes.
+
+        Such a table can be there before, and then be made anew.
+        """
+        effects = [
+            effect
+            for name in group
+            for effect in self._snapshot.footprint(self._snapshot.file(name)).effects
+        ]
+        tables = {
+            (effect.object.table or effect.object.name).encode()
+            for effect in effects
+            if effect.action is Action.DROP
+        }
+        for name in self._snapshot.graph.order if tables else ():
+            data = self._snapshot.file(name).data
+            if name not in self._mine and any(table in data for table in tables):
+                yield name
+
+    def _standings(self, graph: Graph, group: Collection[str]) -> Iterator[Standing]:
+        """Where databases stand, once they have run all of the others."""
+        for applied in (*applied_in(self._snapshot), *published_in(self._snapshot)):
+            have = set(graph).difference(group) | applied.revisions.intersection(group)
+            rows = tops(graph, have)
+            yield replace(applied.standing, state=DatabaseState.STAMPED, rows=rows, tables=None)
+
+    def _relink(self, name: str, parents: tuple[str, ...], *why: Reason) -> None:
+        self._parents[name] = parents
+        self._why[name] = why
+
+    def _graph(self) -> Graph:
+        """What is mine, as it is linked now, on the heads of the others."""
+        heads = dict.fromkeys(  # in order, so that the same plan is told in the same way each time
+            name for names in self._parents.values() for name in names if name not in self._mine
+        )
+        snapshot = self._snapshot
+        return Graph(
+            (
+                *(
+                    snapshot.header(name)._replace(down_revision=(), depends_on=())
+                    for name in heads
+                ),
+                *(
+                    snapshot.header(name)._replace(down_revision=parents)
+                    for name, parents in self._parents.items()
+                ),
+            )
+        )
+
+    def plan(self) -> Plan:
+        """The finished plan; the order of the whole chain is left to the caller."""
+        graph, before = self._graph(), self._snapshot.graph.parents
+        if graph.cycles:
+            raise CannotPlan(
+                f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
+                "depends_on is against it; link these revisions with the command repair",
+            )
+        relinks = tuple(
+            Relink(
+                name,
+                self._snapshot.file(name).path,
+                before[name],
+                self._parents[name],
+                self._why[name],
+            )
+            for name in graph.order
+            if name in self._mine and self._parents[name] != before[name]
+        )
+        return Plan("rebase", relinks, (), ())
+
+
+def _linked(file: MigrationFile, parents: tuple[str, ...], *, mine: bool = False) -> MigrationFile:
+    """A file with other parents; one of theirs also without what else would order it."""
+    assert isinstance(file.reading, Header)
+    header = file.reading._replace(down_revision=parents)
+    if not mine:
+        header = header._replace(depends_on=(), create_date=None)
+    return file._replace(reading=header)

@@ -1,0 +1,371 @@
+"""From a diagnosis to a plan that our own rules and Alembic's graph have both accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+from flask_chainfix.chain import heads_file
+from flask_chainfix.chain.numbering import NewIds, file_stem
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
+from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
+from flask_chainfix.databases.applied.shared_ids import told_anew
+from flask_chainfix.databases.survey import with_lost
+from flask_chainfix.diagnosis.collisions import ways_out
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.remarks import heads_in_doubt, remarks_on_links
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.new_revisions import render
+from flask_chainfix.git.history import read_history
+from flask_chainfix.git.past import read_branch
+from flask_chainfix.git.upstream import operation, read_published
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Finding
+from flask_chainfix.model.history import History, Upstream
+from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
+from flask_chainfix.planning.diagnosed import errors_of, in_doubt, knowing_lost, to_mend
+from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.known_databases import refuse_doubted, refuse_unproven
+from flask_chainfix.planning.mending.mend import mend, untie
+from flask_chainfix.planning.mending.names import shortened
+from flask_chainfix.planning.mending.parents import placed
+from flask_chainfix.planning.on_top import plan_repair
+from flask_chainfix.planning.ranking import check_wishes
+from flask_chainfix.planning.revivals import refuse_unrunnable, revive
+from flask_chainfix.planning.row_moving import refuse_unknown_rows
+from flask_chainfix.planning.strategies import AUTO
+from flask_chainfix.rehearsal.confirm import foresee
+
+# What relinking is for: at the end none of it may be left.
+_OF_THE_ORDER = frozenset({"FC101", "FC102"})
+
+
+def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
+    """The report with a plan; without one where nothing needs it.
+
+    First what is wrong with single migrations is put right, then bases and heads are linked.
+
+    Args:
+        runtime: the environment.
+        report: what is wrong with its chain, and where its databases stand.
+        wishes: what the user asks of the plan.
+
+    Returns:
+        The report with an obstacle where there can be no plan.
+    """
+    before = report.before
+    assert before is not None
+    if not (to_mend(report) or wishes.asks_for_change or heads_in_doubt(before)):
+        return report
+    report, history = _with_git(report)
+    report = knowing_lost(runtime, report)
+    before = report.before
+    assert before is not None
+    try:
+        draft = _drafted(runtime, report, wishes, history)
+    except (CannotPlan, CannotRewrite) as error:
+        return replace(report, obstacle=error)
+    after, edits = draft.after, edits_between(before, draft.after)
+    if not edits:  # what the user wants is so already
+        return report if not draft.left else replace(report, obstacle=_unmended(draft.left[0]))
+    remarks = remarks_on_links(before, edits)
+    lock = heads_file.edit_for(after)
+    if lock is not None:
+        edits, after = (*edits, lock), after.after([lock])
+    return replace(
+        report,
+        plan=_without_rebase(report, draft.plan),
+        start=draft.start,
+        edits=edits,
+        after=after,
+        notices=report.notices + draft.notices + _told(draft.left) + remarks,
+        upstream=_upstream(report, draft.plan),
+    )
+
+
+def _upstream(report: Report, plan: Plan) -> Upstream | None:
+    """What a plan puts revisions on top of, where a rebase would do all of it and not refuse."""
+    onto = any(reason.kind == "onto" for reason in plan.why)
+    faults = {each.code for each in plan.mends}.union(
+        finding.code for finding in in_doubt(report.findings)
+    )
+    if not onto or not faults <= {"FC104"}:
+        return None
+    snapshot = report.before
+    assert snapshot is not None
+    (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
+    return Upstream(main.short, operation(snapshot))
+
+
+def _without_rebase(report: Report, plan: Plan) -> Plan:
+    """The plan without a rebase among the other ways, where that would be refused yet."""
+    if not in_doubt(report.findings):
+        return plan
+    ways = (
+        way
+        for way in plan.choices.ways
+        if not any(command.startswith("{fixchain} rebase") for command in way.commands)
+    )
+    return replace(plan, choices=Remedy(tuple(ways)))
+
+
+def _with_git(report: Report) -> tuple[Report, History]:
+    """What version control knows: what is published, and when migrations landed."""
+    before = report.before
+    assert before is not None
+    if not before.environment.asks_git:
+        return report, History()
+    chains, notices = read_published(before)
+    main = [chain.ref for chain in chains if chain.is_line]
+    files = [file.path for file in before.files]
+    history = read_history(files, before.environment.version_locations, main)
+    before = replace(before, published_chains=chains)
+    return replace(
+        report, before=before, notices=report.notices + notices + history.notices
+    ), history
+
+
+def _unmended(fault: Finding) -> CannotPlan:
+    return CannotPlan(f"no order of the revisions mends this: {_with_places(fault)}", fault.hint)
+
+
+def _with_places(fault: Finding) -> str:
+    places = [f"{place.path.name}:{place.line}" for place in fault.locations if place.line]
+    return f"{fault.message} ({', '.join(places)})" if places else fault.message
+
+
+def _told(left: Sequence[Finding]) -> tuple[str, ...]:
+    """What stays wrong with the chain, whatever its order."""
+    return tuple(f"not mended by this plan: {fault.code}, {fault.message}" for fault in left)
+
+
+class _Draft(NamedTuple):
+    """A plan, the mended chain that it links, the chain that it leaves, and what to say of it.
+
+    The faults that are left are those that have nothing to do with the plan.
+    """
+
+    plan: Plan
+    start: Snapshot
+    after: Snapshot
+    left: tuple[Finding, ...]
+    notices: tuple[str, ...]
+
+
+def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History) -> _Draft:
+    """Mend, link, and have our own rules and Alembic's graph judge the result.
+
+    Raises:
+        CannotPlan, CannotRewrite: there can be no plan.
+    """
+    before = report.before
+    assert before is not None
+    start, mends, notices = _prepared(runtime, report, wishes, history)
+    wishes = _without_obeyed(wishes, mends)
+    uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
+    plan = _linked(start, wishes, history.after(mends), uprooted, mends)
+    rendered = _rendered(runtime, start, plan)
+    after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
+    after, untied = untie(Case(after, history, wishes, NewIds(after)))
+    mends = (*mends, *untied)
+    if wishes.shorten_ids:
+        shorter = shortened(after)
+        mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)
+    findings = diagnose(after, Family.CHAIN, Family.SCHEMA)
+    left = to_mend(replace(report, before=after, findings=findings))
+    left = tuple(fault for fault in left if fault.code != "FC111")
+    refuse_faults(before, left, wishes)
+    _refuse_unseen(report, after)
+    foresee(after, before=before)
+    plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
+    renamed = {**start.databases.renamed, **plan.renamed}
+    start = replace(start, databases=replace(start.databases, renamed=renamed))
+    return _Draft(plan, start, after, left, notices)
+
+
+def _linked(
+    start: Snapshot,
+    wishes: Wishes,
+    history: History,
+    uprooted: frozenset[str],
+    mends: Sequence[Mend],
+) -> Plan:
+    """A plan that leaves what comes from another branch as it is there.
+
+    Raises:
+        CannotPlan: there is none; one id would mean two things.
+    """
+    lost = start.databases.lost
+    guests = {each.revision: each for each in mends if each.new and each.revision in lost}
+    strategies = ("merge",) if wishes.strategy == AUTO else ()
+    for strategy in (wishes.strategy, *strategies):
+        plan = plan_repair(start, replace(wishes, strategy=strategy), history, uprooted)
+        relinked = {relink.revision for relink in plan.relinks}
+        changed = [name for name in guests if name in relinked and lost[name].branch]
+        if not changed:
+            return plan
+    raise CannotPlan(
+        f"{changed[0]} of {lost[changed[0]].branch} would get other parents here, and its id would"
+        " mean two things",
+        guests[changed[0]].choices or "bring that branch here with Git",
+    )
+
+
+def _rendered(runtime: Runtime, start: Snapshot, plan: Plan) -> list[tuple[NewRevision, Edit]]:
+    """The new files of a plan, called as their neighbours are."""
+    rendered = []
+    for new in plan.new_revisions:
+        stem = file_stem(start, new.revision, new.message)
+        rendered.append(render(runtime, new, stem))
+        start = start.after([rendered[-1][1]])
+    return rendered
+
+
+def _refuse_unseen(report: Report, after: Snapshot) -> None:
+    """Stop where the files alone would not show that the planned chain is in order.
+
+    Raises:
+        CannotPlan: what is computed is needed to see it.
+    """
+    assert report.before is not None
+    if not report.before.unplaced:
+        return
+    seen = report.before.after(edits_between(report.before, after))
+    left = [each for each in to_mend(replace(report, findings=diagnose(seen))) if each.repairable]
+    if left:
+        raise CannotPlan(
+            f"the header of {seen.unplaced[0].name} is computed, and so the repaired chain would"
+            f" still look as if it had a fault: {left[0].message}",
+            "write revision and down_revision of that file as plain values",
+        )
+
+
+def _prepared(
+    runtime: Runtime, report: Report, wishes: Wishes, history: History
+) -> tuple[Snapshot, tuple[Mend, ...], tuple[str, ...]]:
+    """The chain with nothing wrong with it but several bases or heads, and what it took.
+
+    Raises:
+        CannotPlan, CannotRewrite: something cannot be put right, or leaves in doubt what a
+            database has run.
+    """
+    assert report.before is not None
+    known = with_lost(runtime, report.before, report.before.graph.missing)
+    notices = tuple(each for each in known.databases.notices if each not in report.notices)
+    if to_mend(report) or heads_in_doubt(report.before):
+        known, taken = placed(known)
+        notices += taken
+    revived = revive(runtime, known, wishes)
+    snapshot = known.after(edit for each in revived for edit in each.edits)
+    check_wishes(snapshot, replace(wishes, root=None))
+    case = case_for(snapshot, history, wishes)
+    start, mends = mend(case)
+    start = told_anew(start, mends)
+    if any(each.code == "FC101" for each in mends):  # which Alembic can load as it is
+        start = replace(start, old=(report.before.graph, *start.old))
+    refuse_unrunnable(known, start, wishes)
+    refuse_unproven(report.before, start, mends)
+    refuse_doubted(start, wishes.attach)
+    found = diagnose(start, Family.CHAIN, Family.DATABASE)
+    _refuse_unrepairable(replace(report, before=start, findings=found))
+    return start, (*revived, *mends), notices
+
+
+def case_for(snapshot: Snapshot, history: History, wishes: Wishes) -> Case:
+    """What menders work on, with what Git can tell them."""
+
+    @cache
+    def chain_at(commit: str) -> Snapshot | None:
+        with suppress(CannotReadGit):
+            return read_branch(commit, snapshot)
+        return None
+
+    taken = {name for chain in snapshot.published_chains for name in chain.revisions}
+    return Case(snapshot, history, wishes, NewIds(snapshot, taken), chain_at)
+
+
+def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
+    """The wishes without parents that merge points have got beside those that they keep."""
+    obeyed = {
+        mend.revision
+        for mend in mends
+        if len(mend.after) > 1 and any(reason.kind == "pin" for reason in mend.why)
+    }
+    left = {name: parent for name, parent in wishes.attach.items() if name not in obeyed}
+    return replace(wishes, attach=left)
+
+
+def _refuse_unrepairable(report: Report) -> None:
+    start = report.before
+    assert start is not None
+    leftovers = {file.path for file in start.leftovers}
+    ignored = [
+        fault
+        for fault in in_doubt(diagnose(start, ignored=True))
+        if fault.code not in ("FC103", "FC107")
+    ]
+    blocking = [
+        fault
+        for fault in (*ignored, *in_doubt(report.findings))
+        if fault.code != "FC106" or leftovers.isdisjoint(each.path for each in fault.locations)
+    ]
+    if blocking:
+        codes = _codes(blocking)
+        # After mends it can be a fault that no finding has told.
+        which = "" if "," in codes else f": {blocking[0].message}"
+        ways = blocking[0].hint.instead_of(PLAIN_REPAIRS, Remedy())
+        raise CannotPlan(
+            f"the chain cannot be relinked while it has {codes}{which}",
+            ways or "correct the file by hand",
+        )
+    refuse_unknown_rows(report)
+
+
+def refuse_faults(
+    before: Snapshot, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
+) -> None:
+    """Stop where a plan would leave a fault.
+
+    Args:
+        before: the chain as it is, and what is known of databases and published chains.
+        left: the faults of the planned chain.
+        wishes: what the user accepts.
+        again: the command that plans again.
+
+    Raises:
+        CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
+    """
+    old = _old_faults(before, left)
+    for fault in left:
+        if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
+            refusal = CannotPlan(
+                f"the planned chain would have a fault: {_with_places(fault)}",
+                ways_out(before, fault, wishes, again),
+            )
+            refusal.about = (fault.code, fault.revisions)
+            raise refusal
+
+
+def _old_faults(before: Snapshot, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
+    """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
+    joined = {
+        (fault.code, fault.revisions)
+        for fault in left
+        if fault.code not in _OF_THE_ORDER
+        and all(revision in before.graph for revision in fault.revisions)
+        and before.evidence.joined(*fault.revisions)
+    }
+    if not joined:
+        return joined
+    found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
+    return joined.intersection((fault.code, fault.revisions) for fault in found)
+
+
+def _codes(findings: Sequence[Finding]) -> str:
+    return ", ".join(sorted({f"{finding.code} {finding.name}" for finding in findings}))

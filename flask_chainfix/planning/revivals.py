@@ -1,0 +1,174 @@
+"""Revisions that databases have and files have not: brought back, or given a place without a body.
+
+Neither is done unless the user asks for it; where Git does not tell the place, neither is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.common.remedies import Remedy, repairing, way
+from flask_chainfix.databases.applied.contradictions import (
+    by_revision,
+    in_words,
+    leaving_out,
+    mismatch,
+)
+from flask_chainfix.databases.applied.lost import early_on_return, survivors
+from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, placeholder
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.new_revisions import render
+from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.plans import Mend, NewRevision, Part, Reason, Wishes
+from flask_chainfix.planning.mending.missing import brought_back
+
+
+def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, ...]:
+    """The files that the user wants back, or in the place of lost ones.
+
+    Args:
+        runtime: the environment.
+        snapshot: the chain, and what version control knows of these revisions.
+        wishes: which, and how.
+
+    Raises:
+        CannotPlan: one is not lost, or nothing tells what it was or where it belongs.
+    """
+    for revision in (*wishes.bring_back, *wishes.tombstones):
+        if revision in snapshot.graph:
+            raise CannotPlan(
+                f"{revision} is not lost: {snapshot.file(revision).name} has it",
+                way("leave it out", repairing(_without(wishes, revision).typed)),
+            )
+    _require_parents(snapshot, wishes)
+    returning = (
+        *(brought_back(snapshot, revision) for revision in wishes.bring_back),
+        *_tombstones(runtime, snapshot, wishes),
+    )
+    return tuple(
+        Mend(
+            "FC301", Part.FILE, new.revision, edit.path, (), (new.revision,), new.why, (edit,), new
+        )
+        for new, edit in returning
+    )
+
+
+def refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
+    """Stop where what comes back leaves a database whose next upgrade fails.
+
+    Args:
+        known: the chain without it.
+        start: the chain with it.
+        wishes: what comes back.
+
+    Raises:
+        UnsafeForDatabases: tables are there that revisions make which would run there.
+    """
+    for standing in start.databases.standings:
+        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(standing.rows):
+            early = _early(known, start, standing, revision)
+            if early:
+                raise UnsafeForDatabases(
+                    f"with {revision} in place, the next upgrade of {standing.name} would stop, as"
+                    f" tables are there already: {in_words(early)}",
+                    choices(known, revision) | leaving_out(start, standing),
+                )
+
+
+def _early(
+    known: Snapshot, start: Snapshot, standing: Standing, revision: str
+) -> Mapping[str, Sequence[str]]:
+    found = mismatch(start, standing)
+    if found is not None:
+        return found.early
+    if known.databases.lost.get(revision) is None:
+        return {}
+    return by_revision(early_on_return(known, standing, revision))
+
+
+def _require_parents(snapshot: Snapshot, wishes: Wishes) -> None:
+    """Stop where what comes back is built on what does not."""
+    for revision in wishes.bring_back:
+        lost = snapshot.databases.lost.get(revision)
+        for parent in lost.parents if lost is not None else ():
+            if not (parent in snapshot.graph or parent in (*wishes.bring_back, *wishes.tombstones)):
+                raise CannotPlan(
+                    f"{revision} is built on {parent}, which no migration file has either",
+                    _ways_for_parent(snapshot, wishes, parent),
+                )
+
+
+def _without(wishes: Wishes, revision: str) -> Wishes:
+    """The same without what is asked for one lost revision."""
+    return replace(
+        wishes,
+        bring_back=tuple(each for each in wishes.bring_back if each != revision),
+        tombstones={name: on for name, on in wishes.tombstones.items() if name != revision},
+    )
+
+
+def _ways_for_parent(snapshot: Snapshot, wishes: Wishes, parent: str) -> Remedy:
+    """What to do about a lost revision that another one is built on which comes back."""
+    if parent not in snapshot.databases.lost:
+        return choices(snapshot, parent)
+    back = replace(wishes, bring_back=(*wishes.bring_back, parent))
+    empty = replace(wishes, tombstones={**wishes.tombstones, parent: None})
+    return way("bring that back as well", repairing(back.typed)) | way(
+        "put a no-op revision in its place", repairing(empty.typed)
+    )
+
+
+def _tombstones(
+    runtime: Runtime, snapshot: Snapshot, wishes: Wishes
+) -> Iterator[tuple[NewRevision, Edit]]:
+    for revision, parent in wishes.tombstones.items():
+        lost = snapshot.databases.lost.get(revision)
+        if not can_have_file(revision):
+            raise CannotPlan(
+                f"no file can be written for the id {revision!r}: only letters, digits, underscores"
+                " and points are safe there",
+                choices(snapshot, revision),
+            )
+        if parent is None:
+            parents, why = _parents_by_git(snapshot, revision, wishes)
+        else:
+            parents = _existing(snapshot, revision, parent)
+            why = Reason("pin", f"--tombstone {revision}={parent}")
+        location = snapshot.environment.version_locations[0]
+        if lost is not None and lost.path.parent in snapshot.environment.version_locations:
+            location = lost.path.parent
+        new = NewRevision(revision, None, location, f"tombstone of {revision}", parents, (why,))
+        yield render(runtime, new)
+
+
+def _existing(snapshot: Snapshot, revision: str, written: str) -> tuple[str, ...]:
+    """Parents with commas between them, as a merge point has several."""
+    parents = tuple(part.strip() for part in written.split(","))
+    for parent in parents:
+        if parent not in snapshot.graph:
+            raise CannotPlan(
+                f"there is no revision {parent!r} in this chain",
+                placeholder(snapshot, revision),
+            )
+    return parents
+
+
+def _parents_by_git(
+    snapshot: Snapshot, revision: str, wishes: Wishes
+) -> tuple[tuple[str, ...], Reason]:
+    lost = snapshot.databases.lost.get(revision)
+    left = survivors(snapshot, revision)
+    if lost is None or left.unknown:
+        raise CannotPlan(
+            f"nothing tells where {revision} belongs: Git does not know it, or what it was on",
+            placeholder(snapshot, revision),
+        )
+    there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}
+    # A tombstone has no dependencies of its own: what had to run before is what it is on.
+    parents = lost.requirements if there.issuperset(lost.requirements) else left.rows
+    names = ", ".join(parents) or "nothing"
+    return parents, Reason("git", f"{lost.path.name} was on {names}, by commit {lost.commit}")

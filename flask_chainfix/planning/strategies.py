@@ -1,0 +1,266 @@
+"""Ways to make one chain of several pieces, and the choice between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import Lineages
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
+from flask_chainfix.databases.applied.contradictions import leaving_out
+from flask_chainfix.databases.applied.writers import Applied
+from flask_chainfix.model.plans import Plan, Reason
+from flask_chainfix.planning.constraints import (
+    Branches,
+    Moved,
+    Proof,
+    disagreement,
+    moved_pairs,
+    refuse_unsafe,
+)
+from flask_chainfix.planning.ranking import Ordering
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a strategy has to do.
+
+    Attributes:
+        original: the chain as it is on the disk.
+        snapshot: the chain with the parents that the user has pinned.
+        lineages: which bases and heads of ``snapshot`` belong together.
+        proof: what the schema proves about the order.
+        before: for each revision those that must run before it, though no header says so.
+        graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
+        ordering: what decides where nothing is proven.
+        bases_to_link: the bases that are to get a parent.
+        root_is_wish: whether the user chose the base that stays.
+        databases: what has run where, of which nothing must come to be above what has not.
+        moved: the order that this asks of one line.
+        heads_stay: whether several heads are left as they are, and only bases are linked.
+    """
+
+    original: Snapshot
+    snapshot: Snapshot
+    lineages: Lineages
+    proof: Proof
+    before: Mapping[str, tuple[str, ...]]
+    graph: Graph
+    ordering: Ordering
+    bases_to_link: frozenset[str]
+    root_is_wish: bool
+    databases: tuple[Applied, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    heads_stay: bool = False
+
+    @property
+    def links_something(self) -> bool:
+        """Whether there are bases or heads to link; else the order alone is at fault."""
+        of_heads = [self.lineages.by_revision[head] for head in self.snapshot.graph.heads]
+        return bool(self.bases_to_link) or len(set(of_heads)) < len(of_heads)
+
+
+_Strategy = Callable[[Task], Plan]
+
+
+_STRATEGIES: dict[str, _Strategy] = {}
+
+
+def strategy(name: str) -> Callable[[_Strategy], _Strategy]:
+    """Register a function as the strategy of this name."""
+
+    def register(function: _Strategy) -> _Strategy:
+        _STRATEGIES[name] = function
+        return function
+
+    return register
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Every strategy, the default first."""
+    return tuple(_STRATEGIES)
+
+
+def run_strategy(name: str, task: Task) -> Plan:
+    """Plan a repair.
+
+    Raises:
+        CannotPlan: what the user wants, or the chain, leaves no way.
+    """
+    return _STRATEGIES[name](task)
+
+
+# --- Which strategy: the one that was asked for, or the first that is safe for every database ----
+
+
+AUTO = "auto"
+
+
+_HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
+
+
+_SHOWN_DATABASES = 3
+
+
+_FEW = 2  # merge points that may be an accident
+
+
+def choose(strategy: str, task: Task) -> Plan:
+    """Plan a repair that is safe for every known database, and for what is published.
+
+    Args:
+        strategy: the name of a strategy; ``auto`` for one line where that is safe and usual in this
+            chain, else branches joined by a merge revision.
+        task: what to do.
+
+    Raises:
+        CannotPlan: what the user wants, or the chain, leaves no way.
+        UnsafeForDatabases: any way would make a known database skip revisions.
+    """
+    if strategy == "merge":
+        return _safe("merge", task)
+    if strategy == AUTO and "FC102" in task.snapshot.environment.settings.ignore:
+        return _safe("merge", replace(task, heads_stay=True))
+    usual = _by_habit(task) if strategy == AUTO else None
+    if usual is not None:
+        return usual
+    moved = moved_pairs(task.snapshot.graph, _branches(task), task.databases)
+    try:
+        return _in_one_line(task, moved)
+    except CannotPlan as refusal:
+        asked = any(not each.published for each in task.databases)
+        if strategy != AUTO or not (asked or moved):
+            raise
+        return _beside_each_other(task, refusal)
+
+
+def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
+    """What makes the heads one as a plan does it, and then the other strategy, if it may do.
+
+    Args:
+        plan: what links or joins them.
+        asked: the strategy that was asked for.
+    """
+    plain = asked == AUTO
+    if plan.strategy == "linear":
+        return linked(REPAIR if plain else LINE) | joined()
+    by_habit = any(reason.kind == "habit" for reason in plan.why)
+    line = linked(LINE) if by_habit or not plain else Remedy()  # else a line was refused
+    return joined(REPAIR if plain else MERGE) | line
+
+
+def _by_habit(task: Task) -> Plan | None:
+    """The heads joined as others were before; ``None`` where that is not usual, or not as easy."""
+    graph = task.original.graph
+    merges = sum(len(parents) > 1 for parents in graph.parents.values())
+    if merges <= _FEW or merges < _HABIT * len(graph):
+        return None
+    try:
+        plan = _safe("merge", task)
+    except CannotPlan:
+        return None
+    if not plan.new_revisions or {each.revision for each in plan.relinks} - task.bases_to_link:
+        return None
+    why = (
+        f"merge, because {merges:,} of {len(graph):,} revisions are merge points: branches are"
+        " joined here rather than relinked, which --strategy linear does"
+    )
+    return replace(plan, why=(Reason("habit", why), *plan.why))
+
+
+def _in_one_line(task: Task, moved: tuple[Moved, ...]) -> Plan:
+    """A line in which all that has run anywhere comes before what has not."""
+    before = _together(task.before, moved)
+    ordered = Graph(task.snapshot.headers, before)
+    if not ordered.cycles:
+        return _safe("linear", replace(task, before=before, graph=ordered, moved=moved))
+    try:  # what a merge point has joined beside other branches need not be put in order
+        return _safe("linear", task)
+    except UnsafeForDatabases as error:
+        told = _disagreement(task)
+        if not told:
+            raise
+        text = "keep them beside each other, and join them with a merge revision"
+        remedy = way(text, MERGE)
+        remedy |= "bring a database to where the other one is, with the chain as it is, then repair"
+        remedy |= _leaving_one_out(task.snapshot)
+        raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
+
+
+def _leaving_one_out(snapshot: Snapshot) -> Remedy:
+    """To plan without one of the databases; the app's own are left out together."""
+    ways = {}
+    for standing in snapshot.databases.standings:
+        name = "the app's own databases" if standing.own else standing.name
+        text = f"leave {name} out, if that need not be kept"
+        ways.update({way.commands: way for way in leaving_out(snapshot, standing, text=text).ways})
+    return Remedy(tuple(ways.values())[:_SHOWN_DATABASES])
+
+
+def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
+    """The way out where a line is not safe; where there is none, the line's refusal counts."""
+    try:
+        plan = _safe("merge", task)
+    except UnsafeForDatabases:
+        raise
+    except CannotPlan:
+        raise refusal from None
+    told = _disagreement(task)
+    if told:
+        why = f"merge, because {told}: in one line, one of them would skip what it has not run"
+    else:
+        why = f"merge, because a line is refused: {refusal.message}"
+    return replace(_with_other_way(plan, task, told), why=(Reason("database", why),))
+
+
+def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
+    """With the way to one line, where a database has run mine and not what the main branch has."""
+    if task.snapshot.databases.anew:  # Alembic finds no file any more for what it would take down
+        return plan
+    for chain in task.snapshot.published_chains:
+        if chain.is_main and chain.name in told and chain.revisions.issubset(task.original.graph):
+            text = (
+                f"to have one line instead, with yours on top of what {chain.short} has, see what"
+                " has to be downgraded first"
+            )
+            return replace(plan, choices=way(text, "{fixchain} rebase{databases} --dry-run"))
+    return plan
+
+
+def _safe(strategy: str, task: Task) -> Plan:
+    plan = run_strategy(strategy, task)
+    refuse_unsafe(planned_graph(task.original, plan), task.original.graph, task.databases)
+    number = sum(standing.is_known for standing in task.snapshot.databases.standings)
+    if not number:
+        return plan
+    known = "the known database" if number == 1 else f"all {number:,} known databases"
+    return replace(plan, why=(Reason("database", f"{strategy} is safe for {known}"),))
+
+
+def planned_graph(snapshot: Snapshot, plan: Plan) -> Graph:
+    """The chain with the links that a plan changes; without the revisions that it adds."""
+    changed = {relink.revision: relink.after for relink in plan.relinks}
+    return Graph(
+        header._replace(down_revision=changed.get(header.revision or "", header.down_revision))
+        for header in snapshot.headers
+    )
+
+
+def _disagreement(task: Task) -> str:
+    return disagreement(task.snapshot.graph, _branches(task), task.databases)
+
+
+def _branches(task: Task) -> Branches:
+    return Branches(task.snapshot.graph, task.lineages.by_revision)
+
+
+def _together(
+    before: Mapping[str, tuple[str, ...]], moved: Iterable[Moved]
+) -> Mapping[str, tuple[str, ...]]:
+    earlier = {revision: dict.fromkeys(names) for revision, names in before.items()}
+    for pair in moved:
+        earlier.setdefault(pair.after, {})[pair.before] = None
+    return {revision: tuple(names) for revision, names in earlier.items()}

@@ -1,0 +1,237 @@
+"""The fresh process that runs a chain on scratch databases; ``process`` starts it.
+
+Reads a request as JSON from stdin and writes one JSON document a line to stdout, an event each.
+Whatever the app, ``env.py`` or a migration prints goes to stderr instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple, TextIO
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.engine import URL, make_url
+
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.environment.messages import secrets_of
+from flask_chainfix.model.rehearsal import FailureKind
+from flask_chainfix.rehearsal.comparison import differences
+from flask_chainfix.rehearsal.engines import (
+    ChainFile,
+    confine,
+    replace_engines,
+    restamp,
+    script_directory,
+    tables_in,
+)
+from flask_chainfix.rehearsal.failures import Scene, describe
+from flask_chainfix.rehearsal.fresh_process import entered, reopen, take_stdout
+
+
+def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collection[str]) -> Remedy:
+    """Say where the stamp has to be moved.
+
+    Args:
+        script: the new chain.
+        stamps: the revisions that ``alembic_version`` holds.
+        ran: the revisions that have run in this database.
+    """
+    parents = {found.revision: set(found._all_down_revisions) for found in script.walk_revisions()}
+    known = [stamp for stamp in stamps if stamp in parents]
+    unknown = sorted(set(stamps).difference(parents))
+    if unknown:
+        return way(
+            f"the new chain has no {', '.join(unknown)}: see what has become of it",
+            "{fixchain} check --database",
+        )
+    below = {stamp: _ancestors(stamp, parents) for stamp in known}
+    tops = sorted(stamp for stamp in known if not any(stamp in below[other] for other in known))
+    missing = sorted(set().union(*(below[top] for top in tops)).difference(ran))
+    if missing:
+        return way(
+            f"{', '.join(missing)} never ran there, and would be skipped: undo the repair, and"
+            " repair again with that database named",
+            "{fixchain} undo",
+        )
+    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp")
+
+
+def _ancestors(revision: str, parents: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = set(parents[revision])
+    while waiting:
+        found |= waiting
+        waiting = {name for each in waiting for name in parents.get(each, ())} - found
+    return found
+
+
+# --- The fresh process that runs a chain on scratch databases; `process` starts it ---------------
+
+
+class _Phase(NamedTuple):
+    """One run of ``env.py``: in which direction, which time, to which revision."""
+
+    direction: str
+    round: int
+    target: str
+
+
+_UP_DOWN_UP = (_Phase("up", 1, "heads"), _Phase("down", 1, "base"), _Phase("up", 2, "heads"))
+
+
+def main() -> None:
+    """Answer one request."""
+    with os.fdopen(take_stdout(), "w", encoding="utf-8") as stream:
+        request = json.load(sys.stdin)
+        rehearsing = _Rehearsing(request, stream)
+        try:
+            rehearsing.run()
+        except ChainFixError as error:
+            rehearsing.send("refused", message=error.message, remedy=error.remedy)
+        except (Exception, SystemExit) as error:  # apps and migrations can raise anything
+            rehearsing.send("failure", **describe(error, rehearsing.scene))
+        rehearsing.send("end")
+
+
+class _Rehearsing:
+    """One request while it is worked on.
+
+    Attributes:
+        scene: what is going on at the moment.
+    """
+
+    def __init__(self, request: dict[str, Any], stream: TextIO) -> None:
+        self._request = request
+        self._stream = stream
+        self._urls = {bind: make_url(url) for bind, url in request["databases"].items()}
+        self._chain = [ChainFile.from_request(values) for values in request["chain"]]
+        self._old = [ChainFile.from_request(values) for values in request["old"]]
+        self._phases = list(_UP_DOWN_UP)
+        if self._old:
+            starts = [_Phase("up", 0, revision) for revision in request["start"]]
+            self._phases = [*starts, _UP_DOWN_UP[0]]
+        self._ran: set[str] = set()
+        self._version_table: Any = None
+        self.scene = Scene(
+            dialect=next(iter(self._urls.values())).get_backend_name(),
+            migrations={str(file.path) for file in (*self._chain, *self._old)},
+            env_py=request["env_py"],
+            passwords={each for url in self._urls.values() for each in secrets_of(url)},
+        )
+
+    def send(self, event: str, **values: Any) -> None:
+        """Tell the first process something."""
+        self._stream.write(json.dumps({"event": event, **values}) + "\n")
+        self._stream.flush()
+
+    def run(self) -> None:
+        """Everything, in order; the first failure ends it."""
+        confine(self._urls)
+        if "app" in self._request:
+            replace_engines(self._urls)
+        with entered(self._request):
+            tables = tables_in(self._urls)
+            if tables:
+                self.send("occupied", tables=tables)
+                return
+            for number, phase in enumerate(self._phases, 1):
+                if self._old and phase.round and self._request["restamp"]:
+                    restamp(self._urls, self._version_table, self._request["restamp"])
+                self._run_phase(phase, len(self._phases) - number)
+            config = self._config()
+            script = self._script(config, self._chain)
+            self._look_for_stranded(script)
+            self.scene.doing = FailureKind.COMPARISON
+            self.send("comparison", differences=differences(config, script))
+
+    def _config(self) -> Config:
+        """The environment's configuration, new as in a process of its own."""
+        config = reopen(self._request).config
+        _point(config, self._urls)
+        return config
+
+    def _script(self, config: Config, files: Sequence[ChainFile]) -> ScriptDirectory:
+        self.scene.doing = FailureKind.CHAIN
+        script = script_directory(config, files)
+        script.get_heads()  # loads the chain, or fails
+        self.scene.doing = FailureKind.ENVIRONMENT
+        return script
+
+    def _run_phase(self, phase: _Phase, left: int) -> None:
+        config = self._config()
+        script = self._script(config, self._chain if phase.round else self._old)
+        asked = False
+
+        def steps(heads: Any, context: Any) -> Iterator[Any]:
+            nonlocal asked
+            asked = True
+            found = self._steps_from(script, heads, phase)
+            self.send("plan", count=len(found), left=left)
+            self._version_table = context._version
+            yield from self._timed(found, phase, self._bind_of(context))
+
+        with EnvironmentContext(
+            config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
+        ):
+            script.run_env()
+        if not asked:
+            raise CommandError("env.py has run no migrations")
+        if self.scene.step is not None:
+            raise CommandError("env.py keeps the migration's error for itself")
+
+    def _steps_from(self, script: ScriptDirectory, heads: Any, phase: _Phase) -> list[Any]:
+        if phase.direction == "down":
+            return list(script._downgrade_revs(phase.target, heads))
+        try:
+            return list(script._upgrade_revs(phase.target, heads))
+        except Exception:
+            if self._old and phase.round:  # the old chain's stamp means nothing in the new one
+                self.scene.doing = FailureKind.STAMP
+                self.scene.remedy = advise_on_stamp(script, heads, self._ran)
+            raise
+
+    def _timed(self, steps: Sequence[Any], phase: _Phase, bind: str) -> Iterator[Any]:
+        """Each step, with an event before and one after it and its stamp."""
+        for step in steps:
+            revision = step.revision.revision
+            self.scene.step = (revision, phase.direction, phase.round, bind)
+            self.send(
+                "start",
+                revision=revision,
+                direction=phase.direction,
+                round=phase.round,
+                bind=bind,
+            )
+            started = perf_counter()
+            yield step
+            self.send("done", seconds=round(perf_counter() - started, 4))
+            self.scene.step = None
+            self._ran.add(revision)
+
+    def _bind_of(self, context: Any) -> str:
+        database = context.connection.engine.url.database
+        return next((bind for bind, url in self._urls.items() if url.database == database), "")
+
+    def _look_for_stranded(self, script: ScriptDirectory) -> None:
+        if self._old:
+            stranded = {found.revision for found in script.walk_revisions()} - self._ran
+            if stranded:
+                self.send("stranded", revisions=sorted(stranded))
+
+
+def _point(config: Config, urls: Mapping[str, URL]) -> None:
+    """Give a plain environment the scratch URLs where it looks for its own."""
+    for bind, url in urls.items():
+        written = url.render_as_string(hide_password=False).replace("%", "%%")
+        if bind and config.file_config.has_section(bind):
+            config.set_section_option(bind, "sqlalchemy.url", written)
+        elif not bind:
+            config.set_main_option("sqlalchemy.url", written)

@@ -1,0 +1,228 @@
+"""In the rehearsing process: an exception in terms that help the user."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import alembic.operations
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.database_errors import trouble_of
+from flask_chainfix.databases.drivers import missing_driver
+from flask_chainfix.environment.messages import masked, said
+from flask_chainfix.model.databases import Trouble
+from flask_chainfix.model.rehearsal import FailureKind
+from flask_chainfix.rehearsal.engines import ForeignConnection
+
+# Something is missing, or there already.
+_OF_CHAIN = {
+    *(Trouble.EXISTS, Trouble.NO_TABLE, Trouble.NO_COLUMN, Trouble.NO_OBJECT),
+    *(Trouble.NO_FUNCTION, Trouble.FOREIGN_KEY, Trouble.ID_TOO_LONG),
+}
+
+
+_OF_SERVER = {
+    *(Trouble.FULL, Trouble.LOST, Trouble.NO_RIGHTS, Trouble.READ_ONLY, Trouble.NO_EXTENSION),
+    Trouble.TOO_SLOW,
+}
+
+
+_OF_SQLITE = {Trouble.NOT_KNOWN_THERE, Trouble.NO_FUNCTION, Trouble.LOCKED}
+
+
+def kind_of(error: BaseException, direction: str, round_: int, dialect: str) -> FailureKind:
+    """What an exception that a migration has raised is to be blamed on."""
+    errors = list(causes(error))
+    if any(isinstance(each, ForeignConnection) for each in errors):
+        return FailureKind.CONNECTION
+    if any(missing_driver(each) for each in errors):
+        return FailureKind.DRIVER
+    if any(isinstance(each, ModuleNotFoundError) for each in errors):
+        return FailureKind.MODULE
+    trouble = trouble_in(error)
+    if trouble in _OF_SERVER:
+        return FailureKind.DATABASE
+    if dialect == "sqlite" and trouble in _OF_SQLITE:
+        return FailureKind.SQLITE
+    if direction == "down":
+        return FailureKind.DOWNGRADE
+    if trouble in _OF_CHAIN:
+        # What has run once fails only for what a downgrade() has left behind or taken away.
+        return FailureKind.CHAIN if round_ < 2 else FailureKind.DOWNGRADE
+    return FailureKind.MIGRATION
+
+
+def trouble_in(error: BaseException) -> Trouble | None:
+    """What a database, or Alembic in its place, has said; ``None`` where neither has."""
+    found = (_trouble(each) for each in causes(error))
+    return next((trouble for trouble in found if trouble is not None), None)
+
+
+def _trouble(error: BaseException) -> Trouble | None:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Trouble.LOST
+    if isinstance(error, SQLAlchemyError | NotImplementedError):
+        statement = error.statement if isinstance(error, StatementError) else None
+        return trouble_of(error, statement or "")
+    if isinstance(error, KeyError | ValueError) and _raised_by_batch_mode(error):
+        return Trouble.NO_OBJECT  # batch mode looks into the table's columns and constraints
+    return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those behind it, each once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _raised_by_batch_mode(error: BaseException) -> bool:
+    frames = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        frames.append(traceback.tb_frame.f_globals.get("__name__", ""))
+        traceback = traceback.tb_next
+    return "alembic.operations.batch" in frames
+
+
+# --- In the rehearsing process: an exception in terms that help the user -------------------------
+
+
+_OPERATIONS = os.path.dirname(alembic.operations.__file__)
+
+
+_ANYWHERE = (FailureKind.CONNECTION, FailureKind.DRIVER, FailureKind.MODULE)
+
+
+_SQL_LENGTH = 60
+
+
+_LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
+
+
+@dataclass
+class Scene:
+    """What is going on at the moment, for whoever has to describe a failure.
+
+    Attributes:
+        dialect: of the scratch databases.
+        migrations: the files of the chain.
+        env_py: the environment's own.
+        doing: what kind of failure it is when no migration is to blame.
+        remedy: what to do about that one.
+        passwords: what must not be shown.
+        step: the revision, direction, round and bind that run; ``None`` in between.
+    """
+
+    dialect: str
+    migrations: Collection[str]
+    env_py: str
+    doing: FailureKind = FailureKind.ENVIRONMENT
+    remedy: str | Remedy = ""
+    passwords: set[str] = field(default_factory=set)
+    step: tuple[str, str, int, str] | None = None
+
+
+def _missing_function(error: BaseException) -> FailureKind | None:
+    """Whom to blame where a migration lacks a function, which Alembic finds out by itself."""
+    found = _LACKS.fullmatch(str(error)) if isinstance(error, AttributeError) else None
+    if found is None:
+        return None
+    return FailureKind.DOWNGRADE if found[1] == "down" else FailureKind.MIGRATION
+
+
+def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
+    """The fields of a ``RehearsalFailure``, as JSON values."""
+    revision, direction, round_, bind = scene.step or (None, "", 0, "")
+    innermost, frames = _frames(error, scene)
+    kind = kind_of(error, direction, round_, scene.dialect)
+    if scene.step is None and kind not in _ANYWHERE:
+        kind = _missing_function(error) or scene.doing
+        if kind is FailureKind.CHAIN and _last(frames, scene.migrations):
+            kind = FailureKind.MIGRATION
+    trouble = trouble_in(error)
+    place = _place(frames, scene)
+    return {
+        "kind": kind.value,
+        "message": masked(_message(error), scene.passwords),
+        "revision": revision,
+        "direction": direction,
+        "round": round_,
+        "bind": bind,
+        "path": place[0] if place else None,
+        "line": place[1] if place else None,
+        "remedy": [[way.text, *way.commands] for way in Remedy.of(scene.remedy).ways],
+        "trouble": None if trouble is None else trouble.value,
+        "operation": masked(_operation(innermost, frames, scene), scene.passwords),
+    }
+
+
+def _message(error: BaseException) -> str:
+    for each in causes(error):
+        if isinstance(each, ForeignConnection):
+            return f"this wants to connect to {each}, which is not the scratch database"
+    return said(error)
+
+
+_Frames = Sequence[traceback.FrameSummary]
+
+
+def _frames(error: BaseException, scene: Scene) -> tuple[BaseException, _Frames]:
+    """The traceback that leads into a migration, of the exception or of one behind it."""
+    found: list[tuple[BaseException, _Frames]] = []
+    for each in causes(error):
+        frames = list(traceback.extract_tb(each.__traceback__))
+        if isinstance(each, SyntaxError) and each.filename:
+            frames.append(traceback.FrameSummary(each.filename, each.lineno or 1, ""))
+        found.append((each, frames))
+    inside = [(each, frames) for each, frames in found if _last(frames, scene.migrations)]
+    return (inside or found)[-1] if inside else found[0]
+
+
+def _last(frames: _Frames, files: Collection[str]) -> int:
+    """1-based place of the last frame in one of the files; 0 where there is none."""
+    places = [number for number, frame in enumerate(frames, 1) if frame.filename in files]
+    return places[-1] if places else 0
+
+
+def _place(frames: _Frames, scene: Scene) -> tuple[str, int] | None:
+    here = str(Path.cwd())
+    own = [
+        frame.filename
+        for frame in frames
+        if frame.filename.startswith(here) and "site-packages" not in frame.filename
+    ]
+    for files in (scene.migrations, (scene.env_py,), own):
+        number = _last(frames, files)
+        if number:
+            frame = frames[number - 1]
+            return frame.filename, frame.lineno or 1
+    return None
+
+
+def _operation(error: BaseException, frames: _Frames, scene: Scene) -> str:
+    """The operation that the migration has called, or the beginning of its SQL."""
+    number = _last(frames, scene.migrations)
+    if number:
+        for frame in frames[number:]:
+            if os.path.dirname(frame.filename) == _OPERATIONS and frame.name != "<lambda>":
+                name = frame.name
+                return f"op.{name}" if name == "batch_alter_table" else f"op.{_plain(name)}"
+    if isinstance(error, StatementError) and error.statement:
+        sql = " ".join(error.statement.split())
+        return sql if len(sql) <= _SQL_LENGTH else f"{sql[: _SQL_LENGTH - 1]}…"
+    return ""
+
+
+def _plain(name: str) -> str:
+    """What ``batch_op`` calls by the shorter name."""
+    return name.removeprefix("batch_")

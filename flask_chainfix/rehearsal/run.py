@@ -1,0 +1,245 @@
+"""Run a chain on scratch databases, up, down and up again, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+from flask_chainfix.common import signals
+from flask_chainfix.common.errors import CannotRehearse
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import Remedy, Way
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.messages import masked
+from flask_chainfix.model.databases import Trouble
+from flask_chainfix.model.rehearsal import FailureKind, Rehearsal, RehearsalFailure, RehearsalStep
+from flask_chainfix.rehearsal import fresh_process as fresh
+from flask_chainfix.rehearsal.failure_remedies import remedy_for
+from flask_chainfix.rehearsal.request import (
+    Chains,
+    RehearsalRequest,
+    binds_of,
+    inside_app,
+    message,
+    scratch_url,
+)
+from flask_chainfix.rehearsal.scratch import scratch_databases
+
+_PATIENCE = 3
+
+
+class Outcome:
+    """What the process has told so far.
+
+    Attributes:
+        steps: the steps that have ended.
+        failure: what ended it early.
+        differences: what the models have otherwise.
+        not_compared: why they were not compared.
+        stranded: revisions that never ran.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.steps: list[RehearsalStep] = []
+        self.failure: RehearsalFailure | None = None
+        self.differences: tuple[str, ...] | None = None
+        self.not_compared = ""
+        self.stranded: tuple[str, ...] = ()
+        self._progress = progress
+        self._total = 0
+        self._running: RehearsalStep | None = None
+        self._started = 0.0
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take one event.
+
+        Raises:
+            CannotRehearse: the process could not begin.
+        """
+        getattr(self, f"_on_{event.pop('event')}")(**event)
+
+    def _on_plan(self, count: int, left: int) -> None:
+        self._total = max(self._total, len(self.steps) + count * (1 + left))
+
+    def _on_start(self, revision: str, direction: str, round: int, bind: str) -> None:  # noqa: A002
+        self._running = RehearsalStep(revision, direction, round, 0.0, bind=bind)
+        self._started = monotonic()
+        self._progress(len(self.steps), self._total, f"{direction} {revision}")
+
+    def _on_done(self, seconds: float) -> None:
+        assert self._running is not None
+        self.steps.append(self._running._replace(seconds=seconds))
+        self._running = None
+        self._progress(len(self.steps), self._total, "")
+
+    def _on_failure(
+        self,
+        kind: str,
+        message: str,
+        path: str | None,
+        remedy: list[list[str]],
+        trouble: str | None,
+        **other: Any,
+    ) -> None:
+        self._fail(
+            RehearsalFailure(
+                FailureKind(kind),
+                message,
+                path=None if path is None else Path(path),
+                remedy=Remedy(tuple(Way(text, tuple(commands)) for text, *commands in remedy)),
+                trouble=None if trouble is None else Trouble(trouble),
+                **other,
+            )
+        )
+
+    def _fail(self, failure: RehearsalFailure) -> None:
+        self.failure = failure
+        if self._running is not None:
+            seconds = round(monotonic() - self._started, 4)
+            self.steps.append(self._running._replace(seconds=seconds, error=failure.message))
+            self._running = None
+
+    def _on_comparison(self, differences: list[str] | None) -> None:
+        if differences is None:
+            self.not_compared = "env.py names no models (target_metadata)"
+        else:
+            self.differences = tuple(differences)
+
+    def _on_stranded(self, revisions: list[str]) -> None:
+        self.stranded = tuple(revisions)
+        message = f"{', '.join(revisions)} never ran, and Alembic treats them as done"
+        self.failure = RehearsalFailure(FailureKind.STRANDED, message)
+
+    def _on_refused(self, message: str, remedy: str) -> None:
+        raise CannotRehearse(message, remedy)
+
+    def _on_occupied(self, tables: list[str]) -> None:
+        raise CannotRehearse(
+            f"the app itself creates tables when it is loaded: {', '.join(tables)}; on a new"
+            " database the migrations would find them there",
+            "leave the tables to the migrations; or have the app skip db.create_all() where the"
+            " environment variable FIXCHAIN_REHEARSAL is set",
+        )
+
+    def died(self, code: int, last_words: str) -> None:
+        """The process has ended without a word about it."""
+        try:
+            how = f"signal {signal.Signals(-code).name}"
+        except ValueError:
+            how = f"exit status {code}"
+        said = f": {last_words}" if last_words else ""
+        running = self._running
+        self._fail(
+            RehearsalFailure(
+                FailureKind.MIGRATION if running else FailureKind.ENVIRONMENT,
+                f"the process died with {how}{said}",
+                revision=running.revision if running else None,
+                direction=running.direction if running else "",
+                round=running.round if running else 0,
+                bind=running.bind if running else "",
+            )
+        )
+
+
+def follow(request: dict[str, Any], outcome: Outcome) -> None:
+    """Run a rehearsing process to its end.
+
+    Raises:
+        CannotRehearse: it could not begin.
+    """
+    with _process() as (process, errors):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):  # it died early, and says why
+            process.stdin.write(json.dumps(request).encode())
+            process.stdin.close()
+        for line in process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:  # half a line: it died while it wrote
+                break
+            if event["event"] == "end":
+                return  # whatever threads the app has left, nobody waits for them
+            outcome.take(event)
+        errors.seek(0)
+        words = errors.read().decode(errors="replace").strip().splitlines()
+        outcome.died(process.wait(), masked(words[-1]) if words else "")
+
+
+@contextmanager
+def _process() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            fresh.command("flask_chainfix.rehearsal.child"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**fresh.environment(), "FIXCHAIN_REHEARSAL": "1"},
+            start_new_session=True,  # Ctrl-C is for this process, which ends that one
+        )
+        try:
+            yield process, errors
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+
+
+# --- Run a chain on scratch databases, up, down and up again, in a process of its own ------------
+
+
+def rehearse(
+    runtime: Runtime, request: RehearsalRequest, chains: Chains, progress: Progress
+) -> Rehearsal:
+    """Prove a chain on databases that are made for it and dropped at the end.
+
+    Args:
+        runtime: the environment that it belongs to.
+        request: how the user wants it.
+        chains: what is to be rehearsed.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Raises:
+        CannotRehearse: it cannot begin.
+        NoScratchDatabase: there is nothing to run it on.
+        ScratchLeftBehind: a database could not be dropped.
+    """
+    outcome = Outcome(progress)
+    with inside_app(runtime) as opened:
+        url, binds = scratch_url(opened, request), binds_of(opened)
+        with signals.listening(), scratch_databases(url, binds, keep=request.keep) as scratch:
+            follow(message(opened, request, chains, scratch), outcome)
+        app_dialect, failure = opened.environment.dialect or "", outcome.failure
+    if failure is not None:
+        failure = replace(failure, remedy=remedy_for(failure, app_dialect, request.on_server))
+    return Rehearsal(
+        database=scratch.shown,
+        dialect=scratch.dialect,
+        app_dialect=app_dialect,
+        steps=tuple(outcome.steps),
+        failure=failure,
+        differences=outcome.differences,
+        not_compared=outcome.not_compared,
+        stranded=outcome.stranded,
+        start=request.start,
+        kept=scratch.masked_urls if request.keep else (),
+    )

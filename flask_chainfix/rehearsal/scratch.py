@@ -1,0 +1,294 @@
+"""Databases that are there for one rehearsal only: made under a new name, and dropped."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+
+from flask_chainfix.common import signals
+from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
+from flask_chainfix.databases.drivers import explained, timeouts, usable, why_refused
+from flask_chainfix.environment.messages import NO_URL, masked, said, shown_url
+
+_PREFIX = "fixchain_rehearsal"
+
+
+_SERVERS = ("postgresql", "mysql", "mariadb")
+
+
+_NAMING_A_DATABASE = ("database", "dbname", "db")
+
+
+_BESIDE_SQLITE = ("", "-journal", "-wal", "-shm")
+
+
+_PATIENCE = 10
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The databases of one rehearsal.
+
+    Attributes:
+        urls: by bind, password included; ``""`` is the default bind.
+        shown: where they are, for users.
+        dialect: the kind of server, ``sqlite`` for a file.
+    """
+
+    urls: Mapping[str, URL]
+    shown: str
+    dialect: str = "sqlite"
+
+    @property
+    def masked_urls(self) -> tuple[str, ...]:
+        """The URLs without their passwords."""
+        return tuple(shown_url(url) for url in self.urls.values())
+
+
+@contextmanager
+def scratch_databases(
+    url: str | None, binds: Sequence[str], *, keep: bool = False
+) -> Iterator[Scratch]:
+    """Make an empty database for each bind, and drop them at the end, whatever happens.
+
+    Args:
+        url: of the server to make them on, whatever database it names; or of a SQLite file that
+            is not there yet; ``None`` for a temporary SQLite file.
+        binds: the names that an environment has for its databases.
+        keep: do not drop them, unless an exception ends the block.
+
+    Raises:
+        NoScratchDatabase: they cannot be made.
+        ScratchLeftBehind: they cannot be dropped.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite":
+        made = _on_server(parsed, binds, keep)
+    elif parsed.database in (None, "", ":memory:"):  # that is gone between two connections
+        made = _temporary(parsed, binds, keep)
+    else:
+        made = _files(parsed, binds, keep)
+    with made as scratch:
+        yield scratch
+
+
+def _parse(url: str | None) -> URL:
+    try:
+        parsed = make_url(url or "sqlite://")
+    except (ArgumentError, ValueError) as error:
+        raise NoScratchDatabase(
+            NO_URL,
+            "write postgresql://USER:PASSWORD@HOST/, mysql+pymysql://… or sqlite:///FILE",
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend not in (*_SERVERS, "sqlite"):
+        raise NoScratchDatabase(
+            f"there can be no rehearsal on {backend}",
+            "write postgresql: instead of postgres:"
+            if backend == "postgres"
+            else "give --database the URL of a PostgreSQL, MariaDB or MySQL server, or leave it out"
+            " for a temporary SQLite file",
+        )
+    if refused := why_refused(parsed):
+        raise NoScratchDatabase(*refused)
+    # The query can name a database, too, and would win.
+    return parsed.difference_update_query(_NAMING_A_DATABASE)
+
+
+# --- SQLite --------------------------------------------------------------------------------------
+@contextmanager
+def _temporary(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
+    with _file_errors():
+        directory = tempfile.mkdtemp(prefix=f"{_PREFIX}_")
+    kept = False
+    try:
+        with _files(url.set(database=f"{directory}/rehearsal.db"), binds, keep) as scratch:
+            yield Scratch(scratch.urls, "a temporary SQLite file")
+        kept = keep
+    finally:
+        if not kept:
+            with signals.held(), _dropping(directory):
+                shutil.rmtree(directory)
+
+
+@contextmanager
+def _files(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
+    made: dict[str, Path] = {}
+    kept = False
+    try:
+        for bind in binds:
+            path = _path_for(url, bind)
+            with _file_errors():  # from here on the file is certainly ours
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            made[bind] = path
+        yield Scratch(
+            {bind: url.set(database=str(path)) for bind, path in made.items()},
+            shown_url(url),
+        )
+        kept = keep
+    finally:
+        if not kept:
+            with signals.held(), ExitStack() as all_of_them:
+                for path in made.values():
+                    all_of_them.callback(_remove, path)
+
+
+def _remove(path: Path) -> None:
+    with _dropping(str(path)):
+        for suffix in _BESIDE_SQLITE:
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _path_for(url: URL, bind: str) -> Path:
+    path = Path(os.path.abspath(url.database or ""))
+    if bind:
+        path = path.with_name(f"{path.stem}_{bind}{path.suffix}")
+    if os.path.lexists(path):
+        raise NoScratchDatabase(
+            f"{path} is there already, and a rehearsal runs only in a database that it has made",
+            "name a file that is not there yet, or leave --database out",
+        )
+    return path
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NoScratchDatabase(
+            f"no SQLite file can be made: {error}",
+            "make room or give rights there, or have TMPDIR name another directory",
+        ) from error
+
+
+# --- Servers -------------------------------------------------------------------------------------
+@contextmanager
+def _on_server(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
+    server = _engine_for_server(url)
+    moment = datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S")
+    stem = f"{_PREFIX}_{moment}_{secrets.token_hex(4)}"
+    names = {bind: f"{stem}_{index}" if index else stem for index, bind in enumerate(binds)}
+    made: list[str] = []
+    kept = False
+    try:
+        for name in names.values():
+            _create(server, name, made)
+            _refuse_tables(url.set(database=name))
+        yield Scratch(
+            {bind: url.set(database=name) for bind, name in names.items()},
+            shown_url(url.set(database=stem)),
+            "mariadb" if getattr(server.dialect, "is_mariadb", False) else server.dialect.name,
+        )
+        kept = keep
+    finally:
+        try:
+            if not kept:
+                with signals.held(), ExitStack() as all_of_them:
+                    for name in made:
+                        all_of_them.callback(_drop, server, name)
+        finally:
+            server.dispose()
+
+
+def _engine_for_server(url: URL) -> Engine:
+    """An engine that never connects to the database of the URL: that may be the app's own."""
+    maintenance = "postgres" if url.get_backend_name() == "postgresql" else "information_schema"
+    try:
+        url = usable(url)
+        return create_engine(
+            url.set(database=maintenance),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",  # databases are not created in transactions
+            connect_args=timeouts(url, _PATIENCE, 3 * _PATIENCE),
+        )
+    except Exception as error:  # a driver that is not there, or does not like the URL
+        raise explained(error, url, "cannot connect to") from error
+
+
+def _create(server: Engine, name: str, made: list[str]) -> None:
+    """Create a database; it is listed as made before a Ctrl-C can come in between."""
+    quoted = server.dialect.identifier_preparer.quote_identifier(name)
+    option = "TEMPLATE template0" if _is_postgresql(server) else "CHARACTER SET utf8mb4"
+    try:
+        with server.connect() as connection:
+            made.append(name)
+            connection.execute(text(f"CREATE DATABASE {quoted} {option}"))
+    except Exception as error:
+        connected = name in made
+        if connected:
+            made.remove(name)
+        doing = "cannot create a database on" if connected else "cannot connect to"
+        raise explained(error, server.url, doing) from error
+
+
+def _refuse_tables(url: URL) -> None:
+    engine = create_engine(usable(url), poolclass=NullPool)
+    try:
+        tables = inspect(engine).get_table_names()
+    except Exception as error:
+        raise explained(error, url, "cannot connect to") from error
+    finally:
+        engine.dispose()
+    if tables:
+        raise NoScratchDatabase(
+            f"{shown_url(url)} is not empty: it holds {', '.join(sorted(tables))}",
+            "a rehearsal runs only in an empty database; see what the server puts into new ones",
+        )
+
+
+def _drop(server: Engine, name: str) -> None:
+    with _dropping(shown_url(server.url.set(database=name))), server.connect() as admin:
+        quoted = server.dialect.identifier_preparer.quote_identifier(name)
+        _end_connections(admin, name)
+        if not _is_postgresql(server):
+            admin.execute(text(f"SET SESSION lock_wait_timeout = {_PATIENCE}"))
+        admin.execute(text(f"DROP DATABASE IF EXISTS {quoted}"))
+
+
+def _end_connections(admin: Connection, name: str) -> None:
+    """A connection that is still at work would make the server refuse, or wait for hours."""
+    postgresql = _is_postgresql(admin.engine)
+    found = admin.execute(
+        text(
+            "SELECT pid FROM pg_stat_activity WHERE datname = :name"
+            if postgresql
+            else "SELECT id FROM information_schema.processlist WHERE db = :name"
+        ),
+        {"name": name},
+    )
+    for (identifier,) in found.all():
+        with suppress(Exception):  # it has ended by itself meanwhile
+            admin.execute(
+                text(f"SELECT pg_terminate_backend({identifier:d})")
+                if postgresql
+                else text(f"KILL {identifier:d}")
+            )
+
+
+def _is_postgresql(engine: Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
+# --- Ends ----------------------------------------------------------------------------------------
+@contextmanager
+def _dropping(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise ScratchLeftBehind(
+            f"the scratch database {name} could not be dropped: {masked(said(error))}",
+            "drop it by hand; nothing else was changed",
+        ) from error

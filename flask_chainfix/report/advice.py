@@ -1,0 +1,279 @@
+"""What to do, step by step, with the commands spelt out for this project."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from flask_chainfix.common.quoting import path_word, word
+from flask_chainfix.common.remedies import Remedy, Tools, Way
+from flask_chainfix.common.wording import count
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.model.history import Upstream
+from flask_chainfix.model.plans import Part
+from flask_chainfix.model.rehearsal import SERVERS
+from flask_chainfix.report.page import Row, shown_path
+
+_STEP = 2
+
+
+_MASKED = re.compile(r"--database[ =]\S*\*\*\*")
+
+
+_ABOUT_MASKS = (
+    "*** stands for a password, which is never printed: type it in its place, or set an environment"
+    " variable to the URL and type --database with its name"
+)
+
+
+_STYLE = "bold"
+
+
+def remedy_rows(advice: str | Remedy, tools: Tools) -> Iterator[Row]:
+    """A remedy line by line; several ways are a numbered list, the best first."""
+    remedy = _spelled(advice, tools)
+    if len(remedy.ways) == 1:
+        (way,) = remedy.ways
+        yield from _rows("remedy: ", way, _STEP)
+    elif remedy:
+        yield Row("remedies, the best first:")
+        for number, way in enumerate(remedy.ways, 1):
+            for row in _rows(f"{number}. ", way, _STEP + 1):
+                yield row._replace(indent=row.indent + _STEP)
+
+
+def choice_rows(choices: Remedy, tools: Tools) -> Iterator[Row]:
+    """Other ways than that of a plan, line by line."""
+    for way in _spelled(choices, tools).ways:
+        yield from _rows("or: ", way, _STEP)
+
+
+def remedy_lines(advice: str | Remedy, tools: Tools) -> Iterator[str]:
+    """The same as lines that nobody wraps."""
+    return (f"{' ' * row.indent}{row.text}" for row in remedy_rows(advice, tools))
+
+
+def about_masks(printed: str) -> str:
+    """What to say below commands in which a password is masked; ``""`` where none is."""
+    return _ABOUT_MASKS if _MASKED.search(printed) else ""
+
+
+def remedy_text(advice: str | Remedy, tools: Tools) -> str:
+    """A remedy on one line, commands between backticks."""
+    return str(_spelled(advice, tools))
+
+
+def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]:
+    """Each way with its commands, for scripts."""
+    return [
+        {"text": way.whole, "commands": list(way.commands)} for way in _spelled(advice, tools).ways
+    ]
+
+
+def _spelled(advice: str | Remedy, tools: Tools) -> Remedy:
+    return Remedy.of(advice).spelled(tools.spell_out)
+
+
+def _rows(label: str, way: Way, indent: int) -> Iterator[Row]:
+    """A way behind its label; lines of a file that it quotes stay as they are."""
+    colon = ":" if way.commands else ""
+    yield Row(f"{label}{way.text.rstrip()}{colon}", hanging=indent)
+    yield from (Row(line, wrapped=False) for line in way.lines)
+    yield from (Row(each, _STYLE, wrapped=False, indent=indent) for each in way.commands)
+
+
+# --- What to do, step by step, with the commands spelt out for this project ----------------------
+
+
+_SHOWN_WAYS = 3
+
+
+class Step(NamedTuple):
+    """One step: a sentence and the commands to type."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+def steps(report: Report) -> list[Step]:
+    """The way from a broken chain to a committed repair."""
+    tools = report.tools
+    named = tools.databases + tools.stamps
+    if report.plan is None:
+        first = _first_ways(report)
+        again = Step("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
+        return [*first, again] if first else []
+    strict = " --strict" if report.strict else ""
+    repair = f"{tools.fixchain} repair{strict}{_without_git(report)}{named}"
+    look, change = "Look at the change", "Repair the files:"
+    if report.upstream is not None and not report.strict:
+        repair = f"{tools.fixchain} rebase{named}"
+        look = f"See how your migrations go on top of those of {report.upstream.ref}"
+        change = "Put your migrations on top:"
+    return [
+        *(_step(way, tools) for way in report.plan.choices.ways if _is_rebase(way)),
+        Step(f"{look} (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)),
+        _backup(report),
+        Step(change, (repair,)),
+        Step(
+            "See what Alembic makes of it:", (f"{tools.alembic} history", f"{tools.alembic} heads")
+        ),
+        *steps_after_repair(report),
+    ]
+
+
+def _is_rebase(way: Way) -> bool:
+    """Whether a way makes one line where the plan does not, and so is to be thought of first."""
+    return any(command.startswith("{fixchain} rebase") for command in way.commands)
+
+
+def _without_git(report: Report) -> str:
+    """The option with which Git was not asked, and is not to be."""
+    asked = report.before is None or report.before.environment.asks_git
+    return "" if asked else " --no-git"
+
+
+def _first_ways(report: Report) -> list[Step]:
+    """The best ways out of what a repair cannot mend, or of what keeps it from being planned."""
+    about = report.obstacle.about if report.obstacle is not None else None
+    by_hand = [
+        Remedy.of(f"settle {each.code}, in one of the ways above")
+        if (each.code, each.revisions) == about and len(each.hint.ways) > 1
+        else each.hint
+        for each in report.counting
+        if not each.repairable
+    ]
+    if report.obstacle is not None and not by_hand:
+        by_hand = [report.obstacle.remedy]
+    remedies = by_hand or [finding.hint for finding in report.counting]
+    ways = (remedy.ways[0] for remedy in map(Remedy.of, remedies) if remedy)
+    return [_step(way, report.tools) for way in list(dict.fromkeys(ways))[:_SHOWN_WAYS]]
+
+
+def _step(way: Way, tools: Tools) -> Step:
+    text = tools.spell_out(way.text)
+    commands = tuple(map(tools.spell_out, way.commands))
+    return Step(f"{text[:1].upper()}{text[1:]}{':' if commands else '.'}", commands)
+
+
+def _backup(report: Report) -> Step:
+    databases = _databases(report)
+    if databases is None:
+        return Step("Back up every database that has run these migrations.")
+    command = f"{report.tools.fixchain} backup{databases}"
+    return Step("Back up the databases that have run these migrations:", (command,))
+
+
+def _guesses(report: Report) -> str:
+    """That the plan holds guesses, which are to be looked at."""
+    number = len(report.plan.guesses) if report.plan is not None else 0
+    return f"; {count(number, 'guess')} in it for you to judge" if number else ""
+
+
+def steps_after_repair(report: Report) -> list[Step]:
+    """The way from a repair to an upgrade."""
+    upgrade = Step("Upgrade your database:", (_upgrade(report),))
+    if report.upstream is not None:
+        return [_test(report), _finish_rebase(report, report.upstream), upgrade]
+    commit = Step("Commit it:", (_add(report), 'git commit -m "Relink the migration chain"'))
+    return [
+        _test(report),
+        *([commit] if report.commit is not None else []),
+        *(_restamps(report) if _moves_stamps(report) else []),
+        upgrade,
+    ]
+
+
+def _moves_stamps(report: Report) -> bool:
+    """Whether a database elsewhere can have rows that no longer say what has run there."""
+    plan = report.plan
+    assert plan is not None
+    return bool(plan.relinks or plan.renamed) or any(
+        mend.part is not Part.DOCSTRING for mend in plan.mends
+    )
+
+
+def _restamps(report: Report) -> Iterator[Step]:
+    """How the stamps of databases follow that are not known here."""
+    tools, databases = report.tools, _databases(report, here=False)
+    text = "Where other databases have run these migrations, move their stamps after deploying"
+    if report.commit and databases is not None:
+        yield Step(f"{text}:", (f"{tools.fixchain} restamp --old {report.commit}{databases}",))
+    elif report.commit:
+        each = f"{tools.fixchain} restamp --old {report.commit} --database URL"
+        yield Step(f"{text}, each in the place of URL:", (each,))
+    if tools.stamps:
+        yield Step(
+            "For the databases that cannot be reached from here, have SQL for an operator:",
+            (f"{tools.fixchain} restamp --sql{tools.stamps}",),
+        )
+
+
+def steps_after_rehearsal(report: Report) -> list[Step]:
+    """How to rehearse on the server that the app uses, where that was not done."""
+    rehearsal, fixchain = report.rehearsal, report.tools.fixchain
+    if rehearsal is None or not rehearsal.missed_server:
+        return []
+    again = f"{fixchain} rehearse --database"
+    if report.plan is not None:
+        again = f"{fixchain} repair --rehearse own{report.tools.databases}{report.tools.stamps}"
+    return [Step("Rehearse on the server of the app's own database:", (again,))]
+
+
+def _finish_rebase(report: Report, upstream: Upstream) -> Step:
+    add = _add(report)
+    if upstream.operation:
+        return Step(
+            f"Add it, and go on with the {upstream.operation} once all is resolved:",
+            (add, f"git {upstream.operation} --continue"),
+        )
+    message = word(f"Put migrations on top of {upstream.ref}")
+    return Step("Commit it:", (add, f"git commit -m {message}"))
+
+
+def _add(report: Report) -> str:
+    """How to tell Git of the files that change, wherever the version locations are."""
+    snapshot = report.before
+    assert snapshot is not None
+    directory = snapshot.environment.directory
+    outside = {
+        snapshot.version_location(edit.path)
+        for edit in report.edits
+        if directory not in edit.path.parents and not snapshot.is_elsewhere(edit.path)
+    }
+    paths = [path_word(shown_path(place)) for place in (directory, *sorted(outside))]
+    return f"git add {' '.join(paths)}"
+
+
+def _databases(report: Report, *, here: bool = True) -> str | None:
+    """The options that name databases; ``None`` where none is known.
+
+    Args:
+        report: it knows which were named.
+        here: whether the app's own is left out as the user has asked, not that of another machine.
+    """
+    tools, snapshot = report.tools, report.before
+    assert snapshot is not None
+    if here and "--no-database" in tools.databases:
+        return tools.named or None
+    named = tools.databases if here else tools.named
+    in_app = tools.fixchain.startswith(tools.alembic)
+    return named if named or in_app or snapshot.environment.dialect is not None else None
+
+
+def _test(report: Report) -> Step:
+    assert report.before is not None
+    own = report.before.environment.dialect in SERVERS
+    return Step(
+        "Test the chain up and down on a scratch database"
+        f"{' of the server that the app uses' if own else ''}:",
+        (f"{report.tools.fixchain} rehearse{' --database' if own else ''}",),
+    )
+
+
+def _upgrade(report: Report) -> str:
+    """What has stopped before the repair; with several heads, so that all run."""
+    snapshot = report.after or report.before
+    assert snapshot is not None
+    return f"{report.tools.alembic} upgrade head{'s' if len(snapshot.graph.heads) > 1 else ''}"

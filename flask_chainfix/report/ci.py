@@ -1,0 +1,129 @@
+"""Annotations for GitHub, and JUnit's XML."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as Xml
+
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.quoting import annotation, annotation_property, printable
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.rules import Rule, all_rules
+from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.report.advice import remedy_lines
+from flask_chainfix.report.page import Style, shown_path
+from flask_chainfix.report.registry import format_
+from flask_chainfix.report.text import verdict
+
+
+def plain(finding: Finding, tools: Tools) -> str:
+    """What is wrong, what breaks, where, and what to do, a line each, without a line end."""
+    places = (
+        shown_path(place.path) + ("" if place.line is None else f":{place.line}")
+        for place in finding.locations
+    )
+    lines = (
+        f"{finding.severity.value}: {finding.message}",
+        f"breaks: {tools.spell_out(finding.breaks)}",
+        *places,
+        *remedy_lines(finding.hint, tools),
+    )
+    return "\n".join(printable(line) for line in lines)
+
+
+# --- Annotations for GitHub's workflow logs, which show up beside the lines of a pull request ----
+
+
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+
+@format_("github")
+def to_github(report: Report, style: Style) -> str:
+    """One workflow command for each place of each finding and each notice, then the verdict."""
+    if report.before is None:
+        return ""
+    lines = [
+        _annotation(finding, place, report.tools)
+        for finding in report.findings
+        for place in finding.locations or (None,)
+    ]
+    notices = [f"::notice title=fixchain::{annotation(notice)}" for notice in report.notices]
+    return "\n".join([*lines, *notices, verdict(report)]) + "\n"
+
+
+def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:
+    properties = {"title": f"{finding.code} {finding.name}"}
+    if place is not None:
+        properties = {"file": shown_path(place.path), **properties}
+        if place.line is not None:
+            properties["line"] = str(place.line)
+    written = ",".join(f"{key}={annotation_property(value)}" for key, value in properties.items())
+    message = "\n".join((f"{finding.message}.", *remedy_lines(finding.hint, tools)))
+    return f"::{_LEVELS[finding.severity]} {written}::{annotation(message)}"
+
+
+# --- JUnit's XML, for the dashboards of CI systems: each rule is a test of the chain -------------
+
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+@format_("junit")
+def to_junit(report: Report, style: Style) -> str:
+    """One suite with a test for each rule that was asked, in ASCII so that any encoding fits."""
+    suite = Xml.Element("testsuite", name="fixchain")
+    asked = report.judged.union(finding.code for finding in report.findings)
+    suite.extend(_case(report, rule) for rule in all_rules() if rule.code in asked)
+    if report.error is not None:
+        suite.append(_stopped(report, report.error))
+    results = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    suite.set("tests", str(len(suite)))
+    for name, kind in results.items():
+        suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
+    if report.before is not None:
+        said = (verdict(report), *(f"note: {notice}" for notice in report.notices))
+        Xml.SubElement(suite, "system-out").text = "\n".join(printable(line) for line in said)
+    root = Xml.Element("testsuites")
+    root.append(suite)
+    Xml.indent(root)
+    document: bytes = Xml.tostring(root, "us-ascii")
+    return f"{_DECLARATION}{document.decode()}\n"
+
+
+def _case(report: Report, rule: Rule) -> Xml.Element:
+    assert report.before is not None
+    case = _test(report, f"{rule.code} {rule.name}")
+    found = [finding for finding in report.findings if finding.code == rule.code]
+    if found:
+        # A warning is no failure, but GitLab shows no text of a test that has passed. Of one that
+        # was skipped it does, as Jenkins does. GitLab reads one such element of a test, no more.
+        kind = "skipped" if set(found).isdisjoint(report.counting) else "failure"
+        message = printable(found[0].message)
+        result = Xml.SubElement(case, kind, type=found[0].severity.value, message=message)
+        result.text = "\n\n".join(plain(finding, report.tools) for finding in found)
+    elif rule.code in report.before.environment.settings.ignore:
+        Xml.SubElement(case, "skipped", message="ignored by the settings")
+    place = next((place for finding in found for place in finding.locations), None)
+    if place is not None:
+        case.set("file", printable(shown_path(place.path)))
+        if place.line is not None:
+            case.set("line", str(place.line))
+    return case
+
+
+def _stopped(report: Report, error: ChainFixError) -> Xml.Element:
+    case = _test(report, report.command)
+    message = printable(error.message)
+    result = Xml.SubElement(case, "error", type=type(error).__name__, message=message)
+    lines = (*error.lines, *remedy_lines(error.remedy, report.tools))
+    result.text = "\n".join((message, *map(printable, lines)))
+    return case
+
+
+def _test(report: Report, name: str) -> Xml.Element:
+    """A test whose names tell it from those of other environments in the same pipeline."""
+    names = ["fixchain"]
+    if report.before is not None:
+        directory = printable(shown_path(report.before.environment.directory))
+        names.append(directory.strip("/").replace("/", "."))
+    return Xml.Element("testcase", classname=".".join(names), name=name)

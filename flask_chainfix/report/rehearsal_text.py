@@ -1,0 +1,239 @@
+"""A rehearsal for people: the verdict, a table of what ran, and what ended it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
+from flask_chainfix.report.advice import remedies_as_json, remedy_text
+from flask_chainfix.report.page import Row, Section, shown_path
+
+_SHOWN_ROWS = 20
+
+
+_SHOWN_SLOWEST = 5
+
+
+_AROUND = 3
+
+
+_NARROWEST = 12
+
+
+# The passes over the chain that a rehearsal can make, in this order.
+_PASSES = ((0, "up", "old chain"), (1, "up", "up"), (1, "down", "down"), (2, "up", "up"))
+
+
+def verdict(report: Report) -> str:
+    """The one line that says it all."""
+    rehearsal = report.rehearsal
+    assert rehearsal is not None
+    chain = "planned chain" if report.plan is not None else "chain"
+    if rehearsal.way_of:
+        chain = f"way of {listing(rehearsal.way_of)}"
+    failure = rehearsal.failure
+    if failure is not None:
+        where = f" at {failure.revision} ({_way(failure)})" if failure.revision else ""
+        return f"The rehearsal of the {chain} failed{where}."
+    revisions = count(len({step.revision for step in rehearsal.steps}), "revision")
+    ways = f"up from {', '.join(rehearsal.start)}" if rehearsal.start else "up, down, up again"
+    if rehearsal.differences is None:
+        result = f"not compared with the models: {rehearsal.not_compared}"
+    elif rehearsal.differences:
+        places = count(len(rehearsal.differences), "place")
+        result = f"the result differs from the models in {places}"
+    else:
+        result = "the result fits the models"
+    server = SERVERS.get(rehearsal.dialect)
+    where = f"a new {server} database" if server else rehearsal.database
+    return f"The {chain} was rehearsed on {where}: {revisions} {ways}; {result}."
+
+
+def color(rehearsal: Rehearsal) -> str:
+    """The colour of the verdict."""
+    if rehearsal.failure is not None:
+        return "bold red"
+    return "yellow" if rehearsal.differences else "bold green"
+
+
+def sections(report: Report, width: int) -> Iterator[Section]:
+    """The parts that have something to say.
+
+    Args:
+        report: it holds a rehearsal.
+        width: columns for a row.
+    """
+    rehearsal = report.rehearsal
+    assert rehearsal is not None
+    failure = rehearsal.failure
+    rows = tuple(_table(rehearsal, width))
+    if rows:
+        yield Section("Rehearsal", rehearsal.database, rows)
+    if failure is not None:
+        yield Section("Failure", failure.kind.value, tuple(_failure_rows(failure)))
+    if rehearsal.differences:
+        yield Section("Differences", "to the models", tuple(_difference_rows(rehearsal)))
+    if report.ways:
+        yield Section("Ways", "of known databases", tuple(_way_rows(report)))
+    if rehearsal.kept:
+        kept = tuple(Row(url, "cyan", wrapped=False) for url in rehearsal.kept)
+        yield Section("Kept", "", kept)
+
+
+def _way_rows(report: Report) -> Iterator[Row]:
+    for way in report.ways:
+        names = listing(way.way_of)
+        ran = count(len([step for step in way.steps if step.round]), "revision")
+        result = "failed" if way.failure else f"ok, {ran} run over the new chain"
+        style = "bold red" if way.failure else ""
+        yield Row(f"{names}, from {', '.join(way.start)}: {result}", style)
+
+
+def _difference_rows(rehearsal: Rehearsal) -> Iterator[Row]:
+    lines = rehearsal.differences or ()
+    for line in lines[:_SHOWN_ROWS]:
+        yield Row(line)
+    left_out = len(lines) - _SHOWN_ROWS
+    if left_out > 0:
+        yield Row(f"and {count(left_out, 'more difference')}")
+
+
+def _table(rehearsal: Rehearsal, width: int) -> Iterator[Row]:
+    """What ran, a row for each revision; a long table is folded where nothing happened."""
+    passes = [each for each in _PASSES if any(_in_pass(step, each) for step in rehearsal.steps)]
+    steps: dict[str, list[RehearsalStep]] = {}
+    for step in rehearsal.steps:
+        steps.setdefault(step.revision, []).append(step)
+    if not steps:
+        return
+    revisions = list(steps)
+    cells = {each: _cells(steps[each], passes) for each in revisions}
+    heads = [*(each[2] for each in passes), "seconds"]
+    columns = [max(len(head), len("failed")) for head in heads]
+    room = width - sum(columns) - 2 * len(columns)
+    longest = max(_NARROWEST, min(room, max(len(each) for each in revisions)))
+    yield Row(_line("revision", heads, longest, columns), "bold", wrapped=False)
+    shown = _shown(rehearsal, revisions)
+    folded = 0
+    for revision in revisions:
+        if revision in shown:
+            if folded:
+                yield _fold(folded)
+            folded = 0
+            style = "bold red" if "failed" in cells[revision] else ""
+            yield Row(_line(revision, cells[revision], longest, columns), style, wrapped=False)
+        else:
+            folded += 1
+    if folded:
+        yield _fold(folded)
+
+
+def _fold(number: int) -> Row:
+    return Row(f"… {count(number, 'more revision')}, nothing happened …", "dim")
+
+
+def _line(name: str, cells: Sequence[str], longest: int, columns: Sequence[int]) -> str:
+    name = printable(name)
+    if len(name) > longest:
+        name = f"{name[: longest - 1]}…"
+    values = (f"{cell:>{column}}" for cell, column in zip(cells, columns, strict=True))
+    return "  ".join([f"{name:<{longest}}", *values]).rstrip()
+
+
+_Pass = tuple[int, str, str]
+
+
+def _in_pass(step: RehearsalStep, each: _Pass) -> bool:
+    return (step.round, step.direction) == each[:2]
+
+
+def _cells(steps: Sequence[RehearsalStep], passes: Sequence[_Pass]) -> list[str]:
+    """What a row says of one revision."""
+    cells = []
+    for each in passes:
+        ran = [step for step in steps if _in_pass(step, each)]
+        cells.append("failed" if any(step.error for step in ran) else "ok" if ran else "")
+    return [*cells, f"{sum(step.seconds for step in steps):.2f}"]
+
+
+def _shown(rehearsal: Rehearsal, revisions: Sequence[str]) -> set[str]:
+    """The rows that are worth a line: the ends, the slowest, and all around a failure."""
+    if len(revisions) <= _SHOWN_ROWS:
+        return set(revisions)
+    seconds = dict.fromkeys(revisions, 0.0)
+    for step in rehearsal.steps:
+        seconds[step.revision] += step.seconds
+    slowest = sorted(revisions, key=lambda revision: -seconds[revision])[:_SHOWN_SLOWEST]
+    shown = {*slowest, *revisions[:2], *revisions[-2:]}
+    failure = rehearsal.failure
+    if failure is not None and failure.revision in revisions:
+        place = revisions.index(failure.revision)
+        shown.update(revisions[max(0, place - _AROUND) : place + _AROUND + 1])
+    return shown
+
+
+def _failure_rows(failure: RehearsalFailure) -> Iterator[Row]:
+    """Where it failed, at what, and why."""
+    if failure.revision:
+        bind = f", database {failure.bind}" if failure.bind else ""
+        yield Row(f"{failure.revision}  {_way(failure)}{bind}", "bold")
+    if failure.path is not None:
+        line = "" if failure.line is None else f":{failure.line}"
+        yield Row(f"{shown_path(failure.path)}{line}", "cyan", wrapped=False)
+    if failure.operation:
+        yield Row(f"operation: {failure.operation}")
+    if failure.cause:
+        yield Row(f"cause: {failure.cause}")
+
+
+def _way(failure: RehearsalFailure) -> str:
+    if failure.round == 0:
+        return "the old chain's way up"
+    return failure.direction if failure.round == 1 else "second way up"
+
+
+def as_json(rehearsal: Rehearsal | None, tools: Tools) -> dict[str, Any]:
+    """The keys of the JSON document that are about a rehearsal."""
+    if rehearsal is None:
+        names = ("", "_failure", "_differences", "_database", "_kept")
+        return {f"rehearsal{name}": None for name in names}
+    return {
+        "rehearsal": [
+            {
+                "revision": step.revision,
+                "direction": step.direction,
+                "round": step.round,
+                "bind": step.bind,
+                "seconds": step.seconds,
+                "error": step.error or None,
+            }
+            for step in rehearsal.steps
+        ],
+        "rehearsal_failure": _failure(rehearsal.failure, tools) if rehearsal.failure else None,
+        "rehearsal_differences": None
+        if rehearsal.differences is None
+        else list(rehearsal.differences),
+        "rehearsal_database": rehearsal.database,
+        "rehearsal_kept": list(rehearsal.kept) or None,
+    }
+
+
+def _failure(failure: RehearsalFailure, tools: Tools) -> dict[str, Any]:
+    return {
+        "kind": failure.kind.value,
+        "trouble": failure.trouble.value if failure.trouble else None,
+        "message": failure.message,
+        "revision": failure.revision,
+        "direction": failure.direction or None,
+        "path": shown_path(failure.path) if failure.path else None,
+        "line": failure.line,
+        "operation": failure.operation or None,
+        "cause": failure.cause or None,
+        "remedy": remedy_text(failure.remedy, tools),
+        "remedies": remedies_as_json(failure.remedy, tools),
+    }
