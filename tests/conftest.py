@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from flask_chainfix.databases import limits
 from flask_chainfix.disk.signature import own_key
-from flask_chainfix.rehearsal import fresh_process as fresh
+from flask_chainfix.rehearsal import fresh_process
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
@@ -46,7 +46,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _confirms_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process are confirmed in it, too; executables are not."""
-    monkeypatch.setattr(fresh, "ask", asked)
+    monkeypatch.setattr(fresh_process, "ask", asked)
 
 
 @pytest.fixture

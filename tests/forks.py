@@ -1,7 +1,8 @@
 """Whole commands in processes of their own, with a fault at any step of writing.
 
 ``Commands`` starts one interpreter that imports the console script once and forks for each
-command: the same as starting ``fixchain`` anew, thirty times as fast. A step is whatever changes
+command: the same as starting ``fixchain`` anew, thirty times as fast. What it starts to confirm a
+repair is forked, too, unless the command has variables of its own. A step is whatever changes
 the disk (opening for writing, ``write``, ``fsync``, ``close``, ``link``, ``rename``, …), the start
 of another process, and whatever is sent to a database (``execute``, ``commit``). Python's audit
 events announce most of them, from wherever they come, and SQLAlchemy's those of databases.
@@ -11,6 +12,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
+import importlib
+import io
 import json
 import os
 import signal
@@ -19,9 +23,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -88,16 +93,21 @@ class Commands:
 
 
 def _serve() -> None:
-    import flask_chainfix.cli.main  # noqa: F401
+    import flask_chainfix.rehearsal.confirm_child  # noqa: F401
     from flask_chainfix.cli.console import main
+    from flask_chainfix.rehearsal import fresh_process
 
+    _warm_up()
+    gc.freeze()  # else collecting would copy every page of memory in each fork
     for line in sys.stdin:
         args, fault, at, environment = json.loads(line)
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as steps:
             child = os.fork()
             if child == 0:
                 _become_command(output.fileno(), environment)
-                _Steps(steps.fileno(), fault, at)
+                counted = _Steps(steps.fileno(), fault, at)
+                if not environment:
+                    fresh_process.ask = partial(_ask, counted)
                 _run(main, args)
             _, status = os.waitpid(child, 0)
             output.seek(0)
@@ -114,6 +124,17 @@ def _serve() -> None:
             )
 
 
+def _warm_up() -> None:
+    """Have everything imported and compiled that a command needs."""
+    from flask_chainfix.cli.main import main  # which does not listen to signals
+    from tests.disk import environment
+
+    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
+        migrations = environment(Path(place) / "migrations")
+        with redirect_stdout(nowhere), redirect_stderr(nowhere), suppress(SystemExit):
+            main(["-d", str(migrations), "repair", "--dry-run"])
+
+
 def _become_command(output: int, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -122,10 +143,11 @@ def _become_command(output: int, environment: Mapping[str, str]) -> None:
     os.dup2(output, 2)
 
 
-def _run(main: Any, args: list[str]) -> None:
+def _run(main: Any, *args: list[str]) -> NoReturn:
     code = 70
     try:
-        main(args)
+        main(*args)
+        code = 0
     except SystemExit as stop:
         code = int(stop.code or 0)
     except BaseException:
@@ -136,12 +158,31 @@ def _run(main: Any, args: list[str]) -> None:
         os._exit(code)
 
 
+def _ask(steps: _Steps, module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Stand in for ``fresh_process.ask``: in another fork, whose steps do not count."""
+    sys.audit("subprocess.Popen", sys.executable, [module], None, None)
+    answer = os.memfd_create("answer")
+    child = os.fork()
+    if child == 0:
+        steps.counting = False
+        sys.dont_write_bytecode = True
+        os.dup2(answer, 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stdin = io.StringIO(json.dumps(request))
+        _run(importlib.import_module(module).main)
+    _, status = os.waitpid(child, 0)
+    with open(answer, encoding="utf-8") as stream:
+        stream.seek(0)
+        code = os.waitstatus_to_exitcode(status)
+        return subprocess.CompletedProcess([module], code, stream.read(), "")
+
+
 class _Steps:
     """Counts the steps of this process, notes their names, and lets the fault happen."""
 
     def __init__(self, log: int, fault: str, at: int) -> None:
         self._log, self._fault, self._at = log, fault, at
-        self._count = 0
+        self._count, self.counting = 0, True
         self._real = {name: getattr(os, name) for name in ("write", "fsync", "close")}
         sys.addaudithook(self._announced)
         event.listen(Engine, "before_cursor_execute", lambda *_: self._step("execute"))
@@ -171,6 +212,8 @@ class _Steps:
         return self._real[name](descriptor, *rest)
 
     def _step(self, name: str) -> None:
+        if not self.counting:
+            return
         self._count += 1
         self._real["write"](self._log, f"{name}\n".encode())
         if self._fault in _SIGNALS and self._count == self._at:
@@ -182,4 +225,5 @@ class _Steps:
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parent.parent)
     _serve()

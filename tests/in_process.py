@@ -27,7 +27,7 @@ from unittest.mock import patch
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from flask_chainfix.rehearsal import fresh_process as fresh
+from flask_chainfix.rehearsal import fresh_process
 
 _HERE = Path(__file__).parent.parent
 _INSTALLED = (
@@ -39,10 +39,10 @@ _INSTALLED = (
 
 
 def asked(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Stand in for ``fresh.ask``."""
+    """Stand in for ``fresh_process.ask``."""
     with (
         tempfile.TemporaryFile() as answer,
-        as_a_process(env=fresh.environment()),
+        as_a_process(env=fresh_process.environment()),
         redirect_stdout(io.StringIO()),
         redirect_stderr(io.StringIO()),
         _stdout_is(answer.fileno()),
