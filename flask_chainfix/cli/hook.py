@@ -9,11 +9,11 @@ from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.pieces import PieceState
+from flask_chainfix.model.hook_files import HookState
 
 
 @click.command()
-@click.option("--install", is_flag=True, help="Show each file's change, ask, and write them.")
+@click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
 @click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
@@ -24,18 +24,19 @@ def hook(
     """Have every commit and every request to merge checked.
 
     A hook of pre-commit, or of Git where pre-commit is not used; a job for GitHub Actions or GitLab
-    CI; a checklist for reviews. What is there stays as it is: the pieces are added to it.
+    CI; a checklist for reviews. Files that are not there are written; for a file that is there the
+    lines to add are printed.
     """
     from flask_chainfix.commands import hook as hooks  # other commands start without it
 
     if not (install or only_shown):
-        raise click.UsageError("say --install, or --print to see what that would be")
+        raise click.UsageError("pass --install to write the files, or --print to see them")
 
     def work(runtime: Runtime, tools: Tools) -> Report:
         report = hooks.plan_hooks(runtime, tools)
         if only_shown:
             return hooks.shown(report)
-        if all(piece.state is not PieceState.PLANNED for piece in report.pieces):
+        if all(file.state is not HookState.PLANNED for file in report.hook_files):
             return report
         question = "" if yes else "Write these files?"
         return after_asking(report, output_format, question, hooks.carry_out_hooks)

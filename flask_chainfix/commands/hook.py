@@ -1,4 +1,8 @@
-"""Put ``check`` where commits and requests to merge pass: hooks, CI jobs, a checklist."""
+"""Put ``check`` where commits and requests to merge pass: hooks, CI jobs, a checklist.
+
+A file that is not there is written. One that is there is somebody's: it is never changed, and the
+lines to add to it are shown.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,24 @@ from flask_chainfix.disk.files import (
     add_together,
     find_named,
     is_there,
-    read_plain,
-    refuse_unaddable,
+    leads_elsewhere,
+    read_or_none,
 )
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.work_tree import WorkTree, find_work_tree
 from flask_chainfix.model.files import Edit
-from flask_chainfix.model.pieces import Call, Piece, PieceState
-from flask_chainfix.pieces.kinds import CHECKLIST, GIT_HOOK, JOB, PRE_COMMIT, WORKFLOW, Kind
+from flask_chainfix.model.hook_files import (
+    CHECKLIST,
+    GIT_HOOK,
+    JOB,
+    PRE_COMMIT,
+    WORKFLOW,
+    Call,
+    HookFile,
+    HookState,
+    Kind,
+    calls_check,
+)
 
 _DEFAULT_PLACE = "migrations"  # where the console script looks
 
@@ -43,16 +57,16 @@ def plan_hooks(runtime: Runtime, tools: Tools) -> Report:
     """
     tree = find_work_tree(runtime.environment.directory)
     call = _call(runtime, tree)
-    pieces = tuple(_piece(kind, path, call, tree) for kind, path in _places(tree))
-    report = Report("hook", tools=tools, pieces=pieces)
-    if len(pieces) == 1:
+    files = tuple(_hook_file(kind, path, call, tree) for kind, path in _places(tree))
+    report = Report("hook", tools=tools, hook_files=files)
+    if len(files) == 1:
         report = replace(report, notices=(_NO_HOST,))
-    refused = [piece for piece in pieces if piece.state is PieceState.REFUSED]
+    refused = [file for file in files if file.state is HookState.REFUSED]
     if not refused:
         return report
     error = CannotMerge(
         "not everything could be put in place: "
-        + "; ".join(f"{piece.name}: {piece.detail}" for piece in refused),
+        + "; ".join(f"{file.name}: {file.detail}" for file in refused),
         way("add by hand what this prints for these files", "{fixchain} hook --print"),
     )
     return replace(report, exit_code=error.exit_code, error=error)
@@ -60,24 +74,22 @@ def plan_hooks(runtime: Runtime, tools: Tools) -> Report:
 
 def shown(report: Report) -> Report:
     """The report that only shows what belongs where."""
-    pieces = (
-        replace(piece, state=PieceState.SHOWN, edit=None, detail="") for piece in report.pieces
-    )
-    return replace(report, pieces=tuple(pieces), exit_code=0, error=None)
+    files = (replace(file, state=HookState.SHOWN, edit=None) for file in report.hook_files)
+    return replace(report, hook_files=tuple(files), exit_code=0, error=None)
 
 
 def carry_out_hooks(report: Report) -> Report:
-    """Write the pieces that are planned, all or none.
+    """Write the files that are planned, all or none.
 
     Raises:
         StaleSnapshot, CannotWrite: none of them could be written.
     """
-    add_together([piece.edit for piece in report.pieces if piece.edit is not None])
-    pieces = (
-        replace(piece, state=PieceState.WRITTEN) if piece.edit is not None else piece
-        for piece in report.pieces
+    add_together([file.edit for file in report.hook_files if file.edit is not None])
+    files = (
+        replace(file, state=HookState.WRITTEN) if file.edit is not None else file
+        for file in report.hook_files
     )
-    return replace(report, pieces=tuple(pieces), done=True)
+    return replace(report, hook_files=tuple(files), done=True)
 
 
 def _call(runtime: Runtime, tree: WorkTree) -> Call:
@@ -116,7 +128,7 @@ def _programs(tree: WorkTree) -> str:
 
 
 def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:
-    """What this project needs, and the file that each belongs into."""
+    """What this project needs, and the file for each."""
     top, hosts = tree.top, " ".join(tree.hosts)
     pre_commit, job = top / ".pre-commit-config.yaml", top / ".gitlab-ci.yml"
     workflows = top / ".github/workflows"
@@ -135,24 +147,27 @@ def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:
         yield CHECKLIST, find_named(top / ".gitlab/merge_request_templates", "Default.md")
 
 
-def _piece(kind: Kind, path: Path, call: Call, tree: WorkTree) -> Piece:
-    data = None
+def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
+    text = kind.text(call)
+    refused = HookFile(kind.name, path, text, HookState.REFUSED)
     try:
-        data = read_plain(path)
-        text = kind.text(call, data or b"")
-        if kind.there(data or b""):
-            return Piece(kind.name, path, text, PieceState.THERE, None, _difference(text, data))
-        edit = Edit(path, data, kind.merged(data or b"", text))
-        if path.parent == tree.hooks and not tree.own_hooks:
-            raise CannotMerge(f"{tree.hooks} (core.hooksPath) may serve other repositories, too")
-        refuse_unaddable(edit)
-    except CannotMerge as refusal:
-        text = kind.text(call, data or b"")
-        return Piece(kind.name, path, text, PieceState.REFUSED, None, refusal.message)
-    return Piece(kind.name, path, text, PieceState.PLANNED, edit)
+        data = read_or_none(path)
+    except OSError as error:
+        return replace(refused, detail=f"it cannot be read: {error.strerror}")
+    if data is not None and calls_check(data):
+        return replace(refused, state=HookState.THERE, detail=_difference(text, data))
+    if data is not None:
+        return replace(refused, detail=f"it is there already; add these lines {kind.where}")
+    if path.parent == tree.hooks and not tree.own_hooks:
+        reason = f"{tree.hooks} (core.hooksPath) may serve other repositories, too"
+        return replace(refused, detail=reason)
+    if leads_elsewhere(path):
+        return replace(refused, detail="a symbolic link leads to another file")
+    edit = Edit(path, None, f"{kind.opening}{text}".encode())
+    return replace(refused, state=HookState.PLANNED, edit=edit)
 
 
-def _difference(text: str, data: bytes | None) -> str:
-    """What is to be said of a piece that is there; indentation and line ends do not count."""
-    words = "".join((data or b"").decode(errors="replace").split())
+def _difference(text: str, data: bytes) -> str:
+    """How a file differs that calls ``check``; indentation and line ends do not count."""
+    words = "".join(data.decode(errors="replace").split())
     return "" if "".join(text.split()) in words else "not in the form that would be written now"

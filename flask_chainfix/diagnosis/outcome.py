@@ -12,7 +12,7 @@ from flask_chainfix.model.databases import Backup, MoveResult
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Severity
 from flask_chainfix.model.history import Upstream
-from flask_chainfix.model.pieces import Piece
+from flask_chainfix.model.hook_files import HookFile
 from flask_chainfix.model.plans import Confirmation, Plan
 from flask_chainfix.model.rehearsal import Rehearsal
 
@@ -49,7 +49,7 @@ class Report:
             has asked for them.
         backups: the copies of databases that were made.
         explained: what was asked about: all kinds of findings, or one of them.
-        pieces: the hooks, jobs and checklists of the project.
+        hook_files: the hooks, jobs and checklists of the project.
         upstream: what the plan puts revisions on top of.
         commit: the commit that is checked out, before the repair; ``""`` where there is none yet,
             and ``None`` without Git, or where the repair leaves nothing to commit.
@@ -80,7 +80,7 @@ class Report:
     sql: tuple[tuple[str, tuple[str, ...]], ...] | None = None
     backups: tuple[Backup, ...] = ()
     explained: tuple[Explanation, ...] = ()
-    pieces: tuple[Piece, ...] = ()
+    hook_files: tuple[HookFile, ...] = ()
     upstream: Upstream | None = None
     commit: str | None = None
 

@@ -4,8 +4,6 @@ from flask_chainfix.disk.files import (
     add_together,
     find_named,
     is_there,
-    read_plain,
-    refuse_unaddable,
 )
 from flask_chainfix.disk.journal import Journal, directory_for
 from flask_chainfix.disk.lock import is_locked, locked
@@ -44,11 +42,9 @@ __all__ = [
     "locked",
     "prepared",
     "read_journals",
-    "read_plain",
     "read_snapshot",
     "recorded_moves",
     "refuse_orphans",
-    "refuse_unaddable",
     "row_log",
     "still_means",
     "to_undo",

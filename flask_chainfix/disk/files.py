@@ -7,7 +7,6 @@ import importlib.util
 import os
 import re
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from flask_chainfix.common import signals
-from flask_chainfix.common.errors import CannotMerge, CannotWrite, StaleSnapshot
+from flask_chainfix.common.errors import CannotWrite, StaleSnapshot
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.model.files import Edit
@@ -181,40 +180,9 @@ def is_there(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def read_plain(path: Path) -> bytes | None:
-    """The bytes of a plain file, or of one that a link leads to; ``None`` where there is none.
-
-    Raises:
-        CannotMerge: there is something else of that name, or it cannot be read.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise CannotMerge("it is no plain file")
-        return read_regular(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise CannotMerge(f"it cannot be read: {error.strerror}") from error
-
-
-def refuse_unaddable(edit: Edit) -> None:
-    """Stop where a file is not to be written, or would be written in vain.
-
-    Args:
-        edit: what is to be written; its path is the real one, but for links of the project's own.
-
-    Raises:
-        CannotMerge: it is not to be written.
-    """
-    path = edit.path
-    if os.path.realpath(path) != str(path):
-        raise CannotMerge("a symbolic link leads to another file")
-    if edit.before is None:
-        return
-    if not path.stat().st_mode & WRITE_BITS or not os.access(path, os.W_OK):
-        raise CannotMerge("it is read-only")
-    if _is_script(edit) and not os.access(path, os.X_OK):
-        raise CannotMerge("it is not executable, so Git does not run it")
+def leads_elsewhere(path: Path) -> bool:
+    """Whether a symbolic link on the way leads to another place than the path names."""
+    return os.path.realpath(path) != str(path)
 
 
 def add_together(edits: Sequence[Edit]) -> None:

@@ -14,7 +14,7 @@ from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import backup_text as backup
 from flask_chainfix.report import database_text as databases
 from flask_chainfix.report import explanation_text as explanation
-from flask_chainfix.report import gate_text as pieces
+from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.page import Style, shown_path
 from flask_chainfix.report.registry import format_
@@ -85,7 +85,7 @@ def _document(report: Report) -> dict[str, Any]:
         **databases.as_json(report),
         "backups": backup.as_json(report.backups),
         "rules": explanation.as_json(report),
-        "pieces": pieces.as_json(report.pieces),
+        "pieces": hooks.as_json(report.hook_files),
         "error": _error(report.error, report.tools) if report.error else None,
     }
 

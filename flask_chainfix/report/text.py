@@ -19,7 +19,7 @@ from flask_chainfix.report import advice
 from flask_chainfix.report import backup_text as backup
 from flask_chainfix.report import database_text as databases
 from flask_chainfix.report import explanation_text as explanation
-from flask_chainfix.report import gate_text as pieces
+from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, about_masks, choice_rows, remedy_rows
 from flask_chainfix.report.chain_picture import current_state, expected_state
@@ -91,7 +91,7 @@ def to_text(report: Report, style: Style) -> str:
     """The sections of a report that have something to say."""
     if report.sql is not None:  # to be run, and so as it is
         return "".join(f"{line}\n" for line in databases.script(report))
-    without_chain = {"backup": _backups, "explain": _explanations, "hook": _pieces}
+    without_chain = {"backup": _backups, "explain": _explanations, "hook": _hooks}
     of_chain = {"lock": _lock, "rehearse": _rehearsal, "restamp": _restamp}
     page = Page(style)
     if report.command == "undo" and report.journal is not None:
@@ -365,12 +365,12 @@ def _copies(page: Page, report: Report) -> None:
         page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")
 
 
-def _pieces(page: Page, report: Report) -> None:
-    if report.pieces:
-        page.line(pieces.verdict(report), style="bold")
+def _hooks(page: Page, report: Report) -> None:
+    if report.hook_files:
+        page.line(hooks.verdict(report), style="bold")
         _notices(page, report)
-        _sections(page, pieces.sections(report), 0)  # what is to be copied is not indented
-        _steps(page, "What to do now", pieces.steps(report))
+        _sections(page, hooks.sections(report), 0)  # what is to be copied is not indented
+        _steps(page, "What to do now", hooks.steps(report))
 
 
 def _confirmation(page: Page, report: Report, confirmation: Confirmation) -> None:
