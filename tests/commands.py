@@ -13,7 +13,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from click import Command
+from click import Command, Context
 from click.testing import CliRunner
 from flask.cli import FlaskGroup
 
@@ -83,6 +83,13 @@ def fixchain(
         return invoke(main, *args)
     with as_a_process(cwd=cwd, env=environment(env)):
         return invoke(main, *args)
+
+
+def command_of(name: str) -> Command:
+    """A command of the console script."""
+    command = main.get_command(Context(main), name)
+    assert command is not None, name
+    return command
 
 
 def invoke(command: Command, *args: str | Path) -> Done:

@@ -127,12 +127,15 @@ def _serve() -> None:
 def _warm_up() -> None:
     """Have everything imported and compiled that a command needs."""
     from flask_chainfix.cli.main import main  # which does not listen to signals
+    from tests.commands import command_of
     from tests.disk import environment
 
     with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
         migrations = environment(Path(place) / "migrations")
         with redirect_stdout(nowhere), redirect_stderr(nowhere), suppress(SystemExit):
             main(["-d", str(migrations), "repair", "--dry-run"])
+    for name in main.commands:
+        command_of(name)
 
 
 def _become_command(output: int, environment: Mapping[str, str]) -> None:

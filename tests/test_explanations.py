@@ -13,10 +13,10 @@ from flask_migrate import cli as flask_migrate  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.cli.main import main
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.diagnosis.rules import Family, Rule, all_rules, diagnose, explain
 from flask_chainfix.model.environment import Environment
+from tests.commands import command_of
 from tests.standings import db, looked_at
 from tests.support import MIGRATIONS, mended, repaired, snapshot_of
 
@@ -95,8 +95,8 @@ def known_options(program: str, command: str) -> Iterator[str]:
     """
     if program == "alembic":
         assert hasattr(alembic.command, command)  # with the console script
-    group = main if program == "fixchain" else flask_migrate.db
-    for parameter in group.commands[command].params:
+    found = command_of(command) if program == "fixchain" else flask_migrate.db.commands[command]
+    for parameter in found.params:
         yield from parameter.opts
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from flask_chainfix.cli.main import main
-from tests.commands import Done, fixchain
+from tests.commands import Done, command_of, fixchain
 from tests.rehearsals import add, plain
 from tests.repositories import Repository, needs_git
 from tests.specimens import SPECIMENS, Specimen, project, specimen
@@ -99,7 +99,7 @@ def typed(command: str) -> Done:
 
 def _consent(name: str, words: list[str]) -> list[str]:
     """What stands for a yes at the prompt, which also tells of the guesses."""
-    options = {parameter.name for parameter in main.commands[name].params}
+    options = {parameter.name for parameter in command_of(name).params}
     if "yes" not in options or "--dry-run" in words:
         return []
     return ["--yes", *(["--accept-guesses"] if "accept_guesses" in options else [])]

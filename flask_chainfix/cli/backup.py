@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from flask_chainfix.cli.opening import IN_APP, OPENER
 from flask_chainfix.cli.options import database_options, format_option
-from flask_chainfix.cli.running import IN_APP, OPENER, answer
+from flask_chainfix.cli.running import answer
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.commands import backup as backups
 from flask_chainfix.common.errors import CannotBackUp, NoEnvironment

@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from flask_chainfix.cli.backup import backup
-from flask_chainfix.cli.check import check
-from flask_chainfix.cli.explain import explain
-from flask_chainfix.cli.hook import hook
-from flask_chainfix.cli.lock import lock
-from flask_chainfix.cli.opening import enter_app, open_from_app, open_from_files
-from flask_chainfix.cli.rebase import rebase
-from flask_chainfix.cli.rehearse import rehearse
-from flask_chainfix.cli.repair import repair
-from flask_chainfix.cli.restamp import restamp
-from flask_chainfix.cli.running import IN_APP, OPENER
-from flask_chainfix.cli.undo import undo
 from flask_chainfix.cli.usage import Group
 
+# The first sentence of each command's help, so that the help of a group imports none of them.
+_SUMMARIES = {
+    "backup": "Copy databases to files before anything is changed.",
+    "check": "Say what is wrong with the migration chain; change nothing.",
+    "explain": "Say what a finding means.",
+    "hook": "Have every commit and every request to merge checked.",
+    "lock": "Write the head of the chain into a file, so that two branches collide in Git.",
+    "rebase": "Move your revisions on top of those of the main branch.",
+    "rehearse": "Prove the chain on a scratch database, never on the app's.",
+    "repair": "Relink the chain to one base and one head.",
+    "restamp": "Move the stamps of databases to the repaired chain.",
+    "undo": "Put back the files of the last repair, byte for byte, and before them the stamps.",
+}
 
-@click.group("fixchain", cls=Group)
+
+class LazyGroup(Group):
+    """A group that imports a command when it is called: ``check`` from ``cli/check.py``."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if super().get_command(ctx, cmd_name) is None:
+            return None
+        module = import_module(f"flask_chainfix.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their summaries."""
+        click.Group(commands=self.commands).format_commands(ctx, formatter)
+
+
+def _summaries() -> dict[str, click.Command]:
+    return {name: click.Command(name, help=summary) for name, summary in _SUMMARIES.items()}
+
+
+@click.group("fixchain", cls=LazyGroup, commands=_summaries())
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
 @click.version_option(package_name="flask-chainfix", prog_name="flask-chainfix")
 @click.pass_context
 def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
-    enter_app(context)
-    context.meta[OPENER] = lambda: open_from_app(context, directory)
-    context.meta[IN_APP] = True
+    from flask_chainfix.cli import opening  # the help of a group, and its version, need no chain
+
+    opening.enter_app(context)
+    context.meta[opening.OPENER] = lambda: opening.open_from_app(context, directory)
+    context.meta[opening.IN_APP] = True
 
 
-@click.group("fixchain", cls=Group)
+@click.group("fixchain", cls=LazyGroup, commands=_summaries())
 @click.option(
     "-d",
     "--directory",
@@ -56,10 +82,7 @@ def main(
         raise click.UsageError("give either --directory or --config, not both")
     if directory and section:
         raise click.UsageError("--name chooses a section of an ini file: give --config instead")
-    context.meta[OPENER] = lambda: open_from_files(directory, config, section)
-    context.meta[IN_APP] = False
+    from flask_chainfix.cli import opening
 
-
-for _group in (app_group, main):
-    for _command in (check, repair, rebase, restamp, lock, rehearse, backup, undo, explain, hook):
-        _group.add_command(_command)
+    context.meta[opening.OPENER] = lambda: opening.open_from_files(directory, config, section)
+    context.meta[opening.IN_APP] = False

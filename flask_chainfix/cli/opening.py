@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flask.cli import ScriptInfo
 
 
+# What a context's ``meta`` holds for its commands: how to open the environment, whether by an app.
+OPENER, IN_APP = "flask_chainfix.opener", "flask_chainfix.in_app"
 _FOUND_BY_ALEMBIC = ("alembic.ini", "pyproject.toml")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from flask_chainfix.cli.running import IN_APP, NAMED
+from flask_chainfix.cli.opening import IN_APP
+from flask_chainfix.cli.running import NAMED
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, from_variable

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import click
 
-from flask_chainfix.cli.opening import tools_as_typed
+from flask_chainfix.cli.opening import IN_APP, OPENER, tools_as_typed
 from flask_chainfix.cli.streams import echo, error_text, for_people, progress_bar, show, style
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
@@ -43,12 +43,6 @@ _WAYS_ON = {
 
 
 _PROGRAMS = ("fixchain", "flask")
-
-
-OPENER = "flask_chainfix.opener"
-
-
-IN_APP = "flask_chainfix.in_app"
 
 
 NAMED = "flask_chainfix.named_databases"

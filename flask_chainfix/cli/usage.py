@@ -9,13 +9,10 @@ from typing import Any
 
 import click
 
-from flask_chainfix.cli.streams import echo, style
 from flask_chainfix.common.errors import CannotWrite, WrongUsage
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import way
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.messages import masked
-from flask_chainfix.report import render
 
 _TYPED = "flask_chainfix.typed"
 
@@ -45,6 +42,10 @@ def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None
         # It repeats what was typed, be it the URL of a database.
         message = printable(masked(error.format_message()))
         if _wants_json(typed):
+            from flask_chainfix.cli.streams import echo, style
+            from flask_chainfix.diagnosis.outcome import Report
+            from flask_chainfix.report import render
+
             command = context.invoked_subcommand or str(context.info_name)
             path = error.ctx.command_path if error.ctx else f"{context.command_path} {command}"
             wrong = WrongUsage(message, way("see what it takes", f"{path} --help"))
