@@ -9,6 +9,7 @@ import click
 import pytest
 
 from flask_chainfix.cli.main import main
+from tests.commands import run
 from tests.readme import LEFT_OUT, PAGES, README, ROOT, Sample, matches, steps
 from tests.repositories import needs_git
 
@@ -44,6 +45,15 @@ def test_the_options_that_a_page_names_exist(page: Path) -> None:
     for command, words in _CODE.findall(page.read_text("utf-8")):
         known = _COMMANDS.get(command) or set().union(*_COMMANDS.values())
         assert set(re.findall(r"--[a-z][a-z-]*", words)) <= known | _ANYWHERE, (command, words)
+
+
+def test_the_rule_that_contributing_shows_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs/pages/project/contributing.md").read_text("utf-8")
+    rule, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "test_it.py").write_text(rule + test, "utf-8")
+    # In a process of its own: this one must not come to know the rule.
+    done = run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, cwd=ROOT)
+    assert "2 passed" in done.stdout, done.stdout
 
 
 def test_left_out_lines_match_any_lines_and_nothing_else_does() -> None:
