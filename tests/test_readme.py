@@ -50,10 +50,20 @@ def test_the_options_that_a_page_names_exist(page: Path) -> None:
 def test_the_rule_that_contributing_shows_works(tmp_path: Path) -> None:
     page = (ROOT / "docs/pages/project/contributing.md").read_text("utf-8")
     rule, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "test_it.py").write_text(rule + test, "utf-8")
+    new_code = 'from flask_chainfix.diagnosis import registry\nregistry.CODES |= {"FC190"}\n'
+    (tmp_path / "test_it.py").write_text(new_code + rule + test, "utf-8")
     # In a process of its own: this one must not come to know the rule.
     done = run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, cwd=ROOT)
     assert "2 passed" in done.stdout, done.stdout
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    page = (ROOT / "docs/pages/project/architecture.md").read_text("utf-8")
+    package = ROOT / "flask_chainfix"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(re.findall(r"^  (\w+)/  ", page, re.MULTILINE)) == rooms
+    for path in re.findall(r"`(\w+/[\w/]*(?:\.py)?)`", page):
+        assert (package / path).exists(), path
 
 
 def test_left_out_lines_match_any_lines_and_nothing_else_does() -> None:
