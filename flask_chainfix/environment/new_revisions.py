@@ -6,11 +6,10 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
-from configparser import ConfigParser, Error
+from collections.abc import Mapping, Sequence
+from configparser import ConfigParser, DuplicateSectionError, Error
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from alembic import util
 from alembic.script.revision import tuple_rev_as_scalar
@@ -135,48 +134,42 @@ else:
 _SECTION, _NAME = "post_write_hooks", "fixchain"
 
 
-_ADD_BY_HAND = "add these lines by hand (behind hooks that are there):"
-
-
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
-
-
-_HEADER = re.compile(r"\[([^\r\n]+)\]")
-
-
-_HOOKS = re.compile(r"(hooks[ \t]*[=:][ \t]*)(.*?)([ \t]*\r?\n?)", re.IGNORECASE)
-
-
 _SEPARATORS = re.compile(r"[,\s]+")  # between the names of hooks
 
 
 def hook_edit(runtime: Runtime) -> Edit | None:
-    """The change of Alembic's configuration by which the lock follows each new migration.
+    """What adds a hook to Alembic's configuration by which the lock follows each new migration.
 
-    Hooks that are there stay, and run first; outside of what is added not one byte changes.
+    It is added at the end of the file; what is there is not changed.
 
     Returns:
         ``None`` where there is a hook of that name already.
 
     Raises:
-        CannotRewrite: there is no file to change, or it cannot be changed with certainty.
+        CannotRewrite: there is no file, or its hooks are written where only a person can add one.
     """
     path = _file(runtime)
+    toml = path.suffix == ".toml"
     hook = _hook(os.path.relpath(runtime.environment.directory, path.absolute().parent))
+    lines = (_lines_of_toml if toml else _lines_of_ini)(hook)
     if not path.is_file():
-        raise _by_hand(path, hook, "is not there")
+        raise _by_hand(path, lines, "is not there")
     data = read_regular(path, LARGEST_CODE)
-    # One character for each byte, whatever the encoding: all that matters here is ASCII.
-    text = data.decode("latin-1")
+    read = _hooks_of_toml if toml else _hooks_of_ini
+    end = "\r\n" if b"\r\n" in data else "\n"
     try:
-        changed = (_in_toml if path.suffix == ".toml" else _in_ini)(text, hook)
-    except (Error, ValueError, _Unsure) as error:
-        raise _by_hand(path, hook, f"cannot be changed with certainty: {error}") from error
-    return None if changed == text else Edit(path, data, changed.encode("latin-1"))
-
-
-class _Unsure(Exception):
-    """It is not certain how to change a file; the text says why."""
+        hooks = read(data)
+        if _NAME in hooks:
+            return None
+        gap = "" if not data or data.endswith(b"\n") else end
+        after = data + f"{gap}{end}{end.join(lines)}{end}".encode()
+        if read(after) != {**hooks, _NAME: hook}:
+            raise ValueError(f"{_SECTION} is written in an unusual way")
+    except DuplicateSectionError as error:
+        raise _by_hand(path, lines, f"has a section [{_SECTION}] already") from error
+    except (Error, ValueError, TypeError, AttributeError) as error:  # or it is no table of tables
+        raise _by_hand(path, lines, f"is left as it is: {error}") from error
+    return Edit(path, data, after)
 
 
 def _file(runtime: Runtime) -> Path:
@@ -206,85 +199,48 @@ def _hook(directory: str) -> dict[str, str]:
     }
 
 
-def _in_ini(text: str, hook: Mapping[str, str]) -> str:
-    """The text of an ``alembic.ini`` with the hook, behind those that are there."""
-    before = _sections(text)
-    present = before.get(_SECTION, {})
-    names = [name for name in _SEPARATORS.split(present.get("hooks", "")) if name]
-    if _NAME in names:
-        return text
-    options = {f"{_NAME}.{key}": value for key, value in hook.items()}
-    if not options.keys().isdisjoint(present):
-        raise _Unsure(f"[{_SECTION}] has options of a hook {_NAME}, which is not in hooks")
-    hooks = ", ".join((*([present["hooks"]] if names else []), _NAME))
-    changed = _with_hook(text, hooks, options, known="hooks" in present)
-    if _sections(changed) != {**before, _SECTION: {**present, "hooks": hooks, **options}}:
-        raise _Unsure(f"[{_SECTION}] is written in an unusual way")
-    return changed
+def _lines_of_ini(hook: Mapping[str, str]) -> list[str]:
+    options = (f"{_NAME}.{key} = {value}" for key, value in hook.items())
+    return [f"[{_SECTION}]", f"hooks = {_NAME}", *options]
 
 
-def _with_hook(text: str, hooks: str, options: Mapping[str, str], *, known: bool) -> str:
-    end = "\r\n" if "\r\n" in text else "\n"
-    added = "".join(f"{key} = {value}{end}" for key, value in options.items())
-    lines = _LINES.findall(text)
-    headers = [_HEADER.match(line) for line in lines]
-    section = [header is not None and header[1] == _SECTION for header in headers]
-    if True not in section:
-        ended = "" if not text or text.endswith("\n") else end
-        return f"{text}{ended}{end}[{_SECTION}]{end}hooks = {hooks}{end}{added}"
-    at = section.index(True)
-    if known:
-        found = ((number, _HOOKS.fullmatch(lines[number])) for number in range(at, len(lines)))
-        at, written = next(((number, match) for number, match in found if match), (at, None))
-        if written is None:
-            raise _Unsure("hooks is written in an unusual way")
-        lines[at] = f"{written[1]}{hooks}{written[3]}"
-    if not lines[at].endswith("\n"):
-        lines[at] += end
-    lines[at] += added if known else f"hooks = {hooks}{end}{added}"
-    return "".join(lines)
-
-
-def _sections(text: str) -> dict[str, dict[str, str]]:
+def _hooks_of_ini(data: bytes) -> dict[str, dict[str, str]]:
+    """The options of each hook, by name."""
     parser = ConfigParser(interpolation=None)
-    parser.read_string(text)
-    return {name: dict(section) for name, section in parser.items()}
+    parser.read_string(data.decode())
+    section = dict(parser[_SECTION]) if parser.has_section(_SECTION) else {}
+    names = [name for name in _SEPARATORS.split(section.get("hooks", "")) if name]
+    return {
+        name: {
+            key.partition(".")[2]: value
+            for key, value in section.items()
+            if key.startswith(f"{name}.")
+        }
+        for name in names
+    }
 
 
-def _in_toml(text: str, hook: Mapping[str, str]) -> str:
-    """The text of a ``pyproject.toml`` with the hook, behind those that are there."""
-    before = _table(text)
-    present = before["tool"]["alembic"].setdefault(_SECTION, [])
-    if any(each.get("name") == _NAME for each in present):
-        return text
-    added = {"name": _NAME, **hook}
-    end = "\r\n" if "\r\n" in text else "\n"
-    lines = (f'{key} = "{_escaped(value)}"' for key, value in added.items())
-    ended = "" if text.endswith("\n") else end
-    changed = f"{text}{ended}{end}[[tool.alembic.{_SECTION}]]{end}{end.join(lines)}{end}"
-    present.append(added)
-    if _table(changed) != before:
-        raise _Unsure(f"{_SECTION} is written in an unusual way")
-    return changed
+def _lines_of_toml(hook: Mapping[str, str]) -> list[str]:
+    options = {"name": _NAME, **hook}.items()
+    return [
+        f"[[tool.alembic.{_SECTION}]]",
+        *(f"{key} = {_string(value)}" for key, value in options),
+    ]
 
 
-def _table(text: str) -> dict[str, Any]:
-    return tomllib.loads(text.encode("latin-1").decode())
+def _string(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+def _hooks_of_toml(data: bytes) -> dict[str, dict[str, str]]:
+    """The options of each hook, by name."""
+    hooks = tomllib.loads(data.decode())["tool"]["alembic"].get(_SECTION, [])
+    return {
+        hook.get("name", ""): {key: hook[key] for key in hook if key != "name"} for hook in hooks
+    }
 
 
-def _by_hand(path: Path, hook: Mapping[str, str], why: str) -> CannotRewrite:
-    if path.suffix == ".toml":
-        lines = [f"[[tool.alembic.{_SECTION}]]", f'name = "{_NAME}"']
-        lines += [f'{key} = "{_escaped(value)}"' for key, value in hook.items()]
-    else:
-        lines = [f"[{_SECTION}]", f"hooks = {_NAME}"]
-        lines += [f"{_NAME}.{key} = {value}" for key, value in hook.items()]
-    return CannotRewrite(
-        f"{path} {why}",
-        Remedy((Way(_ADD_BY_HAND, lines=tuple(lines)),)),
-        unchanged=True,
-    )
+def _by_hand(path: Path, lines: Sequence[str], why: str) -> CannotRewrite:
+    ways = (Way("add these lines by hand (behind hooks that are there):", lines=tuple(lines)),)
+    return CannotRewrite(f"{path} {why}", Remedy(ways), unchanged=True)
