@@ -1,10 +1,10 @@
-"""The project that a migration environment belongs to, as far as it is worth looking through."""
+"""The project that a migration environment belongs to: its top, its modules, its environments."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
@@ -13,21 +13,10 @@ from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 _MARKS = (".git", "pyproject.toml", "setup.py", "alembic.ini")
 
 
-_SKIPPED = frozenset({".git", "__pycache__", "node_modules", "site-packages"})
-
-
-# What is written for people or by programs names a directory without using it.
-_TELLING = frozenset({".html", ".lock", ".log", ".md", ".po", ".rst", ".svg", ".txt"})
-
-
 _TEMPLATES = re.compile(r"template|cookiecutter|skeleton|example|[{<$]", re.IGNORECASE)
 
 
-# A check has to stay fast, whatever lies beside the migrations.
-_LEVELS_UP, _MOST_ENTRIES, _MOST_BYTES = 4, 20_000, 64 * 1024 * 1024
-
-
-_LARGEST = 1024 * 1024
+_LEVELS_UP = 4
 
 
 def project_of(environment: Path) -> Path:
@@ -68,61 +57,6 @@ def environments_near(environment: Path) -> Iterator[Path]:
             hidden = name.startswith(".") or _TEMPLATES.search(name)
             if near != environment and not hidden and _runs_migrations(near):
                 yield near
-
-
-def is_named(directory: Path, project: Path, exempt: Collection[Path]) -> bool:
-    """Whether anything in a project names one of its directories, and so may use it.
-
-    Args:
-        directory: the directory.
-        project: the project.
-        exempt: files and directories that do not count.
-
-    Returns:
-        ``True`` also where the project is too large for a quick look.
-    """
-    wanted = _naming(directory.name)
-    entries = size = 0
-    for place, directories, files in os.walk(project):
-        here = Path(place)
-        directories[:] = sorted(
-            name
-            for name in directories
-            if name not in _SKIPPED
-            and here / name not in exempt
-            and not (here / name / "pyvenv.cfg").exists()
-        )
-        entries += len(directories) + len(files)
-        for name in files:
-            data = b"" if here / name in exempt else _text(here / name)
-            size += len(data)
-            if wanted.search(data):
-                return True
-        if entries > _MOST_ENTRIES or size > _MOST_BYTES:
-            return True
-    return False
-
-
-def _naming(name: str) -> re.Pattern[bytes]:
-    """What names a directory as a path: in quotes, behind a slash, as a value, as an option."""
-    word = re.escape(name.encode())
-    return re.compile(
-        rb"""["'/\\:]%s["'/\\]"""
-        rb"""|^(?!\s*qualname)[^#\n]*[/\\:=]\s*%s\s*$"""
-        rb"""|(?:-d|--directory)[ =]\s*%s(?:\s|$)""" % (word, word, word),
-        re.MULTILINE,
-    )
-
-
-def _text(file: Path) -> bytes:
-    """The contents of a file that may name directories; of any other, nothing."""
-    try:
-        if file.suffix in _TELLING or not file.is_file() or file.stat().st_size > _LARGEST:
-            return b""
-        data = read_regular(file)
-    except OSError:
-        return b""
-    return b"" if b"\0" in data[:1024] else data
 
 
 def _listing(directory: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,7 +12,7 @@ from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.environment.configuration import resource_path, script_locations
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy, uses_flask_app
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.environment.project import environments_near, is_named, project_of
+from flask_chainfix.environment.project import environments_near, project_of
 from flask_chainfix.model.environment import Environment, OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.model.findings import Location
 from flask_chainfix.source.limits import is_loaded
@@ -101,7 +101,6 @@ def _others(
     pointers: Iterable[Pointer],
 ) -> Iterator[OtherEnvironment]:
     """The other environments, but not those that work on the same migrations."""
-    project = project_of(active.directory)
     setting = {file for file, data in files.items() if _SETS_LOCATIONS.search(data)}
     elsewhere = {file.parent for file in setting}
     elsewhere |= {each.target for each in pointers if each.location.path in setting}
@@ -109,15 +108,7 @@ def _others(
     for directory in known:
         if directory != active.directory and os.path.realpath(directory / "versions") not in ours:
             migrations = None if directory in elsewhere else _migrations(directory)
-            # What points to it is judged on its own, and what it says of itself counts for nothing.
-            pointing = {each.location.path for each in pointers if each.target == directory}
-            exempt = {active.directory, directory, *pointing}
-            yield OtherEnvironment(
-                directory,
-                migrations,
-                uses_flask_app(directory / "env.py"),
-                is_named(directory, project, exempt),
-            )
+            yield OtherEnvironment(directory, migrations, uses_flask_app(directory / "env.py"))
 
 
 def _migrations(environment: Path) -> frozenset[str]:

@@ -78,13 +78,11 @@ class OtherEnvironment(NamedTuple):
         migrations: the names of the files in its ``versions/``; ``None`` where the configuration
             has them somewhere else.
         uses_flask: whether its ``env.py`` belongs to Flask-Migrate, so that an app may name it.
-        is_named: whether something in the project names it, and so may use it.
     """
 
     directory: Path
     migrations: frozenset[str] | None
     uses_flask: bool
-    is_named: bool = False
 
 
 class Pointer(NamedTuple):

@@ -24,11 +24,11 @@ _FIRST = ("alembic", "tool.alembic")
     family=Family.ENVIRONMENT,
 )
 def second_environment(snapshot: Snapshot) -> Iterator[Fault]:
-    """A second migration environment lies in the project, and nothing uses it.
+    """A second migration environment lies in the project, and nothing seems to use it.
 
     It lies beside the active one or at the top of the project. The message says which of the two is
-    active, and why. One that a configuration file points to or that anything else in the project
-    names may be in use, and is no finding.
+    active, and why. One that a configuration file there points to is in use, and is no finding;
+    neither is one of Flask-Migrate's that holds migrations of its own, as the app may name it.
 
     How it comes about:
         It is left over from before the project used Flask-Migrate, or `{alembic} init` was run once
@@ -53,7 +53,7 @@ def second_environment(snapshot: Snapshot) -> Iterator[Fault]:
         $ {fixchain} check
     """
     for other in snapshot.surroundings.others:
-        if not other.is_named and not _is_meant(snapshot, other):
+        if not _is_meant(snapshot, other):
             yield _left_over(snapshot, other)
 
 
@@ -103,17 +103,19 @@ def no_target_metadata(snapshot: Snapshot) -> Iterator[Fault]:
 
 def _is_meant(snapshot: Snapshot, other: OtherEnvironment) -> bool:
     """Whether another environment may be meant to be there, for all that is known."""
+    if other.migrations is None:
+        return True
+    active = _pointers_to(snapshot, snapshot.environment.directory)
     pointers = _pointers_to(snapshot, other.directory)
-    if other.migrations is not None and not other.migrations:
+    if pointers:
         # “alembic init” makes a file that points to what it makes; any other section is meant.
-        active = _pointers_to(snapshot, snapshot.environment.directory)
         files = {pointer.location.path for pointer in active}
-        return any(
+        return bool(other.migrations) or any(
             pointer.section not in _FIRST or pointer.location.path in files for pointer in pointers
         )
-    if pointers or other.migrations is None:
-        return True
-    return not (_has_nothing_new(snapshot, other) or _looks_dead(snapshot, other))
+    if _has_nothing_new(snapshot, other):
+        return False
+    return other.uses_flask or not (snapshot.surroundings.by_app or active)
 
 
 def _left_over(snapshot: Snapshot, other: OtherEnvironment) -> Fault:
@@ -122,17 +124,16 @@ def _left_over(snapshot: Snapshot, other: OtherEnvironment) -> Fault:
     facts = [] if pointers else ["no alembic.ini or pyproject.toml points to it"]
     facts += _contents(snapshot, other)
     if _has_nothing_new(snapshot, other):
-        state = "and dead"
         files = ", ".join(_name(snapshot, pointer.location.path) for pointer in pointers)
-        hint = f"delete {name}/" + (f", and let {files} point to {active}/" if files else "")
+        pointing = f", and let {files} point to {active}/" if files else ""
+        hint = f"delete {name}/ unless something uses it{pointing}"
     else:
-        state = "and looks dead"
         hint = (
             f"bring what is still needed from there to {active}/, and delete {name}/; if it is in"
             f" use, say so with script_location = %(here)s in {name}/alembic.ini"
         )
     return Fault(
-        f"{name}/ is a second migration environment, {state}: {', and '.join(facts)};"
+        f"{name}/ is a second migration environment, and looks dead: {', and '.join(facts)};"
         f" {_which_counts(snapshot)}",
         hint,
         (),
@@ -166,15 +167,6 @@ def _which_counts(snapshot: Snapshot) -> str:
     for pointer in _pointers_to(snapshot, active):
         return f"{name} is the active one, as {_name(snapshot, pointer.location.path)} points to it"
     return f"{name} is the one that is looked at"
-
-
-def _looks_dead(snapshot: Snapshot, other: OtherEnvironment) -> bool:
-    """Whether it is known what is in use, and that is the active environment alone."""
-    if other.uses_flask and other.directory.name == "migrations":
-        return False  # where each app has its own, if it names none
-    if snapshot.surroundings.by_app:
-        return True
-    return bool(_pointers_to(snapshot, snapshot.environment.directory)) and not other.uses_flask
 
 
 def _pointers_to(snapshot: Snapshot, directory: Path) -> list[Pointer]:
