@@ -1,14 +1,12 @@
 """What the footprints of a chain prove about its order: who makes what, who needs it, who ends it.
 
 ``record`` collects what the revisions do with each object, ``order`` says what must run before
-what, ``lives`` follows objects that come and go several times, and ``gaps`` finds what no order
-can mend. Of indexes, constraints and types only that is judged which is made or dropped twice:
-many have names that databases choose.
+what, and ``gaps`` finds what no order can mend. Of indexes, constraints and types only that is
+judged which is made or dropped twice: many have names that databases choose.
 """
 
 from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.evidence.gaps import dropped_twice, made_twice, never_made
-from flask_chainfix.evidence.lives import precedences_of_contested
 from flask_chainfix.evidence.order import Precedence, disorders, is_disorder, precedences
 from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.evidence.touches import Touch, key_of
@@ -25,7 +23,6 @@ __all__ = [
     "made_twice",
     "never_made",
     "precedences",
-    "precedences_of_contested",
     "start_of_branch",
     "upgrade_order",
 ]

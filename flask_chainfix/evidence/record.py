@@ -239,7 +239,7 @@ class Evidence:
 
     @cached_property
     def contested(self) -> frozenset[Key]:
-        """Tables and columns with several lives: made, or dropped, more than once.
+        """Tables and columns that are made, or dropped, more than once.
 
         Of these, and of the columns of such tables, single pairs of revisions prove nothing.
         """

@@ -13,7 +13,6 @@ from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.applied.writers import Applied
-from flask_chainfix.evidence.lives import precedences_of_contested
 from flask_chainfix.evidence.order import Precedence, is_disorder, precedences
 from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.evidence.touches import Touch
@@ -86,7 +85,7 @@ def _sorted_out(
     certain: list[Precedence] = []
     suited: list[Precedence] = []
     probable: list[Precedence] = []
-    for item in (*precedences(evidence), *precedences_of_contested(evidence)):
+    for item in precedences(evidence):
         one, other = item.before.revision, item.after.revision
         joined = old.joined(one, other)
         apart = lineages.by_revision[one] is not lineages.by_revision[other]

@@ -1,18 +1,20 @@
-"""One chain: branch after branch is moved on top of the one that landed before it.
+"""One line: branch after branch is moved on top of the one that landed before it.
 
-The chain is taken head by head. The first head with everything below it stays as it is. Each
+The chain is taken head by head. The first head stays as it is, with everything below it. Each
 further head brings a *block*: what is below it and not yet below the tip. One link of the block,
 the topmost that leads out of it, is turned to the tip; then all that is above that link runs
 after everything placed before, and whatever ran before a revision still does. On a forest with h
 heads that rewrites h - 1 files, and less is impossible: in a chain every revision but the last is
 followed by exactly one other, so each head but one needs a file that now names it.
+
+Where branches need each other, no branch can go on top as a whole. Then each one goes on as far as
+it can, and the rest of it waits for what it needs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Mapping
 
 from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.common.errors import CannotPlan
@@ -24,10 +26,7 @@ from flask_chainfix.planning.strategies import Task, strategy
 
 @strategy("linear")
 def linear(task: Task) -> Plan:
-    """Link every lineage into one chain; healthy merge points stay as they are.
-
-    Branches stay whole where that runs; else one waits where it needs what another one makes.
-    """
+    """Link every lineage into one line; healthy merge points stay as they are."""
     return _Linear(task).plan()
 
 
@@ -37,7 +36,6 @@ class _Linear:
         self._ordering = task.ordering
         self._graph = task.graph
         self._draft = Draft(task)
-        self._position = {name: index for index, name in enumerate(self._graph.order)}
         self._placed: set[str] = set()
         self._tips: dict[Lineage, str] = {}
         self._under: dict[Lineage, set[str]] = {}
@@ -47,7 +45,17 @@ class _Linear:
         self._heads = {
             head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
         }
-        self._moving = self._graph.ancestors(self._heads)
+        self._needs = self._needs_of_each()
+
+    def _needs_of_each(self) -> Mapping[str, set[str]]:
+        """What must run right before each revision, of all that can be moved."""
+        movable = self._graph.ancestors(self._heads)
+        needs: dict[str, set[str]] = {}
+        for revision in self._graph.order:
+            needs[revision] = set()
+            for name in self._graph.requirements(revision):
+                needs[revision] |= {name} if name in movable else needs[name]
+        return needs
 
     def plan(self) -> Plan:
         waiting = [head for head in self._heads_in_order() if head in self._heads]
@@ -60,7 +68,7 @@ class _Linear:
         return self._draft.plan("linear")
 
     def _link_bases_below_labelled_branches(self) -> None:
-        """What only branches with labels of their own follow is met on the way to no head."""
+        """Link the bases that no head led to: only branches with labels of their own follow."""
         bases = [base for base in self._graph.bases if base in self._task.bases_to_link]
         left = [base for base in bases if base not in self._placed]
         if left and self._task.lineages.main in self._tips:
@@ -90,81 +98,69 @@ class _Linear:
         return child not in self._ordering.pins, self._ordering.ranks[child]
 
     def _next_tip(self, waiting: list[str]) -> str:
-        """The first head, or part of a head's block, that can go on top of what is placed.
+        """The first head whose whole branch can go on top; else the top of a part that can."""
+        parts = {head: self._runnable(head) for head in waiting}
+        whole = [head for head in waiting if head in parts[head]]
+        tops = [top for part in parts.values() for top in self._tops(part)]
+        # Where nothing fits, linking the first one says why.
+        fitting = (tip for tip in (*whole, *tops) if self._fits(tip, whole=tip in whole))
+        return next(fitting, (*whole, *tops)[0])
 
-        Where dependencies run both ways between blocks, no head qualifies; then a part of a block
-        is placed, as far as its dependencies allow.
-        """
-        first = None
-        heads = ((tip, True) for tip in self._ready_heads(waiting))
-        parts = ((tip, False) for tip in self._ready_parts(waiting))
-        for tip, whole in chain(heads, parts):
-            if self._fits(tip, whole=whole):
-                return tip
-            first = first or tip
-        assert first is not None, "an acyclic graph always has a revision that needs nothing"
-        return first  # where nothing fits, linking this one says why
+    def _runnable(self, head: str) -> list[str]:
+        """What of a head's branch needs nothing that is not placed yet, or is not part of it."""
+        part: dict[str, None] = {}
+        for revision in self._block(head, self._placed):
+            if all(need in part or need in self._placed for need in self._needs[revision]):
+                part[revision] = None
+        return list(part)
 
-    def _ready_heads(self, waiting: list[str]) -> Iterator[str]:
-        """The heads whose blocks need nothing that is not placed yet."""
-        for head in waiting:
-            if not self._graph.dependencies or self._needs(head) <= self._graph.ancestors([head]):
-                yield head
-
-    def _ready_parts(self, waiting: list[str]) -> Iterator[str]:
-        """The topmost revisions that can be reached without what is not placed yet."""
-        for head in waiting:
-            ready = set(self._placed)
-            part = []
-            for revision in self._block(head, self._placed):
-                if self._needs(revision) <= ready | {revision}:
-                    ready.add(revision)
-                    part.append(revision)
-            followed = {parent for revision in part for parent in self._graph.parents[revision]}
-            yield from (revision for revision in part if revision not in followed)
-
-    def _needs(self, revision: str) -> set[str]:
-        """What must run up to a revision and is not placed yet, where it can be moved at all."""
-        return self._graph.required([revision]).intersection(self._moving) - self._placed
+    def _tops(self, part: list[str]) -> list[str]:
+        followed = {parent for revision in part for parent in self._graph.parents[revision]}
+        return [revision for revision in part if revision not in followed]
 
     def _fits(self, tip: str, *, whole: bool) -> bool:
         """Whether something in the tip's block can be linked to what is placed."""
         lineage = self._task.lineages.by_revision[tip]
         under = self._under.get(lineage, set())
         block = self._block(tip, under)
-        to_link = not self._task.bases_to_link.isdisjoint(block)
         if lineage in self._tips:
-            return to_link or bool(self._exits(block, under) or self._joined_bases(block))
+            return bool(self._bases(block, under) or self._exits(block, under))
         if lineage is not self._task.lineages.main or self._ordering.root in block:
             return True
-        return whole and not to_link
+        return whole and self._task.bases_to_link.isdisjoint(block)
 
     def _block(self, tip: str, outside: set[str]) -> list[str]:
         """What is at or below the tip and not outside, each behind its parents."""
         block = self._graph.ancestors([tip], outside=outside)
-        return sorted(block, key=self._position.__getitem__)
+        return sorted(block, key=self._graph.position.__getitem__)
 
     def _place(self, tip: str) -> None:
         lineage = self._task.lineages.by_revision[tip]
         under = self._under.setdefault(lineage, set())
         block = self._block(tip, under)
-        bases = [revision for revision in block if revision in self._task.bases_to_link]
         if lineage in self._tips:
-            if not bases and not self._exits(block, under):
-                bases = self._joined_bases(block)  # nothing else can be linked
+            bases = self._bases(block, under)
             if bases:
                 self._link_bases(bases, self._tips[lineage])
             else:
                 self._link(block, self._tips[lineage], under)
-        elif bases and self._ordering.root in block:
+        elif not self._task.bases_to_link.isdisjoint(block):
+            bases = [revision for revision in block if revision in self._task.bases_to_link]
             root = self._ordering.root
-            assert root is not None
+            if root not in block:
+                raise several_branches(self._task, bases)
             self._link_bases(bases, root)
-        elif bases:
-            raise several_branches(self._task, bases)
         under.update(block)
         self._placed.update(block)
         self._tips[lineage] = tip
+
+    def _bases(self, block: list[str], under: set[str]) -> list[str]:
+        """The bases of a block to be linked; joined ones only where nothing else can be turned."""
+        bases = [revision for revision in block if revision in self._task.bases_to_link]
+        if bases or self._exits(block, under):
+            return bases
+        root, joined = self._ordering.root, self._task.lineages.bases
+        return [revision for revision in block if revision in joined and revision != root]
 
     def _link(self, block: list[str], tip: str, under: set[str]) -> None:
         parents = self._draft.parents
@@ -206,10 +202,6 @@ class _Linear:
             and revision not in self._ordering.pins
             and lineages[revision].name != revision
         ]
-
-    def _joined_bases(self, block: list[str]) -> list[str]:
-        root, bases = self._ordering.root, self._task.lineages.bases
-        return [revision for revision in block if revision in bases and revision != root]
 
     def _link_bases(self, bases: list[str], parent: str) -> None:
         previous = self._last_base
