@@ -819,7 +819,7 @@ def test_reasons_are_those_of_the_link_that_is_cut() -> None:
     )
     after, (mend,) = mended(snapshot)
     assert parents(after, "b") == ()
-    assert "b makes the table tb, which d needs" in mend.why[0].detail
+    assert "d uses table tb, which b creates" in mend.why[0].detail
 
 
 # --- Merge points without their parents ----------------------------------------------------------

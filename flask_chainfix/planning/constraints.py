@@ -15,17 +15,14 @@ from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.applied.writers import Applied
 from flask_chainfix.evidence.order import Precedence, is_disorder, precedences
 from flask_chainfix.evidence.record import Evidence
-from flask_chainfix.evidence.touches import Touch
 from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.model.schema import Kind
+from flask_chainfix.planning.evidence import schema_reason
 
 _ACCEPT = "if the finding is mistaken, plan anyway; the finding stays"
 
 
 _NAMED = 3  # contradictory operations that a message spells out
-
-
-_DEEDS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ def _unsure(precedence: Precedence) -> Precedence:
 def _refuse_root(snapshot: Snapshot, certain: list[Precedence], root: str | None) -> None:
     for precedence in certain:
         if precedence.after.revision == root:
-            reason = reason_for(snapshot, precedence).detail
+            reason = schema_reason(snapshot, precedence).detail
             raise CannotPlan(
                 f"--root {root} contradicts what the migrations do: {reason}",
                 f"choose another base, or leave out --root: {root} must come later",
@@ -162,7 +159,7 @@ def _contradiction(
         for precedence in precedences
         if {precedence.before.revision, precedence.after.revision} <= members
     ]
-    sentences = [reason_for(snapshot, precedence).detail for precedence in involved[:_NAMED]]
+    sentences = [schema_reason(snapshot, precedence).detail for precedence in involved[:_NAMED]]
     pinned = [revision for revision in pins if revision in members]
     if pinned:
         attach = f"--attach {pinned[0]}={pins[pinned[0]]}"
@@ -176,20 +173,6 @@ def _contradiction(
         way("move the operation into the revision where it can run")
         | way(_ACCEPT, "{fixchain} repair --accept FC201{databases}"),
     )
-
-
-def reason_for(snapshot: Snapshot, precedence: Precedence) -> Reason:
-    """Why one revision goes after another, with both places."""
-    before, after, ending = precedence
-    first, second = (_place(snapshot, touch) for touch in (before, after))
-    what = f"{before.object.kind.value} {before.object.spelled}"
-    deed, other = _DEEDS[ending]
-    text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
-    return Reason("schema", text)
-
-
-def _place(snapshot: Snapshot, touch: Touch) -> str:
-    return f"{snapshot.file(touch.revision).name}:{touch.line}"
 
 
 # --- What databases that have already moved prove about the order, and what is published already -

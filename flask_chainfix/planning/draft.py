@@ -12,7 +12,8 @@ from flask_chainfix.common.quoting import option
 from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.evidence.order import Precedence
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
-from flask_chainfix.planning.constraints import Branches, reason_for
+from flask_chainfix.planning.constraints import Branches
+from flask_chainfix.planning.evidence import schema_reason
 from flask_chainfix.planning.strategies import Task
 
 _NAMED = 3  # proofs that are spelled out with one link
@@ -130,7 +131,7 @@ class Draft:
         """The pairs whose order is proven, what makes the words, and how many a link may have."""
         for precedence in self._task.proof.precedences:
             pair = precedence.before.revision, precedence.after.revision
-            yield pair, partial(reason_for, self._task.snapshot, precedence), _NAMED
+            yield pair, partial(schema_reason, self._task.snapshot, precedence), _NAMED
         for moved in self._task.moved:
             yield (moved.before, moved.after), moved.reason, 1
 

@@ -104,7 +104,7 @@ def make_plan(
     snapshot: Snapshot,
     wishes: Wishes,
     history: History = _NO_HISTORY,
-    uprooted: frozenset[str] = frozenset(),
+    once_linked: frozenset[str] = frozenset(),
 ) -> Plan:
     """Plan a repair of a chain that has no faults but several bases or heads.
 
@@ -112,7 +112,7 @@ def make_plan(
         snapshot: the chain, and where the databases stand that are known.
         wishes: what the user asks of the plan.
         history: when its files landed in version control.
-        uprooted: bases that have lost their parents and so were none when they were written.
+        once_linked: bases that have lost their parents and so were none when they were written.
 
     Returns:
         A plan that makes no known database skip a revision, nor one that stands where the main
@@ -128,7 +128,7 @@ def make_plan(
     check_wishes(snapshot, wishes)
     pinned = _with_pins(snapshot, wishes.attach)
     lineages = find_lineages(pinned)
-    _refuse_cut_off(pinned, lineages, uprooted)
+    _refuse_cut_off(pinned, lineages, once_linked)
     proof = prove(snapshot, pinned, lineages, wishes)
     known = (*applied_in(snapshot), *published_in(snapshot))
     different = {(each.revisions, each.published): each for each in known[::-1]}
@@ -138,7 +138,7 @@ def make_plan(
     def task_with(root: str | None) -> Task:
         rooted = replace(wishes, root=root)
         ordering = arrange(
-            pinned, lineages, graph, history, rooted, databases=databases, uprooted=uprooted
+            pinned, lineages, graph, history, rooted, databases=databases, once_linked=once_linked
         )
         return Task(
             original=snapshot,
@@ -163,13 +163,13 @@ def make_plan(
         raise refusal from None
 
 
-def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, uprooted: Collection[str]) -> None:
+def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, once_linked: Collection[str]) -> None:
     """Stop where a lost parent would leave a lineage of its own beside those that are meant.
 
     Raises:
         CannotPlan: all other bases stand apart on purpose, and any may be the one it belongs to.
     """
-    here = [base for base in lineages.bases if base in uprooted]
+    here = [base for base in lineages.bases if base in once_linked]
     others = set(snapshot.graph.bases).difference(here)
     if here and others and not others.intersection(lineages.bases):
         raise CannotPlan(

@@ -54,13 +54,13 @@ def put_on_top(snapshot: Snapshot, mine: Collection[str], onto: str) -> Plan:
 
 
 def plan_repair(
-    snapshot: Snapshot, wishes: Wishes, history: History, uprooted: frozenset[str]
+    snapshot: Snapshot, wishes: Wishes, history: History, once_linked: frozenset[str]
 ) -> Plan:
     """Plan a repair; where the main branch has one side and the rest is mine, as a rebase does.
 
     Args and errors are those of ``make_plan``.
     """
-    plan = make_plan(snapshot, wishes, history, uprooted)
+    plan = make_plan(snapshot, wishes, history, once_linked)
     if plan.strategy != "linear" or wishes.root or wishes.attach:
         return plan
     for chain in snapshot.published_chains:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
@@ -33,16 +32,57 @@ _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
 _NOT_LANDED = sys.maxsize
 
 
-class Rank(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Rank:
     """Where a revision goes among those that nothing else orders; smaller runs earlier.
 
-    What has not been committed yet comes behind what has, and what has no date behind what has.
+    What is not committed yet comes behind what is, and what has no date behind what has one.
+
+    Attributes:
+        landed: the place of the commit that first added its file.
+        undated: whether it has no ``Create Date`` that counts.
+        date: that date, aware.
+        file_name: the name of its file.
+        landing: the commit that first added its file; ``None`` where none has.
+        older_than: the base than which its ``Create Date`` is older, and so does not count.
     """
 
     landed: int
     undated: bool
     date: datetime
     file_name: str
+    landing: Landing | None = field(default=None, compare=False)
+    older_than: str | None = field(default=None, compare=False)
+
+    def why_later(self, other: Rank, name: str) -> Reason:
+        """Why this comes later than another one, of that name; for a sentence about this one."""
+        if self.landed != other.landed and other.landing is not None:
+            return Reason("git", _landed_later(self.landing, other.landing, name))
+        if self.undated and not other.undated:
+            why = "it has no Create Date"
+            if self.older_than is not None:
+                base = f"the base {self.older_than}"
+                why = f"its Create Date is older than that of {base} and so a placeholder"
+            return Reason("rank", f"{why}; what has no date comes last")
+        if self.date != other.date:
+            dates = f"{_short(self.date)} is later than {_short(other.date)}"
+            return Reason("rank", f"Create Date {dates} of {name}")
+        names = f"{other.file_name} < {self.file_name}"
+        return Reason("rank", f"no later date decides; file names {names}")
+
+
+def _landed_later(after: Landing | None, before: Landing, name: str) -> str:
+    first, later = before.arrival, after.arrival if after is not None else None
+    if first is not None and first != later:
+        reached = f"{name} on {_short(first.date)} ({first.commit})"
+        if later is None:
+            return f"the main branch got {reached}, and does not have this one yet"
+        when = f"{_short(later.date)} ({later.commit})"
+        return f"it came to the main branch on {when}, after {reached}"
+    reference = f"{_short(before.date)} ({before.commit}) that added {name}"
+    if after is None:
+        return f"it is not committed yet, and so later than the commit of {reference}"
+    return f"its commit of {_short(after.date)} ({after.commit}) came after that of {reference}"
 
 
 def rank_of(file: MigrationFile, history: History) -> Rank:
@@ -52,11 +92,11 @@ def rank_of(file: MigrationFile, history: History) -> Rank:
         file: a migration with a readable header.
         history: when files landed in version control.
     """
-    assert isinstance(file.reading, Header)
     landing = history.landing(file.path)
-    date = parse_date(file.reading.create_date or "")
+    text = file.reading.create_date if isinstance(file.reading, Header) else None
+    date = parse_date(text or "")
     landed = landing.position if landing is not None else _NOT_LANDED
-    return Rank(landed, date is None, date or _NO_DATE, history.name(file.path))
+    return Rank(landed, date is None, date or _NO_DATE, history.name(file.path), landing)
 
 
 @dataclass(frozen=True)
@@ -66,53 +106,16 @@ class Ordering:
     Attributes:
         root: the base that stays; ``None`` for a chain without bases.
         ranks: the rank of each revision.
-        landings: when each revision's file landed, where that is known.
-        placeholders: revisions whose ``Create Date`` does not count.
         pins: parents that the user has chosen, by revision.
     """
 
     root: str | None
     ranks: Mapping[str, Rank]
-    landings: Mapping[str, Landing]
-    placeholders: frozenset[str]
     pins: Mapping[str, str]
 
     def explain(self, revision: str, predecessor: str) -> Reason:
         """Why ``revision`` goes above ``predecessor``, where only rank says so."""
-        rank, other = self.ranks[revision], self.ranks[predecessor]
-        if rank.landed != other.landed:
-            return Reason("git", self._landed_later(revision, predecessor))
-        if rank.undated and not other.undated:
-            why = (
-                f"its Create Date is older than that of the base {self.root} and so a placeholder"
-                if revision in self.placeholders
-                else "it has no Create Date"
-            )
-            return Reason("rank", f"{why}; what has no date comes last")
-        if rank.date != other.date:
-            return Reason(
-                "rank",
-                f"Create Date {_short(rank.date)} is later than {_short(other.date)}"
-                f" of {predecessor}",
-            )
-        return Reason(
-            "rank", f"no later date decides; file names {other.file_name} < {rank.file_name}"
-        )
-
-    def _landed_later(self, revision: str, predecessor: str) -> str:
-        before = self.landings[predecessor]
-        after = self.landings.get(revision)
-        first, later = before.arrival, after.arrival if after is not None else None
-        if first is not None and first != later:
-            reached = f"{predecessor} on {_short(first.date)} ({first.commit})"
-            if later is None:
-                return f"the main branch got {reached}, and does not have this one yet"
-            when = f"{_short(later.date)} ({later.commit})"
-            return f"it came to the main branch on {when}, after {reached}"
-        reference = f"{_short(before.date)} ({before.commit}) that added {predecessor}"
-        if after is None:
-            return f"it is not committed yet, and so later than the commit of {reference}"
-        return f"its commit of {_short(after.date)} ({after.commit}) came after that of {reference}"
+        return self.ranks[revision].why_later(self.ranks[predecessor], predecessor)
 
 
 def arrange(  # noqa: PLR0913  (all that an order depends on)
@@ -123,9 +126,11 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
     wishes: Wishes,
     *,
     databases: Sequence[Applied],
-    uprooted: frozenset[str],
+    once_linked: frozenset[str],
 ) -> Ordering:
     """Choose the base that stays, and rank all revisions.
+
+    A ``Create Date`` older than that of the base that stays is a placeholder.
 
     Args:
         snapshot: the chain, with the parents that the user has chosen.
@@ -134,38 +139,19 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
         history: when the files landed in version control.
         wishes: what the user asks of the plan.
         databases: what has run where.
-        uprooted: bases that were none when they were written.
+        once_linked: bases that were none when they were written.
     """
-    dates = {revision: _create_date(snapshot, revision) for revision in graph}
-    names = {revision: history.name(snapshot.file(revision).path) for revision in graph}
-    landings = {
-        revision: landing
-        for revision in graph
-        if (landing := history.landing(snapshot.file(revision).path)) is not None
-    }
-    landed = {
-        revision: landings[revision].position if revision in landings else _NOT_LANDED
-        for revision in graph
-    }
-    chosen = wishes.root or _base_that_stays(
-        lineages, graph, names, landed, dates, databases=databases, uprooted=uprooted
-    )
-    oldest = dates.get(chosen) if chosen is not None else None
-    placeholders = frozenset(
-        revision
-        for revision, date in dates.items()
-        if date is not None and oldest is not None and date < oldest
-    )
-    ranks = {}
-    for revision, date in dates.items():
-        counts = date is not None and revision not in placeholders
-        ranks[revision] = Rank(
-            landed[revision],
-            not counts,
-            date if counts and date is not None else _NO_DATE,
-            names[revision],
-        )
-    return Ordering(chosen, ranks, landings, placeholders, wishes.attach)
+    ranks = {revision: rank_of(snapshot.file(revision), history) for revision in graph}
+    root = wishes.root or _base_that_stays(lineages, graph, ranks, databases, once_linked)
+    oldest = ranks.get(root or "")
+    if oldest is not None and not oldest.undated:
+        ranks = {
+            revision: replace(rank, undated=True, date=_NO_DATE, older_than=root)
+            if not rank.undated and rank.date < oldest.date
+            else rank
+            for revision, rank in ranks.items()
+        }
+    return Ordering(root, ranks, wishes.attach)
 
 
 def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
@@ -200,15 +186,12 @@ def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
             )
 
 
-def _base_that_stays(  # noqa: PLR0913  (the same)
+def _base_that_stays(
     lineages: Lineages,
     graph: Graph,
-    names: Mapping[str, str],
-    landed: Mapping[str, int],
-    dates: Mapping[str, datetime | None],
-    *,
+    ranks: Mapping[str, Rank],
     databases: Sequence[Applied],
-    uprooted: frozenset[str],
+    once_linked: frozenset[str],
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
@@ -219,35 +202,28 @@ def _base_that_stays(  # noqa: PLR0913  (the same)
     """
     bases = lineages.bases
     have = [database.revisions.intersection(bases) for database in databases]
-    real = [base for base in bases if base not in uprooted]
+    real = [ranks[base] for base in bases if base not in once_linked]
 
-    def came_later(base: str, other: str) -> bool:
-        date, earlier = dates[base], dates[other]
-        if date is None or earlier is None or date <= earlier:
-            return False
-        if landed[base] != landed[other]:
-            return landed[base] > landed[other]
-        number, lower = (_NUMBER.match(names[each]) for each in (base, other))
-        return bool(number and lower and int(number[0]) > int(lower[0]))
-
-    def order(base: str) -> tuple[int, bool, bool, bool, int, int, bool, datetime, str]:
-        date = dates[base]
+    def order(base: str) -> tuple[int, bool, bool, bool, int, Rank]:
         missing = sum(bool(some) and base not in some for some in have)
         must_follow = base in graph.dependencies and any(
             other in graph.required([base]) for other in bases if other != base
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
-        dated = date is None, date or _NO_DATE
-        late = any(came_later(base, other) for other in real)
-        rank = landed[base], *dated, names[base]
-        return missing, must_follow, base in uprooted, late, -size, *rank
+        late = any(_came_later(ranks[base], other) for other in real)
+        return missing, must_follow, base in once_linked, late, -size, ranks[base]
 
     return min(bases, key=order, default=None)
 
 
-def _create_date(snapshot: Snapshot, revision: str) -> datetime | None:
-    text = snapshot.header(revision).create_date
-    return parse_date(text) if text else None
+def _came_later(rank: Rank, other: Rank) -> bool:
+    """Whether a revision is later by its date, and by Git or the number in its name."""
+    if rank.undated or other.undated or rank.date <= other.date:
+        return False
+    if rank.landed != other.landed:
+        return rank.landed > other.landed
+    number, lower = _NUMBER.match(rank.file_name), _NUMBER.match(other.file_name)
+    return bool(number and lower and int(number[0]) > int(lower[0]))
 
 
 def parse_date(text: str) -> datetime | None:

@@ -10,9 +10,20 @@ from flask_chainfix import source
 from flask_chainfix.chain.numbering import NewIds
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.model.files import Edit, Header, MigrationFile
-from flask_chainfix.model.history import History, Landing, PublishedChain
+from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
 from flask_chainfix.planning.ranking import Rank, rank_of
+
+
+def header_of(file: MigrationFile) -> Header:
+    """The header of a file that has one, as every file has which a mender is given.
+
+    Raises:
+        TypeError: it could not be read.
+    """
+    if not isinstance(file.reading, Header):
+        raise TypeError(f"{file.name} has no header: {file.reading.reason}")
+    return file.reading
 
 
 def is_same_file(one: MigrationFile, other: MigrationFile) -> bool:
@@ -51,8 +62,7 @@ class Case:
 
     def published(self, file: MigrationFile) -> tuple[PublishedChain, MigrationFile] | None:
         """The chain that has published a file under the id that it has here, and its file there."""
-        assert isinstance(file.reading, Header)
-        revision = file.reading.revision
+        revision = header_of(file).revision
         for chain in self.snapshot.published_chains:
             for each in chain.files:
                 same_id = isinstance(each.reading, Header) and each.reading.revision == revision
@@ -64,18 +74,10 @@ class Case:
         """When a file came, as far as anything tells: by Git, date and name."""
         return rank_of(file, self.history)
 
-    def landed_before(self, file: MigrationFile, other: MigrationFile) -> Landing | None:
-        """The commit that brought a file, if it came before another one did, or is yet to come."""
+    def chain_when_added(self, file: MigrationFile) -> Snapshot | None:
+        """The chain of the commit that added a file; ``None`` where that cannot be told."""
         landing = self.history.landing(file.path)
-        later = self.history.landing(other.path)
-        if landing is None or (later is not None and later.position <= landing.position):
-            return None
-        return landing
-
-    def created_before(self, file: MigrationFile, other: MigrationFile) -> bool:
-        """Whether a file has a ``Create Date``, and another one a later one."""
-        rank, later = self.rank(file), self.rank(other)
-        return not (rank.undated or later.undated) and rank.date < later.date
+        return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
     def rewritten(
         self, code: str, part: Part, file: MigrationFile, ids: tuple[str, ...], *why: Reason
@@ -92,8 +94,7 @@ class Case:
         Raises:
             CannotRewrite: the file cannot be changed with certainty.
         """
-        header = file.reading
-        assert isinstance(header, Header)
+        header = header_of(file)
         name = part.value
         value = getattr(header, name)
         before = (value,) if isinstance(value, str) else value or ()

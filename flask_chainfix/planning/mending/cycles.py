@@ -8,7 +8,7 @@ ones between several of them. What is published has its own links back by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from flask_chainfix.common.quoting import option, word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+from flask_chainfix.planning.evidence import reasons_before
 from flask_chainfix.planning.mending.case import Case
 
 
@@ -116,78 +117,38 @@ def _links_within(snapshot: Snapshot, members: tuple[str, ...]) -> Iterator[_Lin
                 yield _Link(child, name, Part.DEPENDENCIES)
 
 
-_Contradiction = Callable[[Case, _Link], str]
-
-
 def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Reason]]:
     """The one link that evidence speaks against, and why; ``None`` where it does not tell."""
-    said: dict[str, dict[_Link, str]] = {}
-    for kind, speaks_against in _EVIDENCE.items():
-        against = {link: why for link in links if (why := speaks_against(case, link))}
+    said: list[dict[_Link, Reason]] = []
+    for kind in ("itself", "schema", "docstring", "git", "date"):
+        against = {link: why for link in links for why in _reasons_against(case, link, kind)}
         if against:
-            said[kind] = against
+            said.append(against)
             links = list(against)
         if len(against) == 1:
             (link,) = against
-            reasons = [Reason(kind, whys[link]) for kind, whys in said.items()]
+            reasons = [whys[link] for whys in said]
             if kind == "date":
-                reasons.append(
-                    Reason(GUESS, f"{link.child} is taken off {link.parent}, as dates tell")
-                )
+                text = f"{link.child} is taken off {link.parent}, as dates tell"
+                reasons.append(Reason(GUESS, text))
             return link, reasons
     return None, []
 
 
-def _by_itself(case: Case, link: _Link) -> str:
-    return f"{link.child} names itself" if link.child == link.parent else ""
-
-
-def _by_schema(case: Case, link: _Link) -> str:
-    evidence = case.snapshot.evidence
-    for key, makers in evidence.creators.items():
-        if {maker.revision for maker in makers} != {link.child}:
-            continue
-        touches = (*evidence.users.get(key, ()), *evidence.droppers.get(key, ()))
-        use = next((touch for touch in touches if touch.revision == link.parent), None)
-        if use is not None and use.certain and makers[0].certain:
-            thing = f"{makers[0].object.kind.value} {makers[0].object.spelled}"
-            return f"{link.child} makes the {thing}, which {link.parent} needs"
-    return ""
-
-
-def _by_docstring(case: Case, link: _Link) -> str:
-    revises = case.snapshot.header(link.child).revises
-    if link.part is Part.DEPENDENCIES or revises is None:
-        return ""
-    stated = source.stated_parents(revises)
-    known = all(name in case.snapshot.graph for name in stated)
-    if link.parent in stated or not known:
-        return ""
-    return f"the docstring of {link.child} says “Revises: {revises}”"
-
-
-def _by_git(case: Case, link: _Link) -> str:
-    files = (case.snapshot.file(name) for name in (link.child, link.parent))
-    landing = case.landed_before(*files)
-    if landing is None:
-        return ""
-    return f"{link.child} landed in commit {landing.commit}, and {link.parent} had not by then"
-
-
-def _by_date(case: Case, link: _Link) -> str:
-    files = (case.snapshot.file(name) for name in (link.child, link.parent))
-    if not case.created_before(*files):
-        return ""
-    return f"the Create Date of {link.child} is older than that of {link.parent}"
-
-
-_EVIDENCE: dict[str, _Contradiction] = {
-    "itself": _by_itself,
-    "schema": _by_schema,
-    "docstring": _by_docstring,
-    "git": _by_git,
-    "date": _by_date,
-}
+def _reasons_against(case: Case, link: _Link, kind: str) -> Iterator[Reason]:
+    snapshot = case.snapshot
+    if kind == "itself":
+        if link.child == link.parent:
+            yield Reason(kind, f"{link.child} names itself")
+    elif kind == "docstring":
+        revises = snapshot.header(link.child).revises
+        stated = source.stated_parents(revises or "")
+        known = revises is not None and all(name in snapshot.graph for name in stated)
+        if known and link.part is Part.PARENTS and link.parent not in stated:
+            yield Reason(kind, f"the docstring of {link.child} says “Revises: {revises}”")
+    else:
+        files = snapshot.file(link.child), snapshot.file(link.parent)
+        yield from reasons_before(case, *files, kind)
 
 
 def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:

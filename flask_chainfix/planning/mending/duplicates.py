@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations, zip_longest
@@ -14,11 +14,10 @@ from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.shared_ids import with_what_they_make
 from flask_chainfix.databases.applied.writers import Applied, applied_in
-from flask_chainfix.evidence.touches import key_of
-from flask_chainfix.model.files import Edit, Header, MigrationFile
+from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
-from flask_chainfix.model.schema import Action
-from flask_chainfix.planning.mending.case import Case, is_same_file
+from flask_chainfix.planning.evidence import reasons_before
+from flask_chainfix.planning.mending.case import Case, header_of
 from flask_chainfix.planning.mending.names import Child, children_of, followed, new_id_for, renamed
 from flask_chainfix.planning.ranking import Rank
 
@@ -38,8 +37,7 @@ def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
 
 
 def _facts(case: Case, file: MigrationFile) -> Iterator[str]:
-    header, landing = file.reading, case.history.landing(file.path)
-    assert isinstance(header, Header)
+    header, landing = header_of(file), case.history.landing(file.path)
     yield file.name
     yield f"on {listing(header.down_revision or ()) or 'nothing'}"
     yield f"created {header.create_date or 'at an unknown time'}"
@@ -54,104 +52,66 @@ def _facts(case: Case, file: MigrationFile) -> Iterator[str]:
 # --- Which of several files with one id a child of that id is on ---------------------------------
 
 
-class Heir(NamedTuple):
+class _Parent(NamedTuple):
     """The file that a child is on, and why."""
 
     file: MigrationFile
     why: Reason
 
 
-_Excludes = Callable[[Case, Child, MigrationFile], str]
-
-
-def heir_of(case: Case, child: Child, files: Sequence[MigrationFile]) -> Heir | None:
+def _parent_of(
+    case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[_Ran]
+) -> _Parent | None:
     """Find the file that a child is on: the only one that evidence leaves.
 
     Args:
         case: the chain and what is known of it.
         child: what names the id.
         files: those that have it.
+        ran: the databases that tell which of them has run there.
 
     Returns:
         ``None`` where evidence leaves several.
     """
     publisher = case.publisher(child.file)
+    known = {each.file.path: each for each in ran if child.revision in each.database.revisions}
+    if len(known) == 1 and child.revision not in case.snapshot.graph.duplicates and not publisher:
+        ((database, file),) = known.values()
+        why = f"{database.name} has run {child.revision} and {file.name}"
+        return _Parent(file, Reason("database", why))
     published = [file for file in files if publisher and case.publisher(file) == publisher]
     if len(published) == 1:
-        return Heir(published[0], Reason("published", f"{publisher} has {child.revision} on it"))
-    needed = [file for file in files if _makes_what_is_used(case, child, file)]
+        return _Parent(published[0], Reason("published", f"{publisher} has {child.revision} on it"))
+    needed = {
+        file.path: _Parent(file, why)
+        for file in files
+        for why in reasons_before(case, file, child.file, "schema")
+    }
     if len(needed) == 1:
-        why = f"{child.revision} uses what {needed[0].name} makes"
-        return Heir(needed[0], Reason("schema", why))
+        return next(iter(needed.values()))
     left = list(files)
-    for kind, excludes in _EVIDENCE.items():
-        said = {file.path: excludes(case, child, file) for file in left}
-        remaining = [file for file in left if not said[file.path]]
+    for kind in ("chain", "branch", "published", "git", "date"):
+        excluded = {file.path: why for file in left for why in _excluded(case, child, file, kind)}
+        remaining = [file for file in left if file.path not in excluded]
         if len(remaining) == 1:
-            return Heir(remaining[0], Reason(kind, next(filter(None, said.values()))))
+            return _Parent(remaining[0], next(iter(excluded.values())))
         left = remaining or left
     return None
 
 
-def _makes_what_is_used(case: Case, child: Child, file: MigrationFile) -> bool:
-    effects = case.snapshot.footprint(file).effects
-    made = {key_of(each.object) for each in effects if each.action is Action.CREATE}
-    return any(
-        key_of(each.object) in made
-        for each in case.snapshot.footprint(child.file).effects
-        if each.action is not Action.CREATE
-    )
-
-
-def _is_below(case: Case, child: Child, file: MigrationFile) -> str:
-    """A file that is itself on the child cannot be below it."""
-    assert isinstance(file.reading, Header)
-    graph = case.snapshot.graph
-    named = (*(file.reading.down_revision or ()), *(file.reading.depends_on or ()))
-    below = graph.required(name for name in named if name in graph)
-    return f"{file.name} is itself above {child.revision}" if child.revision in below else ""
-
-
-def _was_not_there(case: Case, child: Child, file: MigrationFile) -> str:
-    """What was not on the branch on which the child landed."""
-    landing = case.history.landing(child.file.path)
-    assert isinstance(file.reading, Header)
-    if landing is None or case.chain_at is None or (then := case.chain_at(landing.commit)) is None:
-        return ""
-    there = then.files_by_revision.get(str(file.reading.revision), ())
-    if not there or any(is_same_file(each, file) for each in there):
-        return ""
-    return f"commit {landing.commit}, which added {child.revision}, has no {file.name}"
-
-
-def _is_of_others(case: Case, child: Child, file: MigrationFile) -> str:
-    """What is published, below a child that is not."""
-    publisher = case.publisher(file)
-    if case.publisher(child.file) or not publisher:
-        return ""
-    return f"{publisher} has {file.name}, and not {child.revision}"
-
-
-def _had_not_landed(case: Case, child: Child, file: MigrationFile) -> str:
-    landing = case.landed_before(child.file, file)
-    if landing is None:
-        return ""
-    return f"{child.revision} landed in commit {landing.commit}, and {file.name} had not by then"
-
-
-def _was_not_created(case: Case, child: Child, file: MigrationFile) -> str:
-    if not case.created_before(child.file, file):
-        return ""
-    return f"{child.revision} has an older Create Date than {file.name}"
-
-
-_EVIDENCE: dict[str, _Excludes] = {
-    "chain": _is_below,
-    "branch": _was_not_there,
-    "published": _is_of_others,
-    "git": _had_not_landed,
-    "date": _was_not_created,
-}
+def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Iterator[Reason]:
+    """Why a child cannot be on a file, as far as one kind of evidence tells."""
+    if kind == "chain":
+        graph, header = case.snapshot.graph, header_of(file)
+        named = (*(header.down_revision or ()), *(header.depends_on or ()))
+        if child.revision in graph.required(name for name in named if name in graph):
+            yield Reason(kind, f"{file.name} is itself above {child.revision}")
+    elif kind == "published":
+        publisher = case.publisher(file)
+        if publisher and not case.publisher(child.file):
+            yield Reason(kind, f"{publisher} has {file.name}, and not {child.revision}")
+    else:
+        yield from reasons_before(case, child.file, file, kind)
 
 
 # --- FC104: of files that do and say the same one is left ----------------------------------------
@@ -192,15 +152,12 @@ def _original_first(case: Case, file: MigrationFile) -> tuple[bool, bool, Rank, 
     The first of these that tells decides.
     """
     ours, new = not case.snapshot.is_elsewhere(file.path), not case.publisher(file)
-    rank = case.rank(file)._replace(file_name="")
+    rank = replace(case.rank(file), file_name="")
     return ours, new, rank, "copy" in file.name.lower(), len(file.name), file.name
 
 
 def _is_copy(file: MigrationFile, other: MigrationFile) -> bool:
-    assert isinstance(file.reading, Header)
-    assert isinstance(other.reading, Header)
-    same_header = file.reading[:4] == other.reading[:4]
-    return same_header and source.same_body(file.data, other.data)
+    return header_of(file)[:4] == header_of(other)[:4] and source.same_body(file.data, other.data)
 
 
 def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Mend:
@@ -232,8 +189,9 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
         _refuse_same_deeds(case, revision, files)
         ran = list(_which_ran(case, revision, files))
         kept = _kept(case, files, ran)
-        heirs = [(child, _heir(case, child, files, ran)) for child in children_of(case, revision)]
-        undecided = [child.revision for child, heir in heirs if heir is None]
+        children = list(children_of(case, revision))
+        parents = [(child, _parent_of(case, child, files, ran)) for child in children]
+        undecided = [child.revision for child, parent in parents if parent is None]
         if undecided:
             raise CannotPlan(
                 f"{revision} is the id of several migrations, and nothing tells which of them"
@@ -243,13 +201,13 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
             )
         others = [file for file in files if file is not kept.file]
         new_ids = {file.path: new_id_for(case, file) for file in others}
-        for child, heir in heirs:
-            if heir is not None and heir.file is not kept.file:
-                mend = followed(case, child, revision, new_ids[heir.file.path], heir.why)
+        for child, parent in parents:
+            if parent is not None and parent.file is not kept.file:
+                mend = followed(case, child, revision, new_ids[parent.file.path], parent.why)
                 case = replace(case, snapshot=case.snapshot.after(mend.edits))
                 yield mend
         for file in others:
-            why = (kept.why,) if kept.why is not None else _why_later(case, file, kept.file)
+            why = (kept.why,) if kept.why else (*_why_later(case, file, kept.file),)
             yield renamed(case, revision, new_ids[file.path], file, why)
         return
 
@@ -311,28 +269,8 @@ def _kept(case: Case, files: Sequence[MigrationFile], ran: Sequence[_Ran]) -> _K
     return _Kept((published or files)[0], None)
 
 
-def _heir(
-    case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[_Ran]
-) -> Heir | None:
-    """The file that a child is on: where a database has run the child, the one that ran there."""
-    known = {each.file.path: each for each in ran if child.revision in each.database.revisions}
-    told = len(known) == 1 and child.revision not in case.snapshot.graph.duplicates
-    if not told or case.publisher(child.file):
-        return heir_of(case, child, files)
-    ((database, file),) = known.values()
-    why = f"{database.name} has run {child.revision} and {file.name}"
-    return Heir(file, Reason("database", why))
-
-
-def _why_later(case: Case, file: MigrationFile, kept: MigrationFile) -> tuple[Reason, ...]:
-    """Why a file counts as the later one."""
+def _why_later(case: Case, file: MigrationFile, kept: MigrationFile) -> Iterator[Reason]:
     rank, other = case.rank(file), case.rank(kept)
-    landing = case.history.landing(file.path)
-    if rank.landed != other.landed:
-        when = f"in commit {landing.commit}" if landing else "in no commit yet"
-        return (Reason("git", f"{file.name} landed {when}, later than {kept.name}"),)
-    if (rank.undated, rank.date) != (other.undated, other.date):
-        said = "has no Create Date" if rank.undated else "has the later Create Date"
-        return (Reason("date", f"{file.name} {said}, and {kept.name} keeps the id"),)
-    names = Reason("rank", f"no date decides; file names {kept.name} < {file.name}")
-    return names, Reason(GUESS, f"{kept.name} keeps the id, as its name comes first")
+    yield rank.why_later(other, kept.name)
+    if replace(rank, file_name="") == replace(other, file_name=""):
+        yield Reason(GUESS, f"{kept.name} keeps the id, as its name comes first")

@@ -14,9 +14,10 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.lost import survivors
 from flask_chainfix.databases.applied.writers import stuck_revisions
-from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
-from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.evidence import reasons_before
+from flask_chainfix.planning.mending.case import Case, header_of
 
 _MERGES = re.compile(r"(?<![^\W_])merg(?:e|es|ed|ing)(?![^\W_])", re.IGNORECASE)
 
@@ -52,8 +53,7 @@ def merges_on_nothing(case: Case) -> Iterator[Mend]:
 
 def says_that_it_merges(file: MigrationFile) -> bool:
     """Whether the message or the name of a migration tells that it is a merge point."""
-    assert isinstance(file.reading, Header)
-    return any(_MERGES.search(text) for text in (file.reading.message, file.name))
+    return any(_MERGES.search(text) for text in (header_of(file).message, file.name))
 
 
 def heads_joined(
@@ -130,18 +130,13 @@ def _named(snapshot: Snapshot, revision: str, kept: tuple[str, ...]) -> Joined |
 
 def _named_once(case: Case, file: MigrationFile, revision: str) -> Joined | None:
     """The parents that it had when it landed, where all of them are there."""
-    then, graph = _chain_when_it_landed(case, file), case.snapshot.graph
+    then, graph = case.chain_when_added(file), case.snapshot.graph
     had = then.graph.named_parents.get(revision, ()) if then is not None else ()
     if len(had) < 2 or not graph.descendants([revision]).isdisjoint(had):
         return None
     if not all(name in graph for name in had):
         return None
     return Joined(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
-
-
-def _chain_when_it_landed(case: Case, file: MigrationFile) -> Snapshot | None:
-    landing = case.history.landing(file.path)
-    return case.chain_at(landing.commit) if landing and case.chain_at is not None else None
 
 
 def _meant_by(snapshot: Snapshot, word: str) -> list[str]:
@@ -169,14 +164,14 @@ def _tops(snapshot: Snapshot, revisions: Collection[str]) -> list[str]:
 
 def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
     """What tells that a revision came after a file: ``git``, ``date``, or nothing."""
-    then, other = _chain_when_it_landed(case, file), case.snapshot.file(revision)
-    if then is not None and revision in then.graph:
-        return ""
-    if then is not None or case.landed_before(file, other) is not None:
+    other = case.snapshot.file(revision)
+    if case.chain_when_added(file) is not None:
+        return "git" if any(reasons_before(case, file, other, "branch")) else ""
+    if any(reasons_before(case, file, other, "git")):
         return "git"
     landings = case.history.landing(file.path), case.history.landing(other.path)
     told = None not in landings and landings[0] != landings[1]
-    return "date" if not told and case.created_before(file, other) else ""
+    return "date" if not told and any(reasons_before(case, file, other, "date")) else ""
 
 
 def _is_beside(snapshot: Snapshot, head: str, kept: tuple[str, ...]) -> bool:

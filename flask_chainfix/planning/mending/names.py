@@ -14,7 +14,7 @@ from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.diagnosis.rules.headers import ILLEGAL, NO_LABELS
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.plans import Mend, Part, Reason
-from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.case import Case, header_of
 
 
 class Child(NamedTuple):
@@ -47,8 +47,7 @@ def children_of(case: Case, revision: str) -> Iterator[Child]:
 
 def new_id_for(case: Case, file: MigrationFile) -> str:
     """An id that no revision has, for a file that has one already."""
-    header = file.reading
-    assert isinstance(header, Header)
+    header = header_of(file)
     return case.new_ids.next(file.data, header.message, str(header.revision))
 
 
@@ -71,8 +70,7 @@ def renamed(
 def followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) -> Mend:
     """A child that names the new id in place of the old one."""
     file = next(each for each in case.snapshot.files if each.path == child.file.path)
-    header = file.reading
-    assert isinstance(header, Header)
+    header = header_of(file)
     named = header.down_revision if child.part is Part.PARENTS else header.depends_on
     ids = tuple(new_id if name == revision else name for name in named or ())
     return case.rewritten("FC104", child.part, file, ids, why)

@@ -14,7 +14,7 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import listing
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.plans import Mend, Part, Reason
-from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.case import Case, header_of
 from flask_chainfix.planning.mending.cycles import ways_out
 
 
@@ -61,8 +61,7 @@ def published_parents(case: Case) -> Iterator[Mend]:
             continue
         chain, then = published
         parents = snapshot.header(revision).down_revision
-        assert isinstance(then.reading, Header)
-        meant = then.reading.down_revision
+        meant = header_of(then).down_revision
         if meant is not None and meant != parents and all(name in graph for name in meant):
             code = "FC105" if revision in in_cycles else "FC103"
             why = Reason("published", f"{chain.short} has it on {listing(meant) or 'nothing'}")
@@ -131,8 +130,7 @@ def placed(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
 def _taken(snapshot: Snapshot) -> Iterator[tuple[Path, Header]]:
     missing = {name for names in snapshot.graph.missing_parents.values() for name in names}
     for file in snapshot.unplaced:
-        header = file.reading
-        assert isinstance(header, Header)
+        header = header_of(file)
         if any(problem.kind is ProblemKind.NOT_A_STRING for problem in header.problems):
             continue  # what it says is known, and Alembic refuses it
         if header.revision is None:
@@ -154,8 +152,8 @@ def _taken(snapshot: Snapshot) -> Iterator[tuple[Path, Header]]:
 
 def _stated(snapshot: Snapshot, file: MigrationFile) -> tuple[str, ...] | None:
     """The parents that the docstring names, if there are such revisions."""
-    assert isinstance(file.reading, Header)
-    if file.reading.revises is None:
+    revises = header_of(file).revises
+    if revises is None:
         return None
-    stated = source.stated_parents(file.reading.revises)
+    stated = source.stated_parents(revises)
     return stated if all(name in snapshot.graph for name in stated) else None
