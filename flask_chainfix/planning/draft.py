@@ -1,22 +1,65 @@
-"""A chain while it is being relinked: parents that change, and why."""
+"""What a strategy is asked to do, and the chain while it is being relinked."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import Lineages
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
+from flask_chainfix.databases.applied.writers import Applied
 from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.evidence.order import Precedence
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
-from flask_chainfix.planning.constraints import Branches
-from flask_chainfix.planning.evidence import schema_reason
-from flask_chainfix.planning.strategies import Task
+from flask_chainfix.planning.evidence import Proof, schema_reason
+from flask_chainfix.planning.ranking import Ordering
+from flask_chainfix.planning.safety import Branches, Moved
 
 _NAMED = 3  # proofs that are spelled out with one link
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a strategy has to do.
+
+    Attributes:
+        original: the chain as it is on the disk.
+        snapshot: the chain with the parents that the user has pinned.
+        lineages: which bases and heads of ``snapshot`` belong together.
+        proof: what the schema proves about the order.
+        before: for each revision those that must run before it, though no header says so.
+        graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
+        ordering: what decides where nothing is proven.
+        bases_to_link: the bases that are to get a parent.
+        root_is_wish: whether the user chose the base that stays.
+        databases: what has run where, of which nothing must come to be above what has not.
+        moved: the order that this asks of one line.
+        heads_stay: whether several heads are left as they are, and only bases are linked.
+    """
+
+    original: Snapshot
+    snapshot: Snapshot
+    lineages: Lineages
+    proof: Proof
+    before: Mapping[str, tuple[str, ...]]
+    graph: Graph
+    ordering: Ordering
+    bases_to_link: frozenset[str]
+    root_is_wish: bool
+    databases: tuple[Applied, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    heads_stay: bool = False
+
+    @property
+    def links_something(self) -> bool:
+        """Whether there are bases or heads to link; else the order alone is at fault."""
+        of_heads = [self.lineages.by_revision[head] for head in self.snapshot.graph.heads]
+        return bool(self.bases_to_link) or len(set(of_heads)) < len(of_heads)
 
 
 class Draft:

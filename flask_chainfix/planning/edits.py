@@ -18,9 +18,10 @@ from flask_chainfix.databases.applied.writers import applied_in, published_in
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Mend, NewRevision, Part, Plan, Reason, Relink, Wishes
-from flask_chainfix.planning.constraints import prove
+from flask_chainfix.planning.draft import Task
+from flask_chainfix.planning.evidence import prove
 from flask_chainfix.planning.ranking import arrange, check_wishes
-from flask_chainfix.planning.strategies import Task, choose
+from flask_chainfix.planning.strategies import choose
 
 
 def edits_between(before: Snapshot, after: Snapshot) -> tuple[Edit, ...]:

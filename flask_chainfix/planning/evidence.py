@@ -1,19 +1,26 @@
-"""Why one migration must have come before another: asked wherever the links are in doubt.
+"""Why one revision must run before another.
 
-The signs are listed by strength: what a migration makes and the other one needs, what was there
-when it was committed, which of them came into Git first, which was created first.
+Where the links of a chain are in doubt, signs tell: what a migration makes and another one needs,
+what was there when it was committed, which of them came into Git first, which was created first.
+Where the links are known, what the migrations do proves what else must hold in a line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.evidence.order import Precedence
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.remedies import way
+from flask_chainfix.evidence.order import Precedence, is_disorder, precedences
+from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.evidence.touches import Touch, key_of
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.plans import Reason
-from flask_chainfix.model.schema import Action
+from flask_chainfix.model.plans import Reason, Wishes
+from flask_chainfix.model.schema import Action, Kind
 from flask_chainfix.planning.mending.case import Case, is_same_file
 
 _DEEDS = {"use": ("uses", "creates"), "drop": ("drops", "uses")}
@@ -36,20 +43,6 @@ def reasons_before(
         why = SIGNS[kind](case, first, second)
         if why:
             yield Reason(kind, why)
-
-
-def schema_reason(snapshot: Snapshot, precedence: Precedence) -> Reason:
-    """Why one revision goes after another by what they do, with both places."""
-    before, after, ending = precedence
-    first, second = (_place(snapshot, touch) for touch in (before, after))
-    what = f"{before.object.kind.value} {before.object.spelled}"
-    deed, other = _DEEDS[ending]
-    text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
-    return Reason("schema", text)
-
-
-def _place(snapshot: Snapshot, touch: Touch) -> str:
-    return f"{snapshot.file(touch.revision).name}:{touch.line}"
 
 
 def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile) -> str:
@@ -113,3 +106,175 @@ def _id(file: MigrationFile) -> str:
 def _called(case: Case, file: MigrationFile) -> str:
     """The id of a migration; where it stands twice, the name of the file."""
     return file.name if _id(file) in case.snapshot.graph.duplicates else _id(file)
+
+
+# --- What the migrations do proves about their order ---------------------------------------------
+
+_ACCEPT = "if the finding is mistaken, plan anyway; the finding stays"
+
+
+_NAMED = 3  # contradictory operations that a message spells out
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What must run before what, beyond what the headers say.
+
+    Attributes:
+        precedences: the proven pairs.
+        before: for each revision those that must run before it.
+        suited: the pairs of merged branches that run in this order anyway, as Alembic upgrades.
+    """
+
+    precedences: tuple[Precedence, ...] = ()
+    before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    suited: frozenset[Precedence] = frozenset()
+
+
+def prove(original: Snapshot, snapshot: Snapshot, lineages: Lineages, wishes: Wishes) -> Proof:
+    """Find out what the schema proves about the order of the revisions of each lineage.
+
+    What one upgrade runs already, in whatever order, is no business of a plan: it stops none, and
+    is put in order only where Alembic's own order does not do. What is only probable (an operation
+    under a condition, say) is taken as proven as long as it contradicts nothing; so is what the
+    user ignores or accepts, of branches that have to be put in some order.
+
+    Args:
+        original: the chain as it is.
+        snapshot: the same, pins applied.
+        lineages: its lineages.
+        wishes: what the user asks of the plan.
+
+    Raises:
+        CannotPlan: what is proven contradicts the chain, the user's wishes, or itself.
+    """
+    tolerated = "FC201" in {*snapshot.environment.settings.ignore, *wishes.accept}
+    certain, suited, probable = _sorted_out(original, snapshot, lineages, tolerated=tolerated)
+    graph = Graph(snapshot.headers, _before(certain))
+    if graph.cycles:
+        raise _contradiction(snapshot, certain, graph, wishes.attach)
+    _refuse_root(snapshot, certain, wishes.root)
+    accepted = certain
+    for more in (suited, probable):
+        if not Graph(snapshot.headers, _before([*accepted, *more])).cycles:
+            accepted = [*accepted, *more]
+            continue
+        for precedence in more:
+            if not _runs_against(graph, accepted, precedence):
+                accepted.append(precedence)
+    return Proof(tuple(accepted), _before(accepted), frozenset(suited))
+
+
+def _sorted_out(
+    original: Snapshot, snapshot: Snapshot, lineages: Lineages, *, tolerated: bool
+) -> tuple[list[Precedence], list[Precedence], list[Precedence]]:
+    """What a plan has to see to, what Alembic's own order sees to, and what is only probable."""
+    evidence, old = snapshot.evidence, original.evidence
+    certain: list[Precedence] = []
+    suited: list[Precedence] = []
+    probable: list[Precedence] = []
+    for item in precedences(evidence):
+        one, other = item.before.revision, item.after.revision
+        joined = old.joined(one, other)
+        apart = lineages.by_revision[one] is not lineages.by_revision[other]
+        if apart or (joined and old.runs_before(other, one)):
+            continue
+        if tolerated or (joined and not is_disorder(evidence, item)):
+            probable.append(_unsure(item))
+        elif joined:
+            (suited if old.upgraded_before(one, other) else probable).append(item)
+        elif _is_decisive(evidence, item):
+            certain.append(item)
+        else:
+            probable.append(item)
+    return certain, suited, probable
+
+
+def _unsure(precedence: Precedence) -> Precedence:
+    return precedence._replace(before=precedence.before._replace(certain=False))
+
+
+def _refuse_root(snapshot: Snapshot, certain: list[Precedence], root: str | None) -> None:
+    for precedence in certain:
+        if precedence.after.revision == root:
+            reason = schema_reason(snapshot, precedence).detail
+            raise CannotPlan(
+                f"--root {root} contradicts what the migrations do: {reason}",
+                f"choose another base, or leave out --root: {root} must come later",
+            )
+
+
+def _is_decisive(evidence: Evidence, precedence: Precedence) -> bool:
+    """Whether a chain against it is certain to fail."""
+    before, after = precedence.before, precedence.after
+    if not precedence.certain:
+        return False
+    if before.object.kind not in (Kind.TABLE, Kind.COLUMN):
+        return not evidence.runs_before(after.revision, before.revision)
+    return not evidence.runs_before(after.revision, before.revision) or (
+        is_disorder(evidence, precedence)
+    )
+
+
+def _before(precedences: Iterable[Precedence]) -> Mapping[str, tuple[str, ...]]:
+    before: dict[str, dict[str, None]] = {}
+    for precedence in precedences:
+        earlier = before.setdefault(precedence.after.revision, {})
+        earlier[precedence.before.revision] = None
+    return {revision: tuple(earlier) for revision, earlier in before.items()}
+
+
+def _runs_against(graph: Graph, accepted: list[Precedence], precedence: Precedence) -> bool:
+    """Whether what should run later must run earlier, by the chain and what is accepted."""
+    extra = _before(accepted)
+    target = precedence.after.revision
+    pending, seen = [precedence.before.revision], set()
+    while pending:
+        revision = pending.pop()
+        if revision == target:
+            return True
+        if revision not in seen:
+            seen.add(revision)
+            pending.extend(graph.requirements(revision))
+            pending.extend(extra.get(revision, ()))
+    return False
+
+
+def _contradiction(
+    snapshot: Snapshot, precedences: list[Precedence], graph: Graph, pins: Mapping[str, str]
+) -> CannotPlan:
+    """The refusal that names what cannot be true together."""
+    members = set(graph.cycles[0])
+    involved = [
+        precedence
+        for precedence in precedences
+        if {precedence.before.revision, precedence.after.revision} <= members
+    ]
+    sentences = [schema_reason(snapshot, precedence).detail for precedence in involved[:_NAMED]]
+    pinned = [revision for revision in pins if revision in members]
+    if pinned:
+        attach = f"--attach {pinned[0]}={pins[pinned[0]]}"
+        return CannotPlan(
+            f"{attach} contradicts what the migrations do: {'; '.join(sentences)}",
+            "attach it to a revision above those that it needs",
+        )
+    return CannotPlan(
+        f"no order of these revisions can run: {'; '.join(sentences)}; but the chain links them"
+        " the other way round",
+        way("move the operation into the revision where it can run")
+        | way(_ACCEPT, "{fixchain} repair --accept FC201{databases}"),
+    )
+
+
+def schema_reason(snapshot: Snapshot, precedence: Precedence) -> Reason:
+    """Why one revision goes after another by what they do, with both places."""
+    before, after, ending = precedence
+    first, second = (_place(snapshot, touch) for touch in (before, after))
+    what = f"{before.object.kind.value} {before.object.spelled}"
+    deed, other = _DEEDS[ending]
+    text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
+    return Reason("schema", text)
+
+
+def _place(snapshot: Snapshot, touch: Touch) -> str:
+    return f"{snapshot.file(touch.revision).name}:{touch.line}"

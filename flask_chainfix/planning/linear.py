@@ -20,11 +20,9 @@ from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import MERGE, way
 from flask_chainfix.model.plans import Plan, Reason
-from flask_chainfix.planning.draft import Draft, reasons_for_base, several_branches
-from flask_chainfix.planning.strategies import Task, strategy
+from flask_chainfix.planning.draft import Draft, Task, reasons_for_base, several_branches
 
 
-@strategy("linear")
 def linear(task: Task) -> Plan:
     """Link every lineage into one line; healthy merge points stay as they are."""
     return _Linear(task).plan()

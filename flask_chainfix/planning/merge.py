@@ -12,11 +12,9 @@ from flask_chainfix.chain.redundancy import required_among
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
-from flask_chainfix.planning.draft import Draft, reasons_for_base, several_branches
-from flask_chainfix.planning.strategies import Task, strategy
+from flask_chainfix.planning.draft import Draft, Task, reasons_for_base, several_branches
 
 
-@strategy("merge")
 def merge(task: Task) -> Plan:
     """Attach each extra base to the chain of the base that stays, then merge the heads."""
     draft = Draft(task)

@@ -23,9 +23,9 @@ from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Plan, Reason, Relink, Wishes
 from flask_chainfix.model.schema import Action
-from flask_chainfix.planning.constraints import refuse_unsafe
 from flask_chainfix.planning.draft import is_redundant
 from flask_chainfix.planning.edits import make_plan, require_known_headers
+from flask_chainfix.planning.safety import refuse_unsafe
 from flask_chainfix.planning.strategies import planned_graph
 
 

@@ -31,7 +31,6 @@ from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.diagnosed import errors_of, in_doubt, knowing_lost, to_mend
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.known_databases import refuse_doubted, refuse_unproven
 from flask_chainfix.planning.mending.mend import mend, untie
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
@@ -39,6 +38,7 @@ from flask_chainfix.planning.on_top import plan_repair
 from flask_chainfix.planning.ranking import check_wishes
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
 from flask_chainfix.planning.row_moving import refuse_unknown_rows
+from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
 from flask_chainfix.planning.strategies import AUTO
 from flask_chainfix.rehearsal.confirm import foresee
 
