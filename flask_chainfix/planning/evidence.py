@@ -23,7 +23,7 @@ from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.model.schema import Action, Kind
 from flask_chainfix.planning.mending.case import Case, is_same_file
 
-_DEEDS = {"use": ("uses", "creates"), "drop": ("drops", "uses")}
+_DEEDS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
 
 _Sign = Callable[[Case, MigrationFile, MigrationFile], str]
 
@@ -173,7 +173,7 @@ def _sorted_out(
     certain: list[Precedence] = []
     suited: list[Precedence] = []
     probable: list[Precedence] = []
-    for item in precedences(evidence):
+    for item in (*precedences(evidence), *_made_anew(evidence)):
         one, other = item.before.revision, item.after.revision
         joined = old.joined(one, other)
         apart = lineages.by_revision[one] is not lineages.by_revision[other]
@@ -188,6 +188,25 @@ def _sorted_out(
         else:
             probable.append(item)
     return certain, suited, probable
+
+
+def _made_anew(evidence: Evidence) -> Iterator[Precedence]:
+    """The drops that must run before something that is there is created again."""
+    for key in sorted(evidence.contested, key=str):
+        makers = evidence.creators.get(key, ())
+        for maker in makers:
+            below = [each for each in makers if _runs_before(evidence, each, maker)]
+            drops = evidence.droppers.get(key, ())
+            beside = [each for each in drops if not _runs_before(evidence, maker, each)]
+            if len(beside) != 1 or maker.tolerant or beside[0].revision == maker.revision:
+                continue  # of several drops, any may be the one
+            there = any(_runs_before(evidence, each, beside[0]) for each in below)
+            if there and not _runs_before(evidence, beside[0], maker):
+                yield Precedence(beside[0], maker, "create")
+
+
+def _runs_before(evidence: Evidence, first: Touch, second: Touch) -> bool:
+    return evidence.runs_before(first.revision, second.revision)
 
 
 def _unsure(precedence: Precedence) -> Precedence:
