@@ -28,7 +28,6 @@ from flask_chainfix.environment.locate import open_config
 from flask_chainfix.footprint.reader import read_footprint
 from flask_chainfix.footprint.sql.reader import read_sql
 from flask_chainfix.model.files import Header, Unreadable
-from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.judge import judge
 from flask_chainfix.source.reader import read
 from flask_chainfix.source.scan import scan
@@ -95,14 +94,6 @@ def header(text: str) -> None:
         read_footprint(data, direction=direction)
 
 
-def bytecode(data: bytes) -> None:
-    """Damaged bytecode is damaged bytecode."""
-    import importlib.util
-
-    reading = read_bytecode(importlib.util.MAGIC_NUMBER + bytes(12) + data)
-    assert isinstance(reading, (Header, Unreadable))
-
-
 @given(
     _made_of(_SQL, 60), st.sampled_from([None, "postgresql", "mysql", "sqlite", "mssql", "oracle"])
 )
@@ -127,7 +118,6 @@ def configuration(text: str, name: str) -> None:
 
 PROPERTIES: dict[Callable[..., None], tuple[st.SearchStrategy[Any], ...]] = {
     header: (_made_of(_HEADER, 40) | _LAYOUT,),
-    bytecode: (st.binary(max_size=200),),
     configuration: (
         _made_of(_INI, 30),
         st.sampled_from(["alembic.ini", "pyproject.toml"]),

@@ -1,166 +1,115 @@
-"""Compiled migrations: read like their source, and any damage to them survived."""
+"""Compiled migrations without a source: not read, not run, and not taken for missing."""
 
 from __future__ import annotations
 
-import dis
-import json
-import marshal
-import string
+import py_compile
 import sys
-from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from flask_chainfix.model.files import Header, Unreadable
-from flask_chainfix.source import marshalled
-from flask_chainfix.source.bytecode import read_bytecode
-from flask_chainfix.source.literals import Computed
-from flask_chainfix.source.reader import read
+from tests.commands import Done, fixchain
+from tests.disk import environment, tree
+from tests.support import migration, rev
 
-SAMPLE = sorted((Path(__file__).parent.parent / "sample_app/migrations/versions").glob("*.py"))
-PREFIX = MAGIC_NUMBER + bytes(12)
-MODULE = marshal.dumps(compile("revision = 'a'\ndown_revision = None\n", "m.py", "exec"))
-
-single = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.just(...),
-    st.integers(-(2**31), 2**31 - 1),
-    st.floats(allow_nan=False),
-    st.complex_numbers(allow_nan=False),
-    st.binary(),
-    st.text(st.characters(), max_size=300),
-)
-constants = st.recursive(single, lambda parts: st.lists(parts, max_size=300).map(tuple))
+NOT_READ = "compiled migration without a source was not read: "
 
 
-def compiled(text: str) -> bytes:
-    return PREFIX + marshal.dumps(compile(text, "m.py", "exec"))
+@pytest.fixture
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The migrations of an environment whose compiled ones count: a healthy chain of two."""
+    monkeypatch.chdir(tmp_path)
+    place = environment(tmp_path / "migrations", "a", "b <- a")
+    (place / "alembic.ini").write_text("[alembic]\nsourceless = true\n")
+    return place / "versions"
 
 
-# --- The format ----------------------------------------------------------------------------------
+def compile_alone(versions: Path, spec: str, *, cached: bool = False) -> Path:
+    """A migration whose source is gone, and that fails when it is run."""
+    name = rev(spec).revision
+    source = versions / f"{name}.py"
+    source.write_bytes(migration(rev(spec)) + b"\nraise SystemExit('run')\n")
+    tag = f"__pycache__/{name}.{sys.implementation.cache_tag}.pyc"
+    compiled = versions / (tag if cached else f"{name}.pyc")
+    py_compile.compile(str(source), cfile=str(compiled), doraise=True)
+    source.unlink()
+    return compiled
 
 
-@given(constants)
-def test_constants_are_read_as_python_reads_them(value: Any) -> None:
-    read_again = marshalled.loads(marshal.dumps(value))
-    assert read_again == value
-    assert repr(read_again) == repr(value)  # 1 is not True, nor 0.0
+def check() -> Done:
+    return fixchain("check", "--format", "json")
 
 
-@pytest.mark.parametrize("value", [2**31, -(2**100), frozenset({"a", 1})])
-def test_what_no_header_holds_is_stepped_over(value: Any) -> None:
-    found = marshalled.loads(marshal.dumps((value, "after")))
-    assert isinstance(found, tuple)
-    assert isinstance(found[0], Computed)
-    assert found[1:] == ("after",)
+@pytest.mark.parametrize("cached", [False, True], ids=["beside", "cached"])
+@pytest.mark.parametrize("spec", ["c <- b", "c <- a", "c", "c <- b, y", "b <- a"])
+def test_it_is_not_read_and_judged_as_little(versions: Path, spec: str, cached: bool) -> None:
+    if spec == "b <- a":
+        (versions / "b_add_b.py").unlink()
+    if spec == "c <- b, y":
+        (versions / "y.py").write_bytes(migration(rev("y <- a")))
+    name = compile_alone(versions, spec, cached=cached).name
+    done = check()
+    assert done.exit_code == 0
+    assert done.document["findings"] == []
+    assert f"1 {NOT_READ}{name}" in done.document["notices"]
+    assert "judged in part only" in fixchain("check").stdout
 
 
-@pytest.mark.parametrize("module", [json, string, pytest], ids=lambda module: module.__name__)
-def test_code_is_read_as_python_reads_it(module: ModuleType) -> None:
-    text = Path(str(module.__file__)).read_text()
-    code = marshal.loads(marshal.dumps(compile(text, "m.py", "exec")))
-    assert_same(marshalled.loads(marshal.dumps(code)), code)
-
-
-def assert_same(found: object, code: CodeType) -> None:
-    assert isinstance(found, marshalled.Code)
-    assert (found.instructions, found.names) == (code.co_code, code.co_names)
-    for one, other in zip(found.constants, code.co_consts, strict=True):
-        if isinstance(other, CodeType):
-            assert_same(one, other)
-        elif not isinstance(one, Computed):
-            assert one == other
-
-
-# --- Headers -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", SAMPLE, ids=lambda path: path.stem)
-def test_bytecode_says_what_its_source_says(path: Path) -> None:
-    source = read(path.read_bytes(), path.name)
-    assert isinstance(source, Header)
-    assert read_bytecode(compiled(path.read_text())) == source._replace(spans={})
+@pytest.mark.parametrize("cached", [False, True], ids=["beside", "cached"])
+def test_it_is_not_missing(versions: Path, cached: bool) -> None:
+    """What it has is no missing parent, and a repair neither mends nor bends the chain there."""
+    compile_alone(versions, "c <- b", cached=cached)
+    (versions / "d.py").write_bytes(migration(rev("d <- c")))
+    before = tree(versions)
+    done = check()
+    assert (done.exit_code, done.document["findings"]) == (0, [])
+    refused = fixchain("repair", "--yes")
+    assert refused.exit_code == 3
+    assert "compiled migrations are not read" in refused.stderr
+    assert tree(versions) == before
 
 
 @pytest.mark.parametrize(
-    ("value", "parents"), [("5", None), ("('a', 5)", None), ("('a',)", ("a",)), ("None", ())]
+    "command",
+    [("repair", "--yes"), ("repair", "--yes", "--accept-guesses"), ("lock", "--yes")],
+    ids=" ".join,
 )
-def test_parents_in_bytecode(value: str, parents: tuple[str, ...] | None) -> None:
-    reading = read_bytecode(compiled(f"revision = 'b'\ndown_revision = {value}\n"))
-    assert isinstance(reading, Header)
-    assert reading.down_revision == parents
-    assert bool(reading.problems) == (parents is None)
+def test_a_broken_chain_is_left_alone(versions: Path, command: tuple[str, ...]) -> None:
+    compile_alone(versions, "c <- b")
+    (versions / "x.py").write_bytes(migration(rev("x <- gone, lost")))
+    (versions / "y.py").write_bytes(migration(rev("y <- a")))
+    before = tree(versions)
+    assert {each["code"] for each in check().document["findings"]} == {"FC103"}
+    refused = fixchain(*command)
+    assert refused.exit_code == 3
+    assert tree(versions) == before
 
 
-def test_values_behind_many_others_and_in_loops() -> None:
-    many = "".join(f"x{number} = 'value {number}'\n" for number in range(700))
-    reading = read_bytecode(compiled(f"{many}revision = 'b'\ndown_revision = 'a'\n"))
-    assert isinstance(reading, Header)
-    assert (reading.revision, reading.down_revision) == ("b", ("a",))
-    reading = read_bytecode(compiled(f"{many}for revision in 'xy': pass\ndown_revision = 'a'"))
-    assert isinstance(reading, Header)
-    assert reading.revision is None
+def test_a_lock_is_not_written_for_heads_that_nobody_knows(versions: Path) -> None:
+    compile_alone(versions, "c <- b")
+    assert fixchain("lock", "--yes").exit_code == 3
+    assert not (versions.parent / "chain.lock").exists()
 
 
-# --- Damage --------------------------------------------------------------------------------------
+def test_a_database_may_be_stamped_with_it(versions: Path) -> None:
+    compile_alone(versions, "c <- b")
+    done = fixchain("check", "--stamp", "c", "--format", "json")
+    (finding,) = done.document["findings"]
+    assert finding["code"] == "FC301"
+    assert "which c.pyc may have, and that is compiled, and so is not read" in finding["message"]
 
 
-def assert_damaged(reading: Header | Unreadable) -> None:
-    assert isinstance(reading, Unreadable)
-    assert reading.reason == "is damaged bytecode"
+def test_what_alembic_does_not_load_is_nothing(versions: Path) -> None:
+    (versions.parent / "alembic.ini").unlink()
+    compile_alone(versions, "c <- gone")
+    compile_alone(versions, "d <- gone", cached=True)
+    done = check()
+    assert (done.exit_code, done.document["findings"], done.document["revisions"]) == (0, [], 2)
+    assert not any("compiled" in each for each in done.document["notices"] or ())
 
 
-def test_names_that_are_not_there_are_damage() -> None:
-    code = compile("revision = 'a'\ndown_revision = None\n", "m.py", "exec")
-    assert_damaged(read_bytecode(PREFIX + marshal.dumps(code.replace(co_names=()))))
-
-
-def test_what_is_cut_short_is_damaged() -> None:
-    for size in range(len(MODULE)):
-        assert_damaged(read_bytecode(PREFIX + MODULE[:size]))
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b")\x01" * 100_000, b"(" + b"\xff" * 4, b"s" + b"\xff" * 4, b"l\0\0\0\x80", b"r\0\0\0\0"],
-)
-def test_sizes_that_cannot_be_are_damage(data: bytes) -> None:
-    assert_damaged(read_bytecode(PREFIX + data))
-
-
-def test_an_argument_of_any_size_is_damage() -> None:
-    code = compile("revision = 'a'\ndown_revision = None\n", "m.py", "exec")
-    longer = bytes([dis.EXTENDED_ARG, 1]) * 4 + code.co_code
-    assert_damaged(read_bytecode(PREFIX + marshal.dumps(code.replace(co_code=longer))))
-
-
-def test_any_wrong_byte_is_survived() -> None:
-    for place in range(len(MODULE)):
-        for value in range(256):
-            read_bytecode(PREFIX + MODULE[:place] + bytes([value]) + MODULE[place + 1 :])
-
-
-@given(st.binary())
-def test_anything_is_survived(data: bytes) -> None:
-    read_bytecode(PREFIX + data)
-    read_bytecode(PREFIX + b"\xe3" + data)
-
-
-def test_a_value_that_would_fill_the_memory_is_named_shortly() -> None:
-    depth = 60  # each time twice the one before
-    nested = b"".join(b"\xa9\x02" for _ in range(depth)) + b"\xa9\x00"
-    nested += b"".join(b"r" + bytes([number, 0, 0, 0]) for number in range(depth, 0, -1))
-    code = compile("revision = 'a'\ndown_revision = None\n", "m.py", "exec")
-    numbers = 5 if sys.version_info >= (3, 11) else 6
-    parts = marshal.dumps(code.co_code, 2), b")\x02", marshal.dumps("a", 2), nested
-    rest = marshal.dumps(code.co_names, 2), b"N" * 5, bytes(4), b"NN"
-    reading = read_bytecode(PREFIX + b"c" + bytes(4 * numbers) + b"".join(parts + rest))
-    assert isinstance(reading, Header)
-    assert reading.down_revision is None
-    assert len(reading.problems[0].detail) < 1000
+@pytest.mark.parametrize("data", [b"", b"\0\xff", b"revision = 'c'\n"])
+def test_whatever_it_holds(versions: Path, data: bytes) -> None:
+    (versions / "c.pyc").write_bytes(data)
+    done = check()
+    assert (done.exit_code, done.document["findings"]) == (0, [])

@@ -159,14 +159,18 @@ def test_sourceless(place: Path, recursive: bool) -> None:
         if name not in ("source", "both"):
             source.unlink()
     this = described(place, VERSIONS, sourceless=True, recursive=recursive)
-    assert what_we_read(this) == what_alembic_loads(this)
-    assert {revision for _, revision in what_we_read(this)} == {
+    loaded = what_alembic_loads(this)
+    assert {revision for _, revision in loaded} == {
         "alone",
         "both",
         "cached",
         "source",
         "dotted.name",
     }
+    # Those without a source are known, and not read.
+    assert what_we_read(this) == [
+        (path, revision if path.endswith(".py") else None) for path, revision in loaded
+    ]
     without = described(place, VERSIONS, recursive=recursive)
     assert {revision for _, revision in what_we_read(without)} == {"both", "source"}
 

@@ -245,7 +245,7 @@ def test_heads_that_cannot_be_judged_for_computed_headers(
         assert report.error is None
         return
     (remark,) = remarks(place)
-    assert "cannot be judged, because the place of x.py in the chain is computed" in remark
+    assert "cannot be judged, because the place of x.py in the chain is not known" in remark
     assert check(runtime, TOOLS, strict=False).exit_code == 0
     assert report.error is not None
     assert report.exit_code == 3

@@ -54,8 +54,8 @@ def expected_lines(snapshot: Snapshot) -> Mapping[str, str] | None:
     """The line of each head, by the head.
 
     Returns:
-        ``None`` where nobody can tell the heads: a lineage has none or several, or a file cannot
-        be read.
+        ``None`` where nobody can tell the heads: a lineage has none or several, or a file was
+        not read.
     """
     heads: dict[str, str] = {}
     lineages = find_lineages(snapshot)
@@ -67,7 +67,7 @@ def expected_lines(snapshot: Snapshot) -> Mapping[str, str] | None:
         if start in heads:
             return None
         heads[start] = head
-    if not heads or snapshot.unreadable:
+    if not heads or snapshot.unreadable or snapshot.compiled:
         return None
     return {head: f"{_word(start)}: {_word(head)}" for start, head in sorted(heads.items())}
 

@@ -18,6 +18,8 @@ from flask_chainfix.model.findings import Location
 from flask_chainfix.model.history import ChainLock, Published, PublishedChain
 from flask_chainfix.model.schema import ChainTables, Footprint
 
+_COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -74,12 +76,18 @@ class Snapshot:
         )
 
     def unread(self, revision: str) -> tuple[MigrationFile, Unreadable] | None:
-        """The unreadable file that may well have an id, as its name or its text holds it."""
+        """The file that was not read and may well have an id, as its name or its text holds it."""
         text = revision.encode("utf-8", "surrogatepass")
-        for file, problem in self.unreadable:
+        compiled = ((file, _COMPILED) for file in self.compiled)
+        for file, problem in (*self.unreadable, *compiled):
             if revision in file.name or text in file.data:
                 return file, problem
         return None
+
+    @cached_property
+    def compiled(self) -> tuple[MigrationFile, ...]:
+        """The compiled migrations without a source, which are not read."""
+        return tuple(file for file in self.files if file.is_compiled)
 
     @cached_property
     def leftovers(self) -> tuple[MigrationFile, ...]:

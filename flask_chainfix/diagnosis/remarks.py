@@ -88,7 +88,7 @@ def remarks_on_heads(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[s
     if snapshot.unplaced:
         return (
             f"{number} cannot be judged, because the place of {_names(snapshot.unplaced)} in the"
-            " chain is computed",
+            " chain is not known",
         )
     if _are_explained(_without_computed_labels(snapshot)):
         return (

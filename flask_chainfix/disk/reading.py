@@ -17,6 +17,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotRead
 from flask_chainfix.common.regular_files import read_beginning, read_regular, read_with_status
 from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header, MigrationFile, Unreadable
 from flask_chainfix.model.history import ChainLock
@@ -47,6 +48,12 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
                         f"{directory}: {repeated} of the files are also in another version"
                         " location; each is read once, as Alembic does"
                     )
+    compiled = [file.name for file in files.values() if file.is_compiled]
+    if compiled:
+        notices.append(
+            f"{count(len(compiled), 'compiled migration')} without a source"
+            f" {'was' if len(compiled) == 1 else 'were'} not read: {listing(compiled, 3)}"
+        )
     lock = _read_lock(environment.lock_path)
     return Snapshot(environment, tuple(files.values()), lock=lock), tuple(notices)
 
@@ -198,11 +205,7 @@ def _read_file(
         data, status = read_with_status(path)
     except OSError as error:
         return _unreadable(directory, name, f"cannot be read: {error.strerror}")
-    reading: Header | Unreadable
-    if name.endswith(".py"):
-        reading = source.read(data, name, compiles=compiled.proves(name, status))
-    else:
-        reading = source.read_bytecode(data)
+    reading = source.read(data, name, compiles=compiled.proves(name, status))
     return MigrationFile(directory, name, data, reading)
 
 

@@ -294,7 +294,7 @@ def _files(
         place = directory
         if path != target:  # a link stands for the file that it leads to
             place, name = Path(real).parent, Path(real).name
-        reading = source.read(data, name) if name.endswith(".py") else source.read_bytecode(data)
+        reading = source.read(data, name)
         yield real, MigrationFile(place, name, data, reading)
 
 

@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+COMPILED = (".pyc", ".pyo")
+
 
 class Span(NamedTuple):
     """A half-open range of byte offsets in a file: ``data[start:end]``."""
@@ -104,6 +106,11 @@ class MigrationFile(NamedTuple):
     name: str
     data: bytes
     reading: Header | Unreadable
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it is a compiled migration without a source, which is not read."""
+        return self.name.endswith(COMPILED)
 
     @property
     def path(self) -> Path:

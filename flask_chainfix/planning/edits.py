@@ -14,6 +14,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.writers import applied_in, published_in
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History
@@ -230,11 +231,27 @@ def require_known_headers(snapshot: Snapshot) -> None:
     """Stop where nobody knows the place of every revision.
 
     Raises:
-        CannotPlan: a header is computed.
+        CannotPlan: a header is computed, or a migration is compiled.
     """
+    refuse_compiled(snapshot)
     if snapshot.unplaced:
         name = snapshot.unplaced[0].name
         raise CannotPlan(
             f"the header of {name} is computed, so its place in the chain is unknown",
             "write revision and down_revision of that file as plain values",
+        )
+
+
+def refuse_compiled(snapshot: Snapshot) -> None:
+    """Stop where the chain holds migrations that are compiled and have no source.
+
+    Raises:
+        CannotPlan: so it is.
+    """
+    if snapshot.compiled:
+        compiled = [file.name for file in snapshot.compiled]
+        raise CannotPlan(
+            "compiled migrations are not read, so their places in the chain are unknown:"
+            f" {listing(compiled, 3)}",
+            "put their sources beside them",
         )

@@ -29,7 +29,7 @@ from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.diagnosed import errors_of, in_doubt, knowing_lost, to_mend
-from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
+from flask_chainfix.planning.edits import edits_between, edits_for, refuse_compiled, summed_up
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.mend import mend, untie
 from flask_chainfix.planning.mending.names import shortened
@@ -256,6 +256,7 @@ def _prepared(
             database has run.
     """
     assert report.before is not None
+    refuse_compiled(report.before)
     known = with_lost(runtime, report.before, report.before.graph.missing)
     notices = tuple(each for each in known.databases.notices if each not in report.notices)
     if to_mend(report) or heads_in_doubt(report.before):

@@ -49,6 +49,8 @@ def current_state(report: Report) -> list[PictureNode]:
 
 def _unknown(file: MigrationFile, name: str) -> str:
     """Why a part of a header is not known."""
+    if file.is_compiled:
+        return "not read"
     problems = file.reading.problems if isinstance(file.reading, Header) else ()
     kinds = {problem.kind for problem in problems if problem.name == name}
     return "no string" if ProblemKind.NOT_A_STRING in kinds else "computed"

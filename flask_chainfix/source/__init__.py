@@ -12,7 +12,6 @@ from flask_chainfix.source.body import (
     same_upgrade,
     words_in,
 )
-from flask_chainfix.source.bytecode import read_bytecode
 from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.limits import excess, is_loaded
 from flask_chainfix.source.literals import line_of
@@ -28,7 +27,6 @@ __all__ = [
     "line_of_upgrade",
     "names_bound",
     "read",
-    "read_bytecode",
     "restate",
     "rewrite",
     "same_body",

@@ -64,11 +64,11 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
         if binding is None:
             ids[name] = (legacy[1],) if legacy and name == "revision" else ()
             continue
-        ids[name] = header_ids(name, binding.value)
+        ids[name] = _ids(name, binding.value)
         if len(ids[name] or ()) > MOST_IDS:
             return too_many_ids(name)
         offset = positions.offset(binding.expression or binding.node)
-        problems.extend(header_problems(name, binding.value, offset))
+        problems.extend(_problems(name, binding.value, offset))
         if binding.expression is not None:
             spans[name] = positions.span(binding.expression)
     docstring = _docstring(tree, positions, spans)
@@ -85,7 +85,7 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
     return Judged(header, tree, positions, bindings)
 
 
-def header_ids(name: str, value: object) -> tuple[str, ...] | None:
+def _ids(name: str, value: object) -> tuple[str, ...] | None:
     """What Alembic makes of a header value: always a tuple.
 
     Returns:
@@ -113,7 +113,7 @@ def _kept(name: str, value: object) -> object:
     return value or None if name == "depends_on" else value
 
 
-def header_problems(name: str, value: object, offset: int) -> Iterator[Problem]:
+def _problems(name: str, value: object, offset: int) -> Iterator[Problem]:
     """What keeps a header value from being read in full."""
     if isinstance(value, Computed):
         yield Problem(name, ProblemKind.COMPUTED, value.reason, offset)
@@ -127,7 +127,7 @@ def header_problems(name: str, value: object, offset: int) -> Iterator[Problem]:
         items = value if isinstance(value, tuple) else (value,)
     for item in items:
         if not isinstance(item, str):
-            shown = reprlib.repr(item)  # of bytecode, however it is nested
+            shown = reprlib.repr(item)
             detail = f"is {shown}" if item is value else f"holds {shown}"
             yield Problem(
                 name, ProblemKind.NOT_A_STRING, f"{detail}, which is not a string", offset

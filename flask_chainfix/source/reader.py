@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import warnings
 
-from flask_chainfix.model.files import Header, Unreadable
+from flask_chainfix.model.files import COMPILED, Header, Unreadable
 from flask_chainfix.source.judge import judge
 from flask_chainfix.source.limits import excess
 from flask_chainfix.source.scan import scan
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+
+
+_OF_COMPILED = Header(None, None, None, None, "", None, None, None, {})
 
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -24,6 +27,8 @@ _CANNOT_COMPILE = (SyntaxError, ValueError, RecursionError, MemoryError, Overflo
 def read(data: bytes, filename: str, *, compiles: bool = False) -> Header | Unreadable:
     """Read the header of a migration file without running it.
 
+    Of a compiled file nothing is read: its header says that all of it is unknown.
+
     Args:
         data: the file's bytes.
         filename: its name without directories; Alembic takes the id of very old files from it.
@@ -34,6 +39,8 @@ def read(data: bytes, filename: str, *, compiles: bool = False) -> Header | Unre
         The header; or why Alembic cannot load the file. What only running the file could show
         (a failing import, a ``NameError``) is not looked for.
     """
+    if filename.endswith(COMPILED):
+        return _OF_COMPILED
     header = scan(data)
     if header is not None and compiles:
         return header

@@ -60,7 +60,7 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     """
     lineages = find_lineages(snapshot)
     bases = lineages.bases
-    if len(bases) < 2:
+    if len(bases) < 2 or snapshot.compiled:  # which may join them
         return
     locations = [place for base in bases for place in snapshot.locations(base, "down_revision")]
     if lineages.joined:
@@ -130,7 +130,7 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
         $ {fixchain} repair
     """
     heads = snapshot.graph.heads
-    if len(heads) < 2:
+    if len(heads) < 2 or snapshot.compiled:  # which may join them
         return
     by_revision = find_lineages(snapshot).by_revision
     groups: dict[Lineage, list[str]] = {}
