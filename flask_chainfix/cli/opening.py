@@ -118,8 +118,7 @@ def _config_here(section: str | None) -> str | None:
 
 def _other_config_file(runtime: Runtime) -> str:
     """The configuration file that Alembic has to be told of; ``""`` for one that it finds."""
-    # Alembic before 1.16 knows no other file than an ini.
-    file = runtime.config.config_file_name or getattr(runtime.config, "toml_file_name", None)
+    file = runtime.options.ini or runtime.options.toml
     if file is None or os.path.realpath(file) in map(os.path.realpath, _FOUND_BY_ALEMBIC):
         return ""
     return os.path.relpath(file)

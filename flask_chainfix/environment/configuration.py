@@ -1,4 +1,9 @@
-"""Alembic's configuration files, and which of them describes a migrations directory."""
+"""Alembic's configuration files, and which of them describes a migrations directory.
+
+To import Alembic takes longer than all else that a check does. So its files are read here as it
+reads them. Alembic itself is asked where that is not certain: before its version 1.17, and for
+what an app's callbacks make of the configuration.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,11 @@ import warnings
 from collections.abc import Iterator, Mapping
 from configparser import MAX_INTERPOLATION_DEPTH, ConfigParser, Error
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-from alembic.config import Config
+from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.errors import BadConfiguration, ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
@@ -22,6 +28,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
 _LOCATION = "script_location"
@@ -39,10 +48,118 @@ _TOML_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _REFERENCE = re.compile(r"%\(([^)]*)\)s")
 
 
-_KNOWS_TOML = hasattr(Config, "toml_file_name")  # since Alembic 1.16
+_VERSION = re.compile(r"""^__version__ = ["'](\d+)\.(\d+)""", re.MULTILINE)
 
 
-def read_config(path: Path, section: str | None = None) -> Config:
+@cache
+def alembic_version() -> tuple[int, int]:
+    """The version of Alembic that is installed, without importing it; ``(0, 0)`` if unknown."""
+    spec = find_spec("alembic")
+    found = None
+    with suppress(OSError):
+        if spec is not None and spec.origin is not None:
+            found = _VERSION.search(Path(spec.origin).read_text("utf-8"))
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _knows_toml() -> bool:
+    """Whether this Alembic can be configured by a ``pyproject.toml``."""
+    return alembic_version() >= (1, 16)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options in Alembic's configuration files, which are read once something is asked.
+
+    Attributes:
+        ini: the ini file; ``None`` where there is none.
+        toml: the ``pyproject.toml``; ``None`` where there is none, or Alembic would not read it.
+        section: the section of the ini file that counts.
+        instead: what is set beside the files, and goes before them, by its name.
+        of_app: Alembic's own configuration as an app has made it, instead of all these.
+    """
+
+    ini: Path | None = None
+    toml: Path | None = None
+    section: str = "alembic"
+    instead: Mapping[str, str] = field(default_factory=dict)
+    of_app: Config | None = None
+
+    @classmethod
+    def made_by_app(cls, config: Config) -> Options:
+        """The options in a configuration that an app's callbacks may have changed."""
+        ini, toml = config.config_file_name, getattr(config, "toml_file_name", None)
+        return cls(
+            Path(ini) if ini else None,
+            Path(toml) if toml else None,
+            config.config_ini_section,
+            of_app=config,
+        )
+
+    @property
+    def are_read_here(self) -> bool:
+        """Whether Alembic itself need not be asked what the files say."""
+        return self.of_app is None and (1, 17) <= alembic_version() < (2, 0)
+
+    @cached_property
+    def alembic(self) -> Config:
+        """The same as Alembic's own object."""
+        from alembic.config import Config
+
+        if self.of_app is not None:
+            return self.of_app
+        files = {"file_": self.ini, "toml_file": self.toml}
+        named: dict[str, Any] = {name: str(file) for name, file in files.items() if file}
+        config = Config(**named, ini_section=self.section)
+        for name, value in self.instead.items():
+            config.set_main_option(name, _escaped(value))
+        return config
+
+    @cached_property
+    def parser(self) -> ConfigParser:
+        """The ini file, and what is set beside it."""
+        if not self.are_read_here:
+            return self.alembic.file_config
+        parser = ConfigParser({"here": _here(self.ini)})
+        if self.ini is not None:
+            parser.read(self.ini, encoding="locale")
+        if not parser.has_section(self.section) and (self.ini is None or self.instead):
+            parser.add_section(self.section)
+        for name, value in self.instead.items():
+            parser.set(self.section, name, _escaped(value))
+        return parser
+
+    @cached_property
+    def table(self) -> Mapping[str, Any]:
+        """``[tool.alembic]`` of the ``pyproject.toml``, as it is written."""
+        if not self.are_read_here:
+            return getattr(self.alembic, "toml_alembic_config", {})
+        data = read_toml(self.toml) if self.toml is not None and self.toml.exists() else {}
+        table = data.get("tool", {}).get("alembic", {})
+        return table if isinstance(table, dict) else self.alembic.toml_alembic_config
+
+    def get(self, name: str) -> Any:
+        """An option, from whichever file Alembic takes it; ``None`` where it is not set."""
+        if self.parser.has_option(self.section, name):
+            return self.parser.get(self.section, name)
+        value, here = self.table.get(name), {"here": _here(self.toml)}
+        if isinstance(value, str):
+            return value % here
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return [each % here for each in value]
+        return None if value is None else self.alembic.get_alembic_option(name)
+
+
+def _here(file: Path | None) -> str:
+    """What Alembic puts in the place of ``%(here)s``."""
+    return "." if file is None else file.absolute().parent.as_posix()
+
+
+def _escaped(value: str) -> str:
+    return value.replace("%", "%%")
+
+
+def read_config(path: Path, section: str | None = None) -> Options:
     """Read a file together with its counterpart in the working directory, as Alembic does.
 
     Args:
@@ -57,23 +174,23 @@ def read_config(path: Path, section: str | None = None) -> Config:
         ini, toml = Path("alembic.ini"), path
     else:
         ini, toml = path, Path("pyproject.toml")
-    config = _opened(ini, toml, section)
+    options = _opened(ini, toml, section)
     if section is not None and ini.exists():
-        if config.file_config.has_section(section):
-            return config
+        if options.parser.has_section(section):
+            return options
         raise BadConfiguration(
             f"{ini} has no section [{section}]",
-            f"name one of its sections: {', '.join(config.file_config.sections())}",
+            f"name one of its sections: {', '.join(options.parser.sections())}",
         )
-    if toml is path and not _KNOWS_TOML:
+    if toml is path and not _knows_toml():
         raise BadConfiguration(
             f"this version of Alembic cannot be configured by {path.name}",
             "use Alembic 1.16 or newer, or an alembic.ini",
         )
-    return config
+    return options
 
 
-def read_ini(path: Path) -> Config:
+def read_ini(path: Path) -> Options:
     """Read an ini file alone; what is not there says nothing.
 
     Raises:
@@ -106,16 +223,17 @@ def _refuse_long_keys(path: Path, text: str) -> None:
             )
 
 
-def _opened(ini: Path | None, toml: Path | None, section: str | None = None) -> Config:
-    """Alembic's view of two files, once it is known that reading them comes to an end."""
-    names: dict[str, Any] = {}
+def _opened(ini: Path | None, toml: Path | None, section: str | None = None) -> Options:
+    """What two files say, once it is known that reading them comes to an end."""
     if ini is not None and ini.exists():
         refuse_endless(ini)
-        names["file_"] = str(ini)
-    if toml is not None and toml.exists() and _KNOWS_TOML and section is None:
+    else:
+        ini = None
+    if toml is not None and toml.exists() and _knows_toml() and section is None:
         _refuse_long_keys(toml, read_regular(toml, LARGEST_CODE).decode(errors="replace"))
-        names["toml_file"] = str(toml)
-    return Config(**names, ini_section=section or "alembic")
+    else:
+        toml = None
+    return Options(ini, toml, section or "alembic")
 
 
 def refuse_endless(ini: Path) -> None:
@@ -178,7 +296,7 @@ def _references(value: str) -> Iterator[str]:
         at = value.find("%", found.end() if found else at + 2)
 
 
-def project_config(directory: Path) -> Config | None:
+def project_config(directory: Path) -> Options | None:
     """Find the configuration of a plain Alembic project by its migrations directory.
 
     Args:
@@ -191,15 +309,15 @@ def project_config(directory: Path) -> Config | None:
     Raises:
         BadConfiguration: there is such a file, and it cannot be used.
     """
-    names = ("alembic.ini", "pyproject.toml") if _KNOWS_TOML else ("alembic.ini",)
+    names = ("alembic.ini", "pyproject.toml") if _knows_toml() else ("alembic.ini",)
     beside = Path(os.path.abspath(directory)).parent
     files = [Path(name) for name in names] + [beside / name for name in names]
     for file in files:
         if file.is_file():
             with configuration_errors(str(file)):
-                config = read_config(file)
-                if _describes(config, file, directory):
-                    return config
+                options = read_config(file)
+                if _describes(options, file, directory):
+                    return options
     return None
 
 
@@ -214,17 +332,17 @@ def script_locations(file: Path) -> dict[str, str]:
     """
     with suppress(ChainFixError), configuration_errors(str(file)):
         if file.suffix != ".toml":
-            parser = read_ini(file).file_config
+            parser = read_ini(file).parser
             sections = [each for each in parser.sections() if _LOCATION in parser[each]]
             return {section: parser.get(section, _LOCATION) for section in sections}
-        if _KNOWS_TOML:
-            written = option(_opened(None, file), _LOCATION)
+        if _knows_toml():
+            written = _opened(None, file).get(_LOCATION)
             return {"tool.alembic": written} if isinstance(written, str) else {}
     return {}
 
 
-def _describes(config: Config, file: Path, directory: Path) -> bool:
-    location = option(config, _LOCATION)
+def _describes(options: Options, file: Path, directory: Path) -> bool:
+    location = options.get(_LOCATION)
     if not isinstance(location, str):
         return False
     path, wanted = resource_path(location), directory.resolve()
@@ -232,17 +350,17 @@ def _describes(config: Config, file: Path, directory: Path) -> bool:
         return True
     if (file.parent / path).resolve() != wanted:
         return False
-    _refuse_other_base(config, file)
+    _refuse_other_base(options, file)
     return True
 
 
-def _refuse_other_base(config: Config, file: Path) -> None:
+def _refuse_other_base(options: Options, file: Path) -> None:
     """Alembic would look for relative locations below the working directory, not beside the file.
 
     Raises:
         BadConfiguration: some migrations would not be found.
     """
-    locations = option(config, "version_locations")
+    locations = options.get("version_locations")
     places = [locations] if isinstance(locations, str) else locations or []
     for part in (part for place in places for part in place.split()):
         if not os.path.isabs(part) and ":" not in part:
@@ -258,16 +376,6 @@ def resource_path(location: str) -> Path:
     if not colon or os.path.isabs(location):
         return Path(location)
     return Path(*package.split("."), rest)
-
-
-def option(config: Config, name: str) -> str | list[str] | None:
-    """An option of Alembic's, from whichever file it reads; ``None`` where it is not set."""
-    value: str | list[str] | None = None
-    if _KNOWS_TOML:
-        value = config.get_alembic_option(name)
-    elif config.file_config.has_section(config.config_ini_section):
-        value = config.get_main_option(name)
-    return value
 
 
 @contextmanager

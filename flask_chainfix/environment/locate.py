@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from configparser import InterpolationError
+from configparser import ConfigParser, InterpolationError
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from alembic.config import Config
-from alembic.script import ScriptDirectory
+from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.errors import BadConfiguration, NoEnvironment
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import way
 from flask_chainfix.environment.configuration import (
+    Options,
     configuration_errors,
     project_config,
     read_config,
@@ -24,10 +22,15 @@ from flask_chainfix.environment.configuration import (
     read_toml,
     refuse_endless,
 )
-from flask_chainfix.environment.env_py import script_directory, uses_flask_app
+from flask_chainfix.environment.env_py import uses_flask_app
 from flask_chainfix.environment.project import local_modules
+from flask_chainfix.environment.version_locations import locate, script_directory
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.findings import CODES
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 _SINGLE = ("version_table", "version_table_schema", "main_branch")
 
@@ -35,13 +38,13 @@ _SINGLE = ("version_table", "version_table_schema", "main_branch")
 _KEYS = ("ignore", "intended_bases", "published", *_SINGLE)
 
 
-def read_settings(config: Config) -> Settings:
+def read_settings(options: Options) -> Settings:
     """Read ``[fixchain]`` of ``alembic.ini``, else ``[tool.fixchain]`` of ``pyproject.toml``.
 
     Raises:
         BadConfiguration: a key, a value or a code is unknown.
     """
-    values = _from_ini(config) or _from_toml(config)
+    values = _from_ini(options.parser) or _from_toml(options.toml)
     for key in values:
         if key not in _KEYS:
             raise BadConfiguration(
@@ -76,9 +79,8 @@ def _one(values: Mapping[str, list[str]], key: str) -> str | None:
     return named[0] if named else None
 
 
-def _from_ini(config: Config) -> Mapping[str, list[str]]:
+def _from_ini(parser: ConfigParser) -> Mapping[str, list[str]]:
     """The section's keys, with values split at commas, blanks and line ends."""
-    parser = config.file_config
     if not parser.has_section("fixchain"):
         return {}
     inherited = parser.defaults()
@@ -89,12 +91,10 @@ def _from_ini(config: Config) -> Mapping[str, list[str]]:
     }
 
 
-def _from_toml(config: Config) -> Mapping[str, list[str]]:
-    # Alembic before 1.16 knows no such file.
-    name = getattr(config, "toml_file_name", None)
-    if name is None or not Path(name).is_file():
+def _from_toml(file: Path | None) -> Mapping[str, list[str]]:
+    if file is None or not file.is_file():
         return {}
-    section = read_toml(Path(name)).get("tool", {}).get("fixchain", {})
+    section = read_toml(file).get("tool", {}).get("fixchain", {})
     if not isinstance(section, dict):
         raise BadConfiguration("[tool.fixchain] is not a table", "write it as a TOML table")
     section = {
@@ -127,12 +127,11 @@ _NEW = way("make a new one in an app", "flask db init")
 
 @dataclass(frozen=True)
 class Runtime:
-    """An environment together with Alembic's view of it.
+    """An environment together with how Alembic is configured for it.
 
     Attributes:
         environment: what the pure layers need to know of it.
-        config: Alembic's configuration.
-        script: Alembic's script directory; nothing of it has been imported.
+        options: what Alembic's configuration says.
         reopen: how a fresh process finds the same environment, as JSON values.
         loses_app: whether the app comes from a callback, so that a fresh process is without it.
         own_template: whether ``script.py.mako``, which is code of the project, may run; else new
@@ -140,11 +139,20 @@ class Runtime:
     """
 
     environment: Environment
-    config: Config
-    script: ScriptDirectory
+    options: Options
     reopen: dict[str, Any]
     loses_app: bool = False
     own_template: bool = True
+
+    @property
+    def config(self) -> Config:
+        """Alembic's own configuration; this imports Alembic."""
+        return self.options.alembic
+
+    @property
+    def script(self) -> ScriptDirectory:
+        """Alembic's script directory, which has loaded nothing; this imports Alembic."""
+        return script_directory(self.options)
 
     @property
     def has_app(self) -> bool:
@@ -177,7 +185,8 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
     with configuration_errors(directory):
         refuse_endless(Path(directory) / "alembic.ini")
         config = extension.migrate.get_config(directory)
-    runtime = _open(config, {"directory": str(directory), **(reopen or {})})
+    options = Options.made_by_app(config)
+    runtime = _open(options, {"directory": str(directory), **(reopen or {})})
     dialect = _dialect(current_app.config.get("SQLALCHEMY_DATABASE_URI"))
     if dialect is not None:
         runtime = replace(runtime, environment=replace(runtime.environment, dialect=dialect))
@@ -188,7 +197,7 @@ def _without_app(runtime: Runtime) -> Runtime:
     """Hand over what the app's callbacks made of the configuration: none of them runs again."""
     values = {name: runtime.config.get_main_option(name) for name in _LOCATING}
     options = {name: value for name, value in values.items() if value is not None}
-    reopen = {"directory": str(runtime.script.dir), "options": options}
+    reopen = {"directory": str(runtime.environment.directory), "options": options}
     return replace(runtime, reopen=reopen, loses_app=True)
 
 
@@ -203,11 +212,8 @@ def open_resolved(directory: str, options: Mapping[str, str]) -> Runtime:
         NoEnvironment: there is no such directory, or it is no migration environment.
         BadConfiguration: the options cannot be used.
     """
-    with configuration_errors(directory):
-        config = Config()
-        for name, value in {**options, "script_location": directory}.items():
-            _set_option(config, name, value)
-    return _open(config, {"directory": directory, "options": dict(options)})
+    resolved = Options(instead={**options, "script_location": directory})
+    return _open(resolved, {"directory": directory, "options": dict(options)})
 
 
 def open_directory(directory: str) -> Runtime:
@@ -225,9 +231,8 @@ def open_directory(directory: str) -> Runtime:
     _require_directory(path)
     ini = path / "alembic.ini"
     with configuration_errors(str(ini)):
-        config = read_ini(ini) if ini.exists() else project_config(path) or Config()
-        _set_option(config, "script_location", str(path))
-    return _open(config, {"directory": directory})
+        options = read_ini(ini) if ini.exists() else project_config(path) or Options()
+    return _open(replace(options, instead={"script_location": str(path)}), {"directory": directory})
 
 
 def open_config(file: str, section: str | None = None) -> Runtime:
@@ -245,22 +250,15 @@ def open_config(file: str, section: str | None = None) -> Runtime:
     if not path.exists():
         raise NoEnvironment(f"there is no file {file}", "give -c the path of an alembic.ini")
     with configuration_errors(file):
-        config = read_config(path, section)
-    return _open(config, {"config": file, "section": section})
+        options = read_config(path, section)
+    return _open(options, {"config": file, "section": section})
 
 
-def _set_option(config: Config, name: str, value: str) -> None:
-    config.set_main_option(name, value.replace("%", "%%"))
-
-
-def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
-    name = config.config_file_name or reopen.get("config") or reopen["directory"]
+def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
+    name = options.ini or reopen.get("config") or reopen["directory"]
     with configuration_errors(str(name)):
-        script = script_directory(config)
-        # Alembic's public attribute is the raw setting; this one is where it will really look.
-        locations = tuple(Path(os.path.abspath(place)) for place in script._version_locations)
-        settings = read_settings(config)
-    directory = Path(os.path.abspath(script.dir))
+        directory, locations, recursive, sourceless = locate(options)
+        settings = read_settings(options)
     env_py = directory / "env.py"
     if not env_py.is_file():
         raise NoEnvironment(
@@ -281,19 +279,19 @@ def _open(config: Config, reopen: dict[str, Any]) -> Runtime:
     environment = Environment(
         directory=directory,
         version_locations=locations,
-        recursive=bool(script.recursive_version_locations),
-        sourceless=bool(script.sourceless),
+        recursive=recursive,
+        sourceless=sourceless,
         settings=settings,
         uses_flask=uses_flask_app(env_py),
-        dialect=_configured_dialect(config),
+        dialect=_configured_dialect(options),
         local_modules=local_modules(directory),
     )
-    return Runtime(environment, config, script, reopen)
+    return Runtime(environment, options, reopen)
 
 
-def _configured_dialect(config: Config) -> str | None:
+def _configured_dialect(options: Options) -> str | None:
     try:
-        return _dialect(config.get_main_option("sqlalchemy.url"))
+        return _dialect(options.parser.get(options.section, "sqlalchemy.url", fallback=None))
     except InterpolationError:  # env.py fills in what is missing
         return None
 
