@@ -37,16 +37,10 @@ class Step(NamedTuple):
 
 
 class Sample:
-    """A copy of the sample app in which commands are run.
+    """A copy of the sample app in which commands are run."""
 
-    Args:
-        directory: where the copy is put.
-        in_process: run ``flask`` and ``fixchain`` in this process, not as the executables.
-    """
-
-    def __init__(self, directory: Path, *, in_process: bool) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._in_process = in_process
         ignored = shutil.ignore_patterns("instance", "__pycache__", ".fixchain")
         shutil.copytree(ROOT / "sample_app", directory / "sample_app", ignore=ignored)
 
@@ -59,9 +53,9 @@ class Sample:
         program, *arguments = shlex.split(step.command)
         # What Alembic prints goes to the stdout that it was imported with.
         alembic = "fixchain" not in step.command and step.expected is not None
-        if self._in_process and program == "flask" and not alembic:
+        if program == "flask" and not alembic:
             done = flask(*arguments, cwd=self._directory, env=_environment())
-        elif self._in_process and program == "fixchain":
+        elif program == "fixchain":
             done = fixchain(*arguments, cwd=self._directory, env=_environment())
         else:
             done = run(program, *arguments, cwd=self._directory, env=_environment())
@@ -108,7 +102,7 @@ def matches(expected: str, output: str) -> bool:
 def renewed(text: str) -> str:
     """A page with the outputs that its commands have now; what was left out stays out."""
     with tempfile.TemporaryDirectory() as scratch:
-        sample = Sample(Path(scratch), in_process=False)
+        sample = Sample(Path(scratch))
 
         def rerun(block: re.Match[str]) -> str:
             return "".join(_renewed(sample, step) for step in _steps_at(block))

@@ -27,7 +27,7 @@ _CODE = re.compile(rf"`(?:(?:flask db )?fixchain )?({'|'.join(_COMMANDS)}|)((?: 
 @needs_git
 @pytest.mark.parametrize("page", _WITH_EXAMPLES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    sample = Sample(tmp_path, in_process=page != README)
+    sample = Sample(tmp_path)
     for step in steps(page.read_text("utf-8")):
         output = sample.run(step)
         if step.expected is not None:
