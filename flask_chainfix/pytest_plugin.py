@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from flask_chainfix.diagnosis.outcome import Report
+    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.diagnosis.rules import Rule
     from flask_chainfix.model.findings import Location
 
@@ -83,7 +84,7 @@ def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
     try:
         opened = open_from_files(None, named) if place.is_file() else open_from_files(named, None)
         tools = opened[1]
-        report = check(*opened, strict=False, schema=True)
+        result = check(*opened, strict=False, schema=True)
     except (ChainFixError, OSError) as error:
         stop = unreadable(error) if isinstance(error, OSError) else error
         item = _item(session, place, "check", fault=f"{error_text(stop, tools)}{_WHERE}")
@@ -91,26 +92,27 @@ def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
         yield item
     else:
         for rule in rules:
-            yield _rule_item(session, place, rule, report)
+            yield _rule_item(session, place, rule, result.diagnosis, result.tools)
 
 
-def _rule_item(session: pytest.Session, place: Path, rule: Rule, report: Report) -> ChainItem:
+def _rule_item(
+    session: pytest.Session, place: Path, rule: Rule, diagnosis: Diagnosis, tools: Tools
+) -> ChainItem:
     from flask_chainfix.report import plain
 
-    assert report.before is not None
-    found = [finding for finding in report.findings if finding.code == rule.code]
-    counting = set(report.counting)
+    found = [finding for finding in diagnosis.findings if finding.code == rule.code]
+    counting = set(diagnosis.counting)
     item = _item(
         session,
         place,
         f"{rule.code} {rule.name}",
-        fault="\n\n".join(plain(each, report.tools) for each in found if each in counting),
-        warnings=[plain(each, report.tools) for each in found if each not in counting],
+        fault="\n\n".join(plain(each, tools) for each in found if each in counting),
+        warnings=[plain(each, tools) for each in found if each not in counting],
         places=[each for finding in found for each in finding.locations],
     )
-    if rule.code in report.before.environment.settings.ignore:
+    if rule.code in diagnosis.snapshot.environment.settings.ignore:
         item.add_marker(pytest.mark.skip(reason="ignored by the settings"))
-    elif rule.code not in report.judged:
+    elif rule.code not in diagnosis.judged:
         item.add_marker(pytest.mark.skip(reason="judged only once the chain itself is known"))
     return item
 

@@ -34,22 +34,23 @@ from typing import Any
 
 import pytest
 
-from flask_chainfix.commands import lock
-from flask_chainfix.commands import rebase as rebases
-from flask_chainfix.commands import restamp as restamps
 from flask_chainfix.commands.check import Against, check
-from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.lock import plan_lock
+from flask_chainfix.commands.rebase import plan_rebase
+from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.restamp import RestampWishes, plan_restamp
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.databases import DatabaseWishes, MoveState
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import edits_between
 from flask_chainfix.report.page import unified_diff
+from flask_chainfix.report.results import Checked
 from tests.disk import ENV_PY, SCRIPT_MAKO
 from tests.repositories import Repository, needs_git
+from tests.results import Outcome, carried_out
 from tests.stamped import sql, stamp
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -121,7 +122,7 @@ class Project:
     runtime: Runtime
     databases: DatabaseWishes
 
-    def checked(self) -> Report:
+    def checked(self) -> Checked:
         """What check says of it."""
         expected = self.specimen.expected
         against = None
@@ -129,14 +130,14 @@ class Project:
             against = Against(expected["against"], frozenset(expected.get("allow", ())))
         return check(self.runtime, Tools(), strict=False, databases=self.databases, against=against)
 
-    def does(self, command: str) -> Report:
+    def does(self, command: str) -> Outcome:
         """What a command, asked as ``expected.json`` says, plans or does."""
         asked = self.specimen.asked_of(command)
         assert asked is not None
         try:
             return _COMMANDS[command](self, asked)
         except ChainFixError as error:
-            return Report(command, error=error)
+            return Outcome(error=error)
 
 
 def project(specimen: Specimen, top: Path) -> Project:
@@ -151,7 +152,7 @@ def project(specimen: Specimen, top: Path) -> Project:
     runtime = open_directory("m")
     if "carried_out" in specimen.expected:
         report = plan_repair(runtime, Tools(), Wishes(**specimen.expected["carried_out"]))
-        carry_out(runtime, report)
+        carried_out(runtime, report)
     return Project(specimen, runtime, _databases(specimen.expected))
 
 
@@ -180,39 +181,35 @@ def _unseen(done: int, total: int, what: str) -> None:
     """Progress that nobody looks at."""
 
 
-def _repair(project: Project, asked: dict[str, Any]) -> Report:
+def _repair(project: Project, asked: dict[str, Any]) -> Outcome:
     relabel = {name: tuple(labels) for name, labels in asked.get("relabel", {}).items()}
     wishes = Wishes(**{**asked, "relabel": relabel})
-    return plan_repair(project.runtime, Tools(), wishes, project.databases)
+    return Outcome.of(plan_repair(project.runtime, Tools(), wishes, project.databases))
 
 
-def _rebase(project: Project, asked: dict[str, Any]) -> Report:
-    return rebases.plan_rebase(project.runtime, Tools(), asked["onto"], project.databases, _unseen)
+def _rebase(project: Project, asked: dict[str, Any]) -> Outcome:
+    onto = asked["onto"]
+    return Outcome.of(plan_rebase(project.runtime, Tools(), onto, project.databases, _unseen))
 
 
-def _lock(project: Project, asked: dict[str, Any]) -> Report:
-    return lock.plan_lock(project.runtime, Tools(), **asked)
+def _lock(project: Project, asked: dict[str, Any]) -> Outcome:
+    return Outcome(edits=plan_lock(project.runtime, Tools(), **asked).edits)
 
 
-def _restamp(project: Project, asked: dict[str, Any]) -> Report:
-    wishes = restamps.RestampWishes(project.databases, **asked)
-    return restamps.plan_restamp(project.runtime, Tools(), wishes, _unseen)
+def _restamp(project: Project, asked: dict[str, Any]) -> Outcome:
+    wishes = RestampWishes(project.databases, **asked)
+    plan = plan_restamp(project.runtime, Tools(), wishes, _unseen)
+    return Outcome(error=plan.error, moves=plan.moves)
 
 
-def _undo(project: Project, asked: dict[str, Any]) -> Report:
+def _undo(project: Project, asked: dict[str, Any]) -> Outcome:
     planned = plan_undo(project.runtime, Tools(), project.databases)
     done = carry_out_undo(project.runtime, planned, project.databases)
-    assert planned.before is not None
-    assert done.before is not None
-    return Report(
-        "undo",
-        edits=edits_between(planned.before, done.before),
-        moves=done.moves,
-        after=done.before,
-    )
+    edits = edits_between(planned.snapshot, done.snapshot)
+    return Outcome(edits=edits, moves=done.moves, after=done.snapshot)
 
 
-_COMMANDS: dict[str, Callable[[Project, dict[str, Any]], Report]] = {
+_COMMANDS: dict[str, Callable[[Project, dict[str, Any]], Outcome]] = {
     "repair": _repair,
     "rebase": _rebase,
     "lock": _lock,
@@ -222,7 +219,7 @@ _COMMANDS: dict[str, Callable[[Project, dict[str, Any]], Report]] = {
 COMMANDS = tuple(_COMMANDS)
 
 
-def told(report: Report) -> str:
+def told(command: str, report: Outcome) -> str:
     """What a golden says of a command."""
     if report.error is not None:
         return "\n".join((f"refused: {report.error.message}", *report.error.lines, ""))
@@ -237,4 +234,4 @@ def told(report: Report) -> str:
         ),
         *unified_diff(report.edits),
     ]
-    return "".join(f"{line}\n" for line in lines) or f"nothing to {report.command}\n"
+    return "".join(f"{line}\n" for line in lines) or f"nothing to {command}\n"

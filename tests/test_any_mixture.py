@@ -29,13 +29,12 @@ from hypothesis import strategies as st
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import check
-from flask_chainfix.commands.repair import carry_out, plan_repair
-from flask_chainfix.commands.restamp import carry_out_restamp, outstanding
+from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.restamp import judged, move_rows, outstanding
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
@@ -52,6 +51,7 @@ from tests.histories import (
     rows_in,
 )
 from tests.repositories import imported, needs_git
+from tests.results import Outcome, carried_out
 from tests.strategies_oracle import revisions, strong_components
 from tests.support import Refused, Rev, alembic_loads, header, migration
 from tests.test_repair_properties import (
@@ -346,22 +346,23 @@ def then_of(history: History, files: Mapping[str, bytes], place: int) -> bytes:
     return migration(replace(then, upgrade=("pass",), downgrade=("pass",)) if nothing else then)
 
 
-def outcome(place: Path, wishes: Wishes, told: DatabaseWishes) -> Report:
+def outcome(place: Path, wishes: Wishes, told: DatabaseWishes) -> Outcome:
     """What ``repair --yes --accept-guesses`` comes to, stamps included."""
     runtime = open_directory(str(place))
     try:
         report = plan_repair(runtime, Tools(), wishes, told)
-        if report.plan is None or report.error is not None:
-            return report
-        report = carry_out(runtime, report, told)
-        if not outstanding(report):
-            return report
-        return carry_out_restamp(runtime, report, told, lambda *_: None, follows=True)
+        if report.proposal.planned is None or report.error is not None:
+            return Outcome.of(report)
+        done = carried_out(runtime, report, told)
+        after, moves = done.planned.after, done.moves
+        if outstanding(done.snapshot, moves):
+            moves = move_rows(runtime, after, moves, told, lambda *_: None, follows=True)
+        return Outcome.of(report, moves=moves, error=judged(done, moves).error)
     except ChainFixError as error:
-        return Report("repair", error=error)
+        return Outcome(error=error)
 
 
-def assert_databases_go_on(place: Path, history: History, report: Report) -> None:
+def assert_databases_go_on(place: Path, history: History, report: Outcome) -> None:
     """From the rows that they have now, or are to get by hand."""
     scripts = ScriptDirectory(str(place))
     moves = {each.move.name: each.move.after for each in report.moves}
@@ -378,7 +379,7 @@ def assert_databases_go_on(place: Path, history: History, report: Report) -> Non
             assert_runs_the_rest(scripts, history, database, rows)
 
 
-def restamped(report: Report, database: Database) -> tuple[str, ...]:
+def restamped(report: Outcome, database: Database) -> tuple[str, ...]:
     """The rows of a database that nobody has named, after the ``restamp`` that it may need."""
     assert report.plan is not None
     assert report.after is not None
@@ -392,14 +393,14 @@ def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:
     scripts, parents = alembics_view(place)
     assert scripts.get_heads()
     again = check(open_directory(str(place)), Tools(), strict=wishes.strict)
-    assert again.before is not None
-    repairable = [each for each in again.counting if each.repairable]
+    now = again.diagnosis.snapshot
+    repairable = [each for each in again.diagnosis.counting if each.repairable]
     assert not repairable
-    assert set(again.before.graph) <= set(parents)
+    assert set(now.graph) <= set(parents)
     if wishes.shorten_ids:
-        assert all(len(revision) <= 32 for revision in again.before.graph)
+        assert all(len(revision) <= 32 for revision in now.graph)
     if wishes.docstrings:
-        assert "FC111" not in {finding.code for finding in diagnose(again.before)}
+        assert "FC111" not in {finding.code for finding in diagnose(now)}
 
 
 def assert_undone(place: Path, before: object, told: DatabaseWishes) -> None:

@@ -15,9 +15,9 @@ from alembic.config import Config
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.cli.running import ask
 from flask_chainfix.common.errors import NeedsConsent
+from flask_chainfix.diagnosis import diagnosis
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.findings import Finding, Severity
-from flask_chainfix.planning import diagnosed as diagnosis
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import BROKEN, environment, migrations, tree
 

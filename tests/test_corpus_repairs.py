@@ -47,9 +47,9 @@ def test_a_repair_of_the_corpus(command: str, name: str, top: Path) -> None:
 
     golden = specimen(name).directory / f"{command}.txt"
     if os.environ.get("FIXCHAIN_WRITE_GOLDENS"):
-        golden.write_text(told(report), "utf-8")
-    assert told(report) == golden.read_text("utf-8")
-    assert str(top) not in told(report)
+        golden.write_text(told(command, report), "utf-8")
+    assert told(command, report) == golden.read_text("utf-8")
+    assert str(top) not in told(command, report)
     if report.after is not None:
         alembic_loads(report.after)
 

@@ -11,13 +11,13 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.diagnosis.lost_revisions import can_have_file, notes_on_taken
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.report import render
 from flask_chainfix.report.page import Style
+from tests.results import checked
 from tests.standings import db, looked_at, lost, moved, unreachable
 from tests.support import Rev, chain, graph
 
@@ -488,7 +488,7 @@ def test_each_can_be_ignored(code: str) -> None:
 
 def shown(name: str) -> str:
     tools = Tools(databases=" --database")
-    report = Report("check", tools=tools, before=ALL, findings=tuple(found(ALL)))
+    report = checked(ALL, found(ALL), tools=tools)
     return render(name, report, Style(width=200))
 
 
@@ -526,7 +526,7 @@ def test_text_shows_them_and_says_what_to_type_next() -> None:
 def test_a_broken_chain_comes_first_in_the_verdict() -> None:
     broken = looked_at(chain("a", "b <- a", "c <- a"), db("x"))
     findings = diagnose(broken, Family.CHAIN, Family.DATABASE)
-    text = render("text", Report("check", before=broken, findings=findings), Style())
+    text = render("text", checked(broken, findings), Style())
     assert text.startswith("The migration chain is broken: 2 heads, 1 unknown stamp.")
 
 

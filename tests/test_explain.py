@@ -10,10 +10,10 @@ import pytest
 from rich.cells import cell_len
 
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import all_rules, explanations
 from flask_chainfix.model.findings import Explanation
 from flask_chainfix.report import Style, render
+from flask_chainfix.report.results import Explained
 from tests.commands import fixchain, flask, run
 
 EACH = pytest.mark.parametrize("explanation", explanations(), ids=lambda each: each.code)
@@ -119,7 +119,7 @@ def test_the_options_that_name_an_environment_do_not_matter(nowhere: Path) -> No
 
 
 def shown(style: Style, *explained: Explanation) -> str:
-    return render("text", Report("explain", explained=explained or explanations()), style)
+    return render("text", Explained(explanations=explained or explanations()), style)
 
 
 @EACH

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,20 @@ import pytest
 from rich.cells import cell_len
 
 from flask_chainfix.commands.check import check as check_chain
-from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy, Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import Family, all_rules
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.plans import Wishes
+from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import Style, render
 from flask_chainfix.report.page import unified_diff
+from flask_chainfix.report.results import Checked, Planning, Repaired, Result
 from tests.commands import fixchain, on_terminal, run
 from tests.disk import environment
+from tests.results import carried_out, checked, plan_of
 from tests.support import Rev, migration, rev
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -74,20 +77,18 @@ def project(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return sample
 
 
-def check(directory: str, *, strict: bool = False) -> Report:
+def check(directory: str, *, strict: bool = False) -> Checked:
     return check_chain(open_directory(directory), Tools(), strict=strict)
 
 
-def dry_run(directory: str, **wishes: Any) -> Report:
+def dry_run(directory: str, **wishes: Any) -> Planning:
     return plan_repair(open_directory(directory), Tools(), Wishes(**wishes))
 
 
-def repaired(directory: str) -> Report:
-    """A report of a repair, without what differs from run to run."""
+def repaired(directory: str) -> Repaired:
+    """A repair, without what differs from run to run."""
     runtime = open_directory(directory)
-    report = carry_out(runtime, plan_repair(runtime, Tools(), Wishes()))
-    assert report.confirmation is not None
-    assert report.journal is not None
+    report = carried_out(runtime, plan_repair(runtime, Tools(), Wishes()))
     return replace(
         report,
         confirmation=replace(report.confirmation, by="alembic 1.2.3"),
@@ -122,10 +123,10 @@ def repaired(directory: str) -> Report:
 def test_output_is_as_in_the_golden(project: Path, golden: str, style: Style) -> None:
     place, command = golden.partition(".")[0].split("_")[:2]
     directory = "faults" if place == "faults" else "sample_app/migrations"
-    report = {"check": check, "repair": dry_run, "repaired": repaired}[command](directory)
+    work: dict[str, Callable[[str], Result]]
+    work = {"check": check, "repair": dry_run, "repaired": repaired}
+    report = work[command](directory)
     suffix = golden.partition(".")[2]
-    if golden == "sample_repaired.txt":  # they have been shown with the plan
-        report = replace(report, notices=())
     output = render({"txt": "text"}.get(suffix, suffix), report, style)
     path = GOLDENS / golden
     if os.environ.get("FIXCHAIN_WRITE_GOLDENS"):
@@ -135,7 +136,7 @@ def test_output_is_as_in_the_golden(project: Path, golden: str, style: Style) ->
 
 def test_the_goldens_hold_every_finding(project: Path) -> None:
     """A new rule that needs no database and no schema has to be shown in the goldens."""
-    found = {finding.code for finding in check("faults").findings}
+    found = {finding.code for finding in check("faults").diagnosis.findings}
     families = (Family.CHAIN, Family.ENVIRONMENT)
     assert found == {rule.code for rule in all_rules() if rule.family in families}
 
@@ -178,15 +179,15 @@ def test_only_what_is_to_be_copied_is_wider_than_the_terminal(
     path = place.relative_to(project).as_posix()
     tools = Tools("program --with-options 'and values' " * 3, f"fixchain -d {path}")
     runtime = open_directory(str(place))
-    dry = replace(plan_repair(runtime, tools, Wishes()))
-    done = replace(repaired(str(place)), tools=tools, commit="0123abc")
+    dry = plan_repair(runtime, tools, Wishes())
+    done = replace(repaired(str(place)), tools=tools)
+    done = replace(done, planning=replace(done.planning, commit="0123abc"))
     checked = replace(check("faults", strict=True), tools=tools)
-    assert done.journal is not None
     journal = done.journal.relative_to(project).as_posix()
     name = "an_id_that_is_longer_than_thirty_two"
     long_path = f"faults/versions/{name}_add_{name}.py:13"
     for report, copied in (
-        (dry, {*unified_diff(dry.edits)}),
+        (dry, {*unified_diff(plan_of(dry).edits)}),
         (done, {journal, f"{tools.fixchain} undo", f"git add {path}"}),
         (checked, {long_path}),
     ):
@@ -212,7 +213,7 @@ HOSTILE = (
 )
 
 
-def hostile_report(project: Path) -> Report:
+def hostile_report(project: Path) -> Checked:
     finding = Finding(
         "FC103",
         "missing-down-revision",
@@ -229,7 +230,8 @@ def hostile_report(project: Path) -> Report:
     report = check("sample_app/migrations")
     error = CannotPlan(f"obstacle {HOSTILE}", f"remedy {HOSTILE}")
     notices = (f"notice {HOSTILE}",)
-    return replace(report, findings=(finding,), notices=notices, obstacle=error, plan=None)
+    known = replace(report.diagnosis, findings=(finding,), notices=notices)
+    return replace(report, proposal=Proposal(known, obstacle=error))
 
 
 @pytest.mark.parametrize("output_format", ["text", "github", "json", "junit", "sarif"])
@@ -293,7 +295,7 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
         (Location(project / "a,b:c%d.py", 7), Location(project / "x.py", None)),
         repairable=False,
     )
-    report = replace(check("sample_app/migrations"), findings=(finding,))
+    report = checked(check("sample_app/migrations").diagnosis.snapshot, [finding])
     first, second, *_ = render("github", report, TEXT).splitlines()
     title = "title=FC103 a%2Cb%3Ac%25d%0Ae"
     message = "100 %25 of:%0Athis, all.%0Aremedy: hint, too: 5 %25"
@@ -302,7 +304,8 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
 
 
 def test_notices_are_annotations_too(project: Path) -> None:
-    report = replace(check("faults"), findings=(), notices=("100 %\n::error::hostile",))
+    snapshot = check("faults").diagnosis.snapshot
+    report = checked(snapshot, notices=("100 %\n::error::hostile",))
     lines = render("github", report, TEXT).splitlines()
     assert lines[0] == "::notice title=fixchain::100 %25%0A::error::hostile"
 
@@ -312,9 +315,8 @@ def test_notices_are_annotations_too(project: Path) -> None:
     [(Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "notice")],
 )
 def test_annotations_have_githubs_levels(project: Path, severity: Severity, level: str) -> None:
-    report = check("faults")
-    findings = tuple(replace(finding, severity=severity) for finding in report.findings)
-    report = replace(report, findings=findings, notices=())
+    found = check("faults").diagnosis
+    report = checked(found.snapshot, (replace(each, severity=severity) for each in found.findings))
     lines = render("github", report, TEXT).splitlines()[:-1]
     assert {line.split(" ")[0] for line in lines} == {f"::{level}"}
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from flask_chainfix.common.errors import CannotRead
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy, Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import Family, Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report import Style, plain, render
 from tests.commands import Done, fixchain
 from tests.disk import environment
+from tests.results import checked
 from tests.support import chain
 
 ALWAYS = (Family.CHAIN, Family.ENVIRONMENT, Family.LOCK)
@@ -169,7 +169,7 @@ def test_a_stop_is_a_test_that_ends_with_an_error(project: Path) -> None:
 
 
 def test_an_error_after_reading_does_not_hide_the_tests() -> None:
-    report = Report("check", before=chain("a"), judged=frozenset({"FC101"}))
+    report = checked(chain("a"), judged={"FC101"})
     found = suite(render("junit", replace(report, error=CannotRead("what", "do")), Style()))
     assert [case.get("name") for case in found.findall("testcase")] == [
         "FC101 multiple-bases",
@@ -200,7 +200,7 @@ def finding_of(rule: Rule, text: str) -> Finding:
 @given(st.text() | st.text("\x00\x08\x1b\ufffe\uffff\ud800\r\n\t<>&\"']]>", max_size=20))
 def test_any_text_makes_a_document_that_can_be_read(text: str) -> None:
     finding = finding_of(all_rules()[0], text)
-    report = Report("check", before=chain("a"), findings=(finding,), notices=(text,))
+    report = checked(chain("a"), [finding], notices=(text,))
     found = suite(render("junit", report, Style()))
     (case,) = found.findall("testcase")
     assert result_of(case).get("message") == printable(text)

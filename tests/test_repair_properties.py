@@ -24,15 +24,16 @@ from hypothesis import strategies as st
 from flask_chainfix import disk, source
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, ChainFixError
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation, Wishes
 from flask_chainfix.planning.mending.parents import placed
+from flask_chainfix.report.results import Result
 from tests.disk import ENV_PY, SCRIPT_MAKO, tree
+from tests.results import carried_out
 from tests.shapes import DECOY_ENDINGS
 from tests.strategies_oracle import all_ancestors, redundant_parents, revisions
 from tests.support import Rev, migration
@@ -150,14 +151,14 @@ def written(case: Case) -> Iterator[Path]:
         yield place
 
 
-def repair(place: Path, **wishes: str) -> Report:
+def repair(place: Path, **wishes: str) -> Result:
     """Do what ``repair --strict --yes`` does."""
     runtime = open_directory(str(place))
     wanted = Wishes(strict=True, **wishes)  # type: ignore[arg-type]
     report = plan_repair(runtime, Tools(), wanted)
     if report.error is not None:
         raise report.error
-    return carry_out(runtime, report) if report.plan is not None else report
+    return carried_out(runtime, report) if report.proposal.planned is not None else report
 
 
 def without_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def read_corpus(directory: Path, settings: Settings | None = None) -> Snapshot:
 def found_in(specimen: Specimen, top: Path) -> tuple[tuple[Finding, ...], Path]:
     """What is wrong with a directory of the corpus, and below which path that lies."""
     if not specimen.is_files_alone:
-        return project(specimen, top).checked().findings, top / "m"
+        return project(specimen, top).checked().diagnosis.findings, top / "m"
     intended = frozenset(specimen.expected.get("settings", {}).get("intended_bases", ()))
     # What is expected there names directories, as what uses them does.
     ignored = shutil.ignore_patterns("expected.json", "*.txt")

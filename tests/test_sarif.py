@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.common.errors import CannotRead
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import all_rules, explanations
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report import Style, render
 from tests.commands import fixchain
 from tests.disk import environment
+from tests.results import checked
 from tests.support import chain
 
 OASIS = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -296,7 +296,7 @@ def test_the_order_of_findings_changes_no_fingerprint(
     data: st.DataObject, findings: list[Finding]
 ) -> None:
     def told(findings: list[Finding]) -> dict[Finding, str]:
-        report = Report("check", before=chain("a"), findings=tuple(findings))
+        report = checked(chain("a"), findings)
         run = json.loads(render("sarif", report, Style()))["runs"][0]
         return dict(zip(findings, fingerprints(run), strict=True))
 
@@ -309,7 +309,7 @@ def test_the_order_of_findings_changes_no_fingerprint(
 
 
 def test_an_error_after_reading_does_not_hide_what_was_found() -> None:
-    report = Report("check", exit_code=3, before=chain("a"), error=CannotRead("what", "do"))
+    report = checked(chain("a"), exit_code=3, error=CannotRead("what", "do"))
     run = json.loads(render("sarif", replace(report, notices=("said {it}",)), Style()))["runs"][0]
     assert run["results"] == []
     assert [

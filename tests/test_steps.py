@@ -10,13 +10,16 @@ import pytest
 
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import Style, render
 from flask_chainfix.report.advice import steps
+from flask_chainfix.report.results import Planning
 from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, plain, with_app
 from tests.repositories import Repository, needs_git
+from tests.results import checked
 from tests.support import chain
 
 CONFIG = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///own.db\n"
@@ -163,7 +166,7 @@ def test_what_a_repair_cannot_mend_begins_with_its_best_way() -> None:
     best = way("bring it back", "git checkout main -- x.py")
     finding = Finding("FC501", "n", "n", 1, Severity.ERROR, "m", "b", best | "wait", (), (),
                       repairable=False)  # fmt: skip
-    report = Report("check", tools=Tools("a", "f"), before=chain("a"), findings=(finding, finding))
+    report = checked(chain("a"), [finding, finding], tools=Tools("a", "f"))
     first, again = steps(report)
     assert first == ("Bring it back:", ("git checkout main -- x.py",))
     assert again.commands == ("f check",)
@@ -174,8 +177,8 @@ def test_what_keeps_a_repair_from_being_planned_comes_first() -> None:
     finding = Finding(
         "FC102", "n", "n", 1, Severity.ERROR, "m", "b", Remedy.of("h"), (), (), repairable=True
     )
-    report = Report("check", tools=Tools("a", "f", " --database"), before=chain("a"),
-                    findings=(finding,), obstacle=obstacle)  # fmt: skip
+    tools = Tools("a", "f", " --database")
+    report = checked(chain("a"), [finding], tools=tools, obstacle=obstacle)
     assert [step.commands for step in steps(report)] == [
         ("f repair --strategy merge --database",),
         ("f check --database",),
@@ -186,7 +189,7 @@ def test_a_remedy_that_is_told_at_the_end_is_not_told_before() -> None:
     hint = way("stamp it", "{alembic} stamp a")
     finding = Finding("FC301", "n", "n", 1, Severity.ERROR, "m", "b", hint, (), (),
                       repairable=False)  # fmt: skip
-    report = Report("repair", before=chain("a"), findings=(finding,))
+    report = Planning(proposal=Proposal(Diagnosis(chain("a"), (finding,))))
     assert "stamp it" in render("text", report, Style(80))
-    refused = Report("repair", before=chain("a"), findings=(finding,), error=CannotPlan("m", hint))
+    refused = report.stopped_by(CannotPlan("m", hint))
     assert "stamp it" not in render("text", refused, Style(80))

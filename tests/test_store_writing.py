@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 from flask_chainfix import disk
-from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.databases import Move
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Wishes
+from flask_chainfix.report.results import Planning
 from tests.disk import (
     all_journals,
     document_of,
@@ -36,6 +36,7 @@ from tests.disk import (
     tree,
 )
 from tests.forks import Commands
+from tests.results import carried_out, plan_of
 from tests.support import chain, graph, migration, rev, write
 from tests.test_store import as_somebody_else
 
@@ -56,10 +57,10 @@ def place(tmp_path: Path) -> Path:
     return environment(tmp_path / "migrations")
 
 
-def planned(place: Path) -> tuple[Runtime, Report]:
+def planned(place: Path) -> tuple[Runtime, Planning]:
     runtime = open_directory(str(place))
     report = plan_repair(runtime, Tools(), Wishes())
-    assert report.plan is not None
+    plan_of(report)
     return runtime, report
 
 
@@ -177,7 +178,7 @@ def test_a_file_that_changed_since_it_was_read(place: Path, change: str) -> None
         path.mkdir()
     before = tree(place / "versions")
     with pytest.raises(ChainFixError) as caught:
-        carry_out(runtime, report)
+        carried_out(runtime, report)
     assert "e_add_e.py" in caught.value.message
     assert isinstance(caught.value, CannotWrite if change == "now a directory" else StaleSnapshot)
     assert tree(place / "versions") == before
@@ -203,7 +204,7 @@ def test_a_directory_that_cannot_be_written(closed: str) -> None:
         before = tree(place / "versions")
         runtime, report = planned(place)
         with as_somebody_else(), pytest.raises(CannotWrite, match="Permission denied"):
-            carry_out(runtime, report)
+            carried_out(runtime, report)
         assert tree(place / "versions") == before
         assert latest(place) is None
 
@@ -260,10 +261,9 @@ def test_undo_refuses_to_delete_what_others_build_on(
 ) -> None:
     runtime = open_directory(str(place))
     repair = plan_repair(runtime, Tools(), Wishes(strategy="merge"))
-    carry_out(runtime, repair)
+    carried_out(runtime, repair)
     undo = plan_undo(runtime, Tools()) if planned_before else None
-    assert repair.plan is not None
-    (new,) = repair.plan.new_revisions
+    (new,) = plan_of(repair).plan.new_revisions
     late = place / "versions" / "late.py"
     late.write_bytes(migration(rev(spec.format(new.revision))))
     before = migrations(place)
@@ -421,15 +421,15 @@ def test_undo_spares_directories_that_are_used_or_gone(place: Path, removed: boo
 @pytest.mark.parametrize("kind", ["new", "old"])
 def test_a_directory_at_a_name_beside_a_file(place: Path, kind: str) -> None:
     runtime, report = planned(place)
-    name = f".{report.edits[-1].path.name}.fixchain-{kind}"
+    name = f".{plan_of(report).edits[-1].path.name}.fixchain-{kind}"
     (place / "versions" / name).mkdir()
     before = tree(place / "versions")
     with pytest.raises(CannotWrite, match="is a directory"):
-        carry_out(runtime, report)
+        carried_out(runtime, report)
     assert tree(place / "versions") == before
     assert latest(place) is None
     (place / "versions" / name).rmdir()
-    assert carry_out(runtime, report).done
+    carried_out(runtime, report)
 
     (place / "versions" / name).mkdir()
     repaired = tree(place / "versions")
@@ -444,12 +444,12 @@ def test_a_leftover_that_cannot_be_deleted_keeps_up_no_journal(
 ) -> None:
     """As where the directory appears after the repair has looked for it."""
     runtime, report = planned(place)
-    path = place / "versions" / f".{report.edits[-1].path.name}.fixchain-{kind}"
+    path = place / "versions" / f".{plan_of(report).edits[-1].path.name}.fixchain-{kind}"
     path.mkdir()
     before = tree(place / "versions")
     monkeypatch.setattr("flask_chainfix.disk.writing._refuse_directories", lambda _: None)
     with pytest.raises(CannotWrite, match="could not be written"):
-        carry_out(runtime, report)
+        carried_out(runtime, report)
     after = tree(place / "versions")
     assert {name: node[:2] for name, node in after.items()} == {
         name: node[:2] for name, node in before.items()

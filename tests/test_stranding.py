@@ -22,14 +22,13 @@ from sqlalchemy import create_engine
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import CannotPlan, Declined, RowsNotPutBack, StaleSnapshot
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.applied.writers import possibilities
 from flask_chainfix.databases.moving import move_rows
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.environment.messages import masked_url
@@ -42,11 +41,14 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Confirmation, Wishes
+from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.edits import make_plan
-from flask_chainfix.planning.row_moving import planned_moves
+from flask_chainfix.planning.row_plan import planned_moves
+from flask_chainfix.report.results import UndoPlan
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations
 from tests.rehearsals import add, empty_project, plain, with_app
+from tests.results import carried_out
 from tests.stamped import Again, build, rows_of, sql, sqlite_url, stamp
 from tests.standings import db, looked_at, lost, moved
 from tests.strategies_oracle import revisions
@@ -287,7 +289,7 @@ def two_moved(project: Path, tmp_path: Path) -> tuple[Runtime, DatabaseWishes]:
     return open_directory(str(project / "migrations")), DatabaseWishes(urls=urls)
 
 
-def refused_undo(runtime: Runtime, report: Report, wishes: DatabaseWishes) -> RowsNotPutBack:
+def refused_undo(runtime: Runtime, report: UndoPlan, wishes: DatabaseWishes) -> RowsNotPutBack:
     files = migrations(runtime.environment.directory)
     with pytest.raises(RowsNotPutBack) as caught:
         carry_out_undo(runtime, report, wishes)
@@ -316,7 +318,7 @@ def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
         return move_rows(*args)
 
-    monkeypatch.setattr("flask_chainfix.planning.row_moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.commands.row_moving.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert "two.db cannot be put back" in error.message
     assert "the rows of other databases are as they were" in error.remedy
@@ -353,7 +355,7 @@ def test_what_cannot_go_forward_again_is_named(
         sql(wishes.urls[0], f"CREATE TRIGGER IF NOT EXISTS refuse {refuse}")
         return results
 
-    monkeypatch.setattr("flask_chainfix.planning.row_moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.commands.row_moving.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert f"the old rows stay in {wishes.urls[0]}" in error.remedy
     assert [rows_of(url) for url in wishes.urls] == [["b", "c"], ["d"]]
@@ -386,7 +388,7 @@ def test_a_plan_that_a_database_has_left_behind_changes_nothing(
     if moment == "before writing":
         move_on(url)
     with pytest.raises(StaleSnapshot, match="has moved since the plan was made: it is at b, c now"):
-        carry_out(runtime, report, wishes)
+        carried_out(runtime, report, wishes)
     assert migrations(project / "migrations") == files
     assert rows_of(url) == ["b", "c"]
 
@@ -399,13 +401,13 @@ def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
     report = plan_repair(runtime, TOOLS, Wishes(), wishes)
     (tmp_path / "app.db").write_text("no database at all" * 100)  # which was not there before
     with pytest.raises(StaleSnapshot, match="cannot be asked any more where it stands"):
-        carry_out(runtime, report, wishes)
+        carried_out(runtime, report, wishes)
     assert migrations(project / "migrations") == files
 
 
 MOMENTS = [
     ("flask_chainfix.cli.running.ask", (), None),
-    ("flask_chainfix.commands.rehearse.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
+    ("flask_chainfix.cli.repair.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
     ("flask_chainfix.commands.backup.back_up", ("--yes", "--backup"), ()),
 ]
 
@@ -426,7 +428,7 @@ def test_a_database_that_moves_at_any_moment_before_the_files_are_written(
 
     def moving(*args: Any) -> Any:
         move_on(url)
-        return args[1] if result == 1 else result
+        return (args[1], Rehearsal("x", "sqlite")) if result == 1 else result
 
     monkeypatch.setattr(step, moving)
     done = fixchain("repair", "--database", url, *options)

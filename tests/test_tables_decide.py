@@ -73,7 +73,7 @@ class Project:
     def findings(self) -> list[Finding]:
         """What the tables prove."""
         report = check(self.runtime, TOOLS, strict=False, databases=self.wishes)
-        return [finding for finding in report.findings if finding.code in PROVING]
+        return [finding for finding in report.diagnosis.findings if finding.code in PROVING]
 
     def follow(self, commands: Sequence[str]) -> None:
         """Type commands of Alembic."""
@@ -126,7 +126,7 @@ def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
         assert bool(findings) == (ran != said)
         if findings:
             report = plan_repair(project.runtime, TOOLS, Wishes(), project.wishes)
-            assert report.plan is None
+            assert report.proposal.planned is None
             assert report.error is not None
             project.follow(advised(findings))
             assert project.findings() == []
@@ -248,8 +248,7 @@ def test_a_journal_that_came_along_judges_nothing(project: InGit, way: str, tmp_
         project.repository.git("stash", "-q")
     assert list((project.top / "migrations/.fixchain").glob("*.json"))
     report = plan_restamp(project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None)
-    assert report.before is not None
-    assert report.before.old == ()
+    assert report.diagnosis.snapshot.old == ()
 
 
 @needs_git
@@ -258,8 +257,7 @@ def test_a_repair_with_an_edit_on_top_still_speaks(project: InGit) -> None:
     for path in (project.top / "migrations/versions").glob("*.py"):
         path.write_bytes(path.read_bytes() + b"# a remark\n")
     report = plan_restamp(project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None)
-    assert report.before is not None
-    assert [set(chain.heads) for chain in report.before.old] == [{"b", "c"}]
+    assert [set(chain.heads) for chain in report.diagnosis.snapshot.old] == [{"b", "c"}]
 
 
 @needs_git

@@ -701,8 +701,8 @@ def finding(claim: Claim, project: Project) -> Finding:
         databases=DatabaseWishes(urls=(project.url,) if claim.database else ()),
         against=Against(claim.against) if claim.against else None,
     )
-    found = [each for each in report.findings if each.code == claim.code]
-    assert found, report.findings
+    found = [each for each in report.diagnosis.findings if each.code == claim.code]
+    assert found, report.diagnosis.findings
     return found[0]
 
 

@@ -11,7 +11,7 @@ import pytest
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import check
-from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import (
     CannotPlan,
@@ -23,11 +23,12 @@ from flask_chainfix.common.errors import (
     StaleSnapshot,
 )
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.plans import Confirmation, Wishes
+from flask_chainfix.report.results import Planning
 from tests.commands import run
 from tests.disk import BROKEN, environment, migrations, tree
+from tests.results import carried_out, plan_of
 
 TOOLS = Tools("program db", "program db fixchain")
 
@@ -51,12 +52,12 @@ def _confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flask_chainfix.commands.repair.confirm", confirm)
 
 
-def planned(runtime: Runtime, **wishes: Any) -> Report:
+def planned(runtime: Runtime, **wishes: Any) -> Planning:
     return plan_repair(runtime, TOOLS, Wishes(**wishes))
 
 
 def healthy(runtime: Runtime) -> bool:
-    return not check(runtime, TOOLS, strict=True).findings
+    return not check(runtime, TOOLS, strict=True).diagnosis.findings
 
 
 def refused(error: type[ChainFixError], work: Any, *args: Any) -> ChainFixError:
@@ -69,24 +70,20 @@ def test_a_check_shows_the_repair_and_writes_nothing(runtime: Runtime) -> None:
     before = tree(runtime.environment.directory)
     report = check(runtime, TOOLS, strict=False)
     assert report.exit_code == 1
-    assert report.plan is not None
-    assert report.plan == planned(runtime).plan
-    assert not report.done
+    assert plan_of(report).plan == plan_of(planned(runtime)).plan
     assert tree(runtime.environment.directory) == before
 
 
 def test_a_repair_does_what_its_plan_says(runtime: Runtime) -> None:
     report = planned(runtime)
-    assert report.after is not None
-    assert report.plan is not None
-    done = carry_out(runtime, report)
-    assert done.done
+    plan = plan_of(report)
+    done = carried_out(runtime, report)
     assert done.exit_code == 0
     found = disk.read_snapshot(runtime.environment)[0]
-    assert found.graph.named_parents == report.after.graph.named_parents
-    assert list(found.graph.order) == list(report.plan.order)
+    assert found.graph.named_parents == plan.after.graph.named_parents
+    assert list(found.graph.order) == list(plan.plan.order)
     assert healthy(runtime)
-    assert planned(runtime).plan is None
+    assert planned(runtime).proposal.planned is None
 
 
 def test_a_plan_that_alembic_would_not_load_is_refused(
@@ -98,15 +95,15 @@ def test_a_plan_that_alembic_would_not_load_is_refused(
 
     monkeypatch.setattr("flask_chainfix.planning.plan.foresee", foresee)
     report = planned(runtime)
-    assert (report.exit_code, report.plan, report.edits) == (3, None, ())
+    assert (report.exit_code, report.proposal.planned) == (3, None)
 
 
 def test_a_plan_that_is_out_of_date_changes_nothing(runtime: Runtime) -> None:
     report = planned(runtime)
-    edited = report.edits[-1].path
+    edited = plan_of(report).edits[-1].path
     edited.write_bytes(edited.read_bytes() + b"# somebody was here\n")
     before = migrations(runtime.environment.directory)
-    error = refused(StaleSnapshot, carry_out, runtime, report)
+    error = refused(StaleSnapshot, carried_out, runtime, report)
     assert edited.name in error.message
     assert migrations(runtime.environment.directory) == before
 
@@ -121,29 +118,27 @@ def test_what_is_not_confirmed_is_put_back(
         raise NotConfirmed("no", "nothing")
 
     monkeypatch.setattr("flask_chainfix.commands.repair.confirm", confirm)
-    refused(NotConfirmed, carry_out, runtime, planned(runtime))
+    refused(NotConfirmed, carried_out, runtime, planned(runtime))
     assert migrations(runtime.environment.directory) == before
     refused(NothingToUndo, plan_undo, runtime, TOOLS)
 
 
 def test_undo_gives_back_every_byte(runtime: Runtime) -> None:
     before = migrations(runtime.environment.directory)
-    carry_out(runtime, planned(runtime, strategy="merge"))
+    carried_out(runtime, planned(runtime, strategy="merge"))
     report = plan_undo(runtime, TOOLS)
     assert migrations(runtime.environment.directory) != before
     done = carry_out_undo(runtime, report)
     assert migrations(runtime.environment.directory) == before
-    assert done.done
-    assert done.before is not None
-    assert len(done.before.graph.bases) == 3
+    assert len(done.snapshot.graph.bases) == 3
     assert done.findings
     refused(NothingToUndo, carry_out_undo, runtime, report)
 
 
 def test_undo_refuses_a_file_that_was_changed_since(runtime: Runtime) -> None:
     report = planned(runtime)
-    carry_out(runtime, report)
-    path = report.edits[0].path
+    carried_out(runtime, report)
+    path = plan_of(report).edits[0].path
     path.write_bytes(path.read_bytes() + b"# by hand\n")
     changed = migrations(runtime.environment.directory)
     error = refused(StaleSnapshot, carry_out_undo, runtime, plan_undo(runtime, TOOLS))
@@ -172,7 +167,7 @@ def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
     interrupt(runtime)
     half_way = tree(runtime.environment.directory)
 
-    notice, *_ = check(runtime, TOOLS, strict=False).notices
+    notice, *_ = check(runtime, TOOLS, strict=False).diagnosis.notices
     assert "killed half-way" in notice
     assert "program db fixchain undo" in notice
     error = refused(RepairInterrupted, planned, runtime)
@@ -181,21 +176,21 @@ def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
 
     carry_out_undo(runtime, plan_undo(runtime, TOOLS))
     assert migrations(runtime.environment.directory) == before
-    notices = check(runtime, TOOLS, strict=False).notices
+    notices = check(runtime, TOOLS, strict=False).diagnosis.notices
     assert not any("killed half-way" in notice for notice in notices)
-    assert planned(runtime).plan is not None
+    plan_of(planned(runtime))
 
 
 def test_one_repair_at_a_time(runtime: Runtime) -> None:
     report = planned(runtime)
     before = migrations(runtime.environment.directory)
     with disk.locked(runtime.environment.directory):
-        refused(RepairRunning, carry_out, runtime, report)
+        refused(RepairRunning, carried_out, runtime, report)
     assert migrations(runtime.environment.directory) == before
 
     interrupt(runtime)
     with disk.locked(runtime.environment.directory):
-        (notice,) = check(runtime, TOOLS, strict=False).notices
+        (notice,) = check(runtime, TOOLS, strict=False).diagnosis.notices
         assert "running" in notice
         refused(RepairRunning, planned, runtime)
 
@@ -205,8 +200,8 @@ def test_strict_counts_warnings(tmp_path: Path, strict: bool, code: int) -> None
     place = environment(tmp_path / "migrations", "a", "b <- a", "c", "d <- b, c")
     report = check(open_directory(str(place)), TOOLS, strict=strict)
     assert report.exit_code == code
-    assert [finding.code for finding in report.findings] == ["FC101"]
-    assert (report.plan is not None) == strict
+    assert [finding.code for finding in report.diagnosis.findings] == ["FC101"]
+    assert (report.proposal.planned is not None) == strict
 
 
 # --- Several heads that are no error -------------------------------------------------------------
@@ -220,7 +215,7 @@ COMPUTED = {
 
 
 def remarks(place: Path) -> list[str]:
-    notices = check(open_directory(str(place)), TOOLS, strict=False).notices
+    notices = check(open_directory(str(place)), TOOLS, strict=False).diagnosis.notices
     return [notice for notice in notices if "heads" in notice]
 
 
@@ -240,8 +235,7 @@ def test_heads_that_cannot_be_judged_for_computed_headers(
     (place / "versions" / "x.py").write_text(COMPUTED[computed])
     runtime = open_directory(str(place))
     report = planned(runtime)
-    assert report.before is not None
-    if len(report.before.graph.heads) == 1:
+    if len(report.diagnosis.snapshot.graph.heads) == 1:
         assert report.error is None
         return
     (remark,) = remarks(place)
@@ -287,8 +281,7 @@ def test_a_head_that_may_be_the_trunk_is_not_said_to_be_there_on_purpose(tmp_pat
     assert remarks(place) == []
     runtime = open_directory(str(place))
     assert planned(runtime).error is None
-    plan = planned(runtime, attach={"t": "c"}).plan
-    assert plan is not None
+    plan = plan_of(planned(runtime, attach={"t": "c"})).plan
     (relink,) = plan.relinks
     assert (relink.revision, relink.after) == ("t", ("c",))
 
@@ -308,7 +301,7 @@ def test_a_refusal_says_why_and_keeps_the_diagnosis(tmp_path: Path) -> None:
     assert report.exit_code == report.error.exit_code == 3
     assert "FC107" in report.error.message
     assert "correct depends_on by hand" in report.error.remedy
-    assert {finding.code for finding in report.findings} >= {"FC101", "FC107"}
+    assert {finding.code for finding in report.diagnosis.findings} >= {"FC101", "FC107"}
     checked = check(runtime, TOOLS, strict=False)
     assert (checked.exit_code, checked.error) == (1, None)
-    assert checked.obstacle is not None
+    assert checked.proposal.obstacle is not None

@@ -19,9 +19,9 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.backup import sources
 from flask_chainfix.databases.given import listed_urls
 from flask_chainfix.databases.targets import configured_urls
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.results import BackedUp
 
 
 @click.command()
@@ -53,7 +53,7 @@ def backup(
     Each copy is read back, gets a checksum, and is shown with the command that restores it.
     """
 
-    def work() -> Report:
+    def work() -> BackedUp:
         in_app = context.meta[IN_APP]
         named = [*databases.urls, *(listed_urls(databases.file) if databases.file else ())]
         if databases.own and not in_app:
@@ -68,7 +68,7 @@ def backup(
         left = backups.left_behind(directory)
         with progress_bar(sys.stderr, in_bytes=True) as progress:
             made = backups.back_up(copied, directory, progress)
-        return Report(str(context.info_name), backups=made, notices=left)
+        return BackedUp(backups=made, notices=left)
 
     answer(context, output_format, work)
 

@@ -11,7 +11,6 @@ from flask_chainfix.cli.options import (
     database_options,
     format_option,
     no_git_option,
-    parse_revisions,
     strict_option,
     without_git,
 )
@@ -21,10 +20,10 @@ from flask_chainfix.commands import check as command
 from flask_chainfix.commands.check import Against
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report import format_names
+from flask_chainfix.report.results import Checked
 
 
 @click.command()
@@ -75,7 +74,7 @@ def check(  # noqa: PLR0913  (an option each)
         raise click.UsageError("--no-git and --against contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed))
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
+    def work(runtime: Runtime, tools: Tools) -> Checked:
         with progress_bar(sys.stderr) as progress:
             return command.check(
                 without_git(runtime, no_git),
@@ -96,17 +95,3 @@ def _written(against: Against | None) -> str:
         return ""
     allowed = "".join(f" --allow {word(revision)}" for revision in sorted(against.allowed))
     return f" --against {ref_word(against.ref)}{allowed}"
-
-
-def _parse_from(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[str, ...]:
-    return parse_revisions(value or "")
-
-
-def _undo_question(report: Report) -> str:
-    if not (report.restored or report.deleted):
-        return "Put these stamps back?"
-    if not report.deleted:
-        return "Put these files back?"
-    return "Put back and delete these files?" if report.restored else "Delete these files?"

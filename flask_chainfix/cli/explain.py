@@ -7,9 +7,9 @@ import click
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import answer, tools_by_name
 from flask_chainfix.common.wording import close_ids
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import explanations
 from flask_chainfix.model.findings import Explanation
+from flask_chainfix.report.results import Explained
 
 
 def _meant(
@@ -45,5 +45,5 @@ def explain(context: click.Context, explained: tuple[Explanation, ...], output_f
     answer(
         context,
         output_format,
-        lambda: Report(str(context.info_name), tools=tools_by_name(context), explained=explained),
+        lambda: Explained(tools=tools_by_name(context), explanations=explained),
     )

@@ -7,9 +7,9 @@ import click
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.hook_files import HookState
+from flask_chainfix.report.results import Result
 
 
 @click.command()
@@ -32,13 +32,13 @@ def hook(
     if not (install or only_shown):
         raise click.UsageError("pass --install to write the files, or --print to see them")
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
-        report = hooks.plan_hooks(runtime, tools)
+    def work(runtime: Runtime, tools: Tools) -> Result:
+        plan = hooks.plan_hooks(runtime, tools)
         if only_shown:
-            return hooks.shown(report)
-        if all(file.state is not HookState.PLANNED for file in report.hook_files):
-            return report
+            return hooks.shown(plan)
+        if all(file.state is not HookState.PLANNED for file in plan.files):
+            return plan
         question = "" if yes else "Write these files?"
-        return after_asking(report, output_format, question, hooks.carry_out_hooks)
+        return after_asking(plan, output_format, question, hooks.carry_out_hooks)
 
     run(context, output_format, work)

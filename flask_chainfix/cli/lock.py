@@ -10,8 +10,8 @@ from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.commands.lock import carry_out_lock, plan_lock
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.report.results import Result
 
 
 @click.command()
@@ -32,13 +32,13 @@ def lock(
     passes, the migration that it has just written.
     """
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
-        report = plan_lock(runtime, tools, install=install, written=written)
-        if not report.edits:
-            return report
+    def work(runtime: Runtime, tools: Tools) -> Result:
+        plan = plan_lock(runtime, tools, install=install, written=written)
+        if not plan.edits:
+            return plan
         if yes and written is not None:  # among what Alembic says, the diff would be in the way
-            return carry_out_lock(runtime, report)
+            return carry_out_lock(runtime, plan)
         question = "" if yes else "Make these changes?"
-        return after_asking(report, output_format, question, partial(carry_out_lock, runtime))
+        return after_asking(plan, output_format, question, partial(carry_out_lock, runtime))
 
     run(context, output_format, work)

@@ -8,14 +8,15 @@ import click
 
 from flask_chainfix.cli.options import database_options, format_option
 from flask_chainfix.cli.restamp import offer
-from flask_chainfix.cli.running import after_asking, refuse_missing, run
+from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.streams import progress_bar
-from flask_chainfix.commands import rebase as rebases
+from flask_chainfix.commands.rebase import plan_rebase
 from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.databases.survey import missing_database
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.results import Planning, Repaired, Result
 
 
 @click.command()
@@ -46,20 +47,22 @@ def rebase(  # noqa: PLR0913  (an option each)
     conflicted merge or rebase. Shows, asks, confirms and can be undone as a repair.
     """
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
+    def work(runtime: Runtime, tools: Tools) -> Result:
         with progress_bar(sys.stderr) as progress:
-            report = rebases.plan_rebase(runtime, tools, onto, databases, progress)
-        if report.plan is None or dry_run:
-            return report
-        if refused := refuse_missing(report, databases):
-            return refused
+            planning = plan_rebase(runtime, tools, onto, databases, progress)
+        planned = planning.proposal.planned
+        if planned is None or dry_run:
+            return planning
+        missing = missing_database(planning.proposal.snapshot, "rebase", databases)
+        if missing is not None:
+            return planning.stopped_by(missing)
 
-        def act(agreed: Report) -> Report:
+        def act(agreed: Planning) -> Repaired:
             with progress_bar(sys.stderr) as progress:
-                return carry_out(runtime, agreed, databases, progress)
+                return carry_out(runtime, agreed, planned, databases, progress)
 
-        done = after_asking(report, output_format, "" if yes else "Make these changes?", act)
-        if done.error is not None:
+        done = after_asking(planning, output_format, "" if yes else "Make these changes?", act)
+        if not isinstance(done, Repaired):
             return done
         return offer(runtime, databases, done, output_format, yes=yes)
 

@@ -6,19 +6,21 @@ import sys
 
 import click
 
-from flask_chainfix.cli.check import _parse_from
-from flask_chainfix.cli.options import (
-    format_option,
-)
+from flask_chainfix.cli.options import format_option, parse_revisions
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
-from flask_chainfix.commands import rehearse as rehearsals
-from flask_chainfix.commands.rehearse import examine
+from flask_chainfix.commands import rehearse as command
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.rehearsal.request import OWN_SERVER, RehearsalRequest
+from flask_chainfix.report.results import Rehearsed
+
+
+def _parse_from(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    return parse_revisions(value or "")
 
 
 @click.command()
@@ -54,11 +56,10 @@ def rehearse(
     it with the models. Exits with 1 if it differs from them.
     """
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
+    def work(runtime: Runtime, tools: Tools) -> Rehearsed:
         url = None if database is None else from_variable(database)
         request = RehearsalRequest(database=url, keep=keep, start=start)
         with progress_bar(sys.stderr) as progress:
-            examined = examine(runtime, tools)
-            return rehearsals.rehearse(runtime, examined, request, progress)
+            return command.rehearse(runtime, tools, request, progress)
 
     run(context, output_format, work)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -18,20 +18,22 @@ from flask_chainfix.cli.options import (
     without_git,
 )
 from flask_chainfix.cli.restamp import offer
-from flask_chainfix.cli.running import after_asking, refuse_guesses, refuse_missing, run
+from flask_chainfix.cli.running import after_asking, refuse_guesses, run
 from flask_chainfix.cli.streams import progress_bar
-from flask_chainfix.commands import backup as backups
-from flask_chainfix.commands import rehearse as rehearsals
-from flask_chainfix.commands import repair as untouched
-from flask_chainfix.commands.repair import carry_out, plan_repair
+from flask_chainfix.commands.backup import back_up_first
+from flask_chainfix.commands.rehearse import rehearse_plan
+from flask_chainfix.commands.repair import carry_out, confirmed, plan_repair, what_is_left
+from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.databases.survey import missing_database
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.model.plans import Wishes
+from flask_chainfix.model.plans import Plan, Wishes
+from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.planning.strategies import AUTO, strategy_names
 from flask_chainfix.rehearsal.request import OWN_SERVER, RehearsalRequest
+from flask_chainfix.report.results import Planning, PlanRehearsed, Repaired, Result
 
 
 def _parse_labels(
@@ -139,51 +141,61 @@ def repair(  # noqa: PLR0913  (an option each)
     lets Alembic confirm the result; otherwise every file is put back. At the end it offers to move
     the stamps of the databases.
     """
+    asked = Wishes(**wishes)
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
+    def work(runtime: Runtime, tools: Tools) -> Result:
         runtime = without_git(runtime, no_git)
         with progress_bar(sys.stderr) as progress:
-            report = plan_repair(runtime, tools, Wishes(**wishes), databases, progress)
-        prove = partial(_prove, runtime, scratch) if scratch else None
-        if report.plan is None and report.error is None and not dry_run:
-            return untouched.confirmed(runtime, report)
-        if report.plan is None or dry_run:
-            return prove(report) if prove and report.plan is not None else report
+            planning = plan_repair(runtime, tools, asked, databases, progress)
+        planned = planning.proposal.planned
+        if planned is None:
+            needs_nothing = planning.error is None and not dry_run
+            return confirmed(runtime, planning) if needs_nothing else planning
 
-        def act(agreed: Report) -> Report:
+        def prove(agreed: Planning) -> tuple[Planning, Result]:
+            return _proof(runtime, agreed, planned, scratch or "")
+
+        def act(agreed: Planning) -> Repaired:
             if backup:
                 with progress_bar(sys.stderr, in_bytes=True) as progress:
-                    agreed = backups.back_up_first(runtime, agreed, databases, progress)
+                    copies = back_up_first(runtime, agreed, databases, progress)
+                agreed = replace(agreed, backup=copies)
             with progress_bar(sys.stderr) as progress:
-                return carry_out(runtime, agreed, databases, progress)
+                return carry_out(runtime, agreed, planned, databases, progress)
 
-        if refused := refuse_missing(report, databases):
-            return refused
-        if yes and not accept_guesses:
-            refused = refuse_guesses(report, Wishes(**wishes))
-            if refused is not None:
-                return refused
-        question = "" if yes else _repair_question(report)
-        repaired = after_asking(report, output_format, question, act, prove)
-        if repaired.error is not None:
-            return repaired
-        return untouched.with_what_is_left(
-            offer(runtime, databases, repaired, output_format, yes=yes)
+        if dry_run:
+            return prove(planning)[0] if scratch else planning
+        refusal: ChainFixError | None = missing_database(
+            planning.proposal.snapshot, "repair", databases
         )
+        if refusal is None and yes and not accept_guesses:
+            refusal = refuse_guesses(planned.plan, asked)
+        if refusal is not None:
+            return planning.stopped_by(refusal)
+        question = "" if yes else _question(planned.plan)
+        done = after_asking(planning, output_format, question, act, prove if scratch else None)
+        if not isinstance(done, Repaired):
+            return done
+        final = offer(runtime, databases, done, output_format, yes=yes)
+        return what_is_left(final, planning.diagnosis.findings)
 
     run(context, output_format, work)
 
 
-def _repair_question(report: Report) -> str:
-    assert report.plan is not None
-    guesses = report.plan.guesses
-    if not guesses:
+def _question(plan: Plan) -> str:
+    if not plan.guesses:
         return "Make these changes?"
-    return f"Make these changes, and accept {count(len(guesses), 'guess')}?"
+    return f"Make these changes, and accept {count(len(plan.guesses), 'guess')}?"
 
 
-def _prove(runtime: Runtime, database: str, report: Report) -> Report:
+def _proof(
+    runtime: Runtime, planning: Planning, planned: Planned, database: str
+) -> tuple[Planning, Result]:
+    """The plan with a rehearsal of it, and what is to be shown of that."""
+    again = f"{{fixchain}} repair --rehearse {OWN_SERVER}{{databases}}"
+    request = RehearsalRequest(database=database, on_server=again)
     with progress_bar(sys.stderr) as progress:
-        again = f"{{fixchain}} repair --rehearse {OWN_SERVER}{{databases}}"
-        request = RehearsalRequest(database=database, on_server=again)
-        return rehearsals.rehearse_plan(runtime, report, request, progress)
+        proved, rehearsal = rehearse_plan(runtime, planning, planned, request, progress)
+    new = proved.notices[len(planning.notices) :]
+    shown = PlanRehearsed(tools=proved.tools, notices=new, planning=proved, rehearsal=rehearsal)
+    return proved, shown

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import click
 
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.cli.options import database_options, format_option, pairs
 from flask_chainfix.cli.running import after_asking, ask, moving, run
 from flask_chainfix.cli.streams import progress_bar, show
-from flask_chainfix.commands import restamp as restamps
+from flask_chainfix.commands.restamp import (
+    RestampWishes,
+    as_sql,
+    judged,
+    move_rows,
+    outstanding,
+    plan_restamp,
+    restamped,
+)
 from flask_chainfix.common.errors import ChainFixError, Declined, NeedsConsent
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.databases import DatabaseWishes, MoveResult
+from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Result
 
 
 @click.command()
@@ -66,61 +75,82 @@ def restamp(  # noqa: PLR0913  (an option each)
     if databases.stamps and not (sql or wishes["current"]):
         raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
-        asked = restamps.RestampWishes(databases, **wishes)
+    def work(runtime: Runtime, tools: Tools) -> Result:
+        asked = RestampWishes(databases, **wishes)
         with progress_bar(sys.stderr) as progress:
-            report = restamps.plan_restamp(runtime, tools, asked, progress)
+            plan = plan_restamp(runtime, tools, asked, progress)
         if sql:
-            return restamps.as_sql(runtime, report, databases)
-        number = restamps.outstanding(report)
+            return as_sql(runtime, plan, databases)
+        snapshot = plan.diagnosis.snapshot
+        number = outstanding(snapshot, plan.moves)
         if dry_run or not number:
-            return report
-        return after_asking(
-            report,
-            output_format,
-            "" if yes else _question(report, number),
-            partial(_move, runtime, databases, follows=asked.old is None),
-        )
+            return plan
+
+        def act(agreed: RestampPlan) -> Restamped:
+            follows = asked.old is None
+            moves = _moved(runtime, snapshot, agreed.moves, databases, follows=follows)
+            return restamped(agreed.tools, agreed.diagnosis, moves)
+
+        question = "" if yes else _question(plan.moves, number)
+        return after_asking(plan, output_format, question, act)
 
     run(context, output_format, work)
 
 
-def _question(report: Report, number: int) -> str:
+def _question(moves: Sequence[MoveResult], number: int) -> str:
     databases = count(number, "database")
-    if not all(each.move.stays for each in report.moves):
+    if not all(each.move.stays for each in moves):
         return f"Move the stamps of {databases}?"
     return f"Note that the chain as it is has stamped {databases}?"
 
 
-def _move(runtime: Runtime, databases: DatabaseWishes, report: Report, *, follows: bool) -> Report:
+def _moved(
+    runtime: Runtime,
+    now: Snapshot,
+    moves: Sequence[MoveResult],
+    databases: DatabaseWishes,
+    *,
+    follows: bool,
+) -> tuple[MoveResult, ...]:
     with moving() as progress:
-        return restamps.carry_out_restamp(runtime, report, databases, progress, follows=follows)
+        return move_rows(runtime, now, moves, databases, progress, follows=follows)
 
 
 def offer(
-    runtime: Runtime, databases: DatabaseWishes, repaired: Report, output_format: str, *, yes: bool
-) -> Report:
+    runtime: Runtime,
+    databases: DatabaseWishes,
+    repaired: Repaired,
+    output_format: str,
+    *,
+    yes: bool,
+) -> Result:
     """Move the rows after the files, if the user agrees; the repair stands in any case."""
-    number = restamps.outstanding(repaired)
+    number = outstanding(repaired.snapshot, repaired.moves)
     if not number:
-        return restamps.judged(repaired)
-    question = "" if yes else _question(repaired, number)
+        return judged(repaired, repaired.moves)
+    question = "" if yes else _question(repaired.moves, number)
     show(repaired, output_format, question)
+    moves = repaired.moves
     notices: tuple[str, ...] = ()
+    error: ChainFixError | None = None
     try:
         if not yes:
             ask(question)
-        moved = _move(runtime, databases, repaired, follows=True)
+        after = repaired.planned.after
+        moves = _moved(runtime, after, repaired.moves, databases, follows=True)
     except (Declined, NeedsConsent):
         later = f"{repaired.tools.fixchain} restamp{repaired.tools.databases}"
-        note = (
+        notices = (
             f"the stamps were left as they are: `{later}` moves them, and until then upgrade may"
-            " stop there"
+            " stop there",
         )
-        moved, notices = replace(repaired, notices=(*repaired.notices, note)), (note,)
-    except ChainFixError as error:
-        moved = replace(repaired, exit_code=error.exit_code, error=error)
+    except ChainFixError as stop:
+        error = stop
     if output_format != "text":
-        return moved
-    # What the repair did has been shown.
-    return replace(moved, command="restamp", notices=notices)
+        result: Result = replace(repaired, moves=moves).noticing(*notices)
+    else:  # what the repair did has been shown
+        diagnosis = replace(repaired.planning.diagnosis, snapshot=repaired.snapshot)
+        result = restamped(repaired.tools, diagnosis, moves).noticing(*notices)
+    if error is not None:
+        return result.stopped_by(error)
+    return result if notices else judged(result, moves)

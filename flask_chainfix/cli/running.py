@@ -1,4 +1,4 @@
-"""From a command to its output: errors become reports, and nothing is done without consent."""
+"""From a command to its output: errors become results, and nothing is done without consent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import TypeVar
 
 import click
 
@@ -25,13 +26,11 @@ from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
-from flask_chainfix.databases.survey import missing_database
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, masked
-from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.model.plans import Wishes
+from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.report import render
+from flask_chainfix.report.results import Failed, RestampScript, Result
 
 _WAYS_ON = {
     Stays.FILES: way("see the chain", "{fixchain} check"),
@@ -42,21 +41,19 @@ _WAYS_ON = {
 }
 
 
+_P = TypeVar("_P", bound=Result)
+
 _PROGRAMS = ("fixchain", "flask")
-
-
 NAMED = "flask_chainfix.named_databases"
-
-
 _TOOLS = "flask_chainfix.tools"
 
 
 def run(
-    context: click.Context, output_format: str, work: Callable[[Runtime, Tools], Report]
+    context: click.Context, output_format: str, work: Callable[[Runtime, Tools], Result]
 ) -> None:
-    """Open the environment, do the work, and turn its report or its error into output."""
+    """Open the environment, do the work, and turn its result or its error into output."""
 
-    def opened() -> Report:
+    def opened() -> Result:
         runtime, tools = context.meta[OPENER]()
         tools = context.meta[_TOOLS] = replace(tools, **context.meta.get(NAMED, {}))
         return work(runtime, tools)
@@ -64,32 +61,32 @@ def run(
     answer(context, output_format, opened)
 
 
-def answer(context: click.Context, output_format: str, work: Callable[[], Report]) -> None:
-    """Do work that needs no environment, and turn its report or its error into output."""
+def answer(context: click.Context, output_format: str, work: Callable[[], Result]) -> None:
+    """Do work that needs no environment, and turn its result or its error into output."""
     signals.stay(Stays.NOTHING)
     try:
         with signals.at_work():
-            report = work()
+            result = work()
     except ChainFixError as error:
-        report = _failure(context, error)
+        result = _failure(context, error)
     except KeyboardInterrupt:
-        report = _failure(context, _interrupted())
+        result = _failure(context, _interrupted())
     except OSError as error:
-        report = _failure(context, unreadable(error))
+        result = _failure(context, unreadable(error))
     stderr_too = output_format != "json"
     try:
         with signals.at_work():
-            output = render(output_format, report, style(sys.stdout))
-            is_script = output_format != "text" or report.sql is not None
+            output = render(output_format, result, style(sys.stdout))
+            is_script = output_format != "text" or isinstance(result, RestampScript)
             echo(output if is_script else for_people(output))
     except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
-        if isinstance(error, BrokenPipeError) and not report.done:
+        if isinstance(error, BrokenPipeError) and not result.is_done:
             raise  # click ends quietly when nobody reads on
-        report, stderr_too = _unwritten(context, report, error), True
-    if report.error is not None and stderr_too:
+        result, stderr_too = _unwritten(context, result, error), True
+    if result.error is not None and stderr_too:
         with suppress(OSError, CannotWrite):  # nobody is left to be told
-            echo(error_text(report.error, report.tools), err=True)
-    context.exit(report.exit_code)
+            echo(error_text(result.error, result.tools), err=True)
+    context.exit(result.exit_code)
 
 
 def unreadable(error: OSError) -> CannotRead:
@@ -103,15 +100,15 @@ def _interrupted() -> Interrupted:
     return Interrupted(f"interrupted: {stays.value}", _WAYS_ON.get(stays, ""))
 
 
-def _unwritten(context: click.Context, report: Report, error: BaseException) -> Report:
-    """The report with an error for stderr, as nothing else can be told: also of what was done."""
-    if not report.done:
+def _unwritten(context: click.Context, result: Result, error: BaseException) -> Result:
+    """The result with an error for stderr, as nothing else can be told: also of what was done."""
+    if not result.is_done:
         if isinstance(error, KeyboardInterrupt):
             error = _interrupted()
-        if report.error is None and isinstance(error, ChainFixError):
+        if result.error is None and isinstance(error, ChainFixError):
             return _failure(context, error)
-        return report
-    named = report.tools.databases
+        return result
+    named = result.tools.databases
     what, remedy = {
         "lock": ("the files were written", way("see the chain", "{fixchain} check")),
         "undo": ("everything was put back", way("see the chain", "{fixchain} check")),
@@ -121,17 +118,18 @@ def _unwritten(context: click.Context, report: Report, error: BaseException) -> 
         ),
         "hook": ("the files were written", way("see those of the work tree", "git status")),
     }.get(
-        report.command,
+        result.command,
         ("the repair was made", way("put the files back", f"{{fixchain}} undo{named}")),
     )
     why = "interrupted" if isinstance(error, KeyboardInterrupt) else error.__cause__ or error
     message = f"{what}, but the result cannot be written: {why}"
-    return replace(report, error=CannotWrite(message, remedy))
+    return replace(result, error=CannotWrite(message, remedy))
 
 
-def _failure(context: click.Context, error: ChainFixError) -> Report:
+def _failure(context: click.Context, error: ChainFixError) -> Failed:
     tools = context.meta.get(_TOOLS) or _tools_as_typed(context)
-    return Report(str(context.info_name), exit_code=error.exit_code, tools=tools, error=error)
+    command = str(context.info_name)
+    return Failed(command=command, exit_code=error.exit_code, tools=tools, error=error)
 
 
 def _tools_as_typed(context: click.Context) -> Tools:
@@ -151,50 +149,47 @@ def tools_by_name(context: click.Context) -> Tools:
 
 
 def after_asking(
-    report: Report,
+    plan: _P,
     output_format: str,
     question: str,
-    act: Callable[[Report], Report],
-    prove: Callable[[Report], Report] | None = None,
-) -> Report:
-    """Show what would be done, prove it if wanted, ask unless there is no question, and do it."""
-    show(report, output_format, question)
-    if output_format == "text":  # its notices have been shown
-        report = replace(report, notices=())
+    act: Callable[[_P], Result],
+    prove: Callable[[_P], tuple[_P, Result]] | None = None,
+) -> Result:
+    """Show what would be done, prove it if wanted, ask unless there is no question, and do it.
+
+    Args:
+        plan: what would be done.
+        output_format: what the result is for.
+        question: what the user is asked; ``""`` for nothing.
+        act: does it.
+        prove: gives the plan with its proof, and what is to be shown of that.
+    """
+    show(plan, output_format, question)
     try:
         if prove is not None:
-            report = prove(report)
-            show(replace(report, command="rehearse"), output_format, question)
-            if report.error is not None:
-                raise report.error
+            plan, proof = prove(plan)
+            show(proof, output_format, question)
+            if plan.error is not None:
+                raise plan.error
         if question:
             ask(question)
-        return act(report)
+        return act(plan)
     except ChainFixError as error:
-        if output_format == "text":  # the report has been shown
+        if output_format == "text":  # the plan has been shown
             raise
-        return replace(report, exit_code=error.exit_code, error=error)
+        return plan.stopped_by(error)
 
 
-def refuse_guesses(report: Report, wishes: Wishes) -> Report | None:
-    """The report with an error if its plan holds guesses, as nobody has seen and accepted them."""
-    if report.plan is None or not report.plan.guesses:
+def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
+    """What stops a plan that holds guesses, as nobody has seen and accepted them."""
+    if not plan.guesses:
         return None
-    guesses = report.plan.guesses
-    error = NeedsConsent(
-        f"not all of the plan is certain: {'; '.join(guesses)}",
+    return NeedsConsent(
+        f"not all of the plan is certain: {'; '.join(plan.guesses)}",
         way("accept the plan as it is", repairing((*wishes.typed, "--accept-guesses", "--yes")))
-        | report.plan.choices,
+        | plan.choices,
         unchanged=True,
     )
-    return replace(report, exit_code=error.exit_code, error=error)
-
-
-def refuse_missing(report: Report, databases: DatabaseWishes) -> Report | None:
-    """The report with an error if a database does not exist that its plan has to be safe for."""
-    assert report.before is not None
-    error = missing_database(report.before, report.command, databases)
-    return None if error is None else replace(report, exit_code=error.exit_code, error=error)
 
 
 @contextmanager

@@ -6,18 +6,14 @@ import sys
 
 import click
 
-from flask_chainfix.cli.check import _undo_question
-from flask_chainfix.cli.options import (
-    database_options,
-    format_option,
-)
+from flask_chainfix.cli.options import database_options, format_option
 from flask_chainfix.cli.running import after_asking, moving, run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.results import Result, Undone, UndoPlan
 
 
 @click.command()
@@ -34,14 +30,22 @@ def undo(
     to the old files; then nothing is changed.
     """
 
-    def work(runtime: Runtime, tools: Tools) -> Report:
+    def work(runtime: Runtime, tools: Tools) -> Result:
         with progress_bar(sys.stderr) as progress:
-            report = plan_undo(runtime, tools, databases, progress)
+            plan = plan_undo(runtime, tools, databases, progress)
 
-        def act(agreed: Report) -> Report:
+        def act(agreed: UndoPlan) -> Undone:
             with moving() as progress:
                 return carry_out_undo(runtime, agreed, databases, progress)
 
-        return after_asking(report, output_format, "" if yes else _undo_question(report), act)
+        return after_asking(plan, output_format, "" if yes else _question(plan), act)
 
     run(context, output_format, work)
+
+
+def _question(plan: UndoPlan) -> str:
+    if not (plan.restored or plan.deleted):
+        return "Put these stamps back?"
+    if not plan.deleted:
+        return "Put these files back?"
+    return "Put back and delete these files?" if plan.restored else "Delete these files?"

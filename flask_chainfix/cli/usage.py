@@ -43,15 +43,15 @@ def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None
         message = printable(masked(error.format_message()))
         if _wants_json(typed):
             from flask_chainfix.cli.streams import echo, style
-            from flask_chainfix.diagnosis.outcome import Report
             from flask_chainfix.report import render
+            from flask_chainfix.report.results import Failed
 
             command = context.invoked_subcommand or str(context.info_name)
             path = error.ctx.command_path if error.ctx else f"{context.command_path} {command}"
             wrong = WrongUsage(message, way("see what it takes", f"{path} --help"))
-            report = Report(command, exit_code=error.exit_code, error=wrong)
+            failed = Failed(command=command, exit_code=error.exit_code, error=wrong)
             with suppress(OSError, CannotWrite):  # click tells on stderr in any case
-                echo(render("json", report, style(None)))
+                echo(render("json", failed, style(None)))
         raise click.UsageError(message, error.ctx) from error
 
 

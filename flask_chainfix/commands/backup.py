@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix.common.errors import CannotBackUp
@@ -11,9 +10,9 @@ from flask_chainfix.common.progress import Progress
 from flask_chainfix.databases import backup as backups
 from flask_chainfix.databases.backup.backup_files import typed, unfinished
 from flask_chainfix.databases.survey import targets_for
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import Backup, DatabaseState, DatabaseWishes
+from flask_chainfix.report.results import BackedUp, Planning
 
 DIRECTORY = Path("backups")  # where they lie unless somebody says otherwise
 
@@ -56,23 +55,22 @@ def left_behind(directory: Path) -> tuple[str, ...]:
 
 
 def back_up_first(
-    runtime: Runtime, report: Report, wishes: DatabaseWishes, progress: Progress
-) -> Report:
-    """The report with a copy of every database that a repair has looked at.
+    runtime: Runtime, planning: Planning, wishes: DatabaseWishes, progress: Progress
+) -> BackedUp:
+    """Copy every database that a repair has looked at.
 
     Args:
         runtime: the environment.
-        report: what is planned, and where the databases stand.
+        planning: what is planned, and where the databases stand.
         wishes: the databases.
         progress: called with the bytes done, the bytes in all, and what is running.
 
     Raises:
         CannotBackUp: none is named, or one of them could not be copied.
     """
-    assert report.before is not None
     there = {
         standing.identity
-        for standing in report.before.databases.standings
+        for standing in planning.proposal.snapshot.databases.standings
         if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
     targets = targets_for(runtime, wishes)
@@ -90,4 +88,4 @@ def back_up_first(
     left = left_behind(DIRECTORY)
     made = back_up(tuple(sources.values()), DIRECTORY, progress)
     empty = () if made else ("there is nothing in the databases that could be backed up",)
-    return replace(report, backups=made, notices=(*report.notices, *left, *empty))
+    return BackedUp(backups=made, notices=(*left, *empty))

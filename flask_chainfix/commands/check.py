@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.beginning import noticed_interruption, read_and_judge, refuse_empty
 from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.survey import NO_DATABASE_NAMED, noticed_missing, survey
 from flask_chainfix.databases.targets import configured_urls
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.against_others import changes
 from flask_chainfix.environment.locate import Runtime
@@ -21,19 +22,19 @@ from flask_chainfix.git.work_tree import checked_out
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
 from flask_chainfix.model.history import Published
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.diagnosed import (
-    diagnosed,
-    in_doubt,
-    judged,
-    noticed_interruption,
-    refuse_empty,
-    to_mend,
-    with_databases,
-    with_schema,
-    with_ways_that_work,
+from flask_chainfix.planning.plan import propose
+from flask_chainfix.planning.proposal import Proposal, with_moves, with_ways_that_work
+from flask_chainfix.report.results import Checked
+
+NO_DATABASES = DatabaseWishes()
+
+_PLANNED_WITHOUT_AGAINST = (
+    "what a repair would make of missing revisions is shown by check without --against"
 )
-from flask_chainfix.planning.plan import planned
-from flask_chainfix.planning.row_moving import with_moves
+_ASKED_BY_REPAIR = (
+    "a repair also asks the database of the configuration, and may come to another plan, which"
+    " `{}` shows"
+)
 
 
 @dataclass(frozen=True)
@@ -49,55 +50,6 @@ class Against:
     allowed: frozenset[str] = frozenset()
 
 
-def with_gate(report: Report, against: Against | None) -> Report:
-    """The report with whether the lock is in step, and what was changed that others have.
-
-    The lock is not judged while the chain itself is in doubt: nobody can tell its heads, and a
-    repair writes the lock as well.
-
-    Raises:
-        CannotReadGit: Git cannot tell what others have.
-    """
-    lock = () if in_doubt(report.findings) else (Family.LOCK,)
-    if against is None:
-        return judged(report, *lock) if lock else report
-    assert report.before is not None
-    shared, absent = read_shared(against.ref, report.before)
-    published = Published(against.ref, shared.files, against.allowed)
-    snapshot = replace(report.before, published=published)
-    notices = _notices(snapshot, against, listing(map(str, absent)))
-    report = replace(report, before=snapshot, notices=(*report.notices, *notices))
-    return judged(report, *lock, Family.PUBLISHED)
-
-
-def _notices(snapshot: Snapshot, against: Against, absent: str) -> Iterator[str]:
-    if absent:
-        yield f"{absent} was not there at {against.ref}: its migrations count as new"
-    changed = {revision for revision, _ in changes(snapshot)}
-    for revision in sorted(against.allowed - changed):
-        yield (
-            f"--allow {revision} is not needed: {against.ref} has no such revision, or it is as it"
-            " was"
-        )
-
-
-# --- One short composition for each command: read -> diagnose -> plan -> change -> report --------
-
-
-NO_DATABASES = DatabaseWishes()
-
-
-_PLANNED_WITHOUT_AGAINST = (
-    "what a repair would make of missing revisions is shown by check without --against"
-)
-
-
-_ASKED_BY_REPAIR = (
-    "a repair also asks the database of the configuration, and may come to another plan, which"
-    " `{}` shows"
-)
-
-
 def check(  # noqa: PLR0913  (what users can ask of it)
     runtime: Runtime,
     tools: Tools,
@@ -107,7 +59,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     databases: DatabaseWishes = NO_DATABASES,
     against: Against | None = None,
     progress: Progress = unseen,
-) -> Report:
+) -> Checked:
     """Diagnose the chain, and show what a repair would make of it.
 
     Args:
@@ -125,65 +77,96 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     runtime = replace(runtime, own_template=False)
-    report = diagnosed(runtime, "check", tools, strict=strict, may_be_empty=True)
-    if schema or to_mend(report):
-        report = with_schema(report)
-    assert report.before is not None
-    missing = report.before.graph.missing
+    diagnosis = read_and_judge(runtime, tools, strict=strict, may_be_empty=True)
+    if schema or diagnosis.to_mend:
+        diagnosis = diagnosis.with_schema()
+    missing = diagnosis.snapshot.graph.missing
     if databases.any:
-        looked_at = survey(runtime, report.before, databases, progress, also=missing)
-        report = with_databases(report, looked_at)
+        looked_at = survey(runtime, diagnosis.snapshot, databases, progress, also=missing)
+        diagnosis = diagnosis.with_databases(looked_at)
         if not (looked_at.databases.standings or looked_at.databases.notices):
-            report = replace(report, notices=(*report.notices, NO_DATABASE_NAMED))
-    assert report.before is not None
-    refuse_empty(report.before)
-    report = with_gate(report, against)
-    report = replace(report, notices=report.notices + noticed_interruption(runtime, tools))
-    behind = _behind(report) if strict else ()
-    report = replace(report, notices=report.notices + behind)
-    if report.counting or behind:
-        report = replace(report, exit_code=1)
-    assert report.before is not None
+            diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)
+    refuse_empty(diagnosis.snapshot)
+    diagnosis = _compared(diagnosis, against).noticing(*noticed_interruption(runtime, tools))
+    behind = _behind(diagnosis.snapshot, tools) if strict else ()
+    diagnosis = diagnosis.noticing(*behind)
+    checked = Checked(
+        tools=tools,
+        proposal=Proposal(diagnosis),
+        exit_code=1 if diagnosis.counting or behind else 0,
+    )
     # Two long questions for Git are one too many.
-    if against is not None and (missing or report.before.databases.sought):
-        return replace(report, notices=(*report.notices, _PLANNED_WITHOUT_AGAINST))
-    return _with_commit(with_ways_that_work(_foreseen(runtime, report, databases)))
+    if against is not None and (missing or diagnosis.snapshot.databases.sought):
+        return checked.noticing(_PLANNED_WITHOUT_AGAINST)
+    return _foreseen(runtime, checked, databases)
 
 
-def _behind(report: Report) -> tuple[str, ...]:
+def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
+    """The diagnosis with whether the lock is in step, and what was changed that others have.
+
+    The lock is not judged while the chain itself is in doubt: nobody can tell its heads, and a
+    repair writes the lock as well.
+
+    Raises:
+        CannotReadGit: Git cannot tell what others have.
+    """
+    lock = () if in_doubt(diagnosis.findings) else (Family.LOCK,)
+    if against is None:
+        return diagnosis.judge(*lock) if lock else diagnosis
+    shared, absent = read_shared(against.ref, diagnosis.snapshot)
+    published = Published(against.ref, shared.files, against.allowed)
+    snapshot = replace(diagnosis.snapshot, published=published)
+    notices = _notices(snapshot, against, listing(map(str, absent)))
+    known = replace(diagnosis, snapshot=snapshot).noticing(*notices)
+    return known.judge(*lock, Family.PUBLISHED)
+
+
+def _notices(snapshot: Snapshot, against: Against, absent: str) -> Iterator[str]:
+    if absent:
+        yield f"{absent} was not there at {against.ref}: its migrations count as new"
+    changed = {revision for revision, _ in changes(snapshot)}
+    for revision in sorted(against.allowed - changed):
+        yield (
+            f"--allow {revision} is not needed: {against.ref} has no such revision, or it is as it"
+            " was"
+        )
+
+
+def _behind(snapshot: Snapshot, tools: Tools) -> tuple[str, ...]:
     """The stamped databases that an upgrade would bring further, as notices."""
-    assert report.before is not None
     found = {
-        standing.name: distance(report.before, standing)
-        for standing in report.before.databases.standings
+        standing.name: distance(snapshot, standing)
+        for standing in snapshot.databases.standings
         if standing.state is DatabaseState.STAMPED
     }
     return tuple(
         f"{name} is {count(each.behind, 'revision')} behind, which counts with --strict:"
-        f" `{report.tools.alembic} upgrade` runs them"
+        f" `{tools.alembic} upgrade` runs them"
         for name, each in found.items()
         if each is not None and each.behind
     )
 
 
-def _foreseen(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Report:
-    """The report with what a repair would make of the chain."""
-    report = with_moves(planned(runtime, report, Wishes(strict=report.strict)))
-    if report.plan is None or report.before is None:
-        return report
-    if not databases.any and not report.tools.own and configured_urls(runtime):
-        notice = _ASKED_BY_REPAIR.format(f"{report.tools.fixchain} check --database")
-        return replace(report, notices=(*report.notices, notice))
-    notices = noticed_missing(report.before, databases)
-    own = [each for each in report.before.databases.standings if each.own]
-    if notices and all(each.state is DatabaseState.MISSING for each in own):
-        tools = report.tools
-        report = replace(report, tools=replace(tools, databases=f" --no-database{tools.named}"))
-    return replace(report, notices=(*report.notices, *notices))
+def _foreseen(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> Checked:
+    """The result with what a repair would make of the chain."""
+    diagnosis, tools = checked.diagnosis, checked.tools
+    proposal = propose(runtime, diagnosis, Wishes(strict=diagnosis.strict))
+    proposal = with_ways_that_work(with_moves(proposal, "repair"))
+    if proposal.planned is not None:
+        if not databases.any and not tools.own and configured_urls(runtime):
+            asking = f"{tools.fixchain} check --database"
+            proposal = proposal.noticing(_ASKED_BY_REPAIR.format(asking))
+        else:
+            notices = noticed_missing(proposal.snapshot, databases)
+            own = [each for each in proposal.snapshot.databases.standings if each.own]
+            if notices and all(each.state is DatabaseState.MISSING for each in own):
+                tools = replace(tools, databases=f" --no-database{tools.named}")
+            proposal = proposal.noticing(*notices)
+    return replace(checked, tools=tools, proposal=proposal, commit=commit_before(proposal))
 
 
-def _with_commit(report: Report) -> Report:
-    """The report with the commit that has the chain as it was, for the time after the repair."""
-    if report.plan is None or report.before is None:
-        return report
-    return replace(report, commit=checked_out(report.before.environment.directory, report.edits))
+def commit_before(proposal: Proposal) -> str | None:
+    """The commit that has the chain as it was, for the time after the repair."""
+    if proposal.planned is None:
+        return None
+    return checked_out(proposal.snapshot.environment.directory, proposal.planned.edits)

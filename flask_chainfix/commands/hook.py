@@ -15,7 +15,6 @@ from pathlib import Path
 
 from flask_chainfix.common.errors import BadConfiguration, CannotMerge
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.disk.files import (
     add_together,
     find_named,
@@ -38,6 +37,7 @@ from flask_chainfix.model.hook_files import (
     Kind,
     calls_check,
 )
+from flask_chainfix.report.results import Hooked, HookPlan
 
 _DEFAULT_PLACE = "migrations"  # where the console script looks
 
@@ -48,7 +48,7 @@ _NO_HOST = (
 )
 
 
-def plan_hooks(runtime: Runtime, tools: Tools) -> Report:
+def plan_hooks(runtime: Runtime, tools: Tools) -> HookPlan:
     """Find out what belongs where in this project.
 
     Raises:
@@ -58,38 +58,43 @@ def plan_hooks(runtime: Runtime, tools: Tools) -> Report:
     tree = find_work_tree(runtime.environment.directory)
     call = _call(runtime, tree)
     files = tuple(_hook_file(kind, path, call, tree) for kind, path in _places(tree))
-    report = Report("hook", tools=tools, hook_files=files)
-    if len(files) == 1:
-        report = replace(report, notices=(_NO_HOST,))
+    plan = HookPlan(tools=tools, files=files, notices=(_NO_HOST,) if len(files) == 1 else ())
     refused = [file for file in files if file.state is HookState.REFUSED]
     if not refused:
-        return report
-    error = CannotMerge(
-        "not everything could be put in place: "
-        + "; ".join(f"{file.name}: {file.detail}" for file in refused),
-        way("add by hand what this prints for these files", "{fixchain} hook --print"),
+        return plan
+    return plan.stopped_by(
+        CannotMerge(
+            "not everything could be put in place: "
+            + "; ".join(f"{file.name}: {file.detail}" for file in refused),
+            way("add by hand what this prints for these files", "{fixchain} hook --print"),
+        )
     )
-    return replace(report, exit_code=error.exit_code, error=error)
 
 
-def shown(report: Report) -> Report:
-    """The report that only shows what belongs where."""
-    files = (replace(file, state=HookState.SHOWN, edit=None) for file in report.hook_files)
-    return replace(report, hook_files=tuple(files), exit_code=0, error=None)
+def shown(plan: HookPlan) -> HookPlan:
+    """The plan that only shows what belongs where."""
+    files = (replace(file, state=HookState.SHOWN, edit=None) for file in plan.files)
+    return replace(plan, files=tuple(files), exit_code=0, error=None)
 
 
-def carry_out_hooks(report: Report) -> Report:
+def carry_out_hooks(plan: HookPlan) -> Hooked:
     """Write the files that are planned, all or none.
 
     Raises:
         StaleSnapshot, CannotWrite: none of them could be written.
     """
-    add_together([file.edit for file in report.hook_files if file.edit is not None])
+    add_together([file.edit for file in plan.files if file.edit is not None])
     files = (
         replace(file, state=HookState.WRITTEN) if file.edit is not None else file
-        for file in report.hook_files
+        for file in plan.files
     )
-    return replace(report, hook_files=tuple(files), done=True)
+    return Hooked(
+        tools=plan.tools,
+        notices=plan.notices,
+        files=tuple(files),
+        error=plan.error,
+        exit_code=plan.exit_code,
+    )
 
 
 def _call(runtime: Runtime, tree: WorkTree) -> Call:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.errors import CannotPlan, CannotWrite
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import errors_of, in_doubt
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import hook_edit
-from flask_chainfix.planning.diagnosed import diagnosed, errors_of, in_doubt, refuse_interrupted
+from flask_chainfix.report.results import Locked, LockPlan
 
 
 def plan_lock(
     runtime: Runtime, tools: Tools, *, install: bool = False, written: str | None = None
-) -> Report:
+) -> LockPlan:
     """Work out what the lock has to say, without writing it.
 
     Args:
@@ -29,7 +29,7 @@ def plan_lock(
         written: a migration that must be one of these, as Alembic's hook has just written it.
 
     Returns:
-        A report with the edits; without any where all is as it should be.
+        The edits; none where all is as it should be.
 
     Raises:
         NoMigrations: there is nothing to write down.
@@ -39,28 +39,29 @@ def plan_lock(
         CannotRewrite: Alembic's configuration cannot be changed with certainty.
     """
     refuse_interrupted(runtime, tools)
-    report = diagnosed(runtime, "lock", tools, strict=False)
-    assert report.before is not None
-    _refuse_stranger(report.before, written)
-    if in_doubt(report.findings) or heads_file.expected_lines(report.before) is None:
-        faults = errors_of(report.findings)
+    diagnosis = read_and_judge(runtime, tools)
+    now = diagnosis.snapshot
+    _refuse_stranger(now, written)
+    if in_doubt(diagnosis.findings) or heads_file.expected_lines(now) is None:
+        faults = errors_of(diagnosis.findings)
         fault = faults[0].message if faults else "a lineage has several heads"
         raise CannotPlan(
             f"the head of a broken chain says nothing: {fault}",
             way("see what is wrong; a repair writes the lock as well", "{fixchain} check"),
             unchanged=True,
         )
-    lock = report.before.lock
+    lock = now.lock
     if lock is not None and lock.data is None:
         raise CannotWrite(
             f"{lock.path} {lock.problem}",
             way("remove it, and lock the chain anew", "{fixchain} lock"),
             unchanged=True,
         )
-    edits = [heads_file.edit_for(report.before, create=True)]
+    edits = [heads_file.edit_for(now, create=True)]
     if install:
         edits.append(hook_edit(runtime))
-    return replace(report, edits=tuple(edit for edit in edits if edit is not None))
+    written_anew = tuple(edit for edit in edits if edit is not None)
+    return LockPlan(tools=tools, diagnosis=diagnosis, edits=written_anew)
 
 
 def _refuse_stranger(snapshot: Snapshot, written: str | None) -> None:
@@ -73,13 +74,13 @@ def _refuse_stranger(snapshot: Snapshot, written: str | None) -> None:
         )
 
 
-def carry_out_lock(runtime: Runtime, report: Report) -> Report:
-    """Write the files of a planned report.
+def carry_out_lock(runtime: Runtime, plan: LockPlan) -> Locked:
+    """Write the files as planned.
 
     Raises:
         RepairRunning: a repair is at work.
         StaleSnapshot, CannotWrite: a file has been changed since, or cannot be written.
     """
     with disk.locked(runtime.environment.directory):
-        disk.add_together(report.edits)
-    return replace(report, done=True)
+        disk.add_together(plan.edits)
+    return Locked(tools=plan.tools, diagnosis=plan.diagnosis, edits=plan.edits)

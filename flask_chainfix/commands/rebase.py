@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.numbering import NewIds
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import path_word
@@ -25,8 +26,8 @@ from flask_chainfix.databases.survey import (
     refuse_unreachable,
     survey,
 )
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import told_losses
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.remarks import remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
@@ -34,25 +35,53 @@ from flask_chainfix.git.history import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import History
+from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
-from flask_chainfix.planning.diagnosed import (
-    diagnosed,
-    errors_of,
-    in_doubt,
-    knowing_lost,
-    refuse_interrupted,
-    with_databases,
-)
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
 from flask_chainfix.planning.mending.case import Case, is_same_migration
 from flask_chainfix.planning.mending.mend import told_apart, untie
 from flask_chainfix.planning.on_top import excerpt, put_on_top
-from flask_chainfix.planning.plan import case_for, refuse_faults
-from flask_chainfix.planning.row_moving import refuse_unknown_rows, with_moves
+from flask_chainfix.planning.plan import case_for, knowing_lost, refuse_faults
+from flask_chainfix.planning.proposal import Planned, Proposal, with_moves
+from flask_chainfix.planning.row_plan import refuse_unknown_rows
 from flask_chainfix.rehearsal.confirm import foresee
+from flask_chainfix.report.results import Planning
 
 _NAMED = 3  # revisions that a sentence names
+
+
+@dataclass(frozen=True)
+class _Rebase:
+    """What a rebase knows.
+
+    Attributes:
+        diagnosis: the chain as it is.
+        upstream: what the revisions go on top of.
+        there: the chain that the main branch has.
+        start: the chain that is relinked: mine with ids of their own, where main has the same.
+        mends: what that took.
+    """
+
+    diagnosis: Diagnosis
+    upstream: Upstream
+    there: Snapshot
+    start: Snapshot
+    mends: tuple[Mend, ...] = ()
+
+    @property
+    def now(self) -> Snapshot:
+        """The chain as it is."""
+        return self.diagnosis.snapshot
+
+    @property
+    def command(self) -> str:
+        """The command that was typed."""
+        return f"{{fixchain}} rebase --onto {self.upstream.typed}{{databases}}"
+
+    def take(self, *files: MigrationFile) -> str:
+        """The command that takes files as the main branch has them."""
+        paths = " ".join(path_word(os.path.relpath(file.path)) for file in files)
+        return f"git checkout {self.upstream.typed} -- {paths}"
 
 
 @without_garbage_collection()
@@ -62,7 +91,7 @@ def plan_rebase(
     onto: str | None,
     databases: DatabaseWishes,
     progress: Progress,
-) -> Report:
+) -> Planning:
     """Work out how my revisions come to stand on top of all others, without changing anything.
 
     Args:
@@ -74,8 +103,8 @@ def plan_rebase(
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        A report with a plan, its edits, and the rows that each database is to have; without a plan
-        where there is nothing to do; with an error where there can be none.
+        A plan with its edits, and the rows that each database is to have; no plan where there is
+        nothing to do; an error where there can be none.
 
     Raises:
         NoMigrations: there is nothing to move.
@@ -85,108 +114,123 @@ def plan_rebase(
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     refuse_interrupted(runtime, tools)
-    report = knowing_lost(runtime, diagnosed(runtime, "rebase", tools, strict=False))
-    now = report.before
-    assert now is not None
+    diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
+    now = diagnosis.snapshot
     upstream, there, published = read_upstream(
         onto if onto is not None else now.environment.settings.main_branch or None, now
     )
     now = replace(now, published_chains=published)
-    report = replace(report, upstream=upstream, before=now)
+    rebase = _Rebase(replace(diagnosis, snapshot=now), upstream, there, now)
+    proposal = _proposed(runtime, rebase, databases, progress)
+    planning = Planning(command="rebase", tools=tools, proposal=proposal)
+    if proposal.obstacle is not None:
+        return planning.stopped_by(proposal.obstacle)
+    if proposal.planned is None:
+        return planning
+    looked = bool(proposal.snapshot.databases.standings)
+    notices = noticed_missing(proposal.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
+    return replace(planning, exit_code=1, notices=notices)
+
+
+def _proposed(
+    runtime: Runtime, rebase: _Rebase, databases: DatabaseWishes, progress: Progress
+) -> Proposal:
+    """The plan, what keeps it from being made, or neither where mine stand on top already.
+
+    Raises:
+        DatabaseUnreachable, BadConfiguration, BadDatabase: as ``plan_rebase``.
+    """
     try:
-        _require_all(report, there)
-        start, mends = _told_apart(report, there)
-        findings = diagnose(start, Family.CHAIN) if mends else report.findings
-        mine = _mine(replace(report, before=start, findings=findings), there)
-        plan = put_on_top(start, mine, upstream.ref)
-        if not plan.relinks:
-            return replace(report, notices=(*report.notices, _nothing_to_do(report, mine)))
-        if databases.any:
-            now = survey(runtime, now, databases, progress)
-            refuse_unreachable(now, "rebase")
-            report = with_databases(report, now)
-            start = told_anew(replace(start, databases=now.databases, old=now.old), mends)
-            refuse_unknown_rows(replace(report, before=start))
-            plan = put_on_top(start, mine, upstream.ref)
-        report = with_moves(_checked(replace(report, start=start), plan, mends, mine))
-        if report.obstacle is not None:
-            raise report.obstacle
+        _require_all(rebase)
+        rebase = _told_apart(rebase)
+        mine = _mine(rebase)
+        plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
     except (CannotPlan, CannotRewrite) as error:
-        return replace(report, exit_code=error.exit_code, obstacle=error, error=error)
-    looked = bool(now.databases.standings)
-    notices = noticed_missing(now, databases) if looked else (NO_DATABASE_TOLD,)
-    upstream = replace(upstream, operation=operation(now))
-    notices = (*report.notices, *notices)
-    return replace(report, exit_code=1, notices=notices, upstream=upstream)
+        return Proposal(rebase.diagnosis, obstacle=error)
+    if not plan.relinks:
+        return Proposal(rebase.diagnosis.noticing(_nothing_to_do(rebase, mine)))
+    if databases.any:
+        now = survey(runtime, rebase.now, databases, progress)
+        refuse_unreachable(now, "rebase")
+        start = replace(rebase.start, databases=now.databases, old=now.old)
+        diagnosis = rebase.diagnosis.with_databases(now)
+        rebase = replace(rebase, diagnosis=diagnosis, start=told_anew(start, rebase.mends))
+    try:
+        if databases.any:
+            refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
+            plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
+        return with_moves(_checked(rebase, plan, mine), "rebase")
+    except (CannotPlan, CannotRewrite) as error:
+        return Proposal(rebase.diagnosis, obstacle=error)
 
 
-def _told_apart(report: Report, there: Snapshot) -> tuple[Snapshot, tuple[Mend, ...]]:
-    """The chain in which mine have ids of their own, where the main branch has the same."""
-    now = report.before
-    assert now is not None
-    if not there.graph.named_parents.keys() >= now.graph.duplicates.keys():
-        return now, ()
+def _told_apart(rebase: _Rebase) -> _Rebase:
+    """The same with ids of their own for mine, where the main branch has the same ids."""
+    now = rebase.now
+    if not rebase.there.graph.named_parents.keys() >= now.graph.duplicates.keys():
+        return rebase
     history = History()
     if now.graph.duplicates:
         files = [file.path for file in now.files]
         history = read_history(files, now.environment.version_locations)
     onto = replace(now, published_chains=now.published_chains[:1])
     start, mends = told_apart(case_for(onto, history, Wishes()))
-    return (replace(start, published_chains=now.published_chains), mends) if mends else (now, ())
+    if not mends:
+        return rebase
+    start = replace(start, published_chains=now.published_chains)
+    return replace(rebase, start=start, mends=tuple(mends))
 
 
-def _checked(report: Report, plan: Plan, mends: Sequence[Mend], mine: Collection[str]) -> Report:
-    """The report with a plan that our own rules, Alembic's graph and all databases accept."""
-    before, now = report.before, report.start
-    assert before is not None
-    assert now is not None
-    after = now.after(edits_for(now, plan))
+def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
+    """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere."""
+    before, start = rebase.now, rebase.start
+    after = start.after(edits_for(start, plan))
     after, untied = untie(Case(after, History(), Wishes(), NewIds(after)), movable=mine)
-    plan = summed_up(before, after, plan, (*mends, *untied), ())
+    plan = summed_up(before, after, plan, (*rebase.mends, *untied), ())
     edits = edits_between(before, after)
     moved = excerpt(after, mine)  # nothing else changes
     for fault in in_doubt(diagnose(moved)):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
-    _refuse_collisions(report, after, frozenset(mine))
+    _refuse_collisions(rebase, after, frozenset(mine))
     foresee(moved, before=before)
-    _refuse_unsafe(report, after.graph, mine)
-    notices = report.notices + remarks_on_links(before, edits)
+    _refuse_unsafe(rebase, after.graph, mine)
+    remarks = remarks_on_links(before, edits)
     lock = heads_file.edit_for(after)
     if lock is not None:
         edits, after = (*edits, lock), after.after([lock])
-    why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {_ref(report)} has")
+    why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {rebase.upstream.ref} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
-    renamed = {**now.databases.renamed, **plan.renamed}
-    start = replace(now, databases=replace(now.databases, renamed=renamed))
-    return replace(report, plan=plan, start=start, edits=edits, after=after, notices=notices)
+    renamed = {**start.databases.renamed, **plan.renamed}
+    start = replace(start, databases=replace(start.databases, renamed=renamed))
+    upstream = replace(rebase.upstream, operation=operation(before))
+    planned = Planned(plan, start, after, edits, upstream)
+    return Proposal(rebase.diagnosis.noticing(*remarks), planned)
 
 
-def _refuse_collisions(report: Report, after: Snapshot, mine: frozenset[str]) -> None:
+def _refuse_collisions(rebase: _Rebase, after: Snapshot, mine: frozenset[str]) -> None:
     """Stop where mine do to the schema what one of those does that come to be below.
 
     Raises:
         CannotPlan: with both places, and the ways out.
     """
-    now = report.start
-    assert now is not None
+    now = rebase.start
     above = (mine | after.graph.required(mine)) - (now.graph.required(mine) - mine)
     if errors_of(diagnose(excerpt(after, above), Family.SCHEMA)):  # else the rest goes unread
         found = errors_of(diagnose(after, Family.SCHEMA))
         found = [each for each in found if mine.intersection(each.revisions)]
-        refuse_faults(now, found, Wishes(), _rebase(report))
+        refuse_faults(now, found, Wishes(), rebase.command)
 
 
 # --- Which revisions are mine --------------------------------------------------------------------
-def _require_all(report: Report, there: Snapshot) -> None:
+def _require_all(rebase: _Rebase) -> None:
     """Stop where not all is here that the main branch has.
 
     Raises:
         CannotPlan: a revision is not here, or a file cannot be read.
     """
-    now = report.before
-    assert now is not None
+    now, there = rebase.now, rebase.there
     for file, _ in now.unreadable:
-        raise _unreadable(report, file, there)
+        raise _unreadable(rebase, file)
     missing = [
         revision
         for revision, files in there.files_by_revision.items()
@@ -197,56 +241,53 @@ def _require_all(report: Report, there: Snapshot) -> None:
         )
     ]
     if missing:
-        raise _behind(report, there, missing)
+        raise _behind(rebase, missing)
 
 
-def _mine(report: Report, there: Snapshot) -> frozenset[str]:
+def _mine(rebase: _Rebase) -> frozenset[str]:
     """The revisions that the main branch has not, and that nothing needs which it has.
 
     Raises:
         CannotPlan: something of the main branch is linked to what is mine; or the chain has faults
             that leave in doubt what it is.
     """
-    now = report.before
-    assert now is not None
-    _refuse_other_order(report, there)
-    for fault in in_doubt((*report.findings, *diagnose(now, ignored=True))):
+    now, there = rebase.start, rebase.there
+    _refuse_other_order(rebase)
+    found = diagnose(now) if rebase.mends else rebase.diagnosis.findings
+    for fault in in_doubt((*found, *diagnose(now, ignored=True))):
         raise CannotPlan(f"the chain cannot be relinked yet: {fault.message}", fault.hint)
     lacking = (*there.graph.missing_parents, *there.graph.missing_dependencies)
     return frozenset(now.graph).difference(there.graph, now.graph.required(lacking))
 
 
-def _unreadable(report: Report, file: MigrationFile, there: Snapshot) -> CannotPlan:
+def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
     """What to do about a file that cannot be read, most often in the middle of a conflict."""
-    now = report.before
-    assert now is not None
-    reading = next(reading for each, reading in now.unreadable if each is file)
+    reading = next(reading for each, reading in rebase.now.unreadable if each is file)
     what = f"{file.name} {reading.reason}"
-    if any(each.path == file.path and isinstance(each.reading, Header) for each in there.files):
+    if any(
+        each.path == file.path and isinstance(each.reading, Header) for each in rebase.there.files
+    ):
         return CannotPlan(
-            f"{what}, and it is a migration that {_ref(report)} has",
-            way("take it as it is there", _take(report, file), _rebase(report)),
+            f"{what}, and it is a migration that {rebase.upstream.ref} has",
+            way("take it as it is there", rebase.take(file), rebase.command),
         )
     return CannotPlan(f"{what}, and it is one of yours", reading.remedy)
 
 
-def _behind(report: Report, there: Snapshot, missing: list[str]) -> CannotPlan:
-    upstream = report.upstream
-    assert upstream is not None
-    now = report.before
-    assert now is not None
+def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
+    now, upstream, again = rebase.now, rebase.upstream, rebase.command
     doing, ref = operation(now), upstream.typed
     ended = (f"git {doing} --continue",) if doing else ()
     after = f", after the end of the {doing} that Git is in" if doing else ""
     stops = "; where Git stops at the app's own files, resolve those before you rebase"
-    remedy = way(f"merge them{after}{stops}", *ended, f"git merge {ref}", _rebase(report))
-    remedy |= way(f"put your commits on top{after}", *ended, f"git rebase {ref}", _rebase(report))
+    remedy = way(f"merge them{after}{stops}", *ended, f"git merge {ref}", again)
+    remedy |= way(f"put your commits on top{after}", *ended, f"git rebase {ref}", again)
     if now.lock is not None and not doing:
         aside = f"git checkout -- {path_word(os.path.relpath(now.lock.path))}"
         text = "if the chain lock stops Git, set it aside first: it is written anew"
-        remedy |= way(text, aside, f"git merge {ref}", _rebase(report))
-    deleted = _take(report, *(there.file(name) for name in missing))
-    remedy |= way("bring back what was deleted here", deleted, _rebase(report))
+        remedy |= way(text, aside, f"git merge {ref}", again)
+    deleted = rebase.take(*(rebase.there.file(name) for name in missing))
+    remedy |= way("bring back what was deleted here", deleted, again)
     verb = "is" if len(missing) == 1 else "are"
     return CannotPlan(
         f"{upstream.ref} has {_so_many(missing)} that {verb} not here: {listing(missing, _NAMED)}",
@@ -254,11 +295,10 @@ def _behind(report: Report, there: Snapshot, missing: list[str]) -> CannotPlan:
     )
 
 
-def _refuse_other_order(report: Report, there: Snapshot) -> None:
+def _refuse_other_order(rebase: _Rebase) -> None:
     """Stop where a revision of others has lost what it is on there, or is on what is mine."""
-    now = report.before
-    assert now is not None
-    graph, theirs = now.graph, there.graph
+    now = rebase.start
+    graph, theirs = now.graph, rebase.there.graph
     for revision, parents in theirs.named_parents.items():
         needs, needed = graph.dependencies.get(revision), theirs.dependencies.get(revision)
         as_it_was = graph.named_parents[revision] == parents and needs == needed
@@ -271,14 +311,14 @@ def _refuse_other_order(report: Report, there: Snapshot) -> None:
             ", ".join(each.requirements(revision)) or "nothing" for each in (graph, theirs)
         )
         raise CannotPlan(
-            f"{revision} is on {here} here, and on {then} at {_ref(report)}: what others have"
-            " already stays in its order",
-            way("take it as it is there", _take(report, now.file(revision)), _rebase(report)),
+            f"{revision} is on {here} here, and on {then} at {rebase.upstream.ref}: what others"
+            " have already stays in its order",
+            way("take it as it is there", rebase.take(now.file(revision)), rebase.command),
         )
 
 
-def _nothing_to_do(report: Report, mine: Collection[str]) -> str:
-    ref = _ref(report)
+def _nothing_to_do(rebase: _Rebase, mine: Collection[str]) -> str:
+    ref = rebase.upstream.ref
     if not mine:
         return f"nothing to do: {ref}, as this clone knows it, has every revision that is here"
     verb = "stands" if len(mine) == 1 else "stand"
@@ -289,14 +329,13 @@ def _nothing_to_do(report: Report, mine: Collection[str]) -> str:
 
 
 # --- What databases have run ---------------------------------------------------------------------
-def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
+def _refuse_unsafe(rebase: _Rebase, after: Graph, mine: Collection[str]) -> None:
     """Stop where a database has run what is mine and not all that it is to stand on.
 
     Raises:
         UnsafeForDatabases: with the ways out.
     """
-    now = report.start
-    assert now is not None
+    now = rebase.start
     for database in (*applied_in(now), *published_in(now)):
         have = database.revisions.intersection(after)
         already = gaps(now.graph, have)
@@ -307,45 +346,24 @@ def _refuse_unsafe(report: Report, after: Graph, mine: Collection[str]) -> None:
                 f"{database.name} {database.has} {run} of yours, and not"
                 f" {listing(skipped, _NAMED)}, which would come below: Alembic would treat"
                 " that as done there and never run it",
-                _ways_out(report, database, mine),
+                _ways_out(rebase, database, mine),
             )
 
 
-def _ways_out(report: Report, database: Applied, mine: Collection[str]) -> Remedy:
-    now = report.before
-    assert now is not None
-    assert report.upstream is not None
+def _ways_out(rebase: _Rebase, database: Applied, mine: Collection[str]) -> Remedy:
+    now = rebase.now
     joined = way("keep the order, and join both with a merge revision", MERGE)
     run = [name for name in now.graph.order if name in mine and name in database.revisions]
-    renamed = report.start is not None and report.start.databases.anew
-    if database.published or renamed or are_tied(now.graph, run):
+    if database.published or rebase.start.databases.anew or are_tied(now.graph, run):
         # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
         return joined
     losses = told_losses([now.footprint_down(now.file(name)) for name in run])
     return joined | way(
         f"downgrade yours there before you rebase; {losses}",
         *taking_down(now.graph, database.revisions, mine),
-        _rebase(report),
+        rebase.command,
         "{alembic} upgrade head",
     )
-
-
-# --- Words ---------------------------------------------------------------------------------------
-def _ref(report: Report) -> str:
-    assert report.upstream is not None
-    return report.upstream.ref
-
-
-def _take(report: Report, *files: MigrationFile) -> str:
-    assert report.upstream is not None
-    paths = " ".join(path_word(os.path.relpath(file.path)) for file in files)
-    return f"git checkout {report.upstream.typed} -- {paths}"
-
-
-def _rebase(report: Report) -> str:
-    """The command that was typed."""
-    assert report.upstream is not None
-    return f"{{fixchain}} rebase --onto {report.upstream.typed}{{databases}}"
 
 
 def _so_many(revisions: Collection[str]) -> str:

@@ -1,120 +1,115 @@
-"""Rehearse the chain of a report: as it is on the disk, or as its plan will leave it."""
+"""rehearse: the chain as it is, or as a plan will leave it, run on a scratch database."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.common.errors import (
-    CannotRehearse,
-    RehearsalFailed,
-)
+from flask_chainfix.commands.beginning import read_and_judge
+from flask_chainfix.common.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import in_doubt
 from flask_chainfix.diagnosis.rules import cause_of, diagnose
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import MoveState
-from flask_chainfix.planning.diagnosed import (
-    diagnosed,
-    in_doubt,
-    with_schema,
-)
+from flask_chainfix.model.databases import MoveResult, MoveState
+from flask_chainfix.model.rehearsal import Rehearsal, RehearsalFailure
+from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.rehearsal import run
 from flask_chainfix.rehearsal.request import Chains, RehearsalRequest
-
-
-def examine(runtime: Runtime, tools: Tools) -> Report:
-    """Find out what is wrong with the chain, for a rehearsal of it.
-
-    Raises:
-        NoMigrations: there is nothing to rehearse.
-    """
-    return with_schema(diagnosed(runtime, "rehearse", tools, strict=False))
-
-
-# --- Rehearse the chain of a report: as it is on the disk, or as its plan will leave it ----------
+from flask_chainfix.report.results import Planning, Rehearsed
 
 
 def rehearse(
-    runtime: Runtime, examined: Report, request: RehearsalRequest, progress: Progress
-) -> Report:
+    runtime: Runtime, tools: Tools, request: RehearsalRequest, progress: Progress
+) -> Rehearsed:
     """Run the chain as it is on a scratch database.
 
     Args:
         runtime: the environment.
-        examined: what is known of the chain.
+        tools: how the user would type commands.
         request: how the user wants it.
         progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        A report with a rehearsal, and with an error where that failed.
+        What came of it; with an error where it failed.
 
     Raises:
-        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``runtime.rehearse``.
+        NoMigrations: there is nothing to rehearse.
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.run``.
     """
-    now = examined.before
-    assert now is not None
+    diagnosis = read_and_judge(runtime, tools).with_schema()
+    now = diagnosis.snapshot
     old = _old_chain(runtime, now, request.start) if request.start else None
-    report = _rehearsed(runtime, examined, request, Chains(now, old), progress)
-    rehearsal = report.rehearsal
-    assert rehearsal is not None
-    if report.error is None and report.counting:
-        faults = listing(sorted({f"{each.code} {each.name}" for each in report.counting}))
-        notice = (
+    rehearsal = _run(runtime, request, Chains(now, old), progress)
+    result = Rehearsed(tools=tools, diagnosis=diagnosis, rehearsal=rehearsal)
+    result = result.noticing(*_missed_server(rehearsal))
+    if rehearsal.failure is not None:
+        return result.stopped_by(_failed(rehearsal.failure))
+    if diagnosis.counting:
+        faults = listing(sorted({f"{each.code} {each.name}" for each in diagnosis.counting}))
+        return replace(result, exit_code=1).noticing(
             f"the chain has {faults}, so nothing is proven: Alembic runs it in an order of its own,"
             " and may choose another one next time"
         )
-        report = replace(report, exit_code=1, notices=(*report.notices, notice))
-    if report.error is None and rehearsal.differences:
-        report = replace(report, exit_code=1)
-    return report
+    return replace(result, exit_code=1 if rehearsal.differences else 0)
 
 
 def rehearse_plan(
-    runtime: Runtime, planned: Report, request: RehearsalRequest, progress: Progress
-) -> Report:
+    runtime: Runtime,
+    planning: Planning,
+    planned: Planned,
+    request: RehearsalRequest,
+    progress: Progress,
+) -> tuple[Planning, Rehearsal]:
     """Run the chain as a plan will leave it on a scratch database, before a file is changed.
 
     Args:
         runtime: the environment.
-        planned: a report with a plan.
+        planning: what was worked out.
+        planned: its plan.
         request: how the user wants it.
         progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        The report with a rehearsal, another for the way of each database that is known, built up
+        The same with a rehearsal, another for the way of each database that is known, built up
         by the old chain, restamped and upgraded over the new one, and with an error where one
-        failed.
+        failed; and the rehearsal, or the way that failed.
 
     Raises:
-        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``runtime.rehearse``.
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.run``.
     """
-    assert planned.after is not None
-    report = _rehearsed(runtime, planned, request, Chains(planned.after), progress)
-    for move, names in _ways(planned).items():
-        if report.error is not None:
+    rehearsal = _run(runtime, request, Chains(planned.after), progress)
+    notices = _missed_server(rehearsal)
+    ways: list[Rehearsal] = []
+    for (start, rows), names in _ways(planning.proposal.moves).items():
+        if rehearsal.failure is not None:
             break
-        start, rows = move
         on_the_way = replace(request, start=start, restamp=rows)
-        chains = Chains(planned.after, planned.start)
-        done = _rehearsed(runtime, planned, on_the_way, chains, progress)
-        assert done.rehearsal is not None
-        way = replace(done.rehearsal, way_of=names)
-        report = replace(report, ways=(*report.ways, way), error=done.error)
-        if done.error is not None:
-            report = replace(report, rehearsal=way, exit_code=done.exit_code)
-    return report
+        done = _run(runtime, on_the_way, Chains(planned.after, planned.start), progress)
+        notices += _missed_server(done)
+        ways.append(replace(done, way_of=names))
+        if done.failure is not None:
+            rehearsal = ways[-1]
+    result = replace(planning, rehearsal=rehearsal, ways=tuple(ways))
+    known = (*planning.diagnosis.notices, *planning.notices)
+    result = result.noticing(*(each for each in dict.fromkeys(notices) if each not in known))
+    if rehearsal.failure is not None:
+        result = result.stopped_by(_failed(rehearsal.failure))
+    return result, rehearsal
 
 
-def _ways(planned: Report) -> dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]:
+def _ways(
+    moves: Sequence[MoveResult],
+) -> dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]:
     """The databases that have something applied, by where they stand and what they are to get."""
     ways: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
-    for result in planned.moves:
+    for result in moves:
         move = result.move
         if move.before and result.state in (MoveState.PLANNED, MoveState.UNCHANGED):
             way = move.before, move.after
@@ -122,22 +117,29 @@ def _ways(planned: Report) -> dict[tuple[tuple[str, ...], tuple[str, ...]], tupl
     return ways
 
 
-def _rehearsed(
-    runtime: Runtime, report: Report, request: RehearsalRequest, chains: Chains, progress: Progress
-) -> Report:
+def _run(
+    runtime: Runtime, request: RehearsalRequest, chains: Chains, progress: Progress
+) -> Rehearsal:
+    """A rehearsal whose failure says what the migrations' own text tells of it."""
     rehearsal = run.rehearse(runtime, request, chains, progress)
     failure = rehearsal.failure
-    if kind := rehearsal.missed_server:
-        notice = f"the app uses {kind}, and this was SQLite, which takes what {kind} refuses"
-        report = replace(report, notices=tuple(dict.fromkeys((*report.notices, notice))))
     if failure is None:
-        return replace(report, rehearsal=rehearsal)
+        return rehearsal
     cause, mend = cause_of(chains.chain, failure)
     failure = replace(failure, cause=cause, remedy=Remedy.of(mend) | failure.remedy)
-    report = replace(report, rehearsal=replace(rehearsal, failure=failure))
+    return replace(rehearsal, failure=failure)
+
+
+def _missed_server(rehearsal: Rehearsal) -> tuple[str, ...]:
+    kind = rehearsal.missed_server
+    if not kind:
+        return ()
+    return (f"the app uses {kind}, and this was SQLite, which takes what {kind} refuses",)
+
+
+def _failed(failure: RehearsalFailure) -> RehearsalFailed:
     at = f" at {failure.revision}" if failure.revision else ""
-    error = RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", failure.remedy)
-    return replace(report, exit_code=error.exit_code, error=error)
+    return RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", failure.remedy)
 
 
 def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snapshot:

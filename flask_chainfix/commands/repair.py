@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.commands.check import NO_DATABASES, _with_commit
+from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
+from flask_chainfix.commands.check import NO_DATABASES, commit_before
 from flask_chainfix.commands.second_look import (
     bound_to_new_files,
     judged_anew,
@@ -29,33 +30,96 @@ from flask_chainfix.databases.survey import (
     refuse_unreachable,
     survey,
 )
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveState
+from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.diagnosed import (
-    diagnosed,
-    errors_of,
-    refuse_empty,
-    refuse_interrupted,
-    to_mend,
-    with_databases,
-    with_schema,
-    with_ways_that_work,
-)
-from flask_chainfix.planning.plan import planned
-from flask_chainfix.planning.row_moving import places_after, planned_moves, with_moves
+from flask_chainfix.planning.plan import propose
+from flask_chainfix.planning.proposal import Planned, Proposal, with_moves, with_ways_that_work
+from flask_chainfix.planning.row_plan import places_after, planned_moves
 from flask_chainfix.rehearsal.confirm import confirm
+from flask_chainfix.report.results import Planning, Repaired, Result
 
 
-def misfit(report: Report) -> ChainFixError | None:
+def plan_repair(
+    runtime: Runtime,
+    tools: Tools,
+    wishes: Wishes,
+    databases: DatabaseWishes = NO_DATABASES,
+    progress: Progress = unseen,
+) -> Planning:
+    """Work out a repair that is safe for every known database, without changing anything.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        wishes: what the user asks of the plan.
+        databases: which databases it has to be safe for.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Returns:
+        A plan with its edits, and the rows that each database is to have; no plan where there is
+        nothing to repair; an error where a plan is refused, or where the files need none and a
+        database does not fit them.
+
+    Raises:
+        NoMigrations: there is nothing to repair.
+        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        DatabaseUnreachable: a database cannot be asked where it stands.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    refuse_interrupted(runtime, tools)
+    diagnosis = read_and_judge(runtime, tools, strict=wishes.strict, may_be_empty=True)
+    needed = bool(diagnosis.to_mend) or wishes.asks_for_change
+    if needed or databases.any:
+        lost = (*wishes.bring_back, *wishes.tombstones, *diagnosis.snapshot.graph.missing)
+        snapshot = survey(runtime, diagnosis.snapshot, databases, progress, also=lost)
+        if needed:
+            refuse_unreachable(snapshot, "repair")
+        diagnosis = diagnosis.with_databases(snapshot)
+    if not (wishes.bring_back or wishes.tombstones):
+        refuse_empty(diagnosis.snapshot)
+    proposal = propose(runtime, diagnosis.with_schema(), wishes)
+    proposal = _refuse_unseen(proposal)
+    if proposal.planned is None and proposal.obstacle is None:
+        proposal = replace(proposal, obstacle=_misfit(proposal.diagnosis))
+    proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
+    planning = Planning(tools=tools, proposal=proposal, commit=commit_before(proposal))
+    if proposal.obstacle is not None:
+        return planning.stopped_by(proposal.obstacle)
+    if proposal.planned is None:
+        return planning
+    looked = bool(diagnosis.snapshot.databases.standings)
+    notices = noticed_missing(diagnosis.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
+    return replace(planning, exit_code=1, notices=notices)
+
+
+def _refuse_unseen(proposal: Proposal) -> Proposal:
+    """The proposal without a plan that shortens ids while no database has been looked at."""
+    planned = proposal.planned
+    if planned is None or proposal.snapshot.databases.standings:
+        return proposal
+    if not any(mend.code == "FC109" for mend in planned.plan.mends):
+        return proposal
+    return proposal.stopped_by(
+        UnsafeForDatabases(
+            "no database was looked at, and one may be stamped with an id that becomes shorter",
+            way(
+                "name those that have run these migrations, the project's own for example",
+                "{fixchain} repair --shorten-ids --database{named}",
+            ),
+        )
+    )
+
+
+def _misfit(diagnosis: Diagnosis) -> ChainFixError | None:
     """What is wrong, and is left as it is: a database that does not fit healthy files, say."""
-    assert report.before is not None
     of_databases = codes_of(Family.DATABASE)
-    wrong = sorted(errors_of(report.findings), key=lambda each: each.code not in of_databases)
+    wrong = sorted(errors_of(diagnosis.findings), key=lambda each: each.code not in of_databases)
     if not wrong:
-        return _doubt(report.before)
+        return _doubt(diagnosis.snapshot)
     if wrong[0].code in of_databases:
         message = f"the files need no repair, and a database does: {wrong[0].message}"
         return CannotPlan(message, wrong[0].hint)
@@ -75,117 +139,19 @@ def _doubt(snapshot: Snapshot) -> ChainFixError | None:
     return None
 
 
-def confirmed(runtime: Runtime, report: Report) -> Report:
-    """The report of a repair with nothing to write; with an error if Alembic sees it differently.
-
-    Args:
-        runtime: the environment.
-        report: without a plan and without an error.
-    """
-    now = report.before
-    assert now is not None
-    places = [each.rows for each in now.databases.standings if each.is_known]
-    try:
-        return replace(report, confirmation=confirm(runtime, now, places, now))
-    except NotConfirmed as error:
-        return replace(report, exit_code=error.exit_code, error=error)
-
-
-def with_what_is_left(report: Report) -> Report:
-    """The report of a repair; with an error if Alembic cannot load the chain for another reason."""
-    left = [finding for finding in report.findings if finding.code == "FC106"]
-    if report.error is not None or not left:
-        return report
-    error = CannotPlan(
-        f"the repair is made, and Alembic still cannot load the chain: {left[0].message}",
-        left[0].hint,
-    )
-    return replace(report, exit_code=error.exit_code, error=error)
-
-
-# --- One short composition for each command: read -> diagnose -> plan -> change -> report --------
-
-
-def plan_repair(
-    runtime: Runtime,
-    tools: Tools,
-    wishes: Wishes,
-    databases: DatabaseWishes = NO_DATABASES,
-    progress: Progress = unseen,
-) -> Report:
-    """Work out a repair that is safe for every known database, without changing anything.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        wishes: what the user asks of the plan.
-        databases: which databases it has to be safe for.
-        progress: called with the databases done, the databases in all, and the last one's name.
-
-    Returns:
-        A report with a plan, its edits, and the rows that each database is to have; without a plan
-        where there is nothing to repair; with an error where a plan is refused, or where the files
-        need none and a database does not fit them.
-
-    Raises:
-        NoMigrations: there is nothing to repair.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
-    """
-    refuse_interrupted(runtime, tools)
-    report = diagnosed(runtime, "repair", tools, strict=wishes.strict, may_be_empty=True)
-    assert report.before is not None
-    snapshot = report.before
-    needed = bool(to_mend(report)) or wishes.asks_for_change
-    if needed or databases.any:
-        lost = (*wishes.bring_back, *wishes.tombstones, *snapshot.graph.missing)
-        snapshot = survey(runtime, snapshot, databases, progress, also=lost)
-        if needed:
-            refuse_unreachable(snapshot, "repair")
-        report = with_databases(report, snapshot)
-    if not (wishes.bring_back or wishes.tombstones):
-        refuse_empty(snapshot)
-    looked = bool(snapshot.databases.standings)
-    report = planned(runtime, with_schema(report), wishes)
-    shortened = report.plan is not None and any(mend.code == "FC109" for mend in report.plan.mends)
-    if shortened and not looked:
-        report = _without_plan(
-            report,
-            UnsafeForDatabases(
-                "no database was looked at, and one may be stamped with an id that becomes shorter",
-                way(
-                    "name those that have run these migrations, the project's own for example",
-                    "{fixchain} repair --shorten-ids --database{named}",
-                ),
-            ),
-        )
-    if report.plan is None and report.obstacle is None:
-        report = replace(report, obstacle=misfit(report))
-    report = _with_commit(with_moves(report))
-    if report.plan is not None:
-        notices = noticed_missing(snapshot, databases) if looked else (NO_DATABASE_TOLD,)
-        report = replace(report, exit_code=1, notices=(*report.notices, *notices))
-    if report.obstacle is not None:
-        report = replace(report, exit_code=report.obstacle.exit_code, error=report.obstacle)
-    return with_ways_that_work(report, wishes.strategy)
-
-
-def _without_plan(report: Report, obstacle: ChainFixError) -> Report:
-    return replace(report, plan=None, edits=(), after=None, obstacle=obstacle)
-
-
 def carry_out(
     runtime: Runtime,
-    report: Report,
+    planning: Planning,
+    planned: Planned,
     databases: DatabaseWishes = NO_DATABASES,
     progress: Progress = unseen,
-) -> Report:
-    """Make the changes of a planned report, and let Alembic confirm them.
+) -> Repaired:
+    """Change the files as planned, and let Alembic confirm the result.
 
     Args:
         runtime: the environment.
-        report: what is planned.
+        planning: what was worked out.
+        planned: its plan.
         databases: as in ``plan_repair``; they are looked at again before anything is written, and
             once more before it is final.
         progress: called with the databases done, the databases in all, and the last one's name.
@@ -193,29 +159,64 @@ def carry_out(
     Raises:
         ChainFixError: it could not be done; every file is as it was.
     """
-    assert report.before is not None
-    assert report.after is not None
-    assert report.plan is not None
+    proposal, after = planning.proposal, planned.after
+    before = proposal.snapshot
     directory = runtime.environment.directory
     failure: BaseException | None = None
     with disk.locked(directory):
-        refuse_moved(runtime, report.before, databases, progress)
-        missing = frozenset(report.before.graph.missing)
-        renamed = report.plan.renamed
-        stood = {each.identity: each.rows for each in report.before.databases.standings}
-        with disk.changed_files(directory, report.edits, missing, renamed, stood) as journal:
+        refuse_moved(runtime, before, databases, progress)
+        missing = frozenset(before.graph.missing)
+        stood = {each.identity: each.rows for each in before.databases.standings}
+        renamed = planned.plan.renamed
+        with disk.changed_files(directory, planned.edits, missing, renamed, stood) as journal:
             try:
-                confirmation = confirm(
-                    runtime, report.after, places_after(report.moves), report.before
-                )
-                report = replace(report, confirmation=confirmation)
+                confirmation = confirm(runtime, after, places_after(proposal.moves), before)
             except (ChainFixError, OSError, KeyboardInterrupt) as error:
                 failure = error
-            moved = bound_to_new_files(runtime, report, databases, progress, failure)
-            failure = failure or unnoted(report, journal, moved)
+            moved = bound_to_new_files(
+                runtime, before, after, wishes=databases, progress=progress, failure=failure
+            )
+            failure = failure or unnoted(proposal, planned, journal, moved)
         if failure is not None:
             raise unconfirmed(moved, failure) from failure
-        report = replace(report, exit_code=0, journal=journal.path, done=True)
-        if moved or any(each.state is MoveState.DOUBTFUL for each in report.moves):
-            report = judged_anew(runtime, report, moved, databases, progress)
-    return report
+        repaired = Repaired(
+            command=planning.command,
+            tools=planning.tools,
+            planning=planning,
+            planned=planned,
+            snapshot=before,
+            confirmation=confirmation,
+            journal=journal.path,
+            moves=proposal.moves,
+        )
+        if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
+            return judged_anew(runtime, repaired, moved, databases, progress)
+    return repaired
+
+
+def confirmed(runtime: Runtime, planning: Planning) -> Planning:
+    """A repair with nothing to write; with an error if Alembic sees the chain differently.
+
+    Args:
+        runtime: the environment.
+        planning: without a plan and without an error.
+    """
+    now = planning.proposal.snapshot
+    places = [each.rows for each in now.databases.standings if each.is_known]
+    try:
+        return replace(planning, confirmation=confirm(runtime, now, places, now))
+    except NotConfirmed as error:
+        return planning.stopped_by(error)
+
+
+def what_is_left(result: Result, findings: tuple[Finding, ...]) -> Result:
+    """The result of a repair; with an error if Alembic cannot load the chain for another reason."""
+    left = [finding for finding in findings if finding.code == "FC106"]
+    if result.error is not None or not left:
+        return result
+    return result.stopped_by(
+        CannotPlan(
+            f"the repair is made, and Alembic still cannot load the chain: {left[0].message}",
+            left[0].hint,
+        )
+    )

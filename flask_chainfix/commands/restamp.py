@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.row_moving import move_planned
 from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import Unspeakable
@@ -15,25 +18,22 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.databases.given import unreached_target
 from flask_chainfix.databases.sql_scripts import guarded_sql
 from flask_chainfix.databases.survey import survey, targets_for
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveResult, MoveState
-from flask_chainfix.planning.diagnosed import (
-    diagnosed,
-    in_doubt,
-    knowing_lost,
-    refuse_interrupted,
-    with_databases,
-)
-from flask_chainfix.planning.row_moving import move_planned, planned_moves, settled
+from flask_chainfix.planning.plan import knowing_lost
+from flask_chainfix.planning.row_plan import planned_moves, settled
+from flask_chainfix.report.results import Restamped, RestampPlan, RestampScript, Result
 
 _NO_OLDER_CHAIN = (
     "no journal of a repair is here, so every row is read by the chain as it is now: where an older"
     " chain wrote the rows, name a commit that has it with --old REF"
 )
 
+
+_R = TypeVar("_R", bound=Result)
 
 _WITHOUT_SCRIPT = "move its stamp with restamp itself, which sends ids as parameters"
 
@@ -61,7 +61,7 @@ class RestampWishes:
 
 def plan_restamp(
     runtime: Runtime, tools: Tools, wishes: RestampWishes, progress: Progress
-) -> Report:
+) -> RestampPlan:
     """Work out the rows of every database, without changing anything.
 
     Args:
@@ -71,7 +71,7 @@ def plan_restamp(
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        The report with a move for each database.
+        A move for each database; with an error where a stamp is not right, and will not be.
 
     Raises:
         CannotPlan: the chain is broken, or what is asked for names unknown revisions.
@@ -79,24 +79,24 @@ def plan_restamp(
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     refuse_interrupted(runtime, tools)
-    report = knowing_lost(runtime, diagnosed(runtime, "restamp", tools, strict=False))
-    assert report.before is not None
-    broken = in_doubt(report.findings)
+    diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
+    broken = in_doubt(diagnosis.findings)
     if broken:
         raise CannotPlan(
             f"what has run where cannot be told from a broken chain: {broken[0].message}",
             broken[0].hint | way("see all that is wrong with it", "{fixchain} check{databases}"),
         )
-    _require_lost(report.before, wishes.taken)
-    now = survey(runtime, report.before, wishes.databases, progress, old=wishes.old)
+    _require_lost(diagnosis.snapshot, wishes.taken)
+    now = survey(runtime, diagnosis.snapshot, wishes.databases, progress, old=wishes.old)
     moves = planned_moves(now, now, wishes.taken)
     if wishes.current:
         moves = settled(now, moves)
-    report = with_databases(report, now)
-    notices = report.notices + notes_on_taken(now, wishes.taken)
+    diagnosis = diagnosis.with_databases(now).noticing(*notes_on_taken(now, wishes.taken))
     if not now.old:
-        notices += (_NO_OLDER_CHAIN,)
-    return judged(replace(report, moves=moves, notices=notices))
+        diagnosis = diagnosis.noticing(_NO_OLDER_CHAIN)
+    plan = judged(RestampPlan(tools=tools, diagnosis=diagnosis, moves=moves), moves)
+    planned = any(each.state is MoveState.PLANNED for each in moves)
+    return replace(plan, exit_code=1) if planned and plan.error is None else plan
 
 
 def _require_lost(snapshot: Snapshot, taken: Mapping[str, str]) -> None:
@@ -113,39 +113,37 @@ def _require_lost(snapshot: Snapshot, taken: Mapping[str, str]) -> None:
             )
 
 
-def carry_out_restamp(
+def move_rows(  # noqa: PLR0913  (what a move depends on)
     runtime: Runtime,
-    report: Report,
+    now: Snapshot,
+    moves: Sequence[MoveResult],
     databases: DatabaseWishes,
     progress: Progress,
     *,
     follows: bool,
-) -> Report:
+) -> tuple[MoveResult, ...]:
     """Give every database its rows.
 
     Args:
         runtime: the environment.
-        report: with the moves that are planned.
+        now: the chain whose rows they are to have.
+        moves: what is planned.
         databases: which ones.
         progress: called with the databases done, the databases in all, and the last one's name.
         follows: whether the moves follow the last repair, so that ``undo`` takes back both.
 
     Returns:
-        The report with what came of each move, and with an error where one was not made.
+        What came of each move.
 
     Raises:
         CannotWrite, RepairRunning: the journal cannot be written.
-        StaleSnapshot: the chain is another by now than that whose rows they are to have.
+        StaleSnapshot: the chain is another by now.
     """
-    directory = runtime.environment.directory
-    with disk.locked(directory):
-        now = report.after or report.before
-        assert now is not None
+    with disk.locked(runtime.environment.directory):
         _refuse_changed(runtime, now)
         journals = journals_of(runtime.environment)
         journal = disk.latest_repair(now, journals) if follows else None
-        moves = move_planned(runtime, report.moves, databases, journal, progress, graph=now.graph)
-    return judged(replace(report, moves=moves, done=True))
+        return move_planned(runtime, moves, databases, journal, progress, graph=now.graph)
 
 
 def _refuse_changed(runtime: Runtime, planned: Snapshot) -> None:
@@ -161,49 +159,53 @@ def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:
     return {(each.revision, each.down_revision, each.depends_on) for each in snapshot.headers}
 
 
-def outstanding(report: Report) -> int:
+def outstanding(snapshot: Snapshot, moves: Sequence[MoveResult]) -> int:
     """How many stamps are to be moved of databases that can be reached, or stay and be noted."""
-    assert report.before is not None
-    told = {each.identity for each in report.before.databases.standings if each.told}
+    told = {each.identity for each in snapshot.databases.standings if each.told}
     return sum(
         result.state is MoveState.PLANNED
         and (result.move.identity not in told or result.move.stays)
-        for result in report.moves
+        for result in moves
     )
 
 
-def as_sql(runtime: Runtime, report: Report, databases: DatabaseWishes) -> Report:
-    """The report with the statements that make its moves, for an operator.
+def as_sql(runtime: Runtime, plan: RestampPlan, databases: DatabaseWishes) -> RestampScript:
+    """The statements that make the moves, for an operator.
 
     Raises:
         BadDatabase: the kind of database that --stamp tells of is not known.
     """
     targets = targets_for(runtime, databases)
-    moves, sql = [], []
-    for result in report.moves:
+    moves, scripts = [], []
+    for result in plan.moves:
         moves.append(result)
         move = result.move
         if result.state is not MoveState.PLANNED or move.stays:
             continue
         target = targets.get(move.identity) or unreached_target(runtime, move.name)
         try:
-            sql.append((move.name, guarded_sql(target, move)))
+            scripts.append((move.name, guarded_sql(target, move)))
         except Unspeakable as reason:  # the others get their scripts
             moves[-1] = MoveResult(move, MoveState.REFUSED, f"{reason}", _WITHOUT_SCRIPT)
-    report = judged(replace(report, moves=tuple(moves)))
-    return replace(report, sql=tuple(sql), exit_code=3 if report.error is not None else 0)
+    script = RestampScript(
+        tools=plan.tools, diagnosis=plan.diagnosis, moves=tuple(moves), scripts=tuple(scripts)
+    )
+    return judged(script, moves)
 
 
-def judged(report: Report) -> Report:
-    """The report with an error if a stamp of its databases is not right, and will not be."""
-    refused = [result for result in report.moves if result.state in _REFUSED]
-    if refused:
-        first = refused[0]
-        others = f", and {count(len(refused) - 1, 'other')}," if len(refused) > 1 else ""
-        what = "is in doubt" if first.state is MoveState.DOUBTFUL else "cannot be moved"
-        error = RowsNotMoved(
-            f"the stamp of {first.move.name}{others} {what}: {first.detail}", first.remedy
-        )
-        return replace(report, exit_code=error.exit_code, error=error)
-    planned = any(result.state is MoveState.PLANNED for result in report.moves)
-    return replace(report, exit_code=1 if planned and not report.done else 0)
+def restamped(tools: Tools, diagnosis: Diagnosis, moves: tuple[MoveResult, ...]) -> Restamped:
+    """What came of the moves; with an error where one was not made."""
+    return judged(Restamped(tools=tools, diagnosis=diagnosis, moves=moves), moves)
+
+
+def judged(result: _R, moves: Sequence[MoveResult]) -> _R:
+    """A result with an error if a stamp is not right, and will not be."""
+    refused = [each for each in moves if each.state in _REFUSED]
+    if not refused:
+        return result
+    first = refused[0]
+    others = f", and {count(len(refused) - 1, 'other')}," if len(refused) > 1 else ""
+    what = "is in doubt" if first.state is MoveState.DOUBTFUL else "cannot be moved"
+    return result.stopped_by(
+        RowsNotMoved(f"the stamp of {first.move.name}{others} {what}: {first.detail}", first.remedy)
+    )

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.row_moving import make_moves, note_rows
 from flask_chainfix.common.errors import (
     ChainFixError,
     Interrupted,
@@ -27,7 +28,6 @@ from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.writers import can_have_written
 from flask_chainfix.databases.reading import read_standings
 from flask_chainfix.databases.survey import survey, targets_for
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
@@ -37,7 +37,9 @@ from flask_chainfix.model.databases import (
     MoveState,
     Standing,
 )
-from flask_chainfix.planning.row_moving import make_moves, note_rows, planned_moves, without_missing
+from flask_chainfix.planning.proposal import Planned, Proposal
+from flask_chainfix.planning.row_plan import planned_moves, without_missing
+from flask_chainfix.report.results import Repaired
 
 _NAMED = 3
 
@@ -107,9 +109,11 @@ def _left_behind(now: Standing) -> StaleSnapshot:
     )
 
 
-def bound_to_new_files(
+def bound_to_new_files(  # noqa: PLR0913  (what that depends on)
     runtime: Runtime,
-    report: Report,
+    before: Snapshot,
+    after: Snapshot,
+    *,
     wishes: DatabaseWishes,
     progress: Progress,
     failure: BaseException | None = None,
@@ -120,7 +124,8 @@ def bound_to_new_files(
 
     Args:
         runtime: the environment.
-        report: the plan, whose new files are in place.
+        before: the chain as it was, and where the databases stood.
+        after: the chain of the new files, which are in place.
         wishes: which databases.
         progress: called with the databases done, the databases in all, and the last one's name.
         failure: what else would have the files put back.
@@ -129,10 +134,8 @@ def bound_to_new_files(
         StaleSnapshot: databases have moved, and none by the new files.
         BaseException: the failure, where no database has moved by the new files.
     """
-    assert report.before is not None
-    assert report.after is not None
-    moved = tuple(moved_since(runtime, report.before, wishes, progress))
-    by_new = can_have_written(report.after, moved)
+    moved = tuple(moved_since(runtime, before, wishes, progress))
+    by_new = can_have_written(after, moved)
     if failure is not None and not by_new:
         raise failure
     unreachable = any(each.state is DatabaseState.UNREACHABLE for each in moved)
@@ -141,13 +144,14 @@ def bound_to_new_files(
     return moved
 
 
-def unnoted(report: Report, journal: Journal, moved: Sequence[Standing]) -> BaseException | None:
+def unnoted(
+    proposal: Proposal, planned: Planned, journal: Journal, moved: Sequence[Standing]
+) -> BaseException | None:
     """What keeps rows from being taken down, where the new files have to stay all the same."""
-    assert report.after is not None
     try:
-        note_rows(report.after.environment.directory, report, journal, moved)
+        note_rows(planned.after.environment.directory, proposal, planned, journal, moved)
     except (ChainFixError, OSError, KeyboardInterrupt) as error:
-        if can_have_written(report.after, moved):
+        if can_have_written(planned.after, moved):
             return error
         raise
     return None
@@ -169,16 +173,16 @@ def unconfirmed(moved: Sequence[Standing], failure: BaseException) -> ChainFixEr
 
 def judged_anew(
     runtime: Runtime,
-    report: Report,
+    repaired: Repaired,
     moved: Sequence[Standing],
     wishes: DatabaseWishes,
     progress: Progress,
-) -> Report:
-    """The report of a finished repair with what becomes of the rows of databases that have moved.
+) -> Repaired:
+    """A finished repair with what becomes of the rows of databases that have moved.
 
     Args:
         runtime: the environment.
-        report: the repair.
+        repaired: the repair.
         moved: the databases that stand elsewhere than when it was planned.
         wishes: which databases.
         progress: called with the databases done, the databases in all, and the last one's name.
@@ -186,10 +190,8 @@ def judged_anew(
     Raises:
         CannotRead: the journal cannot be read.
     """
-    assert report.before is not None
-    assert report.after is not None
-    now = survey(runtime, report.after, wishes, progress)
-    known = replace(report.before.databases, standings=now.databases.standings)
+    now = survey(runtime, repaired.planned.after, wishes, progress)
+    known = replace(repaired.snapshot.databases, standings=now.databases.standings)
     notices = tuple(
         f"{each.name} cannot be asked any more where it stands, so the new files stay: it may be in"
         " the middle of an upgrade by them"
@@ -199,10 +201,10 @@ def judged_anew(
         for each in moved
     )
     return replace(
-        report,
-        before=replace(report.before, databases=known),
+        repaired,
+        snapshot=replace(repaired.snapshot, databases=known),
         moves=without_missing(now, planned_moves(now, now)),
-        notices=(*report.notices, *notices),
+        notices=(*repaired.notices, *notices),
     )
 
 

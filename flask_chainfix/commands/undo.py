@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.snapshot import Snapshot
@@ -16,11 +14,11 @@ from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_
 from flask_chainfix.common.errors import ChainFixError, NothingToUndo
 from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.disk.journals import journal_to_undo, journals_of, noticed_strangers
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.results import Undone, UndoPlan
 
 _DELETES_UNSEEN = (
     "no database was looked at: one that has run what is deleted here will be stamped with a"
@@ -33,7 +31,7 @@ def plan_undo(
     tools: Tools,
     databases: DatabaseWishes = NO_DATABASES,
     progress: Progress = unseen,
-) -> Report:
+) -> UndoPlan:
     """Find the last repair, also one that was killed half-way, without changing anything.
 
     Args:
@@ -58,10 +56,9 @@ def plan_undo(
         restored.append(journal.lock_path)
     now, moves = look_back(runtime, now, journal, databases, progress)
     unseen = (_DELETES_UNSEEN,) if deleted and not now.databases.standings else ()
-    return Report(
-        "undo",
+    return UndoPlan(
         tools=tools,
-        before=now,
+        snapshot=now,
         journal=journal.path,
         moves=moves,
         restored=tuple(dict.fromkeys(restored)),
@@ -72,15 +69,15 @@ def plan_undo(
 
 def carry_out_undo(
     runtime: Runtime,
-    report: Report,
+    plan: UndoPlan,
     databases: DatabaseWishes = NO_DATABASES,
     progress: Progress = unseen,
-) -> Report:
+) -> Undone:
     """Put back the rows that were moved with the last repair, and then its files.
 
     Args:
         runtime: the environment.
-        report: what is to be undone.
+        plan: what is to be undone.
         databases: as in ``plan_undo``.
         progress: called with the databases done, the databases in all, and the last one's name.
 
@@ -88,21 +85,20 @@ def carry_out_undo(
         ChainFixError: rows or a file have changed since, or cannot be written; then no file was
             changed.
     """
-    assert report.before is not None
     directory = runtime.environment.directory
     with disk.locked(directory):
         now, _ = disk.read_snapshot(runtime.environment)
         journal = disk.to_undo(now, journals_of(runtime.environment))
-        if journal is None or journal.path != report.journal:
+        if journal is None or journal.path != plan.journal:
             raise NothingToUndo(
                 "the repair has been undone meanwhile", "run check to see the chain"
             )
         disk.refuse_orphans(journal, runtime.environment)
         with disk.prepared(journal, runtime.environment.version_locations):
-            refuse_moved(runtime, report.before, databases, progress)
-            moves = put_rows_back(runtime, report.moves, databases, progress)
+            refuse_moved(runtime, plan.snapshot, databases, progress)
+            moves = put_rows_back(runtime, plan.moves, databases, progress)
             try:
-                refuse_moved(runtime, report.before, databases, progress, moves)
+                refuse_moved(runtime, plan.snapshot, databases, progress, moves)
                 left = disk.undo(journal, runtime.environment.version_locations)
             except ChainFixError as error:
                 raise without_files(
@@ -110,11 +106,17 @@ def carry_out_undo(
                 ) from error
         snapshot, notices = _in_step(*disk.read_snapshot(runtime.environment))
         moves = followed_back(
-            runtime, report.before, snapshot, moves, wishes=databases, progress=progress
+            runtime, plan.snapshot, snapshot, moves, wishes=databases, progress=progress
         )
-    findings = diagnose(snapshot)
-    return replace(
-        report, before=snapshot, findings=findings, notices=left + notices, moves=moves, done=True
+    return Undone(
+        tools=plan.tools,
+        notices=left + notices,
+        snapshot=snapshot,
+        journal=plan.journal,
+        moves=moves,
+        restored=plan.restored,
+        deleted=plan.deleted,
+        findings=diagnose(snapshot),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flask_chainfix import disk
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.row_moving import make_moves
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, way
@@ -25,7 +26,7 @@ from flask_chainfix.model.databases import (
     MoveState,
     Standing,
 )
-from flask_chainfix.planning.row_moving import make_moves, planned_moves
+from flask_chainfix.planning.row_plan import planned_moves
 
 _RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
 

@@ -16,7 +16,7 @@ from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
 from flask_chainfix.databases.applied.shared_ids import told_anew
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.collisions import ways_out
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, to_mend
 from flask_chainfix.diagnosis.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
@@ -28,16 +28,16 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
-from flask_chainfix.planning.diagnosed import errors_of, in_doubt, knowing_lost, to_mend
 from flask_chainfix.planning.edits import edits_between, edits_for, refuse_compiled, summed_up
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.mend import mend, untie
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
+from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.planning.ranking import check_wishes
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
-from flask_chainfix.planning.row_moving import refuse_unknown_rows
+from flask_chainfix.planning.row_plan import refuse_unknown_rows
 from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
 from flask_chainfix.planning.strategies import AUTO
 from flask_chainfix.rehearsal.confirm import foresee
@@ -46,66 +46,59 @@ from flask_chainfix.rehearsal.confirm import foresee
 _OF_THE_ORDER = frozenset({"FC101", "FC102"})
 
 
-def planned(runtime: Runtime, report: Report, wishes: Wishes) -> Report:
-    """The report with a plan; without one where nothing needs it.
+def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
+    """Make a plan, unless nothing needs one.
 
     First what is wrong with single migrations is put right, then bases and heads are linked.
 
     Args:
         runtime: the environment.
-        report: what is wrong with its chain, and where its databases stand.
+        diagnosis: what is wrong with its chain, and where its databases stand.
         wishes: what the user asks of the plan.
-
-    Returns:
-        The report with an obstacle where there can be no plan.
     """
-    before = report.before
-    assert before is not None
-    if not (to_mend(report) or wishes.asks_for_change or heads_in_doubt(before)):
-        return report
-    report, history = _with_git(report)
-    report = knowing_lost(runtime, report)
-    before = report.before
-    assert before is not None
+    if not (diagnosis.to_mend or wishes.asks_for_change or heads_in_doubt(diagnosis.snapshot)):
+        return Proposal(diagnosis)
+    diagnosis, history = _with_git(diagnosis)
+    diagnosis = knowing_lost(runtime, diagnosis)
+    before = diagnosis.snapshot
     try:
-        draft = _drafted(runtime, report, wishes, history)
+        draft = _drafted(runtime, diagnosis, wishes, history)
     except (CannotPlan, CannotRewrite) as error:
-        return replace(report, obstacle=error)
+        return Proposal(diagnosis, obstacle=error)
     after, edits = draft.after, edits_between(before, draft.after)
     if not edits:  # what the user wants is so already
-        return report if not draft.left else replace(report, obstacle=_unmended(draft.left[0]))
+        return Proposal(diagnosis, obstacle=_unmended(draft.left[0]) if draft.left else None)
     remarks = remarks_on_links(before, edits)
     lock = heads_file.edit_for(after)
     if lock is not None:
         edits, after = (*edits, lock), after.after([lock])
-    return replace(
-        report,
-        plan=_without_rebase(report, draft.plan),
-        start=draft.start,
-        edits=edits,
-        after=after,
-        notices=report.notices + draft.notices + _told(draft.left) + remarks,
-        upstream=_upstream(report, draft.plan),
-    )
+    plan = _without_rebase(diagnosis, draft.plan)
+    planned = Planned(plan, draft.start, after, edits, _upstream(diagnosis, plan))
+    return Proposal(diagnosis.noticing(*draft.notices, *_told(draft.left), *remarks), planned)
 
 
-def _upstream(report: Report, plan: Plan) -> Upstream | None:
+def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with what Git knows of missing parents, which is among their ways out."""
+    snapshot = diagnosis.snapshot
+    return diagnosis.judge_again(with_lost(runtime, snapshot, snapshot.graph.missing), "FC103")
+
+
+def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
     """What a plan puts revisions on top of, where a rebase would do all of it and not refuse."""
     onto = any(reason.kind == "onto" for reason in plan.why)
     faults = {each.code for each in plan.mends}.union(
-        finding.code for finding in in_doubt(report.findings)
+        finding.code for finding in in_doubt(diagnosis.findings)
     )
     if not onto or not faults <= {"FC104"}:
         return None
-    snapshot = report.before
-    assert snapshot is not None
+    snapshot = diagnosis.snapshot
     (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
     return Upstream(main.short, operation(snapshot))
 
 
-def _without_rebase(report: Report, plan: Plan) -> Plan:
+def _without_rebase(diagnosis: Diagnosis, plan: Plan) -> Plan:
     """The plan without a rebase among the other ways, where that would be refused yet."""
-    if not in_doubt(report.findings):
+    if not in_doubt(diagnosis.findings):
         return plan
     ways = (
         way
@@ -115,20 +108,17 @@ def _without_rebase(report: Report, plan: Plan) -> Plan:
     return replace(plan, choices=Remedy(tuple(ways)))
 
 
-def _with_git(report: Report) -> tuple[Report, History]:
+def _with_git(diagnosis: Diagnosis) -> tuple[Diagnosis, History]:
     """What version control knows: what is published, and when migrations landed."""
-    before = report.before
-    assert before is not None
+    before = diagnosis.snapshot
     if not before.environment.asks_git:
-        return report, History()
+        return diagnosis, History()
     chains, notices = read_published(before)
     main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in before.files]
     history = read_history(files, before.environment.version_locations, main)
-    before = replace(before, published_chains=chains)
-    return replace(
-        report, before=before, notices=report.notices + notices + history.notices
-    ), history
+    known = replace(diagnosis, snapshot=replace(before, published_chains=chains))
+    return known.noticing(*notices, *history.notices), history
 
 
 def _unmended(fault: Finding) -> CannotPlan:
@@ -158,15 +148,14 @@ class _Draft(NamedTuple):
     notices: tuple[str, ...]
 
 
-def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History) -> _Draft:
+def _drafted(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History) -> _Draft:
     """Mend, link, and have our own rules and Alembic's graph judge the result.
 
     Raises:
         CannotPlan, CannotRewrite: there can be no plan.
     """
-    before = report.before
-    assert before is not None
-    start, mends, notices = _prepared(runtime, report, wishes, history)
+    before = diagnosis.snapshot
+    start, mends, notices = _prepared(runtime, diagnosis, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
     plan = _linked(start, wishes, history.after(mends), uprooted, mends)
@@ -178,10 +167,10 @@ def _drafted(runtime: Runtime, report: Report, wishes: Wishes, history: History)
         shorter = shortened(after)
         mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)
     findings = diagnose(after, Family.CHAIN, Family.SCHEMA)
-    left = to_mend(replace(report, before=after, findings=findings))
+    left = to_mend(findings, strict=diagnosis.strict)
     left = tuple(fault for fault in left if fault.code != "FC111")
     refuse_faults(before, left, wishes)
-    _refuse_unseen(report, after)
+    _refuse_unseen(diagnosis, after)
     foresee(after, before=before)
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
     renamed = {**start.databases.renamed, **plan.renamed}
@@ -227,17 +216,18 @@ def _rendered(runtime: Runtime, start: Snapshot, plan: Plan) -> list[tuple[NewRe
     return rendered
 
 
-def _refuse_unseen(report: Report, after: Snapshot) -> None:
+def _refuse_unseen(diagnosis: Diagnosis, after: Snapshot) -> None:
     """Stop where the files alone would not show that the planned chain is in order.
 
     Raises:
         CannotPlan: what is computed is needed to see it.
     """
-    assert report.before is not None
-    if not report.before.unplaced:
+    before = diagnosis.snapshot
+    if not before.unplaced:
         return
-    seen = report.before.after(edits_between(report.before, after))
-    left = [each for each in to_mend(replace(report, findings=diagnose(seen))) if each.repairable]
+    seen = before.after(edits_between(before, after))
+    mended = to_mend(diagnose(seen), strict=diagnosis.strict)
+    left = [each for each in mended if each.repairable]
     if left:
         raise CannotPlan(
             f"the header of {seen.unplaced[0].name} is computed, and so the repaired chain would"
@@ -247,7 +237,7 @@ def _refuse_unseen(report: Report, after: Snapshot) -> None:
 
 
 def _prepared(
-    runtime: Runtime, report: Report, wishes: Wishes, history: History
+    runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History
 ) -> tuple[Snapshot, tuple[Mend, ...], tuple[str, ...]]:
     """The chain with nothing wrong with it but several bases or heads, and what it took.
 
@@ -255,11 +245,11 @@ def _prepared(
         CannotPlan, CannotRewrite: something cannot be put right, or leaves in doubt what a
             database has run.
     """
-    assert report.before is not None
-    refuse_compiled(report.before)
-    known = with_lost(runtime, report.before, report.before.graph.missing)
-    notices = tuple(each for each in known.databases.notices if each not in report.notices)
-    if to_mend(report) or heads_in_doubt(report.before):
+    before = diagnosis.snapshot
+    refuse_compiled(before)
+    known = with_lost(runtime, before, before.graph.missing)
+    notices = tuple(each for each in known.databases.notices if each not in diagnosis.notices)
+    if diagnosis.to_mend or heads_in_doubt(before):
         known, taken = placed(known)
         notices += taken
     revived = revive(runtime, known, wishes)
@@ -269,12 +259,11 @@ def _prepared(
     start, mends = mend(case)
     start = told_anew(start, mends)
     if any(each.code == "FC101" for each in mends):  # which Alembic can load as it is
-        start = replace(start, old=(report.before.graph, *start.old))
+        start = replace(start, old=(before.graph, *start.old))
     refuse_unrunnable(known, start, wishes)
-    refuse_unproven(report.before, start, mends)
+    refuse_unproven(before, start, mends)
     refuse_doubted(start, wishes.attach)
-    found = diagnose(start, Family.CHAIN, Family.DATABASE)
-    _refuse_unrepairable(replace(report, before=start, findings=found))
+    _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE))
     return start, (*revived, *mends), notices
 
 
@@ -302,9 +291,13 @@ def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
     return replace(wishes, attach=left)
 
 
-def _refuse_unrepairable(report: Report) -> None:
-    start = report.before
-    assert start is not None
+def _refuse_unrepairable(start: Snapshot, findings: Sequence[Finding]) -> None:
+    """Stop where something is left that keeps the chain from being relinked.
+
+    Raises:
+        CannotPlan: a fault of single migrations.
+        UnsafeForDatabases: it is not known what a database has run.
+    """
     leftovers = {file.path for file in start.leftovers}
     ignored = [
         fault
@@ -313,7 +306,7 @@ def _refuse_unrepairable(report: Report) -> None:
     ]
     blocking = [
         fault
-        for fault in (*ignored, *in_doubt(report.findings))
+        for fault in (*ignored, *in_doubt(findings))
         if fault.code != "FC106" or leftovers.isdisjoint(each.path for each in fault.locations)
     ]
     if blocking:
@@ -325,7 +318,7 @@ def _refuse_unrepairable(report: Report) -> None:
             f"the chain cannot be relinked while it has {codes}{which}",
             ways or "correct the file by hand",
         )
-    refuse_unknown_rows(report)
+    refuse_unknown_rows(start, findings)
 
 
 def refuse_faults(

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import path_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import count
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.model.history import Upstream
-from flask_chainfix.model.plans import Part
-from flask_chainfix.model.rehearsal import SERVERS
+from flask_chainfix.model.plans import Part, Plan
+from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
+from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.report.page import Row, shown_path
+from flask_chainfix.report.results import Checked
 
 _STEP = 2
 
@@ -96,30 +98,49 @@ class Step(NamedTuple):
     commands: tuple[str, ...] = ()
 
 
-def steps(report: Report) -> list[Step]:
+class Repair(NamedTuple):
+    """What the steps around a repair depend on.
+
+    Attributes:
+        snapshot: the chain as it is.
+        planned: the plan.
+        tools: how to spell out commands.
+        commit: the commit that has the chain as it is; ``""`` and ``None`` as in ``Checked``.
+    """
+
+    snapshot: Snapshot
+    planned: Planned
+    tools: Tools
+    commit: str | None
+
+
+def steps(result: Checked) -> list[Step]:
     """The way from a broken chain to a committed repair."""
-    tools = report.tools
+    proposal, tools = result.proposal, result.tools
     named = tools.databases + tools.stamps
-    if report.plan is None:
-        first = _first_ways(report)
+    if proposal.planned is None:
+        first = _first_ways(proposal, tools)
         again = Step("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
         return [*first, again] if first else []
-    strict = " --strict" if report.strict else ""
-    repair = f"{tools.fixchain} repair{strict}{_without_git(report)}{named}"
+    plan, upstream = proposal.planned.plan, proposal.planned.upstream
+    strict = proposal.diagnosis.strict
+    no_git = "" if proposal.snapshot.environment.asks_git else " --no-git"
+    command = f"{tools.fixchain} repair{' --strict' if strict else ''}{no_git}{named}"
     look, change = "Look at the change", "Repair the files:"
-    if report.upstream is not None and not report.strict:
-        repair = f"{tools.fixchain} rebase{named}"
-        look = f"See how your migrations go on top of those of {report.upstream.ref}"
+    if upstream is not None and not strict:
+        command = f"{tools.fixchain} rebase{named}"
+        look = f"See how your migrations go on top of those of {upstream.ref}"
         change = "Put your migrations on top:"
+    repair = Repair(proposal.snapshot, proposal.planned, tools, result.commit)
     return [
-        *(_step(way, tools) for way in report.plan.choices.ways if _is_rebase(way)),
-        Step(f"{look} (nothing is written{_guesses(report)}):", (f"{repair} --dry-run",)),
-        _backup(report),
-        Step(change, (repair,)),
+        *(_step(way, tools) for way in plan.choices.ways if _is_rebase(way)),
+        Step(f"{look} (nothing is written{_guesses(plan)}):", (f"{command} --dry-run",)),
+        _backup(repair),
+        Step(change, (command,)),
         Step(
             "See what Alembic makes of it:", (f"{tools.alembic} history", f"{tools.alembic} heads")
         ),
-        *steps_after_repair(report),
+        *steps_after_repair(repair),
     ]
 
 
@@ -128,27 +149,22 @@ def _is_rebase(way: Way) -> bool:
     return any(command.startswith("{fixchain} rebase") for command in way.commands)
 
 
-def _without_git(report: Report) -> str:
-    """The option with which Git was not asked, and is not to be."""
-    asked = report.before is None or report.before.environment.asks_git
-    return "" if asked else " --no-git"
-
-
-def _first_ways(report: Report) -> list[Step]:
+def _first_ways(proposal: Proposal, tools: Tools) -> list[Step]:
     """The best ways out of what a repair cannot mend, or of what keeps it from being planned."""
-    about = report.obstacle.about if report.obstacle is not None else None
+    obstacle, counting = proposal.obstacle, proposal.diagnosis.counting
+    about = obstacle.about if obstacle is not None else None
     by_hand = [
         Remedy.of(f"settle {each.code}, in one of the ways above")
         if (each.code, each.revisions) == about and len(each.hint.ways) > 1
         else each.hint
-        for each in report.counting
+        for each in counting
         if not each.repairable
     ]
-    if report.obstacle is not None and not by_hand:
-        by_hand = [report.obstacle.remedy]
-    remedies = by_hand or [finding.hint for finding in report.counting]
+    if obstacle is not None and not by_hand:
+        by_hand = [obstacle.remedy]
+    remedies = by_hand or [finding.hint for finding in counting]
     ways = (remedy.ways[0] for remedy in map(Remedy.of, remedies) if remedy)
-    return [_step(way, report.tools) for way in list(dict.fromkeys(ways))[:_SHOWN_WAYS]]
+    return [_step(way, tools) for way in list(dict.fromkeys(ways))[:_SHOWN_WAYS]]
 
 
 def _step(way: Way, tools: Tools) -> Step:
@@ -157,51 +173,50 @@ def _step(way: Way, tools: Tools) -> Step:
     return Step(f"{text[:1].upper()}{text[1:]}{':' if commands else '.'}", commands)
 
 
-def _backup(report: Report) -> Step:
-    databases = _databases(report)
+def _backup(repair: Repair) -> Step:
+    databases = _databases(repair)
     if databases is None:
         return Step("Back up every database that has run these migrations.")
-    command = f"{report.tools.fixchain} backup{databases}"
+    command = f"{repair.tools.fixchain} backup{databases}"
     return Step("Back up the databases that have run these migrations:", (command,))
 
 
-def _guesses(report: Report) -> str:
+def _guesses(plan: Plan) -> str:
     """That the plan holds guesses, which are to be looked at."""
-    number = len(report.plan.guesses) if report.plan is not None else 0
+    number = len(plan.guesses)
     return f"; {count(number, 'guess')} in it for you to judge" if number else ""
 
 
-def steps_after_repair(report: Report) -> list[Step]:
+def steps_after_repair(repair: Repair) -> list[Step]:
     """The way from a repair to an upgrade."""
-    upgrade = Step("Upgrade your database:", (_upgrade(report),))
-    if report.upstream is not None:
-        return [_test(report), _finish_rebase(report, report.upstream), upgrade]
-    commit = Step("Commit it:", (_add(report), 'git commit -m "Relink the migration chain"'))
+    upgrade = Step("Upgrade your database:", (_upgrade(repair),))
+    upstream = repair.planned.upstream
+    if upstream is not None:
+        return [_test(repair), _finish_rebase(repair, upstream), upgrade]
+    commit = Step("Commit it:", (_add(repair), 'git commit -m "Relink the migration chain"'))
     return [
-        _test(report),
-        *([commit] if report.commit is not None else []),
-        *(_restamps(report) if _moves_stamps(report) else []),
+        _test(repair),
+        *([commit] if repair.commit is not None else []),
+        *(_restamps(repair) if _moves_stamps(repair.planned.plan) else []),
         upgrade,
     ]
 
 
-def _moves_stamps(report: Report) -> bool:
+def _moves_stamps(plan: Plan) -> bool:
     """Whether a database elsewhere can have rows that no longer say what has run there."""
-    plan = report.plan
-    assert plan is not None
     return bool(plan.relinks or plan.renamed) or any(
         mend.part is not Part.DOCSTRING for mend in plan.mends
     )
 
 
-def _restamps(report: Report) -> Iterator[Step]:
+def _restamps(repair: Repair) -> Iterator[Step]:
     """How the stamps of databases follow that are not known here."""
-    tools, databases = report.tools, _databases(report, here=False)
+    tools, databases = repair.tools, _databases(repair, here=False)
     text = "Where other databases have run these migrations, move their stamps after deploying"
-    if report.commit and databases is not None:
-        yield Step(f"{text}:", (f"{tools.fixchain} restamp --old {report.commit}{databases}",))
-    elif report.commit:
-        each = f"{tools.fixchain} restamp --old {report.commit} --database URL"
+    if repair.commit and databases is not None:
+        yield Step(f"{text}:", (f"{tools.fixchain} restamp --old {repair.commit}{databases}",))
+    elif repair.commit:
+        each = f"{tools.fixchain} restamp --old {repair.commit} --database URL"
         yield Step(f"{text}, each in the place of URL:", (each,))
     if tools.stamps:
         yield Step(
@@ -210,19 +225,18 @@ def _restamps(report: Report) -> Iterator[Step]:
         )
 
 
-def steps_after_rehearsal(report: Report) -> list[Step]:
+def steps_after_rehearsal(rehearsal: Rehearsal, tools: Tools, *, of_plan: bool) -> list[Step]:
     """How to rehearse on the server that the app uses, where that was not done."""
-    rehearsal, fixchain = report.rehearsal, report.tools.fixchain
-    if rehearsal is None or not rehearsal.missed_server:
+    if not rehearsal.missed_server:
         return []
-    again = f"{fixchain} rehearse --database"
-    if report.plan is not None:
-        again = f"{fixchain} repair --rehearse own{report.tools.databases}{report.tools.stamps}"
+    again = f"{tools.fixchain} rehearse --database"
+    if of_plan:
+        again = f"{tools.fixchain} repair --rehearse own{tools.databases}{tools.stamps}"
     return [Step("Rehearse on the server of the app's own database:", (again,))]
 
 
-def _finish_rebase(report: Report, upstream: Upstream) -> Step:
-    add = _add(report)
+def _finish_rebase(repair: Repair, upstream: Upstream) -> Step:
+    add = _add(repair)
     if upstream.operation:
         return Step(
             f"Add it, and go on with the {upstream.operation} once all is resolved:",
@@ -232,48 +246,45 @@ def _finish_rebase(report: Report, upstream: Upstream) -> Step:
     return Step("Commit it:", (add, f"git commit -m {message}"))
 
 
-def _add(report: Report) -> str:
+def _add(repair: Repair) -> str:
     """How to tell Git of the files that change, wherever the version locations are."""
-    snapshot = report.before
-    assert snapshot is not None
+    snapshot = repair.snapshot
     directory = snapshot.environment.directory
     outside = {
         snapshot.version_location(edit.path)
-        for edit in report.edits
+        for edit in repair.planned.edits
         if directory not in edit.path.parents and not snapshot.is_elsewhere(edit.path)
     }
     paths = [path_word(shown_path(place)) for place in (directory, *sorted(outside))]
     return f"git add {' '.join(paths)}"
 
 
-def _databases(report: Report, *, here: bool = True) -> str | None:
+def _databases(repair: Repair, *, here: bool = True) -> str | None:
     """The options that name databases; ``None`` where none is known.
 
     Args:
-        report: it knows which were named.
+        repair: it knows which were named.
         here: whether the app's own is left out as the user has asked, not that of another machine.
     """
-    tools, snapshot = report.tools, report.before
-    assert snapshot is not None
+    tools = repair.tools
     if here and "--no-database" in tools.databases:
         return tools.named or None
     named = tools.databases if here else tools.named
     in_app = tools.fixchain.startswith(tools.alembic)
-    return named if named or in_app or snapshot.environment.dialect is not None else None
+    known = named or in_app or repair.snapshot.environment.dialect is not None
+    return named if known else None
 
 
-def _test(report: Report) -> Step:
-    assert report.before is not None
-    own = report.before.environment.dialect in SERVERS
+def _test(repair: Repair) -> Step:
+    own = repair.snapshot.environment.dialect in SERVERS
     return Step(
         "Test the chain up and down on a scratch database"
         f"{' of the server that the app uses' if own else ''}:",
-        (f"{report.tools.fixchain} rehearse{' --database' if own else ''}",),
+        (f"{repair.tools.fixchain} rehearse{' --database' if own else ''}",),
     )
 
 
-def _upgrade(report: Report) -> str:
+def _upgrade(repair: Repair) -> str:
     """What has stopped before the repair; with several heads, so that all run."""
-    snapshot = report.after or report.before
-    assert snapshot is not None
-    return f"{report.tools.alembic} upgrade head{'s' if len(snapshot.graph.heads) > 1 else ''}"
+    several = len(repair.planned.after.graph.heads) > 1
+    return f"{repair.tools.alembic} upgrade head{'s' if several else ''}"

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask_chainfix.common.wording import count
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.model.databases import Backup
 from flask_chainfix.report.page import shown_path
 
 _UNITS = ("bytes", "kB", "MB", "GB")
 
 
-def verdict(report: Report) -> str:
+def verdict(backups: tuple[Backup, ...]) -> str:
     """The one line that says it all."""
-    return f"Backed up {count(len(report.backups), 'database')}."
+    return f"Backed up {count(len(backups), 'database')}."
 
 
 def facts(backup: Backup) -> Iterator[str]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.plans import Plan
+from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report.picture import PictureNode
 
 
-def current_state(report: Report) -> list[PictureNode]:
+def current_state(proposal: Proposal) -> list[PictureNode]:
     """The chain as it is: bases, heads and what is broken marked."""
-    snapshot = report.before
-    assert snapshot is not None
+    snapshot = proposal.snapshot
     graph = snapshot.graph
-    broken = _broken(report)
+    broken = _broken(proposal)
     in_cycles = {member for members in graph.cycles for member in members}
     nodes = list(_missing(snapshot))
     for revision in graph.order:
@@ -97,12 +96,12 @@ def _missing(snapshot: Snapshot) -> Iterator[PictureNode]:
         yield PictureNode(name, (), "", ("missing",), "broken")
 
 
-def _broken(report: Report) -> set[str]:
+def _broken(proposal: Proposal) -> set[str]:
     """The revisions that errors are about; of several bases not the one that stays."""
     broken: set[str] = set()
-    for finding in report.findings:
+    for finding in proposal.diagnosis.findings:
         if finding.severity is Severity.ERROR:
             broken.update(finding.revisions)
-    if report.plan is not None and report.plan.order:
-        broken.discard(report.plan.order[0])
+    if proposal.planned is not None and proposal.planned.plan.order:
+        broken.discard(proposal.planned.plan.order[0])
     return broken

@@ -7,12 +7,13 @@ from xml.etree import ElementTree as Xml
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import annotation, annotation_property, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report.advice import remedy_lines
 from flask_chainfix.report.page import Style, shown_path
 from flask_chainfix.report.registry import format_
+from flask_chainfix.report.results import Checked, Result, notices_of
 from flask_chainfix.report.text import verdict
 
 
@@ -38,17 +39,18 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 
 
 @format_("github")
-def to_github(report: Report, style: Style) -> str:
+def to_github(result: Result, style: Style) -> str:
     """One workflow command for each place of each finding and each notice, then the verdict."""
-    if report.before is None:
+    if not isinstance(result, Checked):
         return ""
+    diagnosis = result.diagnosis
     lines = [
-        _annotation(finding, place, report.tools)
-        for finding in report.findings
+        _annotation(finding, place, result.tools)
+        for finding in diagnosis.findings
         for place in finding.locations or (None,)
     ]
-    notices = [f"::notice title=fixchain::{annotation(notice)}" for notice in report.notices]
-    return "\n".join([*lines, *notices, verdict(report)]) + "\n"
+    notices = [f"::notice title=fixchain::{annotation(notice)}" for notice in notices_of(result)]
+    return "\n".join([*lines, *notices, verdict(diagnosis)]) + "\n"
 
 
 def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:
@@ -69,19 +71,22 @@ _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 @format_("junit")
-def to_junit(report: Report, style: Style) -> str:
+def to_junit(result: Result, style: Style) -> str:
     """One suite with a test for each rule that was asked, in ASCII so that any encoding fits."""
     suite = Xml.Element("testsuite", name="fixchain")
-    asked = report.judged.union(finding.code for finding in report.findings)
-    suite.extend(_case(report, rule) for rule in all_rules() if rule.code in asked)
-    if report.error is not None:
-        suite.append(_stopped(report, report.error))
+    if isinstance(result, Checked):
+        diagnosis = result.diagnosis
+        asked = diagnosis.judged.union(finding.code for finding in diagnosis.findings)
+        rules = (rule for rule in all_rules() if rule.code in asked)
+        suite.extend(_case(diagnosis, rule, result.tools) for rule in rules)
+    if result.error is not None:
+        suite.append(_stopped(result, result.error))
     results = {"failures": "failure", "errors": "error", "skipped": "skipped"}
     suite.set("tests", str(len(suite)))
     for name, kind in results.items():
         suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
-    if report.before is not None:
-        said = (verdict(report), *(f"note: {notice}" for notice in report.notices))
+    if isinstance(result, Checked):
+        said = (verdict(diagnosis), *(f"note: {notice}" for notice in notices_of(result)))
         Xml.SubElement(suite, "system-out").text = "\n".join(printable(line) for line in said)
     root = Xml.Element("testsuites")
     root.append(suite)
@@ -90,40 +95,37 @@ def to_junit(report: Report, style: Style) -> str:
     return f"{_DECLARATION}{document.decode()}\n"
 
 
-def _case(report: Report, rule: Rule) -> Xml.Element:
-    assert report.before is not None
-    case = _test(report, f"{rule.code} {rule.name}")
-    found = [finding for finding in report.findings if finding.code == rule.code]
+def _case(diagnosis: Diagnosis, rule: Rule, tools: Tools) -> Xml.Element:
+    environment = diagnosis.snapshot.environment
+    # The names tell it from the tests of other environments in the same pipeline.
+    place = printable(shown_path(environment.directory)).strip("/").replace("/", ".")
+    case = _test(f"{rule.code} {rule.name}", place)
+    found = [finding for finding in diagnosis.findings if finding.code == rule.code]
     if found:
         # A warning is no failure, but GitLab shows no text of a test that has passed. Of one that
         # was skipped it does, as Jenkins does. GitLab reads one such element of a test, no more.
-        kind = "skipped" if set(found).isdisjoint(report.counting) else "failure"
+        kind = "skipped" if set(found).isdisjoint(diagnosis.counting) else "failure"
         message = printable(found[0].message)
-        result = Xml.SubElement(case, kind, type=found[0].severity.value, message=message)
-        result.text = "\n\n".join(plain(finding, report.tools) for finding in found)
-    elif rule.code in report.before.environment.settings.ignore:
+        entry = Xml.SubElement(case, kind, type=found[0].severity.value, message=message)
+        entry.text = "\n\n".join(plain(finding, tools) for finding in found)
+    elif rule.code in environment.settings.ignore:
         Xml.SubElement(case, "skipped", message="ignored by the settings")
-    place = next((place for finding in found for place in finding.locations), None)
-    if place is not None:
-        case.set("file", printable(shown_path(place.path)))
-        if place.line is not None:
-            case.set("line", str(place.line))
+    first = next((each for finding in found for each in finding.locations), None)
+    if first is not None:
+        case.set("file", printable(shown_path(first.path)))
+        if first.line is not None:
+            case.set("line", str(first.line))
     return case
 
 
-def _stopped(report: Report, error: ChainFixError) -> Xml.Element:
-    case = _test(report, report.command)
+def _stopped(result: Result, error: ChainFixError) -> Xml.Element:
+    case = _test(result.command)
     message = printable(error.message)
-    result = Xml.SubElement(case, "error", type=type(error).__name__, message=message)
-    lines = (*error.lines, *remedy_lines(error.remedy, report.tools))
-    result.text = "\n".join((message, *map(printable, lines)))
+    entry = Xml.SubElement(case, "error", type=type(error).__name__, message=message)
+    lines = (*error.lines, *remedy_lines(error.remedy, result.tools))
+    entry.text = "\n".join((message, *map(printable, lines)))
     return case
 
 
-def _test(report: Report, name: str) -> Xml.Element:
-    """A test whose names tell it from those of other environments in the same pipeline."""
-    names = ["fixchain"]
-    if report.before is not None:
-        directory = printable(shown_path(report.before.environment.directory))
-        names.append(directory.strip("/").replace("/", "."))
-    return Xml.Element("testcase", classname=".".join(names), name=name)
+def _test(name: str, *place: str) -> Xml.Element:
+    return Xml.Element("testcase", classname=".".join(("fixchain", *place)), name=name)

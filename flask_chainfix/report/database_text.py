@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import printable, sql_comment
-from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.applied.lost import distance
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.model.databases import DatabaseState, MoveResult, MoveState, Standing
 from flask_chainfix.report.advice import remedy_rows
 from flask_chainfix.report.page import Row, Section
@@ -36,9 +37,28 @@ _WORDS = {
 }
 
 
-def verdict(report: Report) -> str:
+@dataclass(frozen=True)
+class Table:
+    """What is to be told of databases.
+
+    Attributes:
+        snapshot: the chain, and where the databases stand.
+        moves: what is to become, or has become, of their rows; all that is told where there is any.
+        tools: how to spell out commands.
+        told: the remedy that is told elsewhere, and not again here.
+        distances: whether to say how far each is from the heads beside its move.
+    """
+
+    snapshot: Snapshot
+    moves: Sequence[MoveResult]
+    tools: Tools
+    told: Remedy | None = None
+    distances: bool = False
+
+
+def verdict(moves: Sequence[MoveResult]) -> str:
     """The one line that says what is to become of the rows, or has."""
-    numbers = {state: sum(result.state is state for result in report.moves) for state in MoveState}
+    numbers = {state: sum(result.state is state for result in moves) for state in MoveState}
     words = {
         MoveState.MOVED: "moved",
         MoveState.PLANNED: "to move",
@@ -51,43 +71,37 @@ def verdict(report: Report) -> str:
     parts = [f"{numbers[state]:,} {word}" for state, word in words.items() if numbers[state]]
     if not parts:
         return "No database was named, so there is no stamp to move."
-    return f"{count(len(report.moves), 'database')}: {', '.join(parts)}."
+    return f"{count(len(moves), 'database')}: {', '.join(parts)}."
 
 
-def color(report: Report) -> str:
-    """The colour of the verdict."""
-    return "bold red" if report.error is not None else "bold green"
-
-
-def sections(report: Report) -> Iterator[Section]:
+def sections(table: Table) -> Iterator[Section]:
     """The table of databases, folded where nothing is to be told."""
-    rows = tuple(_rows(report))
+    rows = tuple(_rows(table))
     if rows:
         yield Section("Databases", "", rows)
 
 
-def script(report: Report) -> Iterator[str]:
+def script(
+    table: Table, notices: Iterable[str], scripts: Iterable[tuple[str, tuple[str, ...]]]
+) -> Iterator[str]:
     """The lines of the SQL that was asked for; all else is in comments, so that it can be run."""
     yield "-- Where the rows are others, nothing is changed: psql stops with an error; mariadb and"
     yield "-- sqlite3 end with 0 all the same, and say so in the last result."
-    yield from (sql_comment(f"note: {notice}") for notice in report.notices)
-    yield from (sql_comment(" ".join(row.text.split())) for row in _rows(report))
-    for name, statements in report.sql or ():
+    yield from (sql_comment(f"note: {notice}") for notice in notices)
+    yield from (sql_comment(" ".join(row.text.split())) for row in _rows(table))
+    for name, statements in scripts:
         yield ""
         yield sql_comment(name)
         yield from (line for statement in statements for line in statement.split("\n"))
 
 
-def _rows(report: Report) -> Iterator[Row]:
-    standings = (
-        {}
-        if report.before is None
-        else {standing.identity: standing for standing in report.before.databases.standings}
-    )
-    lines = [_line_of_move(report, standings, result) for result in report.moves] or [
+def _rows(table: Table) -> Iterator[Row]:
+    snapshot = table.snapshot
+    standings = {each.identity: each for each in snapshot.databases.standings}
+    lines = [_line_of_move(table, standings, result) for result in table.moves] or [
         (
             standing.name,
-            f"{_stands(standing)}{_distance(report, standing)}",
+            f"{_stands(standing)}{_distance(snapshot, standing)}",
             "" if standing.state is DatabaseState.MISSING else standing.problem,
             _style_of(standing),
             "",
@@ -105,16 +119,16 @@ def _rows(report: Report) -> Iterator[Row]:
         )
         if detail:
             yield Row(detail, indent=2)
-            if report.error is None or report.error.remedy != Remedy.of(remedy):  # told there
+            if table.told != Remedy.of(remedy):
                 yield from (
-                    row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, report.tools)
+                    row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, table.tools)
                 )
     if quiet:
         yield Row(f"and {count(quiet, 'more database')}", "dim")
 
 
 def _line_of_move(
-    report: Report, standings: dict[str, Standing], result: MoveResult
+    table: Table, standings: dict[str, Standing], result: MoveResult
 ) -> tuple[str, str, str, str, str | Remedy]:
     move, state = result.move, result.state
     standing = standings.get(move.identity)
@@ -126,8 +140,8 @@ def _line_of_move(
     if move.after != move.before:
         rows += f" → {', '.join(move.after) or 'none'}"
     word = "" if state is MoveState.PLANNED else f"  {state.value}"
-    if report.command == "check" and standing is not None:
-        word += _distance(report, standing)
+    if table.distances and standing is not None:
+        word += _distance(table.snapshot, standing)
     return move.name, f"{rows}{word}", result.detail, _STYLES.get(state, ""), result.remedy
 
 
@@ -137,10 +151,9 @@ def _stands(standing: Standing) -> str:
     return _WORDS.get(standing.state) or ", ".join(standing.rows)
 
 
-def _distance(report: Report, standing: Standing) -> str:
+def _distance(snapshot: Snapshot, standing: Standing) -> str:
     """How far a database is from the heads, behind where it stands."""
-    assert report.before is not None
-    found = distance(report.before, standing)
+    found = distance(snapshot, standing)
     if found is None or not standing.rows:
         return ""
     ways = ((found.behind, "behind"), (found.ahead, "ahead"))
@@ -157,25 +170,19 @@ def _cut(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """The keys of the JSON document that are about databases."""
-    standings = () if report.before is None else report.before.databases.standings
-    moves = {result.move.identity: result for result in report.moves}
+def as_json(snapshot: Snapshot, moves: Iterable[MoveResult]) -> list[dict[str, Any]] | None:
+    """The value in the JSON document."""
+    standings = snapshot.databases.standings
+    results = {result.move.identity: result for result in moves}
     known = {standing.identity for standing in standings}
-    found = [_database(report, standing, moves.get(standing.identity)) for standing in standings]
-    found += [_moved(result) for result in report.moves if result.move.identity not in known]
-    return {
-        "databases": found or None,
-        "sql": None
-        if report.sql is None
-        else [{"name": name, "statements": list(each)} for name, each in report.sql],
-    }
+    found = [_database(snapshot, each, results.get(each.identity)) for each in standings]
+    found += [_moved(each) for identity, each in results.items() if identity not in known]
+    return found or None
 
 
-def _database(report: Report, standing: Standing, result: MoveResult | None) -> dict[str, Any]:
-    assert report.before is not None
+def _database(snapshot: Snapshot, standing: Standing, result: MoveResult | None) -> dict[str, Any]:
     moved = _moved(result) if result is not None else {}
-    found = distance(report.before, standing)
+    found = distance(snapshot, standing)
     return {
         "name": standing.name,
         "own": standing.own,

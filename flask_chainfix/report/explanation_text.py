@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.model.findings import Explanation
 from flask_chainfix.report.page import Row, Section
 
@@ -36,9 +35,9 @@ def _style(line: str) -> str:
     return {"#": "cyan", "$": "bold"}.get(line[:1], "")
 
 
-def as_json(report: Report) -> list[dict[str, Any]] | None:
+def as_json(explanations: Iterable[Explanation], tools: Tools) -> list[dict[str, Any]] | None:
     """The value in the JSON document."""
-    spell_out = report.tools.spell_out
+    spell_out = tools.spell_out
     return [
         {
             "code": each.code,
@@ -51,5 +50,5 @@ def as_json(report: Report) -> list[dict[str, Any]] | None:
             "repair": spell_out(each.repair),
             "example": spell_out(each.example),
         }
-        for each in report.explained
+        for each in explanations
     ] or None

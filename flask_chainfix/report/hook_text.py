@@ -7,16 +7,16 @@ from typing import Any
 
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.wording import count
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.model.hook_files import HookFile, HookState
 from flask_chainfix.report.advice import Step
 from flask_chainfix.report.page import Row, Section, line_style, shown_path, unified_diff
+from flask_chainfix.report.results import HookPlan
 
 
-def verdict(report: Report) -> str:
+def verdict(plan: HookPlan) -> str:
     """The one line that says it all."""
-    states = [file.state for file in report.hook_files]
-    if report.done:
+    states = [file.state for file in plan.files]
+    if plan.is_done:
         return f"Written: {count(states.count(HookState.WRITTEN), 'file')}."
     if HookState.SHOWN in states:
         return "What belongs where; nothing is written."
@@ -24,16 +24,16 @@ def verdict(report: Report) -> str:
         return f"To be written: {count(states.count(HookState.PLANNED), 'file')}."
     if HookState.REFUSED in states:
         return "Nothing is written: the lines below are for you to add."
-    if any(file.detail for file in report.hook_files):
+    if any(file.detail for file in plan.files):
         return "Nothing is written: what is there may do the same, or not; please look."
     return "There is nothing to do: everything is in place."
 
 
-def sections(report: Report) -> list[Section]:
+def sections(plan: HookPlan) -> list[Section]:
     """A part for each file: a diff, lines to copy, or what became of it."""
     return [
-        Section(file.name, shown_path(file.path), tuple(_rows(file, again=report.done)))
-        for file in report.hook_files
+        Section(file.name, shown_path(file.path), tuple(_rows(file, again=plan.is_done)))
+        for file in plan.files
     ]
 
 
@@ -54,15 +54,15 @@ def _rows(file: HookFile, *, again: bool) -> Iterator[Row]:
             yield Row(line, wrapped=False)
 
 
-def steps(report: Report) -> list[Step]:
+def steps(plan: HookPlan) -> list[Step]:
     """What is left to do when the files are written."""
-    if not report.done:
+    if not plan.is_done:
         return []
-    uses_pre_commit = report.hook_files[0].path.name == ".pre-commit-config.yaml"
-    install = "pre-commit install" if uses_pre_commit else f"{report.tools.fixchain} hook --install"
+    uses_pre_commit = plan.files[0].path.name == ".pre-commit-config.yaml"
+    install = "pre-commit install" if uses_pre_commit else f"{plan.tools.fixchain} hook --install"
     committed = [
         path_word(shown_path(file.path))
-        for file in report.hook_files
+        for file in plan.files
         if file.state is HookState.WRITTEN and ".git" not in file.path.parts
     ]
     commit = Step(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import singledispatch
 from typing import Any
 
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import ChainFixError
-from flask_chainfix.common.quoting import json_document, printable
+from flask_chainfix.common.quoting import json_document
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
+from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
-from flask_chainfix.model.plans import Confirmation, Mend, Part, Plan, Reason
+from flask_chainfix.model.plans import Confirmation, Mend, Plan, Reason
 from flask_chainfix.model.rehearsal import Rehearsal
+from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import backup_text as backup
 from flask_chainfix.report import database_text as databases
 from flask_chainfix.report import explanation_text as explanation
@@ -18,80 +23,191 @@ from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.page import Style, shown_path
 from flask_chainfix.report.registry import format_
-from flask_chainfix.report.rehearsal_text import as_json
-
-
-def mended(mend: Mend) -> str:
-    """What a mend changes."""
-    before, after = (printable(", ".join(ids)) or "None" for ids in (mend.before, mend.after))
-    if mend.part is Part.FILE:
-        return f"{printable(mend.path.name)} is deleted"
-    # While an id stands twice, it does not tell which file is meant.
-    where = f" in {printable(mend.path.name)}" if mend.part is Part.ID else ""
-    return f"{mend.part.value}{where}: {before} → {after}"
-
-
-def mends_as_json(mends: tuple[Mend, ...]) -> list[dict[str, Any]]:
-    """The value of the plan's key ``mends``."""
-    return [
-        {
-            "code": mend.code,
-            "part": mend.part.value,
-            "revision": mend.revision,
-            "path": shown_path(mend.path),
-            "before": list(mend.before),
-            "after": list(mend.after),
-            "why": [{"kind": reason.kind, "detail": reason.detail} for reason in mend.why],
-        }
-        for mend in mends
-    ]
-
-
-# --- The JSON of the contract; its keys and their meaning change only with the schema version ----
-
+from flask_chainfix.report.rehearsal_text import as_json as rehearsal_as_json
+from flask_chainfix.report.results import (
+    BackedUp,
+    Checked,
+    Explained,
+    HookPlan,
+    LockPlan,
+    Planning,
+    Rehearsed,
+    Repaired,
+    RestampPlan,
+    RestampScript,
+    Result,
+    Undone,
+    UndoPlan,
+)
 
 SCHEMA_VERSION = 1
 
 
 @format_("json")
-def to_json(report: Report, style: Style) -> str:
+def to_json(result: Result, style: Style) -> str:
     """One JSON document, in ASCII so that any encoding can carry it."""
-    return json_document(_document(report))
+    return json_document(_document(result))
 
 
-def _document(report: Report) -> dict[str, Any]:
-    snapshot = report.before
-    graph = snapshot.graph if snapshot is not None else None
+# The keys that only some commands have something to say for.
+_PARTS = (
+    *("directory", "revisions", "bases", "heads", "findings"),
+    *("plan", "verified", "edits", "restored", "deleted", "journal"),
+    *("notices",),
+    *("rehearsal", "rehearsal_failure", "rehearsal_differences"),
+    *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
+    *("databases", "sql", "backups", "rules", "pieces"),
+)
+
+
+def _document(result: Result) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
-        "command": report.command,
-        "exit_code": report.exit_code,
-        "directory": shown_path(snapshot.environment.directory) if snapshot is not None else None,
-        "revisions": len(graph) if graph is not None else None,
-        "bases": sorted(graph.bases) if graph is not None else None,
-        "heads": sorted(graph.heads) if graph is not None else None,
-        "findings": [_finding(finding, report.tools) for finding in report.findings]
-        if snapshot is not None
-        else None,
-        "plan": _plan(report.plan, report.tools) if report.plan else None,
-        "verified": _confirmation(report.confirmation) if report.confirmation else None,
-        "edits": [shown_path(edit.path) for edit in report.edits] or None,
-        "restored": [shown_path(path) for path in report.restored] or None,
-        "deleted": [shown_path(path) for path in report.deleted] or None,
-        "journal": shown_path(report.journal) if report.journal else None,
-        "notices": list(report.notices),
-        **as_json(report.rehearsal, report.tools),
-        "rehearsal_ways": [_way(way, report.tools) for way in report.ways] or None,
-        **databases.as_json(report),
-        "backups": backup.as_json(report.backups),
-        "rules": explanation.as_json(report),
-        "pieces": hooks.as_json(report.hook_files),
-        "error": _error(report.error, report.tools) if report.error else None,
+        "command": result.command,
+        "exit_code": result.exit_code,
+        **dict.fromkeys(_PARTS),
+        "notices": list(result.notices),
+        **_parts(result),
+        "error": _error(result.error, result.tools) if result.error else None,
+    }
+
+
+@singledispatch
+def _parts(result: Result) -> dict[str, Any]:
+    """What a result has to say beside what every one has."""
+    return {}
+
+
+@_parts.register
+def _(result: Checked) -> dict[str, Any]:
+    return _proposal(result, result.proposal)
+
+
+@_parts.register
+def _(result: Planning) -> dict[str, Any]:
+    return {
+        **_proposal(result, result.proposal),
+        "verified": _confirmation(result.confirmation) if result.confirmation else None,
+        **_proof(result),
+    }
+
+
+@_parts.register
+def _(result: Repaired) -> dict[str, Any]:
+    planning = result.planning
+    copied = planning.backup.notices if planning.backup else ()
+    return {
+        **_proposal(planning, planning.proposal),
+        "notices": [*_notices(planning, planning.diagnosis), *copied, *result.notices],
+        "verified": _confirmation(result.confirmation),
+        "journal": shown_path(result.journal),
+        **_proof(planning),
+        "databases": databases.as_json(result.snapshot, result.moves),
+    }
+
+
+@_parts.register
+def _(result: RestampPlan) -> dict[str, Any]:
+    diagnosis = result.diagnosis
+    return {
+        **_diagnosis(result, diagnosis),
+        "databases": databases.as_json(diagnosis.snapshot, result.moves),
+    }
+
+
+@_parts.register
+def _(result: RestampScript) -> dict[str, Any]:
+    scripts = [{"name": name, "statements": list(each)} for name, each in result.scripts]
+    return {**_parts.dispatch(RestampPlan)(result), "sql": scripts}
+
+
+@_parts.register
+def _(result: UndoPlan) -> dict[str, Any]:
+    findings = result.findings if isinstance(result, Undone) else ()
+    return {
+        **_chain(result.snapshot, findings, result.tools),
+        "restored": [shown_path(path) for path in result.restored] or None,
+        "deleted": [shown_path(path) for path in result.deleted] or None,
+        "journal": shown_path(result.journal),
+        "databases": databases.as_json(result.snapshot, result.moves),
+    }
+
+
+@_parts.register
+def _(result: LockPlan) -> dict[str, Any]:
+    return {**_diagnosis(result, result.diagnosis), "edits": _edits(result.edits)}
+
+
+@_parts.register
+def _(result: Rehearsed) -> dict[str, Any]:
+    parts = rehearsal_as_json(result.rehearsal, result.tools)
+    return {**_diagnosis(result, result.diagnosis), **parts}
+
+
+@_parts.register
+def _(result: BackedUp) -> dict[str, Any]:
+    return {"backups": backup.as_json(result.backups)}
+
+
+@_parts.register
+def _(result: Explained) -> dict[str, Any]:
+    return {"rules": explanation.as_json(result.explanations, result.tools)}
+
+
+@_parts.register
+def _(result: HookPlan) -> dict[str, Any]:
+    return {"pieces": hooks.as_json(result.files)}
+
+
+def _chain(snapshot: Snapshot, findings: Iterable[Finding], tools: Tools) -> dict[str, Any]:
+    graph = snapshot.graph
+    return {
+        "directory": shown_path(snapshot.environment.directory),
+        "revisions": len(graph),
+        "bases": sorted(graph.bases),
+        "heads": sorted(graph.heads),
+        "findings": [_finding(finding, tools) for finding in findings],
+    }
+
+
+def _notices(result: Result, diagnosis: Diagnosis) -> list[str]:
+    return [*diagnosis.notices, *result.notices]
+
+
+def _diagnosis(result: Result, diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        **_chain(diagnosis.snapshot, diagnosis.findings, result.tools),
+        "notices": _notices(result, diagnosis),
+        "databases": databases.as_json(diagnosis.snapshot, ()),
+    }
+
+
+def _proposal(result: Result, proposal: Proposal) -> dict[str, Any]:
+    planned = proposal.planned
+    return {
+        **_diagnosis(result, proposal.diagnosis),
+        "plan": _plan(planned.plan, result.tools) if planned else None,
+        "edits": _edits(planned.edits) if planned else None,
+        "databases": databases.as_json(proposal.snapshot, proposal.moves),
+    }
+
+
+def _edits(edits: Iterable[Edit]) -> list[str] | None:
+    return [shown_path(edit.path) for edit in edits] or None
+
+
+def _proof(planning: Planning) -> dict[str, Any]:
+    """What was done to be sure before anything is changed."""
+    tools, rehearsal = planning.tools, planning.rehearsal
+    return {
+        **(rehearsal_as_json(rehearsal, tools) if rehearsal else {}),
+        "rehearsal_ways": [_way(way, tools) for way in planning.ways] or None,
+        "backups": backup.as_json(planning.backup.backups) if planning.backup else None,
     }
 
 
 def _way(way: Rehearsal, tools: Tools) -> dict[str, Any]:
-    return {"databases": list(way.way_of), "rows": list(way.start), **as_json(way, tools)}
+    return {"databases": list(way.way_of), "rows": list(way.start), **rehearsal_as_json(way, tools)}
 
 
 def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
@@ -133,11 +249,26 @@ def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
             }
             for new in plan.new_revisions
         ],
-        "mends": mends_as_json(plan.mends),
+        "mends": _mends(plan.mends),
         "order": list(plan.order),
         "choices": remedies_as_json(plan.choices, tools),
         "why": _reasons(plan.why),
     }
+
+
+def _mends(mends: tuple[Mend, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": mend.code,
+            "part": mend.part.value,
+            "revision": mend.revision,
+            "path": shown_path(mend.path),
+            "before": list(mend.before),
+            "after": list(mend.after),
+            "why": [{"kind": reason.kind, "detail": reason.detail} for reason in mend.why],
+        }
+        for mend in mends
+    ]
 
 
 def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.report.page import Style
+from flask_chainfix.report.results import Result
 
-_Format = Callable[[Report, Style], str]
-
+_Format = Callable[[Result, Style], str]
 
 _FORMATS: dict[str, _Format] = {}
 
@@ -28,6 +27,6 @@ def format_names() -> tuple[str, ...]:
     return tuple(_FORMATS)
 
 
-def render(name: str, report: Report, style: Style) -> str:
-    """A report in the format of this name, with a line end at its end unless it is empty."""
-    return _FORMATS[name](report, style)
+def render(name: str, result: Result, style: Style) -> str:
+    """A result in the format of this name, with a line end at its end unless it is empty."""
+    return _FORMATS[name](result, style)

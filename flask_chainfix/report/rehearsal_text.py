@@ -8,7 +8,6 @@ from typing import Any
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.diagnosis.outcome import Report
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.page import Row, Section, shown_path
@@ -29,11 +28,14 @@ _NARROWEST = 12
 _PASSES = ((0, "up", "old chain"), (1, "up", "up"), (1, "down", "down"), (2, "up", "up"))
 
 
-def verdict(report: Report) -> str:
-    """The one line that says it all."""
-    rehearsal = report.rehearsal
-    assert rehearsal is not None
-    chain = "planned chain" if report.plan is not None else "chain"
+def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
+    """The one line that says it all.
+
+    Args:
+        rehearsal: what ran.
+        of_plan: whether that was the chain as a plan will leave it.
+    """
+    chain = "planned chain" if of_plan else "chain"
     if rehearsal.way_of:
         chain = f"way of {listing(rehearsal.way_of)}"
     failure = rehearsal.failure
@@ -61,15 +63,14 @@ def color(rehearsal: Rehearsal) -> str:
     return "yellow" if rehearsal.differences else "bold green"
 
 
-def sections(report: Report, width: int) -> Iterator[Section]:
+def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Iterator[Section]:
     """The parts that have something to say.
 
     Args:
-        report: it holds a rehearsal.
+        rehearsal: what ran.
+        ways: the same for known databases.
         width: columns for a row.
     """
-    rehearsal = report.rehearsal
-    assert rehearsal is not None
     failure = rehearsal.failure
     rows = tuple(_table(rehearsal, width))
     if rows:
@@ -78,15 +79,15 @@ def sections(report: Report, width: int) -> Iterator[Section]:
         yield Section("Failure", failure.kind.value, tuple(_failure_rows(failure)))
     if rehearsal.differences:
         yield Section("Differences", "to the models", tuple(_difference_rows(rehearsal)))
-    if report.ways:
-        yield Section("Ways", "of known databases", tuple(_way_rows(report)))
+    if ways:
+        yield Section("Ways", "of known databases", tuple(_way_rows(ways)))
     if rehearsal.kept:
         kept = tuple(Row(url, "cyan", wrapped=False) for url in rehearsal.kept)
         yield Section("Kept", "", kept)
 
 
-def _way_rows(report: Report) -> Iterator[Row]:
-    for way in report.ways:
+def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
+    for way in ways:
         names = listing(way.way_of)
         ran = count(len([step for step in way.steps if step.round]), "revision")
         result = "failed" if way.failure else f"ok, {ran} run over the new chain"
@@ -197,11 +198,8 @@ def _way(failure: RehearsalFailure) -> str:
     return failure.direction if failure.round == 1 else "second way up"
 
 
-def as_json(rehearsal: Rehearsal | None, tools: Tools) -> dict[str, Any]:
+def as_json(rehearsal: Rehearsal, tools: Tools) -> dict[str, Any]:
     """The keys of the JSON document that are about a rehearsal."""
-    if rehearsal is None:
-        names = ("", "_failure", "_differences", "_database", "_kept")
-        return {f"rehearsal{name}": None for name in names}
     return {
         "rehearsal": [
             {

@@ -15,12 +15,13 @@ from urllib.parse import quote
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import json_document, sarif_text
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import all_rules, explanations
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.report.advice import remedy_text
 from flask_chainfix.report.page import Style, shown_path
 from flask_chainfix.report.registry import format_
+from flask_chainfix.report.results import Checked, Result, notices_of
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -34,39 +35,39 @@ _ROOT = "%SRCROOT%"
 
 
 @format_("sarif")
-def to_sarif(report: Report, style: Style) -> str:
+def to_sarif(result: Result, style: Style) -> str:
     """One log with one run, in ASCII so that any encoding can carry it."""
-    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
+    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(result)]}
     return json_document(log)
 
 
-def _run(report: Report) -> dict[str, Any]:
+def _run(result: Result) -> dict[str, Any]:
     driver = {
         "name": "flask-chainfix",
         "version": version("flask-chainfix"),
-        "rules": [_rule(rule, report.tools) for rule in explanations()],
+        "rules": [_rule(rule, result.tools) for rule in explanations()],
     }
     # Without its URI: where the project lies on this machine concerns nobody who reads this.
     root = {"description": {"text": "The directory in which the command was run."}}
     run: dict[str, Any] = {
         "tool": {"driver": driver},
-        "invocations": [_invocation(report)],
+        "invocations": [_invocation(result)],
         "originalUriBaseIds": {_ROOT: root},
     }
-    if report.before is not None:  # an empty list would say that all is well
-        run["results"] = _results(report, report.before.environment.directory)
+    if isinstance(result, Checked):  # an empty list would say that all is well
+        run["results"] = _results(result.diagnosis, result.tools)
     return run
 
 
-def _results(report: Report, directory: Path) -> list[dict[str, Any]]:
-    findings = report.findings
+def _results(diagnosis: Diagnosis, tools: Tools) -> list[dict[str, Any]]:
+    findings, directory = diagnosis.findings, diagnosis.snapshot.environment.directory
     indexes = {rule.code: index for index, rule in enumerate(all_rules())}
     return [
         {
             "ruleId": finding.code,
             "ruleIndex": indexes[finding.code],
             "level": _LEVELS[finding.severity],
-            "message": _message(finding.message, remedy_text(finding.hint, report.tools)),
+            "message": _message(finding.message, remedy_text(finding.hint, tools)),
             **_places(finding, directory),
             # Not primaryLocationLineHash, which GitHub's own action adds, made from the lines.
             "partialFingerprints": {"fixchain/v1": fingerprint},
@@ -90,12 +91,12 @@ def _rule(rule: Explanation, tools: Tools) -> dict[str, Any]:
     }
 
 
-def _invocation(report: Report) -> dict[str, Any]:
-    notices = [{"level": "note", "message": _message(each)} for each in report.notices]
-    errors = [_stop(report.error, report.tools)] if report.error is not None else []
+def _invocation(result: Result) -> dict[str, Any]:
+    notices = [{"level": "note", "message": _message(each)} for each in notices_of(result)]
+    errors = [_stop(result.error, result.tools)] if result.error is not None else []
     return {
-        "executionSuccessful": report.error is None,
-        "exitCode": report.exit_code,
+        "executionSuccessful": result.error is None,
+        "exitCode": result.exit_code,
         "toolExecutionNotifications": notices + errors,
     }
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from functools import singledispatch
 
 from rich.text import Text
 
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
-from flask_chainfix.diagnosis.outcome import Report
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
-from flask_chainfix.model.databases import MoveState
+from flask_chainfix.model.databases import Backup, MoveState
+from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Severity
-from flask_chainfix.model.plans import GUESS, Confirmation, Part, Plan, Reason
+from flask_chainfix.model.plans import Confirmation
+from flask_chainfix.model.rehearsal import Rehearsal
+from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import advice
 from flask_chainfix.report import backup_text as backup
 from flask_chainfix.report import database_text as databases
@@ -23,7 +29,6 @@ from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, about_masks, choice_rows, remedy_rows
 from flask_chainfix.report.chain_picture import current_state, expected_state
-from flask_chainfix.report.json import mended
 from flask_chainfix.report.page import (
     INDENT,
     Page,
@@ -34,28 +39,43 @@ from flask_chainfix.report.page import (
     shown_path,
     unified_diff,
 )
+from flask_chainfix.report.plan_text import size, write_plan
 from flask_chainfix.report.registry import format_
+from flask_chainfix.report.results import (
+    BackedUp,
+    Checked,
+    Explained,
+    HookPlan,
+    LockPlan,
+    Planning,
+    PlanRehearsed,
+    Rehearsed,
+    Repaired,
+    RestampPlan,
+    RestampScript,
+    Result,
+    Undone,
+    UndoPlan,
+)
+
+_COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
+_SHOWN_PLACES = 12
+_SHOWN_LINES = 20
 
 
-def only(report: Report, *families: Family) -> bool:
-    """Whether all that is wrong was found by the rules of these families."""
-    codes = codes_of(*families)
-    return all(finding.code in codes for finding in report.counting)
-
-
-def verdict(report: Report) -> str:
+def verdict(diagnosis: Diagnosis) -> str:
     """Whether the chain is healthy, and if not, what is wrong with it."""
-    assert report.before is not None
-    graph, unplaced = report.before.graph, report.before.unplaced
+    graph, unplaced = diagnosis.snapshot.graph, diagnosis.snapshot.unplaced
     numbers: Counter[str] = Counter()
-    for finding in report.findings:
-        if finding.severity is Severity.ERROR:
-            numbers[finding.noun] += finding.number
+    for finding in errors_of(diagnosis.findings):
+        numbers[finding.noun] += finding.number
     if numbers:
         faults = ", ".join(count(number, noun) for noun, number in numbers.items())
-        if only(report, Family.DATABASE):
+        codes = {finding.code for finding in diagnosis.counting}
+        if codes <= codes_of(Family.DATABASE):
             return f"The databases do not fit the migration chain: {faults}."
-        if only(report, Family.LOCK, Family.PUBLISHED):
+        if codes <= codes_of(Family.LOCK, Family.PUBLISHED):
             return f"The migration chain works, but does not pass the gate: {faults}."
         return f"The migration chain is broken: {faults}."
     size = (
@@ -65,167 +85,252 @@ def verdict(report: Report) -> str:
     if unplaced:
         unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
         return f"The migration chain could be judged in part only, as {unknown}: {size}."
-    warnings = sum(finding.severity is Severity.WARNING for finding in report.findings)
+    severities = [finding.severity for finding in diagnosis.findings]
+    warnings = severities.count(Severity.WARNING)
     if warnings:
         return f"The migration chain works, with {count(warnings, 'warning')}: {size}."
     return f"The migration chain is healthy: {size}."
 
 
-# --- Text for a person whose deployment is down: the verdict first, then why, then what to do ----
-
-
-_COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-
-
-_SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
-
-
-_SHOWN_PLACES = 12
-
-
-_SHOWN_LINES = 20
-
-
 @format_("text")
-def to_text(report: Report, style: Style) -> str:
-    """The sections of a report that have something to say."""
-    if report.sql is not None:  # to be run, and so as it is
-        return "".join(f"{line}\n" for line in databases.script(report))
-    without_chain = {"backup": _backups, "explain": _explanations, "hook": _hooks}
-    of_chain = {"lock": _lock, "rehearse": _rehearsal, "restamp": _restamp}
+def to_text(result: Result, style: Style) -> str:
+    """The parts of a result that have something to say."""
+    if isinstance(result, RestampScript):  # to be run, and so as it is
+        return "".join(f"{line}\n" for line in _script(result))
     page = Page(style)
-    if report.command == "undo" and report.journal is not None:
-        _undo(page, report)
-    elif report.command in without_chain:
-        without_chain[report.command](page, report)
-    elif report.before is None:
-        return ""
-    elif report.command in of_chain:
-        of_chain[report.command](page, report)
-    elif report.done:
-        _repaired(page, report)
-    else:
-        _diagnosis(page, report)
+    _write(result, page)
     note = about_masks(page.text())
     if note:
         page.line(note)
     return page.text()
 
 
-def _diagnosis(page: Page, report: Report) -> None:
-    broken = any(finding.severity is Severity.ERROR for finding in report.findings)
-    page.line(verdict(report), style="bold red" if broken else "bold green")
-    _notices(page, report)
+def _script(result: RestampScript) -> Iterator[str]:
+    notices = (*result.diagnosis.notices, *result.notices)
+    return databases.script(_table(result, result.diagnosis.snapshot), notices, result.scripts)
+
+
+@singledispatch
+def _write(result: Result, page: Page) -> None:
+    """Write what a result has to say onto a page."""
+
+
+@_write.register
+def _(result: Checked, page: Page) -> None:
+    _verdict_and_findings(page, result, result.proposal)
+    _outcome(page, result.proposal, result.error)
+    _steps(page, "What to do", advice.steps(result))
+
+
+@_write.register
+def _(result: Planning, page: Page) -> None:
+    proposal, planned = result.proposal, result.proposal.planned
+    _verdict_and_findings(page, result, proposal)
+    if planned is not None:
+        write_plan(page, planned.plan)
+        _rows(page, choice_rows(planned.plan.choices, result.tools), INDENT)
+        _changes(page, planned.edits)
+    _outcome(page, proposal, result.error)
+    if result.rehearsal is not None:
+        page.line("")
+        _rehearsal(page, result.rehearsal, result.ways, result.tools, of_plan=True)
+
+
+@_write.register
+def _(result: PlanRehearsed, page: Page) -> None:
+    page.line("")
+    ways = result.planning.ways
+    _rehearsal(page, result.rehearsal, ways, result.tools, of_plan=True, notices=result.notices)
+
+
+@_write.register
+def _(result: Rehearsed, page: Page) -> None:
+    notices = (*result.diagnosis.notices, *result.notices)
+    _rehearsal(page, result.rehearsal, (), result.tools, of_plan=False, notices=notices)
+
+
+@_write.register
+def _(result: RestampPlan, page: Page) -> None:
+    error = result.error
+    page.line(databases.verdict(result.moves), style="bold green" if error is None else "bold red")
+    known = () if result.is_done else result.diagnosis.notices
+    _notices(page, (*known, *result.notices))
+    _sections(page, databases.sections(_table(result, result.diagnosis.snapshot)))
+    if result.is_done and any(each.state is MoveState.MOVED for each in result.moves):
+        page.line("")
+        page.line("The old rows are in the journal, and are put back with")
+        _undo_command(page, result.tools)
+
+
+@_write.register
+def _(result: LockPlan, page: Page) -> None:
+    if result.is_done:
+        page.line("Written; commit it together with the migrations:", style="bold green")
+        for edit in result.edits:
+            page.verbatim(f"{' ' * INDENT}{shown_path(edit.path)}", "cyan")
+        return
+    in_step = "The chain lock is in step with the chain."
+    page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
+    _notices(page, result.diagnosis.notices)
+    if result.edits:
+        _changes(page, result.edits)
+        page.line("")
+
+
+@_write.register
+def _(result: BackedUp, page: Page) -> None:
+    page.line(backup.verdict(result.backups), style="bold green")
+    _notices(page, result.notices)
+    _copies(page, result.backups)
+
+
+@_write.register
+def _(result: Explained, page: Page) -> None:
+    several = len(result.explanations) > 1
+    for each in result.explanations:
+        page.line(_title(each, each.summary), hanging=INDENT if several else 0)
+    if several:
+        page.line("")
+        page.line("To read what breaks, how it comes about and how it is repaired, type")
+        page.verbatim(f"{' ' * INDENT}{result.tools.fixchain} explain CODE", "bold")
+    elif result.explanations:
+        _sections(page, explanation.sections(result.explanations[0], result.tools))
+
+
+@_write.register
+def _(result: HookPlan, page: Page) -> None:
+    page.line(hooks.verdict(result), style="bold")
+    _notices(page, result.notices)
+    _sections(page, hooks.sections(result), 0)  # what is to be copied is not indented
+    _steps(page, "What to do now", hooks.steps(result))
+
+
+@_write.register
+def _(result: Repaired, page: Page) -> None:
+    planning, planned = result.planning, result.planned
+    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else "Repaired"
+    page.line(f"{done}: {size(planned.plan)}.", style="bold green")
+    _notices(page, result.notices)
+    if planning.backup is not None:
+        _notices(page, planning.backup.notices)
+        _copies(page, planning.backup.backups)
+    _confirmation(page, result.confirmation, result.tools)
+    page.line("")
+    page.line("The old files are kept in")
+    page.verbatim(f"{' ' * INDENT}{shown_path(result.journal)}", "cyan")
+    page.line("and put back with")
+    _undo_command(page, result.tools)
+    repair = advice.Repair(result.snapshot, planned, result.tools, planning.commit)
+    _steps(page, "What to do now", advice.steps_after_repair(repair))
+
+
+@_write.register
+def _(result: UndoPlan, page: Page) -> None:
+    changed = tuple(each for each in result.moves if each.move.after != each.move.before)
+    for does, paths in (("puts back", result.restored), ("deletes", result.deleted)):
+        if paths:
+            page.line(f"Undoing the last repair {does}:")
+        for path in paths:
+            page.verbatim(f"{' ' * INDENT}{shown_path(path)}", "cyan")
+    _notices(page, result.notices)
+    if any(each.state is MoveState.PLANNED for each in changed):
+        told = result.error.remedy if result.error else None
+        table = databases.Table(result.snapshot, changed, result.tools, told)
+        _sections(page, databases.sections(table))
+
+
+@_write.register
+def _(result: Undone, page: Page) -> None:
+    files = result.restored or result.deleted
+    if files:
+        page.line("The files are as they were before the repair.", style="bold green")
+    if any(
+        each.state is MoveState.MOVED and each.move.after != each.move.before
+        for each in result.moves
+    ):
+        fit = "fit these files again" if files else "are as they were before"
+        page.line(f"The stamps {fit}.", style="bold green")
+    if files:
+        page.line(verdict(Diagnosis(result.snapshot, result.findings)))
+    _notices(page, result.notices)
+
+
+# --- Parts of several commands -------------------------------------------------------------------
+
+
+def _verdict_and_findings(page: Page, result: Checked | Planning, proposal: Proposal) -> None:
+    diagnosis = proposal.diagnosis
+    broken = bool(errors_of(diagnosis.findings))
+    page.line(verdict(diagnosis), style="bold red" if broken else "bold green")
+    _notices(page, (*diagnosis.notices, *result.notices))
     page.heading("Current state")
-    page.picture(current_state(report))
-    if report.findings:
+    page.picture(current_state(proposal))
+    if diagnosis.findings:
         page.heading("Findings")
-        _findings(page, report)
-    _sections(page, databases.sections(report))
-    if report.plan is not None and report.after is not None:
-        if report.command != "check":
-            _plan(page, report.plan)
-            _rows(page, choice_rows(report.plan.choices, report.tools), INDENT)
-            _changes(page, report)
-        page.heading("Expected state", _size(report.plan))
-        page.picture(expected_state(report.after, report.plan))
-    elif report.obstacle is not None and report.error is None:
+        _findings(page, result, diagnosis)
+    table = _table(result, proposal.snapshot)
+    _sections(page, databases.sections(table))
+
+
+def _outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -> None:
+    """The chain as it will be, or what keeps a repair from being planned."""
+    planned, obstacle = proposal.planned, proposal.obstacle
+    if planned is not None:
+        page.heading("Expected state", size(planned.plan))
+        page.picture(expected_state(planned.after, planned.plan))
+    elif obstacle is not None and error is None:
         page.heading("Expected state")
-        page.line(f"No repair can be planned yet: {report.obstacle.message}", INDENT)
-        for row in report.obstacle.lines:
+        page.line(f"No repair can be planned yet: {obstacle.message}", INDENT)
+        for row in obstacle.lines:
             page.verbatim(f"{' ' * INDENT}{row}")
-    if report.rehearsal is not None:
-        _rehearsal(page, report)
-    if report.command == "check":
-        _steps(page, "What to do", advice.steps(report))
 
 
-def _findings(page: Page, report: Report) -> None:
+def _table(result: Checked | Planning | RestampPlan, snapshot: Snapshot) -> databases.Table:
+    moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
+    told = result.error.remedy if result.error else None
+    distances = isinstance(result, Checked)
+    return databases.Table(snapshot, moves, result.tools, told, distances)
+
+
+def _findings(page: Page, result: Result, diagnosis: Diagnosis) -> None:
     shown: Counter[str] = Counter()
-    for finding in report.findings:
+    for finding in diagnosis.findings:
         shown[finding.code] += 1
         if shown[finding.code] <= _SHOWN_FINDINGS:
-            _finding(page, report, finding)
+            _finding(page, result, finding)
     for code, number in shown.items():
         if number > _SHOWN_FINDINGS:
             more = f"and {number - _SHOWN_FINDINGS:,} more of {code}"
             page.line(f"{more}; --format json lists all", INDENT)
 
 
-def _changes(page: Page, report: Report) -> None:
+def _changes(page: Page, edits: Sequence[Edit]) -> None:
     page.heading("Changes")
-    for line in unified_diff(report.edits):
+    for line in unified_diff(edits):
         page.verbatim(line, line_style(line))
 
 
-def _notices(page: Page, report: Report) -> None:
-    for notice in report.notices:
+def _notices(page: Page, notices: Iterable[str]) -> None:
+    for notice in notices:
         page.line(f"note: {notice}", style="yellow")
 
 
-def _finding(page: Page, report: Report, finding: Finding) -> None:
+def _finding(page: Page, result: Result, finding: Finding) -> None:
     page.line(_title(finding, finding.message), INDENT)
-    page.line(f"breaks: {report.tools.spell_out(finding.breaks)}", 2 * INDENT)
+    page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
     for place in finding.locations[:_SHOWN_PLACES]:
         line = "" if place.line is None else f":{place.line}"
         page.verbatim(f"{' ' * 2 * INDENT}{shown_path(place.path)}{line}", "cyan")
     left_out = len(finding.locations) - _SHOWN_PLACES
     if left_out > 0:
         page.line(f"and {count(left_out, 'more place')}", 2 * INDENT)
-    if report.error is None:  # which says what to do otherwise
-        _rows(page, remedy_rows(finding.hint, report.tools), 2 * INDENT)
+    if result.error is None:  # which says what to do otherwise
+        _rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
 
 
 def _title(kind: Finding | Explanation, text: str) -> Text:
     title = Text(kind.severity.value, _COLORS[kind.severity])
     return title.append(f"  {kind.code} {kind.name}  ", "bold").append(printable(text))
-
-
-def _plan(page: Page, plan: Plan) -> None:
-    page.heading("Plan", _size(plan))
-    _why(page, plan.why, INDENT)
-    for mend in plan.mends:
-        change = Text(printable(mend.revision), "bold")
-        change.append(f"  {mended(mend)}")
-        page.line(change, INDENT)
-        _why(page, mend.why)
-    for relink in plan.relinks:
-        change = Text(printable(relink.revision), "bold")
-        change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
-        page.line(change, INDENT)
-        _why(page, relink.why)
-    for new in plan.new_revisions:
-        change = Text(f"{new.revision}  new, on {_parents(new.down_revision)}", "bold")
-        page.line(change, INDENT)
-        _why(page, new.why)
-
-
-def _why(page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT) -> None:
-    for reason in reasons:
-        if reason.kind == "choice":  # stands below the plan, with its commands
-            continue
-        style = "yellow" if reason.kind == GUESS else "dim"
-        page.line(f"{reason.kind}: {reason.detail}", indent, style)
-
-
-def _parents(parents: tuple[str, ...]) -> str:
-    return printable(", ".join(parents)) or "None"
-
-
-def _size(plan: Plan) -> str:
-    rewritten = {relink.path for relink in plan.relinks}
-    rewritten.update(mend.edits[-1].path for mend in plan.mends if mend.part is not Part.FILE)
-    deleted = {mend.path for mend in plan.mends if mend.part is Part.FILE}
-    parts = [
-        f"{count(number, 'file')} {what}"
-        for number, what in (
-            (len(rewritten), "rewritten"),
-            (len(plan.new_revisions), "added"),
-            (len(deleted), "deleted"),
-        )
-        if number
-    ]
-    return f"strategy {plan.strategy}, {', '.join(parts)}"
 
 
 def _steps(page: Page, title: str, steps: list[Step]) -> None:
@@ -237,87 +342,7 @@ def _steps(page: Page, title: str, steps: list[Step]) -> None:
             page.verbatim(f"{' ' * (INDENT + 5)}{command}", "bold")
 
 
-def _repaired(page: Page, report: Report) -> None:
-    plan, confirmation = report.plan, report.confirmation
-    assert plan is not None
-    assert confirmation is not None
-    done = f"Rebased onto {report.upstream.ref}" if report.upstream else "Repaired"
-    page.line(f"{done}: {_size(plan)}.", style="bold green")
-    _notices(page, report)
-    _copies(page, report)
-    _confirmation(page, report, confirmation)
-    if report.journal is not None:
-        page.line("")
-        page.line("The old files are kept in")
-        page.verbatim(f"{' ' * INDENT}{shown_path(report.journal)}", "cyan")
-        page.line("and put back with")
-        _undo_command(page, report)
-    _steps(page, "What to do now", advice.steps_after_repair(report))
-
-
-def _undo(page: Page, report: Report) -> None:
-    changed = tuple(each for each in report.moves if each.move.after != each.move.before)
-    report = replace(report, moves=changed)
-    if report.done:
-        if report.restored or report.deleted:
-            page.line("The files are as they were before the repair.", style="bold green")
-        if any(result.state is MoveState.MOVED for result in report.moves):
-            files = report.restored or report.deleted
-            fit = "fit these files again" if files else "are as they were before"
-            page.line(f"The stamps {fit}.", style="bold green")
-        if report.restored or report.deleted:
-            page.line(verdict(report))
-        _notices(page, report)
-        return
-    for does, paths in (("puts back", report.restored), ("deletes", report.deleted)):
-        if paths:
-            page.line(f"Undoing the last repair {does}:")
-        for path in paths:
-            page.verbatim(f"{' ' * INDENT}{shown_path(path)}", "cyan")
-    _notices(page, report)
-    if any(result.state is MoveState.PLANNED for result in report.moves):
-        _sections(page, databases.sections(report))
-
-
-def _lock(page: Page, report: Report) -> None:
-    if report.done:
-        page.line("Written; commit it together with the migrations:", style="bold green")
-        for edit in report.edits:
-            page.verbatim(f"{' ' * INDENT}{shown_path(edit.path)}", "cyan")
-    elif report.edits:
-        page.line(verdict(report), style="bold green")
-        _notices(page, report)
-        _changes(page, report)
-        page.line("")
-    else:
-        page.line("The chain lock is in step with the chain.", style="bold green")
-        _notices(page, report)
-
-
-def _rehearsal(page: Page, report: Report) -> None:
-    if report.rehearsal is None:
-        return
-    if report.plan is not None:  # which stands above
-        page.line("")
-    page.line(rehearsal.verdict(report), style=rehearsal.color(report.rehearsal))
-    if report.command == "rehearse":
-        _notices(page, report)
-    _sections(page, rehearsal.sections(report, page.style.width - INDENT))
-    _steps(page, "What to do now", advice.steps_after_rehearsal(report))
-
-
-def _restamp(page: Page, report: Report) -> None:
-    page.line(databases.verdict(report), style=databases.color(report))
-    _notices(page, report)
-    _sections(page, databases.sections(report))
-    if report.done and any(result.state is MoveState.MOVED for result in report.moves):
-        page.line("")
-        page.line("The old rows are in the journal, and are put back with")
-        _undo_command(page, report)
-
-
-def _undo_command(page: Page, report: Report) -> None:
-    tools = report.tools
+def _undo_command(page: Page, tools: Tools) -> None:
     page.verbatim(f"{' ' * INDENT}{tools.fixchain} undo{tools.databases}", "bold")
 
 
@@ -335,28 +360,24 @@ def _rows(page: Page, rows: Iterable[Row], indent: int) -> None:
             page.verbatim(f"{' ' * (indent + row.indent)}{row.text}".rstrip(), row.style)
 
 
-def _backups(page: Page, report: Report) -> None:
-    if report.error is not None:
-        return
-    page.line(backup.verdict(report), style="bold green")
-    _notices(page, report)
-    _copies(page, report)
+def _rehearsal(  # noqa: PLR0913  (what it tells of)
+    page: Page,
+    done: Rehearsal,
+    ways: Sequence[Rehearsal],
+    tools: Tools,
+    *,
+    of_plan: bool,
+    notices: Sequence[str] = (),
+) -> None:
+    page.line(rehearsal.verdict(done, of_plan=of_plan), style=rehearsal.color(done))
+    _notices(page, notices)
+    _sections(page, rehearsal.sections(done, ways, page.style.width - INDENT))
+    steps = advice.steps_after_rehearsal(done, tools, of_plan=of_plan)
+    _steps(page, "What to do now", steps)
 
 
-def _explanations(page: Page, report: Report) -> None:
-    several = len(report.explained) > 1
-    for each in report.explained:
-        page.line(_title(each, each.summary), hanging=INDENT if several else 0)
-    if several:
-        page.line("")
-        page.line("To read what breaks, how it comes about and how it is repaired, type")
-        page.verbatim(f"{' ' * INDENT}{report.tools.fixchain} explain CODE", "bold")
-    elif report.explained:
-        _sections(page, explanation.sections(report.explained[0], report.tools))
-
-
-def _copies(page: Page, report: Report) -> None:
-    for each in report.backups:
+def _copies(page: Page, backups: Iterable[Backup]) -> None:
+    for each in backups:
         page.heading("Backup", printable(each.name))
         page.verbatim(f"{' ' * INDENT}{shown_path(each.path)}", "cyan")
         for fact in backup.facts(each):
@@ -365,21 +386,13 @@ def _copies(page: Page, report: Report) -> None:
         page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")
 
 
-def _hooks(page: Page, report: Report) -> None:
-    if report.hook_files:
-        page.line(hooks.verdict(report), style="bold")
-        _notices(page, report)
-        _sections(page, hooks.sections(report), 0)  # what is to be copied is not indented
-        _steps(page, "What to do now", hooks.steps(report))
-
-
-def _confirmation(page: Page, report: Report, confirmation: Confirmation) -> None:
+def _confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
     page.heading("What Alembic says", confirmation.by)
     for command, output in (
         ("heads", confirmation.heads_output),
         ("history", confirmation.history_output),
     ):
-        page.verbatim(f"{' ' * INDENT}$ {report.tools.alembic} {command}", "bold")
+        page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
         lines = output.splitlines()
         for line in lines[:_SHOWN_LINES]:
             page.verbatim(f"{' ' * INDENT}{line}")

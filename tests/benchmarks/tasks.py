@@ -92,7 +92,7 @@ def check(environment: str) -> Figures:
     start = process_time()
     report = check_chain(runtime, Tools(), strict=False)
     seconds = process_time() - start
-    assert report.exit_code == 0, report.findings
+    assert report.exit_code == 0, report.diagnosis.findings
     return {"seconds": seconds}
 
 
@@ -117,7 +117,7 @@ def check_schema(environment: str) -> Figures:
     start = process_time()
     report = check_chain(runtime, Tools(), strict=False, schema=True)
     seconds = process_time() - start
-    assert report.exit_code == 0, report.findings
+    assert report.exit_code == 0, report.diagnosis.findings
     return {"seconds": seconds}
 
 
@@ -138,21 +138,21 @@ def repair(environment: str, confirmed: str) -> Figures:
     runtime = open_directory(environment)
     directory = runtime.environment.directory
     start = perf_counter()
-    report = plan_repair(runtime, Tools(), Wishes())
+    plan = plan_repair(runtime, Tools(), Wishes()).proposal.planned
     planned = perf_counter()
-    assert report.after is not None, report.error
-    figures: Figures = {"plan": planned - start, "files": len(report.edits)}
-    with disk.locked(directory), disk.changed_files(directory, report.edits) as journal:
+    assert plan is not None
+    figures: Figures = {"plan": planned - start, "files": len(plan.edits)}
+    with disk.locked(directory), disk.changed_files(directory, plan.edits) as journal:
         written = asked = perf_counter()
         peak = _peak()
         if confirmed == "True":
-            confirm(runtime, report.after)
+            confirm(runtime, plan.after)
             asked = perf_counter()
             figures["confirm"] = asked - written
     done = perf_counter()
     with disk.locked(directory):
         disk.undo(journal, runtime.environment.version_locations)
-    for edit in report.edits:
+    for edit in plan.edits:
         py_compile.compile(str(edit.path), doraise=True)
     return {**figures, "write": written - planned + done - asked, "peak": peak}
 
@@ -173,7 +173,9 @@ def rebase(environment: str, lines: str) -> Figures:
     start = sum(os.times()[:4])
     report = rebases.plan_rebase(runtime, Tools(), None, DatabaseWishes(), lambda *_: None)
     seconds = sum(os.times()[:4]) - start
-    assert len(report.edits) == int(lines), report.error
+    planned = report.proposal.planned
+    assert planned is not None, report.error
+    assert len(planned.edits) == int(lines)
     return {"seconds": seconds}
 
 

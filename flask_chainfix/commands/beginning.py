@@ -1,0 +1,135 @@
+"""What every command begins with: reading and judging the chain, after any earlier repair."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from flask_chainfix import disk
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
+from flask_chainfix.common.quoting import path_word
+from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
+from flask_chainfix.diagnosis.remarks import remarks_on_heads
+from flask_chainfix.diagnosis.rules import Family
+from flask_chainfix.disk.journals import journals_of, noticed_strangers
+from flask_chainfix.disk.previous import Journals
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.surroundings import read_surroundings
+from flask_chainfix.model.environment import Environment
+
+
+def read_and_judge(
+    runtime: Runtime, tools: Tools, *, strict: bool = False, may_be_empty: bool = False
+) -> Diagnosis:
+    """Read the chain, and say what is wrong with it.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        strict: whether warnings count like errors.
+        may_be_empty: whether the command has something to do where there is no migration.
+
+    Raises:
+        NoMigrations: there is none.
+    """
+    snapshot, notices = disk.read_snapshot(runtime.environment)
+    if not may_be_empty:
+        refuse_empty(snapshot)
+    notices += _noticed_unread(runtime.environment) + _noticed_strangers(runtime.environment)
+    snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
+    diagnosis = Diagnosis(snapshot, strict=strict).judge(Family.CHAIN, Family.ENVIRONMENT)
+    unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        notices += (f"intended_bases in the settings names {names}, which is not a base",)
+    remarks = remarks_on_heads(snapshot, diagnosis.findings)
+    return diagnosis.noticing(*notices, *map(tools.spell_out, remarks))
+
+
+def _noticed_unread(environment: Environment) -> tuple[str, ...]:
+    """What there is to say of migrations where Alembic's configuration does not look."""
+    files = [os.path.relpath(path) for path in disk.unread(environment)]
+    if not files:
+        return ()
+    return (
+        f"{count(len(files), 'migration')} that the configuration does not lead to"
+        f" {'was' if len(files) == 1 else 'were'} not read: {listing(files, 3)}",
+    )
+
+
+def refuse_empty(snapshot: Snapshot) -> None:
+    """Stop where there is nothing to work on: no migration, and no database that has run one.
+
+    Raises:
+        NoMigrations: so it is.
+    """
+    if snapshot.files or any(each.rows for each in snapshot.databases.standings):
+        return
+    places = ", ".join(str(place) for place in snapshot.environment.version_locations)
+    elsewhere = _noticed_unread(snapshot.environment)
+    raise NoMigrations(
+        "; ".join((f"there are no migrations in {places}", *elsewhere)),
+        Remedy.of(
+            "name the directory that is meant as version_locations in the configuration"
+            if elsewhere
+            else "check that this is the right directory"
+        )
+        | way("write the first one", "{alembic} revision -m MESSAGE"),
+    )
+
+
+def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
+    """Stop while an earlier repair or undo has not come to its end.
+
+    Raises:
+        RepairInterrupted, RepairRunning: it was killed half-way, or is at work.
+    """
+    journals = journals_of(runtime.environment)
+    for interruption in _interruption(runtime, tools, journals):
+        if disk.is_locked(runtime.environment.directory):
+            raise RepairRunning(interruption, "wait until it has ended", unchanged=True)
+        remedy = way("put the files back first", f"{tools.fixchain} undo{tools.databases}")
+        if journals.unfinished is None:
+            remedy |= _kept(journals)
+        raise RepairInterrupted(interruption, remedy)
+
+
+def _kept(journals: Journals) -> Remedy:
+    assert journals.latest is not None
+    path = path_word(os.path.relpath(journals.latest.file))
+    return way("keep the files as they are, and forget how they were", f"rm -- {path}")
+
+
+def _interruption(runtime: Runtime, tools: Tools, journals: Journals) -> tuple[str, ...]:
+    """What there is to say about a repair or an undo that has not come to its end."""
+    half = None if journals.unfinished else disk.half_undone(journals)
+    if journals.unfinished is None and half is None:
+        return ()
+    if disk.is_locked(runtime.environment.directory):
+        return ("another repair of this environment is running",)
+    undo = f"`{tools.fixchain} undo`"
+    if half is None:
+        return (f"an earlier repair was killed half-way; {undo} puts its files back",)
+    return (
+        "an undo was killed half-way, or files were put back by hand: some are as they were before"
+        f" the last repair, and others are not; {undo} puts back the rest",
+    )
+
+
+def noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
+    """The same for ``check``, which is not stopped by it."""
+    try:
+        return _interruption(runtime, tools, journals_of(runtime.environment))
+    except CannotRead:
+        return ()
+
+
+def _noticed_strangers(environment: Environment) -> tuple[str, ...]:
+    """What there is to say of journals that nobody obeys, or can read."""
+    try:
+        return noticed_strangers(journals_of(environment))
+    except CannotRead as error:
+        return (error.message,)

@@ -1,0 +1,285 @@
+"""What each command comes to: one frozen class for each, with what must be there not optional."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
+from flask_chainfix.model.databases import Backup, MoveResult
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Explanation, Finding
+from flask_chainfix.model.hook_files import HookFile
+from flask_chainfix.model.plans import Confirmation
+from flask_chainfix.model.rehearsal import Rehearsal
+from flask_chainfix.planning.proposal import Planned, Proposal
+
+_R = TypeVar("_R", bound="Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What every command comes to.
+
+    Attributes:
+        command: its name, ``check`` for example.
+        tools: how to spell out commands for the user.
+        notices: what the user should know beside what the parts of the result say.
+        error: what stopped it, or what is wrong with its outcome.
+        exit_code: what the process exits with.
+    """
+
+    is_done: ClassVar[bool] = False
+
+    command: str
+    tools: Tools = field(default_factory=Tools)
+    notices: tuple[str, ...] = ()
+    error: ChainFixError | None = None
+    exit_code: int = 0
+
+    def noticing(self: _R, *notices: str) -> _R:
+        """The same with more notices."""
+        return replace(self, notices=(*self.notices, *notices))
+
+    def stopped_by(self: _R, error: ChainFixError) -> _R:
+        """The same with an error."""
+        return replace(self, error=error, exit_code=error.exit_code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Result):
+    """A command that was stopped before it knew anything."""
+
+    error: ChainFixError = field()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Result):
+    """check: what is wrong, and what a repair would make of it.
+
+    Attributes:
+        proposal: the findings, and a plan or what keeps it from being made.
+        commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
+            Git, or where a repair leaves nothing to commit.
+    """
+
+    command: str = "check"
+    proposal: Proposal
+    commit: str | None = None
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What is wrong with the chain."""
+        return self.proposal.diagnosis
+
+
+def notices_of(result: Result) -> tuple[str, ...]:
+    """All notices of a check, or of what stopped it."""
+    known = result.diagnosis.notices if isinstance(result, Checked) else ()
+    return (*known, *result.notices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackedUp(Result):
+    """backup.
+
+    Attributes:
+        backups: the copies that were made.
+    """
+
+    command: str = "backup"
+    backups: tuple[Backup, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planning(Result):
+    """repair or rebase that has changed nothing: a plan, a refusal, or nothing to do.
+
+    Attributes:
+        proposal: as in ``Checked``.
+        commit: as in ``Checked``.
+        confirmation: what Alembic says of a chain that needs no repair.
+        rehearsal: what came of running the planned chain on a scratch database.
+        ways: the same for the way of each database that stands elsewhere.
+        backup: the copies of databases that were made before anything is changed.
+    """
+
+    command: str = "repair"
+    proposal: Proposal
+    commit: str | None = None
+    confirmation: Confirmation | None = None
+    rehearsal: Rehearsal | None = None
+    ways: tuple[Rehearsal, ...] = ()
+    backup: BackedUp | None = None
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What is wrong with the chain."""
+        return self.proposal.diagnosis
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRehearsed(Result):
+    """What a rehearsal of a plan has come to, below the plan that has been shown."""
+
+    command: str = "rehearse"
+    planning: Planning
+    rehearsal: Rehearsal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repaired(Result):
+    """repair or rebase that has changed the files.
+
+    Attributes:
+        planning: what was planned.
+        planned: the plan.
+        snapshot: the chain as it was, with where the databases stand by now.
+        confirmation: what Alembic says of the result.
+        journal: where the old contents of changed files are kept.
+        moves: what has become of the version rows of each database.
+    """
+
+    is_done: ClassVar[bool] = True
+
+    planning: Planning
+    planned: Planned
+    snapshot: Snapshot
+    confirmation: Confirmation
+    journal: Path
+    moves: tuple[MoveResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestampPlan(Result):
+    """restamp that has changed nothing.
+
+    Attributes:
+        diagnosis: the chain, and where the databases stand.
+        moves: the rows that each database is to have.
+    """
+
+    command: str = "restamp"
+    diagnosis: Diagnosis
+    moves: tuple[MoveResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestampScript(RestampPlan):
+    """The same as SQL for an operator.
+
+    Attributes:
+        scripts: the statements for each database, by its name.
+    """
+
+    scripts: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restamped(RestampPlan):
+    """restamp that has moved rows; ``moves`` says what has become of them."""
+
+    is_done: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoPlan(Result):
+    """undo that has changed nothing.
+
+    Attributes:
+        snapshot: the chain as it is, and where the databases stand.
+        journal: the record of the repair that is taken back.
+        moves: the rows that are put back.
+        restored: the files that are put back.
+        deleted: the files that are deleted, because the repair made them.
+    """
+
+    command: str = "undo"
+    snapshot: Snapshot
+    journal: Path
+    moves: tuple[MoveResult, ...]
+    restored: tuple[Path, ...]
+    deleted: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undone(UndoPlan):
+    """undo that has put back files and rows; ``snapshot`` is the chain as it is by now.
+
+    Attributes:
+        findings: what is wrong with that.
+    """
+
+    is_done: ClassVar[bool] = True
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockPlan(Result):
+    """lock that has changed nothing.
+
+    Attributes:
+        diagnosis: the chain.
+        edits: the files to write; none where all is as it should be.
+    """
+
+    command: str = "lock"
+    diagnosis: Diagnosis
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locked(LockPlan):
+    """lock that has written its files."""
+
+    is_done: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsed(Result):
+    """rehearse.
+
+    Attributes:
+        diagnosis: the chain that ran.
+        rehearsal: what came of that.
+    """
+
+    command: str = "rehearse"
+    diagnosis: Diagnosis
+    rehearsal: Rehearsal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained(Result):
+    """explain.
+
+    Attributes:
+        explanations: of all kinds of findings, or of one of them.
+    """
+
+    command: str = "explain"
+    explanations: tuple[Explanation, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookPlan(Result):
+    """hook that has changed nothing.
+
+    Attributes:
+        files: the hooks, jobs and checklists of the project.
+    """
+
+    command: str = "hook"
+    files: tuple[HookFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooked(HookPlan):
+    """hook that has written its files."""
+
+    is_done: ClassVar[bool] = True
