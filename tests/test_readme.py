@@ -9,7 +9,7 @@ import click
 import pytest
 
 from flask_chainfix.cli.main import main
-from tests.commands import run
+from tests.commands import fixchain, run
 from tests.readme import LEFT_OUT, PAGES, README, ROOT, Sample, matches, steps
 from tests.repositories import needs_git
 
@@ -64,6 +64,21 @@ def test_the_architecture_names_what_is_there() -> None:
     assert set(re.findall(r"^  (\w+)/  ", page, re.MULTILINE)) == rooms
     for path in re.findall(r"`(\w+/[\w/]*(?:\.py)?)`", page):
         assert (package / path).exists(), path
+
+
+def test_the_page_about_json_names_every_key() -> None:
+    page = (ROOT / "docs/pages/reference/json.md").read_text("utf-8")
+    named = set(re.findall(r"`(?:plan\.)?(\w+)`", page))
+    sample = ROOT / "sample_app/migrations"
+    document = fixchain("-d", sample, "repair", "--dry-run", "--format", "json").document
+    rules = fixchain("explain", "--format", "json").document
+    assert (_keys(document) | _keys(rules)) - named == set()
+
+
+def _keys(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, list) else set()
 
 
 def test_left_out_lines_match_any_lines_and_nothing_else_does() -> None:
