@@ -64,25 +64,31 @@ def run(
     )
 
 
-def flask(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+def flask(
+    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, answer: str = ""
+) -> Done:
     """Run ``flask ARGS`` on the sample app, or on the app that ``FLASK_APP`` names.
 
-    In this process, which imports the app anew.
+    In this process, with pipes instead of a terminal; the app is imported anew.
     """
     changes = {"FLASK_APP": "sample_app", **(env or {})}
     with as_a_process(cwd=cwd, env=environment(changes)):
         sys.argv[:] = [str(SCRIPTS / "flask"), *map(str, args)]
-        return invoke(FlaskGroup(name="flask"), *args)
+        return invoke(FlaskGroup(name="flask"), *args, answer=answer)
 
 
 def fixchain(
-    *args: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    *args: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    answer: str = "",
 ) -> Done:
     """Run the console script in this process, with pipes instead of a terminal."""
     if cwd is None:
-        return invoke(main, *args)
+        return invoke(main, *args, answer=answer)
     with as_a_process(cwd=cwd, env=environment(env)):
-        return invoke(main, *args)
+        sys.argv[:] = [str(SCRIPTS / "fixchain"), *map(str, args)]
+        return invoke(main, *args, answer=answer)
 
 
 def command_of(name: str) -> Command:
@@ -92,13 +98,15 @@ def command_of(name: str) -> Command:
     return command
 
 
-def invoke(command: Command, *args: str | Path) -> Done:
+def invoke(command: Command, *args: str | Path, answer: str = "") -> Done:
     """Run a command of Click in this process, with pipes instead of a terminal."""
     # Click before 8.2 mixes the two streams unless it is told not to.
     apart: dict[str, Any] = (
         {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
     )
-    result = CliRunner(**apart).invoke(command, [str(arg) for arg in args], catch_exceptions=False)
+    result = CliRunner(**apart).invoke(
+        command, [str(arg) for arg in args], input=answer, catch_exceptions=False
+    )
     return Done(result.exit_code, result.stdout, result.stderr)
 
 

@@ -1,4 +1,4 @@
-"""Apps that cannot be used, through the ``flask`` executable, and configurations that can."""
+"""Apps that cannot be used, through ``flask``, and configurations that can."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_an_app_that_cannot_be_imported(project: Path) -> None:
     before = unchanging(project)
     ended = run("flask", *FIXCHAIN, "check", cwd=project)
     # Flask's own report: no line of ours has run.
-    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (ended.exit_code, ended.stdout) == (2, "")
     assert "No module named 'does_not_exist'" in ended.stderr
     assert "flask_chainfix" not in ended.stderr
-    assert run("fixchain", "check", cwd=project).returncode == 1
+    assert run("fixchain", "check", cwd=project).exit_code == 1
     assert unchanging(project) == before
-    assert run("fixchain", "repair", "--yes", cwd=project).returncode == 0
+    assert run("fixchain", "repair", "--yes", cwd=project).exit_code == 0
 
 
 def test_an_app_without_migrate(project: Path) -> None:
@@ -63,7 +63,7 @@ def test_an_app_without_migrations(project: Path, command: str) -> None:
     found = run(
         "flask", "--app", "panel", "db", "fixchain", "-d", "elsewhere", "check", cwd=project
     )
-    assert found.returncode == 1
+    assert found.exit_code == 1
 
 
 def test_a_configure_callback_that_raises(project: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_migration_that_cannot_be_imported(project: Path) -> None:
 
 def revisions(project: Path, *args: str) -> int:
     ended = run("fixchain", *args, "check", "--format", "json", cwd=project)
-    assert ended.returncode == 1, ended
+    assert ended.exit_code == 1, ended
     number = json.loads(ended.stdout)["revisions"]
     assert isinstance(number, int)
     return number
@@ -144,5 +144,5 @@ def test_pyproject(project: Path) -> None:
     assert codes == {"FC101"}
     settings.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n')
     repaired = run("fixchain", "-c", "pyproject.toml", "repair", "--yes", cwd=project)
-    assert repaired.returncode == 0
-    assert run("fixchain", "-c", "pyproject.toml", "check", cwd=project).returncode == 0
+    assert repaired.exit_code == 0
+    assert run("fixchain", "-c", "pyproject.toml", "check", cwd=project).exit_code == 0

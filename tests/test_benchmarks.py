@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.nightly
 pytest.importorskip("resource", reason="the benchmarks ask the system for peaks of memory")
 
 _ROOT = Path(__file__).resolve().parents[1]

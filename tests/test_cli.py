@@ -464,7 +464,7 @@ def test_json_stays_alone_on_stdout_when_somebody_is_asked(broken: Path) -> None
 
 
 def test_undo_asks_on_a_terminal(broken: Path) -> None:
-    run("fixchain", "repair", "--yes", cwd=broken.parent)
+    fixchain("repair", "--yes", cwd=broken.parent)
     repaired = migrations(broken)
     declined = on_terminal("fixchain", "undo", cwd=broken.parent, answer="n\n")
     assert (declined.exit_code, migrations(broken)) == (1, repaired)
@@ -475,7 +475,7 @@ def test_undo_asks_on_a_terminal(broken: Path) -> None:
 
 def test_undo_says_which_files_it_deletes(broken: Path) -> None:
     answer = ("repair", "--yes", "--strategy", "merge", "--format", "json")
-    report = run("fixchain", *answer, cwd=broken.parent).document
+    report = fixchain(*answer, cwd=broken.parent).document
     new = report["plan"]["new_revisions"][0]["path"]
     relinked = [relink["path"] for relink in report["plan"]["relinks"]]
     declined = on_terminal("fixchain", "undo", cwd=broken.parent, answer="n\n")
@@ -484,7 +484,7 @@ def test_undo_says_which_files_it_deletes(broken: Path) -> None:
     assert all(path in back and path not in deleted for path in relinked)
     assert new in deleted
     assert new not in back
-    undone = run("fixchain", "undo", "--yes", "--format", "json", cwd=broken.parent).document
+    undone = fixchain("undo", "--yes", "--format", "json", cwd=broken.parent).document
     assert sorted(undone["restored"]) == sorted(relinked)
     assert undone["deleted"] == [new]
 
@@ -544,7 +544,7 @@ def test_a_repair_that_nobody_hears_of_is_told_on_stderr(broken: Path) -> None:
     done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
     assert done.exit_code == 0
     assert "error: the repair was made, but the result cannot be written: " in done.stderr
-    assert run("fixchain", "check", cwd=broken.parent).exit_code == 0
+    assert fixchain("check", cwd=broken.parent).exit_code == 0
 
 
 def test_a_full_stderr_is_no_reason_to_crash(broken: Path) -> None:
@@ -555,7 +555,7 @@ def test_a_full_stderr_is_no_reason_to_crash(broken: Path) -> None:
 
 def test_answers_through_a_pipe_do_not_count(broken: Path) -> None:
     before = tree(broken)
-    done = run("fixchain", "repair", "--root", "a", cwd=broken.parent, answer="y\n")
+    done = fixchain("repair", "--root", "a", cwd=broken.parent, answer="y\n")
     assert done.exit_code == 3
     assert tree(broken) == before
     (command,) = re.findall(r"^  (fixchain .*)$", done.stderr, re.MULTILINE)
@@ -646,7 +646,7 @@ def test_a_section_of_the_ini_is_chosen_as_alembic_does_it(project: Path) -> Non
         shown = run("alembic", *options.split(), "heads", cwd=project)
         assert f"alembic {options} heads" in lines
         assert shown.stdout.split() == ["b", "(head)", "d", "(head)", "e", "(head)"]
-    repaired = run("fixchain", "-n", "second", "repair", "--yes", cwd=project)
+    repaired = fixchain("-n", "second", "repair", "--yes", cwd=project)
     assert repaired.exit_code == 0, repaired.stderr
     refused = fixchain("-n", "third", "check")
     assert refused.exit_code == 3
@@ -714,6 +714,6 @@ def test_advice_repeats_strict(project: Path) -> None:
 def test_the_sample_from_the_executable(sample: Path) -> None:
     """The console script needs neither the app nor its dependencies."""
     (sample / "sample_app/__init__.py").write_text("raise SystemExit('nobody imports the app')\n")
-    done = run("fixchain", "-d", "sample_app/migrations", "check", cwd=sample)
+    done = fixchain("-d", "sample_app/migrations", "check", cwd=sample)
     assert done.exit_code == 1
     assert "3 bases, 5 heads" in done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import run
+from tests.commands import fixchain
 from tests.rehearsals import add, plain
 from tests.repositories import Repository, needs_git, script
 from tests.stamped import build
@@ -84,7 +84,7 @@ def path_of(repository: Repository, revision: str) -> Path:
 def test_git_is_asked_at_most_twelve_times(
     project: Path, counted: Path, command: str, exit_code: int
 ) -> None:
-    done = run("fixchain", *command.split(), cwd=project)
+    done = fixchain(*command.split(), cwd=project)
     assert done.exit_code == exit_code, done
     assert "Traceback" not in done.stdout + done.stderr
     calls = counted.read_text().splitlines()
@@ -94,10 +94,10 @@ def test_git_is_asked_at_most_twelve_times(
 def test_the_same_of_the_way_back(project: Path, counted: Path) -> None:
     """The database has run what the repair has brought back, and a row that no file has."""
     database = f"sqlite:///{project / 'app.db'}"
-    assert run("fixchain", "repair", "--yes", "--accept-guesses", cwd=project).exit_code == 0
+    assert fixchain("repair", "--yes", "--accept-guesses", cwd=project).exit_code == 0
     build(database, "lost")
     counted.unlink()
-    done = run("fixchain", "undo", "--yes", "--database", database, cwd=project)
+    done = fixchain("undo", "--yes", "--database", database, cwd=project)
     assert done.exit_code == 0, done
     assert 0 < len(counted.read_text().splitlines()) <= MOST
 
@@ -127,7 +127,7 @@ def test_the_same_of_a_healthy_chain(
         build(database, "b")
         words += ["--database", database, "--yes"]
     counted.unlink()  # so far, calls of the test
-    done = run("fixchain", *words, cwd=repository.top)
+    done = fixchain(*words, cwd=repository.top)
     assert done.exit_code == exit_code, done
     calls = counted.read_text().splitlines() if counted.exists() else []
     assert len(calls) <= MOST, calls

@@ -17,7 +17,7 @@ import yaml
 from flask_chainfix import disk
 from flask_chainfix.common.errors import CannotWrite, StaleSnapshot
 from flask_chainfix.model.files import Edit
-from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
+from tests.commands import SCRIPTS, Done, fixchain, flask, on_terminal, run
 from tests.disk import environment, tree
 from tests.repositories import Repository, needs_git, script
 from tests.support import migration, rev
@@ -349,7 +349,7 @@ def test_a_directory_of_any_name(project: Project, name: str) -> None:
 def test_a_name_that_is_not_utf_8_is_refused(project: Project) -> None:
     name = os.fsdecode(b"\xff")
     (project.top / "migrations").rename(project.top / name)
-    done = run("fixchain", "-d", name, *YES, cwd=project.top)
+    done = fixchain("-d", name, *YES, cwd=project.top)
     assert done.exit_code == 3
     assert "not UTF-8" in done.stderr
     assert not project.hook.exists()
@@ -385,7 +385,7 @@ def test_the_command_of_an_app(
     monkeypatch.delenv("GIT_CEILING_DIRECTORIES")
     Repository(sample)
     options = ("db", "fixchain", *YES)
-    done = run("flask", *options, cwd=sample, env={"FLASK_APP": "sample_app"})
+    done = flask(*options, cwd=sample)
     assert done.exit_code == 0, done.stderr
     hook = (sample / ".git/hooks/pre-commit").read_text()
     assert "$(fixchain -d sample_app/migrations check)" in hook

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from flask_chainfix.common.regular_files import read_beginning, read_regular
+from tests.commands import fixchain
 from tests.disk import environment
-from tests.test_bad_input import EXECUTABLES
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes among files")
 
@@ -34,13 +34,12 @@ def endless(path: Path) -> None:
 
 def run(*args: str, cwd: Path) -> str:
     """What a command says that ends by itself, with an exit code of ours."""
-    done = subprocess.run(
-        [str(EXECUTABLES / "fixchain"), *args], cwd=cwd, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
-    assert done.returncode in (0, 1, 3), done.stderr
-    assert "Traceback" not in done.stderr
+    faulthandler.dump_traceback_later(300, exit=True)
+    try:
+        done = fixchain(*args, cwd=cwd)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    assert done.exit_code in (0, 1, 3), done.stderr
     return done.stdout + done.stderr
 
 

@@ -18,7 +18,16 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from tests.commands import SCRIPTS, Done, environment, flask, on_terminal, read_terminal, run
+from tests.commands import (
+    SCRIPTS,
+    Done,
+    environment,
+    fixchain,
+    flask,
+    on_terminal,
+    read_terminal,
+    run,
+)
 from tests.databases import new_database
 from tests.disk import tree
 from tests.rehearsals import add, create, line_of, plain, with_app
@@ -220,11 +229,11 @@ def test_the_console_script_finds_the_app_as_flask_does(project: Path) -> None:
     with_app(project, "a", "b <- a", "c <- b")
     app = project / "panel.py"
     app.write_text(app.read_text().replace("    ChainFix(app)\n", ""))
-    lost = run("fixchain", "rehearse", *JSON, cwd=project)
+    lost = fixchain("rehearse", *JSON, cwd=project)
     assert lost.exit_code == 3
     assert lost.document["error"]["type"] == "CannotRehearse"
     assert "FLASK_APP" in lost.document["error"]["remedy"]
-    done = run("fixchain", "rehearse", *JSON, cwd=project, env={"FLASK_APP": "panel"})
+    done = fixchain("rehearse", *JSON, cwd=project, env={"FLASK_APP": "panel"})
     assert done.exit_code == 0, done
     assert done.document["rehearsal_differences"] == []
     assert list(project.rglob("*.db")) == []
@@ -263,7 +272,7 @@ def test_the_own_server_of_a_sqlite_app_is_a_temporary_file(project: Path) -> No
 
 def test_a_configuration_that_names_no_database_has_no_own_server(project: Path) -> None:
     plain(project, "a")
-    done = run("fixchain", "rehearse", "--database", *JSON, cwd=project)
+    done = fixchain("rehearse", "--database", *JSON, cwd=project)
     assert done.exit_code == 3
     assert "names no database" in done.document["error"]["message"]
 
@@ -273,7 +282,7 @@ def test_a_plain_environment_needs_no_app(project: Path) -> None:
     (project / "alembic.ini").write_text(
         "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///own.db\n"
     )
-    done = run("fixchain", "-c", "alembic.ini", "rehearse", cwd=project)
+    done = fixchain("-c", "alembic.ini", "rehearse", cwd=project)
     assert done.exit_code == 0, done
     assert "the result fits the models" in " ".join(done.stdout.split())
     assert done.stderr == ""
@@ -397,13 +406,13 @@ def test_no_other_command_runs_a_migration(project: Path, command: str, loads: b
     """That a chain needs no repair only Alembic knows, which has to load it for that."""
     plain(project, "a", "b <- a")
     add(project, "c <- b", "open('ran', 'w')", before="open('loaded', 'w')")
-    run("fixchain", command, cwd=project)
+    fixchain(command, cwd=project)
     assert (project / "loaded").exists() is loads
     assert not (project / "ran").exists()
 
 
 def test_help_needs_no_database(project: Path) -> None:
-    done = run("fixchain", "rehearse", "--help", cwd=project)
+    done = fixchain("rehearse", "--help", cwd=project)
     assert done.exit_code == 0
     for option in ("--database [URL]", "--from REVISION[,REVISION]", "--keep", "--format"):
         assert option in done.stdout

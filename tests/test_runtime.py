@@ -15,7 +15,7 @@ from flask_chainfix.common.errors import BadConfiguration, CannotPlan, NoEnviron
 from flask_chainfix.environment.locate import open_config, open_directory
 from flask_chainfix.model.files import Edit
 from flask_chainfix.rehearsal.confirm import confirm, foresee
-from tests.commands import fixchain, flask, run
+from tests.commands import fixchain, flask
 from tests.disk import BROKEN, environment, tree
 from tests.support import chain, migration, rev
 
@@ -244,7 +244,7 @@ def test_a_repair_that_alembic_does_not_confirm_is_taken_back(tmp_path: Path) ->
     file = place / "versions/d_add_d.py"
     file.write_bytes(file.read_bytes() + b"\nimport module_that_is_not_there\n")
     before = tree(place / "versions")
-    done = run("fixchain", "repair", "--yes", "--format", "json", cwd=tmp_path)
+    done = fixchain("repair", "--yes", "--format", "json", cwd=tmp_path)
     assert done.exit_code == 3
     assert done.document["error"]["type"] == "NotConfirmed"
     assert "module_that_is_not_there" in done.document["error"]["message"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_bad_input import EXECUTABLES
+from tests.commands import SCRIPTS
 
 HEADER = "revision = {0!r}\ndown_revision = {1!r}\n\n\ndef upgrade():\n    pass\n"
 COMMANDS = (
@@ -37,7 +37,7 @@ PLACES = {
 
 def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(EXECUTABLES / "fixchain"), *args], cwd=cwd, stdin=subprocess.DEVNULL,
+        [str(SCRIPTS / "fixchain"), *args], cwd=cwd, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_package_is_found_where_alembic_finds_it(project: Path, place: str) ->
     assert '"heads": [\n    "b",\n    "c"\n  ]' in found.stdout, found.stdout
     # Alembic finds it, too, and imports it.
     heads = subprocess.run(
-        [str(EXECUTABLES / "alembic"), "-c", PLACES[place][0], "heads"],
+        [str(SCRIPTS / "alembic"), "-c", PLACES[place][0], "heads"],
         cwd=project, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if place == "config":

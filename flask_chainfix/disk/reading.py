@@ -75,7 +75,8 @@ def unread(environment: Environment) -> tuple[Path, ...]:
     found: list[Path] = []
     for place in around:
         with suppress(OSError):  # what cannot be listed here is told where it is read
-            names = sorted(entry.name for entry in os.scandir(place) if entry.is_dir())
+            with os.scandir(place) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_dir())
             directories = [place / name for name in names if name[0] not in "._"]
             for directory in directories:
                 if os.path.realpath(directory) not in read:
