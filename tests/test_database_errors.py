@@ -20,6 +20,7 @@ from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.rehearsal.failure_remedies import remedy_for
 from tests.commands import fixchain
 from tests.databases import new_database
+from tests.nightly import first_of_each
 from tests.rehearsals import add, create, plain
 
 NO_MODELS = "target_metadata = None"
@@ -187,7 +188,7 @@ def rehearsed(url: str | None) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("database", "code", "kind", "advice"),
-    [
+    first_of_each([
         ("sqlite", f"{PRICE}\n{PRICE}", "chain", "it is created twice"),
         ("sqlite", "op.drop_table('nope')", "chain", "create it in this migration"),
         ("sqlite", f"{ROWS}{STRICT}", "migration", "server_default"),
@@ -203,7 +204,7 @@ def rehearsed(url: str | None) -> dict[str, Any]:
         ("mariadb", REFERS, "chain", "the same type"),
         ("mariadb", "op.create_index('i', 'a', ['id'])\nop.create_index('i', 'a', ['id'])",
          "chain", "it is created twice"),
-    ],
+    ], lambda case: case[0]),
 )  # fmt: skip
 def test_each_failure_has_a_remedy_of_its_own(
     project: Path, tmp_path: Path, database: str, code: str, kind: str, advice: str

@@ -32,6 +32,7 @@ from flask_chainfix.rehearsal.failures import kind_of
 from tests.commands import Done, fixchain
 from tests.databases import new_database
 from tests.disk import tree
+from tests.nightly import first_of, first_of_each
 from tests.rehearsals import MODELS, PLAIN_ENV, add, create, line_of, plain
 
 CHAIN = ("a", "b <- a", "c <- b")
@@ -203,7 +204,7 @@ PG_ONLY = "op.add_column('a', sa.Column('j', sa.ARRAY(sa.Integer)))"
 
 @pytest.mark.parametrize(
     ("code", "kind", "operation", "message"),
-    [
+    first_of_each([
         (create("a"), "chain", "op.create_table", "table a already exists"),
         ("op.add_column('x', sa.Column('n', sa.Integer()))", "chain", "op.add_column",
          "no such table: x"),
@@ -229,7 +230,7 @@ PG_ONLY = "op.add_column('a', sa.Column('j', sa.ARRAY(sa.Integer)))"
         ("raise SystemExit('enough')", "migration", "", "SystemExit: enough"),
         ("import psycopg3000", "module", "", "ModuleNotFoundError"),
         ("import asyncmy", "driver", "", "ModuleNotFoundError: No module named 'asyncmy'"),
-    ],
+    ], lambda case: case[1]),
 )  # fmt: skip
 def test_a_failure_on_the_way_up(
     project: Path, code: str, kind: str, operation: str, message: str
@@ -286,12 +287,12 @@ def test_what_a_downgrade_leaves_behind_is_found_on_the_second_way_up(project: P
 
 @pytest.mark.parametrize(
     ("code", "how"),
-    [
+    first_of([
         ("import os; os._exit(7)", "exit status 7"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal SIGSEGV"),
         ("import os, sys; print('last words', file=sys.stderr, flush=True); os._exit(1)",
          "exit status 1: last words"),
-    ],
+    ]),
 )  # fmt: skip
 def test_a_process_that_dies(project: Path, code: str, how: str) -> None:
     plain(project, "a")
@@ -382,13 +383,15 @@ def test_servers_say_in_their_own_codes_what_is_missing(kind: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("env", "message"),
-    [
-        ("raise ValueError('no such setting')\n", "ValueError: no such setting"),
-        ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere'"),
-        ("raise SystemExit(1)\n", "SystemExit: 1"),
-        ("pass\n", "env.py has run no migrations"),
-        ("(\n", "SyntaxError"),
-    ],
+    first_of(
+        [
+            ("raise ValueError('no such setting')\n", "ValueError: no such setting"),
+            ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere'"),
+            ("raise SystemExit(1)\n", "SystemExit: 1"),
+            ("pass\n", "env.py has run no migrations"),
+            ("(\n", "SyntaxError"),
+        ]
+    ),
 )
 def test_an_env_py_that_fails(project: Path, env: str, message: str) -> None:
     plain(project, *CHAIN)
@@ -468,7 +471,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("other", first_of(OTHERS))
 def test_an_env_py_with_a_url_of_its_own_is_refused_before_it_connects(
     project: Path, other: str
 ) -> None:

@@ -30,6 +30,7 @@ from tests.commands import (
 )
 from tests.databases import new_database
 from tests.disk import tree
+from tests.nightly import first_of
 from tests.rehearsals import add, create, line_of, plain, with_app
 
 REHEARSE = ("db", "fixchain", "rehearse")
@@ -115,7 +116,7 @@ def test_the_sample_is_rehearsed_repaired_and_proven(
 # --- The app's own database ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "mysql+pymysql"])
+@pytest.mark.parametrize("scheme", first_of(["postgresql+psycopg2", "mysql+pymysql"]))
 @pytest.mark.parametrize("connects", [False, True])
 def test_the_apps_own_server_is_not_connected_to(
     project: Path, scheme: str, connects: bool

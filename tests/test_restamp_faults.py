@@ -14,6 +14,7 @@ import pytest
 from tests.databases import KINDS
 from tests.disk import environment, migrations
 from tests.forks import KILL, ONCE, STOP, Commands, Ended
+from tests.nightly import first_of
 from tests.stamped import Again, rows_of, sql, stamp
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and POSIX signals")
@@ -178,6 +179,7 @@ def test_any_step_of_a_restamp(place: Place, fault: str) -> None:
     assert Seen("new", "new") in states or fault == ONCE
 
 
+@pytest.mark.parametrize("place", first_of(KINDS), indirect=True)
 @FAULTS
 def test_any_step_of_an_undo(place: Place, fault: str) -> None:
     assert place("restamp").exit_code == 0

@@ -1,0 +1,32 @@
+"""What is tried of many cases for every change; all of them are tried by ``.ci/nightly``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+
+def first_of_each(cases: Iterable[Any], kind: Callable[[Any], object]) -> list[Any]:
+    """Leave all cases but the first of each kind to the night."""
+    seen: set[object] = set()
+    chosen = []
+    for case in cases:
+        values = getattr(case, "values", case)
+        again = kind(values) in seen
+        seen.add(kind(values))
+        chosen.append(_later(case) if again else case)
+    return chosen
+
+
+def first_of(cases: Iterable[Any]) -> list[Any]:
+    """Leave all cases but the first to the night."""
+    return first_of_each(cases, lambda _: None)
+
+
+def _later(case: Any) -> Any:
+    if hasattr(case, "marks"):
+        return pytest.param(*case.values, marks=(*case.marks, pytest.mark.nightly), id=case.id)
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.nightly)
