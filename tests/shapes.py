@@ -11,16 +11,16 @@ header; ``test_source_shapes.test_table_is_true`` checks that claim against Alem
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import pytest
 from alembic import util
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError, tuple_rev_as_scalar
@@ -1349,16 +1349,35 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
-def every(*kinds: Kind) -> pytest.MarkDecorator:
-    """Run the test once for each shape of these kinds (of all kinds without any)."""
-    chosen = [shape for shape in SHAPES if not kinds or shape.kind in kinds]
-    return pytest.mark.parametrize("shape", chosen, ids=lambda shape: shape.name)
+def every(*kinds: Kind) -> Callable[[Callable[[Shape], None]], Callable[[], None]]:
+    """Have one test try all shapes of these kinds (of all kinds without any)."""
+    return each_of(shape for shape in SHAPES if not kinds or shape.kind in kinds)
+
+
+def each_of(shapes: Iterable[Shape]) -> Callable[[Callable[[Shape], None]], Callable[[], None]]:
+    """Have one test try these shapes: a test for each of thousands would take its time."""
+
+    def of_all(test: Callable[[Shape], None]) -> Callable[[], None]:
+        def each() -> None:
+            shape = None
+            try:
+                for shape in chosen:
+                    test(shape)
+            except Exception as error:
+                raise AssertionError(f"the shape {shape and shape.name}") from error
+
+        each.__name__, each.__doc__ = test.__name__, test.__doc__
+        return each
+
+    chosen = list(shapes)
+    return of_all
 
 
 # --- Random files ---------------------------------------------------------------------------------
 
+EXAMPLES = int(os.environ.get("FIXCHAIN_SHAPES", "100"))
 MANY_EXAMPLES = settings(
-    max_examples=300,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

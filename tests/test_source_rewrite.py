@@ -223,19 +223,17 @@ def check(data: bytes, filename: str, parents: Parents) -> bool:
 # --- The table -----------------------------------------------------------------------------------
 
 
-# One test for each shape, not for each pair: there are thousands of pairs, and a test has its cost.
 @every()
 def test_only_the_parents_change(shape: Shape) -> None:
     for parents in PLAIN.values():
         check(shape.data, shape.filename, parents)
 
 
-@pytest.mark.parametrize("number", range(len(WRITTEN_DIFFERENTLY)))
-def test_awkward_parents_are_written_or_refused(number: int) -> None:
+def test_awkward_parents_are_written_or_refused() -> None:
     """Every third of them for each shape, in turn: what is awkward about one is so in all."""
-    shape = WRITTEN_DIFFERENTLY[number]
-    for parents in [*AWKWARD.values()][number % 3 :: 3]:
-        check(shape.data, shape.filename, parents)
+    for number, shape in enumerate(WRITTEN_DIFFERENTLY):
+        for parents in [*AWKWARD.values()][number % 3 :: 3]:
+            check(shape.data, shape.filename, parents)
 
 
 @every(Kind.CERTAIN, Kind.ONLY_RUNNING)

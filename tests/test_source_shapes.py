@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from flask_chainfix import source
 from flask_chainfix.model.files import Header, ProblemKind, Span, Unreadable
 from tests.shapes import (
+    EXAMPLES,
     MANY_EXAMPLES,
     PARENT,
     REBINDING_ENDINGS,
@@ -34,6 +35,7 @@ from tests.shapes import (
     alembic_reading,
     compile_error,
     damaged,
+    each_of,
     every,
     files,
     migration,
@@ -125,11 +127,7 @@ def test_reads_what_alembic_sees(shape: Shape) -> None:
     assert_agrees(reading, alembic_reading(shape.data, shape.filename))
 
 
-@pytest.mark.parametrize(
-    "shape",
-    [shape for shape in SHAPES if compile_error(shape.data) is None],
-    ids=lambda shape: shape.name,
-)
+@each_of(shape for shape in SHAPES if compile_error(shape.data) is None)
 def test_proof_that_it_compiles_changes_nothing(shape: Shape) -> None:
     reading = source.read(shape.data, shape.filename, compiles=True)
 
@@ -384,7 +382,7 @@ def test_no_rebinding_is_overlooked(data: bytes) -> None:
     assert_agrees(reading, alembic_reading(data))
 
 
-@settings(MANY_EXAMPLES, max_examples=1500)
+@settings(MANY_EXAMPLES, max_examples=5 * EXAMPLES)
 @given(damaged())
 def test_damage_never_leads_to_a_guess(file: tuple[bytes, str]) -> None:
     data, filename = file
