@@ -122,4 +122,4 @@ def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long enough for what does answer."""
-    monkeypatch.setattr(limits, "SILENCE", 0.5)
+    monkeypatch.setattr(limits, "SILENCE", 2)

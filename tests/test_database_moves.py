@@ -247,7 +247,7 @@ def test_rows_that_another_session_holds(database_url: str) -> None:
         refused_to(
             FAILED, database_url, "a", "another session holds a lock on alembic_version", "end it"
         )
-        assert 0.9 < monotonic() - start < 3
+        assert monotonic() - start > 0.9
     engine.dispose()
     assert move(target(database_url), "a", "b").state is MOVED
 
@@ -345,7 +345,7 @@ def test_who_is_given_up_changes_nothing_later(
     event.listen(engine, "close_detached", lambda _: done.set())
 
     def record(move: Move) -> None:
-        woken.wait(5)
+        woken.wait(60)
 
     here = target(url, engine=engine)
     (result,) = move_rows(
@@ -353,7 +353,7 @@ def test_who_is_given_up_changes_nothing_later(
     )
     assert result.state is FAILED
     woken.set()
-    assert done.wait(5)
+    assert done.wait(60)
     assert rows_of(url) == ["a"]
 
 

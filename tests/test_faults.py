@@ -207,7 +207,7 @@ def test_an_undo_that_does_not_end_can_be_run_again(
 
 # --- While Alembic looks at the result -----------------------------------------------------------
 
-SIGNAL_THE_REPAIR = "import os, signal, time; os.kill(os.getppid(), signal.{}); time.sleep(60)"
+SIGNAL_THE_REPAIR = "import os, signal, time; os.kill(os.getppid(), signal.{}); time.sleep(3600)"
 WAIT_FOR_THE_TEST = """
 import pathlib, time
 here = pathlib.Path(__file__).parent
@@ -224,7 +224,7 @@ def hook(tmp_path: Path, code: str) -> dict[str, str]:
 
 def test_killed_while_alembic_looks(run: Commands, place: Path, tmp_path: Path) -> None:
     before = migrations(place)
-    environment = hook(tmp_path, SIGNAL_THE_REPAIR.format("SIGKILL").replace("60", "0"))
+    environment = hook(tmp_path, SIGNAL_THE_REPAIR.format("SIGKILL").replace("3600", "0"))
     killed = run("-d", place, "repair", "--yes", environment=environment)
     assert killed.exit_code == -signal.SIGKILL
     assert migrations(place) != before
@@ -242,7 +242,7 @@ def test_ctrl_c_while_alembic_looks(run: Commands, place: Path, tmp_path: Path) 
     stopped = run("-d", place, "repair", "--yes", environment=environment)
     assert stopped.exit_code != 0
     assert "Traceback" not in stopped.output
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 600
     assert migrations(place) == before
     assert_repaired(run, place, run("-d", place, "repair", "--yes"))
 

@@ -477,10 +477,10 @@ def test_styles(node: Node, styled: set[tuple[str, str]]) -> None:
 
 def test_hundred_thousand_revisions_are_drawn_in_linear_time() -> None:
     nodes = [*run_of("rev", 100_000), *run_of("side", 50, "rev50000"), *diamonds(50, "rev7")]
-    started = time.perf_counter()
+    started = time.process_time()
     lines = draw(nodes, width=80, ascii_only=False)
     # About a second on an idle machine; many minutes where a step is quadratic.
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
     assert len(lines) < 40
 
 
