@@ -25,7 +25,7 @@ from flask_chainfix.report import format_names
 from tests.attacks.channels import CHANNELS, commands, harmless, judge_sql, obeyed_by_no_runner
 from tests.attacks.projects import SECRET, SOURCES, Attacked, Words, words_of
 from tests.attacks.strings import CANARY, HOSTILE, alone_or_together
-from tests.commands import Done, fixchain
+from tests.commands import Done, command_of, fixchain
 from tests.test_repair_properties import without_fresh_process
 
 _PROGRAMS = ("fixchain", "alembic", "flask", "git", "pip", "rm", "cp")
@@ -145,7 +145,7 @@ def _is_ours(word: str) -> bool:
 
     Its value may follow in the same word, and then begins none.
     """
-    known = {name for each in main.commands.values() for at in each.params for name in at.opts}
+    known = {name for each in main.commands for at in command_of(each).params for name in at.opts}
     others = {"-d", "-c", "-n", "-m", "-f", "-", "--", "--app", "--sql", "--continue", "--abort"}
     name, equals, _ = word.partition("=")
     return word in known | others or bool(equals and name in known and name.startswith("--"))
@@ -194,7 +194,7 @@ def test_what_is_no_url_is_not_repeated(attacked: Attacked) -> None:
 
 def test_every_format_is_a_channel() -> None:
     assert set(CHANNELS) == set(format_names())
-    for command in main.commands.values():
+    for command in map(command_of, main.commands):
         for parameter in command.params:
             if parameter.name == "output_format":
                 assert set(parameter.type.choices) <= set(CHANNELS)  # type: ignore[attr-defined]
