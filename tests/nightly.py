@@ -1,11 +1,22 @@
-"""What is tried of many cases for every change; all of them are tried by ``.ci/nightly``."""
+"""What is tried of many cases for every change; ``.ci/nightly`` tries all of them.
+
+``FIXCHAIN_TIMES`` sets how many times as many random examples are tried.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+
+TIMES = int(os.environ.get("FIXCHAIN_TIMES", "1"))
+
+
+def examples(by_day: int) -> int:
+    """How many random examples to try of a property."""
+    return by_day * TIMES
 
 
 def first_of_each(cases: Iterable[Any], kind: Callable[[Any], object]) -> list[Any]:

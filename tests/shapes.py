@@ -12,7 +12,6 @@ header; ``test_source_shapes.test_table_is_true`` checks that claim against Alem
 from __future__ import annotations
 
 import ast
-import os
 import sys
 import tempfile
 import warnings
@@ -27,6 +26,8 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError, tuple_rev_as_scalar
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from tests.nightly import examples
 
 REVISION = "bbbbbbbbbbbb"
 PARENT = "aaaaaaaaaaaa"
@@ -670,9 +671,8 @@ def each_of(shapes: Iterable[Shape]) -> Callable[[Callable[[Shape], None]], Call
 
 # --- Random files ---------------------------------------------------------------------------------
 
-EXAMPLES = int(os.environ.get("FIXCHAIN_SHAPES", "100"))
 MANY_EXAMPLES = settings(
-    max_examples=EXAMPLES,
+    max_examples=examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

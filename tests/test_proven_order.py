@@ -22,6 +22,7 @@ from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import make_plan
+from tests.nightly import examples
 from tests.schema_oracle import (
     absent_at_first,
     fewest_files,
@@ -39,7 +40,7 @@ def doing(branches: Sequence[Rev], deeds: dict[str, tuple[tuple[str, str, str], 
     return [rev.doing(*written(deeds[rev.revision])) for rev in branches]
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(100))
 @given(st.data(), revisions(most=6, merges=False))
 def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[Rev, ...]) -> None:
     """Also where branches have to interleave; tables that come and go several times may be refused.
@@ -68,7 +69,7 @@ def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[
         assert not faults
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 @given(st.data(), revisions(most=6, merges=False))
 def test_a_planned_chain_never_fails_for_a_reason_of_order(
     data: st.DataObject, branches: tuple[Rev, ...]

@@ -15,6 +15,7 @@ from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.applied.writers import applied_in
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.edits import make_plan
+from tests.nightly import examples
 from tests.strategies_oracle import Parents, all_ancestors, orders, parents_of, revisions
 from tests.support import Rev, chain, foreseen, links, rev, stamped
 from tests.upgrades import scratch_engine, upgrade
@@ -123,7 +124,7 @@ def cases(
     return revs, stamped(snapshot, **rows)
 
 
-@settings(max_examples=2200)  # of which more than 2,000 are accepted
+@settings(max_examples=examples(500))  # nearly all of which are accepted
 @given(cases() | cases(dependencies=True), st.sampled_from(["auto", "auto", "linear", "merge"]))
 def test_no_accepted_plan_makes_a_database_skip_or_repeat_a_revision(
     case: tuple[tuple[Rev, ...], Snapshot], strategy: str
@@ -144,7 +145,7 @@ def test_no_accepted_plan_makes_a_database_skip_or_repeat_a_revision(
         assert done.rows == tops(fixed.graph, set(fixed.graph))
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(200))
 @given(cases(most=5))
 def test_every_refusal_is_confirmed_by_trying_everything(
     case: tuple[tuple[Rev, ...], Snapshot],
@@ -157,7 +158,7 @@ def test_every_refusal_is_confirmed_by_trying_everything(
         assert not any(_all_closed(parents, have) for parents in _attached(snapshot))
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(200))
 @given(cases(most=6, merges=False))
 def test_one_line_is_taken_exactly_where_one_is_safe(
     case: tuple[tuple[Rev, ...], Snapshot],

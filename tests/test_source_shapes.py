@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from flask_chainfix import source
 from flask_chainfix.model.files import Header, ProblemKind, Span, Unreadable
+from tests.nightly import examples
 from tests.shapes import (
-    EXAMPLES,
     MANY_EXAMPLES,
     PARENT,
     REBINDING_ENDINGS,
@@ -382,7 +382,7 @@ def test_no_rebinding_is_overlooked(data: bytes) -> None:
     assert_agrees(reading, alembic_reading(data))
 
 
-@settings(MANY_EXAMPLES, max_examples=5 * EXAMPLES)
+@settings(MANY_EXAMPLES, max_examples=examples(500))
 @given(damaged())
 def test_damage_never_leads_to_a_guess(file: tuple[bytes, str]) -> None:
     data, filename = file

@@ -47,6 +47,7 @@ from flask_chainfix.planning.row_plan import planned_moves
 from flask_chainfix.report.results import UndoPlan
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations
+from tests.nightly import examples
 from tests.rehearsals import add, empty_project, plain, with_app
 from tests.results import carried_out
 from tests.stamped import Again, build, rows_of, sql, sqlite_url, stamp
@@ -141,7 +142,7 @@ chains = revisions(most=6) | revisions(most=6, dependencies=True)
 strategies = st.sampled_from(["auto", "merge"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(st.data(), chains, strategies)
 def test_undo_gives_every_database_the_rows_of_what_has_run(
     data: st.DataObject, revs: tuple[Rev, ...], strategy: str
@@ -177,7 +178,7 @@ def test_undo_gives_every_database_the_rows_of_what_has_run(
         assert (filled and lacks) or not looked, (result, ran)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(st.data(), chains, strategies, strategies)
 def test_restamp_never_guesses_which_chain_has_written_the_rows(
     data: st.DataObject, revs: tuple[Rev, ...], strategy: str, again: str
