@@ -593,10 +593,10 @@ def test_several_between() -> None:
 
 def test_what_will_run_again_or_never() -> None:
     known = x_doing()
-    assert note(known, other="a").endswith("; b ran there by what Git knows, and will run again")
+    assert note(known, other="a").endswith("; b ran there as far as Git knows, and will run again")
     assert note(known, other="c").endswith("; nothing shows that c ran there, and it never will")
     both = note(known, other="d")
-    assert "b ran there by what Git knows, and will run again" in both
+    assert "b ran there as far as Git knows, and will run again" in both
     assert "nothing shows that d ran there" in both
 
 

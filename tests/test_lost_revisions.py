@@ -574,7 +574,7 @@ def test_past_what_did_nothing(project: Project) -> None:
 def test_further_than_the_nearest_ancestor(project: Project) -> None:
     project.lose("x")
     refused = project.refuses("restamp", "--lost", "x=a", "--dry-run")
-    says(refused, "x was on b by what Git knows, and not on a")
+    says(refused, "x was on b as far as Git knows, and not on a")
 
 
 @pytest.mark.parametrize(

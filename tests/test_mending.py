@@ -10,8 +10,7 @@ import pytest
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import REPAIR
-from flask_chainfix.databases.applied.shared_ids import told_anew
-from flask_chainfix.databases.applied.writers import applied_in
+from flask_chainfix.databases.applied.has_run import applied_in, with_new_ids
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.history import History, Landing, PublishedChain
 from flask_chainfix.model.plans import GUESS, Mend, Part, Wishes
@@ -290,7 +289,7 @@ def test_what_has_run_keeps_its_id() -> None:
 def test_without_tables_nothing_tells_which_has_run() -> None:
     after, (mend,) = mended(looked_at(two(), db("b")))
     assert mend.path.name == "b_two.py"
-    after = told_anew(after, [mend])
+    after = with_new_ids(after, [mend])
     assert ran_in(after) == {frozenset({"a", "b"}), frozenset({"a", "new1"})}
 
 
@@ -298,14 +297,14 @@ def test_without_tables_nothing_tells_which_has_run() -> None:
 def test_tables_that_neither_of_them_explains(tables: str) -> None:
     after, (mend,) = mended(looked_at(two(), db("b", tables=tables)))
     assert mend.path.name == "b_two.py"
-    assert ran_in(told_anew(after, [mend])) == set()
+    assert ran_in(with_new_ids(after, [mend])) == set()
 
 
 def test_where_different_ones_have_run_each_row_follows() -> None:
     databases = db("b", "one", tables="t_a one"), db("b", "two", tables="t_a two")
     after, (mend,) = mended(looked_at(two(), *databases))
     assert mend.path.name == "b_two.py"
-    one, other = applied_in(told_anew(after, [mend]))
+    one, other = applied_in(with_new_ids(after, [mend]))
     assert (one.name, sorted(one.revisions)) == ("one", ["a", "b"])
     assert (other.name, sorted(other.revisions)) == ("two", ["a", "new1"])
 
@@ -328,7 +327,7 @@ def test_what_the_main_branch_has_keeps_its_id() -> None:
     ]
     assert after.file("b").name == "b_two.py"
     assert parents(after, "c") == ("new1",)
-    assert ran_in(told_anew(after, mends)) == {frozenset({"a", "new1", "c"})}
+    assert ran_in(with_new_ids(after, mends)) == {frozenset({"a", "new1", "c"})}
 
 
 def test_a_child_is_on_what_was_there_when_it_landed() -> None:
@@ -449,7 +448,9 @@ def test_dates_alone_are_a_guess() -> None:
 
 
 def test_without_evidence_no_cut() -> None:
-    with pytest.raises(CannotPlan, match="nothing tells where the cycle of b, c") as refused:
+    with pytest.raises(
+        CannotPlan, match="nothing tells where to open the cycle of b, c"
+    ) as refused:
         mended(chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01"))
     commands = [way.commands for way in refused.value.remedy.ways]
     assert commands[:2] == [(f"{REPAIR} --root b",), (f"{REPAIR} --attach b=a",)]

@@ -366,6 +366,26 @@ def test_many_branches_take_no_search() -> None:
     assert (fault.code, fault.revisions) == ("FC205", ("b03x07", "b11x07"))
 
 
+def test_branches_that_need_each_other_at_every_step() -> None:
+    """A search would ask at each of 300 steps what each of 300 revisions needs."""
+    steps = 150
+    deeds = {
+        f"x{step}": (("create", f"t{step}", ""), ("use", f"u{step - 1}", ""))[: 2 if step else 1]
+        for step in range(steps)
+    }
+    deeds |= {
+        f"y{step}": (("create", f"u{step}", ""), ("use", f"t{step}", "")) for step in range(steps)
+    }
+    specs = [
+        f"{branch}{step} <- " + (f"{branch}{step - 1}" if step else "a")
+        for step in range(steps)
+        for branch in "xy"
+    ]
+    plan = make_plan(chain("a", *doing([rev(spec) for spec in specs], deeds)), Wishes())
+    assert plan.order == ("a", *(f"{branch}{step}" for step in range(steps) for branch in "xy"))
+    assert len(plan.relinks) == 2 * steps - 1
+
+
 def test_heads_that_a_merge_would_leave_beside_each_other_are_put_in_order() -> None:
     snapshot = snapshot_of("a", "x <- a", "y <- a", "y2 <- y", x=USE_T, y=CREATE_T)
     plan = make_plan(snapshot, Wishes("merge"))

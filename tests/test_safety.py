@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.databases.applied.has_run import applied_in
 from flask_chainfix.databases.applied.rows import gaps, tops
-from flask_chainfix.databases.applied.writers import applied_in
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.edits import make_plan
 from tests.nightly import examples

@@ -13,10 +13,10 @@ from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.applied.has_run import applied_in, possibilities
 from flask_chainfix.databases.applied.lost import is_noop, survivors
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
-from flask_chainfix.databases.applied.writers import applied_in, possibilities
 from flask_chainfix.model.databases import LostRevision, Move, MoveResult, MoveState, Standing
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import make_plan

@@ -26,8 +26,8 @@ from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import CannotPlan, Declined, RowsNotPutBack, StaleSnapshot
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.rows import gaps, tops
-from flask_chainfix.databases.applied.writers import possibilities
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime, open_directory
@@ -450,7 +450,7 @@ def taken(rows: str, now: Snapshot, *known: LostRevision, **lost: str) -> MoveRe
 def test_a_lost_revision_counts_for_its_nearest_ancestor_only() -> None:
     result = taken("x", chain(*LINE), lost("x <- a"), x="c")
     assert (result.state, result.move.after) == (REFUSED, ("x",))
-    assert "x was on a by what Git knows, and not on c" in result.detail
+    assert "x was on a as far as Git knows, and not on c" in result.detail
     assert taken("x", chain(*LINE), lost("x <- a"), x="a").move.after == ("a",)
 
 

@@ -11,6 +11,13 @@ from flask_chainfix.chain.graph import Graph
 _PASSABLE = 2  # so many names, and Alembic runs the revision however they are tied
 
 
+def is_redundant(graph: Graph, revision: str, parent: str) -> bool:
+    """Whether a parent is an ancestor of another parent of the revision."""
+    return any(
+        other != parent and graph.is_ancestor(parent, other) for other in graph.parents[revision]
+    )
+
+
 def redundant_parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """The parents that are an ancestor of another parent, or named twice; only where there are.
 

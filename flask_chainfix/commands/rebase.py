@@ -17,9 +17,8 @@ from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import MERGE, Remedy, Tools, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in, with_new_ids
 from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down
-from flask_chainfix.databases.applied.shared_ids import told_anew
-from flask_chainfix.databases.applied.writers import Applied, applied_in, published_in
 from flask_chainfix.databases.survey import (
     NO_DATABASE_TOLD,
     noticed_missing,
@@ -39,7 +38,7 @@ from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
 from flask_chainfix.planning.mending.case import Case, is_same_migration
-from flask_chainfix.planning.mending.mend import told_apart, untie
+from flask_chainfix.planning.mending.mend import mend_ids, mend_impassable
 from flask_chainfix.planning.on_top import excerpt, put_on_top
 from flask_chainfix.planning.plan import case_for, knowing_lost, refuse_faults
 from flask_chainfix.planning.proposal import Planned, Proposal, with_moves
@@ -154,7 +153,7 @@ def _proposed(
         refuse_unreachable(now, "rebase")
         start = replace(rebase.start, databases=now.databases, old=now.old)
         diagnosis = rebase.diagnosis.with_databases(now)
-        rebase = replace(rebase, diagnosis=diagnosis, start=told_anew(start, rebase.mends))
+        rebase = replace(rebase, diagnosis=diagnosis, start=with_new_ids(start, rebase.mends))
     try:
         if databases.any:
             refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
@@ -174,7 +173,7 @@ def _told_apart(rebase: _Rebase) -> _Rebase:
         files = [file.path for file in now.files]
         history = read_history(files, now.environment.version_locations)
     onto = replace(now, published_chains=now.published_chains[:1])
-    start, mends = told_apart(case_for(onto, history, Wishes()))
+    start, mends = mend_ids(case_for(onto, history, Wishes()))
     if not mends:
         return rebase
     start = replace(start, published_chains=now.published_chains)
@@ -185,7 +184,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere."""
     before, start = rebase.now, rebase.start
     after = start.after(edits_for(start, plan))
-    after, untied = untie(Case(after, History(), Wishes(), NewIds(after)), movable=mine)
+    after, untied = mend_impassable(Case(after, History(), Wishes(), NewIds(after)), movable=mine)
     plan = summed_up(before, after, plan, (*rebase.mends, *untied), ())
     edits = edits_between(before, after)
     moved = excerpt(after, mine)  # nothing else changes

@@ -24,8 +24,8 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.rows import restamping
-from flask_chainfix.databases.applied.writers import can_have_written
 from flask_chainfix.databases.reading import read_standings
 from flask_chainfix.databases.survey import survey, targets_for
 from flask_chainfix.disk.journal import Journal

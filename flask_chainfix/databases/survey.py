@@ -16,9 +16,9 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.contradictions import leaving_out, left_out, saying_where
+from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
-from flask_chainfix.databases.applied.shared_ids import is_another, tables_altered
-from flask_chainfix.databases.applied.writers import possibilities
+from flask_chainfix.databases.applied.tables import tables_altered
 from flask_chainfix.databases.given import targets_from
 from flask_chainfix.databases.reading import read_in_passing, read_standings, with_columns
 from flask_chainfix.databases.targets import Target, own_targets

@@ -8,8 +8,8 @@ from dataclasses import replace
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
 from flask_chainfix.databases.applied.rows import are_tied, taking_down
-from flask_chainfix.databases.applied.writers import Applied, applied_in, published_in
 from flask_chainfix.diagnosis.lost_revisions import told_losses
 from flask_chainfix.diagnosis.registry import Family, codes_of
 from flask_chainfix.model.findings import Finding

@@ -1,4 +1,4 @@
-"""What there is to say of revisions that databases have and files have not."""
+"""Lost revisions, which databases have and no file has: where they went, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
-from flask_chainfix.databases.applied.live_evidence import Fit, absent_tables, fit, proven_top
+from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
     Survivors,
     early_on_return,
@@ -20,22 +20,15 @@ from flask_chainfix.databases.applied.lost import (
     survivors,
     under_its_new_id,
 )
-from flask_chainfix.databases.applied.writers import possibilities
+from flask_chainfix.databases.applied.rows import counting_as
+from flask_chainfix.databases.applied.tables import Fit, absent_tables, fit, proven_top
 from flask_chainfix.model.databases import LostRevision, Standing
 from flask_chainfix.model.schema import Action, Effect, Footprint, Kind
 
 _PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it is
-
-
 _LONGEST = 100
-
-
 _SYMBOLS = frozenset({"base", "head", "heads"})
-
-
 _SHOWN_DEEDS = 4
-
-
 _SHOWN_HEADS = 2
 
 
@@ -52,7 +45,7 @@ def can_have_file(revision: str) -> bool:
 
 
 def whereabouts(snapshot: Snapshot, revision: str) -> str:
-    """Where a lost revision went, as far as anybody knows."""
+    """Where a lost revision went, as far as Git knows."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         close = close_ids(revision, snapshot.graph)
@@ -85,7 +78,7 @@ def choices(snapshot: Snapshot, revision: str) -> Remedy:
     if squashed is not None:
         remedy |= way(
             f"move the stamp to {squashed}, which makes what the database holds",
-            _restamp(revision, squashed),
+            counting_as(squashed, revision),
         )
     if lost is None:
         return remedy | _without_git(snapshot, revision, standings)
@@ -129,7 +122,7 @@ def _without_git(snapshot: Snapshot, revision: str, standings: Sequence[Standing
     remedy = Remedy()
     close = close_ids(revision, snapshot.graph)
     if close and not any(_misses(snapshot, each, close[0]) for each in standings):
-        remedy |= way(f"move the stamp, if it is {close[0]}", _restamp(revision, close[0]))
+        remedy |= way(f"move the stamp, if it is {close[0]}", counting_as(close[0], revision))
     remedy |= (
         "look for newer code that has it, another branch, clone or release: it can take the"
         " database back with a downgrade, or be merged here"
@@ -138,7 +131,7 @@ def _without_git(snapshot: Snapshot, revision: str, standings: Sequence[Standing
 
 
 def placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing] = ()) -> Remedy:
-    """A no-op revision in the place of one of which nobody knows what it was on.
+    """How to put a no-op revision in the place of a lost one whose parents are unknown.
 
     Args:
         snapshot: the chain.
@@ -155,7 +148,7 @@ def placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing]
         remedy |= (
             _tombstone(f"{revision}={head}", f", if it was on {head}")
             if has_file
-            else way(f"move the stamp, if it counts for {head}", _restamp(revision, head))
+            else way(f"move the stamp, if it counts for {head}", counting_as(head, revision))
         )
     return remedy
 
@@ -195,7 +188,7 @@ def _ways_back(
     if len(left.rows) == 1:
         to_ancestor = way(
             f"move the stamp to {left.rows[0]}, the nearest ancestor that is left, {deeds}",
-            _restamp(lost.revision, left.rows[0]),
+            counting_as(left.rows[0], lost.revision),
         )
     remedy = to_ancestor if nothing_lost else _downgrade(snapshot, lost, left, standings)
     if lost.branch and lost.kept:
@@ -224,7 +217,7 @@ def _ways_back(
 def _downgrade(
     snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
 ) -> Remedy:
-    """The way that leaves nothing behind: the code that has it takes the database back."""
+    """How to downgrade the database with the code that has the revision."""
     target = _downgrade_target(snapshot, lost.revision, left, standings)
     if not (lost.checkout and target):
         return Remedy()
@@ -241,7 +234,7 @@ def _downgrade(
 def _downgrade_target(
     snapshot: Snapshot, revision: str, left: Survivors, standings: Sequence[Standing]
 ) -> str:
-    """What Alembic is to downgrade to, so that all lost revisions go and nothing else does.
+    """The target of a downgrade that takes back all lost revisions and nothing else.
 
     Where something else has run beside them, that is ``LOWEST@BELOW``: one branch alone. There is
     no such target where they stand on several revisions.
@@ -276,17 +269,9 @@ def _files(left: Survivors) -> str:
     return f"its file and those of {listing(left.between[1:])}, which it is built on,"
 
 
-def _restamp(revision: str, other: str) -> str:
-    return f"{{fixchain}} restamp {_counting(revision, other)}{{databases}}"
-
-
-def _counting(revision: str, other: str) -> str:
-    return option("--lost", f"{revision}={other}")
-
-
 # --- Lost revisions that are taken for others ----------------------------------------------------
 def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """What a user should know who has lost revisions counted for others.
+    """What users should know about lost revisions that they count as others.
 
     Args:
         snapshot: the chain, and what is known of its databases and lost revisions.
@@ -301,7 +286,8 @@ def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, .
     return tuple(
         _note(snapshot, revision, other)
         if revision in ran or revision in snapshot.databases.shared
-        else f"no database has run {revision}, so {_counting(revision, other)} changes nothing"
+        else f"no database has run {revision}, so {option('--lost', f'{revision}={other}')} changes"
+        " nothing"
         for revision, other in taken.items()
     )
 
@@ -337,13 +323,13 @@ def _between(snapshot: Snapshot, left: Survivors) -> str:
 
 
 def _gaps(snapshot: Snapshot, left: Survivors, other: str) -> Iterator[str]:
-    """What the databases have run by Git and not by the user, and the other way round."""
+    """Where Git and the user disagree on what the databases have run."""
     graph = snapshot.graph
     by_git, by_user = graph.required(left.rows), graph.required([other])
     again = [revision for revision in graph.order if revision in by_git - by_user]
     never = [revision for revision in graph.order if revision in by_user - by_git]
     if again:
-        yield f"{listing(again)} ran there by what Git knows, and will run again"
+        yield f"{listing(again)} ran there as far as Git knows, and will run again"
     if never:
         yield f"nothing shows that {listing(never)} ran there, and it never will"
 

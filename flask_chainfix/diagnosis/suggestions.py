@@ -1,4 +1,4 @@
-"""Which revision is meant where a name is named that no file has."""
+"""What a missing id may have been meant to be."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.files import Header
 
 _WORD = re.compile(r"\w+")  # as Alembic makes slugs
-
-
 _CERTAIN = 4  # characters; a shorter beginning may well have been an id of its own
-
-
 _TELLING = 6  # characters; a shorter part of a file's name says nothing
 
 
@@ -53,11 +49,11 @@ class Lookalikes:
     def all(self, missing: str) -> Iterator[Likeness]:
         """All that the id looks like, the most certain first."""
         stem = missing[:-3] if missing.endswith(".py") else missing
-        for file in self._files_called(stem):
-            assert isinstance(file.reading, Header)
-            id_ = str(file.reading.revision)
-            detail = f"there is a file {file.name}, whose id is {id_!r}"
-            yield Likeness("file-name", id_, detail, certain=_is_name_of(stem, file))
+        for file, header in self._files_called(stem):
+            id_ = str(header.revision)
+            detail = f"there is a file {file}, whose id is {id_!r}"
+            certain = _is_name_of(stem, file, header.message)
+            yield Likeness("file-name", id_, detail, certain=certain)
         for id_ in self._folded_ids.get(_fold(missing), ()):
             yield Likeness("case", id_, f"it differs only in case or spaces from {id_!r}")
         longer = self._ids_that_begin_with(missing)
@@ -80,18 +76,19 @@ class Lookalikes:
         return folded
 
     @cached_property
-    def _files_by_stem(self) -> Mapping[str, list[MigrationFile]]:
-        files: dict[str, list[MigrationFile]] = {}
+    def _files_by_stem(self) -> Mapping[str, list[tuple[str, Header]]]:
+        files: dict[str, list[tuple[str, Header]]] = {}
         for file in self._snapshot.files:
             if isinstance(file.reading, Header) and file.reading.revision:
-                files.setdefault(file.name.rpartition(".")[0], []).append(file)
+                named = file.name, file.reading
+                files.setdefault(file.name.rpartition(".")[0], []).append(named)
         return files
 
     @cached_property
     def _all_stems(self) -> str:
         return "\n".join(("", *self._files_by_stem, ""))
 
-    def _files_called(self, text: str) -> list[MigrationFile]:
+    def _files_called(self, text: str) -> list[tuple[str, Header]]:
         """The files of that name, or else the one whose name holds the text."""
         if text in self._files_by_stem:
             return self._files_by_stem[text]
@@ -108,11 +105,10 @@ class Lookalikes:
         return [id_ for id_ in self._sorted_ids[start : start + 2] if id_.startswith(prefix)]
 
 
-def _is_name_of(text: str, file: MigrationFile) -> bool:
+def _is_name_of(text: str, file: str, message: str) -> bool:
     """Whether a text is the whole name of a file, or all of it before the slug of its message."""
-    assert isinstance(file.reading, Header)
-    name = file.name.rpartition(".")[0]
-    slug = "_".join(_WORD.findall(file.reading.message)).lower()
+    name = file.rpartition(".")[0]
+    slug = "_".join(_WORD.findall(message)).lower()
     rest = name.removeprefix(f"{text}_")
     # Alembic cuts a long slug short, after a word and with an underscore.
     cut = rest.endswith("_") and slug.startswith(rest)
@@ -149,7 +145,7 @@ def _unexplained(
 
 
 def _ids_that_may_exist(snapshot: Snapshot) -> frozenset[str]:
-    """Missing ids that a file which could not be read may well have: no fault of their own."""
+    """Missing ids that an unreadable file may have: these are no faults of their own."""
     graph = snapshot.graph
     if not snapshot.unreadable and not snapshot.anonymous:
         return frozenset()

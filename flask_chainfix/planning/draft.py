@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
+from flask_chainfix.chain.redundancy import is_redundant
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
-from flask_chainfix.databases.applied.writers import Applied
+from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
-from flask_chainfix.evidence.order import Precedence
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
 from flask_chainfix.planning.evidence import Proof, schema_reason
 from flask_chainfix.planning.ranking import Ordering
-from flask_chainfix.planning.safety import Branches, Moved
+from flask_chainfix.planning.safety import Branches, DecidedPair
 
 _NAMED = 3  # proofs that are spelled out with one link
 
@@ -29,7 +29,7 @@ class Task:
 
     Attributes:
         original: the chain as it is on the disk.
-        snapshot: the chain with the parents that the user has pinned.
+        snapshot: the chain with the parents that the user has attached.
         lineages: which bases and heads of ``snapshot`` belong together.
         proof: what the schema proves about the order.
         before: for each revision those that must run before it, though no header says so.
@@ -52,31 +52,75 @@ class Task:
     bases_to_link: frozenset[str]
     root_is_wish: bool
     databases: tuple[Applied, ...] = ()
-    moved: tuple[Moved, ...] = ()
+    moved: tuple[DecidedPair, ...] = ()
     heads_stay: bool = False
 
     @property
     def links_something(self) -> bool:
-        """Whether there are bases or heads to link; else the order alone is at fault."""
+        """Whether there are bases or heads to link; otherwise only the order is at fault."""
         of_heads = [self.lineages.by_revision[head] for head in self.snapshot.graph.heads]
         return bool(self.bases_to_link) or len(set(of_heads)) < len(of_heads)
 
 
-class Draft:
-    """The parents of every revision, changed step by step."""
+class Links:
+    """The parents of revisions while they are being relinked, and why.
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self.parents: dict[str, tuple[str, ...]] = dict(task.graph.parents)
-        self._reasons: dict[str, list[Reason]] = {
-            revision: [Reason("pin", f"--attach {revision}={parent}")]
-            for revision, parent in task.ordering.pins.items()
-        }
+    Args:
+        parents: as they are, by revision.
+    """
+
+    def __init__(self, parents: Mapping[str, tuple[str, ...]]) -> None:
+        self.parents = dict(parents)
+        self.reasons: dict[str, list[Reason]] = {}
 
     def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
         """Give a revision other parents."""
         self.parents[revision] = parents
-        self._reasons.setdefault(revision, []).extend(why)
+        self.reasons.setdefault(revision, []).extend(why)
+
+    def drop_redundant_parents(self, before: Graph, now: Graph) -> None:
+        """Take out parents that have come to lie below another parent of the same revision.
+
+        Args:
+            before: the chain as it was.
+            now: the chain with these links.
+        """
+        for revision, parents in dict(self.parents).items():
+            dropped = [
+                parent
+                for parent in (parents if len(parents) > 1 else ())
+                if is_redundant(now, revision, parent)
+                and not is_redundant(before, revision, parent)
+            ]
+            if dropped:
+                kept = tuple(parent for parent in parents if parent not in dropped)
+                why = f"{', '.join(dropped)} is now below another of its parents"
+                self.relink(revision, kept, Reason("redundant", why))
+
+    def relinks(self, snapshot: Snapshot, order: Iterable[str]) -> tuple[Relink, ...]:
+        """The links that differ from those of a snapshot, in this order of revisions."""
+        before = snapshot.graph.parents
+        return tuple(
+            Relink(
+                revision,
+                snapshot.file(revision).path,
+                before[revision],
+                self.parents[revision],
+                tuple(self.reasons[revision]),
+            )
+            for revision in order
+            if self.parents.get(revision, before[revision]) != before[revision]
+        )
+
+
+class Draft(Links):
+    """The links of a whole chain, and the plan that they make."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.graph.parents)
+        self._task = task
+        for revision, parent in task.ordering.attached.items():
+            self.reasons[revision] = [Reason("pin", f"--attach {revision}={parent}")]
 
     def graph(self) -> Graph:
         """The chain as it is now.
@@ -92,30 +136,20 @@ class Draft:
         graph = Graph(headers, self._task.before)
         if graph.cycles:
             raise CannotPlan(
-                f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
-                "depends_on, what the migrations do, or what databases have run is against it; say"
-                " with --attach REVISION=PARENT where the revisions belong",
+                f"the order would be a cycle: {', '.join(graph.cycles[0])}",
+                "depends_on, the schema or a database contradicts it; say where the revisions"
+                " belong, with --attach REVISION=PARENT",
             )
         return graph
 
     def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
         """The finished plan."""
         self.put_branches_in_order()
-        if self._reasons:
-            self._drop_redundant_parents()
-        original, graph = self._task.original, self.graph()
+        if self.reasons:
+            self.drop_redundant_parents(self._task.graph, self.graph())
+        graph = self.graph()
         self._add_proofs(graph)
-        relinks = tuple(
-            Relink(
-                revision,
-                original.file(revision).path,
-                original.graph.parents[revision],
-                self.parents[revision],
-                tuple(self._reasons[revision]),
-            )
-            for revision in graph.order
-            if self.parents[revision] != original.graph.parents[revision]
-        )
+        relinks = self.relinks(self._task.original, graph.order)
         root = self._task.ordering.root
         family = graph.descendants([root]) if root is not None else set(graph)
         family |= graph.ancestors(family)
@@ -124,7 +158,7 @@ class Draft:
         return Plan(strategy, relinks, new_revisions, tuple(order))
 
     def put_branches_in_order(self) -> None:
-        """Move branches that stay beside others above what they need there.
+        """Move branches that stay apart above what they need on other branches.
 
         Alembic may run them in any order. Branches that a merge point joined long ago stay as they
         are while there is something new to link: what ran there has run. So do they where Alembic's
@@ -133,7 +167,7 @@ class Draft:
         runs_before = None
         branches = Branches(self._task.snapshot.graph, self._task.lineages.by_revision)
         links, proof = self._task.links_something, self._task.proof
-        for precedence in filter(_is_certain, proof.precedences):
+        for precedence in (each for each in proof.precedences if each.certain):
             first, second = precedence.before.revision, precedence.after.revision
             if links and not branches.apart(first, second):
                 continue
@@ -159,7 +193,7 @@ class Draft:
         )
 
     def _add_proofs(self, graph: Graph) -> None:
-        """Name with each new link what of the schema or of databases needs it."""
+        """Add to each new link the reasons that the schema and databases give for it."""
         named: Counter[str] = Counter()
         pairs = set()
         for pair, reason, most in self._proofs():
@@ -168,10 +202,10 @@ class Draft:
                 continue
             pairs.add(pair)
             named[link] += 1
-            self._reasons[link].insert(named[link] - 1, reason())
+            self.reasons[link].insert(named[link] - 1, reason())
 
     def _proofs(self) -> Iterator[tuple[tuple[str, str], Callable[[], Reason], int]]:
-        """The pairs whose order is proven, what makes the words, and how many a link may have."""
+        """The pairs whose order is proven, how to explain each, and how many a link may show."""
         for precedence in self._task.proof.precedences:
             pair = precedence.before.revision, precedence.after.revision
             yield pair, partial(schema_reason, self._task.snapshot, precedence), _NAMED
@@ -189,32 +223,6 @@ class Draft:
             seen.update(below)
             pending.extend(below)
         return None
-
-    def _drop_redundant_parents(self) -> None:
-        """Take out parents that have come to lie below another parent of the same revision."""
-        before, graph = self._task.graph, self.graph()
-        for revision, parents in graph.parents.items():
-            dropped = [
-                parent
-                for parent in (parents if len(parents) > 1 else ())
-                if is_redundant(graph, revision, parent)
-                and not is_redundant(before, revision, parent)
-            ]
-            if dropped:
-                kept = tuple(parent for parent in parents if parent not in dropped)
-                why = f"{', '.join(dropped)} is now below another of its parents"
-                self.relink(revision, kept, Reason("redundant", why))
-
-
-def _is_certain(precedence: Precedence) -> bool:
-    return precedence.certain
-
-
-def is_redundant(graph: Graph, revision: str, parent: str) -> bool:
-    """Whether a parent is an ancestor of another parent of the revision."""
-    return any(
-        other != parent and graph.is_ancestor(parent, other) for other in graph.parents[revision]
-    )
 
 
 def reasons_for_base(task: Task) -> tuple[Reason, ...]:

@@ -15,7 +15,7 @@ from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.writers import applied_in, published_in
+from flask_chainfix.databases.applied.has_run import applied_in, published_in
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Mend, NewRevision, Part, Plan, Reason, Relink, Wishes
@@ -128,29 +128,29 @@ def make_plan(
     if max(len(snapshot.graph.bases), len(snapshot.graph.heads)) > 1:
         require_known_headers(snapshot)
     check_wishes(snapshot, wishes)
-    pinned = _with_pins(snapshot, wishes.attach)
-    lineages = find_lineages(pinned)
-    _refuse_cut_off(pinned, lineages, once_linked)
-    proof = prove(snapshot, pinned, lineages, wishes)
+    attached = _with_attached(snapshot, wishes.attach)
+    lineages = find_lineages(attached)
+    _refuse_cut_off(attached, lineages, once_linked)
+    proof = prove(snapshot, attached, lineages, wishes)
     known = (*applied_in(snapshot), *published_in(snapshot))
     different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
-    graph = Graph(pinned.headers, proof.before)
+    graph = Graph(attached.headers, proof.before)
 
     def task_with(root: str | None) -> Task:
         rooted = replace(wishes, root=root)
         ordering = arrange(
-            pinned, lineages, graph, history, rooted, databases=databases, once_linked=once_linked
+            attached, lineages, graph, history, rooted, databases=databases, once_linked=once_linked
         )
         return Task(
             original=snapshot,
-            snapshot=pinned,
+            snapshot=attached,
             lineages=lineages,
             proof=proof,
             before=proof.before,
             graph=graph,
             ordering=ordering,
-            bases_to_link=_bases_to_link(pinned, lineages, ordering.root, wishes.strict),
+            bases_to_link=_bases_to_link(attached, lineages, ordering.root, wishes.strict),
             root_is_wish=wishes.root is not None,
             databases=databases,
         )
@@ -166,7 +166,7 @@ def make_plan(
 
 
 def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, once_linked: Collection[str]) -> None:
-    """Stop where a lost parent would leave a lineage of its own beside those that are meant.
+    """Stop where a base that lost its parent has only intended lineages beside it.
 
     Raises:
         CannotPlan: all other bases stand apart on purpose, and any may be the one it belongs to.
@@ -182,7 +182,7 @@ def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, once_linked: Collect
 
 
 def _other_roots(task: Task) -> Iterator[str]:
-    """The bases that could stay instead, one of each piece."""
+    """The bases that could stay instead, one of each connected part of the chain."""
     if not task.root_is_wish:
         for piece in task.snapshot.graph.pieces:
             here = [base for base in task.lineages.bases if base in piece]
@@ -204,22 +204,22 @@ def _edit(snapshot: Snapshot, revision: str, parents: tuple[str, ...]) -> Edit:
     return Edit(file.path, file.data, source.rewrite(file.data, file.name, parents))
 
 
-def _with_pins(snapshot: Snapshot, pins: Mapping[str, str]) -> Snapshot:
-    if not pins:
+def _with_attached(snapshot: Snapshot, attach: Mapping[str, str]) -> Snapshot:
+    if not attach:
         return snapshot
-    pinned = snapshot.after(_edit(snapshot, child, (parent,)) for child, parent in pins.items())
-    if pinned.graph.cycles:
+    attached = snapshot.after(_edit(snapshot, child, (parent,)) for child, parent in attach.items())
+    if attached.graph.cycles:
         raise CannotPlan(
-            "what --attach asks for would make a cycle of " + ", ".join(pinned.graph.cycles[0]),
+            "what --attach asks for would make a cycle of " + ", ".join(attached.graph.cycles[0]),
             "attach these revisions so that none of them runs before itself",
         )
-    return pinned
+    return attached
 
 
 def _bases_to_link(
     snapshot: Snapshot, lineages: Lineages, root: str | None, strict: bool
 ) -> frozenset[str]:
-    """The extra bases; those that merge points join to the base that stays only if ``strict``."""
+    """The extra bases; those joined by merge points count only if ``strict``."""
     extra = frozenset(lineages.bases) - {root}
     if strict or not extra:
         return extra

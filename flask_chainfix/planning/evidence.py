@@ -23,7 +23,7 @@ from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.model.schema import Action, Kind
 from flask_chainfix.planning.mending.case import Case, is_same_file
 
-_DEEDS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
+_VERBS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
 
 _Sign = Callable[[Case, MigrationFile, MigrationFile], str]
 
@@ -111,8 +111,6 @@ def _called(case: Case, file: MigrationFile) -> str:
 # --- What the migrations do proves about their order ---------------------------------------------
 
 _ACCEPT = "if the finding is mistaken, plan anyway; the finding stays"
-
-
 _NAMED = 3  # contradictory operations that a message spells out
 
 
@@ -141,7 +139,7 @@ def prove(original: Snapshot, snapshot: Snapshot, lineages: Lineages, wishes: Wi
 
     Args:
         original: the chain as it is.
-        snapshot: the same, pins applied.
+        snapshot: the same, with the parents of ``--attach``.
         lineages: its lineages.
         wishes: what the user asks of the plan.
 
@@ -244,7 +242,7 @@ def _before(precedences: Iterable[Precedence]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _runs_against(graph: Graph, accepted: list[Precedence], precedence: Precedence) -> bool:
-    """Whether what should run later must run earlier, by the chain and what is accepted."""
+    """Whether the chain and what is accepted already ask for the opposite order."""
     extra = _before(accepted)
     target = precedence.after.revision
     pending, seen = [precedence.before.revision], set()
@@ -260,9 +258,9 @@ def _runs_against(graph: Graph, accepted: list[Precedence], precedence: Preceden
 
 
 def _contradiction(
-    snapshot: Snapshot, precedences: list[Precedence], graph: Graph, pins: Mapping[str, str]
+    snapshot: Snapshot, precedences: list[Precedence], graph: Graph, attached: Mapping[str, str]
 ) -> CannotPlan:
-    """The refusal that names what cannot be true together."""
+    """The refusal that names the operations that contradict each other."""
     members = set(graph.cycles[0])
     involved = [
         precedence
@@ -270,9 +268,9 @@ def _contradiction(
         if {precedence.before.revision, precedence.after.revision} <= members
     ]
     sentences = [schema_reason(snapshot, precedence).detail for precedence in involved[:_NAMED]]
-    pinned = [revision for revision in pins if revision in members]
+    pinned = [revision for revision in attached if revision in members]
     if pinned:
-        attach = f"--attach {pinned[0]}={pins[pinned[0]]}"
+        attach = f"--attach {pinned[0]}={attached[pinned[0]]}"
         return CannotPlan(
             f"{attach} contradicts what the migrations do: {'; '.join(sentences)}",
             "attach it to a revision above those that it needs",
@@ -290,7 +288,7 @@ def schema_reason(snapshot: Snapshot, precedence: Precedence) -> Reason:
     before, after, ending = precedence
     first, second = (_place(snapshot, touch) for touch in (before, after))
     what = f"{before.object.kind.value} {before.object.spelled}"
-    deed, other = _DEEDS[ending]
+    deed, other = _VERBS[ending]
     text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
     return Reason("schema", text)
 

@@ -92,17 +92,19 @@ class _Linear:
             pending.extend(sorted(children, key=self._child_order, reverse=True))
 
     def _child_order(self, child: str) -> tuple[object, ...]:
-        # What the user has pinned to a parent follows it directly; the others go on top.
-        return child not in self._ordering.pins, self._ordering.ranks[child]
+        # What the user has attached to a parent follows it directly; the others go on top.
+        return child not in self._ordering.attached, self._ordering.ranks[child]
 
     def _next_tip(self, waiting: list[str]) -> str:
         """The first head whose whole branch can go on top; else the top of a part that can."""
-        parts = {head: self._runnable(head) for head in waiting}
-        whole = [head for head in waiting if head in parts[head]]
-        tops = [top for part in parts.values() for top in self._tops(part)]
-        # Where nothing fits, linking the first one says why.
-        fitting = (tip for tip in (*whole, *tops) if self._fits(tip, whole=tip in whole))
-        return next(fitting, (*whole, *tops)[0])
+        tips = []
+        for head in waiting:
+            part = self._runnable(head)
+            if head in part and self._fits(head, whole=True):
+                return head
+            tips += [(top, top == head) for top in self._tops(part)]
+        tips.sort(key=lambda tip: not tip[1])  # where nothing fits, linking the first says why
+        return next((tip for tip, whole in tips if self._fits(tip, whole=whole)), tips[0][0])
 
     def _runnable(self, head: str) -> list[str]:
         """What of a head's branch needs nothing that is not placed yet, or is not part of it."""
@@ -164,7 +166,7 @@ class _Linear:
         parents = self._draft.parents
         exits = self._exits(block, under)
         if not exits:
-            pinned = next((name for name in block if name in self._ordering.pins), None)
+            pinned = next((name for name in block if name in self._ordering.attached), None)
             if pinned is None:
                 raise CannotPlan(
                     f"nothing links {block[-1]} to {tip}, the head that it should follow",
@@ -175,8 +177,8 @@ class _Linear:
                     ),
                 )
             raise CannotPlan(
-                f"--attach {pinned}={self._ordering.pins[pinned]} leaves two heads: another"
-                f" revision already follows {self._ordering.pins[pinned]}",
+                f"--attach {pinned}={self._ordering.attached[pinned]} leaves two heads: another"
+                f" revision already follows {self._ordering.attached[pinned]}",
                 "attach it to a head" | way("join the heads with a merge revision", MERGE),
             )
         # Nothing above the last exit leads out of the block, so no merge point above it comes
@@ -189,7 +191,7 @@ class _Linear:
     def _exits(self, block: list[str], under: set[str]) -> list[str]:
         """The revisions of a block that lead out of it and can be turned elsewhere.
 
-        Not those that the user has pinned, and not those with which labelled branches begin:
+        Not those that the user has attached, and not those with which labelled branches begin:
         where these stand says what their labels mean.
         """
         lineages = self._task.lineages.by_revision
@@ -197,7 +199,7 @@ class _Linear:
             revision
             for revision in block
             if not under.isdisjoint(self._draft.parents[revision])
-            and revision not in self._ordering.pins
+            and revision not in self._ordering.attached
             and lineages[revision].name != revision
         ]
 
@@ -223,9 +225,9 @@ class _Linear:
         ordering = self._ordering
         if ordering.ranks[other] < ordering.ranks[revision]:
             yield ordering.explain(revision, other)
-        elif ordering.pins or self._graph.dependencies:
-            what = "what has run, what the schema needs, depends_on or --attach"
-            yield Reason("constraint", f"{what} says so, and counts more than dates and names")
+        elif ordering.attached or self._graph.dependencies:
+            what = "what has run, the schema, depends_on or --attach"
+            yield Reason("constraint", f"{what} decides this, before dates and names")
 
 
 def _lineages_to_link(task: Task) -> set[Lineage | None]:

@@ -35,7 +35,7 @@ def merge(task: Task) -> Plan:
 
 
 def _attach_bases(task: Task, draft: Draft) -> None:
-    """Put each extra base on what every database that has run it has run, too.
+    """Put each extra base on a revision that every database with that base has run, too.
 
     One base can carry the next, so those for which there is no such place yet wait for others.
     """
@@ -47,7 +47,7 @@ def _attach_bases(task: Task, draft: Draft) -> None:
     family = graph.descendants(kept)
     waiting = [base for base in graph.bases if base in task.bases_to_link]
     while waiting:
-        places = {base: _place_for(task, family, base) for base in waiting}
+        places = {base: _place_for(task, root, family, base) for base in waiting}
         found = {base: place for base, place in places.items() if place is not None}
         if not found:
             raise _no_place(task, waiting[0])
@@ -57,10 +57,11 @@ def _attach_bases(task: Task, draft: Draft) -> None:
         family |= graph.descendants(found)
 
 
-def _place_for(task: Task, family: set[str], base: str) -> tuple[str, tuple[Reason, ...]] | None:
+def _place_for(
+    task: Task, root: str, family: set[str], base: str
+) -> tuple[str, tuple[Reason, ...]] | None:
     """The parent that an extra base gets, and why; ``None`` where there is no safe one."""
-    graph, root = task.graph, task.ordering.root
-    assert root is not None
+    graph = task.graph
     above = graph.descendants([base])
     if not family.isdisjoint(above):  # a merge point has joined them
         return (root, ()) if _is_safe(task, base, root) else None
@@ -114,7 +115,7 @@ def _longest_branch(task: Task, family: set[str], base: str, places: list[str]) 
 
 
 def _no_place(task: Task, base: str) -> UnsafeForDatabases:
-    """The refusal that names two databases which have begun at different bases."""
+    """The refusal that names two databases that started at different bases."""
     root = task.ordering.root
     having = next(
         each for each in task.databases if base in each.revisions and root not in each.revisions
@@ -136,7 +137,7 @@ def _no_place(task: Task, base: str) -> UnsafeForDatabases:
 def _merge_revisions(
     task: Task, graph: Graph, heads: list[str], new_ids: NewIds
 ) -> Iterator[NewRevision]:
-    """What joins heads into one: a single revision, if Alembic can upgrade to that.
+    """The revisions that join heads: a single one, if Alembic can upgrade to that.
 
     Where one of three requires another it cannot, and to one that joins two it always can.
 

@@ -16,15 +16,16 @@ from flask_chainfix.chain.lineages import Lineage, find_lineages
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.applied.has_run import applied_in, published_in
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.databases.applied.writers import applied_in, published_in
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
-from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
-from flask_chainfix.model.plans import Plan, Reason, Relink, Wishes
+from flask_chainfix.model.plans import Plan, Reason, Wishes
 from flask_chainfix.model.schema import Action
-from flask_chainfix.planning.draft import is_redundant
+from flask_chainfix.planning.draft import Links
 from flask_chainfix.planning.edits import make_plan, require_known_headers
+from flask_chainfix.planning.mending.case import header_of
 from flask_chainfix.planning.safety import refuse_unsafe
 from flask_chainfix.planning.strategies import planned_graph
 
@@ -56,7 +57,7 @@ def put_on_top(snapshot: Snapshot, mine: Collection[str], onto: str) -> Plan:
 def plan_repair(
     snapshot: Snapshot, wishes: Wishes, history: History, once_linked: frozenset[str]
 ) -> Plan:
-    """Plan a repair; where the main branch has one side and the rest is mine, as a rebase does.
+    """Plan a repair; like a rebase where one side is on the main branch and the rest is mine.
 
     Args and errors are those of ``make_plan``.
     """
@@ -70,7 +71,7 @@ def plan_repair(
 
 
 def _as_rebase(snapshot: Snapshot, main: PublishedChain, plan: Plan) -> Plan | None:
-    """What a rebase plans, where it comes to the same number of heads and bases as a plan."""
+    """The plan of a rebase, if it leaves as many heads and bases as the plan given."""
     graph = snapshot.graph
     theirs = main.revisions.intersection(graph)
     mine = frozenset(graph).difference(theirs)
@@ -127,8 +128,7 @@ class _Moving:
         self._lineages = find_lineages(snapshot).by_revision
         self._heads = self._heads_of_others()
         before = snapshot.graph.parents
-        self._parents = {name: before[name] for name in snapshot.graph.order if name in mine}
-        self._why: dict[str, tuple[Reason, ...]] = {}
+        self._links = Links({name: before[name] for name in snapshot.graph.order if name in mine})
 
     def _heads_of_others(self) -> Mapping[Lineage, tuple[str, ...]]:
         """The heads that the chain has without what is mine, by lineage."""
@@ -159,7 +159,7 @@ class _Moving:
 
         Where a branch with a label begins, or a base that is meant to stand apart, it stays.
         """
-        for name, parents in self._parents.items():
+        for name, parents in dict(self._links.parents).items():
             if self._lineages[name].name == name:
                 continue
             heads = [
@@ -195,33 +195,23 @@ class _Moving:
 
     def drop_redundant_parents(self) -> None:
         """Take out parents that have come to lie below another parent of the same revision."""
-        before, graph = self._snapshot.graph, self._graph()
-        for name, parents in self._parents.items():
-            dropped = [
-                parent
-                for parent in (parents if len(parents) > 1 else ())
-                if is_redundant(graph, name, parent) and not is_redundant(before, name, parent)
-            ]
-            if dropped:
-                kept = tuple(parent for parent in parents if parent not in dropped)
-                why = f"{', '.join(dropped)} is now below another of its parents"
-                self._relink(name, kept, Reason("redundant", why))
+        self._links.drop_redundant_parents(self._snapshot.graph, self._graph())
 
     def line_up(self) -> None:
-        """Make one head of those that stand on the same head of the others."""
+        """Line up the heads of mine that follow the same head of the others."""
         for heads in self._heads.values():
             for tip in heads:
                 group = self._group(tip)
-                followed = {parent for name in group for parent in self._parents[name]}
+                followed = {parent for name in group for parent in self._links.parents[name]}
                 if len(group.difference(followed)) > 1:
                     small = self._excerpt(tip, group)
                     for relink in make_plan(small, Wishes(strategy="linear")).relinks:
                         name = relink.revision
-                        outside = [p for p in self._parents[name] if p not in small.graph]
+                        outside = [p for p in self._links.parents[name] if p not in small.graph]
                         self._relink(name, (*relink.after, *outside), *relink.why)
 
     def _group(self, tip: str) -> set[str]:
-        """What is in the lineage of a head of the others, and on no other one."""
+        """My revisions in the lineage of a head of the others, above no other such head."""
         graph = self._graph()
         others = {head for heads in self._heads.values() for head in heads} - {tip}
         elsewhere = graph.descendants(head for head in others if head in graph)
@@ -239,16 +229,16 @@ class _Moving:
             below = (name,)
         if not told:  # nothing of theirs is to be read
             files[-1] = files[-1]._replace(data=b"")
-        for name in self._parents:
+        for name in self._links.parents:
             if name in group:
-                parents = tuple(p for p in self._parents[name] if p in group) or (tip,)
+                parents = tuple(p for p in self._links.parents[name] if p in group) or (tip,)
                 files.append(_linked(snapshot.file(name), parents, mine=True))
         small = Snapshot(snapshot.environment, tuple(files))
         standings = tuple(self._standings(small.graph, group))
         return replace(small, databases=Databases(standings))
 
     def _telling(self, group: Collection[str]) -> Iterator[str]:
-        """The revisions of others that may tell of tables which one of mine drops, or changes.
+        """The revisions of others whose text names a table that mine drop.
 
         Such a table can be there before, and then be made anew.
         """
@@ -275,54 +265,44 @@ class _Moving:
             yield replace(applied.standing, state=DatabaseState.STAMPED, rows=rows, tables=None)
 
     def _relink(self, name: str, parents: tuple[str, ...], *why: Reason) -> None:
-        self._parents[name] = parents
-        self._why[name] = why
+        self._links.reasons.pop(name, None)
+        self._links.relink(name, parents, *why)
 
     def _graph(self) -> Graph:
         """What is mine, as it is linked now, on the heads of the others."""
-        heads = dict.fromkeys(  # in order, so that the same plan is told in the same way each time
-            name for names in self._parents.values() for name in names if name not in self._mine
-        )
+        mine, parents = self._mine, self._links.parents
+        # In order, so that the same plan is told in the same way each time.
+        heads = dict.fromkeys(name for names in parents.values() for name in names)
         snapshot = self._snapshot
         return Graph(
             (
                 *(
                     snapshot.header(name)._replace(down_revision=(), depends_on=())
                     for name in heads
+                    if name not in mine
                 ),
                 *(
-                    snapshot.header(name)._replace(down_revision=parents)
-                    for name, parents in self._parents.items()
+                    snapshot.header(name)._replace(down_revision=names)
+                    for name, names in parents.items()
                 ),
             )
         )
 
     def plan(self) -> Plan:
         """The finished plan; the order of the whole chain is left to the caller."""
-        graph, before = self._graph(), self._snapshot.graph.parents
+        graph = self._graph()
         if graph.cycles:
             raise CannotPlan(
-                f"the order would go round in a circle: {', '.join(graph.cycles[0])}",
-                "depends_on is against it; link these revisions with the command repair",
+                f"the order would be a cycle: {', '.join(graph.cycles[0])}",
+                "depends_on contradicts it; link these revisions with the command repair",
             )
-        relinks = tuple(
-            Relink(
-                name,
-                self._snapshot.file(name).path,
-                before[name],
-                self._parents[name],
-                self._why[name],
-            )
-            for name in graph.order
-            if name in self._mine and self._parents[name] != before[name]
-        )
-        return Plan("rebase", relinks, (), ())
+        order = [name for name in graph.order if name in self._mine]
+        return Plan("rebase", self._links.relinks(self._snapshot, order), (), ())
 
 
 def _linked(file: MigrationFile, parents: tuple[str, ...], *, mine: bool = False) -> MigrationFile:
-    """A file with other parents; one of theirs also without what else would order it."""
-    assert isinstance(file.reading, Header)
-    header = file.reading._replace(down_revision=parents)
+    """A file with other parents; one of the others' also without dependencies and date."""
+    header = header_of(file)._replace(down_revision=parents)
     if not mine:
         header = header._replace(depends_on=(), create_date=None)
     return file._replace(reading=header)

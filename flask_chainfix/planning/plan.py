@@ -13,7 +13,7 @@ from flask_chainfix.chain.numbering import NewIds, file_stem
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
-from flask_chainfix.databases.applied.shared_ids import told_anew
+from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.collisions import ways_out
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, to_mend
@@ -30,7 +30,7 @@ from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, refuse_compiled, summed_up
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend, untie
+from flask_chainfix.planning.mending.mend import mend, mend_impassable
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
@@ -161,7 +161,7 @@ def _drafted(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: Hi
     plan = _linked(start, wishes, history.after(mends), uprooted, mends)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
-    after, untied = untie(Case(after, history, wishes, NewIds(after)))
+    after, untied = mend_impassable(Case(after, history, wishes, NewIds(after)))
     mends = (*mends, *untied)
     if wishes.shorten_ids:
         shorter = shortened(after)
@@ -257,7 +257,7 @@ def _prepared(
     check_wishes(snapshot, replace(wishes, root=None))
     case = case_for(snapshot, history, wishes)
     start, mends = mend(case)
-    start = told_anew(start, mends)
+    start = with_new_ids(start, mends)
     if any(each.code == "FC101" for each in mends):  # which Alembic can load as it is
         start = replace(start, old=(before.graph, *start.old))
     refuse_unrunnable(known, start, wishes)

@@ -12,7 +12,7 @@ from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
-from flask_chainfix.databases.applied.writers import Applied
+from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, Landing
 from flask_chainfix.model.plans import Reason, Wishes
@@ -24,11 +24,7 @@ _DATE = re.compile(
 
 
 _NUMBER = re.compile(r"\d+(?![^\W_])")  # at the beginning of a file's name, and no hexadecimal id
-
-
 _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
-
-
 _NOT_LANDED = sys.maxsize
 
 
@@ -55,7 +51,7 @@ class Rank:
     older_than: str | None = field(default=None, compare=False)
 
     def why_later(self, other: Rank, name: str) -> Reason:
-        """Why this comes later than another one, of that name; for a sentence about this one."""
+        """Why this revision comes later than another, named one."""
         if self.landed != other.landed and other.landing is not None:
             return Reason("git", _landed_later(self.landing, other.landing, name))
         if self.undated and not other.undated:
@@ -106,12 +102,12 @@ class Ordering:
     Attributes:
         root: the base that stays; ``None`` for a chain without bases.
         ranks: the rank of each revision.
-        pins: parents that the user has chosen, by revision.
+        attached: parents that the user has chosen, by revision.
     """
 
     root: str | None
     ranks: Mapping[str, Rank]
-    pins: Mapping[str, str]
+    attached: Mapping[str, str]
 
     def explain(self, revision: str, predecessor: str) -> Reason:
         """Why ``revision`` goes above ``predecessor``, where only rank says so."""

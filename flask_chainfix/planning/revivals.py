@@ -1,6 +1,6 @@
-"""Revisions that databases have and files have not: brought back, or given a place without a body.
+"""Revisions that databases have and no file has: brought back, or replaced by a no-op revision.
 
-Neither is done unless the user asks for it; where Git does not tell the place, neither is guessed.
+Neither is done unless the user asks for it, and no place is guessed that Git does not tell.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, 
 
 
 def refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
-    """Stop where what comes back leaves a database whose next upgrade fails.
+    """Stop where the next upgrade of a database would fail on what comes back.
 
     Args:
         known: the chain without it.

@@ -10,8 +10,8 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
+from flask_chainfix.databases.applied.has_run import Applied, possibilities, unexplained
 from flask_chainfix.databases.applied.row_moves import move_for
-from flask_chainfix.databases.applied.writers import Applied, possibilities, unexplained
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import DatabaseState, Move, MoveResult, MoveState, Standing
 from flask_chainfix.model.findings import Finding, Severity

@@ -1,4 +1,4 @@
-"""What known databases have run, and no plan may make them skip or run again.
+"""Plans that would make a known database skip a revision, or run one again, are refused.
 
 What the main branch and releases have counts like a database that nobody here can ask.
 """
@@ -17,15 +17,15 @@ from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out
-from flask_chainfix.databases.applied.live_evidence import absent_tables, contradicts
+from flask_chainfix.databases.applied.has_run import Applied, applied_in, claims, possibilities
 from flask_chainfix.databases.applied.rows import gaps, tops
-from flask_chainfix.databases.applied.writers import Applied, applied_in, claims, possibilities
+from flask_chainfix.databases.applied.tables import absent_tables, contradicts
 from flask_chainfix.model.databases import DatabaseState, Standing
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 
 
-class Moved(NamedTuple):
+class DecidedPair(NamedTuple):
     """A pair of revisions whose order in one line a database has decided.
 
     Attributes:
@@ -41,7 +41,7 @@ class Moved(NamedTuple):
     alone: bool = False
 
     def reason(self) -> Reason:
-        """Why the one goes before the other."""
+        """Why one goes before the other."""
         database = self.database
         kind = "published" if database.published else "database"
         told = f"{database.name} {database.has} {self.before}, and not {self.after}"
@@ -79,9 +79,9 @@ class Branches:
         return self._heads[revision]
 
 
-def moved_pairs(
+def decided_pairs(
     graph: Graph, branches: Branches, databases: Sequence[Applied]
-) -> tuple[Moved, ...]:
+) -> tuple[DecidedPair, ...]:
     """The order that databases ask of a single line.
 
     Args:
@@ -89,7 +89,7 @@ def moved_pairs(
         branches: its branches.
         databases: what they have run.
     """
-    pairs: dict[tuple[str, str], Moved] = {}
+    pairs: dict[tuple[str, str], DecidedPair] = {}
     for database in databases:
         have = database.revisions.intersection(graph.named_parents)
         first = [
@@ -103,13 +103,13 @@ def moved_pairs(
                 if pair in pairs:
                     pairs[pair] = pairs[pair]._replace(alone=False)
                 elif branches.apart(before, after):
-                    pairs[pair] = Moved(database, before, after, alone=database.standing.own)
+                    pairs[pair] = DecidedPair(database, before, after, alone=database.standing.own)
     return tuple(pairs.values())
 
 
 def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied]) -> str:
     """Two databases that have gone different ways, and how; ``""`` where there are none."""
-    for one in moved_pairs(graph, branches, databases):
+    for one in decided_pairs(graph, branches, databases):
         for other in databases:
             if one.before in other.revisions:
                 continue
@@ -166,7 +166,7 @@ def _ways_out(database: Applied) -> Remedy:
 
 
 # --- What a mend would have a database take for done ---------------------------------------------
-# Where a parent is missing, or links run in a circle, it is not known what a database that has run
+# Where a parent is missing, or links run in a members, it is not known what a database that has run
 # the revision has run below it. A mend that puts the revision on another one says that this has run
 # there as well; if it has not, Alembic would never run it.
 
@@ -294,17 +294,17 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
 def _refuse_repeated(before: Snapshot, after: Snapshot, applied: Applied, mend: Mend) -> None:
     """Stop where a cycle was opened by dates, and what is above now may have run below."""
     graph, standing = before.graph, applied.standing
-    circle = next((set(each) for each in graph.cycles if mend.revision in each), set())
+    members = next((set(each) for each in graph.cycles if mend.revision in each), set())
     required = graph.required(row for row in standing.rows if row in graph)
-    above = circle.intersection(required).difference(applied.revisions)
+    above = members.intersection(required).difference(applied.revisions)
     missing = {name for name, _ in absent_tables(after, standing, frozenset(above))}
     run = sorted(above - missing)
     if run:
         raise UnsafeForDatabases(
-            f"only dates tell where the cycle of {mend.revision} has to be opened, and it is not"
+            f"only dates tell where to open the cycle of {mend.revision}, and it is not"
             f" known whether {', '.join(run)} has run in {standing.name}: if it has, Alembic would"
             " run it again",
-            Remedy.of(f"correct down_revision or depends_on of {listing(sorted(circle))} by hand")
+            Remedy.of(f"correct down_revision or depends_on of {listing(sorted(members))} by hand")
             | way("leave that database out", f"{REPAIR} --no-database"),
         )
 

@@ -16,9 +16,9 @@ from flask_chainfix.planning.linear import linear
 from flask_chainfix.planning.merge import merge
 from flask_chainfix.planning.safety import (
     Branches,
-    Moved,
+    DecidedPair,
+    decided_pairs,
     disagreement,
-    moved_pairs,
     refuse_unsafe,
 )
 
@@ -32,27 +32,9 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(_STRATEGIES)
 
 
-def run_strategy(name: str, task: Task) -> Plan:
-    """Plan a repair.
-
-    Raises:
-        CannotPlan: what the user wants, or the chain, leaves no way.
-    """
-    return _STRATEGIES[name](task)
-
-
-# --- Which strategy: the one that was asked for, or the first that is safe for every database ----
-
-
 AUTO = "auto"
-
-
 _HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
-
-
 _SHOWN_DATABASES = 3
-
-
 _FEW = 2  # merge points that may be an accident
 
 
@@ -75,7 +57,7 @@ def choose(strategy: str, task: Task) -> Plan:
     usual = _by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
-    moved = moved_pairs(task.snapshot.graph, _branches(task), task.databases)
+    moved = decided_pairs(task.snapshot.graph, _branches(task), task.databases)
     try:
         return _in_one_line(task, moved)
     except CannotPlan as refusal:
@@ -86,7 +68,7 @@ def choose(strategy: str, task: Task) -> Plan:
 
 
 def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
-    """What makes the heads one as a plan does it, and then the other strategy, if it may do.
+    """How to get one head: the plan's strategy first, then the other one if it may work.
 
     Args:
         plan: what links or joins them.
@@ -101,7 +83,7 @@ def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
 
 
 def _by_habit(task: Task) -> Plan | None:
-    """The heads joined as others were before; ``None`` where that is not usual, or not as easy."""
+    """Merge as this project usually does; ``None`` where it does not, or merging is harder."""
     graph = task.original.graph
     merges = sum(len(parents) > 1 for parents in graph.parents.values())
     if merges <= _FEW or merges < _HABIT * len(graph):
@@ -119,8 +101,8 @@ def _by_habit(task: Task) -> Plan | None:
     return replace(plan, why=(Reason("habit", why), *plan.why))
 
 
-def _in_one_line(task: Task, moved: tuple[Moved, ...]) -> Plan:
-    """A line in which all that has run anywhere comes before what has not."""
+def _in_one_line(task: Task, moved: tuple[DecidedPair, ...]) -> Plan:
+    """One line in which everything that has run anywhere comes before what has not."""
     before = _together(task.before, moved)
     ordered = Graph(task.snapshot.headers, before)
     if not ordered.cycles:
@@ -139,7 +121,7 @@ def _in_one_line(task: Task, moved: tuple[Moved, ...]) -> Plan:
 
 
 def _leaving_one_out(snapshot: Snapshot) -> Remedy:
-    """To plan without one of the databases; the app's own are left out together."""
+    """How to plan without one of the databases; the app's own are left out together."""
     ways = {}
     for standing in snapshot.databases.standings:
         name = "the app's own databases" if standing.own else standing.name
@@ -149,7 +131,7 @@ def _leaving_one_out(snapshot: Snapshot) -> Remedy:
 
 
 def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
-    """The way out where a line is not safe; where there is none, the line's refusal counts."""
+    """A merge where one line is not safe; if that fails as well, the line's refusal counts."""
     try:
         plan = _safe("merge", task)
     except UnsafeForDatabases:
@@ -165,7 +147,7 @@ def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
 
 
 def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
-    """With the way to one line, where a database has run mine and not what the main branch has."""
+    """Add how to get one line, where a database has run mine and not what is on main."""
     if task.snapshot.databases.anew:  # Alembic finds no file any more for what it would take down
         return plan
     for chain in task.snapshot.published_chains:
@@ -179,7 +161,7 @@ def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
 
 
 def _safe(strategy: str, task: Task) -> Plan:
-    plan = run_strategy(strategy, task)
+    plan = _STRATEGIES[strategy](task)
     refuse_unsafe(planned_graph(task.original, plan), task.original.graph, task.databases)
     number = sum(standing.is_known for standing in task.snapshot.databases.standings)
     if not number:
@@ -206,7 +188,7 @@ def _branches(task: Task) -> Branches:
 
 
 def _together(
-    before: Mapping[str, tuple[str, ...]], moved: Iterable[Moved]
+    before: Mapping[str, tuple[str, ...]], moved: Iterable[DecidedPair]
 ) -> Mapping[str, tuple[str, ...]]:
     earlier = {revision: dict.fromkeys(names) for revision, names in before.items()}
     for pair in moved:

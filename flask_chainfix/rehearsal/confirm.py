@@ -20,7 +20,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, NotConfirmed
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.writers import stuck_revisions
+from flask_chainfix.databases.applied.has_run import stuck_revisions
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation

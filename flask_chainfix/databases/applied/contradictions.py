@@ -1,15 +1,24 @@
-"""A database whose tables contradict its stamp: how, and Alembic's commands that put it right."""
+"""Where tables, stamps and ids of a database contradict each other, and what puts that right."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.databases.applied.live_evidence import (
+from flask_chainfix.databases.applied.has_run import Applied, claims, possibilities
+from flask_chainfix.databases.applied.rows import (
+    catching_up,
+    counting_as,
+    gaps,
+    restamping,
+    since,
+    stood_for,
+)
+from flask_chainfix.databases.applied.tables import (
     Fit,
     absent_tables,
     early_tables,
@@ -17,15 +26,13 @@ from flask_chainfix.databases.applied.live_evidence import (
     never_ran,
     proven_top,
 )
-from flask_chainfix.databases.applied.rows import catching_up, gaps, restamping, since
-from flask_chainfix.databases.applied.writers import Applied, claims, possibilities
 from flask_chainfix.model.databases import Standing
 
 _SCHEMA = ", schema "  # behind a name: no option names a schema alone
 
 
 def left_out(snapshot: Snapshot, standing: Standing, command: str = "repair") -> str:
-    """A command that asks all other databases; ``""`` where none says that.
+    """A command that leaves one database out; ``""`` where no option can say that.
 
     Args:
         snapshot: with all databases.
@@ -42,7 +49,7 @@ def left_out(snapshot: Snapshot, standing: Standing, command: str = "repair") ->
 
 
 def naming(names: Iterable[str]) -> str | None:
-    """The options that name databases by what users know them by; the app's own need none.
+    """The options that name databases; the app's own need none.
 
     Returns:
         Each with a blank before it; ``None`` where one is a schema, which no option names alone.
@@ -64,13 +71,13 @@ def leaving_out(
     command: str = "repair",
     text: str = "leave that database out",
 ) -> Remedy:
-    """To do something without a database; nothing where no command says that."""
+    """How to leave a database out; empty where no option can say that."""
     without = left_out(snapshot, standing, command)
     return way(text, without) if without else Remedy()
 
 
 def saying_where(snapshot: Snapshot, standing: Standing, command: str = "repair") -> Remedy:
-    """To say where a database stands that cannot be asked; the head stands for what is known."""
+    """How to say where an unreachable database stands, with a head as the example."""
     without, heads = left_out(snapshot, standing, command), snapshot.graph.heads
     if not (without and heads):
         return Remedy()
@@ -111,7 +118,7 @@ class Mismatch:
 
 
 def mismatch(snapshot: Snapshot, standing: Standing) -> Mismatch | None:
-    """How the tables of a database contradict every chain that can have written its rows."""
+    """How the tables of a database contradict its rows, whichever chain has written them."""
     if possibilities(snapshot, standing):
         return None
     found = [
@@ -126,7 +133,7 @@ def mismatch(snapshot: Snapshot, standing: Standing) -> Mismatch | None:
 
 
 def contradiction(found: Mismatch) -> str:
-    """What is wrong with such a database, in words."""
+    """The contradiction in words."""
     absent, early = in_words(found.absent), in_words(found.early)
     said = [f"not there: {absent}"] if absent else []
     said += [f"there already: {early}"] if early else []
@@ -134,7 +141,7 @@ def contradiction(found: Mismatch) -> str:
 
 
 def by_revision(found: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    """Tables behind the revisions that make them, as ``absent_tables`` and the like have them."""
+    """Group pairs of revision and table by revision."""
     tables: dict[str, tuple[str, ...]] = {}
     for revision, table in found:
         tables[revision] = (*tables.get(revision, ()), table)
@@ -148,14 +155,14 @@ def half_made(snapshot: Snapshot, revision: str, there: Sequence[str]) -> tuple[
 
 
 def in_words(tables: Mapping[str, Sequence[str]]) -> str:
-    """Tables behind the revisions that make them; many are cut short."""
+    """Tables with the revisions that make them, in words; a long list is cut."""
     names = [f"{table} ({revision})" for revision, each in tables.items() for table in each]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
-    """What puts such a database right; nothing of it takes away anything that is there."""
+    """What puts such a database right; none of it drops anything."""
     graph = snapshot.graph
     lost = [row for row in found.standing.rows if row not in graph]
     if lost:
@@ -182,13 +189,10 @@ def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
 
 
 def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remedy:
-    """What to do about rows that no file has: Alembic knows no way from them."""
+    """What to do about rows that no file has."""
     if top is None or standing.rows != (*lost,):
         return way("look where they went", "{fixchain} check{asked}")
-    taken = " ".join(option("--lost", f"{row}={top}") for row in lost)
-    return way(
-        f"its tables fit {top}: count them for that", f"{{fixchain}} restamp {taken}{{databases}}"
-    )
+    return way(f"its tables fit {top}: count them for that", counting_as(top, *lost))
 
 
 def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
@@ -212,7 +216,7 @@ def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
 
 
 def by_its_origin(snapshot: Snapshot, standing: Standing) -> Remedy:
-    """To move a stamp by the chain that has written it, which Git may have."""
+    """How to move a stamp with the help of the chain that has written it."""
     origin = snapshot.databases.origins.get(standing.identity)
     if origin:
         return way(
@@ -231,7 +235,7 @@ def by_its_origin(snapshot: Snapshot, standing: Standing) -> Remedy:
 
 
 def completing(snapshot: Snapshot, revision: str) -> Remedy:
-    """How a revision that has stopped half-way is brought to its end, or to its beginning."""
+    """How to finish or take back a revision that has stopped half-way."""
     by_hand = way(
         "run by hand those of its statements whose objects are missing, which this prints, and"
         " check again: that names the stamp",
@@ -242,3 +246,59 @@ def completing(snapshot: Snapshot, revision: str) -> Remedy:
 
 def _all(snapshot: Snapshot) -> str:
     return "head" if len(snapshot.graph.heads) == 1 else "heads"
+
+
+# --- An id that stood twice ----------------------------------------------------------------------
+
+
+def undecided_id(snapshot: Snapshot, possible: Collection[frozenset[str]]) -> str | None:
+    """An id that stood twice, where nothing tells which of its migrations has run.
+
+    Not where all of them may have run, as by the chain as it is: that is another doubt.
+
+    Args:
+        snapshot: the chain as it is.
+        possible: what may have run in a database.
+    """
+    for name, names in snapshot.databases.shared.items():
+        had = {run.intersection(names) for run in possible} - {frozenset()}
+        if len(had) > 1 and frozenset(names) not in had:
+            return name
+    return None
+
+
+def misread_id(snapshot: Snapshot, standing: Standing, run: Collection[str]) -> str | None:
+    """An id that stood twice: one of its migrations has run, and Alembic takes another for done.
+
+    Not while a repair is planned, with which the rows move.
+    """
+    if snapshot.databases.anew:
+        return None
+    rows = tuple(sorted({*standing.rows, *run}))
+    never = stood_for(snapshot.graph, rows).difference(run)
+    for name, names in snapshot.databases.shared.items():
+        if not (never.isdisjoint(names) or set(names).isdisjoint(run)):
+            return name
+    return None
+
+
+def meanings_of(snapshot: Snapshot, name: str) -> str:
+    """What an id that stood twice means, in words; files have the names that they have now."""
+    if name in snapshot.databases.anew:  # the new ids and names are only planned
+        ids = [each for each in snapshot.databases.shared[name] if each in snapshot.graph]
+        messages = {f"“{snapshot.header(each).message}”": None for each in ids}
+        which = " and ".join(messages) if len(messages) == len(ids) else "several migrations"
+        return f"{name} is the id of {which}"
+    said = (
+        f"{snapshot.file(each).name} (now {each})" if each in snapshot.graph else f"{each} (gone)"
+        for each in snapshot.databases.shared[name]
+    )
+    return f"{name} was the id of {' and '.join(said)}"
+
+
+def which_ran(snapshot: Snapshot, name: str, run: Collection[str]) -> str:
+    """Which of the migrations that had an id have run in a database, in words."""
+    names = snapshot.databases.shared[name]
+    ran = ", ".join(each for each in names if each in run)
+    never = ", ".join(each for each in names if each not in run)
+    return f"{meanings_of(snapshot, name)}: {ran} ran there, and {never} never did"

@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.common.quoting import option, ref_word
+from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.databases.applied.live_evidence import absent_tables, early_tables
-from flask_chainfix.databases.applied.rows import since, stood_for, tops
+from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
+from flask_chainfix.databases.applied.tables import absent_tables, early_tables
 from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
 from flask_chainfix.model.schema import Footprint
 
 
 def is_noop(snapshot: Snapshot, revision: str) -> bool:
-    """Whether what a revision does, or a lost one did, is proven to be nothing.
+    """Whether a revision is proven to do nothing; also one that is lost.
 
     That it does nothing to tables is not enough: it may call a program, or make a function.
     """
@@ -120,7 +120,7 @@ def survivors(snapshot: Snapshot, revision: str) -> Survivors:
 def early_on_return(
     snapshot: Snapshot, standing: Standing, revision: str
 ) -> tuple[tuple[str, str], ...]:
-    """The tables that stop the next upgrade of a database once a lost revision has a file again.
+    """The tables that would stop the next upgrade of a database if a lost revision came back.
 
     Each is behind the revision that makes it, which has not run there by its rows.
     """
@@ -130,7 +130,7 @@ def early_on_return(
 
 
 def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
-    """How the code that has a lost revision runs what a database has not run of its old chain."""
+    """How to run the rest of the old chain with the code that has a lost revision."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None or not lost.checkout:
         return Remedy()
@@ -144,15 +144,14 @@ def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
 
 
 def under_its_new_id(snapshot: Snapshot, lost: LostRevision) -> Remedy:
-    """How a stamp comes to the new id of a migration; first to what was added to it since.
+    """How to move a stamp to the new id of a migration, and what to do first if it was edited.
 
     Args:
         snapshot: the chain, and where its databases stand.
         lost: the revision, which is another one by now (``renamed``).
     """
     new = lost.renamed or ""
-    pair = option("--lost", f"{lost.revision}={new}")
-    move = f"{{fixchain}} restamp {pair}{{databases}}"
+    move = counting_as(new, lost.revision)
     if not lost.edited:
         return way("move the stamp to its new id", move)
     run = frozenset(snapshot.graph.required([new]))

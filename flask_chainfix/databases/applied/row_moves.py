@@ -17,24 +17,29 @@ from flask_chainfix.databases.applied.contradictions import (
     contradiction,
     in_words,
     left_out,
+    meanings_of,
     mismatch,
+    misread_id,
+    undecided_id,
     ways_out,
+    which_ran,
 )
-from flask_chainfix.databases.applied.live_evidence import absent_tables, proven_top
+from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.applied.lost import (
     finishing_there,
     is_noop,
     survivors,
     under_its_new_id,
 )
-from flask_chainfix.databases.applied.rows import catching_up, gaps, restamping, stood_for, tops
-from flask_chainfix.databases.applied.shared_ids import (
-    misread,
-    telling_which_ran,
-    told_apart,
-    untold,
+from flask_chainfix.databases.applied.rows import (
+    catching_up,
+    counting_as,
+    gaps,
+    restamping,
+    stood_for,
+    tops,
 )
-from flask_chainfix.databases.applied.writers import Applied
+from flask_chainfix.databases.applied.tables import absent_tables, proven_top
 from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
 
 STAMPED_AS_IT_IS = way(
@@ -76,7 +81,7 @@ def move_for(
             return _refused(standing, contradiction(found), ways_out(now, found))
         return _refused(
             standing,
-            f"which chain has written {', '.join(standing.rows)} is not known, and so what has run",
+            f"it is not known which chain has written {', '.join(standing.rows)}, nor what has run",
             by_its_origin(now, standing),
         )
     possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
@@ -87,11 +92,11 @@ def move_for(
     )
     if alike and first.state is not MoveState.REFUSED:
         return first
-    shared = untold(now, [each.revisions for each in possible])
+    shared = undecided_id(now, [each.revisions for each in possible])
     if shared is not None:
         return _refused(
             standing,
-            f"{told_apart(now, shared)}, and the tables do not tell which of them ran there",
+            f"{meanings_of(now, shared)}, and the tables do not tell which of them ran there",
             _ways_on(now, possible, shared),
         )
     if alike:
@@ -111,7 +116,7 @@ def move_for(
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
-    """Rows that stay by one chain, and cannot be moved if the other one has written them."""
+    """Rows that are right by one chain, and cannot be moved if the other one has written them."""
     refused = next(each for each in results if each.state is MoveState.REFUSED)
     otherwise = (
         Way(f"if the chain before the repair has, {each.text}", each.commands)
@@ -136,7 +141,7 @@ def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bo
 
 
 def _ways_on(now: Snapshot, possible: Sequence[Applied], shared: str) -> Remedy:
-    """What to do by which of the migrations has run that had the same id."""
+    """What to do, depending on which of the migrations with one id has run."""
     if now.databases.anew:  # these ids are yet to come
         return way(
             "repair the files without that database; restamp then names what to do by which of"
@@ -166,12 +171,8 @@ def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
     if result.state is MoveState.REFUSED:
         return Remedy.of(result.remedy)
     if shared not in now.graph:
-        return way("say so", _restamp(shared, ran))
+        return way("say so", counting_as(ran, shared))
     return way("move the stamp", *restamping(now.graph, result.move.before, result.move.after))
-
-
-def _restamp(lost: str, other: str) -> str:
-    return f"{{fixchain}} restamp {option('--lost', f'{lost}={other}')}{{databases}}"
 
 
 def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
@@ -201,10 +202,10 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
         )
     kept = run.intersection(graph)
     skipped = gaps(graph, kept)
-    shared = misread(now, standing, kept)
+    shared = misread_id(now, standing, kept)
     if skipped and shared is not None and now is then:
         return _refused(
-            standing, telling_which_ran(now, shared, kept), catching_up(graph, kept, standing.rows)
+            standing, which_ran(now, shared, kept), catching_up(graph, kept, standing.rows)
         )
     if skipped:
         return _refused(
@@ -239,12 +240,13 @@ def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> 
     if lost is not None and lost.renamed in then.graph:
         return way(
             f"if {lost.renamed}, which is like it, is the same migration, say so",
-            _restamp(gone, lost.renamed or ""),
+            counting_as(lost.renamed or "", gone),
         )
     squashed = proven_top(now, standing)
     if squashed is not None and not survivors(now, gone).rows:
         return way(
-            f"if {squashed} does all that these did, say so", _restamp(standing.rows[0], squashed)
+            f"if {squashed} does all that these did, say so",
+            counting_as(squashed, standing.rows[0]),
         )
     return way("bring it back", _bring_back(gone)) | (
         f"say what it counts for (restamp --lost {gone}=REVISION), if what it did is not there"
@@ -274,7 +276,7 @@ def _counting_less(now: Snapshot, applied: Applied) -> Remedy:
         return under_its_new_id(now, known)
     fitting = proven_top(now, applied.standing)
     if fitting is not None:
-        return way(f"its tables fit {fitting}: count {lost} for that", _restamp(lost, fitting))
+        return way(f"its tables fit {fitting}: count {lost} for that", counting_as(fitting, lost))
     return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
 
 
@@ -299,8 +301,8 @@ def _counted_for(now: Snapshot, standing: Standing, lost: str, other: str) -> se
     if left.rows:
         if other not in left.rows:
             raise CannotPlan(
-                f"{lost} was on {', '.join(left.rows)} by what Git knows, and not on {other}",
-                way("count it for that", _restamp(lost, left.rows[0])),
+                f"{lost} was on {', '.join(left.rows)} as far as Git knows, and not on {other}",
+                way("count it for that", counting_as(left.rows[0], lost)),
             )
         return below
     return _certainly_below(now, (other,))

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.common.quoting import operand
+from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
 
 
 @lru_cache(maxsize=256)  # most databases of a project stand at the same few places
 def stood_for(graph: Graph, rows: tuple[str, ...]) -> frozenset[str]:
-    """What has run where these rows are: they themselves and all that had to run before."""
+    """What has run in a database with these rows: they and all that they require."""
     return frozenset(graph.required(row for row in rows if row in graph))
 
 
@@ -70,8 +70,14 @@ def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tup
     return _stamps(over or ["base"]) + _stamps(row for row in after if row not in over)
 
 
+def counting_as(other: str, *lost: str) -> str:
+    """The command that has databases count lost revisions as another one."""
+    taken = " ".join(option("--lost", f"{revision}={other}") for revision in lost)
+    return f"{{fixchain}} restamp {taken}{{databases}}"
+
+
 def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Remedy:
-    """How Alembic is made to run what never ran below what has, command by command.
+    """The commands that make Alembic run what was skipped.
 
     Args:
         graph: the chain.

@@ -79,7 +79,7 @@ def half_applied(snapshot: Snapshot) -> Iterator[Fault]:
     family=Family.DATABASE,
 )
 def stamp_contradicts_schema(snapshot: Snapshot) -> Iterator[Fault]:
-    """The tables of revisions are there that have not run there by the stamp.
+    """Tables exist of revisions that have not run, going by the stamp.
 
     Only tables are compared, and only those that a revision is certain to make.
 
@@ -126,7 +126,7 @@ def _mismatches(snapshot: Snapshot) -> Iterator[Mismatch]:
 
 
 def _is_whole(snapshot: Snapshot, found: Mismatch) -> bool:
-    """Whether the files tell of all that rows claim: what lies below a gap may have run as well.
+    """Whether the files hold all that rows claim: below a gap there may be more.
 
     A base beside others that does nothing may be a merge revision that has lost its parents.
     """

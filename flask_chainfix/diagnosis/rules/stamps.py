@@ -1,4 +1,4 @@
-"""Faults of databases that have moved: where they are stamped, and what that leaves out."""
+"""Faults of databases: stamps that are unknown, overlap, or skip revisions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
     in_words,
+    meanings_of,
     mismatch,
+    misread_id,
     saying_where,
+    undecided_id,
     ways_out,
+    which_ran,
 )
+from flask_chainfix.databases.applied.has_run import Applied, possibilities
 from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS
 from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
-from flask_chainfix.databases.applied.shared_ids import (
-    misread,
-    telling_which_ran,
-    told_apart,
-    untold,
-)
-from flask_chainfix.databases.applied.writers import Applied, possibilities
 from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
 from flask_chainfix.diagnosis.registry import Family, Fault, rule
 from flask_chainfix.model.databases import DatabaseState, Standing
@@ -177,13 +175,13 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
 def _of_a_shared_id(
     snapshot: Snapshot, standing: Standing, possible: Sequence[Applied]
 ) -> Fault | None:
-    """Where an id is stamped, or is below the stamp, that several migrations had."""
+    """The fault of a stamp that stands on an id which several migrations had."""
     stamped = f"{standing.name} is stamped with {listing(standing.rows)}"
-    doubtful = untold(snapshot, [each.revisions for each in possible])
+    doubtful = undecided_id(snapshot, [each.revisions for each in possible])
     if doubtful is not None:
         return Fault(
-            f"{stamped}; {told_apart(snapshot, doubtful)}, and the tables do not tell which of them"
-            " ran there",
+            f"{stamped}; {meanings_of(snapshot, doubtful)}, and the tables do not tell which of"
+            " them ran there",
             way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
             [doubtful],
             [],
@@ -193,7 +191,7 @@ def _of_a_shared_id(
         return None
     (applied,) = possible
     run = applied.revisions.intersection(snapshot.graph)
-    shared = misread(snapshot, standing, applied.revisions)
+    shared = misread_id(snapshot, standing, applied.revisions)
     if shared is None:
         return None
     hint = _RESTAMP
@@ -205,7 +203,7 @@ def _of_a_shared_id(
     elif gaps(snapshot.graph, run):
         hint = catching_up(snapshot.graph, run, standing.rows)
     return Fault(
-        f"{stamped}; {telling_which_ran(snapshot, shared, applied.revisions)}",
+        f"{stamped}; {which_ran(snapshot, shared, applied.revisions)}",
         hint,
         [shared],
         list(snapshot.locations(shared, "revision")),

@@ -11,7 +11,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import REPAIR, Remedy, joined, linked, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.writers import stuck_revisions
+from flask_chainfix.databases.applied.has_run import stuck_revisions
 from flask_chainfix.diagnosis.registry import Fault, rule
 from flask_chainfix.model.findings import Severity
 

@@ -1,4 +1,4 @@
-"""What menders work on."""
+"""What every mender gets: the chain, and what is known of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask_chainfix.planning.ranking import Rank, rank_of
 
 
 def header_of(file: MigrationFile) -> Header:
-    """The header of a file that has one, as every file has which a mender is given.
+    """The header of a readable file; menders are given no others.
 
     Raises:
         TypeError: it could not be read.
@@ -71,7 +71,7 @@ class Case:
         return None
 
     def rank(self, file: MigrationFile) -> Rank:
-        """When a file came, as far as anything tells: by Git, date and name."""
+        """When a file came, by Git, date and name."""
         return rank_of(file, self.history)
 
     def chain_when_added(self, file: MigrationFile) -> Snapshot | None:

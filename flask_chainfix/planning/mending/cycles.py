@@ -30,7 +30,7 @@ def base_of_choice(graph: Graph, members: Sequence[str]) -> list[str]:
 
 
 def ways_out(case: Case, members: Sequence[str]) -> Remedy:
-    """The remedy for a cycle: options that are sure to open it, then what to do by hand."""
+    """How to open a cycle: options that are sure to do it, then what to do by hand."""
     wishes = case.wishes
     said = "".join(
         f" {option('--attach', f'{name}={parent}')}" for name, parent in wishes.attach.items()
@@ -63,7 +63,7 @@ def _attachable(case: Case, members: Sequence[str]) -> Iterator[tuple[str, str]]
 
 
 def _opens(case: Case, name: str, members: Sequence[str]) -> bool:
-    """Whether no cycle is left among the members once one of them needs nothing."""
+    """Whether no cycle is left once one of its members requires nothing."""
     headers = (case.snapshot.header(member) for member in members)
     return not Graph(
         header._replace(down_revision=(), depends_on=()) if header.revision == name else header
@@ -80,7 +80,7 @@ class _Link(NamedTuple):
     part: Part
 
 
-def open_circles(case: Case) -> Iterator[Mend]:
+def open_cycles(case: Case) -> Iterator[Mend]:
     """One link of the first cycle; the mender is asked again for the next.
 
     Raises:
@@ -99,8 +99,8 @@ def open_circles(case: Case) -> Iterator[Mend]:
     link, reasons = _contradicted(case, links)
     if link is None:
         raise CannotPlan(
-            f"nothing tells where the cycle of {listing(members)} has to be opened: neither the"
-            " schema, nor a docstring, nor Git, nor a date speaks against one of its links alone",
+            f"nothing tells where to open the cycle of {listing(members)}: neither the schema, a"
+            " docstring, Git nor a date contradicts just one of its links",
             ways_out(case, members),
         )
     yield _cut(case, link, reasons)
@@ -118,7 +118,7 @@ def _links_within(snapshot: Snapshot, members: tuple[str, ...]) -> Iterator[_Lin
 
 
 def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Reason]]:
-    """The one link that evidence speaks against, and why; ``None`` where it does not tell."""
+    """The one link that evidence contradicts, and why; ``None`` where it does not tell."""
     said: list[dict[_Link, Reason]] = []
     for kind in ("itself", "schema", "docstring", "git", "date"):
         against = {link: why for link in links for why in _reasons_against(case, link, kind)}
@@ -152,7 +152,7 @@ def _reasons_against(case: Case, link: _Link, kind: str) -> Iterator[Reason]:
 
 
 def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
-    """The user's base without a link to the others; first of its parents, then of what it needs."""
+    """Make the user's base one: take out its parents, then its dependencies within the cycle."""
     why = Reason("pin", f"--root {root}")
     file = case.snapshot.file(root)
     if case.snapshot.graph.parents[root]:
@@ -164,7 +164,7 @@ def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
 
 
 def _cut(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
-    """Take the parent out; where the docstring names another that fits, put that in its place."""
+    """Take the parent out; where the docstring names another one that fits, use that instead."""
     snapshot = case.snapshot
     file = snapshot.file(link.child)
     if link.part is Part.DEPENDENCIES:

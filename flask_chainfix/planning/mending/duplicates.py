@@ -12,8 +12,8 @@ from flask_chainfix import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.shared_ids import with_what_they_make
-from flask_chainfix.databases.applied.writers import Applied, applied_in
+from flask_chainfix.databases.applied.has_run import Applied, applied_in
+from flask_chainfix.databases.applied.tables import with_what_they_make
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.evidence import reasons_before
@@ -25,7 +25,7 @@ _SHOWN = 4  # of what a migration does
 
 
 def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
-    """Lines that say of each file what distinguishes it: place, date, commit, deeds."""
+    """The files side by side: parents, date, commit, and what each does."""
     columns = [[printable(fact) for fact in _facts(case, file)] for file in files]
     widths = [max(map(len, column)) for column in columns]
     rows = zip_longest(*columns, fillvalue="")
@@ -118,7 +118,7 @@ def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Itera
 
 
 def copies(case: Case) -> Iterator[Mend]:
-    """Of files that do and say the same one is left.
+    """Delete all but one of the files that are copies of each other.
 
     Raises:
         CannotRewrite: several of them lie elsewhere, where others may need them.
@@ -147,7 +147,7 @@ def _named(file: MigrationFile, other: MigrationFile) -> str:
 
 
 def _original_first(case: Case, file: MigrationFile) -> tuple[bool, bool, Rank, bool, int, str]:
-    """What is not ours to delete, what came first, what is not called a copy, has a shorter name.
+    """Sort what is not ours first, then what came first, is not called a copy, has a short name.
 
     The first of these that tells decides.
     """
@@ -175,7 +175,7 @@ def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Men
 
 
 def ids_of_their_own(case: Case) -> Iterator[Mend]:
-    """Of files with different content the one that others have keeps the id.
+    """Give all but one of several different files with one id an id of their own.
 
     That is the one of the main branch, else the one that has run in a database, else the earliest.
     One id at a time: a file can be concerned by several.

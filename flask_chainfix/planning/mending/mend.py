@@ -1,4 +1,4 @@
-"""Every mender in its turn, each until it finds nothing more."""
+"""Run every mender in turn, each until it finds nothing more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.model.plans import Mend
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.cycles import open_circles
+from flask_chainfix.planning.mending.cycles import open_cycles
 from flask_chainfix.planning.mending.duplicates import copies, ids_of_their_own
 from flask_chainfix.planning.mending.merge_points import (
     merges_on_nothing,
@@ -26,7 +26,7 @@ from flask_chainfix.planning.mending.names import (
     numbers_of_their_own,
     numbers_that_rise,
 )
-from flask_chainfix.planning.mending.parents import pinned_parents, published_parents
+from flask_chainfix.planning.mending.parents import attached_parents, published_parents
 
 _Mender = Callable[[Case], Iterator[Mend]]
 
@@ -43,12 +43,12 @@ _FOR_IDS: tuple[_Mender, ...] = (
 _MENDERS: tuple[_Mender, ...] = (
     *_FOR_IDS,
     labels_of_choice,
-    pinned_parents,
+    attached_parents,
     published_parents,
     merges_on_nothing,
     parents_that_are_meant,
     dependencies_that_are_meant,
-    open_circles,
+    open_cycles,
     ties_that_stop_alembic,
     parents_that_say_nothing,
     docstrings_in_step,
@@ -61,7 +61,7 @@ _OF_CODE: Mapping[_Mender, str] = {
     ids_of_their_own: "FC104",
     parents_that_are_meant: "FC103",
     dependencies_that_are_meant: "FC107",
-    open_circles: "FC105",
+    open_cycles: "FC105",
     ties_that_stop_alembic: "FC112",
     parents_that_say_nothing: "FC112",
 }
@@ -80,8 +80,10 @@ def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
     return _run(case, _MENDERS)
 
 
-def untie(case: Case, movable: Collection[str] | None = None) -> tuple[Snapshot, tuple[Mend, ...]]:
-    """Put right what Alembic cannot upgrade to since the chain was linked otherwise.
+def mend_impassable(
+    case: Case, movable: Collection[str] | None = None
+) -> tuple[Snapshot, tuple[Mend, ...]]:
+    """Mend the revisions that Alembic cannot upgrade to since the chain was relinked.
 
     Args:
         case: a chain without other faults.
@@ -104,7 +106,7 @@ def untie(case: Case, movable: Collection[str] | None = None) -> tuple[Snapshot,
     return _run(case, (mender,))
 
 
-def told_apart(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
+def mend_ids(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
     """Give migrations ids of their own, and change nothing else; as ``mend``."""
     return _run(case, _FOR_IDS)
 

@@ -1,4 +1,4 @@
-"""FC112: revisions lose the parents and dependencies that say nothing."""
+"""Merge points: the parents that they lost, and those that they name needlessly (FC112)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.chain.redundancy import impassable, redundant_parents
+from flask_chainfix.chain.redundancy import impassable, is_redundant, redundant_parents
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.has_run import stuck_revisions
 from flask_chainfix.databases.applied.lost import survivors
-from flask_chainfix.databases.applied.writers import stuck_revisions
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.evidence import reasons_before
 from flask_chainfix.planning.mending.case import Case, header_of
 
 _MERGES = re.compile(r"(?<![^\W_])merg(?:e|es|ed|ing)(?![^\W_])", re.IGNORECASE)
-
-
 _WORD = re.compile(r"\w+")
-
-
 _PART_OF_ID = 4  # characters
 
 
@@ -36,7 +32,7 @@ class Joined(NamedTuple):
 
 
 def merges_on_nothing(case: Case) -> Iterator[Mend]:
-    """FC101: an empty migration that says of itself that it merges gets the heads as parents.
+    """FC101: an empty base that calls itself a merge gets the heads as parents.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
@@ -95,7 +91,7 @@ def heads_joined(
 
 
 def head_for(snapshot: Snapshot, revisions: Collection[str], lost: str) -> str | None:
-    """The head that revisions would be on if what is lost below them is left out.
+    """The head that revisions would follow if the lost revision below them were left out.
 
     Returns:
         ``None`` where nothing tells which.
@@ -146,7 +142,7 @@ def _meant_by(snapshot: Snapshot, word: str) -> list[str]:
 
 
 def _standing_without(snapshot: Snapshot, revisions: Collection[str]) -> list[str]:
-    """The main lineage's revisions that hang on nothing missing, and on none of these."""
+    """The main lineage's revisions, without these and what is above them or above missing ones."""
     graph = snapshot.graph
     hanging = graph.descendants([*revisions, *graph.missing_parents])
     lineages = find_lineages(snapshot)
@@ -156,7 +152,7 @@ def _standing_without(snapshot: Snapshot, revisions: Collection[str]) -> list[st
 
 
 def _tops(snapshot: Snapshot, revisions: Collection[str]) -> list[str]:
-    """Those of some revisions that none of the others names as a parent, in their order."""
+    """The heads among some revisions, in the order of the chain."""
     graph = snapshot.graph
     below = {parent for name in revisions for parent in graph.parents[name]}
     return [name for name in graph.order if name in revisions and name not in below]
@@ -197,20 +193,20 @@ def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
     for revision, redundant in redundant_parents(snapshot.graph).items():
         # One that is named twice is redundant once.
         parents = dict.fromkeys(snapshot.graph.parents[revision])
-        lower = [name for name in redundant if _is_below(snapshot.graph, name, parents)]
+        lower = [name for name in redundant if is_redundant(snapshot.graph, revision, name)]
         kept = tuple(name for name in parents if name not in lower)
         yield _with_parents(case, revision, kept, _builds_on(redundant))
 
 
 def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
-    """What one parent or dependency requires anyway is named no more beside it."""
+    """Take out what another parent or dependency of the same revision requires anyway."""
     graph, stuck = case.snapshot.graph, stuck_revisions(case.snapshot)
     for revision, lower in impassable(graph).items():
         if revision not in stuck and not case.wishes.strict:
             continue
         parents = graph.parents[revision]
         needless = [name for name in lower if name not in parents]
-        dropped = [name for name in lower if _is_below(graph, name, parents)]
+        dropped = [name for name in lower if is_redundant(graph, revision, name)]
         if needless:
             yield _without_dependencies(case, revision, needless)
         elif dropped:
@@ -264,7 +260,3 @@ def _with_parents(case: Case, revision: str, parents: tuple[str, ...], why: Reas
 
 def _builds_on(lower: Collection[str]) -> Reason:
     return Reason("redundant", f"another of its parents builds on {', '.join(lower)}")
-
-
-def _is_below(graph: Graph, parent: str, others: Collection[str]) -> bool:
-    return any(other != parent and graph.is_ancestor(parent, other) for other in others)

@@ -1,4 +1,4 @@
-"""FC103 and FC107: parents and dependencies that no file has, in the order of certainty."""
+"""FC103 and FC107: parents and dependencies that no file has."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
-from flask_chainfix.common.quoting import option, ref_word, word
+from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, repairing, way
 from flask_chainfix.common.wording import close_ids, listing
+from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.suggestions import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.model.databases import LostRevision
@@ -36,12 +37,12 @@ class _Meant(NamedTuple):
 
 
 def parents_that_are_meant(case: Case) -> Iterator[Mend]:
-    """Each missing parent gives way to what it was, comes back, or is left out."""
+    """Replace each missing parent by what it was, bring it back, or leave it out."""
     yield from _all_mended(case, Part.PARENTS, missing_parents(case.snapshot))
 
 
 def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
-    """The same for ``depends_on``, of which nothing is left out: it may be another package's."""
+    """The same for ``depends_on``; nothing is left out, as another package may have it."""
     yield from _all_mended(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
 
 
@@ -92,7 +93,7 @@ def _mended(case: Case, signs: _Signs, revision: str, missing: tuple[str, ...]) 
 def _straightened(
     case: Case, revision: str, lost: Sequence[str], named: Collection[str]
 ) -> Joined | None:
-    """The parents of a merge point whose own are gone; no file is brought back for it.
+    """The parents of a merge point whose own are missing; no file is brought back for it.
 
     An empty one needs nothing of them. Any other has to name several, none of which is here.
     """
@@ -118,7 +119,7 @@ def _reasons(revision: str, name: str, meant: _Meant) -> Iterator[Reason]:
 
 
 class _Signs:
-    """What points to the revisions that are meant by missing names.
+    """Finds the revisions that missing names stand for.
 
     Args:
         snapshot: the chain.
@@ -131,7 +132,7 @@ class _Signs:
         self._lookalikes = Lookalikes(snapshot)
 
     def meant(self, revision: str, name: str) -> _Meant | None:
-        """What a name stands for; not certain where several signs point to different ones."""
+        """What a name stands for; a guess where signs point to different revisions."""
         graph = self._snapshot.graph
         above = graph.descendants([revision])
         signs = [
@@ -172,7 +173,7 @@ class _Signs:
 
 
 def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
-    """The file of a missing revision, if version control has it: a guess, as it may be meant."""
+    """Bring back the file of a missing revision from version control; that is a guess."""
     snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
     if lost is None or lost.renamed in snapshot.graph or not _comes_whole(snapshot, lost):
@@ -190,7 +191,7 @@ def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
 
 
 def _comes_whole(snapshot: Snapshot, lost: LostRevision) -> bool:
-    """Whether all comes along that a revision of another branch requires there, as it is there."""
+    """Whether all that a revision requires on its own branch is here or comes back with it."""
     pending, seen = [lost], {lost.revision}
     while pending:
         each = pending.pop()
@@ -213,8 +214,8 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
         return ways  # they have come back themselves: their own other ways are told
     head = head_for(case.snapshot, waiting, name) if waiting else None
     if head is not None:
-        pins = dict.fromkeys(waiting, head)
-        ways |= way(f"leave {name} out", _attaching(case, pins))
+        attached = dict.fromkeys(waiting, head)
+        ways |= way(f"leave {name} out", _attaching(case, attached))
     if lost.branch and lost.kept:
         ways |= way(
             f"merge the branch {lost.branch}, which has {name}",
@@ -223,9 +224,9 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
     return ways
 
 
-def _attaching(case: Case, pins: Mapping[str, str]) -> str:
+def _attaching(case: Case, attached: Mapping[str, str]) -> str:
     """The command that plans the same with some parents chosen."""
-    wishes = replace(case.wishes, attach={**case.wishes.attach, **pins})
+    wishes = replace(case.wishes, attach={**case.wishes.attach, **attached})
     return repairing(wishes.typed)
 
 
@@ -247,7 +248,7 @@ def _nothing_known(case: Case, revision: str, name: str) -> Iterator[Reason]:
 
 
 def _close(case: Case, revision: str, names: Collection[str]) -> Remedy:
-    """To go by an id that is spelt like a missing one."""
+    """How to use an id that is spelt like the missing one."""
     above = case.snapshot.graph.descendants([revision])
     for name in names:
         for id_ in close_ids(name, case.snapshot.graph):
@@ -278,13 +279,9 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
             choices(snapshot, revision),
         )
     if lost.renamed in snapshot.graph and not lost.edited:
-        counting = option("--lost", f"{revision}={lost.renamed}")
         raise CannotPlan(
             f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
-            way(
-                "move the stamp to its new id",
-                f"{{fixchain}} restamp {counting}{{databases}}",
-            ),
+            way("move the stamp to its new id", counting_as(lost.renamed or "", revision)),
         )
     path = _place_for(snapshot, lost)
     branch = f" of {lost.branch}" if lost.branch else ""
@@ -296,7 +293,7 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
 
 
 def _place_for(snapshot: Snapshot, lost: LostRevision) -> Path:
-    """Where its file was; in the first version location, if that is none any more."""
+    """Where its file was, or the first version location if that directory is none any more."""
     locations = snapshot.environment.version_locations
     path = lost.path
     below = any(path.is_relative_to(location) for location in locations)

@@ -1,4 +1,4 @@
-"""Ids, numbers, labels and docstrings, put right wherever they stand."""
+"""Ids, numbers, labels and docstrings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Child(NamedTuple):
 
 
 def children_of(case: Case, revision: str) -> Iterator[Child]:
-    """Where an id is named as a parent or dependency, once for each file that does so."""
+    """The files that name an id as a parent or dependency."""
     for file in case.snapshot.files:
         header = file.reading
         if not isinstance(header, Header) or header.revision is None:
@@ -54,7 +54,7 @@ def new_id_for(case: Case, file: MigrationFile) -> str:
 def renamed(
     case: Case, revision: str, new_id: str, file: MigrationFile, why: tuple[Reason, ...]
 ) -> Mend:
-    """A file with an id of its own, also in its name where that carries the id."""
+    """Give a file another id, also in its name where that holds the id."""
     file = next(each for each in case.snapshot.files if each.path == file.path)
     mend = case.rewritten("FC104", Part.ID, file, (new_id,), *why)
     if case.snapshot.is_elsewhere(file.path):  # a link leads to that name
@@ -68,7 +68,7 @@ def renamed(
 
 
 def followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) -> Mend:
-    """A child that names the new id in place of the old one."""
+    """Make a child name the new id instead of the old one."""
     file = next(each for each in case.snapshot.files if each.path == child.file.path)
     header = header_of(file)
     named = header.down_revision if child.part is Part.PARENTS else header.depends_on
@@ -107,7 +107,7 @@ def _new_ids(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _shorter(revision: str) -> Iterator[str]:
-    """Its beginning; with a number at the end where that is another's already."""
+    """Its beginning, then the same with a number at the end, for where that is taken."""
     yield revision[:LONGEST_ID].rstrip("_. ")
     number = 2
     while True:
@@ -152,7 +152,7 @@ def _mends(snapshot: Snapshot, new_ids: Mapping[str, str]) -> Iterator[Mend]:
 
 
 def numbers_of_their_own(case: Case) -> Iterator[Mend]:
-    """One revision of mine whose number is that of a published one beside it (``0033_x``).
+    """Renumber one revision of mine that has the number of a published one (``0033_x``).
 
     The mender is asked again for the next.
 
@@ -185,7 +185,7 @@ def _is_settled(case: Case, revision: str, other: str) -> bool:
 
 
 def numbers_that_rise(case: Case) -> Iterator[Mend]:
-    """One revision that others do not have, and that counts less than its parent does by now.
+    """Renumber one revision that only I have and whose number is now lower than its parent's.
 
     The mender is asked again for the next.
 
@@ -250,7 +250,7 @@ def labels_of_choice(case: Case) -> Iterator[Mend]:
 
 
 def docstrings_in_step(case: Case) -> Iterator[Mend]:
-    """With ``--docstrings`` or ``--strict``: Alembic does not read them.
+    """Correct ``Revises:`` lines, with ``--docstrings`` or ``--strict``: Alembic ignores them.
 
     Raises:
         CannotRewrite: a line cannot be changed with certainty, and ``--docstrings`` asks for it.

@@ -18,8 +18,8 @@ from flask_chainfix.planning.mending.case import Case, header_of
 from flask_chainfix.planning.mending.cycles import ways_out
 
 
-def pinned_parents(case: Case) -> Iterator[Mend]:
-    """``--attach`` answers what no evidence could; the parents that are in order stay.
+def attached_parents(case: Case) -> Iterator[Mend]:
+    """Apply ``--attach`` where parents are at fault; sound parents stay.
 
     Raises:
         CannotPlan: a revision would run after itself.
@@ -38,7 +38,7 @@ def pinned_parents(case: Case) -> Iterator[Mend]:
         kept = [name for name in sound if not graph.is_ancestor(name, parent)]
         kept += [parent] if not any(graph.is_ancestor(parent, name) for name in kept) else []
         pinned[revision] = tuple(dict.fromkeys(kept))
-    _refuse_circles(case, pinned)
+    _refuse_cycles(case, pinned)
     for revision, parents in pinned.items():
         code = "FC105" if revision in in_cycles else "FC103"
         why = Reason("pin", f"--attach {revision}={case.wishes.attach[revision]}")
@@ -46,7 +46,7 @@ def pinned_parents(case: Case) -> Iterator[Mend]:
 
 
 def published_parents(case: Case) -> Iterator[Mend]:
-    """What is published goes back on the parents that it has there, as far as they are here.
+    """Put published revisions back on the parents that they have where they are published.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
@@ -68,11 +68,11 @@ def published_parents(case: Case) -> Iterator[Mend]:
             yield case.rewritten(code, Part.PARENTS, file, meant, why)
 
 
-def _refuse_circles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
-    """Stop where a revision is to go on one that runs after it, whatever else is asked for.
+def _refuse_cycles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
+    """Stop where ``--attach`` would put a revision on one that runs after it.
 
     Raises:
-        CannotPlan: with the members of the circle.
+        CannotPlan: with the members of the cycle.
     """
     graph, attach = case.snapshot.graph, case.wishes.attach
     to_be = {**{name: (parent,) for name, parent in attach.items()}, **pinned}
@@ -96,7 +96,7 @@ def _refuse_circles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _sound_parents(graph: Graph, revision: str, in_cycles: set[str]) -> list[str]:
-    """The parents that exist and do not run in a circle with the revision."""
+    """The parents that exist and are not in a cycle with the revision."""
     return [
         name
         for name in graph.parents[revision]
@@ -108,7 +108,7 @@ def _sound_parents(graph: Graph, revision: str, in_cycles: set[str]) -> list[str
 
 
 def placed(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
-    """The chain with the computed headers taken for what the rest of the chain says of them.
+    """The chain with computed headers replaced by what the rest of the chain says of them.
 
     Returns:
         That chain, and what was taken for what, for the user.
@@ -122,7 +122,7 @@ def placed(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
     )
     return replace(snapshot, files=files), tuple(
         f"the header of {path.name} is computed; it is taken for {header.revision} on"
-        f" {', '.join(header.down_revision or ()) or 'nothing'}, and Alembic looks whether it is"
+        f" {', '.join(header.down_revision or ()) or 'nothing'}, and Alembic will check that"
         for path, header in taken.items()
     )
 

@@ -9,12 +9,14 @@ were looked for, they are taken to be in one of those.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.files import MigrationFile
+from flask_chainfix.model.schema import Action, Kind
 
 
 def contradicts(snapshot: Snapshot, standing: Standing, revisions: frozenset[str]) -> bool:
@@ -33,7 +35,7 @@ def contradicts(snapshot: Snapshot, standing: Standing, revisions: frozenset[str
 def absent_tables(
     snapshot: Snapshot, standing: Standing, revisions: frozenset[str]
 ) -> tuple[tuple[str, str], ...]:
-    """The tables that must be there and are not, each behind the revision that makes it."""
+    """The tables that must be there and are not, each with the revision that makes it."""
     if not _tells(snapshot, standing):
         return ()
     there = _names(standing)
@@ -54,7 +56,7 @@ def absent_tables(
 def early_tables(
     snapshot: Snapshot, standing: Standing, revisions: frozenset[str]
 ) -> tuple[tuple[str, str], ...]:
-    """The tables that are there before the revision that makes them, each behind that revision.
+    """The tables that are there although the revision that makes them has not run, with it.
 
     An upgrade stops there, as nothing that comes before takes the table away.
     """
@@ -85,7 +87,7 @@ def _names(standing: Standing) -> frozenset[str]:
 
 
 def _is_below(snapshot: Snapshot, lower: str, upper: str) -> bool:
-    """Whether one ran before the other, by whichever of the known chains it was."""
+    """Whether one ran before the other in every known chain that has both."""
     return lower != upper and all(
         lower in chain.required([upper])
         for chain in (snapshot.graph, *snapshot.old)
@@ -154,3 +156,73 @@ def never_ran(
         if revision in claimed and revision not in showing and below:
             lost.add(revision)
     return frozenset(lost)
+
+
+# --- Which of several migrations with one id have run --------------------------------------------
+
+_Made = tuple[str, str]  # a table and a column of it; "" for the table itself
+
+
+def possible_ids(snapshot: Snapshot, standing: Standing, ids: Sequence[str]) -> Sequence[str]:
+    """Which of several ids a row can stand for, as far as the tables tell.
+
+    Args:
+        snapshot: the chain.
+        standing: the database.
+        ids: those that the migrations have now which had the id in the row.
+    """
+    left = list(ids)
+    if all(id_ in snapshot.graph for id_ in ids):
+        files = [snapshot.file(id_) for id_ in ids]
+        proven = with_what_they_make(snapshot, files, standing)
+        if len(proven) == 1:
+            return [ids[proven[0]]]
+        own = zip(ids, _made_alone(snapshot, files), strict=True)
+        left = [id_ for id_, made in own if not _lacks_columns(made, standing)]
+    left = [id_ for id_ in left if not absent_tables(snapshot, standing, frozenset([id_]))]
+    return left or ids
+
+
+def with_what_they_make(
+    snapshot: Snapshot, files: Sequence[MigrationFile], standing: Standing
+) -> list[int]:
+    """The files whose own tables and columns are all in a database, by their index."""
+    there: set[_Made] = {(table, "") for table in _names(standing)}
+    there.update(standing.columns or ())
+    looked = standing.columns is not None
+    own = (
+        {each for each in made if looked or not each[1]} for made in _made_alone(snapshot, files)
+    )
+    return [index for index, made in enumerate(own) if made and made <= there]
+
+
+def _lacks_columns(made: Collection[_Made], standing: Standing) -> bool:
+    """Whether a column is not there that a file makes, and its table is."""
+    there = _names(standing)
+    return standing.columns is not None and any(
+        column and table in there and (table, column) not in standing.columns
+        for table, column in made
+    )
+
+
+def tables_altered(snapshot: Snapshot, files: Iterable[MigrationFile]) -> frozenset[str]:
+    """The tables to which files add columns, in lower case."""
+    return frozenset(table for file in files for table, column in _made(snapshot, file) if column)
+
+
+def _made_alone(snapshot: Snapshot, files: Sequence[MigrationFile]) -> list[frozenset[_Made]]:
+    """What each file makes for certain, and none of the others."""
+    made = [_made(snapshot, file) for file in files]
+    return [each.difference(*(other for other in made if other is not each)) for each in made]
+
+
+def _made(snapshot: Snapshot, file: MigrationFile) -> frozenset[_Made]:
+    """The tables that a file is certain to make, and the columns that it adds to others."""
+    made = [
+        ((thing.table or "").lower(), thing.name.lower())
+        if thing.kind is Kind.COLUMN
+        else (thing.name.lower(), "")
+        for action, thing, _, certain, *_ in snapshot.footprint(file).effects
+        if certain and action is Action.CREATE and thing.kind in (Kind.TABLE, Kind.COLUMN)
+    ]
+    return frozenset(each for each in made if not each[1] or (each[0], "") not in made)

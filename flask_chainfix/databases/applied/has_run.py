@@ -7,17 +7,22 @@ linked afterwards. So of every known chain it is asked whether it can have writt
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
+from flask_chainfix import source
+from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.redundancy import impassable, stuck_at
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.databases.applied.live_evidence import contradicts
 from flask_chainfix.databases.applied.rows import can_stand, stood_for
-from flask_chainfix.databases.applied.shared_ids import readings
+from flask_chainfix.databases.applied.tables import contradicts, possible_ids
 from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
+from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import PublishedChain
+from flask_chainfix.model.plans import Mend, Part
+from flask_chainfix.model.schema import Action, SchemaObject
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Applied:
 
     @property
     def has(self) -> str:
-        """What to say between its name and revisions."""
+        """The verb between its name and its revisions."""
         return "has" if self.published else "has run"
 
 
@@ -80,7 +85,7 @@ def _standing_at(chain: PublishedChain, revisions: frozenset[str]) -> Standing:
 
 
 def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
-    """The databases whose rows and tables no known chain can have made."""
+    """The databases whose rows and tables fit no known chain."""
     return tuple(
         standing
         for standing in snapshot.databases.standings
@@ -147,7 +152,7 @@ def _written(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
         run: None
         for chain in chains
         if chain is snapshot.graph or can_stand(chain, standing.rows)
-        for run in readings(snapshot, chain, standing)
+        for run in _readings(snapshot, chain, standing)
     }
     return tuple(Applied(standing, revisions) for revisions in written)
 
@@ -170,7 +175,7 @@ def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | N
             Applied(standing, run)
             for chain in snapshot.old[:1]
             if can_stand(chain, rows)
-            for run in readings(snapshot, chain, standing)
+            for run in _readings(snapshot, chain, standing)
         )
     was_moved = rows == left.after != left.before
     if snapshot.databases.old_is_named and not was_moved:
@@ -181,11 +186,109 @@ def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | N
 
 
 def _fitting(snapshot: Snapshot, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
-    """Those that the tables of the database do not speak against."""
+    """Those that the tables of the database do not contradict."""
     return tuple(
         each
         for each in possible
         if each.unknown or not contradicts(snapshot, each.standing, each.revisions)
+    )
+
+
+# --- What rows stand for, by the ids of now ------------------------------------------------------
+
+
+def _readings(snapshot: Snapshot, chain: Graph, standing: Standing) -> Iterator[frozenset[str]]:
+    """What rows written by a chain stand for, by the ids of now.
+
+    A row cannot tell which of several migrations it stands for that had one id. After a repair each
+    of them has an id of its own, and only the tables of the database show which of these has run.
+
+    Yields:
+        Once for each way in which the tables let such an id be read.
+    """
+    known = snapshot.databases
+    if chain is snapshot.graph:
+        yield from _readings_of_old_ids(snapshot, standing)
+        return
+    run = stood_for(chain, standing.rows)
+    twice = [name for name in chain.duplicates if name in run and name in known.shared]
+    once = frozenset(
+        known.others.get(name) or _id_now(snapshot, name) for name in run.difference(twice)
+    )
+    yield from _with_each(snapshot, standing, once, [known.shared[name] for name in twice])
+
+
+def _readings_of_old_ids(snapshot: Snapshot, standing: Standing) -> Iterator[frozenset[str]]:
+    """What rows stand for that were written under the ids from before a repair."""
+    new_ids, graph = snapshot.databases.anew, snapshot.graph
+    rows = [new_ids.get(row, (row,)) for row in standing.rows]
+    for picks in product(*(possible_ids(snapshot, standing, ids) for ids in rows)):
+        if not can_stand(graph, picks):
+            continue
+        run = stood_for(graph, picks)
+        # Which of them ran below a row, that row does not tell, either.
+        below = [name for name, ids in new_ids.items() if len(ids) > 1 and name in run - {*picks}]
+        sure = run.difference(below)
+        yield from _with_each(snapshot, standing, sure, [new_ids[name] for name in below])
+
+
+def _with_each(
+    snapshot: Snapshot,
+    standing: Standing,
+    sure: frozenset[str],
+    doubtful: Iterable[Sequence[str]],
+) -> Iterator[frozenset[str]]:
+    """What is sure to have run, with one of each group of doubtful ids."""
+    for picks in product(*(possible_ids(snapshot, standing, ids) for ids in doubtful)):
+        yield sure.union(picks)
+
+
+def _id_now(snapshot: Snapshot, revision: str) -> str:
+    name = snapshot.databases.renamed.get(revision, revision)
+    return name if revision not in snapshot.graph and name in snapshot.graph else revision
+
+
+def with_new_ids(snapshot: Snapshot, mends: Iterable[Mend]) -> Snapshot:
+    """A chain that is being repaired, with what the rows of databases mean by its ids.
+
+    Args:
+        snapshot: the chain once single migrations are put right.
+        mends: what was put right.
+    """
+    new_ids: dict[str, list[str]] = {}
+    for mend in mends:
+        if mend.part is Part.ID:
+            before, after = mend.before[0], mend.after[0]
+            kept = [] if mend.frees_id else [before]
+            new_ids.setdefault(before, kept).append(after)
+    if not new_ids:
+        return snapshot
+    names = {revision: tuple(ids) for revision, ids in new_ids.items()}
+    shared = {revision: ids for revision, ids in names.items() if len(ids) > 1}
+    known = snapshot.databases
+    databases = replace(known, anew=names, shared={**known.shared, **shared})
+    return replace(snapshot, databases=databases)
+
+
+def is_another(past: Snapshot, then: MigrationFile, now: Snapshot, file: MigrationFile) -> bool:
+    """Whether a file is another migration than the one that had its id in an older chain.
+
+    One that was edited still does some of what it did; where what they do is not known, one that
+    kept its name or its message is the same.
+    """
+    if source.same_body(then.data, file.data):
+        return False
+    did, does = _changes(past, then), _changes(now, file)
+    if did and does:
+        return did.isdisjoint(does)
+    messages = [each.reading.message for each in (then, file) if isinstance(each.reading, Header)]
+    return then.name != file.name and len(set(messages)) > 1
+
+
+def _changes(snapshot: Snapshot, file: MigrationFile) -> frozenset[tuple[Action, SchemaObject]]:
+    effects = snapshot.footprint(file).effects
+    return frozenset(
+        (effect.action, effect.object) for effect in effects if effect.action is not Action.USE
     )
 
 
