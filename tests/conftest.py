@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
 
 from flask_chainfix.databases import limits
 from flask_chainfix.disk.signature import own_key
-from flask_chainfix.rehearsal import fresh_process
+from flask_chainfix.rehearsal import fresh_process, run
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
+from tests.rehearsing import Process
 from tests.repositories import Repository
 from tests.stamped import Again
 
@@ -47,6 +51,15 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _confirms_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process are confirmed in it, too; executables are not."""
     monkeypatch.setattr(fresh_process, "ask", asked)
+
+
+@pytest.fixture(autouse=True)
+def _rehearses_in_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process rehearse in forks of a warm one, where there are any."""
+    if sys.platform == "linux":
+        monkeypatch.setattr(
+            run, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": Process})
+        )
 
 
 @pytest.fixture
