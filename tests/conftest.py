@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import settings
 
-from flask_chainfix.databases import limits
+from flask_chainfix.databases import connecting
 from flask_chainfix.disk.signature import own_key
 from flask_chainfix.rehearsal import fresh_process, run
 from tests.commands import environment
@@ -129,10 +129,10 @@ def mariadb(again: Again, tmp_path: Path) -> str:
 @pytest.fixture
 def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     """As short as servers can be told."""
-    monkeypatch.setattr(limits, "WAITING", 1)
+    monkeypatch.setattr(connecting, "WAITING", 1)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long enough for what does answer."""
-    monkeypatch.setattr(limits, "SILENCE", 2)
+    monkeypatch.setattr(connecting, "SILENCE", 2)

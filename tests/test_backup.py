@@ -528,7 +528,7 @@ def test_no_rights_on_postgresql(to: Path, tmp_path: Path) -> None:
 def test_a_database_that_is_not_there(kind: str, to: Path, tmp_path: Path) -> None:
     with new_database(kind, tmp_path) as url:
         gone = make_url(url).set(database="gone_with_the_wind")
-        refused(gone, to, "gone_with_the_wind", "correct the name of the database")
+        refused(gone, to, "gone_with_the_wind", "create the database, or correct its name")
 
 
 @pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "mysql+asyncmy", "mariadb+pymysql"])

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from flask_chainfix.databases import limits
+from flask_chainfix.databases import connecting
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.sql_scripts import guarded_sql
 from flask_chainfix.databases.targets import Target
@@ -204,7 +204,7 @@ def test_a_read_only_file(tmp_path: Path) -> None:
     result = move(target(engine.url, engine=engine), "a", "b")
     assert (result.state, rows_of(url)) == (FAILED, ["a"])
     assert "readonly" in result.detail
-    assert "only lets itself be read" in result.remedy
+    assert "can only be read" in result.remedy
 
 
 def test_nothing_comes_into_being(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_connection_that_is_lost_before(server_url: str, closing: bool) -> Non
 def test_who_is_given_up_changes_nothing_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "SILENCE", 0.3)
+    monkeypatch.setattr(connecting, "SILENCE", 0.3)
     url = sqlite_url(tmp_path)
     stamp(url, "a")
     there, woken, done = target(url), Event(), Event()

@@ -20,8 +20,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
-from flask_chainfix.databases.given import in_schemas, targets_from
-from flask_chainfix.databases.targets import own_targets
+from flask_chainfix.databases.reading import in_schemas
+from flask_chainfix.databases.targets import own_targets, targets_from
 from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
 from flask_chainfix.model.databases import DatabaseState, Standing
 from tests.databases import new_database
@@ -286,10 +286,10 @@ def test_servers_that_never_answer_do_not_hold_up_the_others(postgresql: str) ->
 def test_a_silent_server_does_not_keep_the_process() -> None:
     program = (
         "from sqlalchemy.engine import make_url\n"
-        "from flask_chainfix.databases import limits\n"
+        "from flask_chainfix.databases import connecting\n"
         "from flask_chainfix.databases.reading import read_standings\n"
         "from flask_chainfix.databases.targets import Target\n"
-        "limits.SILENCE, limits.CONNECTING = 0.2, 3600\n"
+        "connecting.SILENCE, connecting.CONNECTING = 0.2, 3600\n"
         "url = make_url('postgresql+psycopg2://u@127.0.0.1:{}/app')\n"
         "print(read_standings([Target('x', url)], print)[0].state)"
     )
@@ -460,7 +460,7 @@ def test_what_env_py_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env_py: str, table: str, schema: str | None
 ) -> None:
     runtime = runtime_of(tmp_path, monkeypatch, env_py)
-    (found,) = targets_from(runtime, ["postgresql+psycopg2://u:s3cret@host/app"], None, None)
+    (found,) = targets_from(runtime, ["postgresql+psycopg2://u:s3cret@host/app"], None)
     assert (found.version_table, found.schema) == (table, schema)
     assert found.name == "postgresql+psycopg2://u:***@host/app" + (
         f", schema {schema}" if schema else ""
@@ -476,7 +476,7 @@ def test_what_only_running_env_py_would_say(
         own_targets(runtime)
     assert "version_table = NAME" in caught.value.remedy
     # Without a database nobody needs it.
-    assert targets_from(runtime, [], None, None) == ()
+    assert targets_from(runtime, [], None) == ()
     Path("alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
     assert own_targets(open_config("alembic.ini")) == ()
 
@@ -485,7 +485,7 @@ def test_settings_win_over_env_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     env_py = "context.configure(version_table=name(), version_table_schema=schema())"
     ini = "[fixchain]\nversion_table = v\nversion_table_schema = s\n"
     runtime = runtime_of(tmp_path, monkeypatch, env_py, ini)
-    (found,) = targets_from(runtime, ["sqlite:///x.db"], None, None)
+    (found,) = targets_from(runtime, ["sqlite:///x.db"], None)
     assert (found.version_table, found.schema) == ("v", "s")
 
 
@@ -496,7 +496,7 @@ def test_settings_of_pyproject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     os.remove("alembic.ini")
     sections = '[tool.alembic]\nscript_location = "migrations"\n[tool.fixchain]\n'
     Path("pyproject.toml").write_text(f'{sections}version_table = "v"\n')
-    (found,) = targets_from(open_config("pyproject.toml"), ["sqlite:///x.db"], None, None)
+    (found,) = targets_from(open_config("pyproject.toml"), ["sqlite:///x.db"], None)
     assert found.version_table == "v"
 
 
@@ -516,7 +516,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runtime:
 def test_a_file_with_urls_and_variables(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECOND_URL", "mysql+pymysql://u:s3cret@host/app")
     Path("list").write_text("\n# ours\nsqlite:///one.db\n  SECOND_URL  \n")
-    found = targets_from(runtime, ["sqlite:///./one.db"], "list", None)
+    found = targets_from(runtime, ["sqlite:///./one.db"], "list")
     assert [item.name for item in found] == [
         "sqlite:///./one.db",
         "mysql+pymysql://u:***@host/app",
@@ -533,7 +533,7 @@ def test_a_file_with_urls_and_variables(runtime: Runtime, monkeypatch: pytest.Mo
     ],
 )
 def test_one_database_written_in_two_ways(runtime: Runtime, one: str, other: str) -> None:
-    (found,) = targets_from(runtime, [one, other], None, None)
+    (found,) = targets_from(runtime, [one, other], None)
     assert not found.url.get_dialect().is_async
     assert "x" not in found.identity.partition("@")[0]
 
@@ -543,7 +543,7 @@ def test_one_database_written_in_two_ways(runtime: Runtime, one: str, other: str
     [
         ("no url at all", "is not the URL of a database"),
         ("postgres://u:s3cret-word@host/app", "write postgresql: instead of postgres:"),
-        ("oracle://u:s3cret-word@host/app", "oracle is no kind of database"),
+        ("oracle://u:s3cret-word@host/app", "oracle is not a kind of database"),
         ("postgresql://u:s3cret-word@host:port/app", "is not the URL of a database"),
         ("mysql+mysqlconnector://u:s3cret-word@host/app", "pip install mysql-connector-python"),
         ("postgresql+nothing://u:s3cret-word@host/app", "SQLAlchemy does not know"),
@@ -553,7 +553,7 @@ def test_what_is_no_database(runtime: Runtime, url: str, words: str) -> None:
     Path("list").write_text(f"\n{url}\n")
     for urls, file in ((url,), None), ((), "list"):
         with pytest.raises(BadDatabase) as caught:
-            targets_from(runtime, urls, file, None)
+            targets_from(runtime, urls, file)
         said = f"{caught.value.message} | {caught.value.remedy}"
         assert words in said
         assert "s3cret" not in said
@@ -571,7 +571,7 @@ def test_files_that_name_no_database(runtime: Runtime) -> None:
         "unset": "unset:2: there is no environment variable NOT_SET_ANYWHERE",
     }.items():
         with pytest.raises(BadDatabase) as caught:
-            targets_from(runtime, [], file, None)
+            targets_from(runtime, [], file)
         assert words in caught.value.message
 
 
@@ -585,7 +585,7 @@ def test_schemas_by_pattern(runtime: Runtime, server_url: str) -> None:
     try:
         for name in names[:2]:
             stamp(server_url, name[-2:], table=f"{name}.alembic_version")
-        found = targets_from(runtime, [server_url], None, f"{stem}_*")
+        found = in_schemas(targets_from(runtime, [server_url], None, in_schemas=True), f"{stem}_*")
         assert [item.schema for item in found] == names[:2]
         assert found[0].name.endswith(f", schema {names[0]}")
         assert in_schemas(found, f"{stem}_2")[0].name == found[1].name
@@ -599,7 +599,7 @@ def test_schemas_by_pattern(runtime: Runtime, server_url: str) -> None:
 
 def test_schemas_where_there_can_be_none(runtime: Runtime) -> None:
     with pytest.raises(BadDatabase, match="SQLite") as caught:
-        targets_from(runtime, ["sqlite:///x.db"], None, "*")
+        in_schemas(targets_from(runtime, ["sqlite:///x.db"], None), "*")
     assert "leave --schemas out" in caught.value.remedy
 
 
@@ -608,7 +608,7 @@ def test_schemas_of_a_silent_server(runtime: Runtime) -> None:
     """It stays as it is, and whoever reads it is told."""
     with silent_server() as port:
         url = f"mysql+pymysql://u@127.0.0.1:{port}/app"
-        (target,) = targets_from(runtime, [url], None, "*")
+        (target,) = in_schemas(targets_from(runtime, [url], None, in_schemas=True), "*")
     assert target.schema is None
 
 
@@ -617,5 +617,5 @@ def test_a_schema_that_env_py_computes_does_not_matter_with_a_pattern(
 ) -> None:
     runtime = runtime_of(tmp_path, monkeypatch, "context.configure(version_table_schema=tenant)")
     stamp(postgresql, "a")
-    (found,) = targets_from(runtime, [postgresql], None, "pub*")
+    (found,) = in_schemas(targets_from(runtime, [postgresql], None, in_schemas=True), "pub*")
     assert found.schema == "public"

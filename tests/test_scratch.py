@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.databases.drivers import missing_driver, usable, without_driver
+from flask_chainfix.databases.urls import missing_driver, usable, without_driver
 from flask_chainfix.environment.messages import masked
 from flask_chainfix.rehearsal import scratch as module
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
@@ -333,8 +333,12 @@ def test_no_right_to_create_databases(kind: str, tmp_path: Path) -> None:
         ("nonsense", "is not the URL of a database", "postgresql://"),
         (f"//user:{PASSWORD}@host", "is not the URL of a database", "postgresql://"),
         ("postgresql://host:port/app", "is not the URL of a database", "postgresql://"),
-        ("oracle://host/app", "no rehearsal on oracle", "MariaDB"),
-        ("postgres://host/app", "no rehearsal on postgres", "postgresql: instead of postgres:"),
+        ("oracle://host/app", "oracle is not a kind of database", "MariaDB"),
+        (
+            "postgres://host/app",
+            "postgres is not a kind of database",
+            "postgresql: instead of postgres:",
+        ),
         ("postgresql+nothing://host/app", "does not know postgresql+nothing", "psycopg2"),
         ("mysql+mysqlconnector://host/app", "driver mysql is not installed", "mysql+pymysql"),
     ],

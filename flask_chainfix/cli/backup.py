@@ -17,8 +17,7 @@ from flask_chainfix.commands import backup as backups
 from flask_chainfix.common.errors import CannotBackUp, NoEnvironment
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.backup import sources
-from flask_chainfix.databases.given import listed_urls
-from flask_chainfix.databases.targets import configured_urls
+from flask_chainfix.databases.targets import configured_urls, listed_urls
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.results import BackedUp

@@ -15,9 +15,9 @@ from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
-from flask_chainfix.databases.given import unreached_target
 from flask_chainfix.databases.sql_scripts import guarded_sql
 from flask_chainfix.databases.survey import survey, targets_for
+from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
 from flask_chainfix.disk.journals import journals_of

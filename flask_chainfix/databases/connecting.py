@@ -17,12 +17,19 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.regular_files import read_beginning
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases import limits
-from flask_chainfix.databases.database_errors import trouble_of
-from flask_chainfix.databases.drivers import missing_driver, timeouts, usable, without_driver
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
 from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.urls import missing_driver, timeouts, usable, without_driver
 from flask_chainfix.environment.messages import masked, said, secrets_of
 from flask_chainfix.model.databases import Trouble
+
+CONNECTING = 5  # seconds
+WAITING = 5  # seconds for a lock; a statement may take twice that where the server can be told
+SILENCE = 15  # seconds without any sign of life, after which nobody waits any longer
+
+_ISOLATION = {"postgresql": "READ COMMITTED", "mysql": "REPEATABLE READ"}
+_JOURNAL_MODES = 18  # where in a SQLite file two bytes tell them
+_WAL = b"\2\2"
 
 
 class Obstacle(Exception):
@@ -51,7 +58,7 @@ class Obstacle(Exception):
 
 
 @contextmanager
-def told(target: Target) -> Iterator[None]:
+def obstacles_of(target: Target) -> Iterator[None]:
     """Turn whatever a driver raises into an ``Obstacle``.
 
     Raises:
@@ -94,7 +101,7 @@ def _is_hot(file: Path) -> bool:
 def silent(seconds: float | None = None) -> Obstacle:
     """A database from which nothing was heard for too long."""
     return Obstacle(
-        f"it has not answered for {seconds or limits.SILENCE} seconds",
+        f"it has not answered for {seconds or SILENCE} seconds",
         "see whether the server, and what lies between, is at work, and run the command again",
         Trouble.LOST,
         lost=True,
@@ -107,39 +114,27 @@ def _remedy(kind: Trouble, target: Target) -> str:
         "postgresql": "pg_stat_activity shows who is at work there",
         "mysql": "SHOW PROCESSLIST shows who is at work there",
     }.get(target.backend, "another program has the file open")
-    again = "then run the command again"
-    return {
-        Trouble.NO_DATABASE: "create the database, or correct its name in the URL",
+    special = {
         Trouble.NO_TABLE: f"see whether {table} is the version table; version_table in the"
         " fixchain settings names another",
         Trouble.NO_COLUMN: f"{table} is not a table of Alembic's: name the right one as"
         " version_table in the fixchain settings",
-        Trouble.NO_RIGHTS: f"give the user rights on {table} and on its schema (SELECT to read it,"
-        f" UPDATE, INSERT and DELETE to move its rows), {again}",
         Trouble.LOCKED: f"another session holds a lock on {table}: wait for it or end it"
-        f" ({sessions}), {again}",
-        Trouble.TOO_SLOW: f"see what keeps the server busy ({sessions}), {again}",
-        Trouble.READ_ONLY: "it only lets itself be read: give the URL of the primary server, or the"
-        f" right to write, {again}",
-        Trouble.NO_LOGIN: "correct the user and the password in the URL",
-        Trouble.LOST: f"make sure that the file can be read, {again}"
-        if target.backend == "sqlite"
-        else f"start the server, or correct the host and the port in the URL, {again}",
-    }.get(kind, f"make sure that the database answers to this URL, {again}")
+        f" ({sessions})",
+        Trouble.TOO_SLOW: f"see what keeps the server busy ({sessions})",
+    }
+    if target.backend == "sqlite":
+        special[Trouble.LOST] = "make sure that the file can be read"
+    remedy = special.get(kind) or remedy_for_connecting(
+        kind,
+        rights=f"give the user rights on {table} and on its schema (SELECT to read it, UPDATE,"
+        " INSERT and DELETE to move its rows)",
+        otherwise="make sure that the database answers to this URL",
+    )
+    return f"{remedy}, then run the command again"
 
 
-# --- Connections to databases: bounded in time, and back to nobody else afterwards ---------------
-
-
-_ISOLATION = {"postgresql": "READ COMMITTED", "mysql": "REPEATABLE READ"}
-
-
-_JOURNAL_MODES = 18  # where in a SQLite file two bytes tell them
-
-
-_WAL = b"\2\2"
-
-
+# --- Connections ----------------------------------------------------------------------------------
 def is_missing(target: Target) -> bool:
     """Whether a SQLite database is in no file; a server is asked when it is connected to.
 
@@ -149,7 +144,7 @@ def is_missing(target: Target) -> bool:
     if target.backend != "sqlite":
         return False
     try:
-        with told(target):
+        with obstacles_of(target):
             return target.file is None or not os.stat(target.file)
     except Obstacle as obstacle:
         if isinstance(obstacle.__cause__, (FileNotFoundError, NotADirectoryError)):
@@ -170,10 +165,10 @@ def connected(target: Target, *, writing: bool = False) -> Iterator[Connection]:
     Raises:
         Obstacle: it cannot be reached.
     """
-    with told(target):
+    with obstacles_of(target):
         connection = _engine(target, writing).connect()
     try:
-        with told(target):
+        with obstacles_of(target):
             connection = _isolated(connection, target)
             connection.detach()  # what is set on it must not come to the app
             _prepare(connection, target, writing)
@@ -188,10 +183,10 @@ def transaction(
     connection: Connection, target: Target, *, writing: bool = False
 ) -> Iterator[RootTransaction]:
     """A transaction that is rolled back at the end unless it was committed."""
-    with told(target):
+    with obstacles_of(target):
         begun = connection.begin()
     try:
-        with told(target):
+        with obstacles_of(target):
             _begin(connection, target, writing)
         yield begun
     finally:
@@ -210,7 +205,7 @@ def _engine(target: Target, writing: bool) -> Engine:
     return create_engine(
         url,
         poolclass=NullPool,
-        connect_args=timeouts(url, limits.CONNECTING, 2 * limits.WAITING),
+        connect_args=timeouts(url, CONNECTING, 2 * WAITING),
     )
 
 
@@ -223,7 +218,7 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
     def connect() -> sqlite3.Connection:
         read_beginning(file, 0)  # SQLite would wait for what a pipe may hold some day
         place = f"file:{quote(file.as_posix())}?mode={mode}"
-        return sqlite3.connect(place, uri=True, timeout=limits.WAITING, check_same_thread=False)
+        return sqlite3.connect(place, uri=True, timeout=WAITING, check_same_thread=False)
 
     return connect
 
@@ -244,7 +239,7 @@ def _isolated(connection: Connection, target: Target) -> Connection:
 
 def _prepare(connection: Connection, target: Target, writing: bool) -> None:
     if target.backend == "mysql":
-        waiting = f"lock_wait_timeout = {limits.WAITING}"
+        waiting = f"lock_wait_timeout = {WAITING}"
         with connection.begin():
             connection.execute(text(f"SET SESSION {waiting}, SESSION innodb_{waiting}"))
             if not writing:
@@ -260,11 +255,11 @@ def _begin(connection: Connection, target: Target, writing: bool) -> None:
                 " set_config('statement_timeout', :statement, true)"
                 + ("" if writing else ", set_config('transaction_read_only', 'on', true)")
             ),
-            {"lock": f"{limits.WAITING}s", "statement": f"{2 * limits.WAITING}s"},
+            {"lock": f"{WAITING}s", "statement": f"{2 * WAITING}s"},
         )
     elif target.backend == "sqlite":
         _driver(connection).rollback()  # what a listener of the app may have begun
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {limits.WAITING * 1000}")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {WAITING * 1000}")
         if writing:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:

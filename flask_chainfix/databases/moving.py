@@ -17,8 +17,8 @@ from flask_chainfix.databases.connecting import (
     connected,
     is_missing,
     obstacle_from,
+    obstacles_of,
     silent,
-    told,
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
@@ -28,7 +28,6 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Move, MoveResult, MoveState
 
 _LOOK = "look at its rows (check does it), and run the command again"
-
 
 _WITHOUT_TRANSACTIONS = """
 SELECT t.engine FROM information_schema.tables t
@@ -143,7 +142,7 @@ def _move(
 ) -> MoveResult:
     target, move = task
     with transaction(connection, target, writing=True) as begun:
-        with told(target):
+        with obstacles_of(target):
             rows = _locked_rows(connection, target)
         if rows not in (move.before, move.after):
             return _refused(move, rows)
@@ -151,7 +150,7 @@ def _move(
             record(move)
         if rows == move.after:
             return MoveResult(move, MoveState.UNCHANGED)
-        with told(target):
+        with obstacles_of(target):
             _replace(connection, target, move)
         make_final()
         try:
@@ -214,7 +213,7 @@ def _look_again(job: Job[_Task], reasons: Mapping[str, str]) -> Iterator[tuple[i
             with (
                 _connected(target) as connection,
                 transaction(connection, target, writing=True),
-                told(target),
+                obstacles_of(target),
             ):
                 rows = _locked_rows(connection, target)
         except Obstacle as obstacle:

@@ -1,25 +1,27 @@
 """Work on many databases at once, which ends even where a database does not answer.
 
-Each connection has a thread of its own, one that does not keep the process alive. What it has
-found out comes back through a queue; where nothing comes for too long, the thread is given up.
+Each connection has a thread of its own that does not keep the process alive, as those of
+``concurrent.futures`` would. What it has found out comes back through a queue; where nothing comes
+for too long, the thread is given up.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from flask_chainfix.databases import limits
+from flask_chainfix.databases import connecting
 from flask_chainfix.databases.targets import Target
 
+_WORKERS = 8
+# Fewer schemas than that are not worth a connection of their own.
+_AT_LEAST_EACH = 25
+
 T = TypeVar("T")
-
-
 R = TypeVar("R")
 
 
@@ -48,9 +50,7 @@ class Job(Generic[T]):
     @property
     def deadline(self) -> float:
         """When something must have been heard of it, on the clock of ``monotonic``."""
-        if self.within is not None:
-            return self._made + self.within
-        return self._heard + limits.SILENCE
+        return self._heard + connecting.SILENCE if self.within is None else self._made + self.within
 
     def heard(self) -> None:
         """Note that the database is alive."""
@@ -74,32 +74,28 @@ class Job(Generic[T]):
             return self._final
 
 
-Work = Callable[[Job[T]], Iterator[tuple[int, R]]]
-
-
 def jobs_for(
     items: Sequence[T], target_of: Callable[[T], Target], within: float | None = None
 ) -> list[Job[T]]:
     """Share out items by the connections that they need, a few for a database of many schemas."""
-    together: dict[object, dict[int, T]] = {}
+    together: dict[object, list[int]] = {}
     for index, item in enumerate(items):
         target = target_of(item)
         place = target.url if target.engine is None else id(target.engine)
-        together.setdefault(place, {})[index] = item
+        together.setdefault(place, []).append(index)
     jobs = []
-    for group in together.values():
-        each = max(limits.AT_LEAST_EACH, -(-len(group) // limits.WORKERS))
-        places = list(group)
+    for places in together.values():
+        each = max(_AT_LEAST_EACH, -(-len(places) // _WORKERS))
         parts = (places[start : start + each] for start in range(0, len(places), each))
-        jobs += [Job({index: group[index] for index in part}, within) for part in parts]
+        jobs += [Job({index: items[index] for index in part}, within) for part in parts]
     return jobs
 
 
 def run(
     jobs: Sequence[Job[T]],
-    work: Work[T, R],
+    work: Callable[[Job[T]], Iterator[tuple[int, R]]],
     without_answer: Callable[[T, bool], R],
-    progress: Callable[[int, T], None] | None = None,
+    progress: Callable[[int, T], None] = lambda *_: None,
 ) -> dict[int, R]:
     """Do all of the work, and say for each item what came of it.
 
@@ -109,59 +105,52 @@ def run(
             threads, and may be ended after any of them.
         without_answer: what came of an item of a database that has not answered, given whether
             its change may have become final.
-        progress: called with the number of items done and the last of them; ``None`` where
-            nobody needs to know.
+        progress: called with the number of items done and the last of them.
 
     Raises:
         BaseException: whatever ``work`` or ``progress`` raises, once those that had begun are
             done with the items that they were at.
     """
-    crew = _Crew(jobs, work, without_answer, progress)
+    pool = _Pool(work, without_answer, progress)
     try:
-        crew.finish()
+        pool.follow(jobs)
     except BaseException:
-        crew.stop()
-        crew.finish()
+        pool.stopped.set()
+        pool.follow(())
         raise
-    if crew.error is not None:
-        raise crew.error
-    return crew.results
+    return pool.results
 
 
-class _Crew(Generic[T, R]):
+class _Pool(Generic[T, R]):
     def __init__(
         self,
-        jobs: Sequence[Job[T]],
-        work: Work[T, R],
+        work: Callable[[Job[T]], Iterator[tuple[int, R]]],
         without_answer: Callable[[T, bool], R],
-        progress: Callable[[int, T], None] | None,
+        progress: Callable[[int, T], None],
     ) -> None:
         self.results: dict[int, R] = {}
-        self.error: BaseException | None = None
-        self._waiting = deque(jobs)
-        self._running: list[Job[T]] = []
+        self.stopped = Event()
         self._work = work
         self._without_answer = without_answer
         self._progress = progress
-        self._stopped = Event()
-        self._news: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._running: list[Job[T]] = []
+        # A job with one of its results, or at its end with an exception or none.
+        self._news: SimpleQueue[tuple[Job[T], tuple[int, R] | BaseException | None]] = SimpleQueue()
 
-    def stop(self) -> None:
-        """Begin nothing new."""
-        self._stopped.set()
-        self._waiting.clear()
-
-    def finish(self) -> None:
-        """Wait until all that has begun has come to its end, and begin what waits."""
-        while self._waiting or self._running:
-            while self._waiting and len(self._running) < limits.WORKERS:
-                self._start(self._waiting.popleft())
+    def follow(self, jobs: Sequence[Job[T]]) -> None:
+        """Begin what waits, and wait until all that has begun has come to its end."""
+        waiting = deque(jobs)
+        while waiting or self._running:
+            while waiting and len(self._running) < _WORKERS:
+                self._start(waiting.popleft())
             first = min(job.deadline for job in self._running)
             try:
-                self._news.get(timeout=max(0.0, first - monotonic()))()
+                job, news = self._news.get(timeout=max(0.0, first - monotonic()))
             except Empty:
-                for job in [job for job in self._running if job.deadline <= monotonic()]:
-                    self._give_up(job)
+                self._give_up()
+                continue
+            if job in self._running:  # else it was given up
+                self._take(job, news)
 
     def _start(self, job: Job[T]) -> None:
         job.heard()
@@ -169,36 +158,34 @@ class _Crew(Generic[T, R]):
         Thread(target=self._run, args=(job,), daemon=True).start()
 
     def _run(self, job: Job[T]) -> None:
-        """In a thread of its own: the queue brings what is to be done about it to the first."""
-        error: BaseException | None = None
+        """In a thread of its own."""
+        end: BaseException | None = None
         try:
-            for index, result in self._work(job):
+            for result in self._work(job):
                 job.heard()
-                self._news.put(partial(self._note, job, index, result))
-                if self._stopped.is_set():
+                self._news.put((job, result))
+                if self.stopped.is_set():
                     break
-        except GivenUp:
-            pass
-        except BaseException as raised:
-            error = raised
-        self._news.put(partial(self._end, job, error))
+        except BaseException as error:
+            end = error
+        self._news.put((job, end))
 
-    def _note(self, job: Job[T], index: int, result: R) -> None:
-        if job in self._running:
-            self.results[index] = result
-            if self._progress is not None and not self._stopped.is_set():
-                self._progress(len(self.results), job.items[index])
-
-    def _end(self, job: Job[T], error: BaseException | None) -> None:
-        if job not in self._running:
+    def _take(self, job: Job[T], news: tuple[int, R] | BaseException | None) -> None:
+        if isinstance(news, tuple):
+            self._note(job, *news)
             return
         self._running.remove(job)
-        if error is not None:
-            self.error = self.error or error
-            self.stop()
+        if news is not None and not self.stopped.is_set():
+            raise news
 
-    def _give_up(self, job: Job[T]) -> None:
-        final = job.give_up()
-        for index in [index for index in job.items if index not in self.results]:
-            self._note(job, index, self._without_answer(job.items[index], index == final))
-        self._running.remove(job)
+    def _note(self, job: Job[T], index: int, result: R) -> None:
+        self.results[index] = result
+        if not self.stopped.is_set():
+            self._progress(len(self.results), job.items[index])
+
+    def _give_up(self) -> None:
+        for job in [job for job in self._running if job.deadline <= monotonic()]:
+            final = job.give_up()
+            self._running.remove(job)
+            for index in [index for index in job.items if index not in self.results]:
+                self._note(job, index, self._without_answer(job.items[index], index == final))

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from itertools import islice
 
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.common.progress import Progress
-from flask_chainfix.databases import limits
+from flask_chainfix.common.errors import BadDatabase
+from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,
     is_missing,
+    obstacles_of,
     silent,
-    told,
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
-from flask_chainfix.databases.tables import Beside, Catalog, read_catalog, read_rows
-from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.tables import Catalog, SchemaContents, read_catalog, read_rows
+from flask_chainfix.databases.targets import Target, distinct, named
 from flask_chainfix.model.databases import DatabaseState, Standing, Trouble
 
 # Every table that a transaction has read counts against what a PostgreSQL server can lock.
 _PER_TRANSACTION = 50
-
-
-_NOTHING = Beside(listed=False, tables=frozenset(), complete=True)
+PASSING = 2  # seconds for all databases that are looked at in passing
+_NOTHING = SchemaContents(listed=False, tables=frozenset(), complete=True)
 
 
 def read_standings(
@@ -76,7 +76,7 @@ def _columns(
 ) -> frozenset[tuple[str, str]] | None:
     there = [table for table in standing.tables or () if table.lower() in tables]
     try:
-        with connected(target) as connection, transaction(connection, target), told(target):
+        with connected(target) as connection, transaction(connection, target), obstacles_of(target):
             look = inspect(connection)
             return frozenset(
                 (table.lower(), str(column["name"]).lower())
@@ -89,11 +89,7 @@ def _columns(
 
 def read_in_passing(targets: Sequence[Target]) -> tuple[Standing, ...]:
     """Read version tables as far as that is quick; see ``read_standings``."""
-    return read_standings(targets, _unseen, limits.PASSING)
-
-
-def _unseen(done: int, total: int, what: str) -> None:
-    """Progress that nobody looks at."""
+    return read_standings(targets, unseen, PASSING)
 
 
 def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
@@ -104,7 +100,7 @@ def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
             raise Obstacle(f"there is no file {first.file}", "", Trouble.NO_DATABASE)
         with connected(first) as connection:
             job.heard()
-            with transaction(connection, first), told(first):
+            with transaction(connection, first), obstacles_of(first):
                 catalog = read_catalog(connection, left.values())
             while left:
                 job.heard()
@@ -120,7 +116,7 @@ def _read_some(
 ) -> Iterator[tuple[int, Standing]]:
     """Read as many as fit into one transaction, and take them out of those that are left."""
     for index, target in list(islice(left.items(), _PER_TRANSACTION)):
-        beside = catalog.around(target)
+        beside = catalog.contents_around(target)
         try:
             standing = _look(connection, beside, target)
         except Obstacle as obstacle:
@@ -134,17 +130,17 @@ def _read_some(
         del left[index]
 
 
-def _look(connection: Connection, beside: Beside, target: Target) -> Standing:
+def _look(connection: Connection, beside: SchemaContents, target: Target) -> Standing:
     # MySQL lists no table on which the user has no right.
     if beside.listed or target.backend == "mysql":
-        with told(target):
+        with obstacles_of(target):
             rows = read_rows(connection, target)
         if rows:
             return _standing(target, DatabaseState.STAMPED, rows, beside)
     return _unstamped(target, beside)
 
 
-def _unstamped(target: Target, beside: Beside) -> Standing:
+def _unstamped(target: Target, beside: SchemaContents) -> Standing:
     state = DatabaseState.UNSTAMPED if beside.tables else DatabaseState.EMPTY
     return _standing(target, state, (), beside)
 
@@ -164,7 +160,7 @@ def _standing(
     target: Target,
     state: DatabaseState,
     rows: tuple[str, ...] = (),
-    beside: Beside = _NOTHING,
+    beside: SchemaContents = _NOTHING,
 ) -> Standing:
     return Standing(
         target.name,
@@ -187,3 +183,76 @@ def _unreachable(target: Target, obstacle: Obstacle) -> Standing:
         problem=obstacle.problem,
         remedy=obstacle.remedy,
     )
+
+
+# --- The schemas that hold a version table --------------------------------------------------------
+_HOLDING = {
+    "postgresql": """
+SELECT n.nspname FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = :name AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+""",
+    "mysql": "SELECT table_schema FROM information_schema.tables WHERE table_name = :name",
+}
+
+
+def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
+    """The schemas of databases that hold a version table, instead of the databases themselves.
+
+    A database that does not answer stays as it is. One of the app's own that has no schemas is left
+    out where there are others.
+
+    Args:
+        targets: the databases; a schema that they name does not count.
+        pattern: for the names of schemas, as shells have it: ``tenant_*``.
+
+    Raises:
+        BadDatabase: a database has no schemas, or none fits.
+    """
+    without = [target for target in targets if target.backend == "sqlite"]
+    for target in without:
+        if not target.own or len(without) == len(targets):
+            raise BadDatabase(
+                f"{target.name} is a SQLite database, and those have no schemas",
+                "leave --schemas out, or name databases on a server",
+            )
+    targets = [target for target in targets if target not in without]
+    jobs = [Job({index: target}) for index, target in enumerate(targets)]
+    found = run(jobs, _schemas, lambda *_: silent())
+    expanded = []
+    for index, target in enumerate(targets):
+        schemas = found[index]
+        if isinstance(schemas, Obstacle):  # whoever reads it will be told the same
+            expanded.append(target)
+            continue
+        expanded += [_in(target, schema) for schema in schemas if fnmatchcase(schema, pattern)]
+    if not expanded:
+        names = ", ".join(target.name for target in targets)
+        raise BadDatabase(
+            f"no schema with a version table fits {pattern!r} in {names or 'no database'}",
+            "correct the pattern; the version table is the one that env.py or the setting"
+            " version_table names",
+        )
+    return distinct(expanded)
+
+
+def _in(target: Target, schema: str) -> Target:
+    name = target.name.removesuffix(named("", target.schema))
+    return replace(target, name=named(name, schema), schema=schema)
+
+
+def _schemas(job: Job[Target]) -> Iterator[tuple[int, list[str] | Obstacle]]:
+    for index, target in job.items.items():
+        found: list[str] | Obstacle
+        try:
+            with (
+                connected(target) as connection,
+                transaction(connection, target),
+                obstacles_of(target),
+            ):
+                query = text(_HOLDING[target.backend])
+                names = connection.execute(query, {"name": target.version_table}).scalars()
+                found = sorted(names)
+        except Obstacle as obstacle:
+            found = [] if obstacle.kind is Trouble.NO_DATABASE else obstacle
+        yield index, found

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from flask_chainfix.common.quoting import sql_identifier, sql_literal
-from flask_chainfix.databases import limits
+from flask_chainfix.databases.connecting import WAITING
 from flask_chainfix.databases.tables import version_table
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Move
@@ -50,9 +50,6 @@ def changes_for(move: Move) -> Changes:
         (*sorted(twice), *surplus[count:]),
         tuple(missing[count:]),
     )
-
-
-# --- SQL for operators: a move as a script that changes nothing where the rows are others --------
 
 
 _OTHERS = "the rows are others: nothing was changed"
@@ -114,7 +111,7 @@ def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
     while tag in body:
         tag = f"{tag[:-1]}_$"
     yield "BEGIN"
-    yield f"SET LOCAL lock_timeout = '{limits.WAITING}s'"
+    yield f"SET LOCAL lock_timeout = '{WAITING}s'"
     yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
     yield f"DO {tag}{body}{tag}"
     yield from _changes(table, move, literal, "")
@@ -144,7 +141,7 @@ def _mysql(target: Target, table: str, move: Move) -> Iterator[str]:
         move,
         lambda revision: f"{binary('version_num')} = {binary(literal(revision))}",
     )
-    yield f"SET SESSION innodb_lock_wait_timeout = {limits.WAITING}"
+    yield f"SET SESSION innodb_lock_wait_timeout = {WAITING}"
     yield "START TRANSACTION"
     yield f"SELECT version_num FROM {table} FOR UPDATE"
     yield f"SET @fixchain_expected = ({expected} AND {_is_transactional(target)})"

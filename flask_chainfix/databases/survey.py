@@ -19,9 +19,13 @@ from flask_chainfix.databases.applied.contradictions import leaving_out, left_ou
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.applied.tables import tables_altered
-from flask_chainfix.databases.given import targets_from
-from flask_chainfix.databases.reading import read_in_passing, read_standings, with_columns
-from flask_chainfix.databases.targets import Target, own_targets
+from flask_chainfix.databases.reading import (
+    in_schemas,
+    read_in_passing,
+    read_standings,
+    with_columns,
+)
+from flask_chainfix.databases.targets import Target, own_targets, targets_from
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
@@ -42,7 +46,6 @@ NO_DATABASE_TOLD = (
     "no database was looked at: name those that have run these migrations with --database, or tell"
     " with --stamp where they stand, so that none of them comes to skip a revision"
 )
-
 
 NO_DATABASE_NAMED = (
     "no database was looked at, as no configuration here names one: name it with --database URL"
@@ -341,8 +344,11 @@ def _reached(
 ) -> tuple[Mapping[str, Target], tuple[str, ...]]:
     """The same, and what is to be said of those that ``--schemas`` leaves out."""
     wanted = wishes.own and not wishes.in_passing
-    own = own_targets(runtime, in_schemas=wishes.schemas is not None) if wanted else ()
-    found = targets_from(runtime, wishes.urls, wishes.file, wishes.schemas, own)
+    by_schema = wishes.schemas is not None
+    own = own_targets(runtime, in_schemas=by_schema) if wanted else ()
+    found = targets_from(runtime, wishes.urls, wishes.file, own, in_schemas=by_schema)
+    if wishes.schemas is not None and found:
+        found = in_schemas(found, wishes.schemas)
     targets = {target.identity: target for target in found}
     notices = tuple(
         f"{each.name} was not looked at: it is a SQLite database, and those have no schemas"

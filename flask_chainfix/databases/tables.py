@@ -15,7 +15,6 @@ from flask_chainfix.databases.targets import Target
 
 _AT_ONCE = 1_000  # schemas in one query
 
-
 # What an extension has brought along is nobody's migration.
 _POSTGRESQL = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
@@ -25,11 +24,9 @@ WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname IN :schemas AND NOT E
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """
 
-
 _MYSQL = (
     "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN :schemas"
 )
-
 
 # Which schemas hold tables at all; and whether MySQL shows this user every table of a database.
 _POSTGRESQL_USED = """
@@ -40,7 +37,6 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)' AND 
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """
 
-
 _MYSQL_SEEN = """
 SELECT DATABASE() FROM information_schema.user_privileges
 WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRENT_USER()
@@ -48,7 +44,6 @@ UNION SELECT DATABASE() FROM information_schema.schema_privileges
 WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRENT_USER()
 AND DATABASE() LIKE table_schema
 """
-
 
 # How many characters fit into columns that are called like that of Alembic's.
 _POSTGRESQL_WIDTHS = """
@@ -61,13 +56,11 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attname = 'version_num' AND NOT a.attisdropped AND n.nspname IN :schemas
 """
 
-
 _MYSQL_WIDTHS = """
 SELECT table_schema, table_name, COALESCE(character_maximum_length, 2147483647)
 FROM information_schema.columns
 WHERE column_name = 'version_num' AND table_schema IN :schemas
 """
-
 
 _POSTGRESQL_PATH = """
 SELECT place::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(place, rank)
@@ -98,7 +91,7 @@ class Catalog:
         self._used = used
         self._widths = widths
 
-    def around(self, target: Target) -> Beside:
+    def contents_around(self, target: Target) -> SchemaContents:
         """What is where a target's version table is, or would be."""
         places = self._default if target.schema is None else (target.schema,)
         place = next(
@@ -106,7 +99,7 @@ class Catalog:
             next(iter(places), ""),
         )
         names = self._names(place)
-        return Beside(
+        return SchemaContents(
             target.version_table in names,
             names - {target.version_table},
             self._used is not None and self._used <= {place},
@@ -118,7 +111,7 @@ class Catalog:
         return self._tables.get(place, frozenset())
 
 
-class Beside(NamedTuple):
+class SchemaContents(NamedTuple):
     """What one schema holds.
 
     Attributes:

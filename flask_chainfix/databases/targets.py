@@ -1,80 +1,30 @@
-"""The databases to look at: what tells one from all others, and the app's own ones."""
+"""The databases to look at: the app's own, those of alembic.ini, and those that users name."""
 
 from __future__ import annotations
 
+import ast
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import InterpolationError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from flask_chainfix.common.errors import BadDatabase
+from flask_chainfix.common.errors import BadConfiguration, BadDatabase
+from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.drivers import missing_driver, usable, why_refused, without_driver
-from flask_chainfix.databases.version_table import VersionTable, version_table
+from flask_chainfix.databases.urls import BACKENDS, connectable
+from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.environment.messages import NO_URL, masked, said, secrets_of, shown_url
+from flask_chainfix.environment.messages import VARIABLE, masked, said, shown_url
 
-BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
-
-
-def parsed(written: str, place: str) -> URL:
-    """The URL of a database to which this process can connect.
-
-    Args:
-        written: what the user has written.
-        place: where, for the error; ``""`` on the command line.
-
-    Raises:
-        BadDatabase: it is no such URL, or its driver is not installed.
-    """
-    prefix = f"{place}: " if place else ""
-    try:
-        url = make_url(written)
-    except (ArgumentError, ValueError) as error:
-        raise BadDatabase(
-            f"{prefix}{NO_URL}",
-            "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",
-        ) from error
-    backend = url.get_backend_name()
-    if backend not in BACKENDS:
-        raise BadDatabase(
-            f"{prefix}{backend} is no kind of database that can be read here",
-            "write postgresql: instead of postgres:"
-            if backend == "postgres"
-            else "give the URL of a PostgreSQL, MariaDB, MySQL or SQLite database",
-        )
-    if refused := why_refused(url):
-        raise BadDatabase(prefix + refused[0], refused[1])
-    try:
-        ours = usable(url)
-        create_engine(ours)  # connects to nothing, but imports the driver
-    except Exception as error:
-        driver = missing_driver(error)
-        message, remedy = (
-            without_driver(driver, url)
-            if driver
-            else (
-                f"{shown_url(url)}: {masked(said(error), secrets_of(url))}",
-                "correct the URL",
-            )
-        )
-        raise BadDatabase(f"{prefix}{message}", remedy) from error
-    return ours
-
-
-# --- The databases to look at: what tells one from all others, and the app's own ones ------------
-
-
+_LARGEST_LIST = 4 * 1024 * 1024  # bytes
+_NAME, _SCHEMA = "version_table", "version_table_schema"
 _PORTS = {"postgresql": 5432, "mysql": 3306}
-
-
 _PLACEHOLDER = "driver://"  # what ``alembic init`` writes where the URL is to stand
 
 
@@ -148,8 +98,8 @@ def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, 
 
     Args:
         runtime: the environment; if it is an app's, this runs inside that app.
-        in_schemas: whether ``in_schemas`` will look for schemas, so that the one that ``env.py``
-            names does not count.
+        in_schemas: whether schemas will be looked for, so that the one that ``env.py`` names does
+            not count.
 
     Raises:
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
@@ -195,7 +145,7 @@ def _of_configuration(
 ) -> Iterator[Target]:
     for written in urls:
         try:
-            url = parsed(written, f"sqlalchemy.url in {runtime.config.config_file_name}")
+            url = connectable(written, f"sqlalchemy.url in {runtime.config.config_file_name}")
         except BadDatabase as error:
             leave_out = "leave it out (--no-database)"
             raise BadDatabase(error.message, Remedy.of(error.remedy) | leave_out) from error
@@ -234,9 +184,6 @@ def _configured_urls(runtime: Runtime) -> Iterator[str]:
         return
 
 
-# --- The databases of the Flask app that a command runs in ---------------------------------------
-
-
 def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
     """The engines of the current app's databases by their binds, the default one (``None``) first.
 
@@ -255,3 +202,179 @@ def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
             f"the app's databases cannot be found: {masked(said(error))}", remedy
         ) from error
     return dict(sorted(engines.items(), key=lambda item: item[0] is not None))
+
+
+# --- The databases that users name ----------------------------------------------------------------
+def targets_from(
+    runtime: Runtime,
+    urls: Sequence[str],
+    file: str | None,
+    own: tuple[Target, ...] = (),
+    *,
+    in_schemas: bool = False,
+) -> tuple[Target, ...]:
+    """The databases that options name, and the app's own, each once.
+
+    Args:
+        runtime: the environment whose version table they have.
+        urls: their URLs.
+        file: a file with a URL, or the name of an environment variable that holds one, in each
+            line; blank lines and those that start with ``#`` do not count.
+        own: the app's own databases, where they are wanted.
+        in_schemas: whether schemas of them will be looked for.
+
+    Raises:
+        BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
+        BadDatabase: something that is named is no database, or the file cannot be read.
+    """
+    if not urls and file is None:  # nobody needs the version table, which only env.py may know
+        return own
+    table = version_table(runtime, in_schemas=in_schemas)
+    given = [connectable(url, f"--database{which}") for which, url in _numbered(urls)]
+    if file is not None:
+        given += _listed(file)
+    found = [
+        Target(named(shown_url(url), table.schema), url, table.schema, table.name) for url in given
+    ]
+    return tuple({target.identity: target for target in (*distinct(found), *own)}.values())
+
+
+def _numbered(urls: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each with what tells it from the others, as one that is no URL is not repeated."""
+    for number, url in enumerate(urls, 1):
+        yield (f" number {number}" if len(urls) > 1 else ""), url
+
+
+def listed_urls(file: str) -> tuple[str, ...]:
+    """The URLs of the databases in a file, passwords included.
+
+    Raises:
+        BadDatabase: something that is named is no database, or the file cannot be read.
+    """
+    return tuple(url.render_as_string(hide_password=False) for url in _listed(file))
+
+
+def _listed(file: str) -> Iterator[URL]:
+    try:
+        lines = read_regular(file, _LARGEST_LIST).decode("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise BadDatabase(
+            f"{file} cannot be read: {reason}",
+            "give --databases a file with the URL of one database in each line",
+        ) from error
+    entries = [(number, line.strip()) for number, line in enumerate(lines, start=1)]
+    entries = [(number, entry) for number, entry in entries if entry and entry[0] != "#"]
+    if not entries:
+        raise BadDatabase(f"{file} names no database", "write one URL into each line")
+    for number, entry in entries:
+        yield _entry(entry, f"{file}:{number}")
+
+
+def _entry(entry: str, place: str) -> URL:
+    if not VARIABLE.fullmatch(entry):
+        return connectable(entry, place)
+    value = os.environ.get(entry)
+    if not value:
+        # In small letters it may be a password as well.
+        name = f" {entry}" if entry.isupper() else " of the name that stands there"
+        raise BadDatabase(
+            f"{place}: there is no environment variable{name}",
+            "set it to the URL of the database, or write the URL itself",
+        )
+    return connectable(value, f"{place}: {entry}")
+
+
+def unreached_target(runtime: Runtime, name: str) -> Target:
+    """A target of the app's kind that leads nowhere.
+
+    Args:
+        runtime: the environment whose version table it has.
+        name: how users know it.
+
+    Raises:
+        BadDatabase: the app's kind of database is not known.
+    """
+    if runtime.environment.dialect is None:
+        raise BadDatabase(
+            f"which kind of database {name} stands for is not known, so no SQL can be written",
+            "run the command as `flask db fixchain restamp`, or set sqlalchemy.url in alembic.ini",
+        )
+    table = version_table(runtime)
+    return Target(name, URL.create(runtime.environment.dialect), table.schema, table.name)
+
+
+# --- The version table ----------------------------------------------------------------------------
+class VersionTable(NamedTuple):
+    """Where Alembic keeps its rows.
+
+    Attributes:
+        name: the table.
+        schema: its schema; ``None`` for the default one.
+    """
+
+    name: str
+    schema: str | None
+
+
+def version_table(runtime: Runtime, *, in_schemas: bool = False) -> VersionTable:
+    """Find it out without running ``env.py``: the settings, else ``env.py``, else the app.
+
+    Args:
+        runtime: the environment; if it is an app's, this runs inside that app.
+        in_schemas: whether schemas will be looked for, so that none needs to be named here.
+
+    Raises:
+        BadConfiguration: ``env.py`` computes them, or cannot be read.
+    """
+    settings = runtime.environment.settings
+    asked = {_NAME: settings.version_table}
+    if not in_schemas:
+        asked[_SCHEMA] = settings.version_table_schema
+    options = _options_of_app(runtime)
+    env_py: EnvPy | None = None
+    for option, value in asked.items():
+        if value is None:
+            env_py = env_py or _read(runtime.environment.directory / "env.py")
+            written = _value_of(env_py, option)
+            asked[option] = options.get(option) if written is None else written
+    return VersionTable(asked[_NAME] or "alembic_version", asked.get(_SCHEMA))
+
+
+def _options_of_app(runtime: Runtime) -> dict[str, str | None]:
+    if not runtime.has_app:
+        return {}
+    from flask import current_app
+
+    options: dict[str, str | None] = current_app.extensions["migrate"].configure_args
+    return options
+
+
+def _read(path: Path) -> EnvPy:
+    try:
+        return EnvPy(path)
+    except CANNOT_READ as error:
+        raise BadConfiguration(
+            f"{path} cannot be read: {error}",
+            f"correct it, or write {_NAME} = NAME and {_SCHEMA} = NAME into the fixchain settings",
+        ) from error
+
+
+def _value_of(env_py: EnvPy, option: str) -> str | None:
+    """What it sets this option to; ``None`` where it does not.
+
+    Raises:
+        BadConfiguration: only running it would tell.
+    """
+    written = [*env_py.written(option)]
+    explained = sum(not isinstance(node, ast.keyword) for node, _ in written)
+    values = {env_py.value(value) for _, value in written}
+    value = next(iter(values), None)
+    known = len(values) <= 1 and env_py.mentions(option) <= explained
+    if not known or not (value is None or isinstance(value, str)):
+        raise BadConfiguration(
+            f"only running {env_py.path} would tell what it gives Alembic as {option}",
+            f"write {option} = NAME into the section [fixchain] of alembic.ini, or into"
+            " [tool.fixchain] of pyproject.toml",
+        )
+    return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple, TextIO
 
@@ -20,7 +20,6 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 
 from flask_chainfix.common.errors import ChainFixError
-from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
 from flask_chainfix.rehearsal.comparison import differences
@@ -34,46 +33,6 @@ from flask_chainfix.rehearsal.engines import (
 )
 from flask_chainfix.rehearsal.failures import Scene, describe
 from flask_chainfix.rehearsal.fresh_process import entered, reopen, take_stdout
-
-
-def advise_on_stamp(script: ScriptDirectory, stamps: Iterable[str], ran: Collection[str]) -> Remedy:
-    """Say where the stamp has to be moved.
-
-    Args:
-        script: the new chain.
-        stamps: the revisions that ``alembic_version`` holds.
-        ran: the revisions that have run in this database.
-    """
-    parents = {found.revision: set(found._all_down_revisions) for found in script.walk_revisions()}
-    known = [stamp for stamp in stamps if stamp in parents]
-    unknown = sorted(set(stamps).difference(parents))
-    if unknown:
-        return way(
-            f"the new chain has no {', '.join(unknown)}: see what has become of it",
-            "{fixchain} check --database",
-        )
-    below = {stamp: _ancestors(stamp, parents) for stamp in known}
-    tops = sorted(stamp for stamp in known if not any(stamp in below[other] for other in known))
-    missing = sorted(set().union(*(below[top] for top in tops)).difference(ran))
-    if missing:
-        return way(
-            f"{', '.join(missing)} never ran there, and would be skipped: undo the repair, and"
-            " repair again with that database named",
-            "{fixchain} undo",
-        )
-    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp")
-
-
-def _ancestors(revision: str, parents: dict[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = set(parents[revision])
-    while waiting:
-        found |= waiting
-        waiting = {name for each in waiting for name in parents.get(each, ())} - found
-    return found
-
-
-# --- The fresh process that runs a chain on scratch databases; `process` starts it ---------------
 
 
 class _Phase(NamedTuple):
@@ -195,7 +154,6 @@ class _Rehearsing:
         except Exception:
             if self._old and phase.round:  # the old chain's stamp means nothing in the new one
                 self.scene.doing = FailureKind.STAMP
-                self.scene.remedy = advise_on_stamp(script, heads, self._ran)
             raise
 
     def _timed(self, steps: Sequence[Any], phase: _Phase, bind: str) -> Iterator[Any]:

@@ -12,11 +12,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 _MODELS, _DATABASE = "only the models have it", "only the migrated database has it"
-
-
 _SIDES = {"add": _MODELS, "remove": _DATABASE}
-
-
 _NOUNS = {"fk": "foreign key"}
 
 

@@ -76,9 +76,6 @@ def _fault(revisions: RevisionMap, rows: Rows) -> str:
     return ""
 
 
-# --- Ask Alembic: in memory before anything is written, in a fresh process afterwards ------------
-
-
 _REPORT = way("please report this, with what this prints", "{fixchain} check")
 
 

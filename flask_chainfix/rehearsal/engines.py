@@ -1,4 +1,4 @@
-"""In the rehearsing process: a connection goes to a scratch database, or nowhere."""
+"""In the rehearsing process: the chain as Alembic loads it, and its scratch databases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.pool import NullPool, Pool
 
-from flask_chainfix.databases.drivers import usable
+from flask_chainfix.databases.urls import usable
 
 
 class ChainFile(NamedTuple):
@@ -83,15 +83,8 @@ def _module(file: ChainFile) -> ModuleType:
     return module
 
 
-# --- In the rehearsing process: a connection goes to a scratch database, or nowhere --------------
-
-
 _CHECKED = "fixchain_checked"
-
-
 _IN_MEMORY = (":memory:", "")
-
-
 _NAMES = ("database", "dbname", "db")
 
 

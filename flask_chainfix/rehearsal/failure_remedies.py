@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.database_errors import remedy_for_migrating
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import SERVERS, FailureKind, RehearsalFailure
 
@@ -35,71 +38,16 @@ _REMEDIES: dict[FailureKind, str | Remedy] = {
     FailureKind.MIGRATION: "correct the migration",
 }
 
-
-_BY_TROUBLE: dict[Trouble, str | Remedy] = {
-    Trouble.EXISTS: "it is created twice: take it out of one of the two places; where something"
-    " other than a migration creates it, such as db.create_all(), leave it to the migration",
-    Trouble.NO_TABLE: "create it in this migration or in an earlier one, or take out what uses it",
-    Trouble.NO_FUNCTION: "create the function, or the extension that has it, in this migration or"
-    " in an earlier one",
-    Trouble.NO_EXTENSION: "the chain is not to blame: install the extension on that server, or"
-    " rehearse on one that has it",
-    Trouble.NO_RIGHTS: "the chain is not to blame: give the user that right on the server, or"
-    " rehearse as another user",
-    Trouble.LOCKED: "a second connection is at work: let the migration do everything through"
-    " op.get_bind()",
-    Trouble.IN_USE: "drop what depends on it first, such as a foreign key, an index or a view",
-    Trouble.FOREIGN_KEY: "create the table that the foreign key points to before it, let that"
-    " column be a primary key or unique, and give both columns the same type",
-    Trouble.NULLS: "the table has rows without a value for the column: add the column with a"
-    " server_default, or add it nullable, fill it, and make it NOT NULL then",
-    Trouble.NOT_UNIQUE: "rows have the same value: make them differ, or delete all but one of them,"
-    " before this operation",
-    Trouble.VIOLATED: "rows do not meet the constraint: correct or delete them before this"
-    " operation",
-    Trouble.CAST: "values cannot be converted by themselves: say how, on PostgreSQL with"
-    ' postgresql_using="COLUMN::TYPE", or correct the rows first',
-    Trouble.TOO_LONG: "make the column longer, or the value shorter",
-    Trouble.NAME_TOO_LONG: "give it a shorter name",
-    Trouble.ID_TOO_LONG: way(
-        "the column of the version table holds 32 characters: shorten the id",
-        "{fixchain} repair --shorten-ids{databases}",
-    ),
-    Trouble.IN_TRANSACTION: "run it outside of the transaction: with"
-    " op.get_context().autocommit_block()",
-    Trouble.NOT_KNOWN_THERE: "write it as this kind of database knows it",
-}
-
-
-_BY_TROUBLE[Trouble.NO_COLUMN] = _BY_TROUBLE[Trouble.NO_OBJECT] = _BY_TROUBLE[Trouble.NO_TABLE]
-
-
 # By how the names of types, functions and operator classes of PostgreSQL's extensions begin.
-_EXTENSIONS = {
-    "uuid_generate_": "uuid-ossp",
-    "gen_random_": "pgcrypto",
-    "crypt": "pgcrypto",
-    "digest": "pgcrypto",
-    "citext": "citext",
-    "hstore": "hstore",
-    "ltree": "ltree",
-    "gin_trgm": "pg_trgm",
-    "gist_trgm": "pg_trgm",
-    "similarity": "pg_trgm",
-    "unaccent": "unaccent",
-    "geometry": "postgis",
-    "geography": "postgis",
-    "st_": "postgis",
-    "vector": "vector",
-}
-
-
+_EXTENSIONS = (
+    ("uuid-ossp", ("uuid_generate_",)),
+    ("pgcrypto", ("gen_random_", "crypt", "digest")),
+    ("pg_trgm", ("gin_trgm", "gist_trgm", "similarity")),
+    ("postgis", ("geometry", "geography", "st_")),
+    *((name, (name,)) for name in ("citext", "hstore", "ltree", "unaccent", "vector")),
+)
 _NAMED = re.compile(r'^(type|function|operator class) "?([^"(]+).* (already exists|does not exist)')
-
-
 _MISSING = (Trouble.NO_TABLE, Trouble.NO_COLUMN, Trouble.NO_OBJECT, Trouble.NO_FUNCTION)
-
-
 _MODULE = re.compile(r"No module named '([^']+)'")
 
 
@@ -111,8 +59,6 @@ def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> s
         app_dialect: the kind of the app's own database; ``""`` where nothing says it.
         on_server: the command that rehearses on a server of that kind.
     """
-    if failure.remedy:
-        return failure.remedy
     if failure.kind is FailureKind.MODULE:
         return _of_module(failure.message)
     if "async driver" in failure.message:
@@ -121,8 +67,32 @@ def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> s
         return _of_sqlite(app_dialect, on_server)
     if failure.kind is FailureKind.DOWNGRADE:
         return _of_downgrade(failure)
-    by_trouble = _BY_TROUBLE.get(failure.trouble) if failure.trouble else None
-    return _of_type(failure) or by_trouble or _REMEDIES[failure.kind]
+    return _of_type(failure) or remedy_for_migrating(failure.trouble) or _REMEDIES[failure.kind]
+
+
+def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) -> Remedy:
+    """Where the stamp has to be moved that keeps a chain from being upgraded.
+
+    Args:
+        graph: of the chain.
+        rows: the revisions that the version table holds.
+        ran: the revisions that have run in this database.
+    """
+    unknown = sorted(set(rows).difference(graph))
+    if unknown:
+        return way(
+            f"the new chain has no {', '.join(unknown)}: see what has become of it",
+            "{fixchain} check --database",
+        )
+    tops = sorted(row for row in rows if row not in graph.required(set(rows) - {row}))
+    missing = sorted(graph.required(tops).difference(ran, tops))
+    if missing:
+        return way(
+            f"{', '.join(missing)} never ran there, and would be skipped: undo the repair, and"
+            " repair again with that database named",
+            "{fixchain} undo",
+        )
+    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp")
 
 
 def _of_sqlite(app_dialect: str, on_server: str) -> Remedy:
@@ -169,9 +139,7 @@ def _of_type(failure: RehearsalFailure) -> str:
             f"the type {name} is created twice: where it is there already, write"
             f' postgresql.ENUM(…, name="{name}", create_type=False)'
         )
-    extension = next(
-        (own for start, own in _EXTENSIONS.items() if name.lower().startswith(start)), ""
-    )
+    extension = next((own for own, starts in _EXTENSIONS if name.lower().startswith(starts)), "")
     if extension:
         return (
             f"create the extension first:"
@@ -190,7 +158,7 @@ def _of_downgrade(failure: RehearsalFailure) -> str:
     missing = failure.trouble in _MISSING
     found = _NAMED.search(failure.message)
     if failure.direction == "down":
-        advice = _BY_TROUBLE.get(failure.trouble) if failure.trouble else None
+        advice = remedy_for_migrating(failure.trouble)
         if missing:
             advice = "drop only what upgrade() creates, in the opposite order"
         correct = f"correct this downgrade(){f': {advice}' if advice else ''}"

@@ -13,9 +13,8 @@ from typing import Any
 import alembic.operations
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.database_errors import trouble_of
-from flask_chainfix.databases.drivers import missing_driver
+from flask_chainfix.databases.urls import missing_driver
 from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import FailureKind
@@ -27,12 +26,10 @@ _OF_CHAIN = {
     *(Trouble.NO_FUNCTION, Trouble.FOREIGN_KEY, Trouble.ID_TOO_LONG),
 }
 
-
 _OF_SERVER = {
     *(Trouble.FULL, Trouble.LOST, Trouble.NO_RIGHTS, Trouble.READ_ONLY, Trouble.NO_EXTENSION),
     Trouble.TOO_SLOW,
 }
-
 
 _OF_SQLITE = {Trouble.NOT_KNOWN_THERE, Trouble.NO_FUNCTION, Trouble.LOCKED}
 
@@ -94,18 +91,9 @@ def _raised_by_batch_mode(error: BaseException) -> bool:
     return "alembic.operations.batch" in frames
 
 
-# --- In the rehearsing process: an exception in terms that help the user -------------------------
-
-
 _OPERATIONS = os.path.dirname(alembic.operations.__file__)
-
-
 _ANYWHERE = (FailureKind.CONNECTION, FailureKind.DRIVER, FailureKind.MODULE)
-
-
 _SQL_LENGTH = 60
-
-
 _LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
 
 
@@ -118,7 +106,6 @@ class Scene:
         migrations: the files of the chain.
         env_py: the environment's own.
         doing: what kind of failure it is when no migration is to blame.
-        remedy: what to do about that one.
         passwords: what must not be shown.
         step: the revision, direction, round and bind that run; ``None`` in between.
     """
@@ -127,7 +114,6 @@ class Scene:
     migrations: Collection[str]
     env_py: str
     doing: FailureKind = FailureKind.ENVIRONMENT
-    remedy: str | Remedy = ""
     passwords: set[str] = field(default_factory=set)
     step: tuple[str, str, int, str] | None = None
 
@@ -160,7 +146,6 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
         "bind": bind,
         "path": place[0] if place else None,
         "line": place[1] if place else None,
-        "remedy": [[way.text, *way.commands] for way in Remedy.of(scene.remedy).ways],
         "trouble": None if trouble is None else trouble.value,
         "operation": masked(_operation(innermost, frames, scene), scene.passwords),
     }

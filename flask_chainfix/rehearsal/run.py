@@ -6,8 +6,7 @@ import json
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -15,14 +14,15 @@ from typing import IO, Any
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotRehearse
+from flask_chainfix.common.processes import running
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.remedies import Remedy, Way
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import masked
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import FailureKind, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.rehearsal import fresh_process as fresh
-from flask_chainfix.rehearsal.failure_remedies import remedy_for
+from flask_chainfix.rehearsal.failure_remedies import remedy_for, remedy_for_stamp
 from flask_chainfix.rehearsal.request import (
     Chains,
     RehearsalRequest,
@@ -32,8 +32,6 @@ from flask_chainfix.rehearsal.request import (
     scratch_url,
 )
 from flask_chainfix.rehearsal.scratch import scratch_databases
-
-_PATIENCE = 3
 
 
 class Outcome:
@@ -80,21 +78,11 @@ class Outcome:
         self._running = None
         self._progress(len(self.steps), self._total, "")
 
-    def _on_failure(
-        self,
-        kind: str,
-        message: str,
-        path: str | None,
-        remedy: list[list[str]],
-        trouble: str | None,
-        **other: Any,
-    ) -> None:
+    def _on_failure(self, kind: str, path: str | None, trouble: str | None, **other: Any) -> None:
         self._fail(
             RehearsalFailure(
                 FailureKind(kind),
-                message,
                 path=None if path is None else Path(path),
-                remedy=Remedy(tuple(Way(text, tuple(commands)) for text, *commands in remedy)),
                 trouble=None if trouble is None else Trouble(trouble),
                 **other,
             )
@@ -155,12 +143,11 @@ def follow(request: dict[str, Any], outcome: Outcome) -> None:
     Raises:
         CannotRehearse: it could not begin.
     """
-    with _process() as (process, errors):
+    with tempfile.TemporaryFile() as errors, _process(errors) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        with suppress(BrokenPipeError):  # it died early, and says why
-            process.stdin.write(json.dumps(request).encode())
-            process.stdin.close()
+        with suppress(BrokenPipeError), process.stdin as stdin:  # it died early, and says why
+            stdin.write(json.dumps(request).encode())
         for line in process.stdout:
             try:
                 event = json.loads(line)
@@ -174,37 +161,14 @@ def follow(request: dict[str, Any], outcome: Outcome) -> None:
         outcome.died(process.wait(), masked(words[-1]) if words else "")
 
 
-@contextmanager
-def _process() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            fresh.command("flask_chainfix.rehearsal.child"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={**fresh.environment(), "FIXCHAIN_REHEARSAL": "1"},
-            start_new_session=True,  # Ctrl-C is for this process, which ends that one
-        )
-        try:
-            yield process, errors
-        finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-
-
-# --- Run a chain on scratch databases, up, down and up again, in a process of its own ------------
+def _process(errors: IO[bytes]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return running(
+        fresh.command("flask_chainfix.rehearsal.child"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env={**fresh.environment(), "FIXCHAIN_REHEARSAL": "1"},
+    )
 
 
 def rehearse(
@@ -230,7 +194,13 @@ def rehearse(
             follow(message(opened, request, chains, scratch), outcome)
         app_dialect, failure = opened.environment.dialect or "", outcome.failure
     if failure is not None:
-        failure = replace(failure, remedy=remedy_for(failure, app_dialect, request.on_server))
+        if failure.kind is FailureKind.STAMP:
+            ran = {step.revision for step in outcome.steps}
+            rows = request.restamp or request.start
+            remedy: str | Remedy = remedy_for_stamp(chains.chain.graph, rows, ran)
+        else:
+            remedy = remedy_for(failure, app_dialect, request.on_server)
+        failure = replace(failure, remedy=remedy)
     return Rehearsal(
         database=scratch.shown,
         dialect=scratch.dialect,

@@ -13,28 +13,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.databases.drivers import explained, timeouts, usable, why_refused
-from flask_chainfix.environment.messages import NO_URL, masked, said, shown_url
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
+from flask_chainfix.databases.urls import (
+    missing_driver,
+    parse_url,
+    timeouts,
+    usable,
+    without_driver,
+)
+from flask_chainfix.environment.messages import masked, said, secrets_of, shown_url
 
 _PREFIX = "fixchain_rehearsal"
-
-
-_SERVERS = ("postgresql", "mysql", "mariadb")
-
-
 _NAMING_A_DATABASE = ("database", "dbname", "db")
-
-
 _BESIDE_SQLITE = ("", "-journal", "-wal", "-shm")
-
-
-_PATIENCE = 10
+_PATIENCE = 10  # seconds
 
 
 @dataclass(frozen=True)
@@ -73,76 +70,49 @@ def scratch_databases(
         NoScratchDatabase: they cannot be made.
         ScratchLeftBehind: they cannot be dropped.
     """
-    parsed = _parse(url)
-    if parsed.get_backend_name() != "sqlite":
-        made = _on_server(parsed, binds, keep)
-    elif parsed.database in (None, "", ":memory:"):  # that is gone between two connections
-        made = _temporary(parsed, binds, keep)
-    else:
-        made = _files(parsed, binds, keep)
-    with made as scratch:
-        yield scratch
-
-
-def _parse(url: str | None) -> URL:
-    try:
-        parsed = make_url(url or "sqlite://")
-    except (ArgumentError, ValueError) as error:
-        raise NoScratchDatabase(
-            NO_URL,
-            "write postgresql://USER:PASSWORD@HOST/, mysql+pymysql://… or sqlite:///FILE",
-        ) from error
-    backend = parsed.get_backend_name()
-    if backend not in (*_SERVERS, "sqlite"):
-        raise NoScratchDatabase(
-            f"there can be no rehearsal on {backend}",
-            "write postgresql: instead of postgres:"
-            if backend == "postgres"
-            else "give --database the URL of a PostgreSQL, MariaDB or MySQL server, or leave it out"
-            " for a temporary SQLite file",
-        )
-    if refused := why_refused(parsed):
-        raise NoScratchDatabase(*refused)
+    parsed = parse_url(url or "sqlite://", NoScratchDatabase)
     # The query can name a database, too, and would win.
-    return parsed.difference_update_query(_NAMING_A_DATABASE)
+    parsed = parsed.difference_update_query(_NAMING_A_DATABASE)
+    make = _files if parsed.get_backend_name() == "sqlite" else _on_server
+    with _cleaning_up(keep) as cleanup:
+        yield make(parsed, binds, cleanup)
+
+
+@contextmanager
+def _cleaning_up(keep: bool) -> Iterator[ExitStack]:
+    """What is called at the end, or where an exception ends the block even if all is kept."""
+    cleanup = ExitStack()
+    failed = True
+    try:
+        yield cleanup
+        failed = False
+    finally:
+        if failed or not keep:
+            with signals.held():
+                cleanup.close()
 
 
 # --- SQLite --------------------------------------------------------------------------------------
-@contextmanager
-def _temporary(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
-    with _file_errors():
-        directory = tempfile.mkdtemp(prefix=f"{_PREFIX}_")
-    kept = False
-    try:
-        with _files(url.set(database=f"{directory}/rehearsal.db"), binds, keep) as scratch:
-            yield Scratch(scratch.urls, "a temporary SQLite file")
-        kept = keep
-    finally:
-        if not kept:
-            with signals.held(), _dropping(directory):
-                shutil.rmtree(directory)
+def _files(url: URL, binds: Sequence[str], cleanup: ExitStack) -> Scratch:
+    shown = shown_url(url)
+    if url.database in (None, "", ":memory:"):  # that is gone between two connections
+        with _file_errors():
+            directory = tempfile.mkdtemp(prefix=f"{_PREFIX}_")
+        cleanup.callback(_remove_directory, directory)
+        url, shown = url.set(database=f"{directory}/rehearsal.db"), "a temporary SQLite file"
+    urls: dict[str, URL] = {}
+    for bind in binds:
+        path = _path_for(url, bind)
+        with _file_errors():  # from here on the file is certainly ours
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        cleanup.callback(_remove, path)
+        urls[bind] = url.set(database=str(path))
+    return Scratch(urls, shown)
 
 
-@contextmanager
-def _files(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
-    made: dict[str, Path] = {}
-    kept = False
-    try:
-        for bind in binds:
-            path = _path_for(url, bind)
-            with _file_errors():  # from here on the file is certainly ours
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            made[bind] = path
-        yield Scratch(
-            {bind: url.set(database=str(path)) for bind, path in made.items()},
-            shown_url(url),
-        )
-        kept = keep
-    finally:
-        if not kept:
-            with signals.held(), ExitStack() as all_of_them:
-                for path in made.values():
-                    all_of_them.callback(_remove, path)
+def _remove_directory(directory: str) -> None:
+    with _dropping(directory):
+        shutil.rmtree(directory)
 
 
 def _remove(path: Path) -> None:
@@ -175,32 +145,23 @@ def _file_errors() -> Iterator[None]:
 
 
 # --- Servers -------------------------------------------------------------------------------------
-@contextmanager
-def _on_server(url: URL, binds: Sequence[str], keep: bool) -> Iterator[Scratch]:
+def _on_server(url: URL, binds: Sequence[str], cleanup: ExitStack) -> Scratch:
     server = _engine_for_server(url)
     moment = datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S")
     stem = f"{_PREFIX}_{moment}_{secrets.token_hex(4)}"
-    names = {bind: f"{stem}_{index}" if index else stem for index, bind in enumerate(binds)}
     made: list[str] = []
-    kept = False
-    try:
-        for name in names.values():
-            _create(server, name, made)
-            _refuse_tables(url.set(database=name))
-        yield Scratch(
-            {bind: url.set(database=name) for bind, name in names.items()},
-            shown_url(url.set(database=stem)),
-            "mariadb" if getattr(server.dialect, "is_mariadb", False) else server.dialect.name,
-        )
-        kept = keep
-    finally:
-        try:
-            if not kept:
-                with signals.held(), ExitStack() as all_of_them:
-                    for name in made:
-                        all_of_them.callback(_drop, server, name)
-        finally:
-            server.dispose()
+    cleanup.callback(_drop_all, server, made)
+    urls: dict[str, URL] = {}
+    for index, bind in enumerate(binds):
+        name = f"{stem}_{index}" if index else stem
+        urls[bind] = url.set(database=name)
+        _create(server, name, made)
+        _refuse_tables(urls[bind])
+    return Scratch(
+        urls,
+        shown_url(url.set(database=stem)),
+        "mariadb" if getattr(server.dialect, "is_mariadb", False) else server.dialect.name,
+    )
 
 
 def _engine_for_server(url: URL) -> Engine:
@@ -215,23 +176,22 @@ def _engine_for_server(url: URL) -> Engine:
             connect_args=timeouts(url, _PATIENCE, 3 * _PATIENCE),
         )
     except Exception as error:  # a driver that is not there, or does not like the URL
-        raise explained(error, url, "cannot connect to") from error
+        raise _explained(error, url, "cannot connect to") from error
 
 
 def _create(server: Engine, name: str, made: list[str]) -> None:
     """Create a database; it is listed as made before a Ctrl-C can come in between."""
     quoted = server.dialect.identifier_preparer.quote_identifier(name)
     option = "TEMPLATE template0" if _is_postgresql(server) else "CHARACTER SET utf8mb4"
+    doing = "cannot connect to"
     try:
         with server.connect() as connection:
+            doing = "cannot create a database on"
             made.append(name)
             connection.execute(text(f"CREATE DATABASE {quoted} {option}"))
     except Exception as error:
-        connected = name in made
-        if connected:
-            made.remove(name)
-        doing = "cannot create a database on" if connected else "cannot connect to"
-        raise explained(error, server.url, doing) from error
+        made[:] = [each for each in made if each != name]
+        raise _explained(error, server.url, doing) from error
 
 
 def _refuse_tables(url: URL) -> None:
@@ -239,7 +199,7 @@ def _refuse_tables(url: URL) -> None:
     try:
         tables = inspect(engine).get_table_names()
     except Exception as error:
-        raise explained(error, url, "cannot connect to") from error
+        raise _explained(error, url, "cannot connect to") from error
     finally:
         engine.dispose()
     if tables:
@@ -247,6 +207,12 @@ def _refuse_tables(url: URL) -> None:
             f"{shown_url(url)} is not empty: it holds {', '.join(sorted(tables))}",
             "a rehearsal runs only in an empty database; see what the server puts into new ones",
         )
+
+
+def _drop_all(server: Engine, names: Sequence[str]) -> None:
+    with ExitStack() as all_of_them:
+        for name in names:
+            all_of_them.callback(_drop, server, name)
 
 
 def _drop(server: Engine, name: str) -> None:
@@ -276,6 +242,22 @@ def _end_connections(admin: Connection, name: str) -> None:
                 if postgresql
                 else text(f"KILL {identifier:d}")
             )
+
+
+def _explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
+    """An error of a server in terms of what to do about it."""
+    if driver := missing_driver(error):
+        return NoScratchDatabase(*without_driver(driver, url))
+    remedy = remedy_for_connecting(
+        trouble_of(error),
+        rights="give the user the right to create databases (ALTER ROLE … CREATEDB, or GRANT ALL ON"
+        " `fixchain\\_rehearsal\\_%`.* TO …), or rehearse as another user",
+        otherwise="make sure that the server answers to this URL; without --database, SQLite is"
+        " used",
+    )
+    return NoScratchDatabase(
+        f"{doing} {shown_url(url)}: {masked(said(error), secrets_of(url))}", remedy
+    )
 
 
 def _is_postgresql(engine: Engine) -> bool:

@@ -15,9 +15,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.quoting import Unspeakable
-from flask_chainfix.databases.given import targets_from
+from flask_chainfix.databases.reading import in_schemas
 from flask_chainfix.databases.sql_scripts import guarded_sql
-from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.targets import Target, targets_from
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseState, Move
 from tests.attacks.channels import harmless
@@ -81,7 +81,7 @@ def test_no_schema_keeps_others_from_being_read(
     runtime = open_directory("migrations")
     stem = f"{make_url(server_url).database}_"[-20:]
     with schemas(server_url, stem) as names:
-        found = targets_from(runtime, [server_url], None, f"{stem}*")
+        found = in_schemas(targets_from(runtime, [server_url], None), f"{stem}*")
         assert sorted(str(target.schema) for target in found) == names
         assert [standing.rows for standing in look(*found)] == [("a", "b")] * len(names)
         for target in found:

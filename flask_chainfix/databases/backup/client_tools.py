@@ -9,31 +9,23 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from flask_chainfix.common.errors import CannotBackUp
-from flask_chainfix.databases.database_errors import trouble_told_by
+from flask_chainfix.common.processes import running
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_told_by
 from flask_chainfix.environment.messages import masked
-from flask_chainfix.model.databases import Trouble
 
 _CHUNK = 1 << 18  # bytes
-_PATIENCE = 3  # seconds
 _SHOWN_LINES = 3
 _IDLE = re.compile(r"(?i)^$|^warning\b|deprecated program name|^hint:")
 _SPEAKER = re.compile(
     r"^[\w/.-]+: (?:error: |fatal: )?|^(?:detail|error)(?: \d+ \(\w+\))?:? ", re.IGNORECASE
 )
 _WRONG_VERSION = re.compile(r"server version mismatch|server version: \d")
-_REMEDIES = {
-    Trouble.NO_DATABASE: "correct the name of the database in the URL",
-    Trouble.NO_LOGIN: "correct the user and the password in the URL",
-    Trouble.NO_RIGHTS: "give the user the right to read everything in the database, or name one"
-    " that has it",
-    Trouble.LOST: "start the server, or correct the host and the port in the URL",
-}
 
 
 class Client(NamedTuple):
@@ -94,7 +86,7 @@ def stream(
         OSError: the file cannot be written.
     """
     with tempfile.TemporaryFile() as errors:
-        with _running(client, command, errors) as process:
+        with _process(client, command, errors) as process:
             while chunk := process.stdout.read(_CHUNK) if process.stdout else b"":
                 output.write(chunk)
                 advance(output.tell())
@@ -105,28 +97,17 @@ def stream(
             raise _failure(client, Path(command[0]).name, code, said)
 
 
-@contextmanager
-def _running(
+def _process(
     client: Client, command: Sequence[str], errors: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A program while it runs; if an exception ends the block, it is ended, too."""
-    with subprocess.Popen(
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return running(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
         # Some of what they say is recognized.
         env={**os.environ, "LC_ALL": "C", **client.environment},
-        start_new_session=True,  # Ctrl-C is for this process, which ends that one
-    ) as process:
-        try:
-            yield process
-        except BaseException:
-            process.terminate()  # pg_dump then has the server give up, too
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE)
-            process.kill()
-            raise
+    )
 
 
 def _failure(client: Client, program: str, code: int, said: str) -> CannotBackUp:
@@ -137,9 +118,12 @@ def _failure(client: Client, program: str, code: int, said: str) -> CannotBackUp
         with suppress(ValueError):
             words = f"it was ended by {signal.Signals(-code).name}"
     words = masked(words or f"exit status {code}", client.secrets)
-    remedy = _REMEDIES.get(
+    remedy = remedy_for_connecting(
         trouble_told_by(words),
-        "see that the server is well and that the tool fits it, then run the command again",
+        rights="give the user the right to read everything in the database, or name one that has"
+        " it",
+        otherwise="see that the server is well and that the tool fits it, then run the command"
+        " again",
     )
     if _WRONG_VERSION.search(words):
         remedy = (

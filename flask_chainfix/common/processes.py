@@ -1,0 +1,29 @@
+"""Other programs while they run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+_PATIENCE = 3  # seconds
+
+
+@contextmanager
+def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program, and end it with the block.
+
+    Args:
+        command: the program and its arguments.
+        options: of ``subprocess.Popen``.
+    """
+    # Ctrl-C is for this process, which ends that one.
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+            process.kill()
