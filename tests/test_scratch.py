@@ -245,12 +245,6 @@ def test_a_kept_database_stays(server_url: str) -> None:
         run(server_url, *(f"DROP DATABASE {name}" for name in names_of(scratch)))
 
 
-def test_a_database_that_is_not_empty_is_refused(server_url: str) -> None:
-    run(server_url, "CREATE TABLE users (id INTEGER)")
-    with pytest.raises(NoScratchDatabase, match="is not empty: it holds users"):
-        module._refuse_tables(make_url(server_url))
-
-
 def test_what_cannot_be_dropped_is_named(server_url: str) -> None:
     databases = scratch_databases(server_url, [""])
     (name,) = names_of(databases.__enter__())

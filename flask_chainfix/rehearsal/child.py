@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 
-from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.errors import CannotRehearse, ChainFixError
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
 from flask_chainfix.rehearsal.comparison import differences
@@ -54,7 +54,7 @@ def main() -> None:
         try:
             rehearsing.run()
         except ChainFixError as error:
-            rehearsing.send("refused", message=error.message, remedy=error.remedy)
+            rehearsing.send("refused", message=error.message, remedy=str(error.remedy))
         except (Exception, SystemExit) as error:  # apps and migrations can raise anything
             rehearsing.send("failure", **describe(error, rehearsing.scene))
         rehearsing.send("end")
@@ -97,10 +97,13 @@ class _Rehearsing:
         if "app" in self._request:
             replace_engines(self._urls)
         with entered(self._request):
-            tables = tables_in(self._urls)
-            if tables:
-                self.send("occupied", tables=tables)
-                return
+            if tables := tables_in(self._urls):
+                raise CannotRehearse(
+                    f"the app itself creates tables when it is loaded: {', '.join(tables)}; on a"
+                    " new database the migrations would find them there",
+                    "leave the tables to the migrations; or have the app skip db.create_all() where"
+                    " the environment variable FIXCHAIN_REHEARSAL is set",
+                )
             for number, phase in enumerate(self._phases, 1):
                 if self._old and phase.round and self._request["restamp"]:
                     restamp(self._urls, self._version_table, self._request["restamp"])

@@ -109,14 +109,6 @@ class Outcome:
     def _on_refused(self, message: str, remedy: str) -> None:
         raise CannotRehearse(message, remedy)
 
-    def _on_occupied(self, tables: list[str]) -> None:
-        raise CannotRehearse(
-            f"the app itself creates tables when it is loaded: {', '.join(tables)}; on a new"
-            " database the migrations would find them there",
-            "leave the tables to the migrations; or have the app skip db.create_all() where the"
-            " environment variable FIXCHAIN_REHEARSAL is set",
-        )
-
     def died(self, code: int, last_words: str) -> None:
         """The process has ended without a word about it."""
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
@@ -156,7 +156,6 @@ def _on_server(url: URL, binds: Sequence[str], cleanup: ExitStack) -> Scratch:
         name = f"{stem}_{index}" if index else stem
         urls[bind] = url.set(database=name)
         _create(server, name, made)
-        _refuse_tables(urls[bind])
     return Scratch(
         urls,
         shown_url(url.set(database=stem)),
@@ -192,21 +191,6 @@ def _create(server: Engine, name: str, made: list[str]) -> None:
     except Exception as error:
         made[:] = [each for each in made if each != name]
         raise _explained(error, server.url, doing) from error
-
-
-def _refuse_tables(url: URL) -> None:
-    engine = create_engine(usable(url), poolclass=NullPool)
-    try:
-        tables = inspect(engine).get_table_names()
-    except Exception as error:
-        raise _explained(error, url, "cannot connect to") from error
-    finally:
-        engine.dispose()
-    if tables:
-        raise NoScratchDatabase(
-            f"{shown_url(url)} is not empty: it holds {', '.join(sorted(tables))}",
-            "a rehearsal runs only in an empty database; see what the server puts into new ones",
-        )
 
 
 def _drop_all(server: Engine, names: Sequence[str]) -> None:

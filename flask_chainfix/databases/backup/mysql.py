@@ -46,7 +46,8 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> int:
     parameters = _parameters(url)
     if "database" not in parameters:
         raise CannotBackUp(f"{name} names no database", "put its name at the end of the URL")
-    client = Client(name, _PACKAGE, {"MYSQL_PWD": parameters.get("password", "")}, secrets_of(url))
+    environment = {"MYSQL_PWD": parameters["password"]} if "password" in parameters else {}
+    client = Client(name, _PACKAGE, environment, secrets_of(url))
     command = [dump, *_DUMPING, *_place(parameters), "--", parameters["database"]]
     with part.open("wb") as file:
         stream(client, command, file, lambda done: progress(done, 0, f"dumping {name}"))
