@@ -295,7 +295,7 @@ def test_a_database_that_stays_locked(
             app.execute("PRAGMA locking_mode = exclusive")
             app.execute("PRAGMA journal_mode = wal")
         app.execute("BEGIN EXCLUSIVE")
-        refused(f"sqlite:///{file}", to, "database is locked", "come to an end")
+        refused(f"sqlite:///{file}", to, "database is locked", "has finished")
 
 
 @pytest.mark.parametrize("query", ["", "?mode=ro&uri=true", "?uri=true"])
@@ -642,7 +642,7 @@ def test_a_tool_that_is_missing(
         ("postgresql", "pg_dump", "echo half; kill -9 $$", "ended by SIGKILL", "the server"),
         ("mariadb", "mariadb-dump", "echo half; kill -9 $$", "ended by SIGKILL", "the server"),
         ("postgresql", "pg_dump", "echo half", "pg_restore failed on", "the tool"),
-        ("mariadb", "mariadb-dump", "echo half", "breaks off before its end", "the server"),
+        ("mariadb", "mariadb-dump", "echo half", "is cut off before its end", "the server"),
         ("postgresql", "pg_restore", "exec /nowhere", "pg_restore failed on", ""),
         (
             "postgresql",

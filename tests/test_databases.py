@@ -590,7 +590,7 @@ def test_schemas_by_pattern(runtime: Runtime, server_url: str) -> None:
         assert found[0].name.endswith(f", schema {names[0]}")
         assert in_schemas(found, f"{stem}_2")[0].name == found[1].name
         assert [standing.rows for standing in look(*found)] == [("_1",), ("_2",)]
-        with pytest.raises(BadDatabase, match="no schema with a version table fits 'nothing_"):
+        with pytest.raises(BadDatabase, match="no schema with a version table matches 'nothing_"):
             in_schemas(found, "nothing_*")
     finally:
         cascade = " CASCADE" if postgresql else ""

@@ -413,7 +413,7 @@ def test_an_env_py_that_keeps_errors_for_itself(project: Path) -> None:
     env.write_text(env.read_text().replace("\nrun()", "\ntry:\n    run()\nexcept ValueError: pass"))
     found = failure(rehearse())
     assert found["revision"] == "b"
-    assert "keeps the migration's error for itself" in found["message"]
+    assert "hides the migration's error" in found["message"]
 
 
 def test_models_that_cannot_be_compared(project: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_new_file_may_be_named(tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "app.db"
     file.write_bytes(content)
-    with pytest.raises(NoScratchDatabase, match="is there already") as caught:
+    with pytest.raises(NoScratchDatabase, match="already exists") as caught:
         enter(f"sqlite:///{file}")
     assert "not there yet" in caught.value.remedy
     assert file.read_bytes() == content

@@ -1,4 +1,4 @@
-"""Connections to databases: bounded in time, and back to nobody else afterwards."""
+"""Connections to databases: they never wait for long, and nobody else gets them afterwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WAL = b"\2\2"
 
 
 class Obstacle(Exception):
-    """A database did not let us.
+    """A database could not be used.
 
     Args:
         problem: what happened, in the database's words where it has said something.
@@ -62,7 +62,7 @@ def obstacles_of(target: Target) -> Iterator[None]:
     """Turn whatever a driver raises into an ``Obstacle``.
 
     Raises:
-        Obstacle: the database did not let us.
+        Obstacle: the database could not be used.
     """
     try:
         yield
@@ -81,7 +81,7 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
     if kind is Trouble.READ_ONLY and target.file is not None and _is_hot(target.file):
         return Obstacle(
             f"{target.file}-journal is there: an app was killed while it wrote",
-            "open the database once, with that app or with sqlite3, so that it is put in order",
+            "open the database once, with that app or with sqlite3, which rolls that write back",
             kind,
         )
     lost = not isinstance(error, DBAPIError) or bool(error.connection_invalidated)
@@ -98,11 +98,11 @@ def _is_hot(file: Path) -> bool:
     return Path(f"{file}-journal").exists()
 
 
-def silent(seconds: float | None = None) -> Obstacle:
+def no_answer(seconds: float | None = None) -> Obstacle:
     """A database from which nothing was heard for too long."""
     return Obstacle(
         f"it has not answered for {seconds or SILENCE} seconds",
-        "see whether the server, and what lies between, is at work, and run the command again",
+        "see whether the server and the network work, then run the command again",
         Trouble.LOST,
         lost=True,
     )
@@ -136,7 +136,7 @@ def _remedy(kind: Trouble, target: Target) -> str:
 
 # --- Connections ----------------------------------------------------------------------------------
 def is_missing(target: Target) -> bool:
-    """Whether a SQLite database is in no file; a server is asked when it is connected to.
+    """Whether the file of a SQLite database is not there; ``False`` for servers.
 
     Raises:
         Obstacle: it cannot be found out.
@@ -210,9 +210,9 @@ def _engine(target: Target, writing: bool) -> Engine:
 
 
 def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
-    """What opens a SQLite file and makes none, nor any beside it when it is only read."""
+    """What opens a SQLite file; it makes none, and none beside it when it only reads."""
     mode = "rw" if writing else "ro"
-    if not writing and _rests(file):
+    if not writing and _is_closed_wal(file):
         mode += "&immutable=1"
 
     def connect() -> sqlite3.Connection:
@@ -223,16 +223,16 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
     return connect
 
 
-def _rests(file: Path) -> bool:
-    """Whether nobody has a SQLite file open that would otherwise need files beside it."""
+def _is_closed_wal(file: Path) -> bool:
+    """Whether a SQLite file has a WAL, and nobody has it open."""
     modes = read_beginning(file, _JOURNAL_MODES + 2)[_JOURNAL_MODES:]
     return modes == _WAL and not Path(f"{file}-wal").exists()
 
 
 def _isolated(connection: Connection, target: Target) -> Connection:
-    """The connection with transactions, whatever the app has set for its own ones."""
+    """The connection with transactions of its own, whatever the app has set."""
     if target.backend == "sqlite":
-        _take_over(_driver(connection))
+        _disable_own_transactions(_driver(connection))
         return connection
     return connection.execution_options(isolation_level=_ISOLATION[target.backend])
 
@@ -266,7 +266,7 @@ def _begin(connection: Connection, target: Target, writing: bool) -> None:
             connection.exec_driver_sql("PRAGMA query_only = ON")
 
 
-def _take_over(driver: Any) -> None:
+def _disable_own_transactions(driver: Any) -> None:
     """Have the driver begin no transactions by itself."""
     if hasattr(driver, "autocommit"):  # since Python 3.12
         driver.autocommit = -1  # as before it: sqlite3.LEGACY_TRANSACTION_CONTROL

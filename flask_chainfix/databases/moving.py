@@ -16,9 +16,9 @@ from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,
     is_missing,
+    no_answer,
     obstacle_from,
     obstacles_of,
-    silent,
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
@@ -95,7 +95,7 @@ def _target(task: _Task) -> Target:
 
 
 def _unanswered(task: _Task, final: bool) -> MoveResult:
-    obstacle = silent()
+    obstacle = no_answer()
     if final:
         return MoveResult(task.move, MoveState.UNKNOWN, obstacle.problem, _LOOK)
     return _failed(task.move, obstacle)
@@ -166,7 +166,7 @@ def _refused(move: Move, rows: tuple[str, ...]) -> MoveResult:
         move,
         MoveState.REFUSED,
         f"its rows have changed: {_shown(rows)} instead of {_shown(move.before)}",
-        "see who moves them at the same time, and run the command again",
+        "see who else is changing them, then run the command again",
     )
 
 
@@ -182,7 +182,7 @@ def _locked_rows(connection: Connection, target: Target) -> tuple[str, ...]:
         names = {"schema": target.schema, "name": target.version_table}
         if engine := connection.execute(text(_WITHOUT_TRANSACTIONS), names).scalar():
             raise Obstacle(
-                f"{target.shown_table} is a {engine} table, which knows no transactions",
+                f"{target.shown_table} is a {engine} table, which has no transactions",
                 f"run ALTER TABLE {quoted_table(target)} ENGINE=InnoDB, then the command again",
             )
     return read_rows(connection, target, locking=target.backend == "mysql")

@@ -16,8 +16,8 @@ from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,
     is_missing,
+    no_answer,
     obstacles_of,
-    silent,
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
@@ -47,7 +47,7 @@ def read_standings(
     found = run(
         jobs_for(targets, lambda target: target, within),
         _read,
-        lambda target, _: _unreachable(target, silent(within)),
+        lambda target, _: _unreachable(target, no_answer(within)),
         lambda done, target: progress(done, len(targets), target.name),
     )
     return tuple(found[index] for index in range(len(targets)))
@@ -56,7 +56,7 @@ def read_standings(
 def with_columns(
     standings: Sequence[Standing], targets: Mapping[str, Target], tables: Collection[str]
 ) -> tuple[Standing, ...]:
-    """The same standings with the columns of some tables; of what cannot be read, without.
+    """The same standings with the columns of some tables, where these can be read.
 
     Args:
         standings: where databases stand.
@@ -213,12 +213,12 @@ def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     for target in without:
         if not target.own or len(without) == len(targets):
             raise BadDatabase(
-                f"{target.name} is a SQLite database, and those have no schemas",
+                f"{target.name} is a SQLite database, which has no schemas",
                 "leave --schemas out, or name databases on a server",
             )
     targets = [target for target in targets if target not in without]
     jobs = [Job({index: target}) for index, target in enumerate(targets)]
-    found = run(jobs, _schemas, lambda *_: silent())
+    found = run(jobs, _schemas, lambda *_: no_answer())
     expanded = []
     for index, target in enumerate(targets):
         schemas = found[index]
@@ -229,7 +229,7 @@ def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     if not expanded:
         names = ", ".join(target.name for target in targets)
         raise BadDatabase(
-            f"no schema with a version table fits {pattern!r} in {names or 'no database'}",
+            f"no schema with a version table matches {pattern!r} in {names or 'no database'}",
             "correct the pattern; the version table is the one that env.py or the setting"
             " version_table names",
         )

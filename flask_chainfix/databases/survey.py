@@ -351,7 +351,7 @@ def _reached(
         found = in_schemas(found, wishes.schemas)
     targets = {target.identity: target for target in found}
     notices = tuple(
-        f"{each.name} was not looked at: it is a SQLite database, and those have no schemas"
+        f"{each.name} was not looked at: it is a SQLite database, which has no schemas"
         for each in own
         if each.backend == "sqlite" and each.identity not in targets
     )

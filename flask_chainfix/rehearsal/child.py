@@ -1,4 +1,4 @@
-"""The fresh process that runs a chain on scratch databases; ``process`` starts it.
+"""The fresh process that runs a chain on scratch databases; ``run`` starts it.
 
 Reads a request as JSON from stdin and writes one JSON document a line to stdout, an event each.
 Whatever the app, ``env.py`` or a migration prints goes to stderr instead.
@@ -147,7 +147,7 @@ class _Rehearsing:
         if not asked:
             raise CommandError("env.py has run no migrations")
         if self.scene.step is not None:
-            raise CommandError("env.py keeps the migration's error for itself")
+            raise CommandError("env.py hides the migration's error")
 
     def _steps_from(self, script: ScriptDirectory, heads: Any, phase: _Phase) -> list[Any]:
         if phase.direction == "down":

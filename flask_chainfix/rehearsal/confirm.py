@@ -290,7 +290,7 @@ def _another_chain(answer: dict[str, Any], expected: Snapshot, *, repaired: bool
             message = f"{what} since {since}: {listing(names)}"
             remedy = f"{_put_back(repaired)}run the command again"
             return NotConfirmed(message, remedy, unchanged=not repaired)
-    promise = "the plan promised" if repaired else "the files tell"
+    promise = "the plan promised" if repaired else "the files describe"
     return NotConfirmed(
         f"Alembic sees another chain than {promise}:",
         f"{_put_back(repaired)}please report this",

@@ -112,7 +112,7 @@ def confine(urls: Mapping[str, URL]) -> None:
         # An engine with a ``creator`` of its own does not ask before it connects.
         if _CHECKED not in record.info:
             connection.close()
-            raise ForeignConnection("a database of its own, by a function that connects")
+            raise ForeignConnection("another database, through an engine with a creator function")
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA synchronous = OFF")  # nobody needs it after a power cut
 

@@ -26,7 +26,7 @@ _REMEDIES: dict[FailureKind, str | Remedy] = {
     FailureKind.CONNECTION: "the connection was refused, and nothing was touched there; where the"
     " environment variable FIXCHAIN_REHEARSAL is set, let env.py take its URL from"
     ' config.get_main_option("sqlalchemy.url"), and let nothing else connect',
-    FailureKind.DATABASE: "the chain is not to blame: look after the disk and the database server,"
+    FailureKind.DATABASE: "the chain is not to blame: check the disk and the database server,"
     " then rehearse again",
     FailureKind.STAMP: way("move the stamp", "{fixchain} restamp"),
     FailureKind.STRANDED: "upgrade never runs them on such a database: apply them there by hand, or"

@@ -127,8 +127,8 @@ def _path_for(url: URL, bind: str) -> Path:
         path = path.with_name(f"{path.stem}_{bind}{path.suffix}")
     if os.path.lexists(path):
         raise NoScratchDatabase(
-            f"{path} is there already, and a rehearsal runs only in a database that it has made",
-            "name a file that is not there yet, or leave --database out",
+            f"{path} already exists, and a rehearsal only runs in a database that it has made",
+            "name a file that does not exist yet, or leave --database out",
         )
     return path
 
@@ -140,7 +140,7 @@ def _file_errors() -> Iterator[None]:
     except OSError as error:
         raise NoScratchDatabase(
             f"no SQLite file can be made: {error}",
-            "make room or give rights there, or have TMPDIR name another directory",
+            "make room there, or have TMPDIR name another directory that you may write to",
         ) from error
 
 

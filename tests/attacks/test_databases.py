@@ -143,7 +143,7 @@ def test_a_database_without_schemas_keeps_no_other_from_being_read(
     assert [each["rows"] for each in done.document["databases"]] == [["b"]]
     assert f"{own} was not looked at: it is a SQLite database" in str(done.document["notices"])
     alone = fixchain("restamp", "--dry-run", "--database", "--schemas", "pub*")
-    assert "is a SQLite database, and those have no schemas" in " ".join(alone.stderr.split())
+    assert "is a SQLite database, which has no schemas" in " ".join(alone.stderr.split())
 
 
 # --- Scripts in the servers' own clients ----------------------------------------------------------

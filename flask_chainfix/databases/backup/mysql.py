@@ -84,7 +84,7 @@ def _tables(part: Path, name: str) -> int:
             last = line
     if not last.startswith(b"-- Dump completed"):
         raise CannotBackUp(
-            f"the dump of {name} breaks off before its end",
+            f"the dump of {name} is cut off before its end",
             "see that the server is well, then run the command again",
         )
     return found

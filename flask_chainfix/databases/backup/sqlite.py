@@ -98,7 +98,7 @@ def _sqlite_errors(name: str) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:  # nothing but the source is opened here
         remedy = "make sure that it is a SQLite database that you may read"
         if "locked" in str(error):
-            remedy = "let whatever writes to it come to an end, then run the command again"
+            remedy = "wait until whatever is writing to it has finished, then run the command again"
         elif "full" in str(error) or "I/O" in str(error):
             remedy = "make room on the disk, or name a directory on another one with --to"
         raise CannotBackUp(f"{name} cannot be backed up: {error}", remedy) from error
