@@ -112,7 +112,7 @@ def test_a_file_that_is_there_is_refused(tmp_path: Path, content: bytes) -> None
     file.write_bytes(content)
     with pytest.raises(NoScratchDatabase, match="already exists") as caught:
         enter(f"sqlite:///{file}")
-    assert "not there yet" in caught.value.remedy
+    assert "does not exist yet" in caught.value.remedy
     assert file.read_bytes() == content
 
 
