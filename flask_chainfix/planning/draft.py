@@ -32,13 +32,12 @@ class Task:
         snapshot: the chain with the parents that the user has attached.
         lineages: which bases and heads of ``snapshot`` belong together.
         proof: what the schema proves about the order.
-        before: for each revision those that must run before it, though no header says so.
         graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
         ordering: what decides where nothing is proven.
         bases_to_link: the bases that are to get a parent.
         root_is_wish: whether the user chose the base that stays.
         databases: what has run where, of which nothing must come to be above what has not.
-        moved: the order that this asks of one line.
+        decided: the order that this asks of one line.
         heads_stay: whether several heads are left as they are, and only bases are linked.
     """
 
@@ -46,14 +45,21 @@ class Task:
     snapshot: Snapshot
     lineages: Lineages
     proof: Proof
-    before: Mapping[str, tuple[str, ...]]
     graph: Graph
     ordering: Ordering
     bases_to_link: frozenset[str]
     root_is_wish: bool
     databases: tuple[Applied, ...] = ()
-    moved: tuple[DecidedPair, ...] = ()
+    decided: tuple[DecidedPair, ...] = ()
     heads_stay: bool = False
+
+    @property
+    def before(self) -> Mapping[str, tuple[str, ...]]:
+        """For each revision those that must run before it, though no header says so."""
+        before = dict(self.proof.before)
+        for pair in self.decided:
+            before[pair.after] = (*before.get(pair.after, ()), pair.before)
+        return before
 
     @property
     def links_something(self) -> bool:
@@ -209,8 +215,8 @@ class Draft(Links):
         for precedence in self._task.proof.precedences:
             pair = precedence.before.revision, precedence.after.revision
             yield pair, partial(schema_reason, self._task.snapshot, precedence), _NAMED
-        for moved in self._task.moved:
-            yield (moved.before, moved.after), moved.reason, 1
+        for each in self._task.decided:
+            yield (each.before, each.after), each.reason, 1
 
     def _link_below(self, graph: Graph, revision: str) -> str | None:
         """The changed link that carries a revision: its own, or the nearest below it."""

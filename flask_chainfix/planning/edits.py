@@ -147,7 +147,6 @@ def make_plan(
             snapshot=attached,
             lineages=lineages,
             proof=proof,
-            before=proof.before,
             graph=graph,
             ordering=ordering,
             bases_to_link=_bases_to_link(attached, lineages, ordering.root, wishes.strict),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from flask_chainfix.chain.graph import Graph
@@ -57,12 +57,12 @@ def choose(strategy: str, task: Task) -> Plan:
     usual = _by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
-    moved = decided_pairs(task.snapshot.graph, _branches(task), task.databases)
+    decided = decided_pairs(task.snapshot.graph, _branches(task), task.databases)
     try:
-        return _in_one_line(task, moved)
+        return _in_one_line(task, decided)
     except CannotPlan as refusal:
         asked = any(not each.published for each in task.databases)
-        if strategy != AUTO or not (asked or moved):
+        if strategy != AUTO or not (asked or decided):
             raise
         return _beside_each_other(task, refusal)
 
@@ -101,12 +101,12 @@ def _by_habit(task: Task) -> Plan | None:
     return replace(plan, why=(Reason("habit", why), *plan.why))
 
 
-def _in_one_line(task: Task, moved: tuple[DecidedPair, ...]) -> Plan:
+def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     """One line in which everything that has run anywhere comes before what has not."""
-    before = _together(task.before, moved)
-    ordered = Graph(task.snapshot.headers, before)
+    in_order = replace(task, decided=decided)
+    ordered = Graph(task.snapshot.headers, in_order.before)
     if not ordered.cycles:
-        return _safe("linear", replace(task, before=before, graph=ordered, moved=moved))
+        return _safe("linear", replace(in_order, graph=ordered))
     try:  # what a merge point has joined beside other branches need not be put in order
         return _safe("linear", task)
     except UnsafeForDatabases as error:
@@ -185,12 +185,3 @@ def _disagreement(task: Task) -> str:
 
 def _branches(task: Task) -> Branches:
     return Branches(task.snapshot.graph, task.lineages.by_revision)
-
-
-def _together(
-    before: Mapping[str, tuple[str, ...]], moved: Iterable[DecidedPair]
-) -> Mapping[str, tuple[str, ...]]:
-    earlier = {revision: dict.fromkeys(names) for revision, names in before.items()}
-    for pair in moved:
-        earlier.setdefault(pair.after, {})[pair.before] = None
-    return {revision: tuple(names) for revision, names in earlier.items()}
