@@ -14,8 +14,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.remarks import remarks_on_heads
 from flask_chainfix.diagnosis.rules import Family
-from flask_chainfix.disk.journals import journals_of, noticed_strangers
-from flask_chainfix.disk.previous import Journals
+from flask_chainfix.disk.journals import Journals, journals_of, noticed_strangers
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.surroundings import read_surroundings
 from flask_chainfix.model.environment import Environment

@@ -6,8 +6,7 @@ from flask_chainfix.disk.files import (
     is_there,
 )
 from flask_chainfix.disk.journal import Journal, directory_for
-from flask_chainfix.disk.lock import is_locked, locked
-from flask_chainfix.disk.previous import (
+from flask_chainfix.disk.journals import (
     Journals,
     Stranger,
     before_repair,
@@ -19,6 +18,7 @@ from flask_chainfix.disk.previous import (
     refuse_orphans,
     to_undo,
 )
+from flask_chainfix.disk.lock import is_locked, locked
 from flask_chainfix.disk.reading import read_snapshot, unread
 from flask_chainfix.disk.recorded_rows import recorded_moves, row_log, still_means
 from flask_chainfix.disk.writing import changed_files, has_begun, prepared, undo

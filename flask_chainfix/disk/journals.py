@@ -1,18 +1,113 @@
-"""Which journals count: those that this user has made on this machine, and Git does not track."""
+"""All journals of an environment: which of them count, which repairs are still in the files.
+
+Those count that this user has made on this machine, and that Git does not track.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.common.errors import NothingToUndo, StrangeJournal
+from flask_chainfix.common.errors import CannotRead, NothingToUndo, StaleSnapshot, StrangeJournal
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import way
-from flask_chainfix.disk.journal import Journal
-from flask_chainfix.disk.previous import Journals, Stranger
+from flask_chainfix.disk.files import read_or_none
+from flask_chainfix.disk.journal import (
+    KEPT,
+    Entry,
+    Journal,
+    candidates,
+    directory_for,
+    read_journal,
+)
+from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.disk.recorded_rows import recorded_moves, still_means
+from flask_chainfix.disk.signature import NotOurs, known_key
 from flask_chainfix.git.work_tree import tracked_below
 from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.files import Edit, Header
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A file in a journal's place that this user has not written on this machine.
+
+    Attributes:
+        path: the file.
+        why: what tells it, beginning with "it".
+    """
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True)
+class Journals:
+    """What is known of the repairs of an environment.
+
+    Attributes:
+        ended: the journals of what has come to its end, the oldest first.
+        unfinished: that of the repair that is at work, or was killed half-way.
+        strangers: what is not obeyed.
+    """
+
+    ended: tuple[Journal, ...] = ()
+    unfinished: Journal | None = None
+    strangers: tuple[Stranger, ...] = ()
+
+    @property
+    def latest(self) -> Journal | None:
+        """That of the repair that has not come to its end, else the newest one."""
+        return self.unfinished or (self.ended[-1] if self.ended else None)
+
+    def without(self, is_stranger: Callable[[Path], bool], why: str) -> Journals:
+        """The same with more strangers.
+
+        Args:
+            is_stranger: tells them by the path of the journal.
+            why: what tells them, beginning with "it".
+        """
+        journals = (*self.ended, *([self.unfinished] if self.unfinished else ()))
+        found = [each for each in journals if is_stranger(each.path)]
+        return replace(
+            self,
+            ended=tuple(each for each in self.ended if each not in found),
+            unfinished=None if self.unfinished in found else self.unfinished,
+            strangers=(*self.strangers, *(Stranger(each.file, why) for each in found)),
+        )
+
+
+def read_journals(environment: Path) -> Journals:
+    """Read the journals of an environment.
+
+    Raises:
+        CannotRead: their directory cannot be listed.
+    """
+    directory = directory_for(environment)
+    if directory.is_symlink():
+        return Journals(strangers=(Stranger(directory, "it is a symbolic link"),))
+    journals: list[Journal] = []
+    strangers: list[Stranger] = []
+    for path in candidates(directory):
+        try:
+            journals.append(_read(path))
+        except NotOurs as error:  # noqa: PERF203 - there are few
+            strangers.append(Stranger(path, str(error)))
+    ended = [each for each in journals if each.finished]
+    unfinished = [each for each in journals if not each.finished]
+    return Journals(tuple(ended[-KEPT:]), unfinished[-1] if unfinished else None, tuple(strangers))
+
+
+def _read(path: Path) -> Journal:
+    journal = read_journal(path, known_key())
+    try:
+        recorded_moves(journal)
+    except CannotRead as error:
+        raise NotOurs(error.message) from error
+    return journal
 
 
 def journals_of(environment: Environment) -> Journals:
@@ -21,10 +116,10 @@ def journals_of(environment: Environment) -> Journals:
     Raises:
         CannotRead: their directory cannot be listed.
     """
-    found = disk.read_journals(environment.directory)
+    found = read_journals(environment.directory)
     if found.latest is None or not environment.asks_git:
         return found
-    tracked = tracked_below(disk.directory_for(environment.directory))
+    tracked = tracked_below(directory_for(environment.directory))
     if not tracked:
         return found
     return found.without(lambda path: os.path.realpath(path) in tracked, "Git tracks it")
@@ -40,6 +135,103 @@ def noticed_strangers(journals: Journals) -> tuple[str, ...]:
     return (f"the journal {path} is not yours and is ignored{more}: {first.why}",)
 
 
+# --- What an undo must not do: take away a revision that others have come to build on ------------
+
+
+def refuse_orphans(journal: Journal, environment: Environment) -> None:
+    """Stop before an undo that would leave a migration without what it builds on.
+
+    What was missing before the repair may be missing again.
+
+    Args:
+        journal: the record of the repair that is to be undone.
+        environment: where to look for migrations that have come since.
+
+    Raises:
+        StaleSnapshot: a migration that the undo does not change names a revision that would be
+            gone: its file is deleted, or gets its old id back.
+        CannotRead: a version location cannot be listed.
+    """
+    now, _ = read_snapshot(environment)
+    before = before_repair(now, journal)
+    doomed = set(now.graph).difference(before.graph, journal.missing)
+    if not doomed:
+        return
+    changed = {str(entry.path) for entry in journal.entries}
+    remaining = {file.path for file in before.files}
+    for file in now.files:
+        header, place = file.reading, os.path.realpath(file.path)
+        if not isinstance(header, Header) or place in changed:
+            continue
+        for name in (*(header.down_revision or ()), *(header.depends_on or ())):
+            if name in doomed:
+                owner = now.file(name)
+                undoing = (
+                    f"give {owner.name} its old id back"
+                    if owner.path in remaining
+                    else f"delete its file {owner.name}"
+                )
+                raise StaleSnapshot(
+                    f"{place} builds on {name}, and undo would {undoing}",
+                    "delete that migration first, or put it on another revision, if no database"
+                    " has run it",
+                    unchanged=True,
+                )
+
+
+# --- Repairs that are still in the files ---------------------------------------------------------
+
+
+def in_force(now: Snapshot, journals: Sequence[Journal]) -> tuple[tuple[Journal, Snapshot], ...]:
+    """The repairs whose links the files still hold; others say nothing about these files.
+
+    They were made on another branch or in another clone, or have been reverted.
+
+    Args:
+        now: the chain as it is.
+        journals: the records of repairs, the oldest first.
+
+    Returns:
+        Each with the chain as it was before it, the latest first.
+    """
+    contents = _contents(now)
+    found = []
+    for journal in reversed(journals):
+        if _holds(contents, journal):
+            now = before_repair(now, journal)
+            contents.update((entry.path, entry.before) for entry in journal.migrations)
+            found.append((journal, now))
+    return tuple(found)
+
+
+def _holds(contents: Mapping[Path, bytes | None], journal: Journal) -> bool:
+    """Whether some files stand where a repair has put them, and of those that are there all do."""
+    there = [entry for entry in journal.migrations if contents.get(entry.path) is not None]
+    deleted = [entry for entry in journal.migrations if entry.after is None]
+    return all(entry.holds_links(contents[entry.path]) for entry in there) and any(
+        _is_left(contents, entry) for entry in there or deleted
+    )
+
+
+def _is_left(contents: Mapping[Path, bytes | None], entry: Entry) -> bool:
+    """Whether a file stands where the repair has put it, and has not stood there before."""
+    data = contents.get(entry.path)
+    return entry.moved and entry.holds_links(data)
+
+
+def latest_repair(now: Snapshot, journals: Journals) -> Journal | None:
+    """The newest repair whose links the files still hold."""
+    found = in_force(now, journals.ended)
+    return found[0][0] if found else None
+
+
+def to_undo(now: Snapshot, journals: Journals) -> Journal | None:
+    """The journal of the repair that was killed half-way, else of the newest one in force."""
+    return journals.unfinished or next(
+        (journal for journal in reversed(journals.ended) if _is_in_files(now, journal)), None
+    )
+
+
 def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
     """The journal to undo next.
 
@@ -47,7 +239,7 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
         NothingToUndo: there is none.
         StrangeJournal: there are only such as nobody obeys.
     """
-    journal = disk.to_undo(now, journals)
+    journal = to_undo(now, journals)
     if journal is not None:
         return journal
     if journals.strangers:
@@ -69,4 +261,71 @@ def _not_obeyed(stranger: Stranger) -> StrangeJournal:
         "put the migrations back with version control"
         | way("have it out of the way, if its repair is to stay", f"rm -- {path_word(path)}"),
         unchanged=True,
+    )
+
+
+def half_undone(journals: Journals) -> Journal | None:
+    """The journal of an undo that was killed: it has put back some migrations, and not the others.
+
+    That is the state itself, and not a mark of it: nothing has to be written for it on a disk that
+    may be full.
+    """
+    newest = next((each for each in reversed(journals.ended) if each.migrations), None)
+    return newest if newest is not None and is_half_undone(newest) else None
+
+
+def is_half_undone(journal: Journal) -> bool:
+    """Whether of the migrations of a repair that has ended some are old, and all others new.
+
+    What the repair made goes last: where it is gone before that, somebody has deleted a file.
+    """
+    try:
+        found = [(entry, read_or_none(entry.path)) for entry in journal.migrations]
+    except OSError:
+        return False
+    old = [entry for entry, data in found if data == entry.before]
+    new = [entry for entry, data in found if entry.holds_new(data)]
+    whole = all(entry in old or entry in new for entry, _ in found)
+    gone = any(entry.before is None for entry in old)
+    rewritten = any(entry.before is not None for entry in new)
+    return journal.finished and whole and bool(old and new) and not (gone and rewritten)
+
+
+def _is_in_files(now: Snapshot, journal: Journal) -> bool:
+    """Whether there is anything for an undo: a file as the repair has left it, or moved rows.
+
+    An undo that was killed may have left the chain lock alone. A journal that names a file which no
+    version location has counts as well: ``undo`` refuses it.
+    """
+    if not journal.migrations:
+        moves = recorded_moves(journal)
+        return not moves or any(still_means(move, now.graph) for move in moves)
+    contents = _contents(now)
+    files = [(entry, contents.get(entry.path)) for entry in journal.migrations]
+    if any(entry.path not in contents and entry.path.exists() for entry, _ in files):
+        return True
+    if all(data == entry.before for entry, data in files):
+        lock = now.lock.data if now.lock is not None else None
+        files = [(entry, lock) for entry in journal.entries if entry.path == journal.lock_path]
+    return any(entry.holds_links(data) and data != entry.before for entry, data in files)
+
+
+def _contents(snapshot: Snapshot) -> dict[Path, bytes | None]:
+    return {Path(os.path.realpath(file.path)): file.data for file in snapshot.files}
+
+
+def before_repair(now: Snapshot, journal: Journal) -> Snapshot:
+    """The chain with the files of a repair as they were, and all others as they are.
+
+    Args:
+        now: the chain as it is.
+        journal: the record of the repair.
+    """
+    before = {entry.path: entry.before for entry in journal.entries}
+    paths = {Path(os.path.realpath(file.path)): file.path for file in now.files}
+    paths[journal.lock_path] = now.environment.lock_path
+    gone = {paths.get(path) for path, data in before.items() if data is None}
+    left = replace(now, files=tuple(file for file in now.files if file.path not in gone))
+    return left.after(
+        Edit(paths.get(path, path), None, data) for path, data in before.items() if data is not None
     )

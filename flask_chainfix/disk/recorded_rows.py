@@ -63,8 +63,7 @@ class RowLog:
     def __init__(self, environment: Path, journal: Journal | None, graph: Graph) -> None:
         self._environment = environment
         self._graph = graph
-        self._descriptor = -1
-        self._seal: Seal | None = None
+        self._opened: tuple[int, Seal] | None = None
         self._lock = Lock()
         self.journal = journal
 
@@ -78,14 +77,14 @@ class RowLog:
             return
         with self._lock:
             try:
-                if self._descriptor < 0:
-                    self._open()
-                assert self._seal is not None
-                lines = [self._seal.signed(self._line(move)) + b"\n" for move in moves]
+                if self._opened is None:
+                    self._opened = self._open()
+                descriptor, seal = self._opened
+                lines = [seal.signed(self._line(move)) + b"\n" for move in moves]
                 view = memoryview(b"".join(lines))
                 while view:
-                    view = view[os.write(self._descriptor, view) :]
-                os.fsync(self._descriptor)
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
             except OSError as error:
                 self.close()  # the next one, if it has begun already, finds half a line
                 raise CannotWrite(
@@ -98,22 +97,27 @@ class RowLog:
         values = [move.identity, move.name, list(move.before), list(move.after), means]
         return json.dumps(values).encode()
 
-    def _open(self) -> None:
+    def _open(self) -> tuple[int, Seal]:
         if self.journal is None:
             self.journal = create(self._environment, ())
-        self._seal = self.journal.seal_of_rows(own_key())
+        seal = self.journal.seal_of_rows(own_key())
         path = self.journal.rows_path
         _close_last_line(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NOFOLLOW | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(path, flags, 0o600)
-        sync_directory(path.parent)
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            sync_directory(path.parent)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor, seal
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._descriptor >= 0:
+        if self._opened is not None:
             with suppress(OSError):  # every line has been seen to the disk
-                os.close(self._descriptor)
-            self._descriptor = -1
+                os.close(self._opened[0])
+            self._opened = None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.project import environments_near, project_of
 from flask_chainfix.model.environment import Environment, OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.model.findings import Location
-from flask_chainfix.source.limits import is_loaded
+from flask_chainfix.source.reader import is_loaded
 
 _SETS_LOCATIONS = re.compile(rb"^\s*version_locations\s*=", re.MULTILINE)
 

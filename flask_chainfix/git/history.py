@@ -190,32 +190,30 @@ _NOT_COMPARED = (
 
 
 class _Place(NamedTuple):
-    """Where a file came: to the main branch, by its first parents, and into the history at all.
+    """Where a file came.
 
-    One of the two is always known. In the middle of a merge, what is being merged is in no commit
-    of the history yet.
+    Attributes:
+        arrived: the commit that brought it to the main branch, by first parents; ``None`` where
+            that does not have it.
+        landed: the one that brought it into the history at all; ``None`` in the middle of a merge
+            that brings it.
+        commit: the one that first added it: one of the two is always known.
     """
 
     arrived: Commit | None
     landed: Commit | None
+    commit: Commit
 
     @property
     def order(self) -> tuple[bool, int, bool, int]:
         """What to sort by: what the main branch has comes first, in the order in which it came."""
-        arrived, landed = self
+        arrived, landed, _ = self
         return (
             arrived is None,
             -arrived.age if arrived is not None else 0,
             landed is None,
             -landed.age if landed is not None else 0,
         )
-
-    @property
-    def commit(self) -> Commit:
-        """The commit that first added the file."""
-        commit = self.landed or self.arrived
-        assert commit is not None
-        return commit
 
     @property
     def date(self) -> datetime:
@@ -325,12 +323,13 @@ def _read(
             "the clone is shallow: which of the older migrations landed first is not known until"
             " `git fetch --unshallow`"
         )
+    first = {**arrived, **landed}
     by_file = {
-        file: _Place(arrived.get(name), landed.get(name))
-        for name in (*landed, *(name for name in arrived if name not in landed))
+        file: _Place(arrived.get(name), landed.get(name), commit)
+        for name, commit in first.items()
         for file in names[name]
     }
-    return _Reading(by_file, len(names) - len({*landed, *arrived}), notices)
+    return _Reading(by_file, len(names) - len(first), notices)
 
 
 def _arrived(

@@ -13,10 +13,10 @@ from flask_chainfix.source.body import (
     words_in,
 )
 from flask_chainfix.source.docstring import stated_parents, states
-from flask_chainfix.source.limits import excess, is_loaded
+from flask_chainfix.source.limits import excess
 from flask_chainfix.source.literals import line_of
 from flask_chainfix.source.module import names_bound
-from flask_chainfix.source.reader import read
+from flask_chainfix.source.reader import is_loaded, read
 from flask_chainfix.source.rewriter import restate, rewrite
 
 __all__ = [

@@ -1,14 +1,37 @@
-"""One migration file: which way to read it, and what makes it unreadable."""
+"""One migration file: whether Alembic loads it, which way to read it, what makes it unreadable."""
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 
 from flask_chainfix.model.files import COMPILED, Header, Unreadable
 from flask_chainfix.source.judge import judge
 from flask_chainfix.source.limits import excess
 from flask_chainfix.source.scan import scan
+
+_SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")
+
+
+_SOURCE_OR_COMPILED = re.compile(r"(?!\.\#|__init__)(.*\.py)(c|o)?$")
+
+
+def is_loaded(name: str, exists: Callable[[str], bool], *, sourceless: bool = False) -> bool:
+    """Whether Alembic loads a file.
+
+    Args:
+        name: its name without directories.
+        exists: tells whether a file of another name lies beside it.
+        sourceless: whether compiled files count where there is nothing better to load.
+    """
+    match = (_SOURCE_OR_COMPILED if sourceless else _SOURCE).match(name)
+    if match is None:
+        return False
+    if match.lastindex != 2:
+        return True
+    return not (exists(match[1]) or (match[2] == "o" and exists(f"{match[1]}c")))
+
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 

@@ -142,7 +142,7 @@ def scan(data: bytes) -> Header | None:
             _ids(branch_labels),
             ids if (ids := _ids(depends_on)) != _EMPTY else (),
             *document,
-            _Spans(data),
+            _Spans(match),
         )
     except UnicodeDecodeError:
         return None
@@ -154,10 +154,10 @@ class _Spans(Mapping[str, Span]):
     Few headers are ever asked: finding all spans of all files would double the time of reading.
     """
 
-    __slots__ = ("_data",)
+    __slots__ = ("_match",)
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, match: re.Match[bytes]) -> None:
+        self._match = match
 
     def __getitem__(self, name: str) -> Span:
         return self._find()[name]
@@ -169,8 +169,7 @@ class _Spans(Mapping[str, Span]):
         return len(self._find())
 
     def _find(self) -> dict[str, Span]:
-        match = _HEADER.match(self._data, 0, _REACH)
-        assert match is not None
+        match = self._match
         spans = {name: Span(*match.span(name)) for name in _VARIABLES}
         if match["doc"]:
             text = match["doc"].decode()
