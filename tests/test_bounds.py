@@ -169,7 +169,7 @@ def test_what_would_take_all_time_or_memory_is_not_parsed(text: str, what: str) 
     data = LAYOUT.format(text).encode()
     reading = read(data, "a.py")
     assert isinstance(reading, Unreadable)
-    assert reading.reason == f"has more than {what}, which is more than is read of one migration"
+    assert reading.reason == f"has more than {what}, which is more than is read from one migration"
     assert "is more than is read" in read_footprint(data).opaque[0].detail
     assert not same_body(data, data + b"\n")
 

@@ -243,7 +243,7 @@ def test_what_is_no_revision(repository: Repository) -> None:
         refused(ref, where)
     assert tree(repository.top) == before
     error = refused("never", where)
-    assert error.message == f"'never' is no revision in the Git repository {repository.top}"
+    assert error.message == f"'never' is not a revision in the Git repository {repository.top}"
 
 
 def test_names_like_options_are_names(repository: Repository) -> None:

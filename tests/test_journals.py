@@ -90,10 +90,10 @@ def linked(path: Path) -> None:
 @pytest.mark.parametrize(
     ("plant", "why"),
     [
-        (unsigned, "it is not signed (earlier versions signed none)"),
+        (unsigned, "it is not signed (earlier versions did not sign)"),
         (signed_by_another, "it was not signed by this user on this machine"),
         (signed_under_another_name, "it was not signed by this user on this machine"),
-        (readable_by_all, "others than you may read or write it"),
+        (readable_by_all, "other users may read or write it"),
         (linked, "it is a symbolic link"),
     ],
 )
@@ -135,7 +135,7 @@ def test_the_journal_of_an_earlier_version(place: Path) -> None:
     journal.with_name("20200101T000000.000000Z.json").chmod(0o600)
     done = fixchain("undo", "--yes")
     assert done.exit_code == 3
-    assert "is not obeyed: it is not signed (earlier versions signed none)" in said(done)
+    assert "is ignored: it is not signed (earlier versions did not sign)" in said(done)
     assert "rm -- migrations/.fixchain/20200101T000000.000000Z.json" in said(done)
 
 
@@ -146,7 +146,7 @@ def test_a_journal_that_git_tracks(place: Path, own_git: None) -> None:
     repository.git("add", "-A", "-f")
     done = fixchain("undo", "--yes")
     assert done.exit_code == 3
-    assert "is not obeyed: Git tracks it" in said(done)
+    assert "is ignored: Git tracks it" in said(done)
     repository.git("rm", "-r", "-q", "--cached", "migrations/.fixchain")
     assert fixchain("undo", "--yes").exit_code == 0
 
@@ -159,7 +159,7 @@ def test_without_the_key_nobody_obeys_a_journal(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another user"))
     done = fixchain("undo", "--yes")
     assert done.exit_code == 3
-    assert "there is no key on this machine to tell it by" in said(done)
+    assert "there is no key on this machine to check it" in said(done)
     assert migrations(place) == after
     assert fixchain("check").exit_code == 0
 
@@ -241,7 +241,7 @@ def test_where_no_key_can_be_kept_nothing_is_changed(
     before = migrations(place)
     done = fixchain("repair", "--yes")
     assert done.exit_code == 3
-    assert "the key that signs the journal cannot be kept" in said(done)
+    assert "the key that signs the journal cannot be stored" in said(done)
     assert "set XDG_STATE_HOME" in said(done)
     assert migrations(place) == before
     assert all_journals(place) == []
@@ -410,7 +410,7 @@ def test_a_journal_that_cannot_be_deleted_counts_for_nothing(
     assert "every file is as it was before, but its journal cannot be cleared away" in said(done)
     assert "could not all be put back" not in said(done)
     assert migrations(place) == before
-    assert "no repair in the journal is in these files" in said(fixchain("undo", "--yes"))
+    assert "these files hold none of the repairs in the journal" in said(fixchain("undo", "--yes"))
 
 
 class FullDisk:

@@ -392,7 +392,7 @@ def test_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_is_no_revision(project: Repository, ref: str) -> None:
     before = tree(project.top)
-    assert "is no revision in the Git repository" in refused(ref)["message"]
+    assert "is not a revision in the Git repository" in refused(ref)["message"]
     assert tree(project.top) == before
 
 

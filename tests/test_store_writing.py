@@ -312,7 +312,7 @@ def test_a_journal_with_values_of_other_types(
     sign(journal, json.dumps(document).encode())
     ended = run("-d", place, "undo", "--yes")
     assert ended.exit_code == 3
-    assert f"{journal.name} is not obeyed: it cannot be read" in ended.output
+    assert f"{journal.name} is ignored: it cannot be read" in ended.output
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_a_damaged_journal(run: Commands, place: Path, damage: bytes | str) -> N
     before = tree(place)
     ended = run("-d", place, "undo", "--yes")
     assert ended.exit_code == 3
-    assert f"{journal.name} is not obeyed: it cannot be read" in ended.output
+    assert f"{journal.name} is ignored: it cannot be read" in ended.output
     assert "\nremed" in ended.output
     assert tree(place) == before
 

@@ -227,7 +227,9 @@ def test_back_on_main_there_is_nothing_to_undo(project: InGit) -> None:
     repaired_on_the_branch(project)
     after = tree(project.top / "migrations/versions")
     project.repository.switch("main")
-    with pytest.raises(NothingToUndo, match="no repair in the journal is in these files") as caught:
+    with pytest.raises(
+        NothingToUndo, match="these files hold none of the repairs in the journal"
+    ) as caught:
         plan_undo(project.runtime, TOOLS, project.wishes)
     assert "check out the branch" in caught.value.remedy
     project.repository.switch("feature")

@@ -34,7 +34,7 @@ def beside(path: Path, kind: str) -> Path:
 
 
 def compare(edit: Edit) -> None:
-    """Stop before anything is written where a file is not what an edit is for.
+    """Stop where a file is not what an edit was made for.
 
     Raises:
         StaleSnapshot: it is not what it was when it was read.
@@ -56,7 +56,7 @@ def compare(edit: Edit) -> None:
 
 
 def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 0o666) -> None:
-    """Write a file anew and see it to the disk.
+    """Write a new file, and have it on the disk when this returns.
 
     Args:
         path: the file; what is there is replaced.
@@ -96,7 +96,7 @@ def _take_after(path: Path, like: Path) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """See the names of a directory to the disk, where the system can do that."""
+    """Have the names in a directory on the disk, where the system can do that."""
     if os.name == "posix":
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -118,17 +118,17 @@ def read_or_none(path: Path) -> bytes | None:
 
 
 def refuse_link(path: Path) -> None:
-    """Stop where a name that is ours is a symbolic link, which could lead anywhere.
+    """Stop where one of our names is a symbolic link, which could lead anywhere.
 
     Raises:
-        OSError: so it is.
+        OSError: it is one.
     """
     if path.is_symlink():
         raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", str(path))
 
 
 def bytecode_cache(source: Path) -> Path:
-    """Where what interpreters compile from a file lies beside it."""
+    """Where Python keeps what it has compiled from a file."""
     return source.parent / "__pycache__"
 
 
@@ -145,7 +145,7 @@ def drop_bytecode(source: Path) -> None:
 
 
 def drop_all_bytecode(sources: Iterable[Path]) -> None:
-    """Delete what any interpreter has compiled from files; lists each directory once."""
+    """Delete what any interpreter has compiled from files."""
     stems: dict[Path, set[str]] = {}
     for source in sources:
         drop_bytecode(source)
@@ -167,7 +167,7 @@ _SCRIPT, _FILE = 0o777, 0o666  # less what the umask takes away
 
 
 def find_named(directory: Path, name: str) -> Path:
-    """The file of a name in a directory, be it written in capitals or not; it need not be there."""
+    """The file of a name in a directory, in capitals or not; it need not be there."""
     with suppress(OSError):
         for other in sorted(os.listdir(directory)):
             if other.lower() == name.lower():
@@ -176,17 +176,17 @@ def find_named(directory: Path, name: str) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a name is taken, be it by a link that leads nowhere."""
+    """Whether a name is taken, even by a link that leads nowhere."""
     return os.path.lexists(path)
 
 
 def leads_elsewhere(path: Path) -> bool:
-    """Whether a symbolic link on the way leads to another place than the path names."""
+    """Whether a symbolic link on the path leads elsewhere."""
     return os.path.realpath(path) != str(path)
 
 
 def add_together(edits: Sequence[Edit]) -> None:
-    """Write files; what begins like a script and is new becomes executable.
+    """Write all of the files or none; a new one that begins like a script becomes executable.
 
     The file that a link leads to is written, and not the link.
 
@@ -196,15 +196,15 @@ def add_together(edits: Sequence[Edit]) -> None:
     """
     edits = [replace(edit, path=Path(os.path.realpath(edit.path))) for edit in edits]
     try:
-        with ExitStack() as way_back:
+        with ExitStack() as cleanup:
             for edit in edits:
-                _prepare(edit, way_back)
+                _prepare(edit, cleanup)
             for edit in edits:
-                way_back.callback(_put_back, edit)
+                cleanup.callback(_put_back, edit)
                 os.replace(beside(edit.path, "new"), edit.path)
                 sync_directory(edit.path.parent)
             with signals.held():
-                way_back.pop_all()
+                cleanup.pop_all()
                 for edit in edits:
                     _remove(partial(beside(edit.path, "old").unlink, missing_ok=True))
                 signals.stay(Stays.FILES)
@@ -215,26 +215,26 @@ def add_together(edits: Sequence[Edit]) -> None:
         ) from error
 
 
-def _prepare(edit: Edit, way_back: ExitStack) -> None:
+def _prepare(edit: Edit, cleanup: ExitStack) -> None:
     """Compare a file, and write both of its contents beside it."""
     assert edit.after is not None
     compare(edit)
     for directory in reversed(edit.path.parents):
         if not directory.exists():
             directory.mkdir()
-            way_back.callback(_remove, directory.rmdir)
+            cleanup.callback(_remove, directory.rmdir)
     new, old = beside(edit.path, "new"), beside(edit.path, "old")
-    way_back.callback(_remove, partial(new.unlink, missing_ok=True))
+    cleanup.callback(_remove, partial(new.unlink, missing_ok=True))
     if edit.before is None:
         write_synced(new, edit.after, mode=_SCRIPT if _is_script(edit) else _FILE)
         return
-    way_back.callback(_remove, partial(old.unlink, missing_ok=True))
+    cleanup.callback(_remove, partial(old.unlink, missing_ok=True))
     write_synced(old, edit.before, edit.path)
     write_synced(new, edit.after, edit.path)
 
 
 def _put_back(edit: Edit) -> None:
-    """Undo the writing of one file, which may not have come to pass; needs no space."""
+    """Undo the writing of one file, if it was written; needs no space."""
     if read_or_none(edit.path) == edit.before:
         return
     if edit.before is None:

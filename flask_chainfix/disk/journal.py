@@ -49,7 +49,7 @@ _ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
 _NAME = re.compile(r"(\d{6,})-")
 
 
-KEPT = 20  # of what has come to its end; older journals are neither read nor kept
+KEPT = 20  # finished journals; older ones are neither read nor kept
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Journal:
 
     Attributes:
         path: the journal's own file; while the repair is at work, the file's suffix is another.
-        finished: whether the repair came to its end; if not, it is running or was killed.
+        finished: whether the repair is finished; if not, it is running or was killed.
         entries: the files that it changes.
         missing: the ids that migrations named before it, and no file had.
         renamed: the ids that revisions got with it, by those that they had.
@@ -117,7 +117,7 @@ class Journal:
 
     @property
     def number(self) -> int:
-        """Its place in the order of journals."""
+        """Its number; later journals have higher ones."""
         return _number(self.path)
 
     @property
@@ -137,7 +137,7 @@ class Journal:
 
     @property
     def rows_path(self) -> Path:
-        """Where the rows are taken down that were moved with this repair."""
+        """Where the rows are recorded that were moved with this repair."""
         return self.path.with_suffix(_ROWS)
 
     def seal_of_rows(self, key: bytes) -> Seal:
@@ -150,7 +150,7 @@ class Journal:
         return Path(os.path.realpath(self.path.parent.parent), LOCK_NAME)
 
     def finish(self) -> None:
-        """Note on the disk that the repair has come to its end."""
+        """Record on the disk that the repair is finished."""
         os.replace(self.path.with_suffix(_UNFINISHED), self.path)
         sync_directory(self.path.parent)
         _prune(self.path.parent)
@@ -174,9 +174,9 @@ def create(
     renamed: Mapping[str, str] = _NOTHING,
     stood: Mapping[str, tuple[str, ...]] = _NOWHERE,
 ) -> Journal:
-    """Write a journal for edits that are about to be made, and see it to the disk.
+    """Write a journal for edits that are about to be made, before any of them is made.
 
-    One without edits, for rows only, is at its end from the start.
+    One without edits, for rows only, is finished from the start.
 
     Args:
         environment: the environment's directory.

@@ -37,7 +37,7 @@ class Stranger:
 
     Attributes:
         path: the file.
-        why: what tells it, beginning with "it".
+        why: how it is known, beginning with "it".
     """
 
     path: Path
@@ -49,9 +49,9 @@ class Journals:
     """What is known of the repairs of an environment.
 
     Attributes:
-        ended: the journals of what has come to its end, the oldest first.
-        unfinished: that of the repair that is at work, or was killed half-way.
-        strangers: what is not obeyed.
+        ended: the journals of finished repairs, the oldest first.
+        unfinished: the journal of a repair that is running, or was killed half-way.
+        strangers: the files that are ignored.
     """
 
     ended: tuple[Journal, ...] = ()
@@ -60,15 +60,15 @@ class Journals:
 
     @property
     def latest(self) -> Journal | None:
-        """That of the repair that has not come to its end, else the newest one."""
+        """The journal of the unfinished repair, else the newest one."""
         return self.unfinished or (self.ended[-1] if self.ended else None)
 
     def without(self, is_stranger: Callable[[Path], bool], why: str) -> Journals:
         """The same with more strangers.
 
         Args:
-            is_stranger: tells them by the path of the journal.
-            why: what tells them, beginning with "it".
+            is_stranger: whether the journal at a path is one.
+            why: how it is known, beginning with "it".
         """
         journals = (*self.ended, *([self.unfinished] if self.unfinished else ()))
         found = [each for each in journals if is_stranger(each.path)]
@@ -126,7 +126,7 @@ def journals_of(environment: Environment) -> Journals:
 
 
 def noticed_strangers(journals: Journals) -> tuple[str, ...]:
-    """What there is to say of what is not obeyed, in one line."""
+    """A notice about the files that are ignored."""
     if not journals.strangers:
         return ()
     first, *others = journals.strangers
@@ -183,9 +183,9 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
 
 
 def in_force(now: Snapshot, journals: Sequence[Journal]) -> tuple[tuple[Journal, Snapshot], ...]:
-    """The repairs whose links the files still hold; others say nothing about these files.
+    """The repairs whose links the files still hold.
 
-    They were made on another branch or in another clone, or have been reverted.
+    The others were made on another branch or in another clone, or have been reverted.
 
     Args:
         now: the chain as it is.
@@ -205,7 +205,7 @@ def in_force(now: Snapshot, journals: Sequence[Journal]) -> tuple[tuple[Journal,
 
 
 def _holds(contents: Mapping[Path, bytes | None], journal: Journal) -> bool:
-    """Whether some files stand where a repair has put them, and of those that are there all do."""
+    """Whether the files of a repair that are there all stand where it has put them."""
     there = [entry for entry in journal.migrations if contents.get(entry.path) is not None]
     deleted = [entry for entry in journal.migrations if entry.after is None]
     return all(entry.holds_links(contents[entry.path]) for entry in there) and any(
@@ -226,7 +226,7 @@ def latest_repair(now: Snapshot, journals: Journals) -> Journal | None:
 
 
 def to_undo(now: Snapshot, journals: Journals) -> Journal | None:
-    """The journal of the repair that was killed half-way, else of the newest one in force."""
+    """The journal of the repair that was killed half-way, else of the newest one in the files."""
     return journals.unfinished or next(
         (journal for journal in reversed(journals.ended) if _is_in_files(now, journal)), None
     )
@@ -237,29 +237,29 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
 
     Raises:
         NothingToUndo: there is none.
-        StrangeJournal: there are only such as nobody obeys.
+        StrangeJournal: there are only files that are ignored.
     """
     journal = to_undo(now, journals)
     if journal is not None:
         return journal
     if journals.strangers:
-        raise _not_obeyed(journals.strangers[-1])
+        raise _ignored(journals.strangers[-1])
     if not journals.ended:
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
     raise NothingToUndo(
-        "no repair in the journal is in these files: it was made on another branch, or it has been"
-        " taken back since",
+        "these files hold none of the repairs in the journal: they were made on another branch, or"
+        " have been taken back since",
         "check out the branch that has the repair, and run undo there",
         unchanged=True,
     )
 
 
-def _not_obeyed(stranger: Stranger) -> StrangeJournal:
+def _ignored(stranger: Stranger) -> StrangeJournal:
     path = os.path.relpath(stranger.path)
     return StrangeJournal(
-        f"the journal {path} is not obeyed: {stranger.why}",
+        f"the journal {path} is ignored: {stranger.why}",
         "put the migrations back with version control"
-        | way("have it out of the way, if its repair is to stay", f"rm -- {path_word(path)}"),
+        | way("delete it if its repair is to stay", f"rm -- {path_word(path)}"),
         unchanged=True,
     )
 
@@ -275,7 +275,7 @@ def half_undone(journals: Journals) -> Journal | None:
 
 
 def is_half_undone(journal: Journal) -> bool:
-    """Whether of the migrations of a repair that has ended some are old, and all others new.
+    """Whether some migrations of a finished repair are old again, and all others still new.
 
     What the repair made goes last: where it is gone before that, somebody has deleted a file.
     """
@@ -292,7 +292,7 @@ def is_half_undone(journal: Journal) -> bool:
 
 
 def _is_in_files(now: Snapshot, journal: Journal) -> bool:
-    """Whether there is anything for an undo: a file as the repair has left it, or moved rows.
+    """Whether an undo has something to do: a file as the repair has left it, or moved rows.
 
     An undo that was killed may have left the chain lock alone. A journal that names a file which no
     version location has counts as well: ``undo`` refuses it.

@@ -1,4 +1,4 @@
-"""One repair at a time: a lock that the system lets go of when its process dies."""
+"""One repair at a time: a lock that the system releases when its process dies."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ from flask_chainfix.model.databases import Move
 
 
 class RowLog:
-    """Takes down moves, from any thread."""
+    """Records moves, from any thread."""
 
     def __init__(self, environment: Path, journal: Journal | None, graph: Graph) -> None:
         self._environment = environment
@@ -68,7 +68,7 @@ class RowLog:
         self.journal = journal
 
     def record(self, *moves: Move) -> None:
-        """Write moves down and see them to the disk.
+        """Record moves, so that they are on the disk when this returns.
 
         Raises:
             CannotWrite: they cannot be written.
@@ -113,7 +113,7 @@ class RowLog:
         return descriptor, seal
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._opened is not None:
             with suppress(OSError):  # every line has been seen to the disk
                 os.close(self._opened[0])
@@ -122,7 +122,7 @@ class RowLog:
 
 @contextmanager
 def row_log(environment: Path, journal: Journal | None, graph: Graph) -> Iterator[RowLog]:
-    """Take down moves in a journal; in a new one, without files, where there is none.
+    """Record moves in a journal; in a new one, without files, where there is none.
 
     Args:
         environment: the environment's directory; its lock is held by the caller.
@@ -187,7 +187,7 @@ def _ids(values: object) -> tuple[str, ...]:
 
 
 def _close_last_line(path: Path) -> None:
-    """Take away the half line that a process left which was killed while it wrote it."""
+    """Remove the half line of a process that was killed while it wrote it."""
     try:
         descriptor = os.open(path, os.O_RDWR | NOFOLLOW | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The user's seal: what tells a file that this user has written on this machine from any other.
+"""Signatures: they show that this user has written a file on this machine.
 
 A repository can bring along any file, and any folder; what it cannot bring is the key. That lies in
 the user's own directory for state (XDG Base Directory Specification), readable for the user alone.
@@ -34,7 +34,7 @@ class NotOurs(Exception):
 
 
 class Seal:
-    """Signs what is written for one purpose, and tells what was signed so.
+    """Signs what is written for one purpose, and checks such signatures.
 
     Args:
         key: the user's.
@@ -62,13 +62,13 @@ class Seal:
         """
         signature, _, data = signed.partition(b" ")
         if len(signature) != _SEAL_LENGTH:
-            raise NotOurs("it is not signed (earlier versions signed none)")
+            raise NotOurs("it is not signed (earlier versions did not sign)")
         if not hmac.compare_digest(signature, self.of(data)):
             raise NotOurs("it was not signed by this user on this machine")
         return data
 
     def read(self, path: Path) -> bytes:
-        """The data of a signed file, of which nothing is kept before its signature is right.
+        """The data of a signed file; it is held in memory only if its signature is right.
 
         Raises:
             NotOurs: it is no such file.
@@ -104,16 +104,16 @@ def known_key() -> bytes:
     """
     path = key_path()
     if path is None:
-        raise NotOurs("you have no home directory with a key to tell it by")
+        raise NotOurs("you have no home directory with a key to check it")
     try:
         with os.fdopen(open_private(path), "rb") as file:
             key = file.read(_KEY_BYTES + 1)
     except FileNotFoundError:
-        raise NotOurs(f"there is no key on this machine to tell it by ({path})") from None
+        raise NotOurs(f"there is no key on this machine to check it ({path})") from None
     except (OSError, NotOurs) as error:
-        raise NotOurs(f"the key to tell it by cannot be used: {path}: {error}") from error
+        raise NotOurs(f"the key to check it cannot be used: {path}: {error}") from error
     if len(key) != _KEY_BYTES:
-        raise NotOurs(f"the key to tell it by is damaged ({path})")
+        raise NotOurs(f"the key to check it is damaged ({path})")
     return key
 
 
@@ -130,7 +130,7 @@ def own_key() -> bytes:
         return known_key()
     except (OSError, NotOurs) as error:
         raise CannotWrite(
-            f"the key that signs the journal cannot be kept: {error}",
+            f"the key that signs the journal cannot be stored: {error}",
             "correct that, or set XDG_STATE_HOME to a directory of your own that can be written,"
             " now and when you run undo",
             unchanged=True,
@@ -182,4 +182,4 @@ def _refuse_others(status: os.stat_result) -> None:
         if status.st_uid != os.geteuid():
             raise NotOurs("it belongs to another user")
         if status.st_mode & _OTHERS:
-            raise NotOurs("others than you may read or write it")
+            raise NotOurs("other users may read or write it")

@@ -96,7 +96,7 @@ def changed_files(
 
 @contextmanager
 def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[None]:
-    """Write every old content beside its file; what then is left to do for an undo needs no space.
+    """Write every old content beside its file, so that the rest of an undo needs no space.
 
     Args:
         journal: the record of the repair.
@@ -236,7 +236,7 @@ def _read_now(path: Path) -> bytes | None:
 
 
 def _refuse_directories(path: Path) -> None:
-    """Stop before anything is changed where a name beside a file cannot be used."""
+    """Stop where a temporary name beside a file cannot be used."""
     cache = bytecode_cache(path)
     if cache.is_symlink():
         raise CannotWrite(
@@ -247,7 +247,7 @@ def _refuse_directories(path: Path) -> None:
     for name in (beside(path, "old"), beside(path, "new")):
         if name.is_dir() and not name.is_symlink():
             raise CannotWrite(
-                f"{name} is a directory, and its name is needed for a while",
+                f"{name} is a directory, and a temporary file needs that name",
                 "move it elsewhere, then run the command again",
                 unchanged=True,
             )
@@ -294,7 +294,7 @@ def _keep_old(path: Path) -> None:
 
 
 def _keep_before(entry: Entry) -> bool:
-    """Have the old content of a file beside it, if that is to be put back.
+    """Write the old content of a file beside it, if it is to be put back.
 
     Returns:
         Whether it had to be written.

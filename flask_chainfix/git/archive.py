@@ -74,7 +74,7 @@ class Archive:
         return self._contents[version.blob]
 
     def header(self, version: Version) -> Header | None:
-        """What a version says of itself; ``None`` where nobody can read that."""
+        """The header of a version; ``None`` where it cannot be read."""
         if version not in self._headers:
             name = version.name.rpartition("/")[2]
             reading = source.read(self._contents.get(version.blob, b""), name)
@@ -82,7 +82,7 @@ class Archive:
         return self._headers[version]
 
     def trace(self, id_: str) -> Trace | None:
-        """The newest commit that had to do with a revision, rather one that ``HEAD`` has."""
+        """The newest commit that had to do with a revision; one below ``HEAD`` is preferred."""
         holding = frozenset(self._holding(id_))
         own = frozenset(version for version in holding if version.name.startswith(self._own))
         for versions in filter(None, (own, holding)):
@@ -171,7 +171,7 @@ class Archive:
         return set(os.fsdecode(output).split("\0"))
 
     def _dropped(self, names: Collection[str]) -> dict[str, Commit]:
-        """The merges that took one side's word for it that a file is not there."""
+        """The merges that dropped a file, as one side did not have it."""
         entries, _ = read_log(self.repository, map(literal, names), "D", each=True)
         dropped: dict[str, Commit] = {}
         for commit, changes in entries:
@@ -217,7 +217,7 @@ def _quoted(id_: str) -> tuple[bytes, ...]:
 
 
 def _branch(commit: Commit, entries: Iterable[Entry]) -> str:
-    """What leads to a commit; a branch further on says more than a tag on the commit itself."""
+    """The reference that leads to a commit: rather a branch above it than a tag on it."""
     leading: dict[str, str] = {}
     for newer, _ in entries:  # no commit comes before one that it is a parent of
         ref = min(newer.ref, leading.get(newer.name, newer.ref), key=_rank)

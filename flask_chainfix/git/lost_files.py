@@ -23,7 +23,7 @@ _GENERATIONS = 10  # of lost ancestors of lost revisions
 def find_lost(
     ids: Collection[str], environment: Environment, now: Snapshot
 ) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
-    """Ask Git what became of revisions, and of those that they were on and that are lost as well.
+    """Ask Git what became of lost revisions, and of their lost ancestors.
 
     Args:
         ids: those that are looked for; what a file has now is not lost.
@@ -54,7 +54,7 @@ def find_lost(
 
 
 def _distance(lost: LostRevision) -> tuple[bool, float]:
-    """What was removed here explains more than what is elsewhere, the newest of all the most."""
+    """Sorts what was removed here before what is elsewhere, and the newest first."""
     return bool(lost.branch), -lost.date.timestamp()
 
 
@@ -129,7 +129,7 @@ class _Search:
                 yield above or ""
 
     def _followed(self, trace: Trace) -> str | None:
-        """The id that the same file has now, however often it was changed meanwhile."""
+        """The id that the same file has now, whatever ids it had in between."""
         passed: set[str] = set()
         following: Trace | None = trace
         while following is not None:
@@ -152,7 +152,7 @@ class _Search:
         return header.revision if isinstance(header, Header) else None
 
     def _same(self, header: Header, data: bytes) -> Iterator[str]:
-        """The ids of files that do the same; of those that do nothing, for the same parents."""
+        """The ids of files with the same code; of empty ones, those with the same parents."""
         words = source.words_in(data)
         nothing = source.does_nothing(data)
         for file in self._now.files:

@@ -79,7 +79,7 @@ def read_branch(ref: str, now: Snapshot, *, full: bool = False) -> Snapshot:
 
 
 def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
-    """Read the migrations as they were where a Git revision and what is checked out part.
+    """Read the migrations as they were where a Git revision and the checked-out commit part.
 
     That is their merge base; in the middle of a merge, what is being merged counts as checked out.
     Where they have no history in common, it is the revision itself.
@@ -255,7 +255,7 @@ def _shared_commit(repository: Repository, ref: str, several: bool) -> str:
     shared = merge_base(repository, [commit, *checked_out]) if checked_out else None
     if shared is None and repository.shallow:
         raise CannotReadGit(
-            f"where {ref!r} and what is checked out part is not known, as the clone is shallow",
+            f"where {ref!r} and the checked-out commit part is not known, as the clone is shallow",
             way("fetch the rest", "git fetch --unshallow")
             | "check out with fetch-depth: 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab) in a CI job",
         )
@@ -263,7 +263,7 @@ def _shared_commit(repository: Repository, ref: str, several: bool) -> str:
 
 
 def _is_plain(repository: Repository, ref: str) -> bool:
-    """Whether a name can stand on a command line, and no merge is going on for certain."""
+    """Whether a name can stand on a command line, and certainly no merge is going on."""
     own = os.path.join(repository.top, ".git")
     merging = not os.path.isdir(own) or os.path.exists(os.path.join(own, "MERGE_HEAD"))
     return bool(re.fullmatch(r"\w[\w./@~^-]*", ref)) and not merging
@@ -307,7 +307,7 @@ def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRe
         text = "the clone is shallow: fetch the rest (in a CI job: fetch-depth: 0)"
         remedy |= way(text, "git fetch --unshallow")
     place = Path(repository.top)
-    return CannotReadGit(f"{ref!r} is no revision in the Git repository {place}", remedy)
+    return CannotReadGit(f"{ref!r} is not a revision in the Git repository {place}", remedy)
 
 
 def _cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:

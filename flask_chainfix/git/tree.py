@@ -196,7 +196,7 @@ def read_trees(  # noqa: PLR0913  (what a look depends on)
 def _contents(
     repository: Repository, blobs: Collection[str], held: Iterable[bytes]
 ) -> dict[str, bytes]:
-    """The contents of blobs that are known, of which some are held already."""
+    """The contents of blobs, as far as Git has them; some are held already."""
     contents = dict(_named(held, blobs))
     return contents | repository.contents(blob for blob in blobs if blob not in contents)
 
@@ -226,7 +226,7 @@ def find_commits(repository: Repository, *refs: str) -> list[str | None]:
 
 
 def _sent(ref: str) -> bytes:
-    """A name as Git is asked for it; what cannot be said is as good as no name."""
+    """A name as Git reads it; ``b""`` for one that cannot be written."""
     if "\n" in ref or "\0" in ref:
         return b""
     try:

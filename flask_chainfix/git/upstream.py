@@ -1,4 +1,4 @@
-"""The branch that others build on, releases, their chains, and what Git is in the middle of."""
+"""The main branch and the releases, their chains, and the operation that Git is in."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def read_upstream(
 
 
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
-    """Read the chains that databases run which nobody here can ask, with three questions for Git.
+    """Read the chains of the main branch and of releases, with three questions for Git.
 
     That is what the main branch has, which comes first, and what the latest releases have. Of a
     remote's branches it is the state of the last fetch.
@@ -204,7 +204,7 @@ def _is_release(ref: str, name: str) -> bool:
 
 
 def _latest(refs: Iterable[str]) -> list[str]:
-    """The same, of each series the latest first, so that none keeps another one out."""
+    """References in turn from each series, the latest first."""
     series: dict[str, list[str]] = {}
     for ref in refs:
         series.setdefault(re.split(r"\d", ref, maxsplit=1)[0], []).append(ref)
@@ -224,7 +224,7 @@ def _plain(ref: str) -> str:
 
 
 def operation(now: Snapshot) -> str:
-    """What Git is in the middle of, as it is called on its command line; ``""`` for nothing."""
+    """The operation that Git is in the middle of, ``rebase`` for example; ``""`` for none."""
     repositories, _ = repositories_of(_roots(now))
     for repository in repositories:
         with suppress(Unknown):
@@ -257,7 +257,7 @@ def _default_branch(refs: Mapping[str, str]) -> str:
         if candidates:
             break
     raise CannotReadGit(
-        "which branch others build on cannot be told: no remote says which is its default, and"
+        "the branch that others build on is not known: no remote names its default branch, and"
         " there is no main or master, or both",
         "name it as main_branch in the settings of fixchain, or behind --onto"
         | way(

@@ -1,4 +1,4 @@
-"""The work tree around a directory: what is checked out, its hooks, and where it is pushed to."""
+"""The work tree around a directory: what is checked out, its hooks, and its remotes."""
 
 from __future__ import annotations
 

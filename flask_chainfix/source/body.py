@@ -28,7 +28,7 @@ def same_body(one: bytes, other: bytes) -> bool:
 
 
 def does_nothing(data: bytes) -> bool:
-    """Whether the code of a file calls nothing, as that of a merge point, or cannot be parsed."""
+    """Whether the code of a file calls nothing, like that of a merge point, or cannot be parsed."""
     return not any(isinstance(node, ast.Call) for node in _nodes(data))
 
 

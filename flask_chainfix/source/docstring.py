@@ -67,7 +67,7 @@ def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
 
 
 def stated_parents(text: str) -> tuple[str, ...]:
-    """The ids that the text after ``Revises:`` names; none where it says that there is none."""
+    """The ids that the text after ``Revises:`` names; none for a base."""
     if text.strip().lower() in _BASE_WORDS:
         return ()
     names = (name.strip(" \t'\"()") for name in text.split(","))

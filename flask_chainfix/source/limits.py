@@ -1,4 +1,4 @@
-"""What is more than anybody writes into a migration, and more than is parsed."""
+"""Limits: what is too much to be parsed, and more than anybody writes into a migration."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ def too_many_ids(name: str) -> Unreadable:
 
 def _too_much(what: str) -> Unreadable:
     return Unreadable(
-        f"has more than {what}, which is more than is read of one migration",
+        f"has more than {what}, which is more than is read from one migration",
         "move what is not part of the migration, such as data, into a file of its own",
     )

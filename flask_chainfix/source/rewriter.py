@@ -1,4 +1,4 @@
-"""Change what one file says of itself, and prove that nothing else changed."""
+"""Change the header of one file, and prove that nothing else changed."""
 
 from __future__ import annotations
 
