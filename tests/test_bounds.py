@@ -13,9 +13,9 @@ from flask_chainfix.cli.main import main
 from flask_chainfix.common.errors import BadConfiguration
 from flask_chainfix.disk import reading
 from flask_chainfix.environment.locate import open_config
-from flask_chainfix.footprint.budget import MOST_STEPS
-from flask_chainfix.footprint.reader import read_footprint
 from flask_chainfix.model.files import Header, ProblemKind, Unreadable
+from flask_chainfix.schema.python.reader import read_footprint
+from flask_chainfix.schema.python.run import MOST_STEPS
 from flask_chainfix.source import module as scopes
 from flask_chainfix.source.body import same_body
 from flask_chainfix.source.limits import MOST_IDS
@@ -41,9 +41,7 @@ GROWING = {
     "nested f-string": ("x = f'{f\"{x}{x}\"}{x}'", 16),
     "f-string with a gap": ("x = f'{x}{x}{x}{unknown}'", 16),
     "percent": ("x = '%s%s%s' % (x, x, x)", 16),
-    "percent of what is quoted": ("x = '%r%r%r' % (x, x, x)", 16),
     "percent with a gap": ("x = '%s%s%s%s' % (x, x, x, unknown)", 16),
-    "percent of a list": ("x = '%s' % ([x, x, x],)", 16),
     "format": ("x = '{0}{0}{0}'.format(x)", 16),
     "format by name": ("x = '{a}{a}{a}'.format(a=x)", 16),
     "format with a gap": ("x = '{0}{0}{0}{1}'.format(x, unknown)", 16),
@@ -56,7 +54,6 @@ GROWING = {
     "replace nothing": ("x = x.replace('', 'aa')", 16),
     "list": ("y = [*y, *y, *y]", 16),
     "tuple": ("y = y + y", 25),
-    "extend": ("y.extend(y)", 25),
     "starred arguments": ("y = list(*[[*y, *y, *y]])", 16),
     "comprehension": ("y = [v for v in y + y + y]", 16),
     "function": ("x = (lambda *a: f'{a[0]}{a[1]}{a[2]}')(x, x, x)", 16),
@@ -99,12 +96,10 @@ ROUNDS = {
     "loops": "for a in range(9999):\n    for b in range(9999):\n        c = a",
     "long bodies": "for a in range(9999):\n" + "    a = a\n" * 200,
     "loops that do nothing": ("for a in range(9999):\n    for b in ():\n" + "        a\n" * 200),
-    "map": "list(map(lambda a: list(map(lambda b: b, range(9999))), range(9999)))",
     "comprehensions": "[[b for b in range(9999)] for a in range(9999)]",
     "functions": "f = lambda a: [a, a]\n" * 2
     + "[f([f(b) for b in range(99)]) for a in range(999)]",
     "names": "\n".join(f"n{i} = 1" for i in range(2000)) + "\nif unknown: pass" * 2000,
-    "lists that change": "for a in range(9999):\n    y.append(a)\n    for b in y: pass",
 }
 
 
@@ -127,11 +122,6 @@ def test_ordinary_migrations_take_a_small_part_of_the_steps() -> None:
     body += "    op.execute(f\"INSERT INTO t VALUES ({row['id']}, '{row['name']}')\")\n"
     assert MOST_STEPS == 1_000_000
     assert TOO_MUCH not in doubts(body)
-
-
-def test_comments_in_sql_have_one_end() -> None:
-    # 2^40 ways to read these, for whoever lets a comment end at any of the ends behind it.
-    assert doubts('op.execute(f"' + "/**/" * 40 + '1{unknown}")') == ["SQL that is computed"]
 
 
 def test_the_sql_of_a_migration_is_read_up_to_a_length() -> None:

@@ -7,10 +7,10 @@ from alembic.script.revision import Revision, RevisionMap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
-from flask_chainfix.evidence.touches import key_of
-from flask_chainfix.model.schema import Kind, SchemaObject
+from flask_chainfix.schema.footprint import Kind, SchemaObject
+from flask_chainfix.schema.objects import key_of
 from tests.strategies_oracle import reachable, revisions
 from tests.support import Rev, chain
 

@@ -10,9 +10,9 @@ from alembic.operations import BatchOperations, Operations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.footprint import operations
-from flask_chainfix.footprint.reader import read_footprint
-from flask_chainfix.model.schema import Action, Kind, SchemaObject
+from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
+from flask_chainfix.schema.python import operations
+from flask_chainfix.schema.python.reader import read_footprint
 from tests.footprints import doubts, effects, footprint, line
 from tests.support import chain, rev
 
@@ -225,7 +225,6 @@ FOLLOWED = {
         "",
         ["- table a", "- table b"],
     ),
-    "map": ("list(map(lambda t: op.drop_table(t), ['a']))", "", ["- table a"]),
     "a helper function": (
         "drop('a')\ndrop(table='b')",
         "def drop(table, suffix='_x'):\n    op.drop_table(table + suffix)",
@@ -241,12 +240,6 @@ FOLLOWED = {
         "",
         ["- table ab"],
     ),
-    "a list that grows": (
-        "cs = []\ncs.append(sa.Column('a'))\ncs.extend([sa.Column('b')])\n"
-        "op.create_table('t', *cs)",
-        "",
-        ["+ table t", "+ column t.a", "+ column t.b"],
-    ),
     "another name for op": (
         "migration.drop_table('a')\no.drop_table('b')\nalembic.op.drop_table('c')",
         "import alembic\nimport alembic.op as o\nfrom alembic import op as migration",
@@ -257,7 +250,6 @@ FOLLOWED = {
         "def run(operations):\n    operations.drop_table('a')",
         ["- table a"],
     ),
-    "getattr with a name": ("getattr(op, 'drop_' + 'table')('a')", "", ["- table a"]),
     "a column of another module's type": (
         "op.add_column('t', sa.Column('c', types.GUID(), default=make()))",
         "from app import types\nfrom app.defaults import make",
@@ -398,6 +390,12 @@ OPAQUE = {
     "a decorated function": (
         "def twice(f):\n    return f\n@twice\ndef go():\n    op.drop_table('a')\ngo()",
         ["+·-", "+·-"],
+    ),
+    "a function handed to another": ("list(map(lambda t: op.drop_table(t), ['a']))", ["+·-"]),
+    "getattr": ("getattr(op, 'drop_' + 'table')('a')", ["+·-", "+·-"]),
+    "a list that grows": (
+        "cs = [sa.Column('a')]\ncs.append(sa.Column('b'))\nop.create_table('t', *cs)",
+        ["+ t"],
     ),
     "an operation handed to a function": ("list(map(op.drop_table, ['a']))", ["+·-"]),
     "a list with two names": (

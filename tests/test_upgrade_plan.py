@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
+from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
 from flask_chainfix.chain.numbering import NewIds
 from flask_chainfix.chain.redundancy import impassable, stuck_at
 from flask_chainfix.chain.snapshot import Snapshot
@@ -20,7 +21,6 @@ from flask_chainfix.common.errors import CannotPlan, NotConfirmed
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import open_directory
-from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Wishes

@@ -10,13 +10,13 @@ from pathlib import Path
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.evidence.record import Evidence
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Environment, Surroundings
 from flask_chainfix.model.files import Edit, Header, MigrationFile, Span, Unreadable
 from flask_chainfix.model.findings import Location
 from flask_chainfix.model.history import ChainLock, Published, PublishedChain
-from flask_chainfix.model.schema import ChainTables, Footprint
+from flask_chainfix.schema.evidence import Evidence
+from flask_chainfix.schema.footprint import ChainTables, Footprint
 
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
 
@@ -156,7 +156,9 @@ class Snapshot:
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""
-        from flask_chainfix.footprint.reader import read_footprint  # healthy chains go without it
+        from flask_chainfix.schema.python.reader import (
+            read_footprint,  # healthy chains go without it
+        )
 
         place = (file.directory, file.name)
         if place not in self._footprints:
@@ -168,7 +170,7 @@ class Snapshot:
 
     def footprint_down(self, file: MigrationFile) -> Footprint:
         """What a file's ``downgrade()`` does to the schema."""
-        from flask_chainfix.footprint.reader import read_footprint
+        from flask_chainfix.schema.python.reader import read_footprint
 
         return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
 

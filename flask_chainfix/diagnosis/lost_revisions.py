@@ -23,7 +23,7 @@ from flask_chainfix.databases.applied.lost import (
 from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.databases.applied.tables import Fit, absent_tables, fit, proven_top
 from flask_chainfix.model.databases import LostRevision, Standing
-from flask_chainfix.model.schema import Action, Effect, Footprint, Kind
+from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
 _PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it is
 _LONGEST = 100

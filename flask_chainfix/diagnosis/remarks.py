@@ -13,7 +13,7 @@ from flask_chainfix.diagnosis.registry import Family, diagnose
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.rehearsal import RehearsalFailure
-from flask_chainfix.model.schema import Action
+from flask_chainfix.schema.footprint import Action
 
 
 def cause_of(snapshot: Snapshot, failure: RehearsalFailure) -> tuple[str, str | Remedy]:

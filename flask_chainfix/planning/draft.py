@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.redundancy import is_redundant
@@ -14,7 +15,6 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
-from flask_chainfix.evidence.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
 from flask_chainfix.planning.evidence import Proof, schema_reason
 from flask_chainfix.planning.ranking import Ordering

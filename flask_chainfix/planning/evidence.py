@@ -15,13 +15,13 @@ from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import way
-from flask_chainfix.evidence.order import Precedence, is_disorder, precedences
-from flask_chainfix.evidence.record import Evidence
-from flask_chainfix.evidence.touches import Touch, key_of
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.plans import Reason, Wishes
-from flask_chainfix.model.schema import Action, Kind
 from flask_chainfix.planning.mending.case import Case, is_same_file
+from flask_chainfix.schema.evidence import Evidence
+from flask_chainfix.schema.footprint import Action, Kind
+from flask_chainfix.schema.objects import Touch, key_of
+from flask_chainfix.schema.order import Precedence, is_disorder, precedences
 
 _VERBS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
 

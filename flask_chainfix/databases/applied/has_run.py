@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from flask_chainfix import source
+from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.redundancy import impassable, stuck_at
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.applied.rows import can_stand, stood_for
 from flask_chainfix.databases.applied.tables import contradicts, possible_ids
-from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import Mend, Part
-from flask_chainfix.model.schema import Action, SchemaObject
+from flask_chainfix.schema.footprint import Action, SchemaObject
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
 from flask_chainfix.databases.applied.tables import absent_tables, early_tables
 from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
-from flask_chainfix.model.schema import Footprint
+from flask_chainfix.schema.footprint import Footprint
 
 
 def is_noop(snapshot: Snapshot, revision: str) -> bool:
@@ -35,7 +35,7 @@ def lost_footprint(
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         return None
-    from flask_chainfix.footprint.reader import read_footprint  # it is seldom needed
+    from flask_chainfix.schema.python.reader import read_footprint  # it is seldom needed
 
     dialect = snapshot.environment.dialect
     return read_footprint(lost.data, dialect=dialect, direction=direction)

@@ -16,7 +16,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.model.schema import Action, Kind
+from flask_chainfix.schema.footprint import Action, Kind
 
 
 def contradicts(snapshot: Snapshot, standing: Standing, revisions: frozenset[str]) -> bool:

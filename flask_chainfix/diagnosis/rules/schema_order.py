@@ -9,11 +9,11 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.diagnosis.registry import Family, Fault, rule
-from flask_chainfix.evidence.gaps import dropped_twice, made_twice, never_made
-from flask_chainfix.evidence.order import Precedence, disorders
-from flask_chainfix.evidence.touches import Touch
 from flask_chainfix.model.findings import Location, Severity
-from flask_chainfix.model.schema import Kind
+from flask_chainfix.schema.conflicts import dropped_twice, made_twice, never_made
+from flask_chainfix.schema.footprint import Kind
+from flask_chainfix.schema.objects import Touch
+from flask_chainfix.schema.order import Precedence, disorders
 
 
 @rule(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask_chainfix.footprint.run import Run
-from flask_chainfix.footprint.values import (
+from flask_chainfix.schema.footprint import Action, Kind
+from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
@@ -20,7 +21,6 @@ from flask_chainfix.footprint.values import (
     elements,
     uses,
 )
-from flask_chainfix.model.schema import Action, Kind
 
 _Definition = Callable[[Run, Arguments], object]
 DEFINITIONS: dict[str, _Definition] = {}

@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask_chainfix.footprint.evaluator import assign, evaluate
-from flask_chainfix.footprint.module import imports, table_of_class
-from flask_chainfix.footprint.run import Run
-from flask_chainfix.footprint.values import (
+from flask_chainfix.schema.python.expressions import assign, evaluate
+from flask_chainfix.schema.python.module import imports, table_of_class
+from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.values import (
     SUPPRESS,
     UNKNOWN,
     Arguments,
     Handle,
     Local,
     Operations,
-    Query,
     elements,
     is_constant,
 )
@@ -119,7 +118,6 @@ def _loading(target: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
 
 def _choice(run: Run, node: ast.If) -> bool:
     test = evaluate(run, node.test)
-    run.budget.look_into((test,))
     if is_constant(test):
         return block(run, node.body if test else node.orelse)
     run.budget.copy(run.names)
@@ -171,7 +169,7 @@ def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
             value = replace(value, copies=_copies(run, node.body, item.optional_vars))
         suppressed = suppressed or value == SUPPRESS
         if item.optional_vars is not None:
-            known = isinstance(value, (Operations, Handle, Query))
+            known = isinstance(value, (Operations, Handle))
             assign(run, item.optional_vars, value if known else UNKNOWN)
     if suppressed:
         with run.perhaps():

@@ -6,11 +6,10 @@ import ast
 import builtins
 from collections.abc import Iterator
 
-from flask_chainfix.footprint.budget import Budget
-from flask_chainfix.footprint.evaluator import assign, evaluate, imported
-from flask_chainfix.footprint.run import Run
-from flask_chainfix.footprint.values import UNKNOWN, Foreign, Imported, Local, TableValue
-from flask_chainfix.source.module import names_bound
+from flask_chainfix.schema.python.expressions import assign, evaluate, imported
+from flask_chainfix.schema.python.run import Budget, Run
+from flask_chainfix.schema.python.values import UNKNOWN, Foreign, Imported, Local, TableValue
+from flask_chainfix.source import names_bound
 
 _BUILTINS = frozenset(dir(builtins))
 

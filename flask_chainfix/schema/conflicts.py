@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from flask_chainfix.evidence.record import Evidence
-from flask_chainfix.evidence.touches import Key, Touch, table_of
-from flask_chainfix.model.schema import Action, Kind, SchemaObject
+from flask_chainfix.schema.evidence import Evidence
+from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
+from flask_chainfix.schema.objects import Key, Touch, table_of
 
 # Of an object that is made this often, each pair is not worth looking at.
 _MOST_COMPARED = 20

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from flask_chainfix.footprint.run import Run
-from flask_chainfix.footprint.values import (
+from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
+from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
@@ -23,20 +24,8 @@ from flask_chainfix.footprint.values import (
     elements,
     uses,
 )
-from flask_chainfix.model.schema import Action, Kind, SchemaObject
 
 CREATE, USE, DROP = Action.CREATE, Action.USE, Action.DROP
-# What the parameters were called before Alembic 0.8, which took the old names for years.
-_OLD_NAMES = {
-    "column_name": "name",
-    "constraint_name": "name",
-    "index_name": "name",
-    "new_column_name": "name",
-    "referent_table": "referent",
-    "source_schema": "schema",
-    "source_table": "source",
-    "table_name": "tablename",
-}
 
 
 @dataclass(slots=True)
@@ -188,10 +177,6 @@ def perform(run: Run, owner: Operations, name: str, arguments: Arguments) -> obj
     about_table = known.parameters != known.batch_parameters
     parameters = known.batch_parameters if owner.batch else known.parameters
     values = {**arguments.named, **dict(zip(parameters, arguments.positional, strict=False))}
-    for parameter in parameters:
-        old = _OLD_NAMES.get(parameter)
-        if parameter not in values and old in values:
-            values[parameter] = values[old]
     rest = arguments.positional[len(parameters) :]
     operation = Operation(run, name, values, rest, arguments.line, arguments.complete, None)
     operation.copies = owner.copies and run.dialect in _COPYING

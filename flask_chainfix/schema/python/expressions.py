@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from flask_chainfix.footprint.calls import call, defines
-from flask_chainfix.footprint.run import Run
-from flask_chainfix.footprint.strings import call_of_constant, inserted
-from flask_chainfix.footprint.values import (
+from flask_chainfix.schema.footprint import Kind, SchemaObject
+from flask_chainfix.schema.python.calls import call, defines
+from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
@@ -26,9 +27,17 @@ from flask_chainfix.footprint.values import (
     is_constant,
     uses,
 )
-from flask_chainfix.model.schema import Kind, SchemaObject
 
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
+_STRING_METHODS = frozenset(
+    {"join", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rstrip"}
+    | {"split", "strip", "title", "upper"}
+)
+# Where values are put into strings. Of those for which it is said how they are to look, no more is
+# known than that they stand there.
+_FIELD = re.compile(r"\{\{|\}\}|\{[^{}]*\}")
+_MARKER = re.compile(r"%%|%(?:\(\w+\))?[^a-zA-Z%]*[a-zA-Z]")
+_MANY_DIGITS = 9
 _LOOKING = frozenset({"copy", "count", "index"})
 _OTHER_HANDLES = frozenset({"bind", "connection", "engine", "session"})
 
@@ -39,8 +48,9 @@ def evaluate(run: Run, node: ast.expr) -> object:
     Raises:
         TooMuch: the steps for the file have been spent.
     """
-    run.budget.spend()
-    return _EVALUATORS.get(type(node), _combined)(run, node)
+    value = _EVALUATORS.get(type(node), _combined)(run, node)
+    run.budget.look_into((value,))
+    return value
 
 
 def _constant(run: Run, node: ast.Constant) -> object:
@@ -93,17 +103,15 @@ def _call(run: Run, node: ast.Call) -> object:
     arguments = _arguments(run, node)
     arguments.dropped = run.statement is node
     run.defining = defining
-    if isinstance(function, Method) and isinstance(node.func, ast.Attribute):
+    if isinstance(function, Method):
         if isinstance(function.owner, (str, dict)) and function.name not in _IN_PLACE:
             return call_of_constant(run, function.owner, function.name, arguments)
         if type(function.owner) is tuple or isinstance(function.owner, dict):
-            changed = _changed_in_place(run, function.owner, function.name, arguments)
-            if changed is not function.owner:
+            if function.name not in _LOOKING:
                 run.outdate(function.owner)
-                assign(run, node.func.value, changed)
+                if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+                    run.names[node.func.value.id] = UNKNOWN
             return UNKNOWN
-        run.budget.look_into((function.owner,))
-    run.budget.look_into(arguments.values)
     return call(run, function, arguments)
 
 
@@ -124,22 +132,10 @@ def _arguments(run: Run, node: ast.Call) -> Arguments:
         if keyword.arg is not None:
             named[keyword.arg] = value
         elif isinstance(value, dict):
-            run.budget.look_into(value)
             named.update((str(key), held) for key, held in value.items())
         else:
             complete = False
     return Arguments(positional, named, node.lineno, complete)
-
-
-def _changed_in_place(run: Run, owner: object, name: str, arguments: Arguments) -> object:
-    """What a list holds once a method has been called; unknown for most methods."""
-    if type(owner) is tuple and len(arguments.positional) == 1:
-        (given,) = arguments.positional
-        more = elements(given) if name == "extend" else (given,)
-        if name in ("append", "extend") and more is not None:
-            run.budget.copy(owner, more)
-            return owner + more
-    return owner if name in _LOOKING else UNKNOWN
 
 
 def _tuple(run: Run, node: ast.Tuple | ast.List | ast.Set) -> object:
@@ -162,7 +158,6 @@ def _dict(run: Run, node: ast.Dict) -> object:
     for key, value in zip(node.keys, node.values, strict=True):
         held = evaluate(run, value)
         name = evaluate(run, key) if key is not None else UNKNOWN
-        run.budget.look_into((name,))
         known = known and is_constant(name)
         if known:
             items[name] = held
@@ -170,7 +165,7 @@ def _dict(run: Run, node: ast.Dict) -> object:
 
 
 def _joined(run: Run, node: ast.JoinedStr) -> object:
-    return run.joined([evaluate(run, part) for part in node.values])
+    return Partial.joined([evaluate(run, part) for part in node.values])
 
 
 def _formatted(run: Run, node: ast.FormattedValue) -> object:
@@ -183,22 +178,94 @@ def _binary(run: Run, node: ast.BinOp) -> object:
     if isinstance(node.op, ast.Add):
         return _sum(run, left, right)
     if isinstance(node.op, ast.Mod) and isinstance(left, str):
-        return inserted(run, left, right)
+        return _inserted(run, left, right)
     return _clause_of(run, (left, right))
 
 
 def _sum(run: Run, left: object, right: object) -> object:
     if isinstance(left, (str, Partial)):
-        return run.joined((left, right))
+        return Partial.joined((left, right))
     if type(left) is tuple and type(right) is tuple:
         run.budget.copy(left, right)
         return left + right
     return _clause_of(run, (left, right))
 
 
+def _inserted(run: Run, pattern: str, values: object) -> object:
+    """What ``%`` gives, with gaps for what is not known."""
+    given = iter(values if type(values) is tuple else (values,))
+
+    def value_of(marker: str) -> object:
+        if marker == "%%":
+            return "%"
+        named = marker[1:-1].strip("()")
+        value = values.get(named) if isinstance(values, dict) and named else next(given, UNKNOWN)
+        return value if marker[-1] in "sd" and marker[1:-1] in ("", f"({named})") else UNKNOWN
+
+    return _filled(run, _MARKER, pattern, value_of)
+
+
+def _formatted_by(run: Run, pattern: str, arguments: Arguments) -> object:
+    """What ``str.format`` gives, with gaps for what is not known."""
+    given = iter(arguments.positional if arguments.complete else ())
+
+    def value_of(field: str) -> object:
+        name = field[1:-1]
+        if field in ("{{", "}}"):
+            return field[0]
+        if name.isdecimal() and len(name) < _MANY_DIGITS:
+            return arguments.get(int(name))
+        return arguments.named.get(name) if name else next(given, UNKNOWN)
+
+    return _filled(run, _FIELD, pattern, value_of)
+
+
+def _filled(
+    run: Run, gap: re.Pattern[str], pattern: str, value_of: Callable[[str], object]
+) -> object:
+    parts: list[object] = []
+    last = 0
+    for match in gap.finditer(pattern):
+        parts += (pattern[last : match.start()], value_of(match[0]))
+        last = match.end()
+    parts.append(pattern[last:])
+    signs = "%" if gap is _MARKER else "{}"
+    if any(sign in str(piece) for piece in parts[::2] for sign in signs):
+        return Partial("")  # a field in a field, or a mistake
+    run.budget.look_into(parts)
+    return Partial.joined(parts)
+
+
+def call_of_constant(
+    run: Run, owner: str | dict[object, object], name: str, arguments: Arguments
+) -> object:
+    """What a method of a string or a dictionary gives that changes neither."""
+    values = [*arguments.positional, *arguments.named.values()]
+    if isinstance(owner, dict):
+        views = {"items": owner.items, "keys": owner.keys, "values": owner.values}
+        return tuple(views[name]()) if name in views and not values else UNKNOWN
+    if name == "format":
+        return _formatted_by(run, owner, arguments)
+    if name not in _STRING_METHODS or not all(map(is_constant, values)):
+        return UNKNOWN
+    run.budget.copy(owner, range(_growth(owner, name, values)))
+    try:
+        result = getattr(owner, name)(*arguments.positional, **arguments.named)
+    except Exception:  # wrong arguments, which the migration will notice itself
+        return UNKNOWN
+    return tuple(result) if isinstance(result, list) else result
+
+
+def _growth(owner: str, name: str, values: list[object]) -> int:
+    """A bound for the characters that a method adds to a string."""
+    added = sum(len(repr(value)) for value in values)
+    if name == "join":
+        return added * (1 + len(owner))
+    return added * (1 + owner.count(str(*values[:1]))) if name == "replace" else 0
+
+
 def _subscript(run: Run, node: ast.Subscript) -> object:
     owner, key = evaluate(run, node.value), evaluate(run, node.slice)
-    run.budget.look_into((key,))
     if isinstance(owner, ColumnsOf) and isinstance(key, str):
         return _column(owner.table, key)
     if type(owner) is tuple and isinstance(key, int):
@@ -262,7 +329,6 @@ def _named(run: Run, node: ast.NamedExpr) -> object:
 
 def _choice(run: Run, node: ast.IfExp) -> object:
     test = evaluate(run, node.test)
-    run.budget.look_into((test,))
     if is_constant(test):
         return evaluate(run, node.body if test else node.orelse)
     with run.perhaps():
@@ -284,7 +350,6 @@ def _combined(run: Run, node: ast.AST) -> object:
 
 
 def _clause_of(run: Run, values: Sequence[object]) -> object:
-    run.budget.look_into(values)
     used = uses(values)
     return Clause(used) if used else UNKNOWN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from flask_chainfix.model.schema import Action, Kind, SchemaObject
+from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
 
 # Tables, schemas and columns that Alembic and databases keep for themselves.
 _THEIR_TABLES = frozenset(

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 
+from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.evidence.ancestry import Ancestry, upgrade_order
-from flask_chainfix.evidence.touches import (
+from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.objects import (
     Key,
     OwnTouches,
     Touch,
@@ -19,7 +20,6 @@ from flask_chainfix.evidence.touches import (
     table_key,
     table_of,
 )
-from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 
 
 class Evidence:

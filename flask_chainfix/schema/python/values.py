@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flask_chainfix.model.schema import Kind, SchemaObject
+from flask_chainfix.schema.footprint import Kind, SchemaObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,6 @@ class Operations:
 @dataclass(frozen=True, slots=True)
 class Handle:
     """A way to the database: a connection, a session, a migration context."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """An ORM query; what it uses has been noted, and so will be what is added to it."""
 
 
 @dataclass(frozen=True, slots=True)

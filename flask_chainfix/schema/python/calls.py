@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from flask_chainfix.footprint.definitions import DEFINITIONS
-from flask_chainfix.footprint.libraries import is_harmless
-from flask_chainfix.footprint.operations import perform, run_statement
-from flask_chainfix.footprint.run import Run
-from flask_chainfix.footprint.values import (
+from flask_chainfix.schema.footprint import Action
+from flask_chainfix.schema.python.definitions import DEFINITIONS
+from flask_chainfix.schema.python.libraries import is_harmless
+from flask_chainfix.schema.python.operations import perform, run_statement
+from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.values import (
     SUPPRESS,
     UNKNOWN,
     Arguments,
@@ -23,7 +24,6 @@ from flask_chainfix.footprint.values import (
     Method,
     Operations,
     Partial,
-    Query,
     TableValue,
     Text,
     TypeValue,
@@ -31,7 +31,6 @@ from flask_chainfix.footprint.values import (
     is_constant,
     uses,
 )
-from flask_chainfix.model.schema import Action
 
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "stream"})
 _QUERIES = frozenset(
@@ -47,7 +46,9 @@ _HARMLESS = frozenset(
 )
 _SESSIONS = frozenset({"Connection", "Session", "scoped_session", "sessionmaker", "get_bind"})
 _CONTEXTS = frozenset({"get_context", "get_bind"})
-_BACK_DOORS = frozenset({"__import__", "compile", "eval", "exec", "globals", "setattr", "vars"})
+_BACK_DOORS = frozenset(
+    {"__import__", "compile", "eval", "exec", "getattr", "globals", "setattr", "vars"}
+)
 _DEDENT = frozenset({"inspect.cleandoc", "textwrap.dedent"})
 _WAYS_ROUND = frozenset({"importlib", "os.popen", "os.system", "runpy", "sqlite3", "subprocess"})
 _SEQUENCES = frozenset({"frozenset", "list", "set", "sorted", "tuple"})
@@ -110,18 +111,15 @@ def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
         run_statement(run, arguments.get(0, "statement", "clause"), arguments.line)
         return UNKNOWN
     if name in _QUERIES:
-        return _query(run, Query(), name, arguments)
+        used = uses(arguments.values)
+        for thing in used:
+            run.note(Action.USE, thing, arguments.line)
+        return Clause(used)
     if name in _GIVES_HANDLE:
         return owner
     if name not in _HARMLESS:
         run.doubt(f"the connection's {name}()", arguments.line)
     return UNKNOWN
-
-
-def _query(run: Run, owner: Query, name: str, arguments: Arguments) -> object:
-    for used in uses(arguments.values):
-        run.note(Action.USE, used, arguments.line)
-    return owner
 
 
 def _metadata(run: Run, owner: Metadata, name: str, arguments: Arguments) -> object:
@@ -225,15 +223,14 @@ def _context_function(run: Run, name: str, arguments: Arguments) -> object:
 
 def _builtin(run: Run, name: str, arguments: Arguments) -> object:
     positional = arguments.positional
-    if name == "getattr" and len(positional) > 1 and isinstance(positional[1], str):
-        return Method(positional[0], positional[1])
     if name in _BACK_DOORS:
         run.doubt(f"{name}()", arguments.line)
         return UNKNOWN
     if _hands_over(run, f"{name}()", arguments) or not arguments.complete:
         return UNKNOWN
     if any(isinstance(value, Local) for value in arguments.values):
-        return _apply(run, name, arguments)
+        run.doubt(f"a function handed to {name}()", arguments.line)
+        return UNKNOWN
     if arguments.named:
         return UNKNOWN
     if name in _SEQUENCES or name in ("enumerate", "zip", "reversed"):
@@ -242,20 +239,6 @@ def _builtin(run: Run, name: str, arguments: Arguments) -> object:
         return _range([value for value in positional if isinstance(value, int)])
     if name == "str" and len(positional) == 1 and is_constant(positional[0]):
         return str(positional[0])
-    return UNKNOWN
-
-
-def _apply(run: Run, name: str, arguments: Arguments) -> object:
-    """A built-in function that calls a function of the file, such as ``map``."""
-    function, *sequences = arguments.positional
-    known = [elements(sequence) for sequence in sequences]
-    if name == "map" and isinstance(function, Local) and known and None not in known:
-        rows = zip(*(row for row in known if row is not None), strict=False)
-        return tuple(run.call(function, Arguments(list(row), {}, arguments.line)) for row in rows)
-    with run.perhaps():
-        for value in arguments.values:
-            if isinstance(value, Local):
-                run.call(value, Arguments([], {}, arguments.line))
     return UNKNOWN
 
 
@@ -307,7 +290,6 @@ _BY_TYPE: dict[type, Callable[[Run, Any, Arguments], object]] = {
 _BY_OWNER: dict[type, Callable[[Run, Any, str, Arguments], object]] = {
     Operations: perform,
     Handle: _handle,
-    Query: _query,
     Metadata: _metadata,
     TableValue: _table,
     TypeValue: _type,

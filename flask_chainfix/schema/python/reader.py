@@ -6,13 +6,12 @@ import ast
 import warnings
 from collections.abc import Collection
 
-from flask_chainfix.footprint.budget import TooMuch
-from flask_chainfix.footprint.module import Module
-from flask_chainfix.footprint.run import Run
-from flask_chainfix.footprint.values import Arguments, Local
-from flask_chainfix.footprint.walker import follow
-from flask_chainfix.model.schema import Footprint, Opaque
-from flask_chainfix.source.limits import excess
+from flask_chainfix.schema.footprint import Footprint, Opaque
+from flask_chainfix.schema.python.module import Module
+from flask_chainfix.schema.python.run import Run, TooMuch
+from flask_chainfix.schema.python.statements import follow
+from flask_chainfix.schema.python.values import Arguments, Local
+from flask_chainfix.source import excess
 
 _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
 

@@ -3,46 +3,88 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import Protocol
 
-from flask_chainfix.footprint.budget import Budget, TooMuch
-from flask_chainfix.footprint.sql.reader import read_sql
-from flask_chainfix.footprint.values import UNKNOWN, Arguments, Local, Partial
-from flask_chainfix.model.schema import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
+from flask_chainfix.schema.sql.parsing import Allowance
+from flask_chainfix.schema.sql.script import read_sql
+
+# A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
+MOST_STEPS = 1_000_000
+_CALL = 20
+_AT_ONCE = 16  # characters or elements that are copied in the time of a step
+
+
+class TooMuch(Exception):
+    """The migration does more than can be followed in reasonable time and memory."""
+
+
+class Budget:
+    """The steps that are left for one file.
+
+    Every expression is a step. What puts values together pays for the whole of the new value
+    before it is there, and what looks into values pays for everything that they hold: so both the
+    time that is spent and the memory that values take are bounded, by whatever they grow.
+
+    Args:
+        steps: how many there are.
+
+    Attributes:
+        sql: how much of its SQL may still be read.
+    """
+
+    def __init__(self, steps: int = MOST_STEPS) -> None:
+        self._left = steps
+        self.sql = Allowance()
+
+    def spend(self, steps: int = 1) -> None:
+        """Pay for steps.
+
+        Raises:
+            TooMuch: there are not that many left.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise TooMuch
+
+    def call(self) -> None:
+        """Pay for a call, or for a round of a loop.
+
+        Raises:
+            TooMuch: there are not enough steps left.
+        """
+        self.spend(_CALL)
+
+    def copy(self, *values: Sized) -> None:
+        """Pay for one value that is as long as these together.
+
+        Raises:
+            TooMuch: there are not enough steps left.
+        """
+        self.spend(len(values) + sum(map(len, values)) // _AT_ONCE)
+
+    def look_into(self, values: Iterable[object]) -> None:
+        """Pay for a look at everything that values hold, once for each time that they hold it.
+
+        Raises:
+            TooMuch: there are not enough steps left.
+        """
+        pending = [*values]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, (str, bytes)):
+                self.copy(value)
+            else:
+                self.spend()
+                pending.extend(held_by(value))
+
 
 _DEPTH = 20
-# A comment has one end: else there are as many ways to read a row of them as there are subsets.
-_VERB = re.compile(r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*([A-Za-z]+)")
 # No database has names nearly as long, and nobody would read a message with one.
 _LONGEST_NAME = 1_000
-# What statements that begin with these words can do; all others can do anything.
-_ACTIONS = {
-    **dict.fromkeys(("delete", "insert", "merge", "replace", "select", "truncate"), (Action.USE,)),
-    **dict.fromkeys(("analyze", "comment", "copy", "grant", "lock", "pragma"), (Action.USE,)),
-    **dict.fromkeys(("refresh", "reindex", "reset", "revoke", "set", "show"), (Action.USE,)),
-    **dict.fromkeys(("update", "vacuum", "with"), (Action.USE,)),
-    "create": (Action.CREATE, Action.USE),
-    "drop": (Action.DROP,),
-}
-_KIND = re.compile(
-    r"(?:create|alter|drop)\s+(?:(?:or\s+replace|unique|bitmap|fulltext|aggregate|constraint"
-    r"|event|materialized|temp|temporary|unlogged|global|local)\s+)*([a-z]+)\s",
-    re.IGNORECASE,
-)
-# The kinds of objects that come and go with a statement about something; with the others none does.
-_KINDS = {
-    **dict.fromkeys(("table", "view", "virtual", "external"), frozenset(Kind)),
-    "index": frozenset({Kind.INDEX}),
-    **dict.fromkeys(("type", "domain"), frozenset({Kind.TYPE})),
-    **dict.fromkeys(
-        ("sequence", "function", "procedure", "trigger", "role", "user", "policy", "rule"),
-        frozenset[Kind](),
-    ),
-    **dict.fromkeys(("server", "publication", "operator", "cast", "collation"), frozenset[Kind]()),
-}
 # What comes and goes together with an object.
 _PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX})
 _WITH_IT = {Kind.TABLE: _PARTS | {Kind.TABLE}, Kind.COLUMN: _PARTS}
@@ -194,11 +236,11 @@ class Run:
 
     def sql(self, script: str | Partial, line: int) -> None:
         """Note what a SQL script does."""
-        whole = script if isinstance(script, str) else _GAP.join((script.start, *script.rest))
-        verb = _VERB.match(script.start) if isinstance(script, Partial) else None
-        if isinstance(script, Partial) and (verb is None or verb.end() == len(script.start)):
+        if isinstance(script, Partial) and not script.start.strip():
             self.doubt("SQL that is computed", line)
             return
+        in_full = isinstance(script, str)
+        whole = script if isinstance(script, str) else _GAP.join((script.start, *script.rest))
         effects, opaque = read_sql(
             whole,
             line,
@@ -210,12 +252,12 @@ class Run:
         told = 0
         for doubt in opaque:
             for effect in effects[told : doubt.place]:
-                self._add_known(effect, in_full=verb is None)
+                self._add_known(effect, in_full=in_full)
             told = doubt.place
-            self._doubt(doubt if verb is None else _limited(doubt, verb))
+            self._doubt(doubt if in_full else _without_gaps(doubt))
         for effect in effects[told:]:
-            self._add_known(effect, in_full=verb is None)
-        if verb is not None:
+            self._add_known(effect, in_full=in_full)
+        if not in_full:
             self.doubt("SQL that is computed", line, Action.USE)
 
     def _add_known(self, effect: Effect, *, in_full: bool) -> None:
@@ -281,15 +323,6 @@ class Run:
                 self.budget.spend()
                 yield node
 
-    def joined(self, parts: Sequence[object]) -> str | Partial:
-        """Strings one after the other, with a gap for everything else.
-
-        Raises:
-            TooMuch: they are too long.
-        """
-        self.budget.look_into(parts)
-        return Partial.joined(parts)
-
     @contextmanager
     def perhaps(self) -> Iterator[None]:
         """What happens inside may not happen; what is assigned there is not known afterwards."""
@@ -315,20 +348,12 @@ class Run:
     def _same(self, one: object, other: object) -> bool:
         if one is other or type(one) is not type(other):
             return one is other
-        self.budget.look_into((one, other))
         return one == other
 
 
-def _limited(doubt: Opaque, verb: re.Match[str]) -> Opaque:
-    """What a statement may do that is not known in full, by the words that it begins with."""
-    actions, start = _ACTIONS.get(verb[1].lower()), verb.string
+def _without_gaps(doubt: Opaque) -> Opaque:
+    """What is not known of a script that is not known in full."""
     limited = doubt._replace(detail=doubt.detail.replace(_GAP, "…"))
-    if actions is not None:
-        limited = limited._replace(actions=doubt.actions & {*actions})
-    found = _KIND.match(start.lstrip())
-    kinds = _KINDS.get(found[1].lower()) if found else None
-    if kinds is not None:
-        limited = limited._replace(kinds=doubt.kinds & kinds)
     if doubt.table is not None and _GAP in doubt.table.name + doubt.table.schema:
-        limited = limited._replace(table=None, tables=tuple(doubt.table.name.split(_GAP)))
+        return limited._replace(table=None, tables=tuple(doubt.table.name.split(_GAP)))
     return limited

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from flask_chainfix.evidence.record import Evidence
-from flask_chainfix.evidence.touches import Key, Touch, table_of
-from flask_chainfix.model.schema import Action, Kind
+from flask_chainfix.schema.evidence import Evidence
+from flask_chainfix.schema.footprint import Action, Kind
+from flask_chainfix.schema.objects import Key, Touch, table_of
 
 
 class Precedence(NamedTuple):
