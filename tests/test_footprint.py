@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from inspect import signature
 
 import pytest
@@ -294,6 +295,12 @@ _N = "n = sorted\ndef x():\n    return n"
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_what_may_not_happen_is_uncertain(name: str) -> None:
     assert effects(CONDITIONAL[name], _N) == ["- table a?"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="no Python to be read there")
+def test_an_attempt_of_groups_is_uncertain() -> None:
+    body = "try:\n    op.drop_table('a')\nexcept* ValueError:\n    pass"
+    assert effects(body) == ["- table a?"]
 
 
 def test_what_a_context_manager_lets_fail_is_uncertain() -> None:

@@ -311,3 +311,5 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
     ast.ClassDef: _class,
     ast.Delete: _delete,
 }
+if hasattr(ast, "TryStar"):
+    _STATEMENTS[ast.TryStar] = _try
