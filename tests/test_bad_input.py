@@ -310,7 +310,7 @@ def test_the_same_path_in_two_version_locations(project: Path) -> None:
         (["--attach", "c=d"], "CannotPlan", "d"),
         (["--attach", "a=e", "--attach", "e=b"], "CannotPlan", ""),
         (["--root", "zzz"], "CannotPlan", "zzz"),
-        ([], "NeedsConsent", "there is no terminal to ask at, and --yes was not given"),
+        ([], "NeedsConsent", "no terminal to ask on; pass --yes"),
     ],
 )
 def test_wishes_that_cannot_be(project: Path, args: list[str], type_: str, message: str) -> None:

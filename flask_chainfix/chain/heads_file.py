@@ -84,16 +84,14 @@ def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
         nobody can tell the heads.
     """
     lock = snapshot.lock
-    wanted = create if lock is None else lock.data is not None
-    lines = expected_lines(snapshot) if wanted else None
-    if lines is None:
+    before = None if lock is None else lock.data
+    if before is None and not (lock is None and create):
         return None
-    if lock is None:
-        return Edit(snapshot.environment.lock_path, None, _text(lines, "\n"))
-    assert lock.data is not None
-    if in_step(lock.data, lines):
+    lines = expected_lines(snapshot)
+    if lines is None or (before is not None and in_step(before, lines)):
         return None
-    return Edit(lock.path, lock.data, _text(lines, "\r\n" if b"\r\n" in lock.data else "\n"))
+    line_end = "\r\n" if b"\r\n" in (before or b"") else "\n"
+    return Edit(snapshot.environment.lock_path, before, _text(lines, line_end))
 
 
 def in_step(data: bytes, lines: Mapping[str, str]) -> bool:

@@ -21,6 +21,19 @@ from flask_chainfix.schema.footprint import ChainTables, Footprint
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
 
 
+class _Built:
+    """What takes time to work out from files, kept while more becomes known around them.
+
+    Args:
+        files: the files; of others it says nothing.
+    """
+
+    def __init__(self, files: tuple[MigrationFile, ...]) -> None:
+        self.files = files
+        self.graph: Graph | None = None
+        self.evidence: Evidence | None = None
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The files of an environment as they were at one moment.
@@ -47,11 +60,18 @@ class Snapshot:
     _footprints: dict[tuple[Path, str], Footprint] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _built: _Built = field(default_factory=lambda: _Built(()), repr=False, compare=False)
 
-    @cached_property
+    def __post_init__(self) -> None:
+        if self._built.files is not self.files:
+            object.__setattr__(self, "_built", _Built(self.files))
+
+    @property
     def graph(self) -> Graph:
         """The chain that the readable files form."""
-        return Graph(self.headers)
+        if self._built.graph is None:
+            self._built.graph = Graph(self.headers)
+        return self._built.graph
 
     @property
     def headers(self) -> Iterator[Header]:
@@ -132,9 +152,14 @@ class Snapshot:
             if isinstance(file.reading, Header) and None in file.reading[:2]
         )
 
-    @cached_property
+    @property
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; reading that takes longer than all else."""
+        if self._built.evidence is None:
+            self._built.evidence = self._evidence()
+        return self._built.evidence
+
+    def _evidence(self) -> Evidence:
         with without_garbage_collection():
             unplaced = {id(file) for file in self.unplaced}
             footprints = {
@@ -200,6 +225,8 @@ class Snapshot:
     def after(self, edits: Iterable[Edit]) -> Snapshot:
         """The snapshot as it would be once the edits were made; nothing is written."""
         changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}
+        if not changed:
+            return self
         lock, path = self.lock, self.environment.lock_path
         if (path.parent, path.name) in changed:
             lock = ChainLock(path, changed.pop((path.parent, path.name)))

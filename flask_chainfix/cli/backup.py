@@ -13,6 +13,7 @@ from flask_chainfix.cli.opening import IN_APP, OPENER
 from flask_chainfix.cli.options import database_options, format_option
 from flask_chainfix.cli.running import answer
 from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import backup as backups
 from flask_chainfix.common.errors import CannotBackUp, NoEnvironment
 from flask_chainfix.common.remedies import Tools
@@ -23,7 +24,7 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.results import BackedUp
 
 
-@click.command()
+@click.command(cls=Command)
 @database_options(beside_named=False, stamps=False)
 @click.option(
     "--to",

@@ -16,6 +16,7 @@ from flask_chainfix.cli.options import (
 )
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import check as command
 from flask_chainfix.commands.check import Against
 from flask_chainfix.common.quoting import ref_word, word
@@ -26,7 +27,7 @@ from flask_chainfix.report import format_names
 from flask_chainfix.report.results import Checked
 
 
-@click.command()
+@click.command(cls=Command, example="--strict")
 @strict_option
 @click.option(
     "--schema",
@@ -63,10 +64,10 @@ def check(  # noqa: PLR0913  (an option each)
     databases: DatabaseWishes,
     output_format: str,
 ) -> None:
-    """Say what is wrong with the migration chain; change nothing.
+    """Say what is wrong with the migration chain.
 
-    No migration is imported. In an app, its own databases are looked at in passing: read only, for
-    two seconds at most. Exits with 1 if there are errors.
+    Changes nothing, and imports no migration. In an app it also looks at the app's own databases,
+    read only and for two seconds at most. Exits with 1 if there are errors.
     """
     if allowed and ref is None:
         raise click.UsageError("--allow says what may differ from a Git revision: add --against")

@@ -6,6 +6,7 @@ import click
 
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import answer, tools_by_name
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.common.wording import close_ids
 from flask_chainfix.diagnosis.rules import explanations
 from flask_chainfix.model.findings import Explanation
@@ -31,7 +32,7 @@ def _meant(
     return found
 
 
-@click.command()
+@click.command(cls=Command, example="FC102")
 @click.argument("explained", metavar="[CODE]", required=False, callback=_meant)
 @format_option("text", "json")
 @click.pass_context
@@ -39,8 +40,8 @@ def explain(context: click.Context, explained: tuple[Explanation, ...], output_f
     """Say what a finding means.
 
     CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Says what it
-    is, what breaks, how it comes about and how it is repaired, with an example. Without CODE it
-    lists all that there are. Needs no migrations and no database.
+    is, what breaks, how it comes about and how it is repaired, with an example. Without CODE, lists
+    all findings. Needs no migrations and no database.
     """
     answer(
         context,

@@ -6,13 +6,14 @@ import click
 
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.hook_files import HookState
 from flask_chainfix.report.results import Result
 
 
-@click.command()
+@click.command(cls=Command, example="--install")
 @click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
 @click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -21,11 +22,11 @@ from flask_chainfix.report.results import Result
 def hook(
     context: click.Context, install: bool, only_shown: bool, yes: bool, output_format: str
 ) -> None:
-    """Have every commit and every request to merge checked.
+    """Check the chain in every commit and every pull request.
 
-    A hook of pre-commit, or of Git where pre-commit is not used; a job for GitHub Actions or GitLab
-    CI; a checklist for reviews. Files that are not there are written; for a file that is there the
-    lines to add are printed.
+    Sets up a hook of pre-commit, or of Git where pre-commit is not used, a job for GitHub Actions
+    or GitLab CI, and a checklist for reviews. Writes only files that do not exist; for a file that
+    exists, it prints the lines to add.
     """
     from flask_chainfix.commands import hook as hooks  # other commands start without it
 

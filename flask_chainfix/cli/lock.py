@@ -8,13 +8,14 @@ import click
 
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.lock import carry_out_lock, plan_lock
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.report.results import Result
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("written", metavar="[FILE]", required=False)
 @click.option(
     "--install", is_flag=True, help="Also have Alembic do this whenever it writes a migration."
@@ -25,11 +26,11 @@ from flask_chainfix.report.results import Result
 def lock(
     context: click.Context, written: str | None, install: bool, yes: bool, output_format: str
 ) -> None:
-    """Write the head of the chain into a file, so that two branches collide in Git.
+    """Write the heads into a file on which two branches collide.
 
-    chain.lock, beside env.py, has a line for the head of each lineage: two branches that both add a
-    migration change the same line. check compares it with the chain. FILE is what Alembic's hook
-    passes, the migration that it has just written.
+    chain.lock, beside env.py, has a line for the head of each lineage. Two branches that both add a
+    migration change the same line, so Git reports a conflict. check compares the file with the
+    chain. FILE is for Alembic's hook, which passes the migration that it has just written.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Result:

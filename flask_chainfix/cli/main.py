@@ -11,16 +11,19 @@ from flask_chainfix.cli.usage import Group
 # The first sentence of each command's help, so that the help of a group imports none of them.
 _SUMMARIES = {
     "backup": "Copy databases to files before anything is changed.",
-    "check": "Say what is wrong with the migration chain; change nothing.",
+    "check": "Say what is wrong with the migration chain.",
     "explain": "Say what a finding means.",
-    "hook": "Have every commit and every request to merge checked.",
-    "lock": "Write the head of the chain into a file, so that two branches collide in Git.",
-    "rebase": "Move your revisions on top of those of the main branch.",
-    "rehearse": "Prove the chain on a scratch database, never on the app's.",
+    "hook": "Check the chain in every commit and every pull request.",
+    "lock": "Write the heads into a file on which two branches collide.",
+    "rebase": "Move your revisions on top of the main branch's.",
+    "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
     "restamp": "Move the stamps of databases to the repaired chain.",
-    "undo": "Put back the files of the last repair, byte for byte, and before them the stamps.",
+    "undo": "Put back the files and the stamps of the last repair.",
 }
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class LazyGroup(Group):
@@ -43,7 +46,7 @@ def _summaries() -> dict[str, click.Command]:
     return {name: click.Command(name, help=summary) for name, summary in _SUMMARIES.items()}
 
 
-@click.group("fixchain", cls=LazyGroup, commands=_summaries())
+@click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
 @click.version_option(package_name="flask-chainfix", prog_name="flask-chainfix")
 @click.pass_context
@@ -56,7 +59,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     context.meta[opening.IN_APP] = True
 
 
-@click.group("fixchain", cls=LazyGroup, commands=_summaries())
+@click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
 @click.option(
     "-d",
     "--directory",

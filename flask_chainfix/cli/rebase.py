@@ -10,6 +10,7 @@ from flask_chainfix.cli.options import database_options, format_option
 from flask_chainfix.cli.restamp import offer
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.rebase import plan_rebase
 from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.remedies import Tools
@@ -19,7 +20,7 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.results import Planning, Repaired, Result
 
 
-@click.command()
+@click.command(cls=Command, example="--onto origin/main")
 @click.option(
     "--onto",
     metavar="REF",
@@ -40,11 +41,12 @@ def rebase(  # noqa: PLR0913  (an option each)
     yes: bool,
     output_format: str,
 ) -> None:
-    """Move your revisions on top of those of the main branch.
+    """Move your revisions on top of the main branch's.
 
-    Yours are those that are here and not there; they keep their own order, and one file is
+    Yours are those that the main branch does not have. They keep their order, and one file is
     rewritten for each line of them. Works with uncommitted migrations, and in the middle of a
-    conflicted merge or rebase. Shows, asks, confirms and can be undone as a repair.
+    conflicted merge or rebase. Shows the plan, asks, has Alembic confirm the result, and can be
+    undone.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Result:

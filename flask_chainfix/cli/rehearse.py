@@ -9,6 +9,7 @@ import click
 from flask_chainfix.cli.options import format_option, parse_revisions
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import rehearse as command
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
@@ -23,7 +24,7 @@ def _parse_from(
     return parse_revisions(value or "")
 
 
-@click.command()
+@click.command(cls=Command, example="--database")
 @click.option(
     "--database",
     metavar="[URL]",
@@ -50,10 +51,10 @@ def rehearse(
     keep: bool,
     output_format: str,
 ) -> None:
-    """Prove the chain on a scratch database, never on the app's.
+    """Run the chain on a scratch database, never on the app's.
 
     Upgrades a new database to the head, downgrades it to the base, upgrades it again, and compares
-    it with the models. Exits with 1 if it differs from them.
+    it with the models. Exits with 1 if they differ.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Rehearsed:

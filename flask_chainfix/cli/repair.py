@@ -20,6 +20,7 @@ from flask_chainfix.cli.options import (
 from flask_chainfix.cli.restamp import offer
 from flask_chainfix.cli.running import after_asking, refuse_guesses, run
 from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.backup import back_up_first
 from flask_chainfix.commands.rehearse import rehearse_plan
 from flask_chainfix.commands.repair import carry_out, confirmed, plan_repair, what_is_left
@@ -46,7 +47,7 @@ def _parse_labels(
     return labels
 
 
-@click.command()
+@click.command(cls=Command, example="--dry-run")
 @click.option(
     "--strategy",
     type=click.Choice((AUTO, *strategy_names())),
@@ -135,11 +136,11 @@ def repair(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Relink the chain to one base and one head.
 
-    First puts right what is wrong with single migrations: missing parents, duplicate ids, cycles.
-    Looks where the databases stand, so that none of them comes to skip a revision. Shows the plan,
-    the diff and the chain before and after, and asks. Then rewrites down_revision in the files, and
-    lets Alembic confirm the result; otherwise every file is put back. At the end it offers to move
-    the stamps of the databases.
+    First mends single migrations: missing parents, duplicate ids, cycles. Looks at the databases,
+    so that none of them skips a revision. Shows the plan, the diff, and the chain before and after,
+    and asks. Then rewrites down_revision in the files and has Alembic confirm the result; if
+    Alembic does not, every file is put back. At the end it offers to move the stamps of the
+    databases.
     """
     asked = Wishes(**wishes)
 

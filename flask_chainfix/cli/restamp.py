@@ -13,6 +13,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.cli.options import database_options, format_option, pairs
 from flask_chainfix.cli.running import after_asking, ask, moving, run
 from flask_chainfix.cli.streams import progress_bar, show
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.restamp import (
     RestampWishes,
     as_sql,
@@ -30,7 +31,7 @@ from flask_chainfix.model.databases import DatabaseWishes, MoveResult
 from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Result
 
 
-@click.command()
+@click.command(cls=Command, example="--dry-run")
 @database_options()
 @click.option(
     "--old",
@@ -67,8 +68,8 @@ def restamp(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Move the stamps of databases to the repaired chain.
 
-    Each database gets the rows that stand for exactly what has run there, in a transaction of its
-    own; one where revisions would be skipped is refused. The old rows go into the journal.
+    Each database gets the rows that stand for exactly what has run there, in one transaction. A
+    database that would skip a revision is refused. The journal keeps the old rows.
     """
     if wishes["current"] and wishes["old"] is not None:
         raise click.UsageError("--current and --old REF name different chains: give one of them")

@@ -134,16 +134,14 @@ def _failure(context: click.Context, error: ChainFixError) -> Failed:
 
 def _tools_as_typed(context: click.Context) -> Tools:
     """The commands with what names an environment that could not be opened."""
-    assert context.parent is not None
-    return (
-        tools_by_name(context) if context.meta[IN_APP] else tools_as_typed(**context.parent.params)
-    )
+    if context.meta[IN_APP] or context.parent is None:
+        return tools_by_name(context)
+    return tools_as_typed(**context.parent.params)
 
 
 def tools_by_name(context: click.Context) -> Tools:
     """The commands as they are called here, as no environment tells more."""
-    group = context.parent
-    assert group is not None
+    group = context.parent or context
     above = group.parent if context.meta[IN_APP] else None
     return Tools(above.command_path if above else "alembic", group.command_path)
 
@@ -215,7 +213,7 @@ def _again(text: str, option: str) -> Remedy:
     program, *typed = sys.argv
     program = os.path.basename(program)
     if program not in _PROGRAMS:
-        return Remedy.of(f"{text} by the same command with {option}")
+        return Remedy.of(f"{text}, run the same command with {option}")
     return way(text, words((program, *map(_typed_again, typed), option)))
 
 
@@ -236,8 +234,8 @@ def ask(question: str) -> None:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
-            "there is no terminal to ask at, and --yes was not given",
-            _again("look at the change, and agree to it", "--yes"),
+            "no terminal to ask on; pass --yes",
+            _again("to agree without being asked", "--yes"),
             unchanged=True,
         )
     try:

@@ -9,6 +9,7 @@ import click
 from flask_chainfix.cli.options import database_options, format_option
 from flask_chainfix.cli.running import after_asking, moving, run
 from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
@@ -16,18 +17,18 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.results import Result, Undone, UndoPlan
 
 
-@click.command()
+@click.command(cls=Command)
 @database_options(stamps=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
 def undo(
     context: click.Context, /, *, databases: DatabaseWishes, yes: bool, output_format: str
 ) -> None:
-    """Put back the files of the last repair, byte for byte, and before them the stamps.
+    """Put back the files and the stamps of the last repair.
 
-    Also after a repair that was killed half-way. A database that was upgraded since gets the stamp
-    of what has run there. Refuses where a file has been changed since, or a database cannot go back
-    to the old files; then nothing is changed.
+    Byte for byte, and also after a repair that was killed halfway. A database that was upgraded
+    since gets the stamp of what has run there. If a file was changed since, or a database cannot go
+    back to the old files, it refuses and changes nothing.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Result:

@@ -17,6 +17,23 @@ from flask_chainfix.environment.messages import masked
 _TYPED = "flask_chainfix.typed"
 
 
+class Command(click.Command):
+    """A command whose help ends with an example, as it is typed here.
+
+    Args:
+        example: the options and arguments of the example.
+    """
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        with formatter.section("Example"):
+            formatter.write_text(f"{ctx.command_path} {self._example}".rstrip())
+
+
 class Group(click.Group):
     """A group that answers wrong usage of itself or a command in JSON, where JSON is wanted."""
 

@@ -91,15 +91,10 @@ def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
         if disk.is_locked(runtime.environment.directory):
             raise RepairRunning(interruption, "wait until it has ended", unchanged=True)
         remedy = way("put the files back first", f"{tools.fixchain} undo{tools.databases}")
-        if journals.unfinished is None:
-            remedy |= _kept(journals)
+        if journals.unfinished is None and journals.latest is not None:
+            record = path_word(os.path.relpath(journals.latest.file))
+            remedy |= way("keep the files as they are, and forget how they were", f"rm -- {record}")
         raise RepairInterrupted(interruption, remedy)
-
-
-def _kept(journals: Journals) -> Remedy:
-    assert journals.latest is not None
-    path = path_word(os.path.relpath(journals.latest.file))
-    return way("keep the files as they are, and forget how they were", f"rm -- {path}")
 
 
 def _interruption(runtime: Runtime, tools: Tools, journals: Journals) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def plan_lock(
         faults = errors_of(diagnosis.findings)
         fault = faults[0].message if faults else "a lineage has several heads"
         raise CannotPlan(
-            f"the head of a broken chain says nothing: {fault}",
+            f"a broken chain has no head to write down: {fault}",
             way("see what is wrong; a repair writes the lock as well", "{fixchain} check"),
             unchanged=True,
         )

@@ -139,7 +139,7 @@ class RehearsalFailed(ChainFixError):
 
 
 class NeedsConsent(ChainFixError):
-    """Files would change, nobody can be asked, and ``--yes`` was not given."""
+    """Files would change, there is no terminal to ask on, and ``--yes`` was not given."""
 
 
 class Interrupted(ChainFixError):
