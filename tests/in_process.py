@@ -48,7 +48,7 @@ def asked(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[s
         _stdout_is(answer.fileno()),
         patch.object(sys, "stdin", io.StringIO(json.dumps(request))),
     ):
-        warnings.simplefilter("ignore", ResourceWarning)  # migrations may do as they like
+        warnings.simplefilter("ignore")  # nobody hears them there
         importlib.import_module(module).main()
         answer.seek(0)
         return subprocess.CompletedProcess([module], 0, answer.read().decode(), "")
