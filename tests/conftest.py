@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
@@ -17,10 +15,10 @@ from hypothesis import settings
 from flask_chainfix.databases import connecting
 from flask_chainfix.disk.signature import own_key
 from flask_chainfix.rehearsal import fresh_process, run
+from tests import rehearsing
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
-from tests.rehearsing import Process
 from tests.repositories import Repository
 from tests.stamped import Again
 
@@ -57,9 +55,7 @@ def _confirms_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def _rehearses_in_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process rehearse in forks of a warm one, where there are any."""
     if sys.platform == "linux":
-        monkeypatch.setattr(
-            run, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": Process})
-        )
+        monkeypatch.setattr(run, "running", rehearsing.running)
 
 
 @pytest.fixture

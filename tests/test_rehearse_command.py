@@ -407,7 +407,12 @@ def test_a_failure_is_shown_with_its_place_and_a_remedy(project: Path) -> None:
 def test_no_other_command_runs_a_migration(project: Path, command: str, loads: bool) -> None:
     """That a chain needs no repair only Alembic knows, which has to load it for that."""
     plain(project, "a", "b <- a")
-    add(project, "c <- b", "open('ran', 'w')", before="open('loaded', 'w')")
+    add(
+        project,
+        "c <- b",
+        "pathlib.Path('ran').touch()",
+        before="import pathlib\npathlib.Path('loaded').touch()",
+    )
     fixchain(command, cwd=project)
     assert (project / "loaded").exists() is loads
     assert not (project / "ran").exists()
