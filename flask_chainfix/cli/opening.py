@@ -11,11 +11,11 @@ import click
 
 from flask_chainfix.common.quoting import path_word, word
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.configuration import script_locations
-from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
 
 if TYPE_CHECKING:
     from flask.cli import ScriptInfo
+
+    from flask_chainfix.environment.locate import Runtime
 
 
 # What a context's ``meta`` holds for its commands: how to open the environment, whether by an app.
@@ -37,6 +37,8 @@ def open_from_app(context: click.Context, directory: str | None) -> tuple[Runtim
     """Open the environment of the app that the command runs in."""
     from flask import g
     from flask.cli import ScriptInfo
+
+    from flask_chainfix.environment.locate import open_app
 
     directory = directory or g.get("directory")
     script_info = context.find_object(ScriptInfo)
@@ -74,6 +76,8 @@ def open_from_files(
         config: an ``alembic.ini`` or ``pyproject.toml`` instead.
         section: the section of the ini file to read.
     """
+    from flask_chainfix.environment.locate import open_config, open_directory
+
     found = config or (None if directory else _config_here(section))
     runtime = open_config(found, section) if found else open_directory(directory or "migrations")
     if not runtime.environment.uses_flask:
@@ -112,6 +116,8 @@ def _config_here(section: str | None) -> str | None:
         return _FOUND_BY_ALEMBIC[0]
     if Path("migrations", "env.py").is_file():
         return None
+    from flask_chainfix.environment.configuration import script_locations
+
     names = (name for name in _FOUND_BY_ALEMBIC if script_locations(Path(name)))
     return next(names, None)
 

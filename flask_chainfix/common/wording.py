@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 _LISTED = 12
 
@@ -64,5 +63,7 @@ def _close(id_: str, others: list[str]) -> Iterator[str]:
     originals: dict[str, list[str]] = {}
     for other, text in folded.items():
         originals.setdefault(text, []).append(other)
+    from difflib import get_close_matches  # which takes time to import, and is rarely needed
+
     for text in get_close_matches(wanted, originals, n=_MOST, cutoff=_SIMILAR):
         yield from originals[text]

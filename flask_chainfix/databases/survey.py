@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from flask_chainfix import disk, source
 from flask_chainfix.chain.snapshot import Snapshot
@@ -19,13 +20,6 @@ from flask_chainfix.databases.applied.contradictions import leaving_out, left_ou
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.applied.tables import tables_altered
-from flask_chainfix.databases.reading import (
-    in_schemas,
-    read_in_passing,
-    read_standings,
-    with_columns,
-)
-from flask_chainfix.databases.targets import Target, own_targets, targets_from
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
@@ -41,6 +35,9 @@ from flask_chainfix.model.databases import (
     Standing,
 )
 from flask_chainfix.model.files import Header, MigrationFile
+
+if TYPE_CHECKING:
+    from flask_chainfix.databases.targets import Target
 
 NO_DATABASE_TOLD = (
     "no database was looked at: name those that have run these migrations with --database, or tell"
@@ -80,6 +77,8 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
     targets, left_out = _reached(runtime, wishes)
+    from flask_chainfix.databases.reading import read_standings, with_columns
+
     standings = read_standings(tuple(targets.values()), progress)
     near, passed, notices = _in_passing(runtime, wishes, targets)
     standings += passed + told(wishes.stamps)
@@ -345,6 +344,9 @@ def _reached(
     """The same, and what is to be said of those that ``--schemas`` leaves out."""
     wanted = wishes.own and not wishes.in_passing
     by_schema = wishes.schemas is not None
+    from flask_chainfix.databases.reading import in_schemas  # SQLAlchemy takes its time
+    from flask_chainfix.databases.targets import own_targets, targets_from
+
     own = own_targets(runtime, in_schemas=by_schema) if wanted else ()
     found = targets_from(runtime, wishes.urls, wishes.file, own, in_schemas=by_schema)
     if wishes.schemas is not None and found:
@@ -370,6 +372,9 @@ def _in_passing(
     """
     if not (wishes.own and wishes.in_passing):
         return {}, (), ()
+    from flask_chainfix.databases.reading import read_in_passing
+    from flask_chainfix.databases.targets import own_targets
+
     try:
         targets = own_targets(runtime)
     except (BadConfiguration, BadDatabase) as error:

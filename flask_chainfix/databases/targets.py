@@ -8,11 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import InterpolationError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
-
-from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
 
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.common.regular_files import read_regular
@@ -21,6 +18,9 @@ from flask_chainfix.databases.urls import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import VARIABLE, masked, said, shown_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Engine
 
 _LARGEST_LIST = 4 * 1024 * 1024  # bytes
 _NAME, _SCHEMA = "version_table", "version_table_schema"
@@ -145,7 +145,7 @@ def _of_configuration(
 ) -> Iterator[Target]:
     for written in urls:
         try:
-            url = connectable(written, f"sqlalchemy.url in {runtime.config.config_file_name}")
+            url = connectable(written, f"sqlalchemy.url in {runtime.options.ini}")
         except BadDatabase as error:
             leave_out = "leave it out (--no-database)"
             raise BadDatabase(error.message, Remedy.of(error.remedy) | leave_out) from error
@@ -158,6 +158,9 @@ def configured_urls(runtime: Runtime) -> tuple[str, ...]:
 
 
 def _is_url(written: str) -> bool:
+    from sqlalchemy.engine import make_url  # most files name no database
+    from sqlalchemy.exc import ArgumentError
+
     try:
         make_url(written)
     except (ArgumentError, ValueError):
@@ -166,19 +169,13 @@ def _is_url(written: str) -> bool:
 
 
 def _configured_urls(runtime: Runtime) -> Iterator[str]:
-    config = runtime.config
+    parser, section = runtime.options.parser, runtime.options.section
     # What ``alembic init -t multidb`` makes has a section for each database.
-    sections = [config.config_ini_section]
+    sections = [section]
     try:
-        if config.file_config.has_section(config.config_ini_section):
-            sections += (config.get_main_option("databases") or "").replace(",", " ").split()
+        sections += parser.get(section, "databases", fallback="").replace(",", " ").split()
         for section in sections:
-            written = (
-                config.get_section_option(section, "sqlalchemy.url")
-                if config.file_config.has_section(section)
-                else None
-            )
-            if written:
+            if written := parser.get(section, "sqlalchemy.url", fallback=""):
                 yield written
     except InterpolationError:  # env.py fills in what is missing
         return

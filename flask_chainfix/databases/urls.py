@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-
-from sqlalchemy import create_engine
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from typing import TYPE_CHECKING
 
 from flask_chainfix.common.errors import BadDatabase, ChainFixError
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.environment.messages import NO_URL, masked, said, secrets_of, shown_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
 
@@ -55,6 +55,9 @@ def parse_url(written: str, refusal: type[ChainFixError], place: str = "") -> UR
         ChainFixError: it is no such URL; a ``refusal``.
     """
     prefix = f"{place}: " if place else ""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(written)
     except (ArgumentError, ValueError) as error:
@@ -99,6 +102,8 @@ def connectable(written: str, place: str) -> URL:
         BadDatabase: it is no such URL, or its driver is not installed.
     """
     url = parse_url(written, BadDatabase, place)
+    from sqlalchemy import create_engine
+
     try:
         ours = usable(url)
         create_engine(ours)  # connects to nothing, but imports the driver
@@ -118,6 +123,8 @@ def missing_driver(error: BaseException | None) -> str | None:
         return error.name
     if isinstance(error, ImportError) and "pq wrapper" in str(error):
         return "psycopg"
+    from sqlalchemy.exc import NoSuchModuleError
+
     if isinstance(error, NoSuchModuleError):
         return str(error).rpartition(":")[2]
     return None
@@ -188,6 +195,8 @@ def _working(url: URL, modules: Sequence[str] = tuple(PACKAGES)) -> list[str]:
 
 def _works(name: str) -> bool:
     """Whether SQLAlchemy knows a driver, and it can be imported."""
+    from sqlalchemy import create_engine
+
     try:
         create_engine(f"{name}://")
     except Exception:  # a driver can raise anything while it is imported

@@ -11,9 +11,6 @@ from configparser import ConfigParser, DuplicateSectionError, Error
 from dataclasses import replace
 from pathlib import Path
 
-from alembic import util
-from alembic.script.revision import tuple_rev_as_scalar
-
 from flask_chainfix import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.quoting import script_words
@@ -50,6 +47,9 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
     Raises:
         CannotPlan: the template cannot be rendered, or makes no migration that Alembic would find.
     """
+    from alembic import util  # most plans need no new file
+    from alembic.script.revision import tuple_rev_as_scalar
+
     script = runtime.script
     if _WIDE.search(script.file_template):
         raise CannotPlan(

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import warnings
 from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any
-
-import alembic
-from alembic.runtime.migration import HeadMaintainer, RevisionStep
-from alembic.script.revision import Revision, RevisionError, RevisionMap
-from alembic.util import CommandError
+from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.chain.redundancy import impassable
 from flask_chainfix.chain.snapshot import Snapshot
@@ -26,7 +22,12 @@ from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation
 from flask_chainfix.rehearsal import fresh_process as fresh
 
+if TYPE_CHECKING:
+    from alembic.script.revision import Revision, RevisionMap
+
 Rows = tuple[str, ...]
+
+_PLAIN_ID = re.compile(r"(?!(base|heads?|current)$)\w+")
 
 
 class _NoTable:
@@ -64,6 +65,10 @@ def upgrade_faults(revisions: RevisionMap, places: Iterable[Rows]) -> dict[Rows,
 
 
 def _fault(revisions: RevisionMap, rows: Rows) -> str:
+    from alembic.runtime.migration import HeadMaintainer, RevisionStep
+    from alembic.script.revision import RevisionError
+    from alembic.util import CommandError
+
     try:
         needed = list(revisions.iterate_revisions("heads", rows, implicit_base=True))
         table = HeadMaintainer(_NO_DATABASE, rows)  # type: ignore[arg-type]
@@ -79,16 +84,13 @@ def _fault(revisions: RevisionMap, rows: Rows) -> str:
 _REPORT = way("please report this, with what this prints", "{fixchain} check")
 
 
-class _Planned(Revision):
-    """A revision without a file."""
-
-    module = SimpleNamespace(upgrade=None, downgrade=None)
-
-
 def foresee(
     snapshot: Snapshot, places: Iterable[Rows] = (), before: Snapshot | None = None
 ) -> None:
     """Let Alembic's own ``RevisionMap`` take the future chain, in memory.
+
+    It is not asked of a plain chain, of which it can say nothing new: to import it takes longer
+    than all else that a check does.
 
     Args:
         snapshot: the future chain.
@@ -99,6 +101,11 @@ def foresee(
         CannotPlan: Alembic would not load it, sees other bases or heads, or could not upgrade one
             of the databases.
     """
+    places = tuple(places)
+    if not places and _is_plain(snapshot):
+        return
+    from alembic.script.revision import RevisionMap
+
     headers = [header for header in snapshot.headers if header.revision is not None]
     if not impassable(snapshot.graph):  # else it takes luck, and that the order of the files
         # Alembic takes time that grows with the square of the number where children come before
@@ -108,8 +115,9 @@ def foresee(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            stand_ins = [_Planned(name, None) for name in sorted(snapshot.stand_ins)]
-            revisions = RevisionMap(lambda: [*stand_ins, *map(_revision, headers)])
+            stand_ins = [_revision(name) for name in sorted(snapshot.stand_ins)]
+            planned = [_planned(header) for header in headers]
+            revisions = RevisionMap(lambda: [*stand_ins, *planned])
             bases = set(revisions.bases) - snapshot.stand_ins
             heads = set(revisions.heads) - snapshot.stand_ins
     except Exception as error:  # Alembic answers a broken chain with KeyError, TypeError, …
@@ -122,6 +130,20 @@ def foresee(
         raise CannotPlan(f"Alembic could not upgrade {_at(rows)} then: {fault}", _REPORT)
 
 
+def _is_plain(snapshot: Snapshot) -> bool:
+    """Whether each migration has one parent at most, and nothing but that places it."""
+    graph = snapshot.graph
+    if graph.missing or graph.cycles or graph.duplicates or snapshot.unplaced:
+        return False
+    return not any(
+        len(header.down_revision or ()) > 1
+        or header.depends_on
+        or header.branch_labels
+        or not _PLAIN_ID.fullmatch(header.revision or "")
+        for header in snapshot.headers
+    )
+
+
 def _judged(after: Snapshot, places: Iterable[Rows], before: Snapshot | None) -> tuple[Rows, ...]:
     """The places from which an upgrade counts: none, if what stops it was there and stays."""
     stays = before is not None and stuck_revisions(after) & stuck_revisions(before)
@@ -132,14 +154,24 @@ def _at(rows: Rows) -> str:
     return f"a database at {', '.join(rows)}" if rows else "a new database"
 
 
-def _revision(header: Header) -> Revision:
+def _planned(header: Header) -> Revision:
     assert header.revision is not None
-    return _Planned(
+    return _revision(
         header.revision,
         header.down_revision or None,
         dependencies=header.depends_on or None,
         branch_labels=header.branch_labels or None,
     )
+
+
+def _revision(*arguments: Any, **options: Any) -> Revision:
+    """A revision without a file."""
+    from alembic.script.revision import Revision
+
+    class Planned(Revision):
+        module = SimpleNamespace(upgrade=None, downgrade=None)
+
+    return Planned(*arguments, **options)
 
 
 def _ask_fresh_process(
@@ -239,6 +271,8 @@ def confirm(
             f"{_put_back(repaired)}please report this",
             unchanged=not repaired,
         )
+    import alembic
+
     return Confirmation(
         by=f"alembic {alembic.__version__}",
         bases=tuple(sorted(bases)),

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
 from rich.text import Text
 
 from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.model.files import Edit
 from flask_chainfix.report.picture import PictureNode, draw
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Row(NamedTuple):
@@ -149,23 +151,12 @@ class Page:
 
     def __init__(self, style: Style) -> None:
         self.style = style
-        self._console = Console(
-            file=StringIO(),
-            width=style.width,
-            force_terminal=style.color,
-            color_system="standard" if style.color else None,
-            no_color=not style.color,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
+        self._lines = StringIO()
+        self._colored = _console(self._lines, style.width) if style.color else None
 
     def text(self) -> str:
         """Everything so far."""
-        file = self._console.file
-        assert isinstance(file, StringIO)
-        text = file.getvalue()
+        text = self._lines.getvalue()
         return plain_ascii(text) if self.style.ascii_only else text
 
     def heading(self, title: str, aside: str = "") -> None:
@@ -179,7 +170,8 @@ class Page:
     def line(self, text: str | Text, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
         """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
         body = Text(printable(text), style) if isinstance(text, str) else _harmless(text)
-        for part in body.wrap(self._console, self.style.width - indent - hanging) or [body]:
+        console: Any = self._colored  # which is asked only where text is justified
+        for part in body.wrap(console, self.style.width - indent - hanging) or [body]:
             indented = Text(" " * indent).append_text(part)
             indented.rstrip()
             self._print(indented)
@@ -202,7 +194,25 @@ class Page:
             self._print(indented)
 
     def _print(self, line: Text) -> None:
-        self._console.print(line, soft_wrap=True)
+        if self._colored is not None:
+            self._colored.print(line, soft_wrap=True)
+        else:
+            self._lines.write(f"{line.plain}\n")
+
+
+def _console(file: StringIO, width: int) -> Console:
+    from rich.console import Console  # colours need it; what a pipe gets goes without
+
+    return Console(
+        file=file,
+        width=width,
+        force_terminal=True,
+        color_system="standard",
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
 
 
 def _harmless(text: Text) -> Text:
