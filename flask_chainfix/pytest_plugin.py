@@ -7,7 +7,7 @@ ours until the option is given.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from flask_chainfix.common.remedies import Tools
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.diagnosis.rules import Rule
-    from flask_chainfix.model.findings import Location
 
 _WHERE = (
     "pytest looks where --fixchain-directory points, or fixchain_directory in its configuration"
@@ -67,54 +66,49 @@ def _place(config: pytest.Config) -> Path:
     return (config.inipath.parent if config.inipath is not None else here) / configured
 
 
-def _items(session: pytest.Session, place: Path) -> Iterator[ChainItem]:
-    """A test for each rule; or one alone, that fails with what stops a check."""
+def _items(session: pytest.Session, place: Path) -> list[ChainItem]:
+    """A test for each rule that looks at files."""
+    from flask_chainfix.diagnosis.rules import Family, all_rules
+
+    elsewhere = (Family.DATABASE, Family.PUBLISHED)  # they take more than the files
+    rules = [rule for rule in all_rules() if rule.family not in elsewhere]
+    return [_item(session, place, f"{rule.code} {rule.name}", rule=rule) for rule in rules]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Decide the tests, now that it is known which of them are wanted: ``-k`` may want none."""
+    wanted = [item for item in items if isinstance(item, ChainItem)]
+    if wanted:
+        at = items.index(wanted[0])
+        others = [item for item in items if not isinstance(item, ChainItem)]
+        items[:] = [*others[:at], *_decided(session, wanted), *others[at:]]
+
+
+def _decided(session: pytest.Session, items: list[ChainItem]) -> list[ChainItem]:
+    """The tests with what comes of them; or one alone, that fails with what stops a check."""
     from flask_chainfix.cli.opening import open_from_files
     from flask_chainfix.cli.running import unreadable
     from flask_chainfix.cli.streams import error_text
     from flask_chainfix.commands.check import check
     from flask_chainfix.common.errors import ChainFixError
     from flask_chainfix.common.remedies import Tools
-    from flask_chainfix.diagnosis.rules import Family, all_rules
+    from flask_chainfix.diagnosis.rules import Family
 
-    elsewhere = (Family.DATABASE, Family.PUBLISHED)  # they take more than the files
-    rules = [rule for rule in all_rules() if rule.family not in elsewhere]
+    place = _place(session.config)
     named = os.path.relpath(place)
     tools = Tools()
+    schema = any(item.rule is not None and item.rule.family is Family.SCHEMA for item in items)
     try:
         opened = open_from_files(None, named) if place.is_file() else open_from_files(named, None)
         tools = opened[1]
-        result = check(*opened, strict=False, schema=True)
+        result = check(*opened, strict=False, schema=schema)
     except (ChainFixError, OSError) as error:
         stop = unreadable(error) if isinstance(error, OSError) else error
-        item = _item(session, place, "check", fault=f"{error_text(stop, tools)}{_WHERE}")
-        item.extra_keyword_matches.update(rule.code for rule in rules)  # -k must not hide it
-        yield item
-    else:
-        for rule in rules:
-            yield _rule_item(session, place, rule, result.diagnosis, result.tools)
-
-
-def _rule_item(
-    session: pytest.Session, place: Path, rule: Rule, diagnosis: Diagnosis, tools: Tools
-) -> ChainItem:
-    from flask_chainfix.report import plain
-
-    found = [finding for finding in diagnosis.findings if finding.code == rule.code]
-    counting = set(diagnosis.counting)
-    item = _item(
-        session,
-        place,
-        f"{rule.code} {rule.name}",
-        fault="\n\n".join(plain(each, tools) for each in found if each in counting),
-        warnings=[plain(each, tools) for each in found if each not in counting],
-        places=[each for finding in found for each in finding.locations],
-    )
-    if rule.code in diagnosis.snapshot.environment.settings.ignore:
-        item.add_marker(pytest.mark.skip(reason="ignored by the settings"))
-    elif rule.code not in diagnosis.judged:
-        item.add_marker(pytest.mark.skip(reason="judged only once the chain itself is known"))
-    return item
+        return [_item(session, place, "check", fault=f"{error_text(stop, tools)}{_WHERE}")]
+    for item in items:
+        item.decide(result.diagnosis, result.tools)
+    return items
 
 
 def _item(session: pytest.Session, place: Path, title: str, **said: Any) -> ChainItem:
@@ -129,14 +123,13 @@ def _item(session: pytest.Session, place: Path, title: str, **said: Any) -> Chai
 
 
 class ChainItem(pytest.Item):
-    """A test that was decided when the chain was read.
+    """A test that is decided when the chain is read.
 
     Args:
         title: what it is called in the report of a failure.
         place: the environment's directory or configuration file.
+        rule: the rule that decides it; ``None`` for what stops a check.
         fault: the text to fail with; it passes without one.
-        warnings: texts to warn of.
-        places: what these are about.
         node: as in ``pytest.Item``.
     """
 
@@ -145,20 +138,38 @@ class ChainItem(pytest.Item):
         *,
         title: str,
         place: Path,
+        rule: Rule | None = None,
         fault: str = "",
-        warnings: Sequence[str] = (),
-        places: Sequence[Location] = (),
         **node: Any,
     ) -> None:
         super().__init__(**node)
+        self.rule = rule
         self._title = title
         self._fault = fault
-        self._warnings = warnings
-        self._places = places or ((place, None),)
+        self._warnings: list[str] = []
+        self._place: tuple[Path, int | None] = (place, None)
+
+    def decide(self, diagnosis: Diagnosis, tools: Tools) -> None:
+        """Take over what a check has found by the rule."""
+        from flask_chainfix.report import plain
+
+        assert self.rule is not None
+        code = self.rule.code
+        counting = set(diagnosis.counting)
+        found = [finding for finding in diagnosis.findings if finding.code == code]
+        texts = [(each in counting, plain(each, tools)) for each in found]
+        self._fault = "\n\n".join(text for counts, text in texts if counts)
+        self._warnings = [text for counts, text in texts if not counts]
+        places = (place for finding in found for place in finding.locations)
+        self._place = next(places, self._place)
+        if code in diagnosis.snapshot.environment.settings.ignore:
+            self.add_marker(pytest.mark.skip(reason="ignored by the settings"))
+        elif code not in diagnosis.judged:
+            self.add_marker(pytest.mark.skip(reason="judged only once the chain itself is known"))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The first place to look at, and the title; pytest counts lines from 0."""
-        path, line = self._places[0]
+        path, line = self._place
         return path, (line or 1) - 1, self._title
 
     def runtest(self) -> None:

@@ -279,7 +279,7 @@ def test_neither_flask_nor_any_migration_is_imported(project: pytest.Pytester) -
         import sys
 
         def pytest_sessionfinish():
-            assert "flask_chainfix.commands.undo" in sys.modules
+            assert "flask_chainfix.commands.check" in sys.modules
             assert "flask" not in sys.modules
         """
     )

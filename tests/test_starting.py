@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,13 +10,57 @@ import click
 import pytest
 
 from flask_chainfix.cli.main import app_group, main
+from flask_chainfix.environment.configuration import alembic_version
 from tests.commands import command_of, fixchain, run
+from tests.disk import environment
+
+READ_HERE = alembic_version() >= (1, 17)
 
 
 @pytest.mark.parametrize("group", [main, app_group])
 def test_a_summary_is_the_first_sentence_of_the_help(group: click.Group) -> None:
     for name, summary in group.commands.items():
         assert summary.get_short_help_str(1_000) == command_of(name).get_short_help_str(1_000)
+
+
+SCRIPT = """
+import subprocess
+import sys
+from flask_chainfix.cli.console import main
+try:
+    main(sys.argv[1:])
+finally:
+    names = {name.partition(".")[0] for name in sys.modules}
+    heavy = "alembic", "flask", "jinja2", "mako", "sqlalchemy", "sqlglot"
+    print(*sorted(names.intersection(heavy)), file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not READ_HERE, reason="this Alembic is asked what its configuration says")
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [
+        ("--version", 0),
+        ("--help", 0),
+        ("check --help", 0),
+        ("explain", 0),
+        ("explain FC102", 0),
+        ("check", 0),
+        ("-c alembic.ini check --strict --no-git", 0),
+        ("-d broken check", 1),
+        ("lock --yes", 0),
+        ("hook --print", 0),
+    ],
+)
+def test_what_reads_files_imports_nothing_heavy(
+    tmp_path: Path, command: str, exit_code: int
+) -> None:
+    environment(tmp_path / "migrations", "a", "b <- a")
+    environment(tmp_path / "broken", "a", "b <- a", "c")
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    done = run(sys.executable, "-c", SCRIPT, *command.split(), cwd=tmp_path)
+    assert (done.exit_code, done.stderr) == (exit_code, "\n"), done.stderr
 
 
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flask_chainfix.cli.opening import IN_APP
 from flask_chainfix.cli.running import NAMED
 from flask_chainfix.common.quoting import option, word
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, from_variable
 from flask_chainfix.model.databases import DatabaseWishes
+
+if TYPE_CHECKING:
+    from flask_chainfix.environment.locate import Runtime
 
 OWN = "\0own"  # what --database without a URL means; nobody can type it
 

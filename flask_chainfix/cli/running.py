@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -26,11 +26,13 @@ from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, masked
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.report import render
 from flask_chainfix.report.results import Failed, RestampScript, Result
+
+if TYPE_CHECKING:
+    from flask_chainfix.environment.locate import Runtime
 
 _WAYS_ON = {
     Stays.FILES: way("see the chain", "{fixchain} check"),

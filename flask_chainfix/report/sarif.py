@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,6 +41,8 @@ def to_sarif(result: Result, style: Style) -> str:
 
 
 def _run(result: Result) -> dict[str, Any]:
+    from importlib.metadata import version  # no other format needs it
+
     driver = {
         "name": "flask-chainfix",
         "version": version("flask-chainfix"),

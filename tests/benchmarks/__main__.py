@@ -16,6 +16,7 @@ from .measures import (
     plain_chain,
     sample,
     shared_chain,
+    starts,
     tenant_schemas,
 )
 from .report import Results, show
@@ -46,6 +47,8 @@ def main() -> None:
         scratch = Path(directory)
         _say("sample app")
         sample_section = _done(sample(scratch, times))
+        _say("starting")
+        starting = _done(starts(scratch, times))
         plain = []
         for size in sorted(options.sizes):
             _say(f"{size:,} revisions")
@@ -72,7 +75,11 @@ def main() -> None:
         if options.postgresql:
             _say(f"{options.tenants:,} schemas")
             tenants.append(_done(tenant_schemas(options.postgresql, options.tenants)))
-    show(Results(plain, shared, busy, labelled, dependent, sample_section, hostile, tenants))
+    show(
+        Results(
+            plain, shared, busy, labelled, dependent, sample_section, starting, hostile, tenants
+        )
+    )
 
 
 def _done(section: Section) -> Section:

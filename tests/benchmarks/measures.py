@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -16,6 +17,17 @@ READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "
 PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
 LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
 REBASE = "rebase, 20 of mine in 1 line"
+CLICK, PYTEST, SAMPLE_HEADS = "python -c 'import click'", "pytest, one test", "flask db heads: CPU"
+# What starts quickly: the command, what it is compared with, how many times its CPU time at most.
+STARTS = (
+    ("fixchain --version", CLICK, 3.0),
+    ("fixchain --help", CLICK, 3.0),
+    ("fixchain explain FC102", CLICK, 3.0),
+    ("fixchain check, 10 revisions", "alembic heads, 10 revisions", 0.35),
+    ("fixchain check, 1,000 revisions", "alembic heads, 1,000 revisions", 0.4),
+    ("fixchain check, the broken sample", SAMPLE_HEADS, 0.6),
+    ("pytest --fixchain, one test", PYTEST, 1.3),
+)
 HEADS, CHECK_SAMPLE = "flask db heads", "fixchain check"
 # Beyond that, compiling every file and Alembic take minutes, and nothing new is learned: no cold
 # start, no confirmation (Alembic loads the chain three times there), and Alembic only once.
@@ -154,6 +166,44 @@ def sample(scratch: Path, repetitions: int | None) -> Section:
     versions = (scratch / "sample_app/migrations/versions").glob("*.py")
     rows = tuple(_measured(repetitions or 15, runs))
     return Section("the sample app, whole processes", len(list(versions)), rows)
+
+
+def starts(scratch: Path, repetitions: int | None) -> Section:
+    """How long commands take to start: CPU time of whole processes, medians."""
+    small, large = (_project(scratch / f"starts-{size}", size) for size in (10, 1_000))
+    (small / "test_one.py").write_text("def test_one():\n    assert True\n")
+    pytest = ("pytest", "-q", "-p", "no:cacheprovider")
+    commands = {
+        CLICK: (("python", "-c", "import click"), small),
+        "fixchain --version": (("fixchain", "--version"), small),
+        "fixchain --help": (("fixchain", "--help"), small),
+        "fixchain explain FC102": (("fixchain", "explain", "FC102"), small),
+        "alembic heads, 10 revisions": (("alembic", "heads"), small),
+        "fixchain check, 10 revisions": (("fixchain", "check"), small),
+        "alembic heads, 1,000 revisions": (("alembic", "heads"), large),
+        "fixchain check, 1,000 revisions": (("fixchain", "check"), large),
+        SAMPLE_HEADS: (("flask", "--app", "sample_app", "db", "heads"), scratch),
+        "fixchain check, the broken sample": (
+            ("fixchain", "-d", "sample_app/migrations", "check"),
+            scratch,
+        ),
+        PYTEST: (pytest, small),
+        "pytest --fixchain, one test": ((*pytest, "--fixchain"), small),
+    }
+    runs = {name: partial(program, *command) for name, command in commands.items()}
+    for run in runs.values():
+        run()
+    took = in_turns(repetitions or 10, runs, median)
+    rows = tuple(Row(name, each.seconds["cpu"], each.peak) for name, each in took.items())
+    return Section("starting: CPU seconds of whole processes, medians", 0, rows)
+
+
+def _project(place: Path, size: int) -> Path:
+    """A project of Alembic's with a healthy chain, and its bytecode."""
+    task("generate", place / "migrations", "plain", size)
+    (place / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    task("compile_all", place)
+    return place
 
 
 def hostile_projects(scratch: Path, empty: int) -> Section:
