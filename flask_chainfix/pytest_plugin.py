@@ -151,7 +151,7 @@ class ChainItem(pytest.Item):
 
     def decide(self, diagnosis: Diagnosis, tools: Tools) -> None:
         """Take over what a check has found by the rule."""
-        from flask_chainfix.report import plain
+        from flask_chainfix.report.ci import plain
 
         assert self.rule is not None
         code = self.rule.code

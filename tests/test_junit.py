@@ -15,7 +15,8 @@ from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.diagnosis.rules import Family, Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
-from flask_chainfix.report import Style, plain, render
+from flask_chainfix.report import Style, render
+from flask_chainfix.report.ci import plain
 from tests.commands import Done, fixchain
 from tests.disk import environment
 from tests.results import checked

@@ -11,8 +11,6 @@ from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import distance
-from flask_chainfix.databases.survey import NO_DATABASE_NAMED, noticed_missing, survey
-from flask_chainfix.databases.targets import configured_urls
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.against_others import changes
@@ -22,8 +20,12 @@ from flask_chainfix.git.work_tree import checked_out
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
 from flask_chainfix.model.history import Published
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.plan import propose
-from flask_chainfix.planning.proposal import Proposal, with_moves, with_ways_that_work
+from flask_chainfix.planning.proposal import (
+    Proposal,
+    needs_plan,
+    with_moves,
+    with_ways_that_work,
+)
 from flask_chainfix.report.results import Checked
 
 NO_DATABASES = DatabaseWishes()
@@ -82,6 +84,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         diagnosis = diagnosis.with_schema()
     missing = diagnosis.snapshot.graph.missing
     if databases.any:
+        from flask_chainfix.databases.survey import NO_DATABASE_NAMED, survey
+
         looked_at = survey(runtime, diagnosis.snapshot, databases, progress, also=missing)
         diagnosis = diagnosis.with_databases(looked_at)
         if not (looked_at.databases.standings or looked_at.databases.notices):
@@ -150,7 +154,14 @@ def _behind(snapshot: Snapshot, tools: Tools) -> tuple[str, ...]:
 def _foreseen(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> Checked:
     """The result with what a repair would make of the chain."""
     diagnosis, tools = checked.diagnosis, checked.tools
-    proposal = propose(runtime, diagnosis, Wishes(strict=diagnosis.strict))
+    wishes = Wishes(strict=diagnosis.strict)
+    if not needs_plan(diagnosis, wishes):
+        return checked
+    from flask_chainfix.databases.survey import noticed_missing  # healthy chains go without these
+    from flask_chainfix.databases.targets import configured_urls
+    from flask_chainfix.planning.plan import propose
+
+    proposal = propose(runtime, diagnosis, wishes)
     proposal = with_ways_that_work(with_moves(proposal, "repair"))
     if proposal.planned is not None:
         if not databases.any and not tools.own and configured_urls(runtime):

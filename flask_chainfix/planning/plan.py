@@ -34,7 +34,7 @@ from flask_chainfix.planning.mending.mend import mend, mend_impassable
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
-from flask_chainfix.planning.proposal import Planned, Proposal
+from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan
 from flask_chainfix.planning.ranking import check_wishes
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
 from flask_chainfix.planning.row_plan import refuse_unknown_rows
@@ -56,7 +56,7 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
         diagnosis: what is wrong with its chain, and where its databases stand.
         wishes: what the user asks of the plan.
     """
-    if not (diagnosis.to_mend or wishes.asks_for_change or heads_in_doubt(diagnosis.snapshot)):
+    if not needs_plan(diagnosis, wishes):
         return Proposal(diagnosis)
     diagnosis, history = _with_git(diagnosis)
     diagnosis = knowing_lost(runtime, diagnosis)

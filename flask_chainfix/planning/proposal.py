@@ -9,13 +9,13 @@ from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDat
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
+from flask_chainfix.diagnosis.remarks import heads_in_doubt
 from flask_chainfix.model.databases import MoveResult, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import Upstream
-from flask_chainfix.model.plans import Plan
+from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.row_plan import places_after, planned_moves, without_missing
 from flask_chainfix.planning.strategies import AUTO, ways_to_one_head
-from flask_chainfix.rehearsal.confirm import foresee
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Proposal:
     def stopped_by(self, obstacle: ChainFixError) -> Proposal:
         """The same without its plan."""
         return replace(self, planned=None, obstacle=obstacle)
+
+
+def needs_plan(diagnosis: Diagnosis, wishes: Wishes) -> bool:
+    """Whether there is anything to mend, to change or to put in order."""
+    return bool(diagnosis.to_mend or wishes.asks_for_change or heads_in_doubt(diagnosis.snapshot))
 
 
 def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
@@ -121,6 +126,8 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
         )
     if moves:
         try:
+            from flask_chainfix.rehearsal.confirm import foresee
+
             foresee(after, places_after(moves), proposal.snapshot)
         except CannotPlan as error:
             return proposal.stopped_by(error)

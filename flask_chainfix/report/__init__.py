@@ -1,8 +1,6 @@
 """A report as text for people, JSON for scripts, or in the formats of CI systems."""
 
-from flask_chainfix.report import ci, json, sarif, text  # noqa: F401  (they register formats)
 from flask_chainfix.report.advice import about_masks, remedy_lines
-from flask_chainfix.report.ci import plain
 from flask_chainfix.report.page import Style
 from flask_chainfix.report.registry import format_names, render
 
@@ -10,7 +8,6 @@ __all__ = [
     "Style",
     "about_masks",
     "format_names",
-    "plain",
     "remedy_lines",
     "render",
 ]

@@ -12,7 +12,6 @@ from flask_chainfix.diagnosis.rules import Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report.advice import remedy_lines
 from flask_chainfix.report.page import Style, shown_path
-from flask_chainfix.report.registry import format_
 from flask_chainfix.report.results import Checked, Result, notices_of
 from flask_chainfix.report.text import verdict
 
@@ -38,7 +37,6 @@ def plain(finding: Finding, tools: Tools) -> str:
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
-@format_("github")
 def to_github(result: Result, style: Style) -> str:
     """One workflow command for each place of each finding and each notice, then the verdict."""
     if not isinstance(result, Checked):
@@ -70,7 +68,6 @@ def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-@format_("junit")
 def to_junit(result: Result, style: Style) -> str:
     """One suite with a test for each rule that was asked, in ASCII so that any encoding fits."""
     suite = Xml.Element("testsuite", name="fixchain")

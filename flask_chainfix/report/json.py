@@ -22,7 +22,6 @@ from flask_chainfix.report import explanation_text as explanation
 from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.page import Style, shown_path
-from flask_chainfix.report.registry import format_
 from flask_chainfix.report.rehearsal_text import as_json as rehearsal_as_json
 from flask_chainfix.report.results import (
     BackedUp,
@@ -43,7 +42,6 @@ from flask_chainfix.report.results import (
 SCHEMA_VERSION = 1
 
 
-@format_("json")
 def to_json(result: Result, style: Style) -> str:
     """One JSON document, in ASCII so that any encoding can carry it."""
     return json_document(_document(result))

@@ -19,7 +19,6 @@ from flask_chainfix.diagnosis.rules import all_rules, explanations
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.report.advice import remedy_text
 from flask_chainfix.report.page import Style, shown_path
-from flask_chainfix.report.registry import format_
 from flask_chainfix.report.results import Checked, Result, notices_of
 
 _SCHEMA = (
@@ -33,7 +32,6 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 _ROOT = "%SRCROOT%"
 
 
-@format_("sarif")
 def to_sarif(result: Result, style: Style) -> str:
     """One log with one run, in ASCII so that any encoding can carry it."""
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(result)]}

@@ -40,7 +40,6 @@ from flask_chainfix.report.page import (
     unified_diff,
 )
 from flask_chainfix.report.plan_text import size, write_plan
-from flask_chainfix.report.registry import format_
 from flask_chainfix.report.results import (
     BackedUp,
     Checked,
@@ -92,7 +91,6 @@ def verdict(diagnosis: Diagnosis) -> str:
     return f"The migration chain is healthy: {size}."
 
 
-@format_("text")
 def to_text(result: Result, style: Style) -> str:
     """The parts of a result that have something to say."""
     if isinstance(result, RestampScript):  # to be run, and so as it is
