@@ -9,7 +9,7 @@ from alembic.config import Config
 
 from flask_chainfix.common.errors import BadConfiguration
 from flask_chainfix.environment.locate import open_config, open_directory
-from tests.commands import Done, flask, run
+from tests.commands import Done, fixchain, flask, run
 from tests.disk import BROKEN, environment
 
 KNOWS_TOML = hasattr(Config, "toml_file_name")
@@ -77,7 +77,7 @@ def test_the_migrations_may_be_a_package_called_alembic(project: Path, ini: str)
 def test_env_py_is_not_run_by_an_ini(project: Path) -> None:
     (project / "migrations/env.py").write_text("raise ValueError('no database')\n")
     (project / "migrations/alembic.ini").write_text("[alembic]\nrevision_environment = true\n")
-    assert run("fixchain", *REPAIR, cwd=project).exit_code == 0
+    assert fixchain(*REPAIR, cwd=project).exit_code == 0
 
 
 @pytest.mark.skipif(not KNOWS_TOML, reason="this Alembic knows no pyproject.toml")
@@ -86,7 +86,7 @@ def test_env_py_is_not_run_by_a_pyproject(project: Path) -> None:
     (project / "pyproject.toml").write_text(
         '[tool.alembic]\nscript_location = "migrations"\nrevision_environment = true\n'
     )
-    assert run("fixchain", "-c", "pyproject.toml", *REPAIR, cwd=project).exit_code == 0
+    assert fixchain("-c", "pyproject.toml", *REPAIR, cwd=project).exit_code == 0
 
 
 def test_programs_that_a_migration_runs_do_not_disturb_the_answer(project: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_failure_names_the_exception_and_the_migration(
 ) -> None:
     add_to_migration(project, code)
     lines = (project / "migrations/versions/d_add_d.py").read_text().splitlines()
-    message = run("fixchain", *REPAIR, cwd=project).document["error"]["message"]
+    message = fixchain(*REPAIR, cwd=project).document["error"]["message"]
     assert message.startswith(f"Alembic could not load the repaired chain: {reason}")
     assert message.endswith(f"(migrations/versions/d_add_d.py, line {len(lines)})")
 
@@ -236,5 +236,5 @@ def test_a_repair_is_confirmed_by_the_ini_of_the_project(project: Path) -> None:
         "[alembic]\nscript_location = migrations\n"
         "version_locations = migrations/versions more/versions\n"
     )
-    done = run("fixchain", "-d", "migrations", *REPAIR, cwd=project)
+    done = fixchain("-d", "migrations", *REPAIR, cwd=project)
     assert done.exit_code == 0
