@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveResult
@@ -33,7 +33,7 @@ def carried_out(
     return carry_out(runtime, planning, plan_of(planning), databases or DatabaseWishes())
 
 
-def checked(snapshot: Snapshot, findings: Iterable[Finding] = (), **more: Any) -> Checked:
+def checked(snapshot: Facts, findings: Iterable[Finding] = (), **more: Any) -> Checked:
     """A check that has found this."""
     judged = frozenset(more.pop("judged", ()))
     diagnosis = Diagnosis(snapshot, tuple(findings), judged)
@@ -58,8 +58,8 @@ class Outcome:
     plan: Plan | None = None
     edits: tuple[Edit, ...] = ()
     moves: tuple[MoveResult, ...] = ()
-    before: Snapshot | None = None
-    after: Snapshot | None = None
+    before: Facts | None = None
+    after: Facts | None = None
     findings: tuple[Finding, ...] = ()
 
     @classmethod

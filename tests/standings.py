@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, LostRevision, Move, Standing
 from tests.support import Rev, migration, path_of, rev
 
@@ -52,12 +52,12 @@ def moved(before: str, after: str, name: str = "production") -> Move:
 
 
 def looked_at(
-    snapshot: Snapshot,
+    snapshot: Facts,
     *standings: Standing,
     lost: Iterable[LostRevision] = (),
     moved: Iterable[Move] = (),
     old: Graph | None = None,
-) -> Snapshot:
+) -> Facts:
     """The chain after a look at databases, at the journal and at Git."""
     databases = Databases(
         standings,

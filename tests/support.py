@@ -2,7 +2,7 @@
 
     chain("a", "b <- a", "c <- a, b")
 
-is a ``Snapshot`` of three migration files in the shape of Flask-Migrate's template, with no disk
+is a ``Facts`` of three migration files in the shape of Flask-Migrate's template, with no disk
 involved. Each revision may go on with a date, labels, dependencies and a version location, in any
 order:
 
@@ -32,8 +32,9 @@ from alembic.script.revision import Revision, RevisionMap
 
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.numbering import NewIds
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
@@ -174,7 +175,7 @@ def path_of(revision: str, location: str = "versions") -> Path:
 
 def chain(
     *specs: str | Rev, extra: Mapping[str, bytes] | None = None, settings: Settings | None = None
-) -> Snapshot:
+) -> Facts:
     """A snapshot of the files that these revisions make, listed by name as Alembic lists them.
 
     Args:
@@ -198,11 +199,11 @@ def chain(
     return snapshot_of(environment, data)
 
 
-def snapshot_of(environment: Environment, data: Mapping[Path, bytes]) -> Snapshot:
+def snapshot_of(environment: Environment, data: Mapping[Path, bytes]) -> Facts:
     """A snapshot of these files, location by location and by name."""
     place = environment.version_locations.index
     paths = sorted(data, key=lambda path: (place(path.parent), path.name))
-    return Snapshot(
+    return Facts(
         environment,
         tuple(
             MigrationFile(path.parent, path.name, data[path], _read(data[path], path.name))
@@ -216,7 +217,7 @@ def _read(data: bytes, name: str) -> Header | Unreadable:
     return source.read(data, name)
 
 
-def read_directory(directory: Path, settings: Settings | None = None) -> Snapshot:
+def read_directory(directory: Path, settings: Settings | None = None) -> Facts:
     """A snapshot of ``directory``: each of its sub-directories is a version location.
 
     A chain lock in it counts as well.
@@ -231,7 +232,7 @@ def read_directory(directory: Path, settings: Settings | None = None) -> Snapsho
     return replace(snapshot, lock=ChainLock(path, path.read_bytes()) if path.exists() else None)
 
 
-def write(snapshot: Snapshot, directory: Path) -> tuple[Path, ...]:
+def write(snapshot: Facts, directory: Path) -> tuple[Path, ...]:
     """Write the files of a snapshot below another directory; return its version locations."""
     for file in snapshot.files:
         path = directory / file.path.relative_to(snapshot.environment.directory)
@@ -271,13 +272,13 @@ def graph(*specs: str | Rev | Header) -> Graph:
 
 
 def mended(
-    snapshot: Snapshot, wishes: Wishes | None = None, history: History | None = None
-) -> tuple[Snapshot, tuple[Mend, ...]]:
+    snapshot: Facts, wishes: Wishes | None = None, history: History | None = None
+) -> tuple[Facts, tuple[Mend, ...]]:
     """The chain after what is wrong with single migrations is put right, and what was done."""
     return mend(Case(snapshot, history or History(), wishes or Wishes(), new_ids(snapshot)))
 
 
-def new_ids(snapshot: Snapshot) -> NewIds:
+def new_ids(snapshot: Facts) -> NewIds:
     """``new1``, ``new2`` and so on."""
     return FixedIds(snapshot, (f"new{number}" for number in count(1)))
 
@@ -285,7 +286,7 @@ def new_ids(snapshot: Snapshot) -> NewIds:
 class FixedIds(NewIds):
     """New ids that the test knows."""
 
-    def __init__(self, snapshot: Snapshot, ids: Iterator[str]) -> None:
+    def __init__(self, snapshot: Facts, ids: Iterator[str]) -> None:
         super().__init__(snapshot)
         self._ids = ids
         self.counting = None
@@ -294,12 +295,12 @@ class FixedIds(NewIds):
         return next(self._ids)
 
 
-def repaired(snapshot: Snapshot, wishes: Wishes | None = None) -> Snapshot:
+def repaired(snapshot: Facts, wishes: Wishes | None = None) -> Facts:
     """The chain after the repair that these wishes ask for."""
     return after(snapshot, make_plan(snapshot, wishes or Wishes()))
 
 
-def after(snapshot: Snapshot, plan: Plan) -> Snapshot:
+def after(snapshot: Facts, plan: Plan) -> Facts:
     """The chain after a plan: changed files as ``edits_for`` has them, new files added."""
     new = (
         Edit(
@@ -312,7 +313,7 @@ def after(snapshot: Snapshot, plan: Plan) -> Snapshot:
     return snapshot.after([*edits_for(snapshot, plan), *new])
 
 
-def foreseen(snapshot: Snapshot, plan: Plan) -> Snapshot:
+def foreseen(snapshot: Facts, plan: Plan) -> Facts:
     """The same as ``after``, only fast: headers change and no file is rewritten."""
     changed = links(plan)
     files = [
@@ -383,7 +384,7 @@ def headers_of(snapshot: Snapshot) -> list[Header]:
     return [file.reading for file in snapshot.files if isinstance(file.reading, Header)]
 
 
-def stamped(snapshot: Snapshot, **rows: Sequence[str]) -> Snapshot:
+def stamped(snapshot: Facts, **rows: Sequence[str]) -> Facts:
     """The chain with databases of these names, whose version tables hold these rows."""
     standings = tuple(
         Standing(
@@ -397,7 +398,7 @@ def stamped(snapshot: Snapshot, **rows: Sequence[str]) -> Snapshot:
     return replace(snapshot, databases=Databases(standings))
 
 
-def without_file(snapshot: Snapshot, revision: str) -> Snapshot:
+def without_file(snapshot: Facts, revision: str) -> Facts:
     """The chain as if the first file of a revision had never been committed."""
     gone = snapshot.file(revision)
     return replace(snapshot, files=tuple(file for file in snapshot.files if file is not gone))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flask_chainfix import disk
 from flask_chainfix.chain.heads_file import edit_for, expected_lines
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.disk import writing
 from flask_chainfix.model.environment import Settings
@@ -28,7 +28,7 @@ from tests.support import Rev, chain, migration, rev
 LABELLED = ("a", "b <- a", "p @payments", "q <- p")
 
 
-def lines(snapshot: Snapshot) -> list[str]:
+def lines(snapshot: Facts) -> list[str]:
     """What the lock of a chain says."""
     edit = edit_for(replace(snapshot, lock=None), create=True)
     assert edit is not None
@@ -41,18 +41,18 @@ def body(data: bytes) -> list[str]:
     return [line for line in text if line and not line.startswith("#")]
 
 
-def locked(snapshot: Snapshot, data: bytes | None, problem: str = "") -> Snapshot:
+def locked(snapshot: Facts, data: bytes | None, problem: str = "") -> Facts:
     lock = ChainLock(snapshot.environment.lock_path, data, problem)
     return replace(snapshot, lock=lock)
 
 
-def in_step(snapshot: Snapshot) -> Snapshot:
+def in_step(snapshot: Facts) -> Facts:
     edit = edit_for(replace(snapshot, lock=None), create=True)
     assert edit is not None
     return snapshot.after([edit])
 
 
-def drift(snapshot: Snapshot) -> list[str]:
+def drift(snapshot: Facts) -> list[str]:
     return [each.message for each in diagnose(snapshot, Family.LOCK)]
 
 
@@ -85,7 +85,7 @@ def test_what_a_line_begins_with_outlasts_new_migrations() -> None:
         chain("a", extra={"x.py": b"("}),
     ],
 )
-def test_a_chain_without_a_head_of_its_own_has_no_lock(snapshot: Snapshot) -> None:
+def test_a_chain_without_a_head_of_its_own_has_no_lock(snapshot: Facts) -> None:
     assert expected_lines(snapshot) is None
     assert edit_for(snapshot, create=True) is None
     assert edit_for(locked(snapshot, b"a: a\n")) is None

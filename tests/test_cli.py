@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from alembic.config import Config
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.cli.running import ask
 from flask_chainfix.common.errors import NeedsConsent
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis import diagnosis
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.findings import Finding, Severity
@@ -156,7 +156,7 @@ def test_findings_of_severity_info_never_count(
 ) -> None:
     environment(project / "migrations", *WARNING)
 
-    def only_infos(snapshot: Snapshot, *families: Family) -> tuple[Finding, ...]:
+    def only_infos(snapshot: Facts, *families: Family) -> tuple[Finding, ...]:
         found = diagnose(snapshot, *families)
         return tuple(replace(finding, severity=Severity.INFO) for finding in found)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.lost import distance
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import can_have_file, notes_on_taken
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
@@ -25,11 +25,11 @@ FORK = graph("a", "b <- a", "c <- a")
 LINE = chain("a", "b <- a", "c <- b")
 
 
-def found(snapshot: Snapshot) -> list[Finding]:
+def found(snapshot: Facts) -> list[Finding]:
     return list(diagnose(snapshot, Family.DATABASE))
 
 
-def only(code: str, snapshot: Snapshot) -> Finding:
+def only(code: str, snapshot: Facts) -> Finding:
     (finding,) = found(snapshot)
     assert finding.code == code
     assert finding.breaks
@@ -46,7 +46,7 @@ def test_databases_that_fit_the_chain() -> None:
 # --- FC301 ---------------------------------------------------------------------------------------
 
 
-def unknown(*known: LostRevision, row: str = "x", now: Snapshot = LINE) -> Finding:
+def unknown(*known: LostRevision, row: str = "x", now: Facts = LINE) -> Finding:
     finding = only("FC301", looked_at(now, db((row,)), lost=known))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, (row,))
     start = f"production is stamped with {row!r}, which no migration file has: "

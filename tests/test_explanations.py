@@ -12,8 +12,8 @@ import pytest
 from flask_migrate import cli as flask_migrate  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Rule, all_rules, diagnose, explain
 from flask_chainfix.model.environment import Environment
 from tests.commands import command_of
@@ -110,7 +110,7 @@ _IMPORTS = "import sqlalchemy as sa\nfrom alembic import op\n\n"
 _BESIDES = {"FC101": {"FC102"}, "FC105": {"FC111"}, "FC201": {"FC101", "FC102"}}
 
 
-def example_of(rule: Rule) -> Snapshot:
+def example_of(rule: Rule) -> Facts:
     """The files and the database that an example describes."""
     example = explain(rule).example
     text, *commands = re.split(r"^\$ ", example, flags=re.MULTILINE)

@@ -19,9 +19,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.git.history import read_history
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.environment import Environment
@@ -119,7 +119,7 @@ def _new(draw: st.DrawFn, name: str, has: dict[str, Rev]) -> Rev:
 
 
 @contextmanager
-def _made(history: History) -> Iterator[Snapshot]:
+def _made(history: History) -> Iterator[Facts]:
     """The repository on the disk, and the chain that is looked at."""
     with tempfile.TemporaryDirectory() as place:
         top = Path(place).resolve()
@@ -143,7 +143,7 @@ def _made(history: History) -> Iterator[Snapshot]:
             yield snapshot_of(environment, data)
 
 
-def _planned(snapshot: Snapshot, strategy: str) -> Plan:
+def _planned(snapshot: Facts, strategy: str) -> Plan:
     chains, notices = read_published(snapshot)
     assert not notices
     main = [chain.ref for chain in chains if chain.is_line]

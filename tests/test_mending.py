@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import REPAIR
 from flask_chainfix.databases.applied.has_run import applied_in, with_new_ids
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.history import History, Landing, PublishedChain
 from flask_chainfix.model.plans import GUESS, Mend, Part, Wishes
@@ -46,7 +46,7 @@ def landed(*revisions: str) -> History:
     )
 
 
-def parents(snapshot: Snapshot, revision: str) -> tuple[str, ...]:
+def parents(snapshot: Facts, revision: str) -> tuple[str, ...]:
     return tuple(snapshot.graph.named_parents[revision])
 
 
@@ -214,7 +214,7 @@ def test_a_copy_with_other_comments_is_a_guess() -> None:
     assert is_guess(mend)
 
 
-def two(*more: str | Rev, first: str = "2024-01-02", second: str = "2024-03-02") -> Snapshot:
+def two(*more: str | Rev, first: str = "2024-01-02", second: str = "2024-03-02") -> Facts:
     """Two migrations with the id b, and others."""
     return chain(
         "a",
@@ -309,7 +309,7 @@ def test_where_different_ones_have_run_each_row_follows() -> None:
     assert (other.name, sorted(other.revisions)) == ("two", ["a", "new1"])
 
 
-def ran_in(snapshot: Snapshot) -> set[frozenset[str]]:
+def ran_in(snapshot: Facts) -> set[frozenset[str]]:
     return {applied.revisions for applied in applied_in(snapshot)}
 
 
@@ -611,7 +611,7 @@ def test_a_number_for_an_id_is_not_taken_for_the_id_that_is_missing() -> None:
     assert placed(snapshot) == (snapshot, ())
 
 
-def computed(snapshot: Snapshot, line: bytes, revision: str) -> Snapshot:
+def computed(snapshot: Facts, line: bytes, revision: str) -> Facts:
     """The chain with a call around a value."""
     file = snapshot.file(revision)
     name, _, value = line.partition(b" = ")
@@ -624,9 +624,7 @@ def computed(snapshot: Snapshot, line: bytes, revision: str) -> Snapshot:
 # --- What databases have run ---------------------------------------------------------------------
 
 
-def unproven(
-    before: Snapshot, wishes: Wishes | None = None, history: History | None = None
-) -> None:
+def unproven(before: Facts, wishes: Wishes | None = None, history: History | None = None) -> None:
     after, mends = mended(before, wishes, history)
     refuse_unproven(before, after, mends)
 
@@ -699,7 +697,7 @@ def test_dates_do_not_tell_what_of_a_cycle_has_run() -> None:
     unproven(looked_at(snapshot, db("b", "prod")), Wishes(attach={"b": "a"}))
 
 
-def relinked(tables: str | None = None) -> Snapshot:
+def relinked(tables: str | None = None) -> Facts:
     """Somebody has put c on a by hand, and left b, on which its docstring has it, where it is."""
     by_hand = migration(rev("c <- b")).replace(b"down_revision = 'b'", b"down_revision = 'a'")
     return looked_at(chain("a", "b <- a", extra={"c.py": by_hand}), db("c", "prod", tables=tables))

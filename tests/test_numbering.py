@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flask_chainfix.chain.numbering import LONGEST_ID, NewIds, file_stem
+from flask_chainfix.diagnosis.numbering import LONGEST_ID, NewIds, file_stem
 from tests.support import Rev, chain, rev, stamped
 
 

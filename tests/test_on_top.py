@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.on_top import excerpt, put_on_top
@@ -22,7 +22,7 @@ from tests.support import Rev, alembic_loads, chain, foreseen, links, stamped
 THEIRS = ("a", "b <- a", "c <- b", "d <- c")
 
 
-def plan_of(snapshot: Snapshot, mine: str) -> Plan:
+def plan_of(snapshot: Facts, mine: str) -> Plan:
     return put_on_top(snapshot, set(mine.split()), "origin/main")
 
 
@@ -197,7 +197,7 @@ def test_databases_that_have_gone_different_ways_are_refused() -> None:
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, merges: bool = True) -> tuple[Snapshot, frozenset[str]]:
+def cases(draw: st.DrawFn, *, merges: bool = True) -> tuple[Facts, frozenset[str]]:
     """A chain of which the others have a part with one head, and I have what is above it."""
     revs = draw(revisions(most=11, merges=merges, one_base=True))
     parents = parents_of(revs)
@@ -207,7 +207,7 @@ def cases(draw: st.DrawFn, *, merges: bool = True) -> tuple[Snapshot, frozenset[
     return chain(*revs), frozenset(parents).difference(theirs)
 
 
-def lines_of(snapshot: Snapshot, mine: Collection[str]) -> int:
+def lines_of(snapshot: Facts, mine: Collection[str]) -> int:
     """How many heads there are in what is mine alone."""
     followed = {parent for name in mine for parent in snapshot.graph.parents[name]}
     return len(frozenset(mine) - followed)
@@ -216,7 +216,7 @@ def lines_of(snapshot: Snapshot, mine: Collection[str]) -> int:
 @settings(max_examples=150)
 @given(cases())
 def test_mine_is_above_theirs_in_the_order_that_it_had(
-    case: tuple[Snapshot, frozenset[str]],
+    case: tuple[Facts, frozenset[str]],
 ) -> None:
     snapshot, mine = case
     plan = put_on_top(snapshot, mine, "origin/main")
@@ -237,7 +237,7 @@ def test_mine_is_above_theirs_in_the_order_that_it_had(
 @settings(max_examples=100)
 @given(cases(merges=False))
 def test_one_file_is_rewritten_for_each_line_of_mine(
-    case: tuple[Snapshot, frozenset[str]],
+    case: tuple[Facts, frozenset[str]],
 ) -> None:
     snapshot, mine = case
     plan = put_on_top(snapshot, mine, "origin/main")

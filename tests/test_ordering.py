@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import History, Landing
 from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.planning.edits import make_plan
@@ -19,7 +19,7 @@ from tests.support import Rev, chain, rev
 UTC = timezone.utc
 
 
-def ordering(snapshot: Snapshot, root: str | None = None) -> Ordering:
+def ordering(snapshot: Facts, root: str | None = None) -> Ordering:
     """What decides the order of a chain for which nobody wished anything else."""
     lineages = find_lineages(snapshot)
     return arrange(
@@ -33,13 +33,13 @@ def ordering(snapshot: Snapshot, root: str | None = None) -> Ordering:
     )
 
 
-def placeholders(snapshot: Snapshot, root: str | None = None) -> set[str]:
+def placeholders(snapshot: Facts, root: str | None = None) -> set[str]:
     """The revisions whose date does not count."""
     ranks = ordering(snapshot, root).ranks
     return {revision for revision, rank in ranks.items() if rank.older_than is not None}
 
 
-def by_rank(snapshot: Snapshot) -> list[str]:
+def by_rank(snapshot: Facts) -> list[str]:
     """The revisions, what runs earlier first."""
     ranks = ordering(snapshot).ranks
     return sorted(snapshot.graph, key=ranks.__getitem__)
@@ -221,7 +221,7 @@ def test_explanations(date: str | None, reason: str) -> None:
 # --- Git -----------------------------------------------------------------------------------------
 
 
-def landed(snapshot: Snapshot, *order: str) -> History:
+def landed(snapshot: Facts, *order: str) -> History:
     """The history in which files landed in this order, a day apart; the others have not."""
     return History(
         {

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Severity
@@ -91,7 +91,7 @@ def test_a_planned_chain_never_fails_for_a_reason_of_order(
 
 
 def upgrade_on_sqlite(
-    snapshot: Snapshot,
+    snapshot: Facts,
     directory: Path,
     there: Sequence[str],
     absent: Collection[tuple[str, str]],
@@ -138,7 +138,7 @@ engine.dispose()
 CREATE_T, USE_T, DROP_T = (("create", "t", ""),), (("use", "t", ""),), (("drop", "t", ""),)
 
 
-def snapshot_of(*specs: str, **deeds: tuple[tuple[str, str, str], ...]) -> Snapshot:
+def snapshot_of(*specs: str, **deeds: tuple[tuple[str, str, str], ...]) -> Facts:
     """A chain whose revisions do just this; each is a day younger than the one before it."""
     return chain(
         *(

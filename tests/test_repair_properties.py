@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from flask_chainfix import disk, source
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, ChainFixError
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation, Wishes
@@ -162,7 +162,7 @@ def repair(place: Path, **wishes: str) -> Result:
 
 
 def without_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def confirm(runtime: Runtime, expected: Snapshot, *_: object) -> Confirmation:
+    def confirm(runtime: Runtime, expected: Facts, *_: object) -> Confirmation:
         graph = expected.graph
         return Confirmation("nobody", graph.bases, graph.heads, "", "")
 
@@ -215,7 +215,7 @@ def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
             assert refusal.remedy
             assert tree(place) == before
             return
-        snapshot = placed(snapshot)[0]
+        snapshot = placed(Facts.around(snapshot))[0]
         if snapshot.graph.floating:  # where nothing tells the place of a file, nothing is done
             assert tree(place) == before
             return
@@ -227,7 +227,7 @@ def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
         assert tree(place) == after
 
 
-def assert_one_chain(place: Path, before: Snapshot) -> None:
+def assert_one_chain(place: Path, before: Facts) -> None:
     """One base and one head, as Alembic sees it; more only for lineages that are meant."""
     scripts, parents = alembics_view(place)
     lineages = find_lineages(before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from alembic.script.revision import _revision_illegal_chars
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
 from flask_chainfix.disk.reading import read_snapshot
 from flask_chainfix.environment.locate import open_directory
@@ -36,17 +35,17 @@ from tests.support import (
 )
 
 
-def codes(snapshot: Snapshot) -> list[str]:
+def codes(snapshot: Facts) -> list[str]:
     """The codes of all findings."""
     return [finding.code for finding in diagnose(snapshot)]
 
 
-def of(code: str, snapshot: Snapshot) -> list[Finding]:
+def of(code: str, snapshot: Facts) -> list[Finding]:
     """The findings of one rule."""
     return [finding for finding in diagnose(snapshot) if finding.code == code]
 
 
-def only(code: str, snapshot: Snapshot) -> Finding:
+def only(code: str, snapshot: Facts) -> Finding:
     """The one finding that there is, which must be of this rule."""
     (finding,) = diagnose(snapshot)
     assert finding.code == code
@@ -56,13 +55,13 @@ def only(code: str, snapshot: Snapshot) -> Finding:
 # --- The corpus ----------------------------------------------------------------------------------
 
 
-def read_corpus(directory: Path, settings: Settings | None = None) -> Snapshot:
+def read_corpus(directory: Path, settings: Settings | None = None) -> Facts:
     """The chain in a directory; one with ``migrations`` is a project, and read with all of it."""
     if not (directory / "migrations").is_dir():
         return read_directory(directory, settings)
     runtime = open_directory(str(directory / "migrations"))
     snapshot, _ = read_snapshot(runtime.environment)
-    return replace(snapshot, surroundings=read_surroundings(runtime))
+    return Facts.around(snapshot, surroundings=read_surroundings(runtime))
 
 
 def found_in(specimen: Specimen, top: Path) -> tuple[tuple[Finding, ...], Path]:
@@ -494,7 +493,7 @@ NAMES = ["a1", "b2", "c3", "d4", "e5"]
 
 
 @st.composite
-def faulty(draw: st.DrawFn) -> Snapshot:
+def faulty(draw: st.DrawFn) -> Facts:
     """Any chain of few names: duplicates, cycles and dangling names are frequent."""
     parents = st.lists(st.sampled_from([*NAMES, "gone"]), max_size=2, unique=True).map(tuple)
     needs = st.lists(st.sampled_from([*NAMES, "lost"]), max_size=1).map(tuple)
@@ -553,7 +552,7 @@ def expected_codes(files: Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]
 
 
 @given(faulty())
-def test_faults_are_those_that_an_independent_oracle_sees(snapshot: Snapshot) -> None:
+def test_faults_are_those_that_an_independent_oracle_sees(snapshot: Facts) -> None:
     files = [
         (item.revision, item.down_revision, item.depends_on)
         for item in headers_of(snapshot)
@@ -568,7 +567,7 @@ def test_faults_are_those_that_an_independent_oracle_sees(snapshot: Snapshot) ->
 
 
 @given(faulty())
-def test_alembic_refuses_the_cycles_of_which_that_is_said(snapshot: Snapshot) -> None:
+def test_alembic_refuses_the_cycles_of_which_that_is_said(snapshot: Facts) -> None:
     findings = diagnose(snapshot)
     if {finding.code for finding in findings} & {"FC103", "FC104", "FC107"}:
         return  # which Alembic refuses, or reads otherwise
@@ -582,7 +581,7 @@ def test_alembic_refuses_the_cycles_of_which_that_is_said(snapshot: Snapshot) ->
 
 
 @given(faulty())
-def test_whatever_alembic_cannot_load_has_an_error(snapshot: Snapshot) -> None:
+def test_whatever_alembic_cannot_load_has_an_error(snapshot: Facts) -> None:
     errors = [finding for finding in diagnose(snapshot) if finding.severity is Severity.ERROR]
     try:
         loaded = alembic_loads(snapshot)

@@ -10,8 +10,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from flask_chainfix import disk
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import BadConfiguration, CannotPlan, NoEnvironment, NotConfirmed
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import open_config, open_directory
 from flask_chainfix.model.files import Edit
 from flask_chainfix.rehearsal.confirm import confirm, foresee
@@ -31,8 +31,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def read(directory: str = "migrations") -> Snapshot:
-    return disk.read_snapshot(open_directory(directory).environment)[0]
+def read(directory: str = "migrations") -> Facts:
+    return Facts.around(disk.read_snapshot(open_directory(directory).environment)[0])
 
 
 # --- Opening -------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_a_chain_is_confirmed_when_alembic_sees_it(project: Path) -> None:
     assert "<base> -> a" in confirmation.history_output
 
 
-def other_chain(snapshot: Snapshot, old: bytes, new: bytes) -> Snapshot:
+def other_chain(snapshot: Facts, old: bytes, new: bytes) -> Facts:
     """The chain with another text in one file."""
     file = snapshot.file("c")
     assert old in file.data

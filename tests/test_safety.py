@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.databases.applied.has_run import applied_in
 from flask_chainfix.databases.applied.rows import gaps, tops
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.edits import make_plan
 from tests.nightly import examples
@@ -23,7 +23,7 @@ from tests.upgrades import scratch_engine, upgrade
 ENGINE = scratch_engine()
 
 
-def plan_of(snapshot: Snapshot, strategy: str = "auto", **wishes: object) -> Plan:
+def plan_of(snapshot: Facts, strategy: str = "auto", **wishes: object) -> Plan:
     return make_plan(snapshot, Wishes(strategy, **wishes))  # type: ignore[arg-type]
 
 
@@ -112,7 +112,7 @@ def test_heads_that_depend_on_each_other_are_joined_so_that_alembic_can_run_it()
 @st.composite
 def cases(
     draw: st.DrawFn, most: int = 7, *, merges: bool = True, dependencies: bool = False
-) -> tuple[tuple[Rev, ...], Snapshot]:
+) -> tuple[tuple[Rev, ...], Facts]:
     """A chain, and databases that have run different parts of it."""
     revs = draw(revisions(most=most, merges=merges, dependencies=dependencies))
     snapshot = chain(*revs)
@@ -127,7 +127,7 @@ def cases(
 @settings(max_examples=examples(500))  # nearly all of which are accepted
 @given(cases() | cases(dependencies=True), st.sampled_from(["auto", "auto", "linear", "merge"]))
 def test_no_accepted_plan_makes_a_database_skip_or_repeat_a_revision(
-    case: tuple[tuple[Rev, ...], Snapshot], strategy: str
+    case: tuple[tuple[Rev, ...], Facts], strategy: str
 ) -> None:
     _, snapshot = case
     try:
@@ -148,7 +148,7 @@ def test_no_accepted_plan_makes_a_database_skip_or_repeat_a_revision(
 @settings(max_examples=examples(200))
 @given(cases(most=5))
 def test_every_refusal_is_confirmed_by_trying_everything(
-    case: tuple[tuple[Rev, ...], Snapshot],
+    case: tuple[tuple[Rev, ...], Facts],
 ) -> None:
     _, snapshot = case
     try:
@@ -161,7 +161,7 @@ def test_every_refusal_is_confirmed_by_trying_everything(
 @settings(max_examples=examples(200))
 @given(cases(most=6, merges=False))
 def test_one_line_is_taken_exactly_where_one_is_safe(
-    case: tuple[tuple[Rev, ...], Snapshot],
+    case: tuple[tuple[Rev, ...], Facts],
 ) -> None:
     revs, snapshot = case
     have = [database.revisions for database in applied_in(snapshot)]
@@ -174,7 +174,7 @@ def test_one_line_is_taken_exactly_where_one_is_safe(
         assert not possible
 
 
-def _runs_at_all(fixed: Snapshot, rows: tuple[str, ...]) -> bool:
+def _runs_at_all(fixed: Facts, rows: tuple[str, ...]) -> bool:
     """Whether Alembic can run a chain from there: some dependencies make it fail (KeyError)."""
     if not fixed.graph.dependencies:
         return True
@@ -185,7 +185,7 @@ def _runs_at_all(fixed: Snapshot, rows: tuple[str, ...]) -> bool:
     return True
 
 
-def _attached(snapshot: Snapshot) -> Iterator[Parents]:
+def _attached(snapshot: Facts) -> Iterator[Parents]:
     """Every way to give all bases but one a parent, circles left out."""
     graph = snapshot.graph
     home = {name: number for number, piece in enumerate(graph.pieces) for name in piece}

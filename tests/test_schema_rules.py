@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Finding, Severity
@@ -21,7 +21,7 @@ UNKNOWN = "helper(op.get_bind())"
 MAYBE = "if op.get_bind().dialect.name == 'sqlite':\n    "
 
 
-def found(snapshot: Snapshot) -> dict[str, Finding]:
+def found(snapshot: Facts) -> dict[str, Finding]:
     """The findings about the schema, one of each code at most."""
     findings = diagnose(snapshot, Family.SCHEMA)
     assert len({finding.code for finding in findings}) == len(findings)

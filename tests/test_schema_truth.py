@@ -19,7 +19,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.findings import Finding
 from tests.databases import KINDS, SERVERS, new_database
@@ -101,7 +101,7 @@ _BATCHES = st.tuples(
 STATEMENTS = st.lists(st.sampled_from(_ALONE) | st.sampled_from(_ALONE) | _BATCHES, max_size=3)
 
 
-def runs(snapshot: Snapshot, order: Iterable[str], engine: Engine | None = None) -> bool:
+def runs(snapshot: Facts, order: Iterable[str], engine: Engine | None = None) -> bool:
     """Whether these revisions, in this order, upgrade an empty database; it is as before then.
 
     Args:
@@ -125,7 +125,7 @@ def runs(snapshot: Snapshot, order: Iterable[str], engine: Engine | None = None)
     return True
 
 
-def judged(snapshot: Snapshot, dialect: str | None) -> list[Finding]:
+def judged(snapshot: Facts, dialect: str | None) -> list[Finding]:
     """What is said of a chain for a database of this kind."""
     environment = replace(snapshot.environment, dialect=dialect)
     return list(diagnose(replace(snapshot, environment=environment), Family.SCHEMA))
@@ -245,7 +245,7 @@ def test_what_a_server_refuses_is_accused(name: str, kind: str, tmp_path: Path) 
     assert accused == ({"FC205"} if kind in where else set())
 
 
-def runs_on(kind: str, directory: Path, snapshot: Snapshot, order: str) -> tuple[bool, str]:
+def runs_on(kind: str, directory: Path, snapshot: Facts, order: str) -> tuple[bool, str]:
     """Whether these revisions upgrade a new database of this kind, and its dialect."""
     directory.mkdir()
     with new_database(kind, directory) as url:

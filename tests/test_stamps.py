@@ -10,13 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.has_run import applied_in, possibilities
 from flask_chainfix.databases.applied.lost import is_noop, survivors
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision, Move, MoveResult, MoveState, Standing
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import make_plan
@@ -103,7 +103,7 @@ def ran(
     rows: str,
     *,
     tables: str | None = None,
-    now: Snapshot = LINE,
+    now: Facts = LINE,
     old: Graph | None = FORK,
     moves: Iterable[Move] = (),
 ) -> str:
@@ -221,7 +221,7 @@ def test_rows_that_were_moved_without_a_repair_have_one_chain_only() -> None:
 
 def move(
     rows: str,
-    now: Snapshot = LINE,
+    now: Facts = LINE,
     *,
     old: Graph | None = FORK,
     known: tuple[LostRevision, ...] = (),
@@ -411,7 +411,7 @@ def test_the_nearest_ancestors_that_are_left(
 
 
 @st.composite
-def repairs(draw: st.DrawFn) -> tuple[Snapshot, Snapshot]:
+def repairs(draw: st.DrawFn) -> tuple[Facts, Facts]:
     """A chain with databases, and the same chain after a repair that is safe for them."""
     before = chain(*draw(revisions(most=7, dependencies=draw(st.booleans()))))
     there = before.graph
@@ -429,7 +429,7 @@ def repairs(draw: st.DrawFn) -> tuple[Snapshot, Snapshot]:
     return before, foreseen(before, plan)
 
 
-def moves_from(before: Snapshot, now: Snapshot) -> list[tuple[Standing, MoveResult]]:
+def moves_from(before: Facts, now: Facts) -> list[tuple[Standing, MoveResult]]:
     return [
         (standing, move_for(before, now, standing, possibilities(before, standing)))
         for standing in before.databases.standings
@@ -438,7 +438,7 @@ def moves_from(before: Snapshot, now: Snapshot) -> list[tuple[Standing, MoveResu
 
 @settings(max_examples=200)
 @given(repairs())
-def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Snapshot, Snapshot]) -> None:
+def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Facts, Facts]) -> None:
     before, now = case
     old_ways = all_ancestors(_edges(before))
     new_ways = all_ancestors(_edges(now))
@@ -451,7 +451,7 @@ def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Snapshot, Snaps
 
 @settings(max_examples=200)
 @given(repairs())
-def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Snapshot, Snapshot]) -> None:
+def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Facts, Facts]) -> None:
     before, now = case
     for standing, result in moves_from(before, now):
         there = db(" ".join(result.move.after), standing.name)
@@ -463,7 +463,7 @@ def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Snapshot, 
         assert back.move.after == standing.rows
 
 
-def _edges(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+def _edges(snapshot: Facts) -> dict[str, tuple[str, ...]]:
     return {
         header.revision: (*(header.down_revision or ()), *(header.depends_on or ()))
         for header in snapshot.headers

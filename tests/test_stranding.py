@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import CannotPlan, Declined, RowsNotPutBack, StaleSnapshot
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.rows import gaps, tops
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime, open_directory
@@ -99,7 +99,7 @@ def unwrapped(done: Done) -> str:
 # --- Properties ----------------------------------------------------------------------------------
 
 
-def repaired(before: Snapshot, wishes: Wishes, *, filled: bool = False) -> Snapshot:
+def repaired(before: Facts, wishes: Wishes, *, filled: bool = False) -> Facts:
     """The chain after a repair; merge revisions do nothing, unless somebody has filled them in."""
     try:
         plan = make_plan(before, wishes)
@@ -128,7 +128,7 @@ def certain(result: MoveResult) -> bool:
     return result.state in (PLANNED, UNCHANGED) and not result.detail
 
 
-def assert_runs_the_rest(now: Snapshot, rows: tuple[str, ...], ran: Collection[str]) -> None:
+def assert_runs_the_rest(now: Facts, rows: tuple[str, ...], ran: Collection[str]) -> None:
     """Alembic runs what has not run there, and each of it once; or it cannot run it at all."""
     try:
         done = upgrade(ENGINE, now.headers, rows)
@@ -212,7 +212,7 @@ def test_restamp_never_guesses_which_chain_has_written_the_rows(
 # --- Rows that no known chain has written --------------------------------------------------------
 
 
-def move(rows: str, now: Snapshot, *old: Graph, **known: Any) -> MoveResult:
+def move(rows: str, now: Facts, *old: Graph, **known: Any) -> MoveResult:
     """The move of a database, where these older chains are known."""
     snapshot = replace(looked_at(now, db(rows, tables=known.pop("tables", None)), **known), old=old)
     (result,) = planned_moves(snapshot, snapshot)
@@ -441,7 +441,7 @@ def test_a_database_that_moves_at_any_moment_before_the_files_are_written(
 # --- Lost revisions that are taken for others ----------------------------------------------------
 
 
-def taken(rows: str, now: Snapshot, *known: LostRevision, **lost: str) -> MoveResult:
+def taken(rows: str, now: Facts, *known: LostRevision, **lost: str) -> MoveResult:
     snapshot = looked_at(now, db(rows), lost=known)
     (result,) = planned_moves(snapshot, snapshot, lost)
     return result

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Severity
@@ -39,7 +39,7 @@ def kept(before: Graph, chain_after: Graph) -> bool:
     return all(old[revision] <= new[revision] for revision in old)
 
 
-def assert_sound(snapshot: Snapshot) -> None:
+def assert_sound(snapshot: Facts) -> None:
     """Nothing is left to repair, and Alembic loads the chain and sees the same as we do.
 
     What Alembic cannot upgrade to is put right when the chain is linked: ``test_upgrade_plan``.
@@ -51,7 +51,7 @@ def assert_sound(snapshot: Snapshot) -> None:
     assert loaded.heads == tuple(sorted(snapshot.graph.heads))
 
 
-def assert_one_chain(snapshot: Snapshot, *, bases: int = 1) -> None:
+def assert_one_chain(snapshot: Facts, *, bases: int = 1) -> None:
     """One head above one base."""
     assert_sound(snapshot)
     assert (len(snapshot.graph.bases), len(snapshot.graph.heads)) == (bases, 1)
@@ -145,7 +145,7 @@ def test_the_reason_names_a_placeholder() -> None:
 # --- linear: every small forest ------------------------------------------------------------------
 
 
-def forest(parents: Sequence[int | None], names: str, days: Sequence[int | None]) -> Snapshot:
+def forest(parents: Sequence[int | None], names: str, days: Sequence[int | None]) -> Facts:
     """A chain from the parent of each node; ``days`` are the days of the Create Dates."""
     return chain(
         *(

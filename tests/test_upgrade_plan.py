@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
-from flask_chainfix.chain.numbering import NewIds
 from flask_chainfix.chain.redundancy import impassable, stuck_at
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, NotConfirmed
 from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.findings import Finding, Severity
@@ -49,7 +49,7 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-def stops(engine: Engine, snapshot: Snapshot, *rows: str, to: str = "heads") -> bool:
+def stops(engine: Engine, snapshot: Facts, *rows: str, to: str = "heads") -> bool:
     """Whether Alembic dies on the way from these rows, of whatever it dies for in such chains."""
     try:
         upgrade(engine, headers_of(snapshot), rows, to)
@@ -58,7 +58,7 @@ def stops(engine: Engine, snapshot: Snapshot, *rows: str, to: str = "heads") -> 
     return False
 
 
-def faults(snapshot: Snapshot) -> list[Finding]:
+def faults(snapshot: Facts) -> list[Finding]:
     return [finding for finding in diagnose(snapshot) if finding.code == "FC112"]
 
 
@@ -131,7 +131,7 @@ def test_what_a_known_database_cannot_upgrade_to_is_an_error(engine: Engine) -> 
 
 
 @st.composite
-def tied_chains(draw: st.DrawFn, needs: int = 2) -> Snapshot:
+def tied_chains(draw: st.DrawFn, needs: int = 2) -> Facts:
     """Chains whose revisions may name anything before them, some of it as ``depends_on``."""
     names = draw(st.permutations([f"r{number}" for number in range(draw(st.integers(3, 8)))]))
     written = []
@@ -145,7 +145,7 @@ def tied_chains(draw: st.DrawFn, needs: int = 2) -> Snapshot:
 
 @given(tied_chains())
 def test_alembic_stops_on_the_way_to_exactly_these_revisions(
-    engine: Engine, snapshot: Snapshot
+    engine: Engine, snapshot: Facts
 ) -> None:
     graph = snapshot.graph
     tied = impassable(graph)
@@ -157,7 +157,7 @@ def test_alembic_stops_on_the_way_to_exactly_these_revisions(
 
 @given(tied_chains(needs=1), st.data())
 def test_alembic_stops_from_exactly_these_places(
-    engine: Engine, snapshot: Snapshot, data: st.DataObject
+    engine: Engine, snapshot: Facts, data: st.DataObject
 ) -> None:
     """More than one dependency has no order in Alembic, which keeps a set of them."""
     graph = snapshot.graph
@@ -169,7 +169,7 @@ def test_alembic_stops_from_exactly_these_places(
 
 
 @given(tied_chains())
-def test_an_error_is_where_alembic_stops(engine: Engine, snapshot: Snapshot) -> None:
+def test_an_error_is_where_alembic_stops(engine: Engine, snapshot: Facts) -> None:
     graph = snapshot.graph
     places = [(), *(tops(graph, graph.required([name]) - {name}) for name in impassable(graph))]
     wrong = any(stops(engine, snapshot, *rows) for rows in places)
@@ -180,7 +180,7 @@ def test_an_error_is_where_alembic_stops(engine: Engine, snapshot: Snapshot) -> 
 
 @given(tied_chains(), st.data())
 def test_without_one_alembic_upgrades_from_wherever_it_has_come_to(
-    engine: Engine, snapshot: Snapshot, data: st.DataObject
+    engine: Engine, snapshot: Facts, data: st.DataObject
 ) -> None:
     sound = mended(snapshot, Wishes(strict=True))[0]
     assert not impassable(sound.graph)
@@ -192,13 +192,13 @@ def test_without_one_alembic_upgrades_from_wherever_it_has_come_to(
 
 
 @given(tied_chains())
-def test_the_plan_in_memory_is_what_alembic_does(engine: Engine, snapshot: Snapshot) -> None:
+def test_the_plan_in_memory_is_what_alembic_does(engine: Engine, snapshot: Facts) -> None:
     faults = upgrade_faults(revision_map(headers_of(snapshot)), [()])
     assert bool(faults) == stops(engine, snapshot)
     assert all("KeyError" in fault for fault in faults.values())
 
 
-def planned_faults(snapshot: Snapshot, rows: tuple[str, ...]) -> str:
+def planned_faults(snapshot: Facts, rows: tuple[str, ...]) -> str:
     """What foreseeing an upgrade from these rows ends with."""
     try:
         foresee(snapshot, [rows])
@@ -210,7 +210,7 @@ def planned_faults(snapshot: Snapshot, rows: tuple[str, ...]) -> str:
 # --- What is mended ------------------------------------------------------------------------------
 
 
-def untied(snapshot: Snapshot) -> Snapshot:
+def untied(snapshot: Facts) -> Facts:
     return mended(snapshot)[0]
 
 
@@ -249,7 +249,7 @@ def test_a_plain_repair_mends_it(
 
 @given(tied_chains(), st.sampled_from(strategy_names()), st.booleans(), st.data())
 def test_alembic_upgrades_whatever_is_planned(
-    engine: Engine, snapshot: Snapshot, strategy: str, strict: bool, data: st.DataObject
+    engine: Engine, snapshot: Facts, strategy: str, strict: bool, data: st.DataObject
 ) -> None:
     wishes = Wishes(strategy, strict=strict)
     start = mended(snapshot, wishes)[0]

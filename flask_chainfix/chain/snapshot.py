@@ -6,19 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.model.databases import Databases
-from flask_chainfix.model.environment import Environment, Surroundings
+from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Edit, Header, MigrationFile, Span, Unreadable
 from flask_chainfix.model.findings import Location
-from flask_chainfix.model.history import ChainLock, Published, PublishedChain
-from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import ChainTables, Footprint
+from flask_chainfix.model.history import ChainLock
 
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
+
+_S = TypeVar("_S", bound="Snapshot")
 
 
 class _Built:
@@ -31,7 +30,6 @@ class _Built:
     def __init__(self, files: tuple[MigrationFile, ...]) -> None:
         self.files = files
         self.graph: Graph | None = None
-        self.evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -41,25 +39,12 @@ class Snapshot:
     Attributes:
         environment: where they lie and what the settings say.
         files: every file that Alembic would load, in the order in which it lists them.
-        databases: where the databases stand that somebody has looked at.
-        surroundings: what lies around the environment, where somebody has looked.
-        old: older chains, which may have stamped them, the latest first.
         lock: the chain lock; ``None`` where there is none.
-        published: what others have already; ``None`` where nobody has looked.
-        published_chains: what the main branch and releases have; none where nobody has looked.
     """
 
     environment: Environment
     files: tuple[MigrationFile, ...]
-    databases: Databases = field(default_factory=Databases)
-    surroundings: Surroundings = field(default_factory=Surroundings)
-    old: tuple[Graph, ...] = field(default=(), compare=False)
     lock: ChainLock | None = None
-    published: Published | None = field(default=None, compare=False)
-    published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
-    _footprints: dict[tuple[Path, str], Footprint] = field(
-        default_factory=dict, repr=False, compare=False
-    )
     _built: _Built = field(default_factory=lambda: _Built(()), repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -152,53 +137,6 @@ class Snapshot:
             if isinstance(file.reading, Header) and None in file.reading[:2]
         )
 
-    @property
-    def evidence(self) -> Evidence:
-        """What the migrations do to the schema; reading that takes longer than all else."""
-        if self._built.evidence is None:
-            self._built.evidence = self._evidence()
-        return self._built.evidence
-
-    def _evidence(self) -> Evidence:
-        with without_garbage_collection():
-            unplaced = {id(file) for file in self.unplaced}
-            footprints = {
-                revision: self.footprint(files[0])
-                for revision, files in self.files_by_revision.items()
-                if id(files[0]) not in unplaced
-            }
-            elsewhere = [self.footprint(file) for file in self.unplaced]
-            return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
-
-    @cached_property
-    def chain_tables(self) -> ChainTables:
-        """What the migrations do to tables as a whole, as far as their sources tell."""
-        found = ChainTables()
-        for revision, files in self.files_by_revision.items():
-            for file in files:
-                found.note(revision, self.footprint(file), certain=len(files) == 1)
-        return found
-
-    def footprint(self, file: MigrationFile) -> Footprint:
-        """What a file's ``upgrade()`` does to the schema."""
-        from flask_chainfix.schema.python.reader import (
-            read_footprint,  # healthy chains go without it
-        )
-
-        place = (file.directory, file.name)
-        if place not in self._footprints:
-            around = self.environment
-            self._footprints[place] = read_footprint(
-                file.data, dialect=around.dialect, local=around.local_modules
-            )
-        return self._footprints[place]
-
-    def footprint_down(self, file: MigrationFile) -> Footprint:
-        """What a file's ``downgrade()`` does to the schema."""
-        from flask_chainfix.schema.python.reader import read_footprint
-
-        return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
-
     def file(self, revision: str) -> MigrationFile:
         """The first file of a revision."""
         return self.files_by_revision[revision][0]
@@ -222,7 +160,7 @@ class Snapshot:
         """Whether a file lies in no version location, but a link there leads to it."""
         return not any(place in path.parents for place in self.environment.version_locations)
 
-    def after(self, edits: Iterable[Edit]) -> Snapshot:
+    def after(self: _S, edits: Iterable[Edit]) -> _S:
         """The snapshot as it would be once the edits were made; nothing is written."""
         changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}
         if not changed:
@@ -230,11 +168,6 @@ class Snapshot:
         lock, path = self.lock, self.environment.lock_path
         if (path.parent, path.name) in changed:
             lock = ChainLock(path, changed.pop((path.parent, path.name)))
-        known = {
-            place: footprint
-            for place, footprint in self._footprints.items()
-            if place not in changed
-        }
         files: dict[tuple[Path, str], MigrationFile] = {}
         for file in self.files:
             files[file.directory, file.name] = file
@@ -243,7 +176,7 @@ class Snapshot:
                 files.pop(place, None)
             else:
                 files[place] = _read(*place, data)
-        return replace(self, files=tuple(files.values()), lock=lock, _footprints=known)
+        return replace(self, files=tuple(files.values()), lock=lock)
 
 
 def _read(directory: Path, name: str, data: bytes) -> MigrationFile:

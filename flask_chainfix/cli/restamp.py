@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.cli.options import database_options, format_option, pairs
 from flask_chainfix.cli.running import after_asking, ask, moving, run
 from flask_chainfix.cli.streams import progress_bar, show
@@ -26,6 +25,7 @@ from flask_chainfix.commands.restamp import (
 from flask_chainfix.common.errors import ChainFixError, Declined, NeedsConsent
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveResult
 from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Result
@@ -107,7 +107,7 @@ def _question(moves: Sequence[MoveResult], number: int) -> str:
 
 def _moved(
     runtime: Runtime,
-    now: Snapshot,
+    now: Facts,
     moves: Sequence[MoveResult],
     databases: DatabaseWishes,
     *,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from flask_chainfix import disk
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.remarks import remarks_on_heads
 from flask_chainfix.diagnosis.rules import Family
@@ -34,11 +33,11 @@ def read_and_judge(
     Raises:
         NoMigrations: there is none.
     """
-    snapshot, notices = disk.read_snapshot(runtime.environment)
+    read, notices = disk.read_snapshot(runtime.environment)
+    snapshot = Facts.around(read, surroundings=read_surroundings(runtime))
     if not may_be_empty:
         refuse_empty(snapshot)
     notices += _noticed_unread(runtime.environment) + _noticed_strangers(runtime.environment)
-    snapshot = replace(snapshot, surroundings=read_surroundings(runtime))
     diagnosis = Diagnosis(snapshot, strict=strict).judge(Family.CHAIN, Family.ENVIRONMENT)
     unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
     if unknown:
@@ -59,7 +58,7 @@ def _noticed_unread(environment: Environment) -> tuple[str, ...]:
     )
 
 
-def refuse_empty(snapshot: Snapshot) -> None:
+def refuse_empty(snapshot: Facts) -> None:
     """Stop where there is nothing to work on: no migration, and no database that has run one.
 
     Raises:

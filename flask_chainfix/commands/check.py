@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import noticed_interruption, read_and_judge, refuse_empty
 from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import distance
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.against_others import changes
@@ -125,7 +125,7 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     return known.judge(*lock, Family.PUBLISHED)
 
 
-def _notices(snapshot: Snapshot, against: Against, absent: str) -> Iterator[str]:
+def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
     if absent:
         yield f"{absent} was not there at {against.ref}: its migrations count as new"
     changed = {revision for revision, _ in changes(snapshot)}
@@ -136,7 +136,7 @@ def _notices(snapshot: Snapshot, against: Against, absent: str) -> Iterator[str]
         )
 
 
-def _behind(snapshot: Snapshot, tools: Tools) -> tuple[str, ...]:
+def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
     """The stamped databases that an upgrade would bring further, as notices."""
     found = {
         standing.name: distance(snapshot, standing)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.errors import CannotPlan, CannotWrite
 from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of, in_doubt
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import hook_edit
@@ -64,7 +64,7 @@ def plan_lock(
     return LockPlan(tools=tools, diagnosis=diagnosis, edits=written_anew)
 
 
-def _refuse_stranger(snapshot: Snapshot, written: str | None) -> None:
+def _refuse_stranger(snapshot: Facts, written: str | None) -> None:
     files = {os.path.realpath(file.path) for file in snapshot.files}
     if written is not None and os.path.realpath(written) not in files:
         raise CannotPlan(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.numbering import NewIds
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
@@ -19,6 +18,7 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in, with_new_ids
 from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     NO_DATABASE_TOLD,
     noticed_missing,
@@ -27,6 +27,7 @@ from flask_chainfix.databases.survey import (
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import told_losses
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.remarks import remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
@@ -64,11 +65,11 @@ class _Rebase:
     diagnosis: Diagnosis
     upstream: Upstream
     there: Snapshot
-    start: Snapshot
+    start: Facts
     mends: tuple[Mend, ...] = ()
 
     @property
-    def now(self) -> Snapshot:
+    def now(self) -> Facts:
         """The chain as it is."""
         return self.diagnosis.snapshot
 
@@ -206,7 +207,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     return Proposal(rebase.diagnosis.noticing(*remarks), planned)
 
 
-def _refuse_collisions(rebase: _Rebase, after: Snapshot, mine: frozenset[str]) -> None:
+def _refuse_collisions(rebase: _Rebase, after: Facts, mine: frozenset[str]) -> None:
     """Stop where mine do to the schema what one of those does that come to be below.
 
     Raises:

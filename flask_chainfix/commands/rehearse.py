@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import disk
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge
 from flask_chainfix.common.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import in_doubt
 from flask_chainfix.diagnosis.rules import cause_of, diagnose
 from flask_chainfix.disk.journals import journals_of
@@ -142,7 +142,7 @@ def _failed(failure: RehearsalFailure) -> RehearsalFailed:
     return RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", failure.remedy)
 
 
-def _old_chain(runtime: Runtime, now: Snapshot, start: tuple[str, ...]) -> Snapshot:
+def _old_chain(runtime: Runtime, now: Facts, start: tuple[str, ...]) -> Facts:
     """The chain before the last repair; as it is if there was none, or nobody could run that.
 
     Raises:

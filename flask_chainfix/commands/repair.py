@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flask_chainfix import disk
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
 from flask_chainfix.commands.check import NO_DATABASES, commit_before
 from flask_chainfix.commands.second_look import (
@@ -24,6 +23,7 @@ from flask_chainfix.common.errors import (
 )
 from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     NO_DATABASE_TOLD,
     noticed_missing,
@@ -126,7 +126,7 @@ def _misfit(diagnosis: Diagnosis) -> ChainFixError | None:
     return CannotPlan(f"no repair mends this: {wrong[0].message}", wrong[0].hint)
 
 
-def _doubt(snapshot: Snapshot) -> ChainFixError | None:
+def _doubt(snapshot: Facts) -> ChainFixError | None:
     """What is said where nobody knows which chain has stamped a database."""
     doubtful = (MoveState.DOUBTFUL, MoveState.REFUSED)
     for each in planned_moves(snapshot, snapshot):

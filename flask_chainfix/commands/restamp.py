@@ -15,6 +15,7 @@ from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.sql_scripts import guarded_sql
 from flask_chainfix.databases.survey import survey, targets_for
 from flask_chainfix.databases.targets import unreached_target
@@ -99,7 +100,7 @@ def plan_restamp(
     return replace(plan, exit_code=1) if planned and plan.error is None else plan
 
 
-def _require_lost(snapshot: Snapshot, taken: Mapping[str, str]) -> None:
+def _require_lost(snapshot: Facts, taken: Mapping[str, str]) -> None:
     for revision, other in taken.items():
         if revision in snapshot.graph:
             raise CannotPlan(
@@ -115,7 +116,7 @@ def _require_lost(snapshot: Snapshot, taken: Mapping[str, str]) -> None:
 
 def move_rows(  # noqa: PLR0913  (what a move depends on)
     runtime: Runtime,
-    now: Snapshot,
+    now: Facts,
     moves: Sequence[MoveResult],
     databases: DatabaseWishes,
     progress: Progress,
@@ -146,7 +147,7 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
         return move_planned(runtime, moves, databases, journal, progress, graph=now.graph)
 
 
-def _refuse_changed(runtime: Runtime, planned: Snapshot) -> None:
+def _refuse_changed(runtime: Runtime, planned: Facts) -> None:
     now, _ = disk.read_snapshot(runtime.environment)
     if _links(now) != _links(planned):
         raise StaleSnapshot(
@@ -159,7 +160,7 @@ def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:
     return {(each.revision, each.down_revision, each.depends_on) for each in snapshot.headers}
 
 
-def outstanding(snapshot: Snapshot, moves: Sequence[MoveResult]) -> int:
+def outstanding(snapshot: Facts, moves: Sequence[MoveResult]) -> int:
     """How many stamps are to be moved of databases that can be reached, or stay and be noted."""
     told = {each.identity for each in snapshot.databases.standings if each.told}
     return sum(

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.row_moving import make_moves, note_rows
 from flask_chainfix.common.errors import (
     ChainFixError,
@@ -26,6 +25,7 @@ from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.rows import restamping
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.reading import read_standings
 from flask_chainfix.databases.survey import survey, targets_for
 from flask_chainfix.disk.journal import Journal
@@ -46,7 +46,7 @@ _NAMED = 3
 
 def refuse_moved(
     runtime: Runtime,
-    before: Snapshot,
+    before: Facts,
     wishes: DatabaseWishes,
     progress: Progress,
     moves: Sequence[MoveResult] = (),
@@ -69,7 +69,7 @@ def refuse_moved(
 
 def moved_since(
     runtime: Runtime,
-    before: Snapshot,
+    before: Facts,
     wishes: DatabaseWishes,
     progress: Progress,
     moves: Sequence[MoveResult] = (),
@@ -111,8 +111,8 @@ def _left_behind(now: Standing) -> StaleSnapshot:
 
 def bound_to_new_files(  # noqa: PLR0913  (what that depends on)
     runtime: Runtime,
-    before: Snapshot,
-    after: Snapshot,
+    before: Facts,
+    after: Facts,
     *,
     wishes: DatabaseWishes,
     progress: Progress,
@@ -210,8 +210,8 @@ def judged_anew(
 
 def followed_back(  # noqa: PLR0913  (what an undo depends on)
     runtime: Runtime,
-    undone: Snapshot,
-    restored: Snapshot,
+    undone: Facts,
+    restored: Facts,
     moves: Sequence[MoveResult],
     *,
     wishes: DatabaseWishes,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import NO_DATABASES
 from flask_chainfix.commands.second_look import (
     followed_back,
@@ -14,6 +13,7 @@ from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_
 from flask_chainfix.common.errors import ChainFixError, NothingToUndo
 from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.disk.journals import journal_to_undo, journals_of, noticed_strangers
 from flask_chainfix.environment.locate import Runtime
@@ -46,7 +46,7 @@ def plan_undo(
         StaleSnapshot: a migration that has come since builds on one that undo would delete.
         RowsNotPutBack: a database cannot go back, or one whose rows were moved is not named.
     """
-    now, _ = disk.read_snapshot(runtime.environment)
+    now = Facts.around(disk.read_snapshot(runtime.environment)[0])
     journals = journals_of(runtime.environment)
     journal = journal_to_undo(now, journals)
     disk.refuse_orphans(journal, runtime.environment)
@@ -104,7 +104,8 @@ def carry_out_undo(
                 raise without_files(
                     runtime, moves, databases, progress, error=error, journal=journal
                 ) from error
-        snapshot, notices = _in_step(*disk.read_snapshot(runtime.environment))
+        read, notices = disk.read_snapshot(runtime.environment)
+        snapshot, notices = _in_step(Facts.around(read), notices)
         moves = followed_back(
             runtime, plan.snapshot, snapshot, moves, wishes=databases, progress=progress
         )
@@ -120,7 +121,7 @@ def carry_out_undo(
     )
 
 
-def _in_step(snapshot: Snapshot, notices: tuple[str, ...]) -> tuple[Snapshot, tuple[str, ...]]:
+def _in_step(snapshot: Facts, notices: tuple[str, ...]) -> tuple[Facts, tuple[str, ...]]:
     """Write the lock anew where what was undone has put it out of step."""
     edit = heads_file.edit_for(snapshot)
     if edit is None:

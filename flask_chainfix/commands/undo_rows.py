@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from flask_chainfix import disk
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.row_moving import make_moves
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
 from flask_chainfix.common.progress import Progress
@@ -15,6 +14,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import survey, targets_for
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.environment.locate import Runtime
@@ -36,11 +36,11 @@ _NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
 
 def look_back(
     runtime: Runtime,
-    now: Snapshot,
+    now: Facts,
     journal: Journal,
     wishes: DatabaseWishes,
     progress: Progress,
-) -> tuple[Snapshot, tuple[MoveResult, ...]]:
+) -> tuple[Facts, tuple[MoveResult, ...]]:
     """The moves that databases need so that their rows fit the files as they were.
 
     Those whose rows were moved with the repair get the old ones back; those that have been upgraded
@@ -113,7 +113,7 @@ def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
     return MoveResult(Move(name, recorded.identity, rows, recorded.before), state)
 
 
-def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> MoveResult:
+def _back(result: MoveResult, recorded: Move, now: Facts, then: Facts) -> MoveResult:
     """The way back of a database whose rows were moved: exactly that, unless it has gone on.
 
     Rows that the journal only says to be of the new files stand for something else by the old ones.
@@ -125,7 +125,7 @@ def _back(result: MoveResult, recorded: Move, now: Snapshot, then: Snapshot) -> 
     return _as_it_is(result, now, then) if stayed or rows == recorded.before else result
 
 
-def _rest(result: MoveResult, recorded: Move | None, then: Snapshot) -> MoveResult:
+def _rest(result: MoveResult, recorded: Move | None, then: Facts) -> MoveResult:
     """What is left to do where the rows went back before the first file did."""
     rows = result.move.before
     if recorded is not None and rows in (recorded.before, recorded.after):
@@ -135,7 +135,7 @@ def _rest(result: MoveResult, recorded: Move | None, then: Snapshot) -> MoveResu
     return result
 
 
-def _as_it_is(result: MoveResult, now: Snapshot, then: Snapshot) -> MoveResult:
+def _as_it_is(result: MoveResult, now: Facts, then: Facts) -> MoveResult:
     """A row that neither the new files nor the old ones have is none the worse for going back.
 
     Neither is one that both have, where the old chain cannot be loaded and so means nothing.
@@ -154,7 +154,7 @@ def _is_broken(graph: Graph) -> bool:
     return bool(graph.missing or graph.cycles or graph.duplicates)
 
 
-def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal: Journal) -> None:
+def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: Journal) -> None:
     there = {
         standing.identity
         for standing in looked_at.databases.standings
@@ -175,7 +175,7 @@ def _require_recorded(looked_at: Snapshot, recorded: Mapping[str, Move], journal
         )
 
 
-def _refuse_way_back(looked_at: Snapshot, moves: Sequence[MoveResult]) -> None:
+def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult]) -> None:
     refused = [each for each in moves if each.state in _NO_WAY_BACK]
     if not refused:
         return

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask_chainfix import disk, source
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import (
     BadConfiguration,
     BadDatabase,
@@ -20,6 +19,7 @@ from flask_chainfix.databases.applied.contradictions import leaving_out, left_ou
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.applied.tables import tables_altered
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
@@ -51,13 +51,13 @@ NO_DATABASE_NAMED = (
 
 def survey(  # noqa: PLR0913  (what a look depends on)
     runtime: Runtime,
-    snapshot: Snapshot,
+    snapshot: Facts,
     wishes: DatabaseWishes,
     progress: Progress,
     *,
     old: str | None = None,
     also: Collection[str] = (),
-) -> Snapshot:
+) -> Facts:
     """Look at databases; nothing is changed in them.
 
     Args:
@@ -84,7 +84,9 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     standings += passed + told(wishes.stamps)
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)
-    past = (read_at(old, runtime.environment),) if old else tuple(then for _, then in repairs)
+    past = tuple(then for _, then in repairs)
+    if old:
+        past = (Facts.around(read_at(old, runtime.environment)),)
     chains = tuple(each.graph for each in past)
     speaking = [journal for journal, _ in reversed(repairs)]
     shared = _shared(snapshot, past)
@@ -108,7 +110,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     return snapshot if old else _with_origins(snapshot)
 
 
-def _with_origins(snapshot: Snapshot) -> Snapshot:
+def _with_origins(snapshot: Facts) -> Facts:
     """The chain with the commits whose chains may have written rows that are not understood."""
     puzzling = [
         standing
@@ -123,7 +125,7 @@ def _with_origins(snapshot: Snapshot) -> Snapshot:
     origins = {each.identity: "" for each in puzzling} if recent else {}
     movable: set[str] = set()
     for commit, then in recent.items():
-        by_it = _stamped_by(snapshot, then)
+        by_it = _stamped_by(snapshot, Facts.around(then))
         for standing in puzzling:
             known, possible = standing.identity, possibilities(by_it, standing)
             if known in movable or not possible:
@@ -136,7 +138,7 @@ def _with_origins(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, databases=replace(snapshot.databases, origins=origins))
 
 
-def _stamped_by(snapshot: Snapshot, then: Snapshot) -> Snapshot:
+def _stamped_by(snapshot: Facts, then: Facts) -> Facts:
     """The chain as if the user had named an older one that has stamped the databases."""
     known = replace(
         snapshot.databases,
@@ -147,7 +149,7 @@ def _stamped_by(snapshot: Snapshot, then: Snapshot) -> Snapshot:
     return replace(snapshot, old=(then.graph,), databases=known)
 
 
-def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Snapshot:
+def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
     """The chain with what version control knows of lost revisions, and of what they were on.
 
     Args:
@@ -169,7 +171,7 @@ def with_lost(runtime: Runtime, snapshot: Snapshot, ids: Collection[str]) -> Sna
     return replace(snapshot, databases=databases)
 
 
-def refuse_unreachable(snapshot: Snapshot, command: str) -> None:
+def refuse_unreachable(snapshot: Facts, command: str) -> None:
     """Stop where a database is not known that a plan has to be safe for.
 
     Args:
@@ -187,7 +189,7 @@ def refuse_unreachable(snapshot: Snapshot, command: str) -> None:
             )
 
 
-def _moved(snapshot: Snapshot, journals: Iterable[Journal]) -> Mapping[str, Move]:
+def _moved(snapshot: Facts, journals: Iterable[Journal]) -> Mapping[str, Move]:
     """The last change of each database's rows that still means what it meant."""
     moved: dict[str, Move] = {}
     for journal in journals:
@@ -200,7 +202,7 @@ def _moved(snapshot: Snapshot, journals: Iterable[Journal]) -> Mapping[str, Move
 
 
 def missing_database(
-    snapshot: Snapshot, command: str, wishes: DatabaseWishes
+    snapshot: Facts, command: str, wishes: DatabaseWishes
 ) -> DatabaseMissing | None:
     """What keeps a plan from being carried out where a database does not exist.
 
@@ -224,7 +226,7 @@ def missing_database(
     return None
 
 
-def noticed_missing(snapshot: Snapshot, wishes: DatabaseWishes) -> tuple[str, ...]:
+def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """The same for those who only look at a plan."""
     if wishes.stamps:
         return ()
@@ -236,7 +238,7 @@ def noticed_missing(snapshot: Snapshot, wishes: DatabaseWishes) -> tuple[str, ..
     )
 
 
-def _without(snapshot: Snapshot, standing: Standing, command: str) -> Remedy:
+def _without(snapshot: Facts, standing: Standing, command: str) -> Remedy:
     """How to plan without a database, or with what the user knows of it."""
     known = saying_where(snapshot, standing, command)
     if not standing.own:
@@ -257,7 +259,7 @@ def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:
     return renamed
 
 
-def _with_renamed(snapshot: Snapshot, past: Iterable[Snapshot]) -> Snapshot:
+def _with_renamed(snapshot: Facts, past: Iterable[Facts]) -> Facts:
     """The chain with what version control shows to be called anew, where no journal tells."""
     known = snapshot.databases
     found = {
@@ -270,14 +272,14 @@ def _with_renamed(snapshot: Snapshot, past: Iterable[Snapshot]) -> Snapshot:
     return replace(snapshot, databases=replace(known, renamed={**found, **known.renamed}))
 
 
-def _was_alone(lost: LostRevision, renamed: str, past: Snapshot) -> bool:
+def _was_alone(lost: LostRevision, renamed: str, past: Facts) -> bool:
     """Whether no other migration of an older chain can be meant by the new id."""
     like = [file.reading for file in _with_code(lost.data, past)]
     ids = [reading.revision for reading in like if isinstance(reading, Header)]
     return renamed not in past.graph and ids == [lost.revision]
 
 
-def _with_code(data: bytes, snapshot: Snapshot) -> Iterator[MigrationFile]:
+def _with_code(data: bytes, snapshot: Facts) -> Iterator[MigrationFile]:
     """The files with the same code."""
     words = source.words_in(data)
     for file in snapshot.files:
@@ -285,7 +287,7 @@ def _with_code(data: bytes, snapshot: Snapshot) -> Iterator[MigrationFile]:
             yield file
 
 
-def _shared(now: Snapshot, past: Iterable[Snapshot]) -> Mapping[str, tuple[str, ...]]:
+def _shared(now: Facts, past: Iterable[Facts]) -> Mapping[str, tuple[str, ...]]:
     """The ids that stood twice, and the ids that these migrations have now."""
     shared: dict[str, dict[str, None]] = {}
     for chain in past:
@@ -296,7 +298,7 @@ def _shared(now: Snapshot, past: Iterable[Snapshot]) -> Mapping[str, tuple[str, 
     return {revision: tuple(names) for revision, names in shared.items() if len(names) > 1}
 
 
-def _others(now: Snapshot, past: Snapshot) -> Mapping[str, str]:
+def _others(now: Facts, past: Facts) -> Mapping[str, str]:
     """The ids of another line of releases that stand for something else here."""
     others: dict[str, str] = {}
     for revision in past.graph:
@@ -310,7 +312,7 @@ def _others(now: Snapshot, past: Snapshot) -> Mapping[str, str]:
 
 
 def _altered_by_the_same_id(
-    snapshot: Snapshot, shared: Mapping[str, tuple[str, ...]]
+    snapshot: Facts, shared: Mapping[str, tuple[str, ...]]
 ) -> frozenset[str]:
     """The tables whose columns may tell which of several migrations with one id has run."""
     names = (*snapshot.graph.duplicates, *(name for names in shared.values() for name in names))
@@ -318,7 +320,7 @@ def _altered_by_the_same_id(
     return tables_altered(snapshot, (file for name in names for file in known.get(name, ())))
 
 
-def _names_now(now: Snapshot, past: Snapshot, revision: str, file: MigrationFile) -> Iterator[str]:
+def _names_now(now: Facts, past: Facts, revision: str, file: MigrationFile) -> Iterator[str]:
     """The ids that a file may have by now which had this one: one, if it is still in its place."""
     like = list(_with_code(file.data, now))
     here = [each for each in now.files_by_revision.get(revision, ()) if each.path == file.path]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
 from flask_chainfix.databases.applied.rows import are_tied, taking_down
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import told_losses
 from flask_chainfix.diagnosis.registry import Family, codes_of
 from flask_chainfix.model.findings import Finding
@@ -18,7 +18,7 @@ from flask_chainfix.model.plans import Wishes
 _GUARD = "an if on sa.inspect(op.get_bind()), so that it runs only where it is still needed"
 
 
-def ways_out(snapshot: Snapshot, fault: Finding, wishes: Wishes, again: str) -> Remedy:
+def ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Remedy:
     """What to do about a fault that a planned chain would have.
 
     Where two revisions do the same, what others have stays as it is, and so does what a database
@@ -46,7 +46,7 @@ def ways_out(snapshot: Snapshot, fault: Finding, wishes: Wishes, again: str) -> 
 
 
 class _Collision:
-    def __init__(self, snapshot: Snapshot, fault: Finding, again: str) -> None:
+    def __init__(self, snapshot: Facts, fault: Finding, again: str) -> None:
         self._snapshot = snapshot
         self._fault = fault
         self._then = (again, "{alembic} upgrade head")
@@ -126,7 +126,7 @@ class _Collision:
         return " and ".join(names) or self._snapshot.file(revision).name
 
 
-def _accepting(snapshot: Snapshot, fault: Finding, command: str) -> Remedy:
+def _accepting(snapshot: Facts, fault: Finding, command: str) -> Remedy:
     """To have the chain as it is; an upgrade that runs both stops there all the same."""
     known = [each for each in applied_in(snapshot) if each.revisions]
     if not all(each.revisions.issuperset(fault.revisions) for each in known):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, by_severity, codes_of, diagnose, diagnose_by
 from flask_chainfix.model.findings import Finding, Severity
 
@@ -27,7 +27,7 @@ class Diagnosis:
         strict: whether warnings count like errors.
     """
 
-    snapshot: Snapshot
+    snapshot: Facts
     findings: tuple[Finding, ...] = ()
     judged: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Diagnosis:
         findings = by_severity((*self.findings, *diagnose(self.snapshot, *families)))
         return replace(self, findings=findings, judged=self.judged | codes_of(*families))
 
-    def judge_again(self, snapshot: Snapshot, code: str) -> Diagnosis:
+    def judge_again(self, snapshot: Facts, code: str) -> Diagnosis:
         """The same with more known of the chain, and with what one rule makes of that.
 
         Args:
@@ -65,7 +65,7 @@ class Diagnosis:
         findings = by_severity((*first, *diagnose_by(code, snapshot), *last))
         return replace(self, snapshot=snapshot, findings=findings)
 
-    def with_databases(self, snapshot: Snapshot) -> Diagnosis:
+    def with_databases(self, snapshot: Facts) -> Diagnosis:
         """The same with where databases stand, and what is wrong with that."""
         known = self.judge_again(snapshot, LONG_ID)  # how long an id may be depends on them
         return known.judge(Family.DATABASE).noticing(*snapshot.databases.notices)
@@ -96,7 +96,7 @@ class Diagnosis:
         return replace(self, findings=findings)
 
 
-def _opaque(snapshot: Snapshot) -> tuple[str, ...]:
+def _opaque(snapshot: Facts) -> tuple[str, ...]:
     """What there is to say about migrations that do what their source does not tell."""
     places = [
         f"{snapshot.file(revision).name}:{doubts[0].line} ({doubts[0].detail})"

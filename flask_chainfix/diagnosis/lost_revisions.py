@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
@@ -22,6 +21,7 @@ from flask_chainfix.databases.applied.lost import (
 )
 from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.databases.applied.tables import Fit, absent_tables, fit, proven_top
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision, Standing
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
@@ -44,7 +44,7 @@ def can_have_file(revision: str) -> bool:
     )
 
 
-def whereabouts(snapshot: Snapshot, revision: str) -> str:
+def whereabouts(snapshot: Facts, revision: str) -> str:
     """Where a lost revision went, as far as Git knows."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
@@ -62,7 +62,7 @@ def whereabouts(snapshot: Snapshot, revision: str) -> str:
     return f"its file was removed ({place})"
 
 
-def choices(snapshot: Snapshot, revision: str) -> Remedy:
+def choices(snapshot: Facts, revision: str) -> Remedy:
     """What can be done about a lost revision, the best first."""
     standings = [each for each in snapshot.databases.standings if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
@@ -88,7 +88,7 @@ def choices(snapshot: Snapshot, revision: str) -> Remedy:
     return remedy | back
 
 
-def _all_of_them(snapshot: Snapshot, lost: LostRevision) -> Remedy:
+def _all_of_them(snapshot: Facts, lost: LostRevision) -> Remedy:
     """The migrations as they were when there were any, where they still belong."""
     place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
     if not ref or place not in snapshot.environment.version_locations:
@@ -98,7 +98,7 @@ def _all_of_them(snapshot: Snapshot, lost: LostRevision) -> Remedy:
 
 
 def _squashed_into(
-    snapshot: Snapshot, revision: str, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, revision: str, left: Survivors, standings: Sequence[Standing]
 ) -> str | None:
     """The revision that makes all that a database holds whose old chain is gone altogether."""
     lost = snapshot.databases.lost.get(revision)
@@ -117,7 +117,7 @@ def _squashed_into(
     return top if made_anew else None
 
 
-def _without_git(snapshot: Snapshot, revision: str, standings: Sequence[Standing]) -> Remedy:
+def _without_git(snapshot: Facts, revision: str, standings: Sequence[Standing]) -> Remedy:
     """What can be done about a revision of which nothing is known."""
     remedy = Remedy()
     close = close_ids(revision, snapshot.graph)
@@ -130,7 +130,7 @@ def _without_git(snapshot: Snapshot, revision: str, standings: Sequence[Standing
     return remedy | placeholder(snapshot, revision, standings)
 
 
-def placeholder(snapshot: Snapshot, revision: str, standings: Sequence[Standing] = ()) -> Remedy:
+def placeholder(snapshot: Facts, revision: str, standings: Sequence[Standing] = ()) -> Remedy:
     """How to put a no-op revision in the place of a lost one whose parents are unknown.
 
     Args:
@@ -165,7 +165,7 @@ def _placeholder_on(revision: str, found: Fit) -> Remedy:
     )
 
 
-def _misses(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
+def _misses(snapshot: Facts, standing: Standing, revision: str) -> bool:
     run = frozenset(snapshot.graph.required([revision]))
     return bool(absent_tables(snapshot, standing, run))
 
@@ -176,7 +176,7 @@ def _tombstone(wish: str, condition: str = "") -> Remedy:
 
 
 def _ways_back(
-    snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
 ) -> Remedy:
     nothing_lost = all(is_noop(snapshot, each) for each in left.between)
     deeds = (
@@ -215,7 +215,7 @@ def _ways_back(
 
 
 def _downgrade(
-    snapshot: Snapshot, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
 ) -> Remedy:
     """How to downgrade the database with the code that has the revision."""
     target = _downgrade_target(snapshot, lost.revision, left, standings)
@@ -232,7 +232,7 @@ def _downgrade(
 
 
 def _downgrade_target(
-    snapshot: Snapshot, revision: str, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, revision: str, left: Survivors, standings: Sequence[Standing]
 ) -> str:
     """The target of a downgrade that takes back all lost revisions and nothing else.
 
@@ -270,7 +270,7 @@ def _files(left: Survivors) -> str:
 
 
 # --- Lost revisions that are taken for others ----------------------------------------------------
-def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, ...]:
+def notes_on_taken(snapshot: Facts, taken: Mapping[str, str]) -> tuple[str, ...]:
     """What users should know about lost revisions that they count as others.
 
     Args:
@@ -292,7 +292,7 @@ def notes_on_taken(snapshot: Snapshot, taken: Mapping[str, str]) -> tuple[str, .
     )
 
 
-def _note(snapshot: Snapshot, revision: str, other: str) -> str:
+def _note(snapshot: Facts, revision: str, other: str) -> str:
     lost = snapshot.databases.lost.get(revision)
     counts = f"{revision} counts as {other}"
     if lost is not None and lost.renamed == other:
@@ -314,7 +314,7 @@ def _note(snapshot: Snapshot, revision: str, other: str) -> str:
     return "; ".join((f"{counts}: {_between(snapshot, left)}", *_gaps(snapshot, left, other)))
 
 
-def _between(snapshot: Snapshot, left: Survivors) -> str:
+def _between(snapshot: Facts, left: Survivors) -> str:
     if all(is_noop(snapshot, each) for each in left.between):
         verb = "is" if len(left.between) == 1 else "are"
         return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
@@ -322,7 +322,7 @@ def _between(snapshot: Snapshot, left: Survivors) -> str:
     return f"{told}; whatever of that is in the database stays there, and no file tells of it"
 
 
-def _gaps(snapshot: Snapshot, left: Survivors, other: str) -> Iterator[str]:
+def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:
     """Where Git and the user disagree on what the databases have run."""
     graph = snapshot.graph
     by_git, by_user = graph.required(left.rows), graph.required([other])
@@ -334,7 +334,7 @@ def _gaps(snapshot: Snapshot, left: Survivors, other: str) -> Iterator[str]:
         yield f"nothing shows that {listing(never)} ran there, and it never will"
 
 
-def _deeds(snapshot: Snapshot, revision: str) -> str:
+def _deeds(snapshot: Facts, revision: str) -> str:
     """What a lost revision did, in a few words."""
     footprint = lost_footprint(snapshot, revision)
     if is_noop(snapshot, revision) or footprint is None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from textwrap import dedent
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.findings import CODES, Explanation, Finding, Location, Severity
 
 
@@ -74,13 +74,13 @@ class Rule:
     repairable: bool
     family: Family
     explanation: str
-    find: Callable[[Snapshot], Iterator[Fault]]
+    find: Callable[[Facts], Iterator[Fault]]
 
 
 _RULES: dict[str, Rule] = {}
 
 
-_Find = Callable[[Snapshot], Iterator[Fault]]
+_Find = Callable[[Facts], Iterator[Fault]]
 
 
 def rule(  # noqa: PLR0913  (what a rule says of itself, and all of it by name)
@@ -117,7 +117,7 @@ def codes_of(*families: Family) -> set[str]:
     return {rule.code for rule in all_rules() if rule.family in families}
 
 
-def diagnose(snapshot: Snapshot, *families: Family, ignored: bool = False) -> tuple[Finding, ...]:
+def diagnose(snapshot: Facts, *families: Family, ignored: bool = False) -> tuple[Finding, ...]:
     """Run the rules of some families that the settings do not ignore; or only those that they do.
 
     Args:
@@ -139,7 +139,7 @@ def diagnose(snapshot: Snapshot, *families: Family, ignored: bool = False) -> tu
     return by_severity(findings)
 
 
-def diagnose_by(code: str, snapshot: Snapshot) -> tuple[Finding, ...]:
+def diagnose_by(code: str, snapshot: Facts) -> tuple[Finding, ...]:
     """What a single rule finds, unless the settings ignore it."""
     (rule,) = (rule for rule in all_rules() if rule.code == code)
     if code in snapshot.environment.settings.ignore:

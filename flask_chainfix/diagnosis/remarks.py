@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.registry import Family, diagnose
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.findings import Finding, Severity
@@ -16,7 +16,7 @@ from flask_chainfix.model.rehearsal import RehearsalFailure
 from flask_chainfix.schema.footprint import Action
 
 
-def cause_of(snapshot: Snapshot, failure: RehearsalFailure) -> tuple[str, str | Remedy]:
+def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Remedy]:
     """Say why a revision failed, as far as the sources tell.
 
     Args:
@@ -42,7 +42,7 @@ def cause_of(snapshot: Snapshot, failure: RehearsalFailure) -> tuple[str, str | 
     return "", ""
 
 
-def _told_down(snapshot: Snapshot, revision: str, line: int | None) -> Iterator[str]:
+def _told_down(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
     """What ``downgrade()`` drops there that ``upgrade()`` does not make."""
     file = snapshot.file(revision)
     evidence = snapshot.evidence
@@ -61,12 +61,12 @@ def _told_down(snapshot: Snapshot, revision: str, line: int | None) -> Iterator[
 # --- What there is to say that is no fault: of several heads, of files that lie elsewhere --------
 
 
-def heads_in_doubt(snapshot: Snapshot) -> bool:
+def heads_in_doubt(snapshot: Facts) -> bool:
     """Whether some of several heads may be none, because migrations have an unknown place."""
     return len(snapshot.graph.heads) > 1 and bool(snapshot.unplaced)
 
 
-def remarks_on_heads(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
+def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str, ...]:
     """Why several heads are no error, or why that is not known.
 
     Args:
@@ -103,7 +103,7 @@ def remarks_on_heads(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[s
     return ()
 
 
-def remarks_on_links(snapshot: Snapshot, edits: Iterable[Edit]) -> tuple[str, ...]:
+def remarks_on_links(snapshot: Facts, edits: Iterable[Edit]) -> tuple[str, ...]:
     """Which files would change though they lie in no version location.
 
     Args:
@@ -117,13 +117,13 @@ def remarks_on_links(snapshot: Snapshot, edits: Iterable[Edit]) -> tuple[str, ..
     )
 
 
-def _are_explained(snapshot: Snapshot) -> bool:
+def _are_explained(snapshot: Facts) -> bool:
     """Whether each head is one of a lineage of its own."""
     heads, by_revision = snapshot.graph.heads, find_lineages(snapshot).by_revision
     return len({by_revision[head] for head in heads}) == len(heads)
 
 
-def _without_computed_labels(snapshot: Snapshot) -> Snapshot:
+def _without_computed_labels(snapshot: Facts) -> Facts:
     files = tuple(
         file._replace(reading=file.reading._replace(branch_labels=()))
         if isinstance(file.reading, Header) and _has_computed_labels(file)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header
 
 _WORD = re.compile(r"\w+")  # as Alembic makes slugs
@@ -39,7 +39,7 @@ class Lookalikes:
         snapshot: the chain.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Facts) -> None:
         self._snapshot = snapshot
 
     def find(self, missing: str) -> Likeness | None:
@@ -115,12 +115,12 @@ def _is_name_of(text: str, file: str, message: str) -> bool:
     return name == text or (rest not in ("", name) and (rest == slug or cut))
 
 
-def missing_parents(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
+def missing_parents(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
     """The parents that no file has, by the revision that names them."""
     return _unexplained(snapshot, snapshot.graph.missing_parents)
 
 
-def missing_dependencies(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
+def missing_dependencies(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
     """The same for ``depends_on``; none at all while some labels are computed."""
     if any(
         file.reading.branch_labels is None
@@ -132,7 +132,7 @@ def missing_dependencies(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
 
 
 def _unexplained(
-    snapshot: Snapshot, named: Mapping[str, tuple[str, ...]]
+    snapshot: Facts, named: Mapping[str, tuple[str, ...]]
 ) -> Mapping[str, tuple[str, ...]]:
     if not named:
         return {}
@@ -144,7 +144,7 @@ def _unexplained(
     return {revision: names for revision, names in missing.items() if names}
 
 
-def _ids_that_may_exist(snapshot: Snapshot) -> frozenset[str]:
+def _ids_that_may_exist(snapshot: Facts) -> frozenset[str]:
     """Missing ids that an unreadable file may have: these are no faults of their own."""
     graph = snapshot.graph
     if not snapshot.unreadable and not snapshot.anonymous:

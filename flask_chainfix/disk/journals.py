@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotRead, NothingToUndo, StaleSnapshot, StrangeJournal
@@ -29,6 +30,8 @@ from flask_chainfix.disk.signature import NotOurs, known_key
 from flask_chainfix.git.work_tree import tracked_below
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Edit, Header
+
+_S = TypeVar("_S", bound=Snapshot)
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
 # --- Repairs that are still in the files ---------------------------------------------------------
 
 
-def in_force(now: Snapshot, journals: Sequence[Journal]) -> tuple[tuple[Journal, Snapshot], ...]:
+def in_force(now: _S, journals: Sequence[Journal]) -> tuple[tuple[Journal, _S], ...]:
     """The repairs whose links the files still hold.
 
     The others were made on another branch or in another clone, or have been reverted.
@@ -314,7 +317,7 @@ def _contents(snapshot: Snapshot) -> dict[Path, bytes | None]:
     return {Path(os.path.realpath(file.path)): file.data for file in snapshot.files}
 
 
-def before_repair(now: Snapshot, journal: Journal) -> Snapshot:
+def before_repair(now: _S, journal: Journal) -> _S:
     """The chain with the files of a repair as they were, and all others as they are.
 
     Args:

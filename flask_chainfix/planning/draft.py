@@ -11,10 +11,10 @@ from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_ord
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.redundancy import is_redundant
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
 from flask_chainfix.planning.evidence import Proof, schema_reason
 from flask_chainfix.planning.ranking import Ordering
@@ -41,8 +41,8 @@ class Task:
         heads_stay: whether several heads are left as they are, and only bases are linked.
     """
 
-    original: Snapshot
-    snapshot: Snapshot
+    original: Facts
+    snapshot: Facts
     lineages: Lineages
     proof: Proof
     graph: Graph
@@ -103,7 +103,7 @@ class Links:
                 why = f"{', '.join(dropped)} is now below another of its parents"
                 self.relink(revision, kept, Reason("redundant", why))
 
-    def relinks(self, snapshot: Snapshot, order: Iterable[str]) -> tuple[Relink, ...]:
+    def relinks(self, snapshot: Facts, order: Iterable[str]) -> tuple[Relink, ...]:
         """The links that differ from those of a snapshot, in this order of revisions."""
         before = snapshot.graph.parents
         return tuple(

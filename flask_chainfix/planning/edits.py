@@ -10,12 +10,12 @@ from pathlib import Path
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages, find_lineages
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import applied_in, published_in
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Mend, NewRevision, Part, Plan, Reason, Relink, Wishes
@@ -25,7 +25,7 @@ from flask_chainfix.planning.ranking import arrange, check_wishes
 from flask_chainfix.planning.strategies import choose
 
 
-def edits_between(before: Snapshot, after: Snapshot) -> tuple[Edit, ...]:
+def edits_between(before: Facts, after: Facts) -> tuple[Edit, ...]:
     """The changes of files that lead from one snapshot to another.
 
     Those that go come first; the others in the order of the later chain.
@@ -42,8 +42,8 @@ def edits_between(before: Snapshot, after: Snapshot) -> tuple[Edit, ...]:
 
 
 def summed_up(
-    before: Snapshot,
-    after: Snapshot,
+    before: Facts,
+    after: Facts,
     plan: Plan,
     mends: Sequence[Mend],
     new_revisions: Sequence[NewRevision],
@@ -69,9 +69,7 @@ def summed_up(
     )
 
 
-def _relinks(
-    before: Snapshot, after: Snapshot, plan: Plan, mends: Sequence[Mend]
-) -> Iterator[Relink]:
+def _relinks(before: Facts, after: Facts, plan: Plan, mends: Sequence[Mend]) -> Iterator[Relink]:
     """The migrations whose parents are others than before, with all the reasons."""
     files = {file.path: file for file in before.files}
     reasons: dict[Path, list[Reason]] = {}
@@ -103,7 +101,7 @@ _NO_HISTORY = History()
 
 
 def make_plan(
-    snapshot: Snapshot,
+    snapshot: Facts,
     wishes: Wishes,
     history: History = _NO_HISTORY,
     once_linked: frozenset[str] = frozenset(),
@@ -164,7 +162,7 @@ def make_plan(
         raise refusal from None
 
 
-def _refuse_cut_off(snapshot: Snapshot, lineages: Lineages, once_linked: Collection[str]) -> None:
+def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection[str]) -> None:
     """Stop where a base that lost its parent has only intended lineages beside it.
 
     Raises:
@@ -189,7 +187,7 @@ def _other_roots(task: Task) -> Iterator[str]:
                 yield here[0]
 
 
-def edits_for(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...]:
+def edits_for(snapshot: Facts, plan: Plan) -> tuple[Edit, ...]:
     """The changes of existing files that a plan means.
 
     Raises:
@@ -198,12 +196,12 @@ def edits_for(snapshot: Snapshot, plan: Plan) -> tuple[Edit, ...]:
     return tuple(_edit(snapshot, relink.revision, relink.after) for relink in plan.relinks)
 
 
-def _edit(snapshot: Snapshot, revision: str, parents: tuple[str, ...]) -> Edit:
+def _edit(snapshot: Facts, revision: str, parents: tuple[str, ...]) -> Edit:
     file = snapshot.file(revision)
     return Edit(file.path, file.data, source.rewrite(file.data, file.name, parents))
 
 
-def _with_attached(snapshot: Snapshot, attach: Mapping[str, str]) -> Snapshot:
+def _with_attached(snapshot: Facts, attach: Mapping[str, str]) -> Facts:
     if not attach:
         return snapshot
     attached = snapshot.after(_edit(snapshot, child, (parent,)) for child, parent in attach.items())
@@ -216,7 +214,7 @@ def _with_attached(snapshot: Snapshot, attach: Mapping[str, str]) -> Snapshot:
 
 
 def _bases_to_link(
-    snapshot: Snapshot, lineages: Lineages, root: str | None, strict: bool
+    snapshot: Facts, lineages: Lineages, root: str | None, strict: bool
 ) -> frozenset[str]:
     """The extra bases; those joined by merge points count only if ``strict``."""
     extra = frozenset(lineages.bases) - {root}
@@ -226,7 +224,7 @@ def _bases_to_link(
     return extra.difference(home)
 
 
-def require_known_headers(snapshot: Snapshot) -> None:
+def require_known_headers(snapshot: Facts) -> None:
     """Stop where nobody knows the place of every revision.
 
     Raises:
@@ -241,7 +239,7 @@ def require_known_headers(snapshot: Snapshot) -> None:
         )
 
 
-def refuse_compiled(snapshot: Snapshot) -> None:
+def refuse_compiled(snapshot: Facts) -> None:
     """Stop where the chain holds migrations that are compiled and have no source.
 
     Raises:

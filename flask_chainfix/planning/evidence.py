@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import way
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.planning.mending.case import Case, is_same_file
@@ -129,7 +129,7 @@ class Proof:
     suited: frozenset[Precedence] = frozenset()
 
 
-def prove(original: Snapshot, snapshot: Snapshot, lineages: Lineages, wishes: Wishes) -> Proof:
+def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) -> Proof:
     """Find out what the schema proves about the order of the revisions of each lineage.
 
     What one upgrade runs already, in whatever order, is no business of a plan: it stops none, and
@@ -164,7 +164,7 @@ def prove(original: Snapshot, snapshot: Snapshot, lineages: Lineages, wishes: Wi
 
 
 def _sorted_out(
-    original: Snapshot, snapshot: Snapshot, lineages: Lineages, *, tolerated: bool
+    original: Facts, snapshot: Facts, lineages: Lineages, *, tolerated: bool
 ) -> tuple[list[Precedence], list[Precedence], list[Precedence]]:
     """What a plan has to see to, what Alembic's own order sees to, and what is only probable."""
     evidence, old = snapshot.evidence, original.evidence
@@ -211,7 +211,7 @@ def _unsure(precedence: Precedence) -> Precedence:
     return precedence._replace(before=precedence.before._replace(certain=False))
 
 
-def _refuse_root(snapshot: Snapshot, certain: list[Precedence], root: str | None) -> None:
+def _refuse_root(snapshot: Facts, certain: list[Precedence], root: str | None) -> None:
     for precedence in certain:
         if precedence.after.revision == root:
             reason = schema_reason(snapshot, precedence).detail
@@ -258,7 +258,7 @@ def _runs_against(graph: Graph, accepted: list[Precedence], precedence: Preceden
 
 
 def _contradiction(
-    snapshot: Snapshot, precedences: list[Precedence], graph: Graph, attached: Mapping[str, str]
+    snapshot: Facts, precedences: list[Precedence], graph: Graph, attached: Mapping[str, str]
 ) -> CannotPlan:
     """The refusal that names the operations that contradict each other."""
     members = set(graph.cycles[0])
@@ -283,7 +283,7 @@ def _contradiction(
     )
 
 
-def schema_reason(snapshot: Snapshot, precedence: Precedence) -> Reason:
+def schema_reason(snapshot: Facts, precedence: Precedence) -> Reason:
     """Why one revision goes after another by what they do, with both places."""
     before, after, ending = precedence
     first, second = (_place(snapshot, touch) for touch in (before, after))
@@ -293,5 +293,5 @@ def schema_reason(snapshot: Snapshot, precedence: Precedence) -> Reason:
     return Reason("schema", text)
 
 
-def _place(snapshot: Snapshot, touch: Touch) -> str:
+def _place(snapshot: Facts, touch: Touch) -> str:
     return f"{snapshot.file(touch.revision).name}:{touch.line}"

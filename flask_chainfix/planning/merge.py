@@ -7,10 +7,10 @@ from pathlib import Path
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineage
-from flask_chainfix.chain.numbering import NewIds
 from flask_chainfix.chain.redundancy import required_among
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.draft import Draft, Task, reasons_for_base, several_branches
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineage, find_lineages
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.has_run import applied_in, published_in
 from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
@@ -30,7 +30,7 @@ from flask_chainfix.planning.strategies import planned_graph
 from flask_chainfix.schema.footprint import Action
 
 
-def put_on_top(snapshot: Snapshot, mine: Collection[str], onto: str) -> Plan:
+def put_on_top(snapshot: Facts, mine: Collection[str], onto: str) -> Plan:
     """Plan to put revisions on top of all others, in their own order.
 
     Args:
@@ -55,7 +55,7 @@ def put_on_top(snapshot: Snapshot, mine: Collection[str], onto: str) -> Plan:
 
 
 def plan_repair(
-    snapshot: Snapshot, wishes: Wishes, history: History, once_linked: frozenset[str]
+    snapshot: Facts, wishes: Wishes, history: History, once_linked: frozenset[str]
 ) -> Plan:
     """Plan a repair; like a rebase where one side is on the main branch and the rest is mine.
 
@@ -70,7 +70,7 @@ def plan_repair(
     return plan
 
 
-def _as_rebase(snapshot: Snapshot, main: PublishedChain, plan: Plan) -> Plan | None:
+def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None:
     """The plan of a rebase, if it leaves as many heads and bases as the plan given."""
     graph = snapshot.graph
     theirs = main.revisions.intersection(graph)
@@ -109,19 +109,19 @@ def _why_on_top(main: PublishedChain, graph: Graph, mine: Collection[str]) -> Re
     return Reason("behind", f"{text}; it has {away:,} {more} not here yet: merge it first")
 
 
-def excerpt(snapshot: Snapshot, revisions: Collection[str]) -> Snapshot:
+def excerpt(snapshot: Facts, revisions: Collection[str]) -> Facts:
     """Some revisions of a chain, and those that they require, which are bases here."""
     graph = snapshot.graph
     required = {name for revision in revisions for name in graph.requirements(revision)}
     files = [snapshot.file(revision) for revision in revisions]
     bases = [_linked(snapshot.file(name), ()) for name in required.difference(revisions)]
-    return Snapshot(snapshot.environment, (*bases, *files))
+    return Facts(snapshot.environment, (*bases, *files))
 
 
 class _Moving:
     """The parents of the revisions that move, changed step by step."""
 
-    def __init__(self, snapshot: Snapshot, mine: Collection[str], onto: str) -> None:
+    def __init__(self, snapshot: Facts, mine: Collection[str], onto: str) -> None:
         self._snapshot = snapshot
         self._mine = mine
         self._onto = onto
@@ -218,7 +218,7 @@ class _Moving:
         above = graph.descendants([tip] if tip in graph else []) - elsewhere - {tip}
         return {name for name in above if self._lineages[name] is self._lineages[tip]}
 
-    def _excerpt(self, tip: str, group: Collection[str]) -> Snapshot:
+    def _excerpt(self, tip: str, group: Collection[str]) -> Facts:
         """The chain of the others as one base, with a group of mine above it."""
         snapshot = self._snapshot
         told = [name for name in self._telling(group) if name != tip]
@@ -233,7 +233,7 @@ class _Moving:
             if name in group:
                 parents = tuple(p for p in self._links.parents[name] if p in group) or (tip,)
                 files.append(_linked(snapshot.file(name), parents, mine=True))
-        small = Snapshot(snapshot.environment, tuple(files))
+        small = Facts(snapshot.environment, tuple(files))
         standings = tuple(self._standings(small.graph, group))
         return replace(small, databases=Databases(standings))
 

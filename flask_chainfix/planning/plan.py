@@ -9,14 +9,14 @@ from functools import cache
 from typing import NamedTuple
 
 from flask_chainfix.chain import heads_file
-from flask_chainfix.chain.numbering import NewIds, file_stem
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
 from flask_chainfix.databases.applied.has_run import with_new_ids
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.collisions import ways_out
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, to_mend
+from flask_chainfix.diagnosis.numbering import NewIds, file_stem
 from flask_chainfix.diagnosis.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
@@ -142,8 +142,8 @@ class _Draft(NamedTuple):
     """
 
     plan: Plan
-    start: Snapshot
-    after: Snapshot
+    start: Facts
+    after: Facts
     left: tuple[Finding, ...]
     notices: tuple[str, ...]
 
@@ -179,7 +179,7 @@ def _drafted(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: Hi
 
 
 def _linked(
-    start: Snapshot,
+    start: Facts,
     wishes: Wishes,
     history: History,
     uprooted: frozenset[str],
@@ -206,7 +206,7 @@ def _linked(
     )
 
 
-def _rendered(runtime: Runtime, start: Snapshot, plan: Plan) -> list[tuple[NewRevision, Edit]]:
+def _rendered(runtime: Runtime, start: Facts, plan: Plan) -> list[tuple[NewRevision, Edit]]:
     """The new files of a plan, called as their neighbours are."""
     rendered = []
     for new in plan.new_revisions:
@@ -216,7 +216,7 @@ def _rendered(runtime: Runtime, start: Snapshot, plan: Plan) -> list[tuple[NewRe
     return rendered
 
 
-def _refuse_unseen(diagnosis: Diagnosis, after: Snapshot) -> None:
+def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
     """Stop where the files alone would not show that the planned chain is in order.
 
     Raises:
@@ -238,7 +238,7 @@ def _refuse_unseen(diagnosis: Diagnosis, after: Snapshot) -> None:
 
 def _prepared(
     runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History
-) -> tuple[Snapshot, tuple[Mend, ...], tuple[str, ...]]:
+) -> tuple[Facts, tuple[Mend, ...], tuple[str, ...]]:
     """The chain with nothing wrong with it but several bases or heads, and what it took.
 
     Raises:
@@ -267,13 +267,13 @@ def _prepared(
     return start, (*revived, *mends), notices
 
 
-def case_for(snapshot: Snapshot, history: History, wishes: Wishes) -> Case:
+def case_for(snapshot: Facts, history: History, wishes: Wishes) -> Case:
     """What menders work on, with what Git can tell them."""
 
     @cache
-    def chain_at(commit: str) -> Snapshot | None:
+    def chain_at(commit: str) -> Facts | None:
         with suppress(CannotReadGit):
-            return read_branch(commit, snapshot)
+            return Facts.around(read_branch(commit, snapshot))
         return None
 
     taken = {name for chain in snapshot.published_chains for name in chain.revisions}
@@ -291,7 +291,7 @@ def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
     return replace(wishes, attach=left)
 
 
-def _refuse_unrepairable(start: Snapshot, findings: Sequence[Finding]) -> None:
+def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
     """Stop where something is left that keeps the chain from being relinked.
 
     Raises:
@@ -322,7 +322,7 @@ def _refuse_unrepairable(start: Snapshot, findings: Sequence[Finding]) -> None:
 
 
 def refuse_faults(
-    before: Snapshot, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
+    before: Facts, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
 ) -> None:
     """Stop where a plan would leave a fault.
 
@@ -346,7 +346,7 @@ def refuse_faults(
             raise refusal
 
 
-def _old_faults(before: Snapshot, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
+def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
     """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
     joined = {
         (fault.code, fault.revisions)

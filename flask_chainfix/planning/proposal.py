@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.databases.applied.contradictions import leaving_out
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.remarks import heads_in_doubt
 from flask_chainfix.model.databases import MoveResult, MoveState
@@ -31,8 +31,8 @@ class Planned:
     """
 
     plan: Plan
-    start: Snapshot
-    after: Snapshot
+    start: Facts
+    after: Facts
     edits: tuple[Edit, ...]
     upstream: Upstream | None = None
 
@@ -54,7 +54,7 @@ class Proposal:
     moves: tuple[MoveResult, ...] = ()
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Facts:
         """The chain as it is."""
         return self.diagnosis.snapshot
 
@@ -134,7 +134,7 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     return proposal
 
 
-def _without(start: Snapshot, refused: MoveResult, planner: str) -> Remedy:
+def _without(start: Facts, refused: MoveResult, planner: str) -> Remedy:
     """To leave a database out that is in the way, unless that is among the ways out already."""
     told = {command for way in Remedy.of(refused.remedy).ways for command in way.commands}
     return Remedy(

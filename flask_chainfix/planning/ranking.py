@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.applied.has_run import Applied
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, Landing
 from flask_chainfix.model.plans import Reason, Wishes
@@ -115,7 +115,7 @@ class Ordering:
 
 
 def arrange(  # noqa: PLR0913  (all that an order depends on)
-    snapshot: Snapshot,
+    snapshot: Facts,
     lineages: Lineages,
     graph: Graph,
     history: History,
@@ -150,7 +150,7 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
     return Ordering(root, ranks, wishes.attach)
 
 
-def check_wishes(snapshot: Snapshot, wishes: Wishes) -> None:
+def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
     """Compare what the user wants with the chain.
 
     Raises:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy, repairing, way
 from flask_chainfix.databases.applied.contradictions import (
@@ -18,6 +17,7 @@ from flask_chainfix.databases.applied.contradictions import (
     mismatch,
 )
 from flask_chainfix.databases.applied.lost import early_on_return, survivors
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, placeholder
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
@@ -27,7 +27,7 @@ from flask_chainfix.model.plans import Mend, NewRevision, Part, Reason, Wishes
 from flask_chainfix.planning.mending.missing import brought_back
 
 
-def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, ...]:
+def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...]:
     """The files that the user wants back, or in the place of lost ones.
 
     Args:
@@ -57,7 +57,7 @@ def revive(runtime: Runtime, snapshot: Snapshot, wishes: Wishes) -> tuple[Mend, 
     )
 
 
-def refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
+def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
     """Stop where the next upgrade of a database would fail on what comes back.
 
     Args:
@@ -80,7 +80,7 @@ def refuse_unrunnable(known: Snapshot, start: Snapshot, wishes: Wishes) -> None:
 
 
 def _early(
-    known: Snapshot, start: Snapshot, standing: Standing, revision: str
+    known: Facts, start: Facts, standing: Standing, revision: str
 ) -> Mapping[str, Sequence[str]]:
     found = mismatch(start, standing)
     if found is not None:
@@ -90,7 +90,7 @@ def _early(
     return by_revision(early_on_return(known, standing, revision))
 
 
-def _require_parents(snapshot: Snapshot, wishes: Wishes) -> None:
+def _require_parents(snapshot: Facts, wishes: Wishes) -> None:
     """Stop where what comes back is built on what does not."""
     for revision in wishes.bring_back:
         lost = snapshot.databases.lost.get(revision)
@@ -111,7 +111,7 @@ def _without(wishes: Wishes, revision: str) -> Wishes:
     )
 
 
-def _ways_for_parent(snapshot: Snapshot, wishes: Wishes, parent: str) -> Remedy:
+def _ways_for_parent(snapshot: Facts, wishes: Wishes, parent: str) -> Remedy:
     """What to do about a lost revision that another one is built on which comes back."""
     if parent not in snapshot.databases.lost:
         return choices(snapshot, parent)
@@ -123,7 +123,7 @@ def _ways_for_parent(snapshot: Snapshot, wishes: Wishes, parent: str) -> Remedy:
 
 
 def _tombstones(
-    runtime: Runtime, snapshot: Snapshot, wishes: Wishes
+    runtime: Runtime, snapshot: Facts, wishes: Wishes
 ) -> Iterator[tuple[NewRevision, Edit]]:
     for revision, parent in wishes.tombstones.items():
         lost = snapshot.databases.lost.get(revision)
@@ -145,7 +145,7 @@ def _tombstones(
         yield render(runtime, new)
 
 
-def _existing(snapshot: Snapshot, revision: str, written: str) -> tuple[str, ...]:
+def _existing(snapshot: Facts, revision: str, written: str) -> tuple[str, ...]:
     """Parents with commas between them, as a merge point has several."""
     parents = tuple(part.strip() for part in written.split(","))
     for parent in parents:
@@ -158,7 +158,7 @@ def _existing(snapshot: Snapshot, revision: str, written: str) -> tuple[str, ...
 
 
 def _parents_by_git(
-    snapshot: Snapshot, revision: str, wishes: Wishes
+    snapshot: Facts, revision: str, wishes: Wishes
 ) -> tuple[tuple[str, ...], Reason]:
     lost = snapshot.databases.lost.get(revision)
     left = survivors(snapshot, revision)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
 from flask_chainfix.databases.applied.has_run import Applied, possibilities, unexplained
 from flask_chainfix.databases.applied.row_moves import move_for
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import DatabaseState, Move, MoveResult, MoveState, Standing
 from flask_chainfix.model.findings import Finding, Severity
@@ -21,7 +21,7 @@ _NOT_KNOWN = ("FC301", "FC302", "FC305", "FC306")
 
 
 def planned_moves(
-    before: Snapshot, after: Snapshot, taken: Mapping[str, str] = MappingProxyType({})
+    before: Facts, after: Facts, taken: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[MoveResult, ...]:
     """The move of each database, for a chain as it is or is going to be.
 
@@ -45,8 +45,8 @@ def planned_moves(
 
 
 def _planned_move(
-    before: Snapshot,
-    after: Snapshot,
+    before: Facts,
+    after: Facts,
     standing: Standing,
     possible: Sequence[Applied],
     taken: Mapping[str, str],
@@ -62,7 +62,7 @@ def _planned_move(
     return move_for(before, after, standing, possible, taken)
 
 
-def settled(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     """The moves; of databases in doubt, what they are if the chain as it is has stamped them.
 
     Rows that are right then stay, and the journal takes that down.
@@ -82,7 +82,7 @@ def settled(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...
 
 
 def refuse_unknown_rows(
-    snapshot: Snapshot, findings: Sequence[Finding], planner: str = "repair"
+    snapshot: Facts, findings: Sequence[Finding], planner: str = "repair"
 ) -> None:
     """Stop where it is not known what a database has run.
 
@@ -110,7 +110,7 @@ def refuse_unknown_rows(
         )
 
 
-def _without_what_it_is_of(snapshot: Snapshot, finding: Finding, planner: str) -> Remedy:
+def _without_what_it_is_of(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
     """To leave out the databases that a finding is about; of the app's own all go together."""
     standings = snapshot.databases.standings
     for standing in standings:
@@ -125,7 +125,7 @@ def _without_what_it_is_of(snapshot: Snapshot, finding: Finding, planner: str) -
     return Remedy()
 
 
-def without_missing(now: Snapshot, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     """The moves, of which none fails because its database does not exist: no row has to follow."""
     missing = {
         each.identity for each in now.databases.standings if each.state is DatabaseState.MISSING

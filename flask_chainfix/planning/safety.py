@@ -11,7 +11,6 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineage
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
@@ -20,6 +19,7 @@ from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, claims, possibilities
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.applied.tables import absent_tables, contradicts
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, Standing
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
@@ -171,7 +171,7 @@ def _ways_out(database: Applied) -> Remedy:
 # there as well; if it has not, Alembic would never run it.
 
 
-def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) -> None:
+def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
     """Stop where it is not known that a database has run what a mend puts below what it has run.
 
     The tables that a revision makes prove it. The user's word (``--attach``) counts where no table
@@ -199,14 +199,14 @@ def refuse_unproven(before: Snapshot, after: Snapshot, mends: Sequence[Mend]) ->
                 _refuse_repeated(before, after, applied, mend)
 
 
-def _said(snapshot: Snapshot) -> Iterator[Applied]:
+def _said(snapshot: Facts) -> Iterator[Applied]:
     """What has run in each database by its rows, also where its tables contradict them."""
     for standing in snapshot.databases.standings:
         if standing.state is not DatabaseState.UNREACHABLE:
             yield from possibilities(snapshot, standing) or claims(snapshot, standing)
 
 
-def refuse_doubted(snapshot: Snapshot, placed: Collection[str]) -> None:
+def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
     """Stop where a docstring says that a database has run more than the links say.
 
     Somebody has changed a link by hand then, and not the line ``Revises:``: nobody knows before or
@@ -235,7 +235,7 @@ def refuse_doubted(snapshot: Snapshot, placed: Collection[str]) -> None:
 
 
 def _doubted(
-    snapshot: Snapshot, applied: Applied, revision: str, parents: Sequence[str], named: str
+    snapshot: Facts, applied: Applied, revision: str, parents: Sequence[str], named: str
 ) -> UnsafeForDatabases:
     linked = f"{revision}, which is on {', '.join(parents) or 'nothing'}"
     return UnsafeForDatabases(
@@ -247,14 +247,14 @@ def _doubted(
     )
 
 
-def _certain_links(snapshot: Snapshot) -> Graph:
+def _certain_links(snapshot: Facts) -> Graph:
     """The chain without the links of cycles, of which one is wrong."""
     graph = snapshot.graph
     in_cycles = {member for members in graph.cycles for member in members}
     return Graph(_without(snapshot, in_cycles)) if in_cycles else graph
 
 
-def _without(snapshot: Snapshot, doubtful: set[str]) -> Iterator[Header]:
+def _without(snapshot: Facts, doubtful: set[str]) -> Iterator[Header]:
     for header in snapshot.headers:
         if header.revision in doubtful:
             yield header._replace(down_revision=(), depends_on=())
@@ -262,7 +262,7 @@ def _without(snapshot: Snapshot, doubtful: set[str]) -> Iterator[Header]:
             yield header
 
 
-def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[str]) -> None:
+def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str]) -> None:
     standing = applied.standing
     if standing.tables is not None and contradicts(after, standing, applied.revisions):
         raise UnsafeForDatabases(
@@ -291,7 +291,7 @@ def _refuse_unproven(after: Snapshot, applied: Applied, mend: Mend, have: set[st
     )
 
 
-def _refuse_repeated(before: Snapshot, after: Snapshot, applied: Applied, mend: Mend) -> None:
+def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) -> None:
     """Stop where a cycle was opened by dates, and what is above now may have run below."""
     graph, standing = before.graph, applied.standing
     members = next((set(each) for each in graph.cycles if mend.revision in each), set())
@@ -320,7 +320,7 @@ def _say_so(mend: Mend, unproven: Sequence[str]) -> Remedy:
     return Remedy.of(f"say with repair --attach what {mend.revision} is on")
 
 
-def _is_proven(snapshot: Snapshot, standing: Standing, revision: str) -> bool:
+def _is_proven(snapshot: Facts, standing: Standing, revision: str) -> bool:
     """Whether all the tables are there that a revision is certain to have made, and there are."""
     tables = snapshot.chain_tables
     made = [

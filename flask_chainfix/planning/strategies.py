@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
 from flask_chainfix.databases.applied.contradictions import leaving_out
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.planning.draft import Task
 from flask_chainfix.planning.linear import linear
@@ -120,7 +120,7 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
         raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
 
 
-def _leaving_one_out(snapshot: Snapshot) -> Remedy:
+def _leaving_one_out(snapshot: Facts) -> Remedy:
     """How to plan without one of the databases; the app's own are left out together."""
     ways = {}
     for standing in snapshot.databases.standings:
@@ -170,7 +170,7 @@ def _safe(strategy: str, task: Task) -> Plan:
     return replace(plan, why=(Reason("database", f"{strategy} is safe for {known}"),))
 
 
-def planned_graph(snapshot: Snapshot, plan: Plan) -> Graph:
+def planned_graph(snapshot: Facts, plan: Plan) -> Graph:
     """The chain with the links that a plan changes; without the revisions that it adds."""
     changed = {relink.revision: relink.after for relink in plan.relinks}
     return Graph(

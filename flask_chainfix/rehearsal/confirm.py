@@ -12,11 +12,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.chain.redundancy import impassable
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, NotConfirmed
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import stuck_revisions
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation
@@ -84,9 +84,7 @@ def _fault(revisions: RevisionMap, rows: Rows) -> str:
 _REPORT = way("please report this, with what this prints", "{fixchain} check")
 
 
-def foresee(
-    snapshot: Snapshot, places: Iterable[Rows] = (), before: Snapshot | None = None
-) -> None:
+def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None = None) -> None:
     """Let Alembic's own ``RevisionMap`` take the future chain, in memory.
 
     It is not asked of a plain chain, of which it can say nothing new: to import it takes longer
@@ -130,7 +128,7 @@ def foresee(
         raise CannotPlan(f"Alembic could not upgrade {_at(rows)} then: {fault}", _REPORT)
 
 
-def _is_plain(snapshot: Snapshot) -> bool:
+def _is_plain(snapshot: Facts) -> bool:
     """Whether each migration has one parent at most, and nothing but that places it."""
     graph = snapshot.graph
     if graph.missing or graph.cycles or graph.duplicates or snapshot.unplaced:
@@ -144,7 +142,7 @@ def _is_plain(snapshot: Snapshot) -> bool:
     )
 
 
-def _judged(after: Snapshot, places: Iterable[Rows], before: Snapshot | None) -> tuple[Rows, ...]:
+def _judged(after: Facts, places: Iterable[Rows], before: Facts | None) -> tuple[Rows, ...]:
     """The places from which an upgrade counts: none, if what stops it was there and stays."""
     stays = before is not None and stuck_revisions(after) & stuck_revisions(before)
     return () if stays else ((), *places)
@@ -174,9 +172,7 @@ def _revision(*arguments: Any, **options: Any) -> Revision:
     return Planned(*arguments, **options)
 
 
-def _ask_fresh_process(
-    runtime: Runtime, expected: Snapshot, places: Iterable[Rows]
-) -> dict[str, Any]:
+def _ask_fresh_process(runtime: Runtime, expected: Facts, places: Iterable[Rows]) -> dict[str, Any]:
     """Let a fresh process load the migrations from the disk.
 
     Raises:
@@ -232,9 +228,9 @@ def _put_back(repaired: bool) -> str:
 
 def confirm(
     runtime: Runtime,
-    expected: Snapshot,
+    expected: Facts,
     places: Iterable[Rows] = (),
-    before: Snapshot | None = None,
+    before: Facts | None = None,
 ) -> Confirmation:
     """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
 
@@ -282,7 +278,7 @@ def confirm(
     )
 
 
-def _known_links(answer: dict[str, Any], expected: Snapshot) -> dict[str, list[str]]:
+def _known_links(answer: dict[str, Any], expected: Facts) -> dict[str, list[str]]:
     """The parents of each revision as Alembic has them, without computed headers; sorted."""
     computed = {os.path.realpath(file.path) for file in expected.unplaced}
     return {
@@ -293,7 +289,7 @@ def _known_links(answer: dict[str, Any], expected: Snapshot) -> dict[str, list[s
     }
 
 
-def _promised_links(expected: Snapshot) -> dict[str, list[str]]:
+def _promised_links(expected: Facts) -> dict[str, list[str]]:
     """The same as the files have them."""
     computed = {
         file.reading.revision for file in expected.unplaced if isinstance(file.reading, Header)
@@ -305,7 +301,7 @@ def _promised_links(expected: Snapshot) -> dict[str, list[str]]:
     }
 
 
-def _another_chain(answer: dict[str, Any], expected: Snapshot, *, repaired: bool) -> NotConfirmed:
+def _another_chain(answer: dict[str, Any], expected: Facts, *, repaired: bool) -> NotConfirmed:
     """What is the matter: mostly, files that have come or gone while the user was being asked."""
     known = {os.path.realpath(file.path) for file in expected.files}
     new = [

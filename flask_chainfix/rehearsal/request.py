@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotRehearse
 from flask_chainfix.common.remedies import way
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.targets import app_engines, configured_urls
 from flask_chainfix.environment.locate import Runtime, open_app
 from flask_chainfix.environment.messages import masked, said
@@ -52,8 +52,8 @@ class Chains(NamedTuple):
         old: the chain that has stamped the database; ``None`` to start from nothing.
     """
 
-    chain: Snapshot
-    old: Snapshot | None = None
+    chain: Facts
+    old: Facts | None = None
 
 
 @contextmanager
@@ -150,7 +150,7 @@ def message(
     }
 
 
-def _files(snapshot: Snapshot) -> Sequence[list[str | None]]:
+def _files(snapshot: Facts) -> Sequence[list[str | None]]:
     return [_file(file) for file in snapshot.files]
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import path_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
@@ -108,7 +108,7 @@ class Repair(NamedTuple):
         commit: the commit that has the chain as it is; ``""`` and ``None`` as in ``Checked``.
     """
 
-    snapshot: Snapshot
+    snapshot: Facts
     planned: Planned
     tools: Tools
     commit: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.plans import Plan
@@ -55,7 +55,7 @@ def _unknown(file: MigrationFile, name: str) -> str:
     return "no string" if ProblemKind.NOT_A_STRING in kinds else "computed"
 
 
-def expected_state(after: Snapshot, plan: Plan) -> list[PictureNode]:
+def expected_state(after: Facts, plan: Plan) -> list[PictureNode]:
     """The chain as the plan leaves it: what changes marked."""
     graph = after.graph
     before = {relink.revision: relink.before for relink in plan.relinks}
@@ -82,7 +82,7 @@ def expected_state(after: Snapshot, plan: Plan) -> list[PictureNode]:
     return nodes
 
 
-def _place_marks(snapshot: Snapshot, revision: str) -> Iterator[str]:
+def _place_marks(snapshot: Facts, revision: str) -> Iterator[str]:
     graph = snapshot.graph
     if not graph.named_parents[revision] and revision not in graph.floating:
         yield "base"
@@ -90,7 +90,7 @@ def _place_marks(snapshot: Snapshot, revision: str) -> Iterator[str]:
         yield "head"
 
 
-def _missing(snapshot: Snapshot) -> Iterator[PictureNode]:
+def _missing(snapshot: Facts) -> Iterator[PictureNode]:
     names = (name for names in snapshot.graph.missing_parents.values() for name in names)
     for name in dict.fromkeys(names):
         yield PictureNode(name, (), "", ("missing",), "broken")

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import printable, sql_comment
 from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.applied.lost import distance
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, MoveResult, MoveState, Standing
 from flask_chainfix.report.advice import remedy_rows
 from flask_chainfix.report.page import Row, Section
@@ -49,7 +49,7 @@ class Table:
         distances: whether to say how far each is from the heads beside its move.
     """
 
-    snapshot: Snapshot
+    snapshot: Facts
     moves: Sequence[MoveResult]
     tools: Tools
     told: Remedy | None = None
@@ -151,7 +151,7 @@ def _stands(standing: Standing) -> str:
     return _WORDS.get(standing.state) or ", ".join(standing.rows)
 
 
-def _distance(snapshot: Snapshot, standing: Standing) -> str:
+def _distance(snapshot: Facts, standing: Standing) -> str:
     """How far a database is from the heads, behind where it stands."""
     found = distance(snapshot, standing)
     if found is None or not standing.rows:
@@ -170,7 +170,7 @@ def _cut(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
-def as_json(snapshot: Snapshot, moves: Iterable[MoveResult]) -> list[dict[str, Any]] | None:
+def as_json(snapshot: Facts, moves: Iterable[MoveResult]) -> list[dict[str, Any]] | None:
     """The value in the JSON document."""
     standings = snapshot.databases.standings
     results = {result.move.identity: result for result in moves}
@@ -180,7 +180,7 @@ def as_json(snapshot: Snapshot, moves: Iterable[MoveResult]) -> list[dict[str, A
     return found or None
 
 
-def _database(snapshot: Snapshot, standing: Standing, result: MoveResult | None) -> dict[str, Any]:
+def _database(snapshot: Facts, standing: Standing, result: MoveResult | None) -> dict[str, Any]:
     moved = _moved(result) if result is not None else {}
     found = distance(snapshot, standing)
     return {

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from functools import singledispatch
 from typing import Any
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import json_document
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
@@ -157,7 +157,7 @@ def _(result: HookPlan) -> dict[str, Any]:
     return {"pieces": hooks.as_json(result.files)}
 
 
-def _chain(snapshot: Snapshot, findings: Iterable[Finding], tools: Tools) -> dict[str, Any]:
+def _chain(snapshot: Facts, findings: Iterable[Finding], tools: Tools) -> dict[str, Any]:
     graph = snapshot.graph
     return {
         "directory": shown_path(snapshot.environment.directory),

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.model.databases import Backup, MoveResult
 from flask_chainfix.model.files import Edit
@@ -148,7 +148,7 @@ class Repaired(Result):
 
     planning: Planning
     planned: Planned
-    snapshot: Snapshot
+    snapshot: Facts
     confirmation: Confirmation
     journal: Path
     moves: tuple[MoveResult, ...]
@@ -199,7 +199,7 @@ class UndoPlan(Result):
     """
 
     command: str = "undo"
-    snapshot: Snapshot
+    snapshot: Facts
     journal: Path
     moves: tuple[MoveResult, ...]
     restored: tuple[Path, ...]

@@ -8,11 +8,11 @@ from functools import singledispatch
 
 from rich.text import Text
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.databases import Backup, MoveState
@@ -283,7 +283,7 @@ def _outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -> Non
             page.verbatim(f"{' ' * INDENT}{row}")
 
 
-def _table(result: Checked | Planning | RestampPlan, snapshot: Snapshot) -> databases.Table:
+def _table(result: Checked | Planning | RestampPlan, snapshot: Facts) -> databases.Table:
     moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
     told = result.error.remedy if result.error else None
     distances = isinstance(result, Checked)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.has_run import Applied, claims, possibilities
@@ -26,12 +25,13 @@ from flask_chainfix.databases.applied.tables import (
     never_ran,
     proven_top,
 )
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
 
 _SCHEMA = ", schema "  # behind a name: no option names a schema alone
 
 
-def left_out(snapshot: Snapshot, standing: Standing, command: str = "repair") -> str:
+def left_out(snapshot: Facts, standing: Standing, command: str = "repair") -> str:
     """A command that leaves one database out; ``""`` where no option can say that.
 
     Args:
@@ -66,7 +66,7 @@ def naming(names: Iterable[str]) -> str | None:
 
 
 def leaving_out(
-    snapshot: Snapshot,
+    snapshot: Facts,
     standing: Standing,
     command: str = "repair",
     text: str = "leave that database out",
@@ -76,7 +76,7 @@ def leaving_out(
     return way(text, without) if without else Remedy()
 
 
-def saying_where(snapshot: Snapshot, standing: Standing, command: str = "repair") -> Remedy:
+def saying_where(snapshot: Facts, standing: Standing, command: str = "repair") -> Remedy:
     """How to say where an unreachable database stands, with a head as the example."""
     without, heads = left_out(snapshot, standing, command), snapshot.graph.heads
     if not (without and heads):
@@ -117,7 +117,7 @@ class Mismatch:
         return f"{self.standing.name} is {f'stamped with {rows}' if rows else 'not stamped'}"
 
 
-def mismatch(snapshot: Snapshot, standing: Standing) -> Mismatch | None:
+def mismatch(snapshot: Facts, standing: Standing) -> Mismatch | None:
     """How the tables of a database contradict its rows, whichever chain has written them."""
     if possibilities(snapshot, standing):
         return None
@@ -148,7 +148,7 @@ def by_revision(found: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...
     return tables
 
 
-def half_made(snapshot: Snapshot, revision: str, there: Sequence[str]) -> tuple[str, ...]:
+def half_made(snapshot: Facts, revision: str, there: Sequence[str]) -> tuple[str, ...]:
     """The tables that a revision is certain to make beside those that are there already."""
     makers = snapshot.chain_tables.makers
     return tuple(table for table in makers if revision in makers[table] and table not in there)
@@ -161,7 +161,7 @@ def in_words(tables: Mapping[str, Sequence[str]]) -> str:
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def ways_out(snapshot: Snapshot, found: Mismatch) -> Remedy:
+def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     """What puts such a database right; none of it drops anything."""
     graph = snapshot.graph
     lost = [row for row in found.standing.rows if row not in graph]
@@ -195,7 +195,7 @@ def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remed
     return way(f"its tables fit {top}: count them for that", counting_as(top, *lost))
 
 
-def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
+def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
     graph, rows = snapshot.graph, found.standing.rows
     if not fitting.rows:
         return way(
@@ -215,7 +215,7 @@ def _to_the_fit(snapshot: Snapshot, found: Mismatch, fitting: Fit) -> Remedy:
     return highest | way(f"stamp {names} if it has not", *to_proven)
 
 
-def by_its_origin(snapshot: Snapshot, standing: Standing) -> Remedy:
+def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
     """How to move a stamp with the help of the chain that has written it."""
     origin = snapshot.databases.origins.get(standing.identity)
     if origin:
@@ -234,7 +234,7 @@ def by_its_origin(snapshot: Snapshot, standing: Standing) -> Remedy:
     )
 
 
-def completing(snapshot: Snapshot, revision: str) -> Remedy:
+def completing(snapshot: Facts, revision: str) -> Remedy:
     """How to finish or take back a revision that has stopped half-way."""
     by_hand = way(
         "run by hand those of its statements whose objects are missing, which this prints, and"
@@ -244,14 +244,14 @@ def completing(snapshot: Snapshot, revision: str) -> Remedy:
     return by_hand | "drop what it has made, if nothing is in it yet, and upgrade again"
 
 
-def _all(snapshot: Snapshot) -> str:
+def _all(snapshot: Facts) -> str:
     return "head" if len(snapshot.graph.heads) == 1 else "heads"
 
 
 # --- An id that stood twice ----------------------------------------------------------------------
 
 
-def undecided_id(snapshot: Snapshot, possible: Collection[frozenset[str]]) -> str | None:
+def undecided_id(snapshot: Facts, possible: Collection[frozenset[str]]) -> str | None:
     """An id that stood twice, where nothing tells which of its migrations has run.
 
     Not where all of them may have run, as by the chain as it is: that is another doubt.
@@ -267,7 +267,7 @@ def undecided_id(snapshot: Snapshot, possible: Collection[frozenset[str]]) -> st
     return None
 
 
-def misread_id(snapshot: Snapshot, standing: Standing, run: Collection[str]) -> str | None:
+def misread_id(snapshot: Facts, standing: Standing, run: Collection[str]) -> str | None:
     """An id that stood twice: one of its migrations has run, and Alembic takes another for done.
 
     Not while a repair is planned, with which the rows move.
@@ -282,7 +282,7 @@ def misread_id(snapshot: Snapshot, standing: Standing, run: Collection[str]) -> 
     return None
 
 
-def meanings_of(snapshot: Snapshot, name: str) -> str:
+def meanings_of(snapshot: Facts, name: str) -> str:
     """What an id that stood twice means, in words; files have the names that they have now."""
     if name in snapshot.databases.anew:  # the new ids and names are only planned
         ids = [each for each in snapshot.databases.shared[name] if each in snapshot.graph]
@@ -296,7 +296,7 @@ def meanings_of(snapshot: Snapshot, name: str) -> str:
     return f"{name} was the id of {' and '.join(said)}"
 
 
-def which_ran(snapshot: Snapshot, name: str, run: Collection[str]) -> str:
+def which_ran(snapshot: Facts, name: str, run: Collection[str]) -> str:
     """Which of the migrations that had an id have run in a database, in words."""
     names = snapshot.databases.shared[name]
     ran = ", ".join(each for each in names if each in run)

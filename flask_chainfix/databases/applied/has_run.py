@@ -15,9 +15,9 @@ from flask_chainfix import source
 from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.redundancy import impassable, stuck_at
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.applied.rows import can_stand, stood_for
 from flask_chainfix.databases.applied.tables import contradicts, possible_ids
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import PublishedChain
@@ -53,7 +53,7 @@ class Applied:
         return "has" if self.published else "has run"
 
 
-def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
+def applied_in(snapshot: Facts) -> tuple[Applied, ...]:
     """What each database has run; twice where that depends on who wrote its rows.
 
     Of one that cannot be reached, or does not exist, nothing is known.
@@ -66,7 +66,7 @@ def applied_in(snapshot: Snapshot) -> tuple[Applied, ...]:
     )
 
 
-def published_in(snapshot: Snapshot) -> tuple[Applied, ...]:
+def published_in(snapshot: Facts) -> tuple[Applied, ...]:
     """What the main branch and releases have, each as a database that stands at its heads."""
     chains = {
         chain.revisions.intersection(snapshot.graph): chain
@@ -84,7 +84,7 @@ def _standing_at(chain: PublishedChain, revisions: frozenset[str]) -> Standing:
     return Standing(chain.name, chain.ref, DatabaseState.STAMPED, rows, told=True)
 
 
-def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
+def unexplained(snapshot: Facts) -> tuple[Standing, ...]:
     """The databases whose rows and tables fit no known chain."""
     return tuple(
         standing
@@ -93,7 +93,7 @@ def unexplained(snapshot: Snapshot) -> tuple[Standing, ...]:
     )
 
 
-def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
+def possibilities(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
     """What a database has run, by each chain that its rows and its tables fit.
 
     The journal tells the chain where a repair has looked at the database, or has moved its rows;
@@ -113,7 +113,7 @@ def possibilities(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]
     return _fitting(snapshot, _written(snapshot, standing))
 
 
-def can_have_written(snapshot: Snapshot, standings: Iterable[Standing]) -> tuple[Standing, ...]:
+def can_have_written(snapshot: Facts, standings: Iterable[Standing]) -> tuple[Standing, ...]:
     """The databases whose rows and tables the chain of a snapshot alone explains.
 
     Args:
@@ -128,7 +128,7 @@ def can_have_written(snapshot: Snapshot, standings: Iterable[Standing]) -> tuple
     )
 
 
-def claims(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
+def claims(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
     """What the rows of a database and the journal say has run there, whatever its tables show."""
     if snapshot.databases.current_is_named and can_stand(snapshot.graph, standing.rows):
         return (Applied(standing, stood_for(snapshot.graph, standing.rows)),)
@@ -140,7 +140,7 @@ def claims(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     return _written(snapshot, standing)
 
 
-def _written(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
+def _written(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
     chains = (snapshot.graph, *snapshot.old)
     known_rows: tuple[Container[str], ...] = (*chains, snapshot.databases.anew)
     unknown = [row for row in standing.rows if not any(row in each for each in known_rows)]
@@ -157,7 +157,7 @@ def _written(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...]:
     return tuple(Applied(standing, revisions) for revisions in written)
 
 
-def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | None:
+def _recorded(snapshot: Facts, standing: Standing) -> tuple[Applied, ...] | None:
     """What the journal says: none where an unknown chain has written the rows.
 
     A database that it has left with the right rows is upgraded and downgraded from there by the
@@ -185,7 +185,7 @@ def _recorded(snapshot: Snapshot, standing: Standing) -> tuple[Applied, ...] | N
     return (Applied(standing, run),) if goes_on or rows == left.after else None
 
 
-def _fitting(snapshot: Snapshot, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
+def _fitting(snapshot: Facts, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
     """Those that the tables of the database do not contradict."""
     return tuple(
         each
@@ -197,7 +197,7 @@ def _fitting(snapshot: Snapshot, possible: tuple[Applied, ...]) -> tuple[Applied
 # --- What rows stand for, by the ids of now ------------------------------------------------------
 
 
-def _readings(snapshot: Snapshot, chain: Graph, standing: Standing) -> Iterator[frozenset[str]]:
+def _readings(snapshot: Facts, chain: Graph, standing: Standing) -> Iterator[frozenset[str]]:
     """What rows written by a chain stand for, by the ids of now.
 
     A row cannot tell which of several migrations it stands for that had one id. After a repair each
@@ -218,7 +218,7 @@ def _readings(snapshot: Snapshot, chain: Graph, standing: Standing) -> Iterator[
     yield from _with_each(snapshot, standing, once, [known.shared[name] for name in twice])
 
 
-def _readings_of_old_ids(snapshot: Snapshot, standing: Standing) -> Iterator[frozenset[str]]:
+def _readings_of_old_ids(snapshot: Facts, standing: Standing) -> Iterator[frozenset[str]]:
     """What rows stand for that were written under the ids from before a repair."""
     new_ids, graph = snapshot.databases.anew, snapshot.graph
     rows = [new_ids.get(row, (row,)) for row in standing.rows]
@@ -233,7 +233,7 @@ def _readings_of_old_ids(snapshot: Snapshot, standing: Standing) -> Iterator[fro
 
 
 def _with_each(
-    snapshot: Snapshot,
+    snapshot: Facts,
     standing: Standing,
     sure: frozenset[str],
     doubtful: Iterable[Sequence[str]],
@@ -243,12 +243,12 @@ def _with_each(
         yield sure.union(picks)
 
 
-def _id_now(snapshot: Snapshot, revision: str) -> str:
+def _id_now(snapshot: Facts, revision: str) -> str:
     name = snapshot.databases.renamed.get(revision, revision)
     return name if revision not in snapshot.graph and name in snapshot.graph else revision
 
 
-def with_new_ids(snapshot: Snapshot, mends: Iterable[Mend]) -> Snapshot:
+def with_new_ids(snapshot: Facts, mends: Iterable[Mend]) -> Facts:
     """A chain that is being repaired, with what the rows of databases mean by its ids.
 
     Args:
@@ -270,7 +270,7 @@ def with_new_ids(snapshot: Snapshot, mends: Iterable[Mend]) -> Snapshot:
     return replace(snapshot, databases=databases)
 
 
-def is_another(past: Snapshot, then: MigrationFile, now: Snapshot, file: MigrationFile) -> bool:
+def is_another(past: Facts, then: MigrationFile, now: Facts, file: MigrationFile) -> bool:
     """Whether a file is another migration than the one that had its id in an older chain.
 
     One that was edited still does some of what it did; where what they do is not known, one that
@@ -285,7 +285,7 @@ def is_another(past: Snapshot, then: MigrationFile, now: Snapshot, file: Migrati
     return then.name != file.name and len(set(messages)) > 1
 
 
-def _changes(snapshot: Snapshot, file: MigrationFile) -> frozenset[tuple[Action, SchemaObject]]:
+def _changes(snapshot: Facts, file: MigrationFile) -> frozenset[tuple[Action, SchemaObject]]:
     effects = snapshot.footprint(file).effects
     return frozenset(
         (effect.action, effect.object) for effect in effects if effect.action is not Action.USE
@@ -295,7 +295,7 @@ def _changes(snapshot: Snapshot, file: MigrationFile) -> frozenset[tuple[Action,
 # --- At which revisions Alembic's own upgrade of databases stops ---------------------------------
 
 
-def stuck_revisions(snapshot: Snapshot) -> frozenset[str]:
+def stuck_revisions(snapshot: Facts) -> frozenset[str]:
     """The revisions at which ``upgrade heads`` stops because of what they name in vain.
 
     It is looked at from a new database, from one that has run all that such a revision requires,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
 from flask_chainfix.databases.applied.tables import absent_tables, early_tables
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
 from flask_chainfix.schema.footprint import Footprint
 
 
-def is_noop(snapshot: Snapshot, revision: str) -> bool:
+def is_noop(snapshot: Facts, revision: str) -> bool:
     """Whether a revision is proven to do nothing; also one that is lost.
 
     That it does nothing to tables is not enough: it may call a program, or make a function.
@@ -28,9 +28,7 @@ def is_noop(snapshot: Snapshot, revision: str) -> bool:
     return source.does_nothing(snapshot.databases.lost[revision].data)
 
 
-def lost_footprint(
-    snapshot: Snapshot, revision: str, direction: str = "upgrade"
-) -> Footprint | None:
+def lost_footprint(snapshot: Facts, revision: str, direction: str = "upgrade") -> Footprint | None:
     """What a lost revision did to the schema; ``None`` where version control has no file of it."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
@@ -53,7 +51,7 @@ class Distance(NamedTuple):
     ahead: int
 
 
-def distance(snapshot: Snapshot, standing: Standing) -> Distance | None:
+def distance(snapshot: Facts, standing: Standing) -> Distance | None:
     """How far a database is from the heads of the chain; ``None`` where its rows do not tell."""
     if standing.state not in (DatabaseState.STAMPED, DatabaseState.EMPTY):
         return None
@@ -87,7 +85,7 @@ class Survivors(NamedTuple):
     unknown: tuple[str, ...]
 
 
-def survivors(snapshot: Snapshot, revision: str) -> Survivors:
+def survivors(snapshot: Facts, revision: str) -> Survivors:
     """Find the nearest ancestors of a lost revision that files still have.
 
     Args:
@@ -118,7 +116,7 @@ def survivors(snapshot: Snapshot, revision: str) -> Survivors:
 
 
 def early_on_return(
-    snapshot: Snapshot, standing: Standing, revision: str
+    snapshot: Facts, standing: Standing, revision: str
 ) -> tuple[tuple[str, str], ...]:
     """The tables that would stop the next upgrade of a database if a lost revision came back.
 
@@ -129,7 +127,7 @@ def early_on_return(
     return early_tables(snapshot, standing, frozenset(run))
 
 
-def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
+def finishing_there(snapshot: Facts, revision: str) -> Remedy:
     """How to run the rest of the old chain with the code that has a lost revision."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None or not lost.checkout:
@@ -143,7 +141,7 @@ def finishing_there(snapshot: Snapshot, revision: str) -> Remedy:
     )
 
 
-def under_its_new_id(snapshot: Snapshot, lost: LostRevision) -> Remedy:
+def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
     """How to move a stamp to the new id of a migration, and what to do first if it was edited.
 
     Args:

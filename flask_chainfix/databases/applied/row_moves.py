@@ -7,7 +7,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Way, way
@@ -40,6 +39,7 @@ from flask_chainfix.databases.applied.rows import (
     tops,
 )
 from flask_chainfix.databases.applied.tables import absent_tables, proven_top
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
 
 STAMPED_AS_IT_IS = way(
@@ -57,8 +57,8 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def move_for(
-    now: Snapshot,
-    then: Snapshot,
+    now: Facts,
+    then: Facts,
     standing: Standing,
     possible: Sequence[Applied],
     taken: Mapping[str, str] = _NOTHING,
@@ -131,7 +131,7 @@ def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     )
 
 
-def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bool:
+def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
     """Whether ids that stood twice are read as the user takes them."""
     return not any(
         applied.revisions.intersection(names) - {taken.get(name)}
@@ -140,7 +140,7 @@ def _is_as_told(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> bo
     )
 
 
-def _ways_on(now: Snapshot, possible: Sequence[Applied], shared: str) -> Remedy:
+def _ways_on(now: Facts, possible: Sequence[Applied], shared: str) -> Remedy:
     """What to do, depending on which of the migrations with one id has run."""
     if now.databases.anew:  # these ids are yet to come
         return way(
@@ -164,7 +164,7 @@ def _ways_on(now: Snapshot, possible: Sequence[Applied], shared: str) -> Remedy:
     )
 
 
-def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
+def _way_on(now: Facts, applied: Applied, shared: str, ran: str) -> Remedy:
     result = _move(now, now, applied, _NOTHING)
     if result.state is MoveState.UNCHANGED:
         return Remedy.of("the stamp is right as it is")
@@ -175,7 +175,7 @@ def _way_on(now: Snapshot, applied: Applied, shared: str, ran: str) -> Remedy:
     return way("move the stamp", *restamping(now.graph, result.move.before, result.move.after))
 
 
-def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
+def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
     standing, graph = applied.standing, then.graph
     unknown = [row for row in applied.unknown if row not in taken]
     if unknown:
@@ -228,7 +228,7 @@ def _move(now: Snapshot, then: Snapshot, applied: Applied, taken: Mapping[str, s
     return MoveResult(Move(standing.name, standing.identity, standing.rows, after), state)
 
 
-def _ways_back(now: Snapshot, then: Snapshot, standing: Standing, gone: str) -> Remedy:
+def _ways_back(now: Facts, then: Facts, standing: Standing, gone: str) -> Remedy:
     """What to do about what has run and no file has."""
     if gone in now.databases.others.values():
         return Remedy.of(f"bring {gone} here under an id of its own, then restamp again")
@@ -257,7 +257,7 @@ def _bring_back(lost: str) -> str:
     return f"{{fixchain}} repair {option('--bring-back', lost)}{{databases}}"
 
 
-def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str], standing: Standing) -> Remedy:
+def _catching_up(now: Facts, graph: Graph, kept: Collection[str], standing: Standing) -> Remedy:
     catching = catching_up(graph, kept, standing.rows)
     if not now.old or now.databases.old_is_named:
         return catching
@@ -268,7 +268,7 @@ def _catching_up(now: Snapshot, graph: Graph, kept: Collection[str], standing: S
     )
 
 
-def _counting_less(now: Snapshot, applied: Applied) -> Remedy:
+def _counting_less(now: Facts, applied: Applied) -> Remedy:
     """What a lost revision can be counted for where the tables show that more has not run."""
     lost = applied.unknown[0] if applied.unknown else applied.standing.rows[0]
     known = now.databases.lost.get(lost)
@@ -280,7 +280,7 @@ def _counting_less(now: Snapshot, applied: Applied) -> Remedy:
     return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
 
 
-def _counted(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> frozenset[str]:
+def _counted(now: Facts, applied: Applied, taken: Mapping[str, str]) -> frozenset[str]:
     """What has run where lost revisions are counted for others.
 
     Raises:
@@ -291,7 +291,7 @@ def _counted(now: Snapshot, applied: Applied, taken: Mapping[str, str]) -> froze
     return frozenset().union(*counted)
 
 
-def _counted_for(now: Snapshot, standing: Standing, lost: str, other: str) -> set[str]:
+def _counted_for(now: Facts, standing: Standing, lost: str, other: str) -> set[str]:
     """What a lost revision stood for, if it counts for another one."""
     known = now.databases.lost.get(lost)
     left = survivors(now, lost)
@@ -308,7 +308,7 @@ def _counted_for(now: Snapshot, standing: Standing, lost: str, other: str) -> se
     return _certainly_below(now, (other,))
 
 
-def _certainly_below(now: Snapshot, rows: Collection[str]) -> set[str]:
+def _certainly_below(now: Facts, rows: Collection[str]) -> set[str]:
     """What has run where these revisions have, whichever of the known chains it was."""
     chains = [chain for chain in (now.graph, *now.old) if all(row in chain for row in rows)]
     return set.intersection(*(set(stood_for(chain, tuple(rows))) for chain in chains))

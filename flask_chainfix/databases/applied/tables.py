@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.schema.footprint import Action, Kind
 
 
-def contradicts(snapshot: Snapshot, standing: Standing, revisions: frozenset[str]) -> bool:
+def contradicts(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> bool:
     """Whether the tables of a database show that something else has run there.
 
     Args:
@@ -33,7 +33,7 @@ def contradicts(snapshot: Snapshot, standing: Standing, revisions: frozenset[str
 
 
 def absent_tables(
-    snapshot: Snapshot, standing: Standing, revisions: frozenset[str]
+    snapshot: Facts, standing: Standing, revisions: frozenset[str]
 ) -> tuple[tuple[str, str], ...]:
     """The tables that must be there and are not, each with the revision that makes it."""
     if not _tells(snapshot, standing):
@@ -54,7 +54,7 @@ def absent_tables(
 
 
 def early_tables(
-    snapshot: Snapshot, standing: Standing, revisions: frozenset[str]
+    snapshot: Facts, standing: Standing, revisions: frozenset[str]
 ) -> tuple[tuple[str, str], ...]:
     """The tables that are there although the revision that makes them has not run, with it.
 
@@ -76,7 +76,7 @@ def early_tables(
     return tuple(found)
 
 
-def _tells(snapshot: Snapshot, standing: Standing) -> bool:
+def _tells(snapshot: Facts, standing: Standing) -> bool:
     if standing.tables is None or snapshot.chain_tables.binds:
         return False
     return standing.complete or not _names(standing).isdisjoint(snapshot.chain_tables.makers)
@@ -86,7 +86,7 @@ def _names(standing: Standing) -> frozenset[str]:
     return frozenset(table.lower() for table in standing.tables or ())
 
 
-def _is_below(snapshot: Snapshot, lower: str, upper: str) -> bool:
+def _is_below(snapshot: Facts, lower: str, upper: str) -> bool:
     """Whether one ran before the other in every known chain that has both."""
     return lower != upper and all(
         lower in chain.required([upper])
@@ -109,7 +109,7 @@ class Fit(NamedTuple):
     silent: tuple[str, ...]
 
 
-def fit(snapshot: Snapshot, standing: Standing) -> Fit | None:
+def fit(snapshot: Facts, standing: Standing) -> Fit | None:
     """Find the revisions that the tables of a database fit; ``None`` where they fit none."""
     graph = snapshot.graph
     if not _tells(snapshot, standing):
@@ -123,13 +123,13 @@ def fit(snapshot: Snapshot, standing: Standing) -> Fit | None:
     return Fit(tops(graph, run), tops(graph, run.union(silent)), tuple(silent))
 
 
-def proven_top(snapshot: Snapshot, standing: Standing) -> str | None:
+def proven_top(snapshot: Facts, standing: Standing) -> str | None:
     """The one revision that the tables of a database prove to be the highest that ran there."""
     fitting = fit(snapshot, standing)
     return fitting.rows[0] if fitting is not None and len(fitting.rows) == 1 else None
 
 
-def _silent_above(snapshot: Snapshot, run: Collection[str]) -> Iterator[str]:
+def _silent_above(snapshot: Facts, run: Collection[str]) -> Iterator[str]:
     """What may have run as well, as no table shows whether it has."""
     showing = {revision for makers in snapshot.chain_tables.makers.values() for revision in makers}
     have = set(run)
@@ -140,9 +140,7 @@ def _silent_above(snapshot: Snapshot, run: Collection[str]) -> Iterator[str]:
             yield revision
 
 
-def never_ran(
-    snapshot: Snapshot, revisions: Iterable[str], absent: Iterable[str]
-) -> frozenset[str]:
+def never_ran(snapshot: Facts, revisions: Iterable[str], absent: Iterable[str]) -> frozenset[str]:
     """What has not run of what rows claim, by tables that are not there.
 
     Beside what makes them, that is what stands on it and shows no table of its own.
@@ -163,7 +161,7 @@ def never_ran(
 _Made = tuple[str, str]  # a table and a column of it; "" for the table itself
 
 
-def possible_ids(snapshot: Snapshot, standing: Standing, ids: Sequence[str]) -> Sequence[str]:
+def possible_ids(snapshot: Facts, standing: Standing, ids: Sequence[str]) -> Sequence[str]:
     """Which of several ids a row can stand for, as far as the tables tell.
 
     Args:
@@ -184,7 +182,7 @@ def possible_ids(snapshot: Snapshot, standing: Standing, ids: Sequence[str]) -> 
 
 
 def with_what_they_make(
-    snapshot: Snapshot, files: Sequence[MigrationFile], standing: Standing
+    snapshot: Facts, files: Sequence[MigrationFile], standing: Standing
 ) -> list[int]:
     """The files whose own tables and columns are all in a database, by their index."""
     there: set[_Made] = {(table, "") for table in _names(standing)}
@@ -205,18 +203,18 @@ def _lacks_columns(made: Collection[_Made], standing: Standing) -> bool:
     )
 
 
-def tables_altered(snapshot: Snapshot, files: Iterable[MigrationFile]) -> frozenset[str]:
+def tables_altered(snapshot: Facts, files: Iterable[MigrationFile]) -> frozenset[str]:
     """The tables to which files add columns, in lower case."""
     return frozenset(table for file in files for table, column in _made(snapshot, file) if column)
 
 
-def _made_alone(snapshot: Snapshot, files: Sequence[MigrationFile]) -> list[frozenset[_Made]]:
+def _made_alone(snapshot: Facts, files: Sequence[MigrationFile]) -> list[frozenset[_Made]]:
     """What each file makes for certain, and none of the others."""
     made = [_made(snapshot, file) for file in files]
     return [each.difference(*(other for other in made if other is not each)) for each in made]
 
 
-def _made(snapshot: Snapshot, file: MigrationFile) -> frozenset[_Made]:
+def _made(snapshot: Facts, file: MigrationFile) -> frozenset[_Made]:
     """The tables that a file is certain to make, and the columns that it adds to others."""
     made = [
         ((thing.table or "").lower(), thing.name.lower())

@@ -1,6 +1,6 @@
 """What can be wrong with a chain: one function for each fault, each its own explanation.
 
-A rule is a function ``Snapshot -> Iterator[Fault]``, registered with ``@rule``. Root causes are
+A rule is a function ``Facts -> Iterator[Fault]``, registered with ``@rule``. Root causes are
 reported, not their echoes: a missing parent is not also a second base.
 
 Its docstring is what users read, in the README's table and from the command ``explain``: the first

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from flask_chainfix import source
 from flask_chainfix.chain.heads_file import Line, expected_lines, in_step, read_lines
-from flask_chainfix.chain.snapshot import Snapshot, location
+from flask_chainfix.chain.snapshot import location
 from flask_chainfix.common.quoting import path_word, ref_word, word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.registry import Family, Fault, rule
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Location, Severity
@@ -26,7 +27,7 @@ from flask_chainfix.model.history import ChainLock
     " get something else",
     family=Family.PUBLISHED,
 )
-def published_revision_changed(snapshot: Snapshot) -> Iterator[Fault]:
+def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
     """A revision that others have already was deleted, renamed, re-parented, or does other things.
 
     A database that has run a revision does not run it again, and finds its place in the chain by
@@ -62,12 +63,12 @@ def published_revision_changed(snapshot: Snapshot) -> Iterator[Fault]:
             yield fault
 
 
-def changes(snapshot: Snapshot) -> Iterator[tuple[str, Fault]]:
+def changes(snapshot: Facts) -> Iterator[tuple[str, Fault]]:
     """The published revisions that are not as they were, with what has become of them."""
     if snapshot.published is None:
         return
     ref, unreadable = snapshot.published.ref, {file.path for file, _ in snapshot.unreadable}
-    then = Snapshot(snapshot.environment, snapshot.published.files).files_by_revision
+    then = Facts(snapshot.environment, snapshot.published.files).files_by_revision
     for revision, files in then.items():
         others = snapshot.files_by_revision.get(revision, ())
         for file in files:
@@ -107,7 +108,7 @@ def _names(revisions: Iterable[str]) -> str:
 
 
 def _what_became(
-    snapshot: Snapshot, then: Mapping[str, tuple[MigrationFile, ...]], file: MigrationFile
+    snapshot: Facts, then: Mapping[str, tuple[MigrationFile, ...]], file: MigrationFile
 ) -> str:
     """The same for a revision whose id no file has any more."""
     for other in snapshot.files:
@@ -164,7 +165,7 @@ def _fault(
     " and their heads meet in production",
     family=Family.LOCK,
 )
-def chain_lock_drift(snapshot: Snapshot) -> Iterator[Fault]:
+def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
     """The chain lock beside the migrations does not name the heads that the chain has.
 
     The lock is there so that two branches which both add a migration change the same line, and Git

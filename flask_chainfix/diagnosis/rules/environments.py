@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.registry import Family, Fault, rule
 from flask_chainfix.model.environment import OtherEnvironment, Pointer
 from flask_chainfix.model.findings import Location, Severity
@@ -23,7 +23,7 @@ _FIRST = ("alembic", "tool.alembic")
     breaks="nothing by itself; but what is written there by mistake “{alembic} upgrade” never runs",
     family=Family.ENVIRONMENT,
 )
-def second_environment(snapshot: Snapshot) -> Iterator[Fault]:
+def second_environment(snapshot: Facts) -> Iterator[Fault]:
     """A second migration environment lies in the project, and nothing seems to use it.
 
     It lies beside the active one or at the top of the project. The message says which of the two is
@@ -65,7 +65,7 @@ def second_environment(snapshot: Snapshot) -> Iterator[Fault]:
     breaks="“{alembic} revision --autogenerate” stops, as there are no models to compare with",
     family=Family.ENVIRONMENT,
 )
-def no_target_metadata(snapshot: Snapshot) -> Iterator[Fault]:
+def no_target_metadata(snapshot: Facts) -> Iterator[Fault]:
     """The `env.py` gives Alembic `target_metadata = None`, so autogenerate sees nothing.
 
     What is computed, imported or set elsewhere is not judged, and neither is what only SQL scripts
@@ -101,7 +101,7 @@ def no_target_metadata(snapshot: Snapshot) -> Iterator[Fault]:
         )
 
 
-def _is_meant(snapshot: Snapshot, other: OtherEnvironment) -> bool:
+def _is_meant(snapshot: Facts, other: OtherEnvironment) -> bool:
     """Whether another environment may be meant to be there, for all that is known."""
     if other.migrations is None:
         return True
@@ -118,7 +118,7 @@ def _is_meant(snapshot: Snapshot, other: OtherEnvironment) -> bool:
     return other.uses_flask or not (snapshot.surroundings.by_app or active)
 
 
-def _left_over(snapshot: Snapshot, other: OtherEnvironment) -> Fault:
+def _left_over(snapshot: Facts, other: OtherEnvironment) -> Fault:
     active, name = _name(snapshot, snapshot.environment.directory), _name(snapshot, other.directory)
     pointers = _pointers_to(snapshot, other.directory)
     facts = [] if pointers else ["no alembic.ini or pyproject.toml points to it"]
@@ -141,7 +141,7 @@ def _left_over(snapshot: Snapshot, other: OtherEnvironment) -> Fault:
     )
 
 
-def _contents(snapshot: Snapshot, other: OtherEnvironment) -> list[str]:
+def _contents(snapshot: Facts, other: OtherEnvironment) -> list[str]:
     """What another environment holds, if that is known: one fact."""
     if other.migrations is None:
         return []
@@ -154,12 +154,12 @@ def _contents(snapshot: Snapshot, other: OtherEnvironment) -> list[str]:
     return [f"it holds {count(new, 'migration')} that {active}/ does not"]
 
 
-def _has_nothing_new(snapshot: Snapshot, other: OtherEnvironment) -> bool:
+def _has_nothing_new(snapshot: Facts, other: OtherEnvironment) -> bool:
     ours = {file.name for file in snapshot.files}
     return other.migrations is not None and other.migrations <= ours
 
 
-def _which_counts(snapshot: Snapshot) -> str:
+def _which_counts(snapshot: Facts) -> str:
     active = snapshot.environment.directory
     name = f"{_name(snapshot, active)}/"
     if snapshot.surroundings.by_app:
@@ -169,10 +169,10 @@ def _which_counts(snapshot: Snapshot) -> str:
     return f"{name} is the one that is looked at"
 
 
-def _pointers_to(snapshot: Snapshot, directory: Path) -> list[Pointer]:
+def _pointers_to(snapshot: Facts, directory: Path) -> list[Pointer]:
     return [each for each in snapshot.surroundings.pointers if each.target == directory]
 
 
-def _name(snapshot: Snapshot, path: Path) -> str:
+def _name(snapshot: Facts, path: Path) -> str:
     origin = snapshot.surroundings.seen_from
     return (path.relative_to(origin) if path.is_relative_to(origin) else path).as_posix()

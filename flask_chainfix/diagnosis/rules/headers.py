@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flask_chainfix.chain.numbering import LONGEST_ID
-from flask_chainfix.chain.snapshot import Snapshot, location
+from flask_chainfix.chain.snapshot import location
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.numbering import LONGEST_ID
 from flask_chainfix.diagnosis.registry import Fault, rule
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.findings import Location, Severity
@@ -43,7 +44,7 @@ _LABEL_BREAKS = "“{alembic} heads” and “{alembic} history” stop with a t
     noun="unreadable file",
     breaks="every “{alembic}” command stops, because Alembic loads every file of the directory",
 )
-def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
+def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
     """A file in the version location cannot be loaded by Alembic.
 
     It does not parse, cannot be read, holds conflict markers, or has no `revision` or
@@ -84,7 +85,7 @@ def unreadable_migration(snapshot: Snapshot) -> Iterator[Fault]:
     noun="invalid id",
     breaks="every “{alembic}” command stops, because Alembic refuses the id",
 )
-def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
+def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
     """An id is empty, is not a string, or holds a character that Alembic keeps for itself.
 
     `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`, and `base` is one
@@ -137,7 +138,7 @@ def invalid_revision_id(snapshot: Snapshot) -> Iterator[Fault]:
     breaks="“{alembic} upgrade” fails on PostgreSQL and MySQL, which cannot store the id; SQLite"
     " hides it",
 )
-def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
+def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
     """An id is longer than 32 characters, the size of `alembic_version.version_num`.
 
     Alembic makes that column, and keeps in it the ids of what has run. On a database that does not
@@ -191,7 +192,7 @@ def revision_id_too_long(snapshot: Snapshot) -> Iterator[Fault]:
     noun="computed header",
     breaks="nothing in Alembic; but what is computed cannot be judged or changed from outside",
 )
-def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
+def computed_header(snapshot: Facts) -> Iterator[Fault]:
     """A header value is the result of a call, an import or a condition.
 
     Only running the file would show it, and that is never done here. Findings that depend on the
@@ -235,7 +236,7 @@ def computed_header(snapshot: Snapshot) -> Iterator[Fault]:
     breaks="nothing in Alembic; but people read the wrong parent",
     repairable=True,
 )
-def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
+def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
     """The docstring's `Revises:` line names other parents than `down_revision`.
 
     Alembic writes that line when it makes the file, and never reads it.
@@ -284,7 +285,7 @@ def stale_docstring(snapshot: Snapshot) -> Iterator[Fault]:
         )
 
 
-def _with_problems(snapshot: Snapshot) -> Iterator[tuple[MigrationFile, Header]]:
+def _with_problems(snapshot: Facts) -> Iterator[tuple[MigrationFile, Header]]:
     for file in snapshot.files:
         if isinstance(file.reading, Header) and file.reading.problems:
             yield file, file.reading

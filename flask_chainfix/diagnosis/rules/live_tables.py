@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
@@ -15,6 +14,7 @@ from flask_chainfix.databases.applied.contradictions import (
     ways_out,
 )
 from flask_chainfix.databases.applied.lost import is_noop
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.registry import Family, Fault, rule
 from flask_chainfix.diagnosis.rules.stamps import reached
 from flask_chainfix.model.findings import Severity
@@ -28,7 +28,7 @@ from flask_chainfix.model.findings import Severity
     breaks="“{alembic} upgrade” stops there: a table that it makes exists already",
     family=Family.DATABASE,
 )
-def half_applied(snapshot: Snapshot) -> Iterator[Fault]:
+def half_applied(snapshot: Facts) -> Iterator[Fault]:
     """Some of the tables that a revision makes are there, and it is not stamped.
 
     Only tables are compared, and only those that a revision is certain to make.
@@ -78,7 +78,7 @@ def half_applied(snapshot: Snapshot) -> Iterator[Fault]:
     breaks="“{alembic} upgrade” stops there: a table that it makes exists already",
     family=Family.DATABASE,
 )
-def stamp_contradicts_schema(snapshot: Snapshot) -> Iterator[Fault]:
+def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
     """Tables exist of revisions that have not run, going by the stamp.
 
     Only tables are compared, and only those that a revision is certain to make.
@@ -120,12 +120,12 @@ def stamp_contradicts_schema(snapshot: Snapshot) -> Iterator[Fault]:
             )
 
 
-def _mismatches(snapshot: Snapshot) -> Iterator[Mismatch]:
+def _mismatches(snapshot: Facts) -> Iterator[Mismatch]:
     found = (mismatch(snapshot, standing) for standing in reached(snapshot))
     return (each for each in found if each is not None and _is_whole(snapshot, each))
 
 
-def _is_whole(snapshot: Snapshot, found: Mismatch) -> bool:
+def _is_whole(snapshot: Facts, found: Mismatch) -> bool:
     """Whether the files hold all that rows claim: below a gap there may be more.
 
     A base beside others that does nothing may be a merge revision that has lost its parents.

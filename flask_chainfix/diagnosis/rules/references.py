@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count as count_up
 
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot, location
+from flask_chainfix.chain.snapshot import location
 from flask_chainfix.common.quoting import option, path_word, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.registry import Fault, rule
 from flask_chainfix.diagnosis.suggestions import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.model.findings import Location, Severity
@@ -26,7 +27,7 @@ _KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
     breaks=_KEY_ERROR,
     repairable=True,
 )
-def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
+def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
     """A migration names a parent that no file has.
 
     Alembic needs every parent before it can do anything with the chain. What is above the gap hangs
@@ -81,7 +82,7 @@ def missing_down_revision(snapshot: Snapshot) -> Iterator[Fault]:
     breaks=_KEY_ERROR,
     repairable=True,
 )
-def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
+def missing_dependency(snapshot: Facts) -> Iterator[Fault]:
     """A migration's `depends_on` names a revision or branch label that does not exist here.
 
     `depends_on` makes a migration wait for one that is not its parent, in another branch for
@@ -134,7 +135,7 @@ def missing_dependency(snapshot: Snapshot) -> Iterator[Fault]:
     " argument 'head'”",
     repairable=True,
 )
-def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
+def duplicate_revision(snapshot: Facts) -> Iterator[Fault]:
     """Several files have the same revision id.
 
     What the files do that Alembic does not load is never run. Which of them a child or a database
@@ -183,7 +184,7 @@ def duplicate_revision(snapshot: Snapshot) -> Iterator[Fault]:
     noun="duplicate label",
     breaks="every “{alembic}” command stops with “Branch name … already used by revision …”",
 )
-def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
+def duplicate_branch_label(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions declare the same branch label, or a label is also a revision id.
 
     A label names one branch, in `{alembic} upgrade reports@head` for example.
@@ -225,7 +226,7 @@ def duplicate_branch_label(snapshot: Snapshot) -> Iterator[Fault]:
             )
 
 
-def _from_git(snapshot: Snapshot, name: str) -> Remedy:
+def _from_git(snapshot: Facts, name: str) -> Remedy:
     """To bring back the file of a missing revision, and those that it is built on."""
     locations = snapshot.environment.version_locations
     wanted, places = [name], dict[str, list[str]]()
@@ -258,7 +259,7 @@ def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:
 
 
 def _places(
-    snapshot: Snapshot, revision: str, attribute: str, names: Iterable[str]
+    snapshot: Facts, revision: str, attribute: str, names: Iterable[str]
 ) -> Iterator[Location]:
     """Where the files of a revision name others; of several with its id, those that do."""
     wanted = set(names)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.registry import Family, Fault, rule
 from flask_chainfix.model.findings import Location, Severity
 from flask_chainfix.schema.conflicts import dropped_twice, made_twice, never_made
@@ -24,7 +24,7 @@ from flask_chainfix.schema.order import Precedence, disorders
     breaks="“{alembic} upgrade” of an empty database can stop there: what it needs does not exist",
     family=Family.SCHEMA,
 )
-def schema_order(snapshot: Snapshot) -> Iterator[Fault]:
+def schema_order(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses a table or column that is not sure to be there when it runs.
 
     Only a later revision creates it, or one on a parallel branch, which may run before or after; or
@@ -82,7 +82,7 @@ def _by_pair(found: Iterable[Precedence]) -> dict[tuple[str, str], list[Preceden
     return pairs
 
 
-def _sentence(snapshot: Snapshot, disorder: Precedence, others: int) -> str:
+def _sentence(snapshot: Facts, disorder: Precedence, others: int) -> str:
     before, after, ending = disorder
     runs_before = snapshot.evidence.runs_before
     parallel = not runs_before(after.revision, before.revision)
@@ -106,7 +106,7 @@ def _hint(before: str, after: str, *, apart: bool, parallel: bool) -> Remedy:
     )
 
 
-def _places(snapshot: Snapshot, touches: Iterable[Touch]) -> list[Location]:
+def _places(snapshot: Facts, touches: Iterable[Touch]) -> list[Location]:
     return [Location(snapshot.file(touch.revision).path, touch.line) for touch in touches]
 
 
@@ -118,7 +118,7 @@ def _places(snapshot: Snapshot, touches: Iterable[Touch]) -> list[Location]:
     breaks="“{alembic} upgrade” of an empty database stops with “table … already exists”",
     family=Family.SCHEMA,
 )
-def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
+def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions create the same table, and nothing drops it in between.
 
     No order of them can run, so no repair is planned while both do.
@@ -174,7 +174,7 @@ def table_created_twice(snapshot: Snapshot) -> Iterator[Fault]:
     " exist”",
     family=Family.SCHEMA,
 )
-def schema_conflict(snapshot: Snapshot) -> Iterator[Fault]:
+def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions create the same column, index, constraint or type, or drop the same object.
 
     Nothing undoes the first before the second runs, and no order of the two can run. What happens
@@ -242,7 +242,7 @@ def _by_revisions(
     return grouped
 
 
-def _ways_out(snapshot: Snapshot, found: list[tuple[Touch, Touch]]) -> Remedy:
+def _ways_out(snapshot: Facts, found: list[tuple[Touch, Touch]]) -> Remedy:
     first, second = (
         " and ".join(
             f"{snapshot.file(touch.revision).name}:{line}"
@@ -259,7 +259,7 @@ def _ways_out(snapshot: Snapshot, found: list[tuple[Touch, Touch]]) -> Remedy:
     )
 
 
-def _unless_apart(snapshot: Snapshot, first: str, second: str) -> Severity | None:
+def _unless_apart(snapshot: Facts, first: str, second: str) -> Severity | None:
     """A warning between branches that are kept apart on purpose; they may never meet."""
     lineages = find_lineages(snapshot).by_revision
     return Severity.WARNING if lineages[first] is not lineages[second] else None
@@ -273,7 +273,7 @@ def _unless_apart(snapshot: Snapshot, first: str, second: str) -> Severity | Non
     breaks="“{alembic} upgrade” of an empty database stops there, unless something else makes it",
     family=Family.SCHEMA,
 )
-def table_never_created(snapshot: Snapshot) -> Iterator[Fault]:
+def table_never_created(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses, renames or drops a table that no migration has created by then.
 
     The databases that exist have it from elsewhere, so this shows where a new one is made: in
@@ -308,7 +308,7 @@ def table_never_created(snapshot: Snapshot) -> Iterator[Fault]:
     breaks="“{alembic} upgrade” of an empty database stops there, unless something else makes it",
     family=Family.SCHEMA,
 )
-def column_never_created(snapshot: Snapshot) -> Iterator[Fault]:
+def column_never_created(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses, renames or drops a column of a table that the migrations create without it.
 
     The databases that exist have it from elsewhere, so this shows where a new one is made: in
@@ -342,7 +342,7 @@ def column_never_created(snapshot: Snapshot) -> Iterator[Fault]:
     yield from _never_created(snapshot, Kind.COLUMN)
 
 
-def _never_created(snapshot: Snapshot, kind: Kind) -> Iterator[Fault]:
+def _never_created(snapshot: Facts, kind: Kind) -> Iterator[Fault]:
     evidence = snapshot.evidence
     for users in never_made(evidence):
         if users[0].object.kind is kind:

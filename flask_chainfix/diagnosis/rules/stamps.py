@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import (
@@ -21,6 +20,7 @@ from flask_chainfix.databases.applied.contradictions import (
 from flask_chainfix.databases.applied.has_run import Applied, possibilities
 from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS
 from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
 from flask_chainfix.diagnosis.registry import Family, Fault, rule
 from flask_chainfix.model.databases import DatabaseState, Standing
@@ -46,7 +46,7 @@ _RESTAMP = way(
     " identified by …”",
     family=Family.DATABASE,
 )
-def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
+def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped with a revision that no migration file has.
 
     It has run something that these files do not tell of. The message says where Git saw it last.
@@ -105,7 +105,7 @@ def unknown_stamp(snapshot: Snapshot) -> Iterator[Fault]:
     " runs them, until something needs what they make",
     family=Family.DATABASE,
 )
-def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
+def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped above revisions that it has never run.
 
     Alembic counts everything below a stamp as done. A table that one of these revisions makes, and
@@ -173,7 +173,7 @@ def stranded_revisions(snapshot: Snapshot) -> Iterator[Fault]:
 
 
 def _of_a_shared_id(
-    snapshot: Snapshot, standing: Standing, possible: Sequence[Applied]
+    snapshot: Facts, standing: Standing, possible: Sequence[Applied]
 ) -> Fault | None:
     """The fault of a stamp that stands on an id which several migrations had."""
     stamped = f"{standing.name} is stamped with {listing(standing.rows)}"
@@ -210,7 +210,7 @@ def _of_a_shared_id(
     )
 
 
-def _after_skipping(snapshot: Snapshot, possible: Sequence[Applied], *, sure: bool) -> Remedy:
+def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
     undone = way(
         "take the repair back, and repair again with that database named",
         "{fixchain} undo{databases}",
@@ -224,7 +224,7 @@ def _after_skipping(snapshot: Snapshot, possible: Sequence[Applied], *, sure: bo
     return undone
 
 
-def _without_tables(snapshot: Snapshot, standing: Standing) -> Iterator[Fault]:
+def _without_tables(snapshot: Facts, standing: Standing) -> Iterator[Fault]:
     found = mismatch(snapshot, standing)
     if found is None or not found.absent:
         return
@@ -246,7 +246,7 @@ def _without_tables(snapshot: Snapshot, standing: Standing) -> Iterator[Fault]:
     " requested revisions”",
     family=Family.DATABASE,
 )
-def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
+def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
     """A database holds a row for a revision, and another one for what is above it.
 
     One row stands for a revision and all below it, so the lower one is there twice. Where the chain
@@ -313,7 +313,7 @@ def overlapping_stamps(snapshot: Snapshot) -> Iterator[Fault]:
     breaks="nothing by itself: what holds for that database is not known",
     family=Family.DATABASE,
 )
-def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
+def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
     """A database could not be asked where it stands.
 
     A repair that does not know of it may not suit it.
@@ -340,7 +340,7 @@ def database_unreachable(snapshot: Snapshot) -> Iterator[Fault]:
             yield Fault(f"{standing.name} does not exist", remedy, [], [])
 
 
-def reached(snapshot: Snapshot) -> Iterator[Standing]:
+def reached(snapshot: Facts) -> Iterator[Standing]:
     """The databases that could be asked, and those that the user has told of."""
     return (
         standing

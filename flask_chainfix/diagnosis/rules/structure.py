@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineage, find_lineages
 from flask_chainfix.chain.redundancy import impassable, redundant_parents
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import REPAIR, Remedy, joined, linked, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import stuck_revisions
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.registry import Fault, rule
 from flask_chainfix.model.findings import Severity
 
@@ -26,7 +26,7 @@ _STRICT = "{fixchain} repair --strict{databases}"
     breaks="a new database gets the bases in an order of Alembic's own, and can stop half-way",
     repairable=True,
 )
-def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
+def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
     """Several migrations say `down_revision = None`, so the chain has several beginnings.
 
     Nothing says which beginning comes first, so Alembic runs them in an order of its own: one that
@@ -94,7 +94,7 @@ def multiple_bases(snapshot: Snapshot) -> Iterator[Fault]:
     " argument 'head'”, and no new migration can be made",
     repairable=True,
 )
-def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
+def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
     """The chain ends in several heads, so "upgrade to the head" has no single meaning.
 
     A head is a migration that no other builds on. With several of them Alembic does not guess which
@@ -154,7 +154,7 @@ def multiple_heads(snapshot: Snapshot) -> Iterator[Fault]:
 
 
 def _unlabelled(
-    snapshot: Snapshot, groups: Mapping[Lineage, list[str]], lineage: Lineage
+    snapshot: Facts, groups: Mapping[Lineage, list[str]], lineage: Lineage
 ) -> Iterator[Fault]:
     """A head without a label beside branches that have one: the trunk, or there by accident."""
     labelled = [head for other in groups if _is_above(other, lineage) for head in groups[other]]
@@ -196,7 +196,7 @@ def _start_of_branch(graph: Graph, head: str) -> str:
     return ""
 
 
-def _heads_of_their_own(snapshot: Snapshot, heads: list[str]) -> list[str]:
+def _heads_of_their_own(snapshot: Facts, heads: list[str]) -> list[str]:
     """The heads that are not merely the echo of a fault further down.
 
     Where a parent is missing, computed or in a cycle, everything above it hangs in the air: that
@@ -234,7 +234,7 @@ _UNSEEN_CYCLE = (
     breaks="every “{alembic}” command stops, as a cycle “is detected in revisions”",
     repairable=True,
 )
-def cycle(snapshot: Snapshot) -> Iterator[Fault]:
+def cycle(snapshot: Facts) -> Iterator[Fault]:
     """Revisions require each other in a circle, so none of them can run first.
 
     The finding names exactly the members of the cycle; Alembic's own message also lists everything
@@ -319,7 +319,7 @@ _PASSED_BY_ORDER = (
     breaks="nothing by itself: Alembic runs the chain, but shows a branch that is none",
     repairable=True,
 )
-def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
+def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
     """A merge point names a parent that is an ancestor of another of its parents.
 
     The merge adds nothing there: whoever reaches the higher parent has passed the lower one. With
@@ -371,7 +371,7 @@ def redundant_parent(snapshot: Snapshot) -> Iterator[Fault]:
             )
 
 
-def _tied(snapshot: Snapshot, revision: str, lower: tuple[str, ...], *, stops: bool) -> Fault:
+def _tied(snapshot: Facts, revision: str, lower: tuple[str, ...], *, stops: bool) -> Fault:
     is_parent = not set(lower).isdisjoint(snapshot.graph.parents[revision])
     return Fault(
         f"Alembic cannot upgrade to {revision}{'' if stops else ' alone'}: it names"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_chainfix import source
-from flask_chainfix.chain.numbering import NewIds
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
@@ -49,11 +49,11 @@ class Case:
         chain_at: the chain as it was at a commit; ``None`` where version control cannot tell.
     """
 
-    snapshot: Snapshot
+    snapshot: Facts
     history: History
     wishes: Wishes
     new_ids: NewIds
-    chain_at: Callable[[str], Snapshot | None] | None = None
+    chain_at: Callable[[str], Facts | None] | None = None
 
     def publisher(self, file: MigrationFile) -> str:
         """What has published a file under the id that it has here; ``""`` for nothing."""
@@ -74,7 +74,7 @@ class Case:
         """When a file came, by Git, date and name."""
         return rank_of(file, self.history)
 
-    def chain_when_added(self, file: MigrationFile) -> Snapshot | None:
+    def chain_when_added(self, file: MigrationFile) -> Facts | None:
         """The chain of the commit that added a file; ``None`` where that cannot be told."""
         landing = self.history.landing(file.path)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None

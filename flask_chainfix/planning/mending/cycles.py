@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.evidence import reasons_before
 from flask_chainfix.planning.mending.case import Case
@@ -106,7 +106,7 @@ def open_cycles(case: Case) -> Iterator[Mend]:
     yield _cut(case, link, reasons)
 
 
-def _links_within(snapshot: Snapshot, members: tuple[str, ...]) -> Iterator[_Link]:
+def _links_within(snapshot: Facts, members: tuple[str, ...]) -> Iterator[_Link]:
     graph = snapshot.graph
     for child in members:
         for parent in graph.parents[child]:
@@ -180,7 +180,7 @@ def _cut(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     return case.rewritten("FC105", link.part, file, parents, *reasons)
 
 
-def _without_dependency(snapshot: Snapshot, link: _Link) -> tuple[str, ...]:
+def _without_dependency(snapshot: Facts, link: _Link) -> tuple[str, ...]:
     """The dependencies without the one that leads to the parent, by id or by label."""
     owners = snapshot.graph.labelled
     named = snapshot.header(link.child).depends_on or ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Mend
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.cycles import open_cycles
@@ -67,7 +67,7 @@ _OF_CODE: Mapping[_Mender, str] = {
 }
 
 
-def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
+def mend(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
     """Put right what is wrong with single migrations.
 
     Returns:
@@ -82,7 +82,7 @@ def mend(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
 
 def mend_impassable(
     case: Case, movable: Collection[str] | None = None
-) -> tuple[Snapshot, tuple[Mend, ...]]:
+) -> tuple[Facts, tuple[Mend, ...]]:
     """Mend the revisions that Alembic cannot upgrade to since the chain was relinked.
 
     Args:
@@ -106,12 +106,12 @@ def mend_impassable(
     return _run(case, (mender,))
 
 
-def mend_ids(case: Case) -> tuple[Snapshot, tuple[Mend, ...]]:
+def mend_ids(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
     """Give migrations ids of their own, and change nothing else; as ``mend``."""
     return _run(case, _FOR_IDS)
 
 
-def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Snapshot, tuple[Mend, ...]]:
+def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Facts, tuple[Mend, ...]]:
     done: list[Mend] = []
     ignored = case.snapshot.environment.settings.ignore
     for mender in menders:

@@ -10,10 +10,10 @@ from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.chain.redundancy import impassable, is_redundant, redundant_parents
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import stuck_revisions
 from flask_chainfix.databases.applied.lost import survivors
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.evidence import reasons_before
@@ -90,7 +90,7 @@ def heads_joined(
     return Joined(parents, tuple(why))
 
 
-def head_for(snapshot: Snapshot, revisions: Collection[str], lost: str) -> str | None:
+def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | None:
     """The head that revisions would follow if the lost revision below them were left out.
 
     Returns:
@@ -104,7 +104,7 @@ def head_for(snapshot: Snapshot, revisions: Collection[str], lost: str) -> str |
     return found[0] if len(found) == 1 else None
 
 
-def _named(snapshot: Snapshot, revision: str, kept: tuple[str, ...]) -> Joined | None:
+def _named(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | None:
     """The parents that the docstring or the message names, where all of them are there."""
     header = snapshot.header(revision)
     above = snapshot.graph.descendants([revision])
@@ -135,13 +135,13 @@ def _named_once(case: Case, file: MigrationFile, revision: str) -> Joined | None
     return Joined(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
 
 
-def _meant_by(snapshot: Snapshot, word: str) -> list[str]:
+def _meant_by(snapshot: Facts, word: str) -> list[str]:
     if word in snapshot.graph:
         return [word]
     return [name for name in snapshot.graph if name.startswith(word)]
 
 
-def _standing_without(snapshot: Snapshot, revisions: Collection[str]) -> list[str]:
+def _standing_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
     """The main lineage's revisions, without these and what is above them or above missing ones."""
     graph = snapshot.graph
     hanging = graph.descendants([*revisions, *graph.missing_parents])
@@ -151,7 +151,7 @@ def _standing_without(snapshot: Snapshot, revisions: Collection[str]) -> list[st
     return [name for name in rest if name not in apart] or rest
 
 
-def _tops(snapshot: Snapshot, revisions: Collection[str]) -> list[str]:
+def _tops(snapshot: Facts, revisions: Collection[str]) -> list[str]:
     """The heads among some revisions, in the order of the chain."""
     graph = snapshot.graph
     below = {parent for name in revisions for parent in graph.parents[name]}
@@ -170,7 +170,7 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
     return "date" if not told and any(reasons_before(case, file, other, "date")) else ""
 
 
-def _is_beside(snapshot: Snapshot, head: str, kept: tuple[str, ...]) -> bool:
+def _is_beside(snapshot: Facts, head: str, kept: tuple[str, ...]) -> bool:
     graph = snapshot.graph
     return not any(
         head == each or graph.is_ancestor(head, each) or graph.is_ancestor(each, head)
@@ -178,7 +178,7 @@ def _is_beside(snapshot: Snapshot, head: str, kept: tuple[str, ...]) -> bool:
     )
 
 
-def _is_above(snapshot: Snapshot, head: str, anchors: Collection[str]) -> bool:
+def _is_above(snapshot: Facts, head: str, anchors: Collection[str]) -> bool:
     return any(head == each or snapshot.graph.is_ancestor(each, head) for each in anchors)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, repairing, way
 from flask_chainfix.common.wording import close_ids, listing
 from flask_chainfix.databases.applied.rows import counting_as
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.suggestions import Lookalikes, missing_dependencies, missing_parents
 from flask_chainfix.model.databases import LostRevision
@@ -126,7 +126,7 @@ class _Signs:
         part: where they are named.
     """
 
-    def __init__(self, snapshot: Snapshot, part: Part) -> None:
+    def __init__(self, snapshot: Facts, part: Part) -> None:
         self.part = part
         self._snapshot = snapshot
         self._lookalikes = Lookalikes(snapshot)
@@ -190,7 +190,7 @@ def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
     return Mend(code, Part.FILE, name, edit.path, *ids, new.why, (edit,), new, choices=choices)
 
 
-def _comes_whole(snapshot: Snapshot, lost: LostRevision) -> bool:
+def _comes_whole(snapshot: Facts, lost: LostRevision) -> bool:
     """Whether all that a revision requires on its own branch is here or comes back with it."""
     pending, seen = [lost], {lost.revision}
     while pending:
@@ -262,7 +262,7 @@ def _close(case: Case, revision: str, names: Collection[str]) -> Remedy:
 # --- Files of lost revisions, as version control has them ----------------------------------------
 
 
-def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
+def brought_back(snapshot: Facts, revision: str) -> tuple[NewRevision, Edit]:
     """The file of a lost revision, as version control has it.
 
     Args:
@@ -292,7 +292,7 @@ def brought_back(snapshot: Snapshot, revision: str) -> tuple[NewRevision, Edit]:
     return new, Edit(path, None, lost.data)
 
 
-def _place_for(snapshot: Snapshot, lost: LostRevision) -> Path:
+def _place_for(snapshot: Facts, lost: LostRevision) -> Path:
     """Where its file was, or the first version location if that directory is none any more."""
     locations = snapshot.environment.version_locations
     path = lost.path

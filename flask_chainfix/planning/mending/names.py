@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.chain.numbering import LONGEST_ID, is_date
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.numbering import LONGEST_ID, is_date
 from flask_chainfix.diagnosis.rules.headers import ILLEGAL, NO_LABELS
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.plans import Mend, Part, Reason
@@ -79,7 +79,7 @@ def followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) 
 # --- FC109: ids that the version table has no room for become shorter, wherever they are named ---
 
 
-def shortened(snapshot: Snapshot) -> tuple[Mend, ...]:
+def shortened(snapshot: Facts) -> tuple[Mend, ...]:
     """Give every revision whose id is too long one that fits.
 
     Args:
@@ -95,7 +95,7 @@ def shortened(snapshot: Snapshot) -> tuple[Mend, ...]:
     return tuple(_mends(snapshot, new_ids)) if new_ids else ()
 
 
-def _new_ids(snapshot: Snapshot) -> dict[str, str]:
+def _new_ids(snapshot: Facts) -> dict[str, str]:
     graph = snapshot.graph
     taken = {*graph, *graph.labelled}
     new_ids: dict[str, str] = {}
@@ -116,7 +116,7 @@ def _shorter(revision: str) -> Iterator[str]:
         number += 1
 
 
-def _mends(snapshot: Snapshot, new_ids: Mapping[str, str]) -> Iterator[Mend]:
+def _mends(snapshot: Facts, new_ids: Mapping[str, str]) -> Iterator[Mend]:
     for file in snapshot.files:
         header = file.reading
         if not isinstance(header, Header) or header.revision is None:

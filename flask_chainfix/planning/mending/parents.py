@@ -8,10 +8,10 @@ from pathlib import Path
 
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.plans import Mend, Part, Reason
 from flask_chainfix.planning.mending.case import Case, header_of
@@ -107,7 +107,7 @@ def _sound_parents(graph: Graph, revision: str, in_cycles: set[str]) -> list[str
 # --- FC110: migrations whose header is computed, planned around where their place is clear -------
 
 
-def placed(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
+def placed(snapshot: Facts) -> tuple[Facts, tuple[str, ...]]:
     """The chain with computed headers replaced by what the rest of the chain says of them.
 
     Returns:
@@ -127,7 +127,7 @@ def placed(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
     )
 
 
-def _taken(snapshot: Snapshot) -> Iterator[tuple[Path, Header]]:
+def _taken(snapshot: Facts) -> Iterator[tuple[Path, Header]]:
     missing = {name for names in snapshot.graph.missing_parents.values() for name in names}
     for file in snapshot.unplaced:
         header = header_of(file)
@@ -150,7 +150,7 @@ def _taken(snapshot: Snapshot) -> Iterator[tuple[Path, Header]]:
         yield file.path, header._replace(problems=problems)
 
 
-def _stated(snapshot: Snapshot, file: MigrationFile) -> tuple[str, ...] | None:
+def _stated(snapshot: Facts, file: MigrationFile) -> tuple[str, ...] | None:
     """The parents that the docstring names, if there are such revisions."""
     revises = header_of(file).revises
     if revises is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header
 
 LONGEST_ID = 32  # alembic_version.version_num is VARCHAR(32)
@@ -60,7 +60,7 @@ class NewIds:
         made: the ids that have been made.
     """
 
-    def __init__(self, snapshot: Snapshot, taken: Collection[str] = ()) -> None:
+    def __init__(self, snapshot: Facts, taken: Collection[str] = ()) -> None:
         graph, known = snapshot.graph, snapshot.databases
         rows = (row for standing in known.standings for row in standing.rows)
         elsewhere = (id_ for chain in snapshot.published_chains for id_ in chain.revisions)
@@ -259,7 +259,7 @@ def slug_of(message: str) -> str:
     return "_".join(re.findall(r"\w+", message)).lower()
 
 
-def file_stem(snapshot: Snapshot, revision: str, message: str) -> str | None:
+def file_stem(snapshot: Facts, revision: str, message: str) -> str | None:
     """The name of a new file, without its suffix, where the latest files have names of their own.
 
     Args:

@@ -1,0 +1,132 @@
+"""A chain with what is known around it: databases, what others have, what migrations do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.model.databases import Databases
+from flask_chainfix.model.environment import Surroundings
+from flask_chainfix.model.files import Edit, MigrationFile
+from flask_chainfix.model.history import Published, PublishedChain
+from flask_chainfix.schema.evidence import Evidence
+from flask_chainfix.schema.footprint import ChainTables, Footprint
+
+
+class _Known:
+    """What the migrations do, kept while more becomes known around them.
+
+    Args:
+        files: the migrations that the evidence is about.
+        footprints: what single migrations do, by directory and name.
+    """
+
+    def __init__(
+        self,
+        files: tuple[MigrationFile, ...] = (),
+        footprints: dict[tuple[Path, str], Footprint] | None = None,
+    ) -> None:
+        self.files = files
+        self.footprints = footprints or {}
+        self.evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Facts(Snapshot):
+    """A snapshot, and what is known around it; nothing judged.
+
+    Attributes:
+        databases: where the databases stand that somebody has looked at.
+        surroundings: what lies around the environment, where somebody has looked.
+        old: older chains, which may have stamped them, the latest first.
+        published: what others have already; ``None`` where nobody has looked.
+        published_chains: what the main branch and releases have; none where nobody has looked.
+    """
+
+    databases: Databases = field(default_factory=Databases)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    old: tuple[Graph, ...] = field(default=(), compare=False)
+    published: Published | None = field(default=None, compare=False)
+    published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
+    _known: _Known = field(default_factory=_Known, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self._known.files is not self.files:
+            known = _Known(self.files, self._known.footprints)
+            object.__setattr__(self, "_known", known)
+
+    @classmethod
+    def around(cls, snapshot: Snapshot, **known: Any) -> Facts:
+        """The facts of a snapshot.
+
+        Args:
+            snapshot: the chain.
+            known: what is known around it, by the names of the attributes.
+        """
+        parts = {each.name: getattr(snapshot, each.name) for each in fields(snapshot)}
+        return cls(**{**parts, **known})
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the migrations do to the schema; reading that takes longer than all else."""
+        if self._known.evidence is None:
+            self._known.evidence = self._evidence()
+        return self._known.evidence
+
+    def _evidence(self) -> Evidence:
+        with without_garbage_collection():
+            unplaced = {id(file) for file in self.unplaced}
+            footprints = {
+                revision: self.footprint(files[0])
+                for revision, files in self.files_by_revision.items()
+                if id(files[0]) not in unplaced
+            }
+            elsewhere = [self.footprint(file) for file in self.unplaced]
+            return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
+
+    @cached_property
+    def chain_tables(self) -> ChainTables:
+        """What the migrations do to tables as a whole, as far as their sources tell."""
+        found = ChainTables()
+        for revision, files in self.files_by_revision.items():
+            for file in files:
+                found.note(revision, self.footprint(file), certain=len(files) == 1)
+        return found
+
+    def footprint(self, file: MigrationFile) -> Footprint:
+        """What a file's ``upgrade()`` does to the schema."""
+        from flask_chainfix.schema.python.reader import (
+            read_footprint,  # healthy chains go without it
+        )
+
+        place = (file.directory, file.name)
+        if place not in self._known.footprints:
+            around = self.environment
+            self._known.footprints[place] = read_footprint(
+                file.data, dialect=around.dialect, local=around.local_modules
+            )
+        return self._known.footprints[place]
+
+    def footprint_down(self, file: MigrationFile) -> Footprint:
+        """What a file's ``downgrade()`` does to the schema."""
+        from flask_chainfix.schema.python.reader import read_footprint
+
+        return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
+
+    def after(self, edits: Iterable[Edit]) -> Facts:
+        """The facts as they would be once the edits were made; nothing is written."""
+        edits = tuple(edits)
+        changed = {(edit.path.parent, edit.path.name) for edit in edits}
+        kept = {
+            place: footprint
+            for place, footprint in self._known.footprints.items()
+            if place not in changed
+        }
+        return replace(super().after(edits), _known=_Known((), kept))
