@@ -361,12 +361,12 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
     if found:
         assert f"on top of what {found} has" in done.stdout
     else:
-        assert "which branch others build on cannot be told" in done.stderr
+        assert "the branch that others build on is not known" in done.stderr
 
 
 def test_a_name_that_is_none(me: Clone) -> None:
-    assert "'nowhere' is no revision" in refused("--onto", "nowhere").stderr
-    assert "is no revision" in refused("--onto", "a\nb").stderr
+    assert "'nowhere' is not a revision" in refused("--onto", "nowhere").stderr
+    assert "is not a revision" in refused("--onto", "a\nb").stderr
 
 
 @pytest.mark.parametrize("name", ["--output=x", "-rf"])
@@ -403,8 +403,8 @@ def test_a_repository_without_a_commit(tmp_path: Path, monkeypatch: pytest.Monke
     new.write("a", "b <- a")
     (new.top / "migrations/env.py").write_text("")
     monkeypatch.chdir(new.top)
-    assert "which branch others build on cannot be told" in refused().stderr
-    assert "'main' is no revision" in refused("--onto", "main").stderr
+    assert "the branch that others build on is not known" in refused().stderr
+    assert "'main' is not a revision" in refused("--onto", "main").stderr
 
 
 def test_others_without_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -532,7 +532,7 @@ def test_an_empty_name_is_not_the_default(me: Clone) -> None:
     before = migrations(me.top / "migrations")
     refused = rebase("--yes", "--onto", "")
     assert refused.exit_code == 3
-    assert "'' is no revision" in refused.stderr
+    assert "'' is not a revision" in refused.stderr
     assert migrations(me.top / "migrations") == before
 
 
