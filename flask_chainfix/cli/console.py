@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 from flask_chainfix.common import signals
@@ -14,6 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: what was typed behind ``fixchain``; ``None`` for ``sys.argv``.
     """
     signals.listen()
+    gc.set_threshold(50_000)  # of what imports make nothing becomes garbage
     from flask_chainfix.cli.main import main as command
 
     command(arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.common.quoting import path_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way
@@ -13,9 +13,11 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
-from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.report.page import Row, shown_path
 from flask_chainfix.report.results import Checked
+
+if TYPE_CHECKING:
+    from flask_chainfix.planning.proposal import Planned, Proposal
 
 _STEP = 2
 

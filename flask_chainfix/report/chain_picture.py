@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.plans import Plan
-from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report.picture import PictureNode
+
+if TYPE_CHECKING:
+    from flask_chainfix.planning.proposal import Proposal
 
 
 def current_state(proposal: Proposal) -> list[PictureNode]:

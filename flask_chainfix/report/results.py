@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import Diagnosis
-from flask_chainfix.model.databases import Backup, MoveResult
-from flask_chainfix.model.files import Edit
-from flask_chainfix.model.findings import Explanation, Finding
-from flask_chainfix.model.hook_files import HookFile
-from flask_chainfix.model.plans import Confirmation
-from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.planning.proposal import Planned, Proposal
+
+if TYPE_CHECKING:  # a command imports what its own result is made of
+    from flask_chainfix.databases.facts import Facts
+    from flask_chainfix.diagnosis.diagnosis import Diagnosis
+    from flask_chainfix.model.databases import Backup, MoveResult
+    from flask_chainfix.model.files import Edit
+    from flask_chainfix.model.findings import Explanation, Finding
+    from flask_chainfix.model.hook_files import HookFile
+    from flask_chainfix.model.plans import Confirmation
+    from flask_chainfix.model.rehearsal import Rehearsal
+    from flask_chainfix.planning.proposal import Planned, Proposal
 
 _R = TypeVar("_R", bound="Result")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import singledispatch
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -20,7 +21,6 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Severity
 from flask_chainfix.model.plans import Confirmation
 from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import advice
 from flask_chainfix.report import backup_text as backup
 from flask_chainfix.report import database_text as databases
@@ -56,6 +56,9 @@ from flask_chainfix.report.results import (
     Undone,
     UndoPlan,
 )
+
+if TYPE_CHECKING:
+    from flask_chainfix.planning.proposal import Proposal
 
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
