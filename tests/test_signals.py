@@ -51,7 +51,7 @@ def started(code: str, place: Path) -> Done:
         ("flask_chainfix.cli.main", signal.SIGINT),
         ("click", signal.SIGTERM),
         ("flask_chainfix.disk.writing", signal.SIGHUP),
-        ("alembic", signal.SIGINT),
+        ("flask_chainfix.commands.check", signal.SIGINT),
     ],
 )
 def test_a_signal_while_the_console_script_imports(
