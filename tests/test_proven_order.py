@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
@@ -69,7 +69,7 @@ def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[
         assert not faults
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.data(), revisions(most=6, merges=False))
 def test_a_planned_chain_never_fails_for_a_reason_of_order(
     data: st.DataObject, branches: tuple[Rev, ...]
