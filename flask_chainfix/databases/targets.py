@@ -297,6 +297,8 @@ def unreached_target(runtime: Runtime, name: str) -> Target:
             f"which kind of database {name} stands for is not known, so no SQL can be written",
             "run the command as `flask db fixchain restamp`, or set sqlalchemy.url in alembic.ini",
         )
+    from sqlalchemy.engine import URL
+
     table = version_table(runtime)
     return Target(name, URL.create(runtime.environment.dialect), table.schema, table.name)
 

@@ -151,9 +151,11 @@ class Draft(Links):
     def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
         """The finished plan."""
         self.put_branches_in_order()
-        if self.reasons:
-            self.drop_redundant_parents(self._task.graph, self.graph())
         graph = self.graph()
+        if self.reasons:
+            linked = dict(self.parents)
+            self.drop_redundant_parents(self._task.graph, graph)
+            graph = graph if linked == self.parents else self.graph()
         self._add_proofs(graph)
         relinks = self.relinks(self._task.original, graph.order)
         root = self._task.ordering.root

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix import source
-from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages, find_lineages
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.quoting import option
@@ -133,19 +132,24 @@ def make_plan(
     known = (*applied_in(snapshot), *published_in(snapshot))
     different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
-    graph = Graph(attached.headers, proof.before)
 
     def task_with(root: str | None) -> Task:
         rooted = replace(wishes, root=root)
         ordering = arrange(
-            attached, lineages, graph, history, rooted, databases=databases, once_linked=once_linked
+            attached,
+            lineages,
+            proof.graph,
+            history,
+            rooted,
+            databases=databases,
+            once_linked=once_linked,
         )
         return Task(
             original=snapshot,
             snapshot=attached,
             lineages=lineages,
             proof=proof,
-            graph=graph,
+            graph=proof.graph,
             ordering=ordering,
             bases_to_link=_bases_to_link(attached, lineages, ordering.root, wishes.strict),
             root_is_wish=wishes.root is not None,

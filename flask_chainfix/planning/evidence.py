@@ -7,7 +7,7 @@ Where the links are known, what the migrations do proves what else must hold in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask_chainfix.chain.graph import Graph
@@ -122,8 +122,10 @@ class Proof:
         precedences: the proven pairs.
         before: for each revision those that must run before it.
         suited: the pairs of merged branches that run in this order anyway, as Alembic upgrades.
+        graph: the chain with what is proven.
     """
 
+    graph: Graph
     precedences: tuple[Precedence, ...] = ()
     before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     suited: frozenset[Precedence] = frozenset()
@@ -148,19 +150,27 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
     """
     tolerated = "FC201" in {*snapshot.environment.settings.ignore, *wishes.accept}
     certain, suited, probable = _sorted_out(original, snapshot, lineages, tolerated=tolerated)
-    graph = Graph(snapshot.headers, _before(certain))
+    graph = _with(snapshot, certain)
     if graph.cycles:
         raise _contradiction(snapshot, certain, graph, wishes.attach)
     _refuse_root(snapshot, certain, wishes.root)
     accepted = certain
-    for more in (suited, probable):
-        if not Graph(snapshot.headers, _before([*accepted, *more])).cycles:
-            accepted = [*accepted, *more]
+    proven = graph
+    for more in (each for each in (suited, probable) if each):
+        all_of_it = _with(snapshot, [*accepted, *more])
+        if not all_of_it.cycles:
+            accepted, proven = [*accepted, *more], all_of_it
             continue
         for precedence in more:
             if not _runs_against(graph, accepted, precedence):
-                accepted.append(precedence)
-    return Proof(tuple(accepted), _before(accepted), frozenset(suited))
+                accepted = [*accepted, precedence]
+        proven = _with(snapshot, accepted)
+    return Proof(proven, tuple(accepted), _before(accepted), frozenset(suited))
+
+
+def _with(snapshot: Facts, proven: Sequence[Precedence]) -> Graph:
+    """The chain with what is proven about its order."""
+    return Graph(snapshot.headers, _before(proven)) if proven else snapshot.graph
 
 
 def _sorted_out(

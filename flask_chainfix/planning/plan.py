@@ -80,6 +80,8 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
 def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis with what Git knows of missing parents, which is among their ways out."""
     snapshot = diagnosis.snapshot
+    if not snapshot.graph.missing:
+        return diagnosis
     return diagnosis.judge_again(with_lost(runtime, snapshot, snapshot.graph.missing), "FC103")
 
 

@@ -104,7 +104,7 @@ def _by_habit(task: Task) -> Plan | None:
 def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     """One line in which everything that has run anywhere comes before what has not."""
     in_order = replace(task, decided=decided)
-    ordered = Graph(task.snapshot.headers, in_order.before)
+    ordered = Graph(task.snapshot.headers, in_order.before) if decided else task.graph
     if not ordered.cycles:
         return _safe("linear", replace(in_order, graph=ordered))
     try:  # what a merge point has joined beside other branches need not be put in order
@@ -162,7 +162,8 @@ def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
 
 def _safe(strategy: str, task: Task) -> Plan:
     plan = _STRATEGIES[strategy](task)
-    refuse_unsafe(planned_graph(task.original, plan), task.original.graph, task.databases)
+    if task.databases:
+        refuse_unsafe(planned_graph(task.original, plan), task.original.graph, task.databases)
     number = sum(standing.is_known for standing in task.snapshot.databases.standings)
     if not number:
         return plan

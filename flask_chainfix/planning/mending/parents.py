@@ -76,6 +76,8 @@ def _refuse_cycles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
     """
     graph, attach = case.snapshot.graph, case.wishes.attach
     to_be = {**{name: (parent,) for name, parent in attach.items()}, **pinned}
+    if not to_be:
+        return
     planned = Graph(
         header._replace(down_revision=to_be.get(str(header.revision), header.down_revision))
         for header in case.snapshot.headers
