@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sys
@@ -200,7 +201,7 @@ def test_an_undo_that_does_not_end_can_be_run_again(
         again = run("-d", place, "undo", "--yes")
         if again.exit_code != 0:
             assert_stopped(again, "")
-            assert "no repair" in again.output
+            assert re.search("no repair|none of the repairs", again.output)
         assert migrations(place) == before, (at, name)
         assert (place / "chain.lock").read_text() == "a: b\n", (at, name)
 
