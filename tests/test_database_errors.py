@@ -17,7 +17,7 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.database_errors import trouble_of
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
-from flask_chainfix.rehearsal.failure_remedies import remedy_for
+from flask_chainfix.rehearsal.failures import remedy_for
 from tests.commands import fixchain
 from tests.databases import new_database
 from tests.nightly import first_of_each
@@ -198,7 +198,7 @@ def rehearsed(url: str | None) -> dict[str, Any]:
          'postgresql.ENUM(…, name="role", create_type=False)'),
         ("postgresql", WITH_ROLE, "downgrade", 'sa.Enum(name="role").drop('),
         ("postgresql", "op.execute('ALTER TABLE a ADD u UUID DEFAULT uuid_generate_v4()')", "chain",
-         'CREATE EXTENSION IF NOT EXISTS "uuid-ossp"'),
+         "or the extension that has it"),
         ("postgresql", "op.execute('CREATE EXTENSION nope')", "database", "on that server"),
         ("postgresql", REFERS, "chain", "the same type"),
         ("mariadb", REFERS, "chain", "the same type"),
@@ -233,15 +233,9 @@ def test_an_id_that_the_server_refuses_is_to_be_shortened(
     [
         ("nowhere_at_all", "install what provides nowhere_at_all"),
         ("nowhere.at.all", "install what provides nowhere.at.all"),
-        ("here.not_there", "here lies in this directory"),
-        ("sqlalchemy.nope", "sqlalchemy is installed, and has no module sqlalchemy.nope"),
-        ("json.nope", "json is installed, and has no module json.nope"),
     ],
 )
-def test_a_module_that_is_missing_is_no_fault_of_the_chain(
-    project: Path, module: str, advice: str
-) -> None:
-    (project / "here").mkdir()
+def test_a_module_that_is_missing_is_no_fault_of_the_chain(module: str, advice: str) -> None:
     message = f"ModuleNotFoundError: No module named '{module}'"
     remedy = Remedy.of(remedy_for(RehearsalFailure(FailureKind.MODULE, message), "", ""))
     assert advice in str(remedy.ways[0])

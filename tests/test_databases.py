@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from threading import Thread
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
+from flask_chainfix.databases import connecting
 from flask_chainfix.databases.reading import in_schemas
 from flask_chainfix.databases.targets import own_targets, targets_from
 from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
@@ -281,6 +283,28 @@ def test_servers_that_never_answer_do_not_hold_up_the_others(postgresql: str) ->
     unreachable(first, "2 seconds", "see whether the server")
     assert second.rows == ("a",)
     unreachable(third, "2 seconds")
+
+
+def test_servers_are_asked_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is silent until the other has been asked too, and hangs up then."""
+    monkeypatch.setattr(connecting, "CONNECTING", 3600)
+    monkeypatch.setattr(connecting, "SILENCE", 120)
+    asked: list[socket.socket] = []
+
+    def hang_up_on_both(server: socket.socket) -> None:
+        asked.extend(server.accept()[0] for _ in range(2))
+        server.close()  # nobody who tries again waits
+        for client in asked:
+            client.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        Thread(target=hang_up_on_both, args=(server,), daemon=True).start()
+        found = look(*(target(f"postgresql+psycopg2://{user}@{place}/app") for user in "uv"))
+    assert len(asked) == 2
+    for standing in found:
+        unreachable(standing)
+        assert "has not answered" not in standing.problem
 
 
 def test_a_silent_server_does_not_keep_the_process() -> None:

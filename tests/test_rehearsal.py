@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.comparison import _lines
+from flask_chainfix.rehearsal.child import lines_of
 from flask_chainfix.rehearsal.failures import kind_of
 from tests.commands import Done, fixchain
 from tests.databases import new_database
@@ -166,7 +166,7 @@ def test_differences_of_every_kind_have_words() -> None:
         ("add_table_comment", table, None),
         ("create_view", "v"),
     ]  # fmt: skip
-    assert [line for diff in diffs for line in _lines(diff)] == [
+    assert [line for diff in diffs for line in lines_of(diff)] == [
         "column a.n: only the models have it",
         "column s.a.n: only the migrated database has it",
         "index ix_n on a (n): only the models have it",

@@ -21,7 +21,7 @@ from flask_chainfix.model.databases import MoveResult, MoveState
 from flask_chainfix.model.rehearsal import Rehearsal, RehearsalFailure
 from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.rehearsal import run
-from flask_chainfix.rehearsal.request import Chains, RehearsalRequest
+from flask_chainfix.rehearsal.run import Chains, RehearsalRequest
 from flask_chainfix.report.results import Planning, Rehearsed
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple, TextIO
 
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
@@ -22,7 +23,6 @@ from sqlalchemy.engine import URL, make_url
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.comparison import differences
 from flask_chainfix.rehearsal.engines import (
     ChainFile,
     confine,
@@ -112,7 +112,7 @@ class _Rehearsing:
             script = self._script(config, self._chain)
             self._look_for_stranded(script)
             self.scene.doing = FailureKind.COMPARISON
-            self.send("comparison", differences=differences(config, script))
+            self.send("comparison", differences=_differences(config, script))
 
     def _config(self) -> Config:
         """The environment's configuration, new as in a process of its own."""
@@ -196,3 +196,59 @@ def _point(config: Config, urls: Mapping[str, URL]) -> None:
             config.set_section_option(bind, "sqlalchemy.url", written)
         elif not bind:
             config.set_main_option("sqlalchemy.url", written)
+
+
+# --- The models and the migrated database ---------------------------------------------------------
+_SIDES = {"add": "only the models have it", "remove": "only the migrated database has it"}
+_NOUNS = {"fk": "foreign key"}
+
+
+def _differences(config: Config, script: ScriptDirectory) -> list[str] | None:
+    """A line for each difference, sorted; ``None`` where ``env.py`` names no models."""
+    found: list[Any] = []
+    models: list[Any] = []
+
+    def compare(_: Any, context: Any) -> list[Any]:
+        models.append(context.opts["target_metadata"])
+        if models[-1] is not None:
+            found.extend(compare_metadata(context, models[-1]))
+        return []
+
+    with EnvironmentContext(config, script, fn=compare, as_sql=False):
+        script.run_env()
+    if any(each is None for each in models):
+        return None
+    return sorted(line for diff in found for line in lines_of(diff))
+
+
+def lines_of(diff: Any) -> Iterator[str]:
+    """One of the differences that Alembic's ``compare_metadata`` finds, in words."""
+    if isinstance(diff, list):  # the changes of one column
+        for kind, schema, table, column, _, old, new in diff:
+            yield (
+                f"column {_full(schema, table)}.{column}: {kind.removeprefix('modify_')}"
+                f" {_shown(old)} in the migrated database, {_shown(new)} in the models"
+            )
+        return
+    action, _, noun = str(diff[0]).partition("_")
+    item = diff[1]
+    if noun == "column" and action in _SIDES:
+        yield f"column {_full(item, diff[2])}.{diff[3].name}: {_SIDES[action]}"
+    elif noun == "table" and action in _SIDES:
+        yield f"table {item.fullname}: {_SIDES[action]}"
+    elif action in _SIDES and hasattr(item, "table"):
+        columns = ", ".join(str(column.name) for column in item.columns)
+        name = f"{item.name or 'without a name'} on {item.table.name} ({columns})"
+        yield f"{_NOUNS.get(noun, noun)} {name}: {_SIDES[action]}"
+    else:
+        yield f"{str(diff[0]).replace('_', ' ')}: {', '.join(map(_shown, diff[1:]))}"
+
+
+def _full(schema: str | None, name: str) -> str:
+    return f"{schema}.{name}" if schema else name
+
+
+def _shown(value: Any) -> str:
+    """A type, a default or whatever else has changed, on one line."""
+    value = getattr(value, "arg", value)  # the SQL of a server default
+    return " ".join((repr(value) if isinstance(value, str) else str(value)).split())

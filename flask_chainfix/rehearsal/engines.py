@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.pool import NullPool, Pool
 
 from flask_chainfix.databases.urls import usable
+from flask_chainfix.rehearsal.failures import ForeignConnection
 
 
 class ChainFile(NamedTuple):
@@ -86,10 +87,6 @@ def _module(file: ChainFile) -> ModuleType:
 _CHECKED = "fixchain_checked"
 _IN_MEMORY = (":memory:", "")
 _NAMES = ("database", "dbname", "db")
-
-
-class ForeignConnection(Exception):
-    """The app, ``env.py`` or a migration wants to connect to a database that is not ours."""
 
 
 def confine(urls: Mapping[str, URL]) -> None:

@@ -1,8 +1,7 @@
-"""In the rehearsing process: an exception in terms that help the user."""
+"""A failure in terms that help the user: what is to blame, where it is, and what to do."""
 
 from __future__ import annotations
 
-import os
 import re
 import traceback
 from collections.abc import Collection, Iterator, Sequence
@@ -10,15 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import alembic.operations
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from flask_chainfix.databases.database_errors import trouble_of
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.database_errors import remedy_for_migrating, trouble_of
 from flask_chainfix.databases.urls import missing_driver
 from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import Trouble
-from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.engines import ForeignConnection
+from flask_chainfix.model.rehearsal import SERVERS, FailureKind, RehearsalFailure
+
+
+class ForeignConnection(Exception):
+    """The app, ``env.py`` or a migration wants to connect to a database that is not ours."""
+
 
 # Something is missing, or there already.
 _OF_CHAIN = {
@@ -91,7 +95,7 @@ def _raised_by_batch_mode(error: BaseException) -> bool:
     return "alembic.operations.batch" in frames
 
 
-_OPERATIONS = os.path.dirname(alembic.operations.__file__)
+_OPERATIONS = ("alembic", "operations")
 _ANYWHERE = (FailureKind.CONNECTION, FailureKind.DRIVER, FailureKind.MODULE)
 _SQL_LENGTH = 60
 _LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
@@ -199,15 +203,145 @@ def _operation(error: BaseException, frames: _Frames, scene: Scene) -> str:
     number = _last(frames, scene.migrations)
     if number:
         for frame in frames[number:]:
-            if os.path.dirname(frame.filename) == _OPERATIONS and frame.name != "<lambda>":
-                name = frame.name
-                return f"op.{name}" if name == "batch_alter_table" else f"op.{_plain(name)}"
+            if Path(frame.filename).parts[-3:-1] == _OPERATIONS and frame.name != "<lambda>":
+                name = frame.name  # ``batch_op`` calls others by the shorter name
+                return f"op.{name if name == 'batch_alter_table' else name.removeprefix('batch_')}"
     if isinstance(error, StatementError) and error.statement:
         sql = " ".join(error.statement.split())
         return sql if len(sql) <= _SQL_LENGTH else f"{sql[: _SQL_LENGTH - 1]}…"
     return ""
 
 
-def _plain(name: str) -> str:
-    """What ``batch_op`` calls by the shorter name."""
-    return name.removeprefix("batch_")
+# --- What to do -----------------------------------------------------------------------------------
+_REMEDIES: dict[FailureKind, str | Remedy] = {
+    FailureKind.CHAIN: way("see what is wrong with the chain", "{fixchain} check"),
+    FailureKind.DRIVER: "the chain is not to blame: install the driver, or name another one in the"
+    " URL",
+    FailureKind.ENVIRONMENT: way(
+        "the chain is not to blame: correct env.py or the app until this works",
+        "{alembic} current",
+    ),
+    FailureKind.CONNECTION: "the connection was refused, and nothing was touched there; where the"
+    " environment variable FIXCHAIN_REHEARSAL is set, let env.py take its URL from"
+    ' config.get_main_option("sqlalchemy.url"), and let nothing else connect',
+    FailureKind.DATABASE: "the chain is not to blame: check the disk and the database server,"
+    " then rehearse again",
+    FailureKind.STAMP: way("move the stamp", "{fixchain} restamp"),
+    FailureKind.STRANDED: "upgrade never runs them on such a database: apply them there by hand, or"
+    " choose another order with --attach",
+    FailureKind.COMPARISON: way(
+        "the chain itself is proven: correct env.py or the models until this works",
+        "{alembic} check",
+    ),
+    FailureKind.MIGRATION: "correct the migration",
+}
+
+_NAMED = re.compile(r'^(type|function|operator class) "?([^"(]+).* (already exists|does not exist)')
+_MISSING = (Trouble.NO_TABLE, Trouble.NO_COLUMN, Trouble.NO_OBJECT, Trouble.NO_FUNCTION)
+_MODULE = re.compile(r"No module named '([^']+)'")
+
+
+def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> str | Remedy:
+    """The advice for a failure.
+
+    Args:
+        failure: what has happened.
+        app_dialect: the kind of the app's own database; ``""`` where nothing says it.
+        on_server: the command that rehearses on a server of that kind.
+    """
+    if failure.kind is FailureKind.MODULE:
+        return _of_module(failure.message)
+    if "async driver" in failure.message:
+        return "give --database a URL with an asynchronous driver: sqlite+aiosqlite:///NEW_FILE"
+    if failure.kind is FailureKind.SQLITE and failure.trouble is not Trouble.LOCKED:
+        return _of_sqlite(app_dialect, on_server)
+    if failure.kind is FailureKind.DOWNGRADE:
+        return _of_downgrade(failure)
+    return _of_type(failure) or remedy_for_migrating(failure.trouble) or _REMEDIES[failure.kind]
+
+
+def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) -> Remedy:
+    """Where the stamp has to be moved that keeps a chain from being upgraded.
+
+    Args:
+        graph: of the chain.
+        rows: the revisions that the version table holds.
+        ran: the revisions that have run in this database.
+    """
+    unknown = sorted(set(rows).difference(graph))
+    if unknown:
+        return way(
+            f"the new chain has no {', '.join(unknown)}: see what has become of it",
+            "{fixchain} check --database",
+        )
+    tops = sorted(row for row in rows if row not in graph.required(set(rows) - {row}))
+    missing = sorted(graph.required(tops).difference(ran, tops))
+    if missing:
+        return way(
+            f"{', '.join(missing)} never ran there, and would be skipped: undo the repair, and"
+            " repair again with that database named",
+            "{fixchain} undo",
+        )
+    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp")
+
+
+def _of_sqlite(app_dialect: str, on_server: str) -> Remedy:
+    if app_dialect in SERVERS:
+        return way("the chain is not to blame: rehearse on the app's own server", on_server)
+    batch = "write it for SQLite, in batch mode: with op.batch_alter_table(…)"
+    return Remedy.of(f"the order of the chain is not to blame: {batch}") | (
+        "give --database the URL of a server, where the app uses one"
+    )
+
+
+def _of_module(message: str) -> Remedy:
+    found = _MODULE.search(message)
+    install = (
+        f"the chain is not to blame: install what provides {found[1] if found else 'the module'}"
+        " into the environment that runs this command"
+    )
+    return Remedy.of(install) | "correct the import, where the module has another name now"
+
+
+def _of_type(failure: RehearsalFailure) -> str:
+    """What to do about a type of PostgreSQL."""
+    found = _NAMED.search(failure.message)
+    if found is None:
+        return ""
+    noun, name, how = found.groups()
+    if noun != "type" or (failure.direction == "down" and how != "already exists"):
+        return ""
+    if how == "already exists":
+        return (
+            f"the type {name} is created twice: where it is there already, write"
+            f' postgresql.ENUM(…, name="{name}", create_type=False)'
+        )
+    return (
+        "create the type first, as add_column does not:"
+        f' sa.Enum(…, name="{name}").create(op.get_bind(), checkfirst=True); or the extension that'
+        " has it"
+    )
+
+
+def _of_downgrade(failure: RehearsalFailure) -> str:
+    """What is wrong with a ``downgrade()``: the one that fails, or one that has left a trace."""
+    missing = failure.trouble in _MISSING
+    found = _NAMED.search(failure.message)
+    if failure.direction == "down":
+        advice = remedy_for_migrating(failure.trouble)
+        if missing:
+            advice = "drop only what upgrade() creates, in the opposite order"
+        correct = f"correct this downgrade(){f': {advice}' if advice else ''}"
+    elif missing:
+        correct = "a downgrade() drops more than its upgrade() creates: correct that one"
+    elif failure.trouble is Trouble.EXISTS and found is not None and found[1] == "type":
+        correct = (
+            f"the downgrade() of {failure.revision} leaves the type {found[2]} behind: add"
+            f' sa.Enum(name="{found[2]}").drop(op.get_bind(), checkfirst=True) at its end'
+        )
+    else:
+        correct = (
+            "a downgrade() leaves something behind, most likely that of"
+            f" {failure.revision}: drop it there"
+        )
+    return f"{correct} (the way up is proven, so upgrades can rely on the chain)"
