@@ -21,7 +21,6 @@ def footprint(
     body: str,
     module: str = "",
     dialect: str | None = None,
-    local: frozenset[str] | None = None,
 ) -> Footprint:
     """The footprint of a migration whose ``upgrade()`` has this body.
 
@@ -29,11 +28,10 @@ def footprint(
         body: the statements, not indented.
         module: what stands above the function.
         dialect: of the database.
-        local: the modules of the project.
     """
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     source = f"{_HEAD}{module}\n\ndef upgrade():\n{lines}\n\ndef downgrade():\n    pass\n"
-    return read_footprint(source.encode(), dialect=dialect, local=local)
+    return read_footprint(source.encode(), dialect=dialect)
 
 
 def line(effect: Effect) -> str:

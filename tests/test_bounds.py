@@ -44,7 +44,6 @@ GROWING = {
     "percent with a gap": ("x = '%s%s%s%s' % (x, x, x, unknown)", 16),
     "format": ("x = '{0}{0}{0}'.format(x)", 16),
     "format by name": ("x = '{a}{a}{a}'.format(a=x)", 16),
-    "format with a gap": ("x = '{0}{0}{0}{1}'.format(x, unknown)", 16),
     "plus": ("x = x + x", 25),
     "augmented": ("x += x", 25),
     "join": ("x = ''.join([x, x, x])", 16),

@@ -108,9 +108,8 @@ class Facts(Snapshot):
 
         place = (file.directory, file.name)
         if place not in self._known.footprints:
-            around = self.environment
             self._known.footprints[place] = read_footprint(
-                file.data, dialect=around.dialect, local=around.local_modules
+                file.data, dialect=self.environment.dialect
             )
         return self._known.footprints[place]
 

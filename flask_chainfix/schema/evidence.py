@@ -16,7 +16,6 @@ from flask_chainfix.schema.objects import (
     Touch,
     belongs_to_database,
     key_of,
-    may_be_called,
     table_key,
     table_of,
 )
@@ -194,7 +193,7 @@ class Evidence:
         if action not in doubt.actions or object_.kind not in doubt.kinds:
             return False
         if doubt.table is None:
-            return may_be_called(table_of(object_).name, doubt.tables)
+            return True
         return object_.kind is not Kind.TABLE and self.key(doubt.table) == self.key(
             table_of(object_)
         )
@@ -326,4 +325,4 @@ class Evidence:
 
 
 def _is_unlimited(doubt: Opaque) -> bool:
-    return doubt.table is None and not any(doubt.tables)
+    return doubt.table is None

@@ -88,7 +88,6 @@ class Opaque(NamedTuple):
         table: the table that it is confined to; ``None`` where it may concern any.
         kinds: what kinds of objects it may concern.
         place: how many of the migration's effects come before it.
-        tables: what is known of the table's name: the pieces between which there are gaps.
     """
 
     detail: str
@@ -97,7 +96,6 @@ class Opaque(NamedTuple):
     table: SchemaObject | None = None
     kinds: frozenset[Kind] = frozenset(Kind)
     place: int = 0
-    tables: tuple[str, ...] = ("", "")
 
 
 class Footprint(NamedTuple):

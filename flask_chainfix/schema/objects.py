@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
@@ -50,15 +49,6 @@ def table_of(object_: SchemaObject) -> SchemaObject:
     if object_.kind is Kind.TABLE:
         return object_
     return SchemaObject(Kind.TABLE, object_.table, "", object_.schema, object_.database)
-
-
-def may_be_called(name: str, pieces: tuple[str, ...]) -> bool:
-    """Whether a name may be made of these pieces, with gaps between them.
-
-    Of indexes and types, which may stand alone, the table is not known: ``""``.
-    """
-    pattern = ".*".join(re.escape(piece) for piece in pieces)
-    return not name or re.fullmatch(pattern, name, re.IGNORECASE | re.DOTALL) is not None
 
 
 def belongs_to_database(object_: SchemaObject) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from flask_chainfix.schema.footprint import Action
@@ -23,7 +22,6 @@ from flask_chainfix.schema.python.values import (
     Metadata,
     Method,
     Operations,
-    Partial,
     TableValue,
     Text,
     TypeValue,
@@ -53,23 +51,6 @@ _DEDENT = frozenset({"inspect.cleandoc", "textwrap.dedent"})
 _WAYS_ROUND = frozenset({"importlib", "os.popen", "os.system", "runpy", "sqlite3", "subprocess"})
 _SEQUENCES = frozenset({"frozenset", "list", "set", "sorted", "tuple"})
 _LONGEST_RANGE = 10_000
-# Packages and modules that reach databases by themselves, or belong to a migration's own project.
-_REACH_DATABASES = re.compile(
-    r"alembic|migrat|sql|db|odbc|oracle|orm|psycopg|^pg|django|pandas|peewee|records|dataset"
-)
-_OF_A_PROJECT = re.compile(
-    r"(?:api|apps?|application|backend|common|config|core|helpers?|lib|models?|project|scripts?"
-    r"|server|src|tests?|utils?|versions)"
-)
-_CHANGES = re.compile(
-    r"_*(?:add|alter|apply|bootstrap|change|create|downgrade|drop|ensure|exec|init|install|make_t"
-    r"|migrat|reflect|rename|run|setup|set_up|sync|upgrade)"
-)
-# What is called for what it does, and not for what it gives, and does nothing to a database.
-_TELLS = frozenset(
-    {"critical", "debug", "echo", "error", "exception", "filterwarnings", "info", "log", "print"}
-    | {"load_dotenv", "secho", "seed", "set_level", "sleep", "warn", "warning", "write"}
-)
 
 
 def defines(function: object) -> bool:
@@ -99,6 +80,8 @@ def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
     root: object = method
     while isinstance(root, Method):
         root = root.owner
+    if isinstance(root, Foreign):
+        return _foreign(run, root, method.name, arguments)
     if _hands_over(run, f"{method.name}()", arguments):
         return UNKNOWN
     if isinstance(root, TableValue) and root.mapped and root.table is not None:
@@ -179,42 +162,15 @@ def _text(run: Run, owner: Text, name: str, arguments: Arguments) -> object:
     return owner
 
 
-def _partial(run: Run, owner: Partial, name: str, arguments: Arguments) -> object:
-    return owner if name in ("lstrip", "rstrip", "strip") and not arguments.values else UNKNOWN
-
-
 def _foreign(run: Run, owner: Foreign, name: str, arguments: Arguments) -> object:
-    if not run.defining:
-        _elsewhere(run, f"{owner.name}().{name}()", f"{owner.name}.{name}", arguments)
+    return _elsewhere(run, f"{owner.name}().{name}()", arguments)
+
+
+def _elsewhere(run: Run, name: str, arguments: Arguments) -> object:
+    """Doubt what a function from elsewhere does."""
+    if not _hands_over(run, name, arguments) and not run.defining:
+        run.doubt(f"{name}, which is defined elsewhere", arguments.line)
     return UNKNOWN
-
-
-def _elsewhere(run: Run, shown: str, name: str, arguments: Arguments) -> None:
-    """Doubt what a function from elsewhere does, unless it has no way to the database."""
-    if _hands_over(run, shown, arguments):
-        return
-    if not _is_harmless(name, run.local, dropped=arguments.dropped):
-        run.doubt(f"{shown}, which is defined elsewhere", arguments.line)
-
-
-def _is_harmless(name: str, local: Collection[str] | None, *, dropped: bool) -> bool:
-    """Whether a function or method does nothing to the schema, as long as it gets plain values.
-
-    A library that knows nothing of this project, of Alembic or of databases has no way to the
-    database unless one is handed to it. What belongs to the project may import ``op`` itself.
-
-    Args:
-        name: its dotted name, as imported.
-        local: the top-level modules of the migration's own project; ``None`` where nobody looked.
-        dropped: whether nobody uses what it gives, so that it is called for what it does.
-    """
-    package, *_ = modules = name.split(".")[:-1]
-    last = name.rpartition(".")[2]
-    if local is None or not package or package in local or _OF_A_PROJECT.fullmatch(package):
-        return False
-    if any(_REACH_DATABASES.search(module.lower()) for module in modules):
-        return False
-    return last in _TELLS if dropped else not _CHANGES.match(last)
 
 
 def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
@@ -235,9 +191,7 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
         return _standard(run, function.name, arguments)
     if name[:1].isupper() and not any(map(_reaches_database, arguments.values)):
         return Foreign(function.name)
-    if not run.defining:
-        _elsewhere(run, f"{function.name}()", function.name, arguments)
-    return UNKNOWN
+    return _elsewhere(run, f"{function.name}()", arguments)
 
 
 def _standard(run: Run, name: str, arguments: Arguments) -> object:
@@ -331,6 +285,5 @@ _BY_OWNER: dict[type, Callable[[Run, Any, str, Arguments], object]] = {
     TableValue: _table,
     TypeValue: _type,
     Text: _text,
-    Partial: _partial,
     Foreign: _foreign,
 }

@@ -25,19 +25,15 @@ from flask_chainfix.schema.python.values import (
     TableValue,
     elements,
     is_constant,
+    is_plain,
     uses,
 )
 
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
-_STRING_METHODS = frozenset(
-    {"join", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rstrip"}
-    | {"split", "strip", "title", "upper"}
-)
-# Where values are put into strings. Of those for which it is said how they are to look, no more is
-# known than that they stand there.
-_FIELD = re.compile(r"\{\{|\}\}|\{[^{}]*\}")
-_MARKER = re.compile(r"%%|%(?:\(\w+\))?[^a-zA-Z%]*[a-zA-Z]")
-_MANY_DIGITS = 9
+_STRING_METHODS = frozenset({"join", "lower", "replace", "strip", "upper"})
+# What is put into strings as it is.
+_MARKER = re.compile(r"%[%sd]")
+_FIELD = re.compile(r"\{\{|\}\}|\{\w*\}")
 _LOOKING = frozenset({"copy", "count", "index"})
 _OTHER_HANDLES = frozenset({"bind", "connection", "engine", "session"})
 
@@ -101,7 +97,6 @@ def _call(run: Run, node: ast.Call) -> object:
     defining = run.defining
     run.defining = defining or defines(function)
     arguments = _arguments(run, node)
-    arguments.dropped = run.statement is node
     run.defining = defining
     if isinstance(function, Method):
         if isinstance(function.owner, (str, dict)) and function.name not in _IN_PLACE:
@@ -192,48 +187,33 @@ def _sum(run: Run, left: object, right: object) -> object:
 
 
 def _inserted(run: Run, pattern: str, values: object) -> object:
-    """What ``%`` gives, with gaps for what is not known."""
-    given = iter(values if type(values) is tuple else (values,))
-
-    def value_of(marker: str) -> object:
-        if marker == "%%":
-            return "%"
-        named = marker[1:-1].strip("()")
-        value = values.get(named) if isinstance(values, dict) and named else next(given, UNKNOWN)
-        return value if marker[-1] in "sd" and marker[1:-1] in ("", f"({named})") else UNKNOWN
-
-    return _filled(run, _MARKER, pattern, value_of)
+    """What ``%`` gives."""
+    given = values if type(values) is tuple else (values,)
+    run.budget.look_into(given)
+    if "%" in _MARKER.sub("", pattern):
+        return UNKNOWN
+    if not all(map(is_plain, given)):
+        return Partial.joined((pattern, UNKNOWN, *given))
+    try:
+        return pattern % given
+    except Exception:  # which the migration will notice itself
+        return UNKNOWN
 
 
 def _formatted_by(run: Run, pattern: str, arguments: Arguments) -> object:
-    """What ``str.format`` gives, with gaps for what is not known."""
-    given = iter(arguments.positional if arguments.complete else ())
-
-    def value_of(field: str) -> object:
-        name = field[1:-1]
-        if field in ("{{", "}}"):
-            return field[0]
-        if name.isdecimal() and len(name) < _MANY_DIGITS:
-            return arguments.get(int(name))
-        return arguments.named.get(name) if name else next(given, UNKNOWN)
-
-    return _filled(run, _FIELD, pattern, value_of)
-
-
-def _filled(
-    run: Run, gap: re.Pattern[str], pattern: str, value_of: Callable[[str], object]
-) -> object:
-    parts: list[object] = []
-    last = 0
-    for match in gap.finditer(pattern):
-        parts += (pattern[last : match.start()], value_of(match[0]))
-        last = match.end()
-    parts.append(pattern[last:])
-    signs = "%" if gap is _MARKER else "{}"
-    if any(sign in str(piece) for piece in parts[::2] for sign in signs):
-        return Partial("")  # a field in a field, or a mistake
-    run.budget.look_into(parts)
-    return Partial.joined(parts)
+    """What ``str.format`` gives."""
+    given = arguments.values
+    run.budget.look_into(given)
+    fields = _FIELD.sub("", pattern)
+    if "{" in fields or "}" in fields:
+        return UNKNOWN
+    if not arguments.complete or not all(map(is_plain, given)):
+        return Partial.joined((pattern, UNKNOWN, *given))
+    run.budget.copy(range(pattern.count("{") * sum(len(str(value)) for value in given)))
+    try:
+        return pattern.format(*arguments.positional, **arguments.named)
+    except Exception:  # which the migration will notice itself
+        return UNKNOWN
 
 
 def call_of_constant(
@@ -250,10 +230,9 @@ def call_of_constant(
         return UNKNOWN
     run.budget.copy(owner, range(_growth(owner, name, values)))
     try:
-        result = getattr(owner, name)(*arguments.positional, **arguments.named)
+        return getattr(owner, name)(*arguments.positional, **arguments.named)
     except Exception:  # wrong arguments, which the migration will notice itself
         return UNKNOWN
-    return tuple(result) if isinstance(result, list) else result
 
 
 def _growth(owner: str, name: str, values: list[object]) -> int:

@@ -104,9 +104,8 @@ def _table_of(operation: Operation) -> SchemaObject | None:
         return operation.run.table(name, schema or "")
     if name is not None:
         actions, kinds = _COMPUTED.get(operation.name, ((), _PARTS))
-        pieces = (name.start, *name.rest) if isinstance(name, Partial) else ("", "")
         detail = f"{operation.name}: the name of the table is computed"
-        operation.run.doubt(detail, operation.line, *actions, kinds=kinds, tables=pieces)
+        operation.run.doubt(detail, operation.line, *actions, kinds=kinds)
     return None
 
 

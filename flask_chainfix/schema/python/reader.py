@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Collection
 
 from flask_chainfix.schema.footprint import Footprint, Opaque
 from flask_chainfix.schema.python.module import Module
@@ -21,7 +20,6 @@ def read_footprint(
     *,
     dialect: str | None = None,
     direction: str = "upgrade",
-    local: Collection[str] | None = None,
 ) -> Footprint:
     """Find out what a migration does to the schema, without running it.
 
@@ -34,8 +32,6 @@ def read_footprint(
         dialect: SQLAlchemy's name of the database's dialect, for SQL; ``None`` where it is not
             known.
         direction: ``upgrade`` or ``downgrade``.
-        local: the top-level modules of the migration's own project, which may do anything;
-            ``None`` where they are not known.
     """
     if (too_much := excess(data)) is not None:
         return _all_opaque(f"a file that {too_much.reason}")
@@ -52,7 +48,7 @@ def read_footprint(
     parts = _functions_of_binds(module, direction) if function.args.args else {}
     found = Footprint()
     for bind, part in (parts or {"": function}).items():
-        run = Run(module, follow, dialect, bind, local)
+        run = Run(module, follow, dialect, bind)
         more, before = _follow(run, part), len(found.effects)
         later = (doubt._replace(place=doubt.place + before) for doubt in more.opaque)
         found = Footprint(
@@ -78,7 +74,7 @@ def _functions_of_binds(
 def _follow(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Footprint:
     try:
         run.call(Local(function), Arguments([], {}, function.lineno))
-    except (TooMuch, RecursionError):
+    except (TooMuch, RecursionError, ValueError):
         run.doubt("too much to be followed", function.lineno)
     return run.footprint
 

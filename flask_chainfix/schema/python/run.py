@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opa
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
 from flask_chainfix.schema.sql.parsing import Allowance
 from flask_chainfix.schema.sql.script import read_sql
+from flask_chainfix.schema.sql.statements import may_do
 
 # A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
 MOST_STEPS = 1_000_000
@@ -85,11 +86,6 @@ class Budget:
 _DEPTH = 20
 # No database has names nearly as long, and nobody would read a message with one.
 _LONGEST_NAME = 1_000
-# What comes and goes together with an object.
-_PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX})
-_WITH_IT = {Kind.TABLE: _PARTS | {Kind.TABLE}, Kind.COLUMN: _PARTS}
-# What stands for a gap in a statement while it is read: no name that anybody would choose.
-_GAP = "fixchain_gap"
 
 
 class Names(Protocol):
@@ -111,7 +107,6 @@ class Run:
         follow: runs the body of a function of the file.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
         database: the bind that the function works on; ``""`` for the default one.
-        local: the top-level modules of the migration's own project; ``None`` where not known.
 
     Attributes:
         budget: the steps that are left for the file.
@@ -119,8 +114,6 @@ class Run:
         certain: whether the place that has been reached is reached whenever the migration runs.
         may_yield: whether a function of the file may be a generator.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
-        local: the top-level modules of the migration's own project; ``None`` where not known.
-        statement: the expression that is the statement which has been reached last.
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
     """
@@ -131,7 +124,6 @@ class Run:
         follow: Callable[[Run, Local, Arguments], object],
         dialect: str | None,
         database: str,
-        local: Collection[str] | None = None,
     ) -> None:
         self._module = module
         self.budget = module.budget
@@ -142,8 +134,6 @@ class Run:
         self.defining = False
         self._follow = follow
         self.dialect = dialect
-        self.local = local
-        self.statement: ast.expr | None = None
         self._database = database
         self._effects: list[Effect] = []
         self._used: set[Effect] = set()
@@ -220,11 +210,10 @@ class Run:
         *actions: Action,
         table: SchemaObject | None = None,
         kinds: frozenset[Kind] = frozenset(Kind),
-        tables: tuple[str, ...] = ("", ""),
     ) -> None:
         """Note that something is not known; without actions, anything may happen there."""
         actions_ = frozenset(actions or Action)
-        self._doubt(Opaque(detail, line, actions_, table, kinds, tables=tables))
+        self._doubt(Opaque(detail, line, actions_, table, kinds))
 
     def _doubt(self, opaque: Opaque) -> None:
         self._opaque[opaque._replace(place=len(self._effects))] = None
@@ -236,13 +225,11 @@ class Run:
 
     def sql(self, script: str | Partial, line: int) -> None:
         """Note what a SQL script does."""
-        if isinstance(script, Partial) and not script.start.strip():
-            self.doubt("SQL that is computed", line)
+        if isinstance(script, Partial):
+            self.doubt("SQL that is computed", line, *may_do(script.known))
             return
-        in_full = isinstance(script, str)
-        whole = script if isinstance(script, str) else _GAP.join((script.start, *script.rest))
         effects, opaque = read_sql(
-            whole,
+            script,
             line,
             dialect=self.dialect,
             certain=self.certain,
@@ -252,38 +239,11 @@ class Run:
         told = 0
         for doubt in opaque:
             for effect in effects[told : doubt.place]:
-                self._add_known(effect, in_full=in_full)
+                self._add(effect)
             told = doubt.place
-            self._doubt(doubt if in_full else _without_gaps(doubt))
+            self._doubt(doubt)
         for effect in effects[told:]:
-            self._add_known(effect, in_full=in_full)
-        if not in_full:
-            self.doubt("SQL that is computed", line, Action.USE)
-
-    def _add_known(self, effect: Effect, *, in_full: bool) -> None:
-        """Add an effect of a script; a doubt where it is not known with which object.
-
-        Args:
-            effect: what a statement does.
-            in_full: whether the script is known in full. What is made and dropped by another may be
-                temporary, or happen only if it is not there.
-        """
-        action, object_, line, certain, renamed, _ = effect
-        table = object_.name if object_.kind is Kind.TABLE else object_.table
-        if _GAP not in "".join((object_.name, table, object_.schema, *(renamed or ())[1:4])):
-            self._add(effect._replace(certain=certain and (in_full or action is Action.USE)))
-            return
-        if action is Action.USE:
-            return  # which every gap may do
-        known = bool(object_.table) and _GAP not in object_.table + object_.schema
-        self.doubt(
-            "SQL that is computed",
-            line,
-            action,
-            table=self.table(object_.table, object_.schema) if known else None,
-            kinds=_WITH_IT.get(object_.kind, frozenset({object_.kind})),
-            tables=tuple(table.split(_GAP)) if _GAP in table else ("", ""),
-        )
+            self._add(effect)
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file.
@@ -349,11 +309,3 @@ class Run:
         if one is other or type(one) is not type(other):
             return one is other
         return one == other
-
-
-def _without_gaps(doubt: Opaque) -> Opaque:
-    """What is not known of a script that is not known in full."""
-    limited = doubt._replace(detail=doubt.detail.replace(_GAP, "…"))
-    if doubt.table is not None and _GAP in doubt.table.name + doubt.table.schema:
-        return limited._replace(table=None, tables=tuple(doubt.table.name.split(_GAP)))
-    return limited

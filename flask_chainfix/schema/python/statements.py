@@ -20,6 +20,7 @@ from flask_chainfix.schema.python.values import (
     elements,
     is_constant,
 )
+from flask_chainfix.source import names_bound
 
 _RETURNED = "return"  # no Python name, so no name of the migration's
 
@@ -78,8 +79,7 @@ def block(run: Run, statements: Sequence[ast.stmt]) -> bool:
     """
     left = False
     for statement in statements:
-        handler = _STATEMENTS.get(type(statement))
-        if handler is not None and handler(run, statement):
+        if _STATEMENTS.get(type(statement), _other)(run, statement):
             left = True
             run.certain = False
         if isinstance(statement, _LEAVING):
@@ -88,8 +88,12 @@ def block(run: Run, statements: Sequence[ast.stmt]) -> bool:
 
 
 def _expression(run: Run, node: ast.Expr) -> bool:
-    run.statement = node.value
     evaluate(run, node.value)
+    return False
+
+
+def _assertion(run: Run, node: ast.Assert) -> bool:
+    evaluate(run, node.test)
     return False
 
 
@@ -130,7 +134,7 @@ def _choice(run: Run, node: ast.If) -> bool:
     return left
 
 
-def _loop(run: Run, node: ast.For | ast.AsyncFor) -> bool:
+def _loop(run: Run, node: ast.For) -> bool:
     items = elements(evaluate(run, node.iter))
     run.budget.copy(items or ())
     certain = run.certain
@@ -161,7 +165,7 @@ def _while(run: Run, node: ast.While) -> bool:
     return _leaves_function(run, node.body)
 
 
-def _with(run: Run, node: ast.With | ast.AsyncWith) -> bool:
+def _with(run: Run, node: ast.With) -> bool:
     suppressed = False
     for item in node.items:
         value = evaluate(run, item.context_expr)
@@ -235,19 +239,6 @@ def _try(run: Run, node: ast.Try) -> bool:
     return block(run, node.finalbody) or left
 
 
-def _match(run: Run, node: ast.Match) -> bool:
-    evaluate(run, node.subject)
-    left = False
-    for case in node.cases:
-        with run.perhaps():
-            for inner in run.walk([case.pattern]):
-                name = getattr(inner, "name", None) or getattr(inner, "rest", None)
-                if isinstance(name, str):
-                    run.names[name] = UNKNOWN
-            left = block(run, case.body) or left
-    return left
-
-
 def _return(run: Run, node: ast.Return) -> bool:
     value = evaluate(run, node.value) if node.value is not None else None
     run.names[_RETURNED] = value if run.certain else UNKNOWN
@@ -268,7 +259,7 @@ def _import(run: Run, node: ast.Import | ast.ImportFrom) -> bool:
     return False
 
 
-def _function(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def _function(run: Run, node: ast.FunctionDef) -> bool:
     if node.decorator_list:  # what stands for the function, and what that does, only running shows
         run.doubt("a decorated function", node.lineno)
     run.names[node.name] = UNKNOWN if node.decorator_list else Local(node, run.names)
@@ -280,9 +271,13 @@ def _class(run: Run, node: ast.ClassDef) -> bool:
     return False
 
 
-def _delete(run: Run, node: ast.Delete) -> bool:
-    for target in node.targets:
-        assign(run, target, UNKNOWN)
+def _other(run: Run, node: ast.stmt) -> bool:
+    run.doubt("a statement that is not followed", node.lineno)
+    run.names.update(dict.fromkeys(names_bound(node), UNKNOWN))
+    return True
+
+
+def _nothing(run: Run, node: ast.stmt) -> bool:
     return False
 
 
@@ -294,12 +289,9 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
     ast.AugAssign: _augmented,
     ast.If: _choice,
     ast.For: _loop,
-    ast.AsyncFor: _loop,
     ast.While: _while,
     ast.With: _with,
-    ast.AsyncWith: _with,
     ast.Try: _try,
-    ast.Match: _match,
     ast.Return: _return,
     ast.Raise: _raise,
     ast.Continue: _leave,
@@ -307,9 +299,9 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
     ast.Import: _import,
     ast.ImportFrom: _import,
     ast.FunctionDef: _function,
-    ast.AsyncFunctionDef: _function,
     ast.ClassDef: _class,
-    ast.Delete: _delete,
+    ast.Assert: _assertion,
+    ast.Pass: _nothing,
+    ast.Global: _nothing,
+    ast.Nonlocal: _nothing,
 }
-if hasattr(ast, "TryStar"):
-    _STATEMENTS[ast.TryStar] = _try

@@ -6,7 +6,7 @@ Beside these, plain Python constants, tuples and dictionaries stand for themselv
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_chainfix.schema.footprint import Kind, SchemaObject
@@ -25,27 +25,18 @@ class Partial:
     """A string of which only parts are known.
 
     Attributes:
-        start: its beginning.
-        rest: what is known behind each gap.
+        known: those parts, with a space for each gap.
     """
 
-    start: str
-    rest: tuple[str, ...] = ("",)
+    known: str
 
     @classmethod
-    def joined(cls, parts: Iterable[object]) -> str | Partial:
+    def joined(cls, parts: Sequence[object]) -> str | Partial:
         """Strings one after the other, with a gap for everything else."""
-        pieces: list[list[str]] = [[]]
-        for part in parts:
-            if isinstance(part, Partial):
-                pieces[-1].append(part.start)
-                pieces += ([text] for text in part.rest)
-            elif isinstance(part, (str, int, float)):
-                pieces[-1].append(str(part))
-            else:
-                pieces.append([])
-        start, *rest = map("".join, pieces)
-        return cls(start, tuple(rest)) if rest else start
+        if all(map(is_plain, parts)):
+            return "".join(map(str, parts))
+        pieces = (part.known if isinstance(part, Partial) else part for part in parts)
+        return cls("".join(str(piece) if is_plain(piece) else " " for piece in pieces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +211,12 @@ class Arguments:
         named: by name.
         line: 1-based line of the call.
         complete: whether there are no others, of which only running would show the number.
-        dropped: whether nobody uses what the call gives.
     """
 
     positional: list[object]
     named: Mapping[str, object]
     line: int
     complete: bool = True
-    dropped: bool = False
 
     def get(self, index: int, *names: str) -> object:
         """An argument by place or name; ``None`` where it is not given."""
@@ -249,6 +238,11 @@ def is_constant(value: object) -> bool:
     if type(value) is tuple:
         return all(map(is_constant, value))
     return value is None or isinstance(value, (str, int, float, bytes))
+
+
+def is_plain(value: object) -> bool:
+    """Whether strings can be made of a value: it is one, or a number."""
+    return isinstance(value, (str, int, float))
 
 
 def elements(value: object) -> tuple[object, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -71,6 +72,14 @@ _ACTIONS = word_set("ADD ALTER ATTACH CHANGE DETACH DROP INHERIT MODIFY RENAME")
 _REACHES_OUT = frozenset(
     {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
 )
+
+
+def may_do(known: str) -> tuple[Action, ...]:
+    """What a script may do of which only parts are known; nothing where it may do anything."""
+    verb, *words = re.findall(r"\w+|;", known.upper()) or [""]
+    reads = verb == "SELECT" and "FROM" in words and "INTO" not in words
+    changes_rows = verb in ("DELETE", "INSERT", "UPDATE")
+    return (Action.USE,) if (reads or changes_rows) and _DEFINING.isdisjoint(words) else ()
 
 
 def read_statement(tokens: Sequence[Any], script: Script) -> Deeds:
