@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy.exc import CompileError, IdentifierError, NoSuchTableError
+from sqlalchemy.exc import CompileError, NoSuchTableError
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.environment.messages import said
@@ -109,30 +109,20 @@ _TABLE = (
         " server_default, or add it nullable, fill it, and make it NOT NULL then",
     ),
     _Row(
-        Trouble.NOT_UNIQUE,
-        ("23505", 1062),
-        r"UNIQUE constraint failed",
-        migrating="rows have the same value: make them differ, or delete all but one of them,"
-        " before this operation",
-    ),
-    _Row(
         Trouble.VIOLATED,
-        ("23503", "23514", "23P01", 1216, 1452, 3819, 4025),
-        r"(CHECK|FOREIGN KEY) constraint failed",
+        ("23503", "23505", "23514", "23P01", 1062, 1216, 1452, 3819, 4025),
+        r"(CHECK|FOREIGN KEY|UNIQUE) constraint failed",
         migrating="rows do not meet the constraint: correct or delete them before this operation",
     ),
     _Row(
         Trouble.CAST,
-        ("42804", "42846", "22P02", "22003", "22007", "22008", 1264, 1265, 1292, 1366),
-        migrating="values cannot be converted by themselves: say how, on PostgreSQL with"
-        ' postgresql_using="COLUMN::TYPE", or correct the rows first',
+        (
+            *("22001", "42804", "42846", "22P02", "22003", "22007", "22008"),
+            *(1264, 1265, 1292, 1366, 1406),
+        ),
+        migrating="values do not fit the type of the column: correct them first, or say how to"
+        ' convert them, on PostgreSQL with postgresql_using="COLUMN::TYPE"',
     ),
-    _Row(
-        Trouble.TOO_LONG,
-        ("22001", 1406),
-        migrating="make the column longer, or the value shorter",
-    ),
-    _Row(Trouble.NAME_TOO_LONG, ("42622", 1059, 1103), migrating="give it a shorter name"),
     _Row(
         Trouble.IN_TRANSACTION,
         ("25001", "55P04"),
@@ -198,7 +188,6 @@ _BY_CODE = {code: row.trouble for row in _TABLE for code in row.codes}
 _BY_TROUBLE = {row.trouble: row for row in _TABLE}
 _OF_SQLALCHEMY = (
     (NoSuchTableError, Trouble.NO_TABLE),
-    (IdentifierError, Trouble.NAME_TOO_LONG),
     (CompileError, Trouble.NOT_KNOWN_THERE),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -16,21 +15,21 @@ if TYPE_CHECKING:
 
 BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
 
-# By the name of the module: what installs it, and how a URL asks for it.
-PACKAGES = {
-    "psycopg2": ("psycopg2-binary", "postgresql+psycopg2"),
-    "psycopg": ("psycopg[binary]", "postgresql+psycopg"),
-    "pg8000": ("pg8000", "postgresql+pg8000"),
-    "asyncpg": ("asyncpg", "postgresql+asyncpg"),
-    "pymysql": ("pymysql", "mysql+pymysql"),
-    "MySQLdb": ("mysqlclient", "mysql+mysqldb"),
-    "mysql": ("mysql-connector-python", "mysql+mysqlconnector"),
-    "mariadb": ("mariadb", "mariadb+mariadbconnector"),
-    "aiomysql": ("aiomysql", "mysql+aiomysql"),
-    "asyncmy": ("asyncmy", "mysql+asyncmy"),
-    "aiosqlite": ("aiosqlite", "sqlite+aiosqlite"),
+# By the name of a driver's module: what installs it.
+_PACKAGES = {
+    "psycopg2": "psycopg2-binary",
+    "psycopg": "psycopg[binary]",
+    "MySQLdb": "mysqlclient",
+    "mysql": "mysql-connector-python",
+    **{name: name for name in ("pg8000", "asyncpg", "pymysql", "mariadb", "aiomysql", "asyncmy")},
+    "aiosqlite": "aiosqlite",
 }
-_SYNCHRONOUS = ("psycopg2", "psycopg", "pg8000", "pymysql", "MySQLdb", "mysql", "mariadb")
+# By the kind of database: the synchronous drivers, the first choice first.
+_SYNCHRONOUS = {
+    "postgresql": ("psycopg2", "psycopg", "pg8000"),
+    "mysql": ("pymysql", "mysqldb", "mysqlconnector"),
+    "mariadb": ("pymysql", "mysqldb", "mysqlconnector", "mariadbconnector"),
+}
 # By driver: for connecting, and for an answer where that is another matter.
 _TIMEOUTS = {
     "psycopg2": ("connect_timeout",),
@@ -119,7 +118,7 @@ def connectable(written: str, place: str) -> URL:
 # --- Drivers -------------------------------------------------------------------------------------
 def missing_driver(error: BaseException | None) -> str | None:
     """The module of the database driver that an exception says is not installed, or not whole."""
-    if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
+    if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
         return error.name
     if isinstance(error, ImportError) and "pq wrapper" in str(error):
         return "psycopg"
@@ -132,17 +131,14 @@ def missing_driver(error: BaseException | None) -> str | None:
 
 def without_driver(driver: str, url: URL) -> tuple[str, Remedy]:
     """What to say of a driver that ``missing_driver`` has named: a message and a remedy."""
-    working = [f"{each}://…" for each in _working(url)]
     remedy = Remedy()
-    if working:
-        remedy |= f"name a driver that is installed in the URL: {' or '.join(working)}"
-    if driver not in PACKAGES:
-        known = [package for package, written in PACKAGES.values() if _is_for(written, url)]
-        if not working and known:
-            remedy |= way("install a driver, and name it in the URL", _install(known[0]))
+    if working := " or ".join(f"{each}://…" for each in _working(url)):
+        remedy |= f"name a driver that is installed in the URL: {working}"
+    if driver not in _PACKAGES:
         return f"SQLAlchemy does not know {url.drivername}", remedy or Remedy.of("correct the URL")
     what = "is installed without what it needs" if find_spec(driver) else "is not installed"
-    return f"the driver {driver} {what}", remedy | way("install it", _install(PACKAGES[driver][0]))
+    install = way("install it", f"pip install {word(_PACKAGES[driver])}")
+    return f"the driver {driver} {what}", remedy | install
 
 
 def usable(url: URL) -> URL:
@@ -150,12 +146,10 @@ def usable(url: URL) -> URL:
 
     Where the URL names no driver, it is any that is installed.
     """
-    if "+" in url.drivername and not url.get_dialect().is_async:
+    names_driver = "+" in url.drivername
+    if not url.get_dialect().is_async if names_driver else _works(url.drivername):
         return url
-    if "+" not in url.drivername and (_works(url.drivername) or not _is_known(url)):
-        return url
-    working = _working(url, _SYNCHRONOUS)
-    return url.set(drivername=working[0] if working else url.get_backend_name())
+    return url.set(drivername=next(iter(_working(url)), url.get_backend_name()))
 
 
 def timeouts(url: URL, connecting: int, answering: int) -> dict[str, int]:
@@ -171,25 +165,10 @@ def timeouts(url: URL, connecting: int, answering: int) -> dict[str, int]:
     return {name: value for name, value in seconds if name not in url.query}
 
 
-def _install(package: str) -> str:
-    return f"pip install {word(package)}"
-
-
-def _is_for(written: str, url: URL) -> bool:
-    """Whether a driver is one for the kind of database of a URL."""
+def _working(url: URL) -> list[str]:
+    """The names of synchronous drivers for a URL that can be used here."""
     backend = url.get_backend_name()
-    return written.partition("+")[0] in (backend, "mysql" if backend == "mariadb" else backend)
-
-
-def _is_known(url: URL) -> bool:
-    return any(_is_for(written, url) for _, written in PACKAGES.values())
-
-
-def _working(url: URL, modules: Sequence[str] = tuple(PACKAGES)) -> list[str]:
-    """The names of drivers for a URL that can be used here."""
-    backend = url.get_backend_name()
-    names = [PACKAGES[module][1] for module in modules if _is_for(PACKAGES[module][1], url)]
-    names = [f"{backend}+{name.partition('+')[2]}" for name in names]
+    names = [f"{backend}+{driver}" for driver in _SYNCHRONOUS.get(backend, ())]
     return [name for name in names if _works(name)]
 
 

@@ -44,11 +44,8 @@ class Trouble(Enum):
     FOREIGN_KEY = "foreign key"
     # what rows and values are against
     NULLS = "nulls"
-    NOT_UNIQUE = "not unique"
     VIOLATED = "violated"
     CAST = "cast"
-    TOO_LONG = "too long"
-    NAME_TOO_LONG = "name too long"
     ID_TOO_LONG = "id too long"
     # what the statement is
     IN_TRANSACTION = "in a transaction"

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.databases.backup import mysql, postgresql, sqlite
+from flask_chainfix.databases.backup import servers, sqlite
 from flask_chainfix.databases.backup.backup_files import new_file
 from flask_chainfix.databases.targets import app_engines
 from flask_chainfix.databases.urls import check_url, parse_url
@@ -53,8 +53,8 @@ class Kind(NamedTuple):
 
 
 _SQLITE = Kind(".db", sqlite.write, sqlite.restore)
-_POSTGRESQL = Kind(".dump", postgresql.write, postgresql.restore)
-_MYSQL = Kind(".sql", mysql.write, mysql.restore)
+_POSTGRESQL = Kind(".dump", servers.write_postgresql, servers.restore_postgresql)
+_MYSQL = Kind(".sql", servers.write_mysql, servers.restore_mysql)
 _KINDS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL}
 
 
