@@ -490,20 +490,33 @@ def test_a_hook_of_that_name_is_left_alone(project: Path) -> None:
     assert installed(project, own) == own
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_section_without_hooks_gets_the_hook_at_its_top(project: Path, end: str) -> None:
+    """As it is in the template of ``alembic init``."""
+    before = "[alembic]\nx = y\n\n[post_write_hooks]\n# hooks = black\n\n[loggers]\nkeys = root\n"
+    after = before.replace("[post_write_hooks]\n", HOOK)
+    assert installed(project, before.replace("\n", end)) == after.replace("\n", end)
+
+
+def test_a_section_at_the_end_of_the_line_gets_the_hook(project: Path) -> None:
+    assert installed(project, "[post_write_hooks]") == HOOK
+
+
 @pytest.mark.parametrize(
-    "before",
+    ("before", "named"),
     [
-        "[post_write_hooks]\nhooks = black\n",
-        "[post_write_hooks]\n# hooks = fixchain\n",
-        "[post_write_hooks]\nfixchain.type = exec\n",
-        "[DEFAULT]\nhooks = black\n[post_write_hooks]\n",
+        ("[post_write_hooks]\nhooks = black\n", "hooks = black, fixchain\n"),
+        ("[DEFAULT]\nhooks = black\n[post_write_hooks]\n", "hooks = black, fixchain\n"),
+        ("[post_write_hooks]\nhooks =\n", HOOK),
+        ("[post_write_hooks]\nfixchain.type = exec\n", HOOK),
     ],
 )
-def test_hooks_that_are_there_are_left_to_the_user(project: Path, before: str) -> None:
+def test_hooks_that_are_there_are_left_to_the_user(project: Path, before: str, named: str) -> None:
     (project / "alembic.ini").write_text(before)
     done = lock("--install", "--yes")
     assert done.exit_code == 3
-    assert HOOK in done.stderr
+    assert named in done.stderr
+    assert HOOK.partition("hooks = fixchain\n")[2] in done.stderr
     assert (project / "alembic.ini").read_text() == before
     assert not (project / "chain.lock").exists()
 

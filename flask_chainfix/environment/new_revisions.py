@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from configparser import ConfigParser, DuplicateSectionError, Error
+from configparser import ConfigParser, Error
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,12 +135,14 @@ _SECTION, _NAME = "post_write_hooks", "fixchain"
 
 
 _SEPARATORS = re.compile(r"[,\s]+")  # between the names of hooks
+_HEAD = re.compile(rb"^\[post_write_hooks\].*\n?", re.MULTILINE)  # of the section in an ini
 
 
 def hook_edit(runtime: Runtime) -> Edit | None:
     """What adds a hook to Alembic's configuration by which the lock follows each new migration.
 
-    It is added at the end of the file; what is there is not changed.
+    It is added at the end of the file, or at the top of a section that has no hooks, such as that
+    of Alembic's template; what is there is not changed.
 
     Returns:
         ``None`` where there is a hook of that name already.
@@ -156,20 +158,28 @@ def hook_edit(runtime: Runtime) -> Edit | None:
         raise _by_hand(path, lines, "is not there")
     data = read_regular(path, LARGEST_CODE)
     read = _hooks_of_toml if toml else _hooks_of_ini
-    end = "\r\n" if b"\r\n" in data else "\n"
     try:
         hooks = read(data)
         if _NAME in hooks:
             return None
-        gap = "" if not data or data.endswith(b"\n") else end
-        after = data + f"{gap}{end}{end.join(lines)}{end}".encode()
+        if hooks and not toml:
+            named = f"hooks = {', '.join((*hooks, _NAME))}"
+            raise _by_hand(path, [named, *lines[2:]], "has hooks already", _IN_SECTION)
+        after = _added(data, lines, None if toml else _HEAD.search(data))
         if read(after) != {**hooks, _NAME: hook}:
             raise ValueError(f"{_SECTION} is written in an unusual way")
-    except DuplicateSectionError as error:
-        raise _by_hand(path, lines, f"has a section [{_SECTION}] already") from error
     except (Error, ValueError, TypeError, AttributeError) as error:  # or it is no table of tables
         raise _by_hand(path, lines, f"is left as it is: {error}") from error
     return Edit(path, data, after)
+
+
+def _added(data: bytes, lines: Sequence[str], head: re.Match[bytes] | None) -> bytes:
+    """A configuration with these lines at its end, or below the head of their section."""
+    end = "\r\n" if b"\r\n" in data else "\n"
+    before, behind = (data[: head.end()], data[head.end() :]) if head else (data, b"")
+    gap = "" if not before or before.endswith(b"\n") else end
+    added = lines[1:] if head else ["", *lines]
+    return before + f"{gap}{end.join(added)}{end}".encode() + behind
 
 
 def _file(runtime: Runtime) -> Path:
@@ -241,6 +251,10 @@ def _hooks_of_toml(data: bytes) -> dict[str, dict[str, str]]:
     }
 
 
-def _by_hand(path: Path, lines: Sequence[str], why: str) -> CannotRewrite:
-    ways = (Way("add these lines by hand (behind hooks that are there):", lines=tuple(lines)),)
-    return CannotRewrite(f"{path} {why}", Remedy(ways), unchanged=True)
+_IN_SECTION = f"put these lines into [{_SECTION}], the first in the place of its `hooks`:"
+
+
+def _by_hand(
+    path: Path, lines: Sequence[str], why: str, how: str = "add these lines by hand:"
+) -> CannotRewrite:
+    return CannotRewrite(f"{path} {why}", Remedy((Way(how, lines=tuple(lines)),)), unchanged=True)
