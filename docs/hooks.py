@@ -20,7 +20,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 
 ROOT = Path(__file__).parent.parent
 FAMILIES = {

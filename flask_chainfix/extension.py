@@ -24,7 +24,7 @@ class _LazyGroup(click.Command):
 
         stop = signals.listen()
         try:
-            from flask_chainfix.cli.main import app_group
+            from flask_chainfix.cli.groups import app_group
 
             context = app_group.make_context(info_name, args, parent, **extra)
         except BaseException:

@@ -17,7 +17,7 @@ from click import Command, Context
 from click.testing import CliRunner
 from flask.cli import FlaskGroup
 
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 from tests.in_process import as_a_process
 
 SCRIPTS = Path(sys.executable).parent

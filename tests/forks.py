@@ -126,7 +126,7 @@ def _serve() -> None:
 
 def _warm_up() -> None:
     """Have everything imported and compiled that a command needs."""
-    from flask_chainfix.cli.main import main  # which does not listen to signals
+    from flask_chainfix.cli.groups import main  # which does not listen to signals
     from tests.commands import command_of
     from tests.disk import environment
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 from flask_chainfix.common.errors import BadConfiguration
 from flask_chainfix.disk import reading
 from flask_chainfix.environment.locate import open_config

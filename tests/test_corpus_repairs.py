@@ -17,7 +17,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from click import Command
 
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 from flask_chainfix.commands.restamp import RestampWishes
 from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
 from flask_chainfix.model.plans import Mend, Wishes

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 from tests.commands import fixchain, run
 from tests.readme import LEFT_OUT, PAGES, README, ROOT, Sample, matches, steps
 from tests.repositories import needs_git

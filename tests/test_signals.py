@@ -48,7 +48,7 @@ def started(code: str, place: Path) -> Done:
 @pytest.mark.parametrize(
     ("module", "number"),
     [
-        ("flask_chainfix.cli.main", signal.SIGINT),
+        ("flask_chainfix.cli.groups", signal.SIGINT),
         ("click", signal.SIGTERM),
         ("flask_chainfix.disk.writing", signal.SIGHUP),
         ("flask_chainfix.commands.check", signal.SIGINT),

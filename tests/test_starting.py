@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from flask_chainfix.cli.main import app_group, main
+from flask_chainfix.cli.groups import app_group, main
 from flask_chainfix.environment.configuration import alembic_version
 from tests.commands import command_of, fixchain, run
 from tests.disk import environment

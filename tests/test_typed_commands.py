@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 from tests.commands import Done, command_of, fixchain
 from tests.rehearsals import add, plain
 from tests.repositories import Repository, needs_git

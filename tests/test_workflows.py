@@ -148,7 +148,7 @@ def test_undo_refuses_a_file_that_was_changed_since(runtime: Runtime) -> None:
 
 KILLED = """
 import os, sys
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 from flask_chainfix.commands import repair
 repair.confirm = lambda *_: os._exit(9)
 main(["-d", sys.argv[1], "repair", "--yes"])

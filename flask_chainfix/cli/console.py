@@ -16,6 +16,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     signals.listen()
     gc.set_threshold(50_000)  # of what imports make nothing becomes garbage
-    from flask_chainfix.cli.main import main as command
+    from flask_chainfix.cli.groups import main as command
 
     command(arguments)

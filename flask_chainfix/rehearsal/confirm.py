@@ -113,7 +113,7 @@ def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None =
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            stand_ins = [_revision(name) for name in sorted(snapshot.stand_ins)]
+            stand_ins = [_revision(name, None) for name in sorted(snapshot.stand_ins)]
             planned = [_planned(header) for header in headers]
             revisions = RevisionMap(lambda: [*stand_ins, *planned])
             bases = set(revisions.bases) - snapshot.stand_ins

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from flask_chainfix.cli.main import main
+from flask_chainfix.cli.groups import main
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Header
