@@ -1,6 +1,6 @@
 """sqlglot's trees of queries and changes of rows -> the tables and columns that they use.
 
-A column is only told of a table that is certain to have it.
+A column is only told where a statement has a single table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from flask_chainfix.schema.footprint import Effect, Kind, Opaque
+from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque
 from flask_chainfix.schema.sql.words import (
     TEMPORARY,
     Deeds,
@@ -55,8 +55,11 @@ def read_rows(root: exp.Expr, dialect: str, *, quotes_tell: bool) -> Deeds:
         raise Unread
     sources = _Sources(root)
     yield from (use(table.table()) for table in sources.tables)
-    for table, name in sources.columns(quotes_tell=quotes_tell):
-        yield use(table.column(name))
+    for insert in root.find_all(exp.Insert):
+        if isinstance(insert.this, exp.Schema) and isinstance(insert.this.this, exp.Table):
+            for name in insert.this.expressions:
+                yield use(_named(insert.this.this).column(name_of(name)))
+    yield from _columns(root, sources, quotes_tell=quotes_tell)
     if dialect in ("", "postgres"):
         yield from types_used(root)
     yield from _functions_run(root)
@@ -126,86 +129,47 @@ class _Sources:
 
     Attributes:
         tables: the tables that the statement does not make itself.
+        only: the table that all columns belong to; ``None`` where there may be others.
+        names: what is the name of a source, or of a result, and so may stand for no column.
     """
 
     def __init__(self, root: exp.Expr) -> None:
-        self._root = root
         expressions = {_alias(cte) for cte in root.find_all(exp.CTE)}
-        self._known: dict[str, Name | None] = {}
-        self._others = {*expressions, *map(_alias, _derived(root))}
         nodes = [table for table in root.find_all(exp.Table, bfs=False) if _is_source(table)]
         aliases = {_alias(table) for table in nodes}
+        results = {_alias(alias) for alias in root.find_all(exp.Alias)}
         self.tables: list[Name] = []
         for table in nodes:
             name = name_of(table.this)
-            plain = table.args.get("db") is None
             # It may be an alias: UPDATE x SET … FROM t AS x.
-            stands_for_other = plain and (name in expressions or (name in aliases and name))
-            if name and not stands_for_other:
+            plain = table.args.get("db") is None
+            if name and not (plain and name in expressions | aliases):
                 self.tables.append(_named(table))
-                self._note(_alias(table) or name, _named(table))
-            elif not stands_for_other:
-                self._others.add(_alias(table))
-        for key in self._others:
-            self._known[key] = None
-
-    def _note(self, key: str, table: Name) -> None:
-        # Two that are called the same, in two schemas: which one is meant cannot be told.
-        self._known[key] = table if self._known.get(key, table) == table else None
-
-    def columns(self, *, quotes_tell: bool) -> Iterator[tuple[Name, str]]:
-        """The columns whose table is certain."""
-        for insert in self._root.find_all(exp.Insert):
-            if isinstance(insert.this, exp.Schema) and isinstance(insert.this.this, exp.Table):
-                for name in insert.this.expressions:
-                    yield _named(insert.this.this), name_of(name)
-        written = self._written()
-        only = self._only()
-        results = {_alias(alias) for alias in self._root.find_all(exp.Alias)}
-        for column in self._root.find_all(exp.Column, bfs=False):
-            name = name_of(column.this)
-            qualifier = column.args.get("table")
-            table: Name | None = None
-            if qualifier is not None:
-                table = self._qualified(column, name_of(qualifier))
-            elif id(column) in written:
-                table = written[id(column)]
-            elif quotes_tell or not (name and column.this.args.get("quoted")):
-                known = name in self._known or name in results
-                table = None if known or not name or _is_no_column(column) else only
-            if table is not None and name:
-                yield table, name
-
-    def _only(self) -> Name | None:
-        """The one table that rows are read from; ``None`` where there is any other source."""
-        inserted = {_named(one) for one in map(_target, self._root.find_all(exp.Insert)) if one}
-        read = {*self.tables} - inserted
-        return next(iter(read)) if len(read) == 1 and not self._others else None
-
-    def _qualified(self, column: exp.Column, key: str) -> Name | None:
-        schema, table = column.args.get("db"), self._known.get(key)
-        right = table is None or schema is None or name_of(schema) == table.schema
-        return table if right else None
-
-    def _written(self) -> dict[int, Name | None]:
-        """The columns that values are assigned to, by their identity, and their table."""
-        written: dict[int, Name | None] = {}
-        for change in self._root.find_all(exp.Update, exp.OnConflict):
-            target = _target(change.find_ancestor(exp.Merge, exp.Insert) or change)
-            if target is None or target.args.get("joins"):
-                continue
-            table = self._known.get(_alias(target) or name_of(target.this))
-            for one in change.expressions:
-                place = one.this if isinstance(one, exp.EQ) else None
-                for column in place.expressions if isinstance(place, exp.Tuple) else [place]:
-                    written[id(column)] = table
-        return written
+        alone = len(nodes) == len(self.tables) == 1 and not next(_derived(root), None)
+        self.only = self.tables[0] if alone else None
+        self.names = {*aliases, *results, *(table.name for table in self.tables)}
 
 
-def _target(change: exp.Expr) -> exp.Table | None:
-    """The table that a statement changes."""
-    target = change.this.this if isinstance(change.this, exp.Schema) else change.this
-    return target if isinstance(target, exp.Table) else None
+def _columns(root: exp.Expr, sources: _Sources, *, quotes_tell: bool) -> Deeds:
+    """The columns of a statement's only table; those of several tables nobody tells apart."""
+    columns = [column for column in root.find_all(exp.Column, bfs=False) if name_of(column.this)]
+    if sources.only is None or root.find(exp.Insert):
+        if columns:
+            detail = "columns that may belong to several tables"
+            yield Opaque(detail, 0, frozenset({Action.USE}), kinds=frozenset({Kind.COLUMN}))
+        return
+    assigned = {id(one.this) for one in root.expressions if isinstance(root, exp.Update)}
+    for column in columns:
+        qualifier = column.args.get("table")
+        name = name_of(column.this)
+        if qualifier is None:
+            certain = quotes_tell or id(column) in assigned
+            quoted = column.this.args.get("quoted") and not certain
+            known = not (quoted or name in sources.names or _is_no_column(column))
+        else:
+            known = name_of(qualifier) in sources.names and column.args.get("db") is None
+        if known:
+            yield use(sources.only.column(name))
 
 
 def _is_source(table: exp.Table) -> bool:

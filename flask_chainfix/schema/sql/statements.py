@@ -131,18 +131,14 @@ def _create(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     elif ";" in words.behind(words.at) and script.dialect in ENDLESS:
         raise Unread
     elif kind in _ON_TABLE:
-        yield from _table_behind_on(words)
+        yield _part_of_a_table(kind)
     elif not kind or (kind == "SCHEMA" and "CREATE" in words.behind(words.at)):
         raise Unread
 
 
-def _table_behind_on(words: Words) -> Deeds:
-    """The table that a trigger, a policy or a rule is for."""
-    sign = "TO" if words.peek(1) == "AS" else "ON"  # CREATE RULE name AS ON event TO table
-    while not words.ended and not words.takes(sign):
-        words.at += 1
-    if not words.ended and words.peek() not in ("ALL", "DATABASE", "SCHEMA"):
-        yield use(words.qualified().table())
+def _part_of_a_table(kind: str) -> Opaque:
+    """A trigger, a policy or a rule, which uses the table that it is for."""
+    return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
 
 
 def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
@@ -152,8 +148,7 @@ def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     if not kind:
         raise Unread
     if kind in _ON_TABLE:
-        deeds = _table_behind_on(words)
-        yield from deeds if certain else doubtful(deeds)
+        yield _part_of_a_table(kind)
         return
     if kind in _OTHER_KINDS:
         cascades = "CASCADE" in words.behind(words.at)
@@ -211,7 +206,7 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
             raise Unread
         yield from _renamed(thing, words) or [use(thing)]
     elif kind in _ON_TABLE:
-        yield from _table_behind_on(words)
+        yield _part_of_a_table(kind)
     elif not kind or runs_on(tokens) or (kind == "SCHEMA" and "RENAME" in words.behind(words.at)):
         raise Unread  # whatever is in a schema changes its name with it
 

@@ -66,31 +66,27 @@ def _table(root: exp.Create, dialect: str, *, quotes_tell: bool) -> Deeds:
     listed = root.this if isinstance(root.this, exp.Schema) else None
     table = _named(listed.this if listed is not None else root.this)
     properties = root.args.get("properties")
-    sources = list(properties.find_all(exp.Table)) if properties is not None else []
+    if properties is not None and properties.find(exp.Table):
+        raise Unread  # a part of another table
     if properties is not None and properties.find(exp.TemporaryProperty) and dialect != "oracle":
         table = table._replace(schema=TEMPORARY)
     query = root.args.get("expression")
     if root.args.get("kind") == "VIEW":
         yield create(table.table())
-        yield _more_columns(table, "a query")
+        yield _more_columns(table)
         used = _rows_of(query, dialect, quotes_tell=quotes_tell)
         # SQLite does not look for what a view is made of.
         yield from doubtful(used) if dialect == "sqlite" else used
         return
-    # A part of another table goes with that, without a word.
-    yield create(table.table(), certain=not sources)
-    for source in sources:
-        yield use(_named(source).table())
-    if sources:
-        yield _more_columns(table, "another table")
-    elif listed is None and query is None:
+    yield create(table.table())
+    if listed is None and query is None:
         raise Unread
     for part in listed.expressions if listed is not None else ():
         yield from _element(part, table, dialect)
     if query is not None:
         yield from _rows_of(query, dialect, quotes_tell=quotes_tell)
         if listed is None or dialect == "mysql":
-            yield _more_columns(table, "a query")
+            yield _more_columns(table)
 
 
 def _rows_of(query: object, dialect: str, *, quotes_tell: bool) -> Deeds:
@@ -159,20 +155,6 @@ def _altered_column(action: Any, table: Name, dialect: str) -> Deeds:
     yield from (use(table.column(name)) for name in columns_named([using]))
 
 
-def _modified_column(action: Any, table: Name, dialect: str) -> Deeds:
-    """MySQL's MODIFY and CHANGE."""
-    _only(action, {"rename_from", "this"})
-    if not isinstance(action.this, exp.ColumnDef):
-        raise Unread
-    new = table.column(_text(action.this.this))
-    before = action.args.get("rename_from")
-    old = new if before is None else table.column(_text(before))
-    yield from rename(old, new) if old != new else [use(old)]
-    yield from (
-        use(table.column(name)) for name in columns_named([action.this.args.get("position")])
-    )
-
-
 def _dropped(action: Any, table: Name, dialect: str) -> Deeds:
     _only(action, {"cascade", "constraints", "exists", "kind", "restrict", "tables", "this"})
     kind = _PARTS.get(str(action.args.get("kind")))
@@ -189,7 +171,6 @@ _ACTIONS: dict[str, Callable[[Any, Name, str], Deeds]] = {
     "AlterRename": _renamed,
     "ColumnDef": _added_column,
     "Drop": _dropped,
-    "ModifyColumn": _modified_column,
     "RenameColumn": _renamed_column,
     "RenameTable": _renamed,
 }
@@ -201,9 +182,6 @@ def _element(part: exp.Expr, table: Name, dialect: str) -> Deeds:
         yield create(table.column(name_of(part)))
     elif isinstance(part, exp.ColumnDef):
         yield from _column(part, table, dialect)
-    elif isinstance(part, exp.LikeProperty):
-        yield use(_named(part.this).table())
-        yield _more_columns(table, "another table")
     else:
         yield from _constraint(part, table, dialect)
 
@@ -217,7 +195,7 @@ def _column(node: exp.ColumnDef, table: Name, dialect: str) -> Deeds:
     )
     if name in _NO_COLUMNS and not quoted and not plain:
         raise Unread
-    _only(node, {"constraints", "exists", "kind", "position", "this"})
+    _only(node, {"constraints", "exists", "kind", "this"})
     yield from types_used(node)
     made: list[Effect] = []
     for constraint in node.args.get("constraints") or ():
@@ -226,8 +204,6 @@ def _column(node: exp.ColumnDef, table: Name, dialect: str) -> Deeds:
             yield from _reference(kind, dialect)
         if constraint.args.get("this") is not None:
             made.append(create(table.part(Kind.CONSTRAINT, _text(constraint.this))))
-    for before in columns_named([node.args.get("position")]):
-        yield use(table.column(before))
     yield create(table.column(name))
     yield from made
 
@@ -283,10 +259,10 @@ def _reference(node: exp.Reference, dialect: str) -> Deeds:
         yield use(table.column(name), certain=certain)
 
 
-def _more_columns(table: Name, source: str) -> Opaque:
-    """The columns that a table has from elsewhere."""
+def _more_columns(table: Name) -> Opaque:
+    """The columns that a table has from a query."""
     return Opaque(
-        f"columns of {table.name} that come from {source}",
+        f"columns of {table.name} that come from a query",
         0,
         frozenset({Action.CREATE}),
         table.table(),
