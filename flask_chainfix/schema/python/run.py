@@ -10,8 +10,7 @@ from typing import Protocol
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
 from flask_chainfix.schema.sql.parsing import Allowance
-from flask_chainfix.schema.sql.script import read_sql
-from flask_chainfix.schema.sql.statements import may_do
+from flask_chainfix.schema.sql.script import may_do, read_sql
 
 # A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
 MOST_STEPS = 1_000_000

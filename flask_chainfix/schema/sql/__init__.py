@@ -1,5 +1,5 @@
 """SQL text -> what it does to tables.
 
-``script`` is the way in. ``statements`` reads one after the other by their first words, ``tables``
-and ``rows`` read the trees that sqlglot makes of them, ``parsing`` bounds the time that this takes.
+``script`` is the way in: statement by statement, by its words or by the tree that sqlglot makes of
+it. ``trees`` reads trees; ``parsing`` keeps sqlglot within bounds.
 """

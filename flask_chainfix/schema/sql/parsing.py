@@ -1,19 +1,293 @@
-"""sqlglot, kept within bounds: its tokens and trees of the statements of one script."""
+"""sqlglot, kept within bounds: the tokens and trees of a script, and where statements end."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask_chainfix.schema.footprint import Effect, Opaque
-from flask_chainfix.schema.sql.words import Unread, effort, is_literal, word_of
+from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+# What a statement does; line and database are filled in where it is recorded.
+Deeds = Iterator[Effect | Opaque]
+
+# The schema of tables that are gone with the session; PostgreSQL's own name for it.
+TEMPORARY = "pg_temp"
+
+_ROUTINES = frozenset({"EVENT", "FUNCTION", "PACKAGE", "PROC", "PROCEDURE", "RULE", "TRIGGER"})
+_IN_TRANSACTION = word_set(
+    """
+    CONCURRENT DEFERRABLE DEFERRED END EXCLUSIVE IMMEDIATE ISOLATION NOT READ TRAN TRANSACTION WORK
+    """
+) | {"", ";"}
+# Where routines end with the batch, and not with an END.
+ENDLESS = frozenset({"oracle", "tsql"})
+# What an END closes that no BEGIN or CASE has opened.
+_OPENED_OTHERWISE = frozenset({"IF", "LOOP", "REPEAT", "WHILE"})
+_STARTS_LINE = word_set(
+    """
+    ALTER CALL CREATE DECLARE DELETE DROP EXEC EXECUTE IF INSERT MERGE PRINT RENAME SELECT TRUNCATE
+    UPDATE WHILE
+    """
+)
+_OPENING = frozenset({"(", "[", "{", "CASE", "IF"})
+_CLOSING = frozenset({")", "]", "}", "END"})
+_JOINS = frozenset({"APPLY", "JOIN", "STRAIGHT_JOIN"})
+_TYPES = frozenset({"ARRAY", "LIST", "MAP", "NESTED", "NULLABLE", "OBJECT", "STRUCT", "TUPLE"})
+_PREFIXES = frozenset({"!", "+", "-", "@", "NOT", "~"})
+# What people nest without a thought; each level below may double the time.
+_SHALLOW = 8
+_LONG = 4096
+_SHORT = 3  # what a string counts, whatever it holds
+_LEAST = 100
+
+
+class Unread(Exception):
+    """A statement is not one of those that can be read with certainty."""
+
+
+class Name(NamedTuple):
+    """The name of a table, an index or a type, with its schema."""
+
+    schema: str
+    name: str
+
+    def table(self) -> SchemaObject:
+        """The table, or the view."""
+        return SchemaObject(Kind.TABLE, self.name, schema=self.schema)
+
+    def alone(self, kind: Kind) -> SchemaObject:
+        """The type, or the index of which the table is not named."""
+        return SchemaObject(kind, self.name, schema=self.schema)
+
+    def part(self, kind: Kind, name: str) -> SchemaObject:
+        """A column, index or constraint of the table."""
+        return SchemaObject(kind, name, self.name, self.schema)
+
+    def column(self, name: str) -> SchemaObject:
+        """A column of the table."""
+        return self.part(Kind.COLUMN, name)
+
+
+def use(thing: SchemaObject, *, certain: bool = True) -> Effect:
+    """It is needed."""
+    return Effect(Action.USE, thing, 0, certain)
+
+
+def create(thing: SchemaObject, *, certain: bool = True) -> Effect:
+    """It is there from then on."""
+    return Effect(Action.CREATE, thing, 0, certain)
+
+
+def drop(thing: SchemaObject, *, certain: bool = True) -> Effect:
+    """It is gone from then on."""
+    return Effect(Action.DROP, thing, 0, certain)
+
+
+def rename(old: SchemaObject, new: SchemaObject) -> Deeds:
+    """The old name is gone, and the new one is there."""
+    yield Effect(Action.DROP, old, 0, renamed=new)
+    yield Effect(Action.CREATE, new, 0, renamed=old)
+
+
+def doubtful(deeds: Iterable[Effect | Opaque]) -> Deeds:
+    """The same deeds, none of them certain."""
+    for deed in deeds:
+        yield deed if isinstance(deed, Opaque) else deed._replace(certain=False)
+
+
+class Words:
+    """The words and signs of a statement, read from left to right.
+
+    Args:
+        tokens: sqlglot's.
+
+    Attributes:
+        at: how many lie behind.
+    """
+
+    def __init__(self, tokens: Sequence[Any]) -> None:
+        self._tokens = tokens
+        self.at = 0
+
+    def peek(self, ahead: int = 0) -> str:
+        """A word in capitals, or a sign; ``""`` for strings and quoted names, and at the end."""
+        at = self.at + ahead
+        return word_of(self._tokens[at]) if at < len(self._tokens) else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left."""
+        return self.at >= len(self._tokens)
+
+    def behind(self, start: int) -> Iterator[str]:
+        """All words from a place on."""
+        return map(word_of, self._tokens[start:])
+
+    def takes(self, *words: str) -> bool:
+        """Go on behind these words where they stand here; else stay."""
+        if any(self.peek(at) != word for at, word in enumerate(words)):
+            return False
+        self.at += len(words)
+        return True
+
+    def skips(self, words: Container[str]) -> None:
+        """Go on behind any of these words."""
+        while not self.ended and self.peek() in words:
+            self.at += 1
+
+    def name(self) -> str:
+        """A name of one part; in lower case where it has no quotes.
+
+        Raises:
+            Unread: none stands here.
+        """
+        if self.ended:
+            raise Unread
+        token = self._tokens[self.at]
+        self.at += 1
+        if token.token_type.name == "IDENTIFIER":
+            return str(token.text)
+        if (
+            not token.text
+            or not (token.text[0].isalpha() or token.text[0] == "_")
+            or is_text(token)
+        ):
+            raise Unread
+        return str(token.text).lower()
+
+    def parts(self) -> list[str]:
+        """A name and what it is qualified with: ``schema.table.column``."""
+        parts = [self.name()]
+        while self.takes("."):
+            parts.append(self.name())
+        return parts
+
+    def qualified(self) -> Name:
+        """The name of a table, an index or a type; of a catalog there is no record."""
+        *_, schema, name = ["", *self.parts()]
+        return Name(schema, name)
+
+    def names(self) -> Iterator[Name]:
+        """Names with commas between them."""
+        yield self.qualified()
+        while self.takes(","):
+            yield self.qualified()
+
+
+@cache
+def _quotes(kind: Any) -> tuple[bool, bool]:
+    """Whether tokens of a kind are strings, and whether they are strings or quoted names."""
+    text = str(kind.name).endswith("STRING")
+    return text, text or kind.name == "IDENTIFIER"
+
+
+def is_text(token: Any) -> bool:
+    """Whether a token is a string of some sort."""
+    return _quotes(token.token_type)[0]
+
+
+def word_of(token: Any) -> str:
+    """A token's word in capitals, or its sign; ``""`` for strings and quoted names."""
+    return "" if _quotes(token.token_type)[1] else token.text.upper()
+
+
+def is_literal(token: Any) -> bool:
+    """Whether a token is a number or a string."""
+    return is_text(token) or token.token_type.name == "NUMBER"
+
+
+def is_block(words: Words) -> bool:
+    """Whether a statement is a block BEGIN … END, and not the beginning of a transaction."""
+    return words.peek() == "BEGIN" and words.peek(1) not in _IN_TRANSACTION
+
+
+def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
+    """The statements of a script, without the semicolons between them; none is empty."""
+    every = list(tokens)
+    statement: list[Any] = []
+    blocks = brackets = 0
+    endless = False
+    for at, token in enumerate(every):
+        word = word_of(token)
+        if word == ";" and not (blocks or brackets or endless):
+            if statement:
+                yield statement
+            statement = []
+            continue
+        following = word_of(every[at + 1]) if at + 1 < len(every) else ""
+        blocks = max(0, blocks + _opens(statement, word, following, blocks))
+        brackets = max(0, brackets + (word == "(") - (word == ")"))
+        statement.append(token)
+        endless = dialect in ENDLESS and (endless or _is_routine(statement))
+    if endless and word_of(statement[-1]) == ";":
+        statement.pop()
+    if statement:
+        yield statement
+
+
+def _opens(statement: list[Any], word: str, following: str, depth: int) -> int:
+    """How much deeper in the blocks of a statement one is behind a word."""
+    if word == "BEGIN":
+        block = _is_routine(statement) if statement else following not in _IN_TRANSACTION
+        return 1 if block or depth else 0
+    if depth and word == "CASE":
+        return 0 if word_of(statement[-1]) == "END" else 1
+    if depth and word == "END":
+        return 0 if following in _OPENED_OTHERWISE else -1
+    return 0
+
+
+def _is_routine(statement: Sequence[Any]) -> bool:
+    """Whether a statement makes something that holds statements."""
+    words = [word_of(token) for token in statement[:12]]
+    return words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(words)
+
+
+def runs_on(tokens: Sequence[Any]) -> bool:
+    """Whether another statement seems to follow in one: a verb begins a line, or has a table."""
+    rights = word_of(tokens[0]) in ("GRANT", "REVOKE")
+    return any(
+        word_of(token) in _STARTS_LINE
+        and (token.line > before.line or (word_of(after) == "TABLE" and not rights))
+        for before, token, after in zip(tokens, tokens[1:], [*tokens[2:], tokens[-1]], strict=False)
+    )
+
+
+def effort(tokens: Sequence[Any]) -> int:
+    """A bound for the time that parsing takes, in characters of a plain statement.
+
+    sqlglot tries out more than one way to read what stands in parentheses, and what is joined where
+    no ON follows; each level below may double the time, and it looks ahead.
+    """
+    length = depth = deepest = prefixes = joins = 0
+    before = ""
+    for token in tokens:
+        word = word_of(token)
+        length += 1 + (_SHORT if is_text(token) else len(token.text))
+        prefixes = prefixes + 1 if word in _PREFIXES else 0
+        if word in _OPENING or (word == "<" and before in _TYPES):
+            depth += 1
+        elif word in _CLOSING:
+            depth = max(0, depth - 1)
+        deepest = max(deepest, 2 * depth + prefixes)
+        joins += (word in _JOINS) - (word in ("CROSS", "NATURAL", "ON", "USING"))
+        before = word
+    levels = max(0, deepest - _SHALLOW) + max(0, joins)
+    return _LEAST + (length * (_LONG + length) // _LONG << min(levels, 32))
+
 
 # What sqlglot may parse of one script, in characters of plain statements; some ten are a
 # millisecond.
@@ -82,7 +356,7 @@ class Script:
         Raises:
             Unread: it cannot be parsed, or would take too long.
         """
-        from flask_chainfix.schema.sql.rows import read_rows
+        from flask_chainfix.schema.sql.trees import read_rows
 
         shorter = _first_row(tokens)
         # Many scripts say the same again and again, of other values.
