@@ -118,7 +118,12 @@ def test_what_the_kernel_makes_up_has_no_size_and_is_read() -> None:
 
 def test_no_module_opens_files_of_others_by_itself() -> None:
     own = re.compile(r"\.read_(?:bytes|text)\(|(?<!\w)open\([^)]*\"rb?\"\)")
-    allowed = {"backup/backup_files.py", "backup/servers.py", "backup/sqlite.py"}
+    allowed = {
+        "backup/backup_files.py",
+        "backup/servers.py",
+        "backup/sqlite.py",
+        "environment/configuration.py",  # Alembic's own version
+    }
     for path in (ROOT / "flask_chainfix").rglob("*.py"):
         if f"{path.parent.name}/{path.name}" not in allowed:
             found = own.search(path.read_text("utf-8"))

@@ -104,10 +104,10 @@ def test_without_an_answer_nothing_is_changed(project: Path, tmp_path: Path) -> 
     url = sqlite_url(tmp_path)
     place = forked(project, url)
     before = migrations(place)
-    assert_refused(panel("repair"), "--yes was not given")
+    assert_refused(panel("repair"), "no terminal to ask on; pass --yes")
     assert (migrations(place), rows_of(url)) == (before, ["b", "c"])
     assert panel("repair", "--yes", "--no-database").exit_code == 0
-    assert_refused(panel("restamp"), "--yes was not given")
+    assert_refused(panel("restamp"), "no terminal to ask on; pass --yes")
     assert rows_of(url) == ["b", "c"]
 
 
