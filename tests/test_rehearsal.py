@@ -146,6 +146,23 @@ def test_differences_to_the_models_are_told(project: Path) -> None:
     ]
 
 
+def test_differences_that_env_py_takes_out_do_not_count(project: Path) -> None:
+    """As for ``alembic check``."""
+    plain(project, *CHAIN, models=OTHER_MODELS)
+    env_py = project / "migrations" / "env.py"
+    hook = "lambda *given: given[2][0].upgrade_ops.ops.clear()"
+    written = env_py.read_text()
+    assert "target_metadata=target_metadata" in written
+    env_py.write_text(
+        written.replace(
+            "target_metadata=target_metadata",
+            f"target_metadata=target_metadata, process_revision_directives={hook}",
+        )
+    )
+    done = rehearse()
+    assert (done.exit_code, done.document["rehearsal_differences"]) == (0, [])
+
+
 def test_differences_of_every_kind_have_words() -> None:
     metadata = MetaData()
     table = Table("a", metadata, Column("id", Integer, primary_key=True), Column("n", Integer))

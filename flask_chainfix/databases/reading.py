@@ -11,7 +11,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.common.errors import BadDatabase
-from flask_chainfix.common.progress import Progress, unseen
+from flask_chainfix.common.progress import Progress
 from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,
@@ -85,11 +85,6 @@ def _columns(
             )
     except Obstacle:
         return None
-
-
-def read_in_passing(targets: Sequence[Target]) -> tuple[Standing, ...]:
-    """Read version tables as far as that is quick; see ``read_standings``."""
-    return read_standings(targets, unseen, PASSING)
 
 
 def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:

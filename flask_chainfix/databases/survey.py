@@ -13,7 +13,7 @@ from flask_chainfix.common.errors import (
     DatabaseMissing,
     DatabaseUnreachable,
 )
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.contradictions import leaving_out, left_out, saying_where
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
@@ -367,14 +367,11 @@ def _in_passing(
 ) -> tuple[Mapping[str, Target], tuple[Standing, ...], tuple[str, ...]]:
     """The app's own databases by identity, where those stand that can be asked quickly, notices.
 
-    Args:
-        runtime: the environment.
-        wishes: whether they are to be looked at in passing.
-        others: the identities of databases that are looked at anyway.
+    Those of ``others`` (identities) are looked at anyway.
     """
     if not (wishes.own and wishes.in_passing):
         return {}, (), ()
-    from flask_chainfix.databases.reading import read_in_passing
+    from flask_chainfix.databases.reading import PASSING, read_standings
     from flask_chainfix.databases.targets import own_targets
 
     try:
@@ -382,7 +379,7 @@ def _in_passing(
     except (BadConfiguration, BadDatabase) as error:
         return {}, (), (f"the app's own databases were not looked at: {error.message}",)
     targets = tuple(target for target in targets if target.identity not in others)
-    standings = read_in_passing(targets)
+    standings = read_standings(targets, unseen, PASSING)
     notices = tuple(
         f"{each.name} was not looked at: {each.problem}; a repair stops there, too, unless"
         " --no-database leaves it out"
@@ -395,11 +392,7 @@ def _in_passing(
 
 def told(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:
     """Where databases stand that cannot be reached from here, as the user tells it."""
-    return tuple(_told(rows) for rows in stamps)
-
-
-def _told(rows: tuple[str, ...]) -> Standing:
-    written = ",".join(rows)
-    return Standing(
-        f"--stamp {written}", f"--stamp {written}", DatabaseState.STAMPED, rows, told=True
+    names = ((f"--stamp {','.join(rows)}", rows) for rows in stamps)
+    return tuple(
+        Standing(name, name, DatabaseState.STAMPED, rows, told=True) for name, rows in names
     )

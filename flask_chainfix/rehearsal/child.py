@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple, TextIO
 
-from alembic.autogenerate import compare_metadata
+from alembic.autogenerate import RevisionContext
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
@@ -204,25 +204,34 @@ _NOUNS = {"fk": "foreign key"}
 
 
 def _differences(config: Config, script: ScriptDirectory) -> list[str] | None:
-    """A line for each difference, sorted; ``None`` where ``env.py`` names no models."""
-    found: list[Any] = []
-    models: list[Any] = []
+    """Compare as ``alembic check`` does, with the hooks of ``env.py``.
 
-    def compare(_: Any, context: Any) -> list[Any]:
-        models.append(context.opts["target_metadata"])
-        if models[-1] is not None:
-            found.extend(compare_metadata(context, models[-1]))
+    Returns:
+        A line for each difference, sorted; ``None`` where ``env.py`` names no models.
+    """
+    unused = dict.fromkeys(("message", "branch_label", "version_path", "rev_id", "depends_on"))
+    arguments = {**unused, "autogenerate": True, "sql": False, "head": "head", "splice": False}
+    revision = RevisionContext(config, script, arguments)
+
+    def compare(heads: Any, context: Any) -> list[Any]:
+        revision.run_autogenerate(heads, context)
         return []
 
-    with EnvironmentContext(config, script, fn=compare, as_sql=False):
-        script.run_env()
-    if any(each is None for each in models):
-        return None
-    return sorted(line for diff in found for line in lines_of(diff))
+    options: dict[str, Any] = {"fn": compare, "as_sql": False, "revision_context": revision}
+    with EnvironmentContext(config, script, template_args=revision.template_args, **options):
+        try:
+            script.run_env()
+        except CommandError as error:
+            if "does not provide a MetaData object" in str(error):
+                return None
+            raise
+    generated: Any = revision.generated_revisions[-1]
+    diffs = (diff for each in generated.upgrade_ops_list for diff in each.as_diffs())
+    return sorted(line for diff in diffs for line in lines_of(diff))
 
 
 def lines_of(diff: Any) -> Iterator[str]:
-    """One of the differences that Alembic's ``compare_metadata`` finds, in words."""
+    """What Alembic's ``as_diffs`` gives for one object, in words."""
     if isinstance(diff, list):  # the changes of one column
         for kind, schema, table, column, _, old, new in diff:
             yield (
