@@ -195,6 +195,18 @@ def _truncate(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
         raise Unread
 
 
+def _comment(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+    """The table must be there on which, or on whose column, the comment is."""
+    if runs_on(tokens) or is_block(words):
+        raise Unread
+    words.takes("ON")
+    if words.takes("TABLE"):
+        yield use(words.qualified().table())
+    elif words.takes("COLUMN"):
+        *_, schema, name, _ = ["", *words.parts()]
+        yield use(Name(schema, name).table())
+
+
 def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     kind = _kind(words)
     certain = not words.takes("IF", "EXISTS")
@@ -269,6 +281,7 @@ def _unread(tokens: Sequence[Any], script: Script, table: Name | None = None) ->
 
 _READERS: dict[str, Callable[[Words, Sequence[Any], Script], Deeds]] = {
     "ALTER": _alter,
+    "COMMENT": _comment,
     "CREATE": _create,
     "DROP": _drop,
     "TRUNCATE": _truncate,
