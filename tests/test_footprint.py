@@ -399,6 +399,11 @@ OPAQUE = {
     "a helper from elsewhere": ("make()", ["+·-"]),
     "the connection handed over": ("Job(op.get_bind())", ["+·-"]),
     "op handed over": ("print(op)", ["+·-"]),
+    "op handed over in a list": ("print([op])", ["+·-"]),
+    "the connection handed over in a dictionary": (
+        "json.dumps({'a': [op.get_bind()]})",
+        ["+·-"],
+    ),
     "an object from elsewhere": ("Job().run()", ["+·-"]),
     "exec": ("exec('x = 1')", ["+·-"]),
     "globals": ("globals()['f']()", ["+·-", "+·-"]),
@@ -439,7 +444,7 @@ OPAQUE = {
 @pytest.mark.parametrize("name", OPAQUE)
 def test_what_cannot_be_known_is_said(name: str) -> None:
     body, expected = OPAQUE[name]
-    module = "import slugify\nfrom app.jobs import *\nfrom app.jobs import Job, make\nn = len"
+    module = "import json, slugify\nfrom app.jobs import *\nfrom app.jobs import Job, make\nn = len"
     assert doubts(body, module) == expected
 
 

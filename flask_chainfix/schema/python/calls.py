@@ -26,6 +26,7 @@ from flask_chainfix.schema.python.values import (
     Text,
     TypeValue,
     elements,
+    held_by,
     is_constant,
     uses,
 )
@@ -101,9 +102,10 @@ def _hands_over(run: Run, to: str, arguments: Arguments) -> bool:
 
 
 def _reaches_database(value: object) -> bool:
-    if isinstance(value, Method):
-        return isinstance(value.owner, (Handle, Operations))
-    return isinstance(value, (Handle, Operations))
+    if type(value) is tuple or isinstance(value, dict):
+        return any(map(_reaches_database, held_by(value)))
+    owner = value.owner if isinstance(value, Method) else value
+    return isinstance(owner, (Handle, Operations))
 
 
 def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
