@@ -50,6 +50,10 @@ _BACK_DOORS = frozenset(
 )
 _DEDENT = frozenset({"inspect.cleandoc", "textwrap.dedent"})
 _WAYS_ROUND = frozenset({"importlib", "os.popen", "os.system", "runpy", "sqlite3", "subprocess"})
+# What migrations make values with, and has no way to a database of its own.
+_LIBRARIES = frozenset(
+    {"bcrypt", "dateutil", "passlib", "pytz", "slugify", "unidecode", "werkzeug"}
+)
 _SEQUENCES = frozenset({"frozenset", "list", "set", "sorted", "tuple"})
 _LONGEST_RANGE = 10_000
 
@@ -189,7 +193,7 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
             return Handle()
         types = [value for value in arguments.values if isinstance(value, TypeValue)]
         return types[0] if types else Clause(uses(arguments.values))
-    if package in sys.stdlib_module_names:
+    if package in sys.stdlib_module_names or package in _LIBRARIES:
         return _standard(run, function.name, arguments)
     if name[:1].isupper() and not any(map(_reaches_database, arguments.values)):
         return Foreign(function.name)
@@ -197,7 +201,7 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
 
 
 def _standard(run: Run, name: str, arguments: Arguments) -> object:
-    """A function of Python's standard library."""
+    """A function of Python's standard library, or of one that only makes values."""
     if _hands_over(run, name, arguments):
         return UNKNOWN
     if name in _DEDENT:
