@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 from inspect import signature
+from pathlib import Path
 
 import pytest
 from alembic.operations import BatchOperations, Operations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_chainfix import disk
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
 from flask_chainfix.schema.python import operations
 from flask_chainfix.schema.python.reader import read_footprint
+from tests.disk import environment
 from tests.footprints import doubts, effects, footprint, line
 from tests.support import chain, rev
 
@@ -467,6 +472,20 @@ def test_which_tables_a_computed_statement_may_make(name: str) -> None:
 
     assert not touched or may_make(touched)
     assert not untouched or not may_make(untouched)
+
+
+@pytest.mark.parametrize("own", [None, "slugify.py", "slugify/__init__.py"])
+def test_a_module_of_the_project_may_do_anything_whatever_it_is_called(
+    tmp_path: Path, own: str | None
+) -> None:
+    body = rev("a").doing("from slugify import slugify", "slugify('A b')")
+    place = environment(tmp_path / "migrations", body)
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    if own is not None:
+        (tmp_path / own).parent.mkdir(exist_ok=True)
+        (tmp_path / own).touch()
+    facts = Facts.around(disk.read_snapshot(open_directory(str(place)).environment)[0])
+    assert bool(facts.evidence.opaque) == (own is not None)
 
 
 HARMFUL = {

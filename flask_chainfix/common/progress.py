@@ -7,8 +7,5 @@ from collections.abc import Callable
 Progress = Callable[[int, int, str], None]
 
 
-# --- One short composition for each command: read -> diagnose -> plan -> change -> report --------
-
-
 def unseen(done: int, total: int, what: str) -> None:
     """Progress that nobody looks at."""

@@ -122,7 +122,7 @@ def joined(command: str = MERGE) -> Remedy:
     return way("join them with a merge revision", command)
 
 
-# --- What a command learned or did, as data; `formats` render it and nothing else does -----------
+# --- The commands of this project ----------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def _send() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-# --- Reading makes many small objects and drops few: collecting meanwhile only costs time --------
+# --- Garbage collection --------------------------------------------------------------------------
 
 
 @contextmanager

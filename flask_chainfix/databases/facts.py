@@ -108,8 +108,9 @@ class Facts(Snapshot):
 
         place = (file.directory, file.name)
         if place not in self._known.footprints:
+            around = self.environment
             self._known.footprints[place] = read_footprint(
-                file.data, dialect=self.environment.dialect
+                file.data, dialect=around.dialect, local=around.local_modules or ()
             )
         return self._known.footprints[place]
 

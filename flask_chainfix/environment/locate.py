@@ -23,6 +23,7 @@ from flask_chainfix.environment.configuration import (
     refuse_endless,
 )
 from flask_chainfix.environment.env_py import uses_flask_app
+from flask_chainfix.environment.project import local_modules
 from flask_chainfix.environment.version_locations import locate, script_directory
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.findings import CODES
@@ -283,6 +284,7 @@ def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
         settings=settings,
         uses_flask=uses_flask_app(env_py),
         dialect=_configured_dialect(options),
+        local_modules=local_modules(directory),
     )
     return Runtime(environment, options, reopen)
 

@@ -29,6 +29,23 @@ def project_of(environment: Path) -> Path:
     return environment.parent
 
 
+def local_modules(environment: Path) -> frozenset[str]:
+    """The top-level modules that a migration can import from its own project.
+
+    What lies in the directories from the environment up to the project, in its ``src`` and in the
+    working directory.
+    """
+    project = project_of(environment)
+    here = environment / "versions"
+    around = [each for each in (here, *here.parents) if project in (each, *each.parents)]
+    names: set[str] = set()
+    for directory in (*around, *(project / name for name in ("src", "lib")), Path.cwd()):
+        files, directories = _listing(directory)
+        names.update(directories)
+        names.update(name.removesuffix(".py") for name in files if name.endswith(".py"))
+    return frozenset(names)
+
+
 def environments_near(environment: Path) -> Iterator[Path]:
     """The other migration environments beside one, and at the top of its project; no templates."""
     project = project_of(environment)

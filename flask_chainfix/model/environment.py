@@ -47,6 +47,8 @@ class Environment:
         uses_flask: whether ``env.py`` belongs to Flask-Migrate.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
         asks_git: whether version control may be asked what it knows of the migrations.
+        local_modules: the top-level modules of the project that it belongs to; ``None`` where
+            nobody looked.
     """
 
     directory: Path
@@ -57,6 +59,7 @@ class Environment:
     uses_flask: bool = False
     dialect: str | None = None
     asks_git: bool = True
+    local_modules: frozenset[str] | None = None
 
     @property
     def lock_path(self) -> Path:

@@ -193,7 +193,8 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
             return Handle()
         types = [value for value in arguments.values if isinstance(value, TypeValue)]
         return types[0] if types else Clause(uses(arguments.values))
-    if package in sys.stdlib_module_names or package in _LIBRARIES:
+    known = package in sys.stdlib_module_names or package in _LIBRARIES
+    if known and package not in run.local:  # a module of the project may have such a name
         return _standard(run, function.name, arguments)
     if name[:1].isupper() and not any(map(_reaches_database, arguments.values)):
         return Foreign(function.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Collection
 
 from flask_chainfix.schema.footprint import Footprint, Opaque
 from flask_chainfix.schema.python.module import Module
@@ -19,6 +20,7 @@ def read_footprint(
     data: bytes,
     *,
     dialect: str | None = None,
+    local: Collection[str] = (),
     direction: str = "upgrade",
 ) -> Footprint:
     """Find out what a migration does to the schema, without running it.
@@ -31,6 +33,8 @@ def read_footprint(
         data: the file's bytes.
         dialect: SQLAlchemy's name of the database's dialect, for SQL; ``None`` where it is not
             known.
+        local: the top-level modules of the migration's own project, which may do anything,
+            whatever they are called.
         direction: ``upgrade`` or ``downgrade``.
     """
     if (too_much := excess(data)) is not None:
@@ -48,7 +52,7 @@ def read_footprint(
     parts = _functions_of_binds(module, direction) if function.args.args else {}
     found = Footprint()
     for bind, part in (parts or {"": function}).items():
-        run = Run(module, follow, dialect, bind)
+        run = Run(module, follow, dialect, bind, local)
         more, before = _follow(run, part), len(found.effects)
         later = (doubt._replace(place=doubt.place + before) for doubt in more.opaque)
         found = Footprint(

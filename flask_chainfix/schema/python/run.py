@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -106,6 +106,7 @@ class Run:
         follow: runs the body of a function of the file.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
         database: the bind that the function works on; ``""`` for the default one.
+        local: the top-level modules of the migration's own project.
 
     Attributes:
         budget: the steps that are left for the file.
@@ -113,6 +114,7 @@ class Run:
         certain: whether the place that has been reached is reached whenever the migration runs.
         may_yield: whether a function of the file may be a generator.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
+        local: the top-level modules of the migration's own project.
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
     """
@@ -123,6 +125,7 @@ class Run:
         follow: Callable[[Run, Local, Arguments], object],
         dialect: str | None,
         database: str,
+        local: Collection[str] = (),
     ) -> None:
         self._module = module
         self.budget = module.budget
@@ -133,6 +136,7 @@ class Run:
         self.defining = False
         self._follow = follow
         self.dialect = dialect
+        self.local = local
         self._database = database
         self._effects: list[Effect] = []
         self._used: set[Effect] = set()
