@@ -206,6 +206,7 @@ def test_every_field_with_words_of_others_has_a_source() -> None:
         # Ours, or nothing but names that are known.
         "Environment.dialect",
         "Environment.settings",
+        "Environment.local_modules",
         "Upstream.operation",
         "Header.spans",
         "Header.problems",
