@@ -9,11 +9,11 @@ are left alone. All other bases should be one, and so should the heads of each l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.dataclass import dataclass
 
 
 @dataclass(frozen=True, eq=False)

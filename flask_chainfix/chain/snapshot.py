@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Edit, Header, MigrationFile, Span, Unreadable
 from flask_chainfix.model.findings import Location

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flask_chainfix.commands.beginning import noticed_interruption, read_and_judge, refuse_empty
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import path_word

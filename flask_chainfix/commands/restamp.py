@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.commands.row_moving import move_planned
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import Unspeakable

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import PLACEHOLDER, words
 
 REPAIR = "{fixchain} repair{databases}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings

@@ -6,11 +6,11 @@ import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import InterpolationError
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts

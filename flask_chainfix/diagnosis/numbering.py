@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from textwrap import dedent
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.findings import CODES, Explanation, Finding, Location, Severity

@@ -16,7 +16,7 @@ import stat
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 from hashlib import sha256
 from itertools import takewhile
@@ -25,6 +25,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flask_chainfix import source
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotRead
 from flask_chainfix.disk.files import sync_directory, write_synced
 from flask_chainfix.disk.signature import NotOurs, Seal, known_key, own_key

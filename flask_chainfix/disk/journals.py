@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotRead, NothingToUndo, StaleSnapshot, StrangeJournal
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import way

@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from configparser import MAX_INTERPOLATION_DEPTH, ConfigParser, Error
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way

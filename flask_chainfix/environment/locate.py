@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Mapping
 from configparser import ConfigParser, InterpolationError
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, NoEnvironment
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import way

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.model.findings import Location
 
 LOCK_NAME = "chain.lock"

@@ -7,10 +7,11 @@ dataclass costs several times as much, and a check of 10,000 revisions creates 1
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
+
+from flask_chainfix.common.dataclass import dataclass
 
 COMPILED = (".pyc", ".pyo")
 

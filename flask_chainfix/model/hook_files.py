@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import path_word, script_words, yaml_string
 from flask_chainfix.model.files import Edit
 

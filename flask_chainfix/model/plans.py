@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.model.files import Edit
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.model.databases import Trouble
 

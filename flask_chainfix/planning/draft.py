@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.redundancy import is_redundant
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied

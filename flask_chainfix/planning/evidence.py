@@ -8,10 +8,11 @@ Where the links are known, what the migrations do proves what else must hold in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import way
 from flask_chainfix.databases.facts import Facts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.databases.applied.contradictions import leaving_out

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.database_errors import remedy_for_migrating, trouble_of
 from flask_chainfix.databases.urls import missing_driver
@@ -101,7 +102,7 @@ _SQL_LENGTH = 60
 _LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
 
 
-@dataclass
+@dataclass()
 class Scene:
     """What is going on at the moment, for whoever has to describe a failure.
 

@@ -10,12 +10,13 @@ import tempfile
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any, NamedTuple
 
 from flask_chainfix.common import signals
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotRehearse
 from flask_chainfix.common.processes import running
 from flask_chainfix.common.progress import Progress

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common import signals
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
 from flask_chainfix.databases.urls import (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import printable, sql_comment
 from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import count

@@ -7,13 +7,13 @@ import io
 import os
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.model.files import Edit
 from flask_chainfix.report.picture import PictureNode, draw

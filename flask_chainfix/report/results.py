@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
 

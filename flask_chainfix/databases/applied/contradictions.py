@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.has_run import Applied, claims, possibilities

@@ -8,13 +8,14 @@ linked afterwards. So of every known chain it is asked whether it can have writt
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 from flask_chainfix import source
 from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.redundancy import impassable, stuck_at
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.applied.rows import can_stand, stood_for
 from flask_chainfix.databases.applied.tables import contradicts, possible_ids
 from flask_chainfix.databases.facts import Facts

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_chainfix import source
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.files import Edit, Header, MigrationFile

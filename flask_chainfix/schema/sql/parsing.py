@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ _MOST_EFFORT = 128 * 1024
 _SHOWN = 60
 
 
-@dataclass
+@dataclass()
 class Allowance:
     """How much of one migration's SQL may still be read, in characters.
 
@@ -308,7 +309,7 @@ class Allowance:
     effort: int = 1024 * 1024
 
 
-@dataclass
+@dataclass()
 class Script:
     """One script, read as one dialect.
 

@@ -1,0 +1,53 @@
+"""``dataclass`` makes a class with its first instance, and the class is the standard library's."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, field, fields, is_dataclass, replace
+from threading import Barrier
+
+import pytest
+
+from flask_chainfix.common.dataclass import dataclass
+
+
+def test_a_class_and_its_base_are_made_with_the_first_instance() -> None:
+    @dataclass(frozen=True)
+    class Base:
+        first: int = 1
+
+    @dataclass(frozen=True, kw_only=True)
+    class Derived(Base):
+        second: list[int] = field(default_factory=list)
+
+    assert "__eq__" not in vars(Base)
+    assert replace(Derived(2), second=[3]) == Derived(2, second=[3]) != Derived(2)
+    assert (Derived().second, Base()) == ([], Base(1))
+    with pytest.raises(FrozenInstanceError):
+        Base().first = 2  # type: ignore[misc]
+
+
+def test_the_fields_are_known_before() -> None:
+    @dataclass(frozen=True)
+    class Point:
+        x: int
+        y: int = 0
+
+    assert is_dataclass(Point)
+    assert [each.name for each in fields(Point)] == ["x", "y"]
+    assert Point(1) == Point(1, 0)
+
+
+def test_several_threads_make_it_once() -> None:
+    @dataclass(frozen=True)
+    class Point:
+        x: int
+
+    barrier = Barrier(8)
+
+    def make(x: int) -> Point:
+        barrier.wait()
+        return Point(x)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(make, range(8))) == [Point(x) for x in range(8)]
