@@ -25,8 +25,8 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.databases import backup as backups
-from flask_chainfix.databases.backup import backup_files as files_module
 from flask_chainfix.databases.backup import sqlite as sqlite_module
+from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Backup
 from tests.commands import environment, fixchain, flask, run
 from tests.databases import KINDS, SERVERS, new_database
@@ -43,9 +43,9 @@ def back_up(
     url: str | URL, directory: Path, progress: Callable[[int, int, str], None] = quietly
 ) -> Backup:
     if isinstance(url, URL):
-        return backups.back_up(url, url.render_as_string(), directory, progress)
+        return backups.back_up(Target(url.render_as_string(), url), directory, progress)
     (source,) = backups.sources([url], of_app=False)
-    return backups.back_up(source.url, source.name, directory, progress)
+    return backups.back_up(source, directory, progress)
 
 
 def refused(url: str | URL, directory: Path, message: str, remedy: str) -> CannotBackUp:
@@ -161,7 +161,7 @@ def test_a_file_that_is_in_the_way_stays(
         def now(cls, *args: Any) -> Then:
             return cls.strptime(stem[-16:], "%Y%m%dT%H%M%SZ")
 
-    monkeypatch.setattr(files_module, "datetime", Then)
+    monkeypatch.setattr(backups, "datetime", Then)
     (to / f"{stem}-2.db.sha256").write_text("somebody's")
     (to / f"{stem}-3.db.part").write_text("somebody's")
     assert back_up(f"sqlite:///{file}", to).path.name == f"{stem}-4.db"

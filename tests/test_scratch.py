@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.databases.urls import missing_driver, usable, without_driver
+from flask_chainfix.databases.drivers import missing_driver, usable, without_driver
 from flask_chainfix.environment.messages import masked
 from flask_chainfix.rehearsal import scratch as module
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases

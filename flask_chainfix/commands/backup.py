@@ -7,9 +7,10 @@ from pathlib import Path
 
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import typed_path
 from flask_chainfix.databases import backup as backups
-from flask_chainfix.databases.backup.backup_files import typed, unfinished
 from flask_chainfix.databases.survey import targets_for
+from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import Backup, DatabaseState, DatabaseWishes
 from flask_chainfix.report.results import BackedUp, Planning
@@ -17,9 +18,7 @@ from flask_chainfix.report.results import BackedUp, Planning
 DIRECTORY = Path("backups")  # where they lie unless somebody says otherwise
 
 
-def back_up(
-    databases: Sequence[backups.Source], directory: Path, progress: Progress
-) -> tuple[Backup, ...]:
+def back_up(databases: Sequence[Target], directory: Path, progress: Progress) -> tuple[Backup, ...]:
     """Copy databases to files, each of which is read back.
 
     Args:
@@ -33,7 +32,7 @@ def back_up(
     made: list[Backup] = []
     for database in databases:
         try:
-            made.append(backups.back_up(database.url, database.name, directory, progress))
+            made.append(backups.back_up(database, directory, progress))
         except CannotBackUp as error:  # noqa: PERF203 - each takes its time
             if not made:
                 raise
@@ -45,10 +44,10 @@ def back_up(
 
 def left_behind(directory: Path) -> tuple[str, ...]:
     """What is said of copies that were never finished."""
-    paths = unfinished(directory)
+    paths = backups.unfinished(directory)
     if not paths:
         return ()
-    files = " ".join(map(typed, paths))
+    files = " ".join(map(typed_path, paths))
     return (
         f"a backup was killed here, unless one is at work: `rm -- {files}` deletes what it left",
     )
@@ -80,11 +79,7 @@ def back_up_first(
             "name one with --database URL, or leave --backup out",
             unchanged=True,
         )
-    sources = {
-        target.url: backups.Source(target.name, target.url)
-        for identity, target in targets.items()
-        if identity in there
-    }
+    sources = {target.url: target for identity, target in targets.items() if identity in there}
     left = left_behind(DIRECTORY)
     made = back_up(tuple(sources.values()), DIRECTORY, progress)
     empty = () if made else ("there is nothing in the databases that could be backed up",)

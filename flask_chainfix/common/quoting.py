@@ -140,6 +140,11 @@ def path_word(path: str) -> str:
     return word(os.path.join(os.curdir, path) if path.startswith("-") else path)
 
 
+def typed_path(path: str | os.PathLike[str]) -> str:
+    """A path as a user would type it here: relative where it lies below the working directory."""
+    return word(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))
+
+
 def ref_word(ref: str) -> str:
     """The name of a Git revision as a word that is no option."""
     return word(f"refs/heads/{ref}" if ref.startswith("-") else ref)

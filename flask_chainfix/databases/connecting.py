@@ -17,9 +17,15 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.regular_files import read_beginning
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
+from flask_chainfix.databases.drivers import (
+    missing_driver,
+    remedy_for_connecting,
+    timeouts,
+    trouble_of,
+    usable,
+    without_driver,
+)
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.urls import missing_driver, timeouts, usable, without_driver
 from flask_chainfix.environment.messages import masked, said, secrets_of
 from flask_chainfix.model.databases import Trouble
 

@@ -350,7 +350,9 @@ def _reached(
     from flask_chainfix.databases.targets import own_targets, targets_from
 
     own = own_targets(runtime, in_schemas=by_schema) if wanted else ()
-    found = targets_from(runtime, wishes.urls, wishes.file, own, in_schemas=by_schema)
+    given = targets_from(runtime, wishes.urls, wishes.file, in_schemas=by_schema)
+    # A database of the app's own that is named, too, keeps its place and is the app's own.
+    found = tuple({each.identity: each for each in (*given, *own)}.values())
     if wishes.schemas is not None and found:
         found = in_schemas(found, wishes.schemas)
     targets = {target.identity: target for target in found}

@@ -7,23 +7,31 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import InterpolationError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import BadConfiguration, BadDatabase
+from flask_chainfix.common.errors import BadConfiguration, BadDatabase, ChainFixError
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.urls import BACKENDS, connectable
+from flask_chainfix.databases.drivers import missing_driver, usable, without_driver
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.environment.messages import VARIABLE, masked, said, shown_url
+from flask_chainfix.environment.messages import (
+    NO_URL,
+    VARIABLE,
+    masked,
+    said,
+    secrets_of,
+    shown_url,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine
 
 _LARGEST_LIST = 4 * 1024 * 1024  # bytes
 _NAME, _SCHEMA = "version_table", "version_table_schema"
+_BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _PLACEHOLDER = "driver://"  # what ``alembic init`` writes where the URL is to stand
 
@@ -94,23 +102,20 @@ class Target:
 
 
 def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, ...]:
-    """The databases of the app, or without one those that Alembic's configuration names.
+    """The databases of the app, in which this runs, or without one those of the configuration.
 
-    Args:
-        runtime: the environment; if it is an app's, this runs inside that app.
-        in_schemas: whether schemas will be looked for, so that the one that ``env.py`` names does
-            not count.
+    With ``in_schemas`` schemas will be looked for, so that the one that ``env.py`` names does not
+    count.
 
     Raises:
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
         BadDatabase: Alembic's configuration names something that is no database.
     """
-    if runtime.has_app:
-        return distinct(_of_app(version_table(runtime, in_schemas=in_schemas)))
-    urls = configured_urls(runtime)
-    if not urls:  # then nobody needs to know the version table
+    urls = () if runtime.has_app else configured_urls(runtime)
+    if not (runtime.has_app or urls):  # then nobody needs to know the version table
         return ()
-    return distinct(_of_configuration(runtime, urls, version_table(runtime, in_schemas=in_schemas)))
+    table = version_table(runtime, in_schemas=in_schemas)
+    return distinct(_of_app(table) if runtime.has_app else _of_configuration(runtime, urls, table))
 
 
 def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
@@ -123,38 +128,53 @@ def named(name: str, schema: str | None) -> str:
     return f"{name}, schema {schema}" if schema else name
 
 
-def _of_app(table: VersionTable) -> Iterator[Target]:
+def _of_app(table: tuple[str, str | None]) -> Iterator[Target]:
     remedy = Remedy.of("correct the app's configuration") | (
         "leave the app's databases out (--no-database), and name others with --database URL"
     )
+    version_table, schema = table
     for bind, engine in app_engines(remedy).items():
         name = "the app's database" if bind is None else f"bind {bind}"
-        if engine.url.get_backend_name() not in BACKENDS:
+        if engine.url.get_backend_name() not in _BACKENDS:
             raise BadDatabase(
                 f"{name} is of a kind that cannot be read here: {engine.url.get_backend_name()}",
                 "leave the app's databases out (--no-database), and tell with --stamp"
                 " REVISION[,REVISION] where they stand",
             )
-        yield Target(
-            named(name, table.schema), engine.url, table.schema, table.name, engine, own=True
-        )
+        yield Target(named(name, schema), engine.url, schema, version_table, engine, own=True)
 
 
 def _of_configuration(
-    runtime: Runtime, urls: Iterable[str], table: VersionTable
+    runtime: Runtime, urls: Iterable[str], table: tuple[str, str | None]
 ) -> Iterator[Target]:
     for written in urls:
         try:
-            url = connectable(written, f"sqlalchemy.url in {runtime.options.ini}")
+            url = _connectable(written, f"sqlalchemy.url in {runtime.options.ini}")
         except BadDatabase as error:
             leave_out = "leave it out (--no-database)"
             raise BadDatabase(error.message, Remedy.of(error.remedy) | leave_out) from error
-        yield Target(named(shown_url(url), table.schema), url, table.schema, table.name, own=True)
+        yield _named(url, table, own=True)
+
+
+def _named(url: URL, table: tuple[str, str | None], *, own: bool = False) -> Target:
+    version_table, schema = table
+    return Target(named(shown_url(url), schema), url, schema, version_table, own=own)
 
 
 def configured_urls(runtime: Runtime) -> tuple[str, ...]:
     """The URLs that Alembic's configuration holds; not what only ``env.py`` makes one of."""
-    return tuple(url for url in _configured_urls(runtime) if _is_url(url))
+    section = runtime.options.section
+    # What ``alembic init -t multidb`` makes has a section for each database.
+    others = _option(runtime, section, "databases").replace(",", " ").split()
+    urls = (_option(runtime, each, "sqlalchemy.url") for each in (section, *others))
+    return tuple(url for url in urls if url and _is_url(url))
+
+
+def _option(runtime: Runtime, section: str, name: str) -> str:
+    try:
+        return runtime.options.parser.get(section, name, fallback="")
+    except InterpolationError:  # env.py fills in what is missing
+        return ""
 
 
 def _is_url(written: str) -> bool:
@@ -166,19 +186,6 @@ def _is_url(written: str) -> bool:
     except (ArgumentError, ValueError):
         return False
     return not written.startswith(_PLACEHOLDER)
-
-
-def _configured_urls(runtime: Runtime) -> Iterator[str]:
-    parser, section = runtime.options.parser, runtime.options.section
-    # What ``alembic init -t multidb`` makes has a section for each database.
-    sections = [section]
-    try:
-        sections += parser.get(section, "databases", fallback="").replace(",", " ").split()
-        for section in sections:
-            if written := parser.get(section, "sqlalchemy.url", fallback=""):
-                yield written
-    except InterpolationError:  # env.py fills in what is missing
-        return
 
 
 def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
@@ -203,43 +210,30 @@ def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
 
 # --- The databases that users name ----------------------------------------------------------------
 def targets_from(
-    runtime: Runtime,
-    urls: Sequence[str],
-    file: str | None,
-    own: tuple[Target, ...] = (),
-    *,
-    in_schemas: bool = False,
+    runtime: Runtime, urls: Sequence[str], file: str | None, *, in_schemas: bool = False
 ) -> tuple[Target, ...]:
-    """The databases that options name, and the app's own, each once.
+    """The databases that options name, each once.
 
     Args:
         runtime: the environment whose version table they have.
         urls: their URLs.
         file: a file with a URL, or the name of an environment variable that holds one, in each
             line; blank lines and those that start with ``#`` do not count.
-        own: the app's own databases, where they are wanted.
-        in_schemas: whether schemas of them will be looked for.
+        in_schemas: as in ``own_targets``.
 
     Raises:
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
         BadDatabase: something that is named is no database, or the file cannot be read.
     """
     if not urls and file is None:  # nobody needs the version table, which only env.py may know
-        return own
+        return ()
     table = version_table(runtime, in_schemas=in_schemas)
-    given = [connectable(url, f"--database{which}") for which, url in _numbered(urls)]
-    if file is not None:
-        given += _listed(file)
-    found = [
-        Target(named(shown_url(url), table.schema), url, table.schema, table.name) for url in given
-    ]
-    return tuple({target.identity: target for target in (*distinct(found), *own)}.values())
-
-
-def _numbered(urls: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each with what tells it from the others, as one that is no URL is not repeated."""
-    for number, url in enumerate(urls, 1):
-        yield (f" number {number}" if len(urls) > 1 else ""), url
+    given = []
+    for number, url in enumerate(urls, 1):  # one that is no URL is not repeated
+        which = f" number {number}" if len(urls) > 1 else ""
+        given.append(_connectable(url, f"--database{which}"))
+    given += _listed(file) if file is not None else ()
+    return distinct(_named(url, table) for url in given)
 
 
 def listed_urls(file: str) -> tuple[str, ...]:
@@ -270,7 +264,7 @@ def _listed(file: str) -> Iterator[URL]:
 
 def _entry(entry: str, place: str) -> URL:
     if not VARIABLE.fullmatch(entry):
-        return connectable(entry, place)
+        return _connectable(entry, place)
     value = os.environ.get(entry)
     if not value:
         # In small letters it may be a password as well.
@@ -279,15 +273,11 @@ def _entry(entry: str, place: str) -> URL:
             f"{place}: there is no environment variable{name}",
             "set it to the URL of the database, or write the URL itself",
         )
-    return connectable(value, f"{place}: {entry}")
+    return _connectable(value, f"{place}: {entry}")
 
 
 def unreached_target(runtime: Runtime, name: str) -> Target:
-    """A target of the app's kind that leads nowhere.
-
-    Args:
-        runtime: the environment whose version table it has.
-        name: how users know it.
+    """A target of the app's kind that leads nowhere, for a name that users know.
 
     Raises:
         BadDatabase: the app's kind of database is not known.
@@ -299,29 +289,16 @@ def unreached_target(runtime: Runtime, name: str) -> Target:
         )
     from sqlalchemy.engine import URL
 
-    table = version_table(runtime)
-    return Target(name, URL.create(runtime.environment.dialect), table.schema, table.name)
+    table, schema = version_table(runtime)
+    return Target(name, URL.create(runtime.environment.dialect), schema, table)
 
 
 # --- The version table ----------------------------------------------------------------------------
-class VersionTable(NamedTuple):
-    """Where Alembic keeps its rows.
+def version_table(runtime: Runtime, *, in_schemas: bool = False) -> tuple[str, str | None]:
+    """The name and the schema of the version table; ``None`` for the default schema.
 
-    Attributes:
-        name: the table.
-        schema: its schema; ``None`` for the default one.
-    """
-
-    name: str
-    schema: str | None
-
-
-def version_table(runtime: Runtime, *, in_schemas: bool = False) -> VersionTable:
-    """Find it out without running ``env.py``: the settings, else ``env.py``, else the app.
-
-    Args:
-        runtime: the environment; if it is an app's, this runs inside that app.
-        in_schemas: whether schemas will be looked for, so that none needs to be named here.
+    They are in the settings, else in ``env.py``, which is not run, else in the app. With
+    ``in_schemas`` no schema needs to be named there.
 
     Raises:
         BadConfiguration: ``env.py`` computes them, or cannot be read.
@@ -330,26 +307,20 @@ def version_table(runtime: Runtime, *, in_schemas: bool = False) -> VersionTable
     asked = {_NAME: settings.version_table}
     if not in_schemas:
         asked[_SCHEMA] = settings.version_table_schema
-    options = _options_of_app(runtime)
-    env_py: EnvPy | None = None
-    for option, value in asked.items():
-        if value is None:
-            env_py = env_py or _read(runtime.environment.directory / "env.py")
+    options: Mapping[str, str | None] = {}
+    if runtime.has_app:
+        from flask import current_app
+
+        options = current_app.extensions["migrate"].configure_args
+    if None in asked.values():
+        env_py = _env_py(runtime.environment.directory / "env.py")
+        for option in [option for option, value in asked.items() if value is None]:
             written = _value_of(env_py, option)
             asked[option] = options.get(option) if written is None else written
-    return VersionTable(asked[_NAME] or "alembic_version", asked.get(_SCHEMA))
+    return asked[_NAME] or "alembic_version", asked.get(_SCHEMA)
 
 
-def _options_of_app(runtime: Runtime) -> dict[str, str | None]:
-    if not runtime.has_app:
-        return {}
-    from flask import current_app
-
-    options: dict[str, str | None] = current_app.extensions["migrate"].configure_args
-    return options
-
-
-def _read(path: Path) -> EnvPy:
+def _env_py(path: Path) -> EnvPy:
     try:
         return EnvPy(path)
     except CANNOT_READ as error:
@@ -360,11 +331,7 @@ def _read(path: Path) -> EnvPy:
 
 
 def _value_of(env_py: EnvPy, option: str) -> str | None:
-    """What it sets this option to; ``None`` where it does not.
-
-    Raises:
-        BadConfiguration: only running it would tell.
-    """
+    """What ``env.py`` sets an option to; ``None`` where it does not."""
     written = [*env_py.written(option)]
     explained = sum(not isinstance(node, ast.keyword) for node, _ in written)
     values = {env_py.value(value) for _, value in written}
@@ -377,3 +344,69 @@ def _value_of(env_py: EnvPy, option: str) -> str | None:
             " [tool.fixchain] of pyproject.toml",
         )
     return value
+
+
+# --- URLs -----------------------------------------------------------------------------------------
+def parse_url(written: str, refusal: type[ChainFixError], place: str = "") -> URL:
+    """The URL of a database of a kind that is known here.
+
+    Args:
+        written: what the user has written.
+        refusal: the error to raise.
+        place: where it is written, for the message; ``""`` on the command line.
+
+    Raises:
+        ChainFixError: it is no such URL; a ``refusal``.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(written)
+    except (ArgumentError, ValueError) as error:
+        raise refusal(
+            _at(place, NO_URL),
+            "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",
+        ) from error
+    check_url(url, refusal, place)
+    return url
+
+
+def check_url(url: URL, refusal: type[ChainFixError], place: str = "") -> None:
+    """Refuse a database of another kind, and what would run other code than a driver's.
+
+    Raises:
+        ChainFixError: it is refused; a ``refusal``.
+    """
+    backend = url.get_backend_name()
+    if backend not in _BACKENDS:
+        raise refusal(
+            _at(place, f"{backend} is not a kind of database that is supported here"),
+            "write postgresql: instead of postgres:"
+            if backend == "postgres"
+            else "give the URL of a PostgreSQL, MariaDB, MySQL or SQLite database",
+        )
+    if "plugin" in url.query:
+        plugin = "asks for a plugin of SQLAlchemy, which would run code of its own"
+        raise refusal(_at(place, f"{shown_url(url)} {plugin}"), "take plugin=… out of the URL")
+
+
+def _at(place: str, message: str) -> str:
+    return f"{place}: {message}" if place else message
+
+
+def _connectable(written: str, place: str) -> URL:
+    """The URL of a database to which this process can connect."""
+    url = parse_url(written, BadDatabase, place)
+    from sqlalchemy import create_engine
+
+    try:
+        ours = usable(url)
+        create_engine(ours)  # connects to nothing, but imports the driver
+    except Exception as error:
+        message = f"{shown_url(url)}: {masked(said(error), secrets_of(url))}"
+        remedy: str | Remedy = "correct the URL"
+        if driver := missing_driver(error):
+            message, remedy = without_driver(driver, url)
+        raise BadDatabase(_at(place, message), remedy) from error
+    return ours

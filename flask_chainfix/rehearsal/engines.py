@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.pool import NullPool, Pool
 
-from flask_chainfix.databases.urls import usable
+from flask_chainfix.databases.drivers import usable
 from flask_chainfix.rehearsal.failures import ForeignConnection
 
 

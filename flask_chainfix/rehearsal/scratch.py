@@ -18,14 +18,15 @@ from sqlalchemy.pool import NullPool
 from flask_chainfix.common import signals
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
-from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
-from flask_chainfix.databases.urls import (
+from flask_chainfix.databases.drivers import (
     missing_driver,
-    parse_url,
+    remedy_for_connecting,
     timeouts,
+    trouble_of,
     usable,
     without_driver,
 )
+from flask_chainfix.databases.targets import parse_url
 from flask_chainfix.environment.messages import masked, said, secrets_of, shown_url
 
 _PREFIX = "fixchain_rehearsal"

@@ -1,64 +1,49 @@
-"""Copies of databases, made by the databases' own tools and read back."""
+"""Copies of databases by their own tools: private, read back, whole or not there at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
 
 from sqlalchemy.engine import URL
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.signals import Stays
 from flask_chainfix.databases.backup import servers, sqlite
-from flask_chainfix.databases.backup.backup_files import new_file
-from flask_chainfix.databases.targets import app_engines
-from flask_chainfix.databases.urls import check_url, parse_url
+from flask_chainfix.databases.targets import Target, app_engines, check_url, parse_url
+from flask_chainfix.disk.files import sync_directory, write_synced
 from flask_chainfix.environment.messages import shown_url
 from flask_chainfix.model.databases import Backup
 
 _NAME_ONE = "name a database with --database URL"
+_CHUNK = 1 << 20  # bytes
+_IGNORING = ".gitignore"
+_LONGEST = 100  # characters of a database's name
+_PART = re.compile(r"-\d{8}T\d{6}Z(-\d+)?\.[a-z]+\.part$")
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+_MYSQL = (".sql", servers.write_mysql, servers.restore_mysql)
+# Of each kind: the suffix of a copy, what writes one to an empty file and counts the tables in it,
+# and the command that puts one back.
+_KINDS = {
+    "sqlite": (".db", sqlite.write, sqlite.restore),
+    "postgresql": (".dump", servers.write_postgresql, servers.restore_postgresql),
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
+}
 
 
-class Source(NamedTuple):
-    """A database to be backed up.
-
-    Attributes:
-        name: how users know it, passwords masked.
-        url: where it is, password included.
-    """
-
-    name: str
-    url: URL
-
-
-class Kind(NamedTuple):
-    """A kind of database.
-
-    Attributes:
-        suffix: of the file's name.
-        write: writes the copy to an empty file, and returns how many tables the copy holds. It
-            takes the URL, the name for users, the file, and what to call with the bytes done, the
-            bytes in all (0 where that is not known), and what is running. It raises
-            ``CannotBackUp`` where there is no complete copy, and ``OSError`` where the file cannot
-            be written.
-        restore: the command that puts the copy back; takes the URL and the path of the copy.
-    """
-
-    suffix: str
-    write: Callable[[URL, str, Path, Progress], int]
-    restore: Callable[[URL, Path], str]
-
-
-_SQLITE = Kind(".db", sqlite.write, sqlite.restore)
-_POSTGRESQL = Kind(".dump", servers.write_postgresql, servers.restore_postgresql)
-_MYSQL = Kind(".sql", servers.write_mysql, servers.restore_mysql)
-_KINDS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL}
-
-
-def sources(written: Sequence[str], *, of_app: bool) -> tuple[Source, ...]:
+def sources(written: Sequence[str], *, of_app: bool) -> tuple[Target, ...]:
     """The databases to back up, each once.
 
     Args:
@@ -75,7 +60,7 @@ def sources(written: Sequence[str], *, of_app: bool) -> tuple[Source, ...]:
         raise CannotBackUp(
             "there is no app here, and no configuration that names a database", _NAME_ONE
         )
-    return tuple(Source(shown_url(url), url) for url in dict.fromkeys(urls))
+    return tuple(Target(shown_url(url), url) for url in dict.fromkeys(urls))
 
 
 def _urls_of_app() -> Iterable[URL]:
@@ -87,12 +72,11 @@ def _urls_of_app() -> Iterable[URL]:
     return (engine.url for engine in engines.values())
 
 
-def back_up(url: URL, name: str, directory: Path, progress: Progress) -> Backup:
+def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
     """Copy one database to a new file, and read that back.
 
     Args:
-        url: the database, password included.
-        name: how users know it, passwords masked.
+        database: all of it is copied, whatever its schema.
         directory: where the file goes; it is made if it is not there.
         progress: called with the bytes done, the bytes in all (0 where that is not known), and
             what is running.
@@ -101,11 +85,107 @@ def back_up(url: URL, name: str, directory: Path, progress: Progress) -> Backup:
         CannotBackUp: the copy cannot be made; nothing is left of it.
     """
     started = monotonic()
+    url, name = database.url, database.name
     check_url(url, CannotBackUp)
-    kind = _KINDS[url.get_backend_name()]
-    stem = Path(url.database or "").stem if kind is _SQLITE else url.database or ""
-    with signals.listening(), new_file(directory, stem, kind.suffix) as new:
-        tables = kind.write(url, name, new.part, progress)
-        restore = kind.restore(url, new.path)
-        size, digest = new.publish()
-    return Backup(name, new.path, size, digest, tables, round(monotonic() - started, 4), restore)
+    suffix, write, restore = _KINDS[url.get_backend_name()]
+    stem = url.database or ""
+    stem = Path(stem).stem if database.backend == "sqlite" else stem
+    made: list[Path] = []
+    with signals.listening(), _file_errors(directory), _unmade_on_failure(made):
+        with signals.held():
+            _make_directory(directory, made)
+            path, part = _free_paths(directory, stem, suffix, made)
+        tables = write(database, part, progress)
+        command = restore(url, path)
+        size, digest = _read_back(part)
+        with signals.held():
+            checksum = _beside(path, ".sha256")
+            made += [checksum, path]
+            write_synced(checksum, f"{digest}  {path.name}\n".encode(), mode=0o600)
+            part.rename(path)
+            sync_directory(directory)
+            signals.stay(Stays.BACKUPS)
+    return Backup(name, path, size, digest, tables, round(monotonic() - started, 4), command)
+
+
+def unfinished(directory: Path) -> tuple[Path, ...]:
+    """What killed backups have left in a directory, or running ones are writing there."""
+    with suppress(OSError):
+        return tuple(sorted(path for path in directory.iterdir() if _PART.search(path.name)))
+    return ()
+
+
+def _read_back(part: Path) -> tuple[int, str]:
+    """The size in bytes and the SHA-256 of what is on the disk."""
+    digest = sha256()
+    with part.open("r+b") as file:
+        os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):  # or the answer comes from memory
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+        return file.tell(), digest.hexdigest()
+
+
+def _make_directory(directory: Path, made: list[Path]) -> None:
+    """Make a private directory that Git ignores."""
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700)
+        made.append(each)
+    if not directory.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
+    if made:  # one that was there is its owner's business
+        made.append(directory / _IGNORING)
+        made[-1].write_bytes(b"*\n")
+
+
+@contextmanager
+def _unmade_on_failure(made: Sequence[Path]) -> Iterator[None]:
+    """Remove what was made, but no directory in which somebody else has put something."""
+    stays = signals.stays()
+    try:
+        yield
+    except BaseException:
+        with signals.held():
+            signals.stay(stays)
+            for path in reversed(made):
+                with suppress(OSError):
+                    if path.is_dir():
+                        path.rmdir()
+                    elif path.name != _IGNORING or [*path.parent.iterdir()] == [path]:
+                        path.unlink()
+        raise
+
+
+def _free_paths(directory: Path, stem: str, suffix: str, made: list[Path]) -> tuple[Path, Path]:
+    """A path that no backup has, and an empty ``.part`` that no other process writes."""
+    moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    plain = re.sub(r"[^\w.-]|^[.-]", "_", stem)[:_LONGEST] or "database"
+    for number in count(1):
+        path = directory / f"{plain}-{moment}{f'-{number}' if number > 1 else ''}{suffix}"
+        part = _beside(path, ".part")
+        with suppress(FileExistsError):
+            part.touch(0o600, exist_ok=False)
+            # Whoever had the name first has given it up only for this one.
+            if not any(os.path.lexists(taken) for taken in (path, _beside(path, ".sha256"))):
+                made.append(part)
+                return path, part
+            part.unlink()
+    raise AssertionError("numbers do not end")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}{suffix}")
+
+
+@contextmanager
+def _file_errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            remedy = "make room on that disk, or name a directory on another one with --to"
+        else:
+            remedy = "name a directory that you may write to with --to"
+        raise CannotBackUp(f"no backup can be written to {directory}: {error}", remedy) from error

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO
 from urllib.parse import quote, urlencode
 
 from sqlalchemy.engine import URL
@@ -20,9 +20,9 @@ from sqlalchemy.engine import URL
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.processes import running
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.quoting import words
-from flask_chainfix.databases.backup.backup_files import typed
-from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_told_by
+from flask_chainfix.common.quoting import typed_path, words
+from flask_chainfix.databases.drivers import remedy_for_connecting, trouble_told_by
+from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.messages import masked, secrets_of
 
 _POSTGRESQL, _MARIADB = "postgresql-client", "mariadb-client"
@@ -36,26 +36,8 @@ _SPEAKER = re.compile(
 _WRONG_VERSION = re.compile(r"server version mismatch|server version: \d")
 
 
-class Client(NamedTuple):
-    """How programs reach one database.
-
-    Attributes:
-        name: how users know the database, passwords masked.
-        environment: variables that they get besides our own.
-        secrets: what must not be shown of what they say.
-    """
-
-    name: str
-    environment: Mapping[str, str]
-    secrets: Sequence[str]
-
-
 def _find(package: str, *names: str) -> str:
-    """The first of some programs that is installed.
-
-    Raises:
-        CannotBackUp: none of them is.
-    """
+    """The first of some programs that is installed."""
     for name in names:
         if found := shutil.which(name):
             return found
@@ -66,41 +48,55 @@ def _find(package: str, *names: str) -> str:
     )
 
 
-def _dump(client: Client, command: Sequence[str], part: Path, progress: Progress) -> None:
+def _parameters(url: URL, names: Mapping[str, str], options: str) -> dict[str, str]:
+    """What a URL tells, by the names that the tools have for it; its query goes before the rest.
+
+    Args:
+        url: of a database.
+        names: the tools' names for what they call otherwise.
+        options: matches the names of what else the tools know.
+    """
+    found = {
+        "host": url.host,
+        "port": url.port,
+        "user": url.username,
+        "password": url.password,
+        names.get("database", "database"): url.database,
+    }
+    for key, value in url.query.items():
+        known = names.get(key, key)
+        if known in found or re.fullmatch(options, known):
+            found[known] = value if isinstance(value, str) else value[-1]
+    return {key: str(value) for key, value in found.items() if value not in (None, "")}
+
+
+def _dump(
+    database: Target,
+    command: Sequence[str],
+    secret: Mapping[str, str],
+    part: Path,
+    progress: Progress,
+) -> None:
     """Write to a file what the dumping program prints."""
+    name = database.name
     with part.open("wb") as file:
-        _run(client, command, file, lambda done: progress(done, 0, f"dumping {client.name}"))
-    progress(0, 0, f"reading back {client.name}")
+        _run(database, command, secret, file, lambda done: progress(done, 0, f"dumping {name}"))
+    progress(0, 0, f"reading back {name}")
 
 
 def _run(
-    client: Client,
+    database: Target,
     command: Sequence[str],
+    variables: Mapping[str, str],
     output: IO[bytes],
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Write what a program prints to a file.
-
-    Args:
-        client: how it reaches the database.
-        command: the program and its arguments.
-        output: the file.
-        advance: called with the bytes so far.
-
-    Raises:
-        CannotBackUp: it fails.
-        OSError: the file cannot be written.
-    """
+    """Write what a program prints to a file, and tell the bytes so far."""
     # Some of what they say is recognized.
-    environment = {**os.environ, "LC_ALL": "C", **client.environment}
+    environment = {**os.environ, "LC_ALL": "C", **variables}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
     with tempfile.TemporaryFile() as errors:
-        with running(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-        ) as process:
+        with running(command, stderr=errors, env=environment, **pipes) as process:
             while chunk := process.stdout.read(_CHUNK) if process.stdout else b"":
                 output.write(chunk)
                 advance(output.tell())
@@ -108,17 +104,17 @@ def _run(
         if code:
             errors.seek(0)
             said = errors.read().decode(errors="replace")
-            raise _failure(client, Path(command[0]).name, code, said)
+            raise _failure(database, Path(command[0]).name, code, said)
 
 
-def _failure(client: Client, program: str, code: int, said: str) -> CannotBackUp:
+def _failure(database: Target, program: str, code: int, said: str) -> CannotBackUp:
     lines = [line.strip() for line in said.splitlines()]
     kept = [_SPEAKER.sub("", line) for line in lines if not _IDLE.search(line)]
     shown = "; ".join(kept[:_SHOWN_LINES])
     if code < 0:
         with suppress(ValueError):
             shown = f"it was ended by {signal.Signals(-code).name}"
-    shown = masked(shown or f"exit status {code}", client.secrets)
+    shown = masked(shown or f"exit status {code}", secrets_of(database.url))
     remedy = remedy_for_connecting(
         trouble_told_by(shown),
         rights="give the user the right to read everything in the database, or name one that has"
@@ -131,7 +127,7 @@ def _failure(client: Client, program: str, code: int, said: str) -> CannotBackUp
             f"install the {_POSTGRESQL} of the server's version, and put its directory first on"
             " PATH"
         )
-    return CannotBackUp(f"{program} failed on {client.name}: {shown}", remedy)
+    return CannotBackUp(f"{program} failed on {database.name}: {shown}", remedy)
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
@@ -139,41 +135,39 @@ _PATIENCE = "10"  # seconds, for connecting
 _TABLE_DATA = re.compile(r"^\d+; \d+ \d+ TABLE DATA ", re.MULTILINE)
 
 # What drivers take from a URL's query and libpq knows, too.
-_LIBPQ_OPTIONS = re.compile(
-    r"""(?x) application_name | channel_binding | client_encoding | connect_timeout | gssencmode
-    | hostaddr | keepalives(_count|_idle|_interval)? | krbsrvname | options | passfile | requirepeer
-    | service | ssl_(max|min)_protocol_version | ssl(cert|compression|crl|key|mode|rootcert)
-    | target_session_attrs | tcp_user_timeout"""
-)
+_LIBPQ_OPTIONS = r"""(?x) application_name | channel_binding | client_encoding | connect_timeout
+    | gssencmode | hostaddr | keepalives(_count|_idle|_interval)? | krbsrvname | options | passfile
+    | requirepeer | service | ssl_(max|min)_protocol_version
+    | ssl(cert|compression|crl|key|mode|rootcert) | target_session_attrs | tcp_user_timeout"""
 # As other drivers than libpq's write it.
 _LIBPQ_NAMES = {"database": "dbname", "ssl": "sslmode"}
 
 
-def write_postgresql(url: URL, name: str, part: Path, progress: Progress) -> int:
-    """Dump a PostgreSQL database; see ``Kind``.
+def write_postgresql(database: Target, part: Path, progress: Progress) -> int:
+    """Dump a PostgreSQL database; returns how many tables the dump holds.
 
     Raises:
         CannotBackUp: pg_dump cannot do it, or pg_restore cannot read what it wrote.
         OSError: the file cannot be written.
     """
     dump, restorer = (_find(_POSTGRESQL, tool) for tool in ("pg_dump", "pg_restore"))
-    parameters = _libpq_parameters(url)
-    environment = {"PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", _PATIENCE)}
+    parameters = _libpq_parameters(database.url)
+    variables = {"PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", _PATIENCE)}
     if "password" in parameters:
-        environment["PGPASSWORD"] = parameters["password"]
-    client = Client(name, environment, secrets_of(url))
+        variables["PGPASSWORD"] = parameters["password"]
     command = [dump, "--format=custom", "--no-password", _dbname(parameters)]
-    _dump(client, command, part, progress)
+    _dump(database, command, variables, part, progress)
     listing = io.BytesIO()
-    _run(client, [restorer, f"--file={os.devnull}", "--", str(part)], listing)  # every row of it
-    _run(client, [restorer, "--list", "--", str(part)], listing)
+    every_row = [restorer, f"--file={os.devnull}", "--", str(part)]
+    for command in every_row, [restorer, "--list", "--", str(part)]:
+        _run(database, command, {}, listing)
     return len(_TABLE_DATA.findall(listing.getvalue().decode(errors="replace")))
 
 
 def restore_postgresql(url: URL, path: Path) -> str:
     """The command that puts the archive's contents back: all of them, or nothing."""
     options = ["--clean", "--if-exists", "--single-transaction", _dbname(_libpq_parameters(url))]
-    return f"pg_restore {words(options)} -- {typed(path)}"
+    return f"pg_restore {words(options)} -- {typed_path(path)}"
 
 
 def _dbname(parameters: Mapping[str, str]) -> str:
@@ -183,31 +177,16 @@ def _dbname(parameters: Mapping[str, str]) -> str:
 
 
 def _libpq_parameters(url: URL) -> dict[str, str]:
-    """What libpq has to know, by its own names; the URL's query goes before the rest of it."""
-    found = {
-        "host": url.host,
-        "port": url.port,
-        "user": url.username,
-        "password": url.password,
-        "dbname": url.database,
-    }
-    for key, value in url.query.items():
-        known = _LIBPQ_NAMES.get(key, key)
-        if known == "host":
-            found.update(_hosts(value))
-        elif known == "unix_sock":
-            found["host"] = str(PurePosixPath(str(value)).parent)
-        elif known in found or _LIBPQ_OPTIONS.fullmatch(known):
-            found[known] = value if isinstance(value, str) else value[-1]
-    return {key: str(value) for key, value in found.items() if value not in (None, "")}
-
-
-def _hosts(value: str | tuple[str, ...]) -> dict[str, str]:
-    """One host, or several, each perhaps with its port."""
-    if isinstance(value, str):
-        return {"host": value}
-    hosts, _, ports = zip(*(each.partition(":") for each in value), strict=True)
-    return {"host": ",".join(hosts), **({"port": ",".join(ports)} if any(ports) else {})}
+    found = _parameters(url, _LIBPQ_NAMES, _LIBPQ_OPTIONS)
+    hosts = url.query.get("host", "")
+    if not isinstance(hosts, str):  # several, each perhaps with its port
+        names, _, ports = zip(*(each.partition(":") for each in hosts), strict=True)
+        found["host"] = ",".join(names)
+        if any(ports):
+            found["port"] = ",".join(ports)
+    if socket := url.query.get("unix_sock"):  # pg8000's
+        found["host"] = str(PurePosixPath(str(socket)).parent)
+    return found
 
 
 # --- MariaDB and MySQL ----------------------------------------------------------------------------
@@ -225,28 +204,39 @@ _DUMPING = (
     "--loose-column-statistics=0",
     "--loose-set-gtid-purged=OFF",
 )
-_MYSQL_OPTIONS = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_cipher", "ssl_key")
+_MYSQL_OPTIONS = "socket|ssl_(ca|capath|cert|cipher|key)"
 _MYSQL_NAMES = {"passwd": "password", "db": "database", "unix_socket": "socket"}
 # MySQL's own C library takes this name for its socket; the other drivers do not.
 _BY_SOCKET = ("mysqldb", "mariadbconnector")
 
 
-def write_mysql(url: URL, name: str, part: Path, progress: Progress) -> int:
-    """Dump a MariaDB or MySQL database; see ``Kind``.
+def write_mysql(database: Target, part: Path, progress: Progress) -> int:
+    """Dump a MariaDB or MySQL database; returns how many tables the dump holds.
 
     Raises:
         CannotBackUp: the tool cannot do it, or has not come to its end.
         OSError: the file cannot be written.
     """
     dump, _ = _programs()
-    parameters = _mysql_parameters(url)
+    parameters = _mysql_parameters(database.url)
     if "database" not in parameters:
-        raise CannotBackUp(f"{name} names no database", "put its name at the end of the URL")
-    environment = {"MYSQL_PWD": parameters["password"]} if "password" in parameters else {}
-    client = Client(name, environment, secrets_of(url))
+        raise CannotBackUp(
+            f"{database.name} names no database", "put its name at the end of the URL"
+        )
+    variables = {"MYSQL_PWD": parameters["password"]} if "password" in parameters else {}
     command = [dump, *_DUMPING, *_mysql_place(parameters), "--", parameters["database"]]
-    _dump(client, command, part, progress)
-    return _tables(part, name)
+    _dump(database, command, variables, part, progress)
+    found, last = 0, b""
+    with part.open("rb") as file:
+        for line in file:
+            found += line.startswith(b"-- Table structure for table ")
+            last = line
+    if not last.startswith(b"-- Dump completed"):
+        raise CannotBackUp(
+            f"the dump of {database.name} is cut off before its end",
+            "see that the server is well, then run the command again",
+        )
+    return found
 
 
 def restore_mysql(url: URL, path: Path) -> str:
@@ -254,8 +244,8 @@ def restore_mysql(url: URL, path: Path) -> str:
     _, client = _programs()
     parameters = _mysql_parameters(url)
     password = ["--password"] if "password" in parameters else []
-    options = [*_mysql_place(parameters), *password]
-    return f"{words([Path(client).name, *options, '--', parameters['database']])} < {typed(path)}"
+    options = [*_mysql_place(parameters), *password, "--", parameters["database"]]
+    return f"{words([Path(client).name, *options])} < {typed_path(path)}"
 
 
 def _programs() -> tuple[str, str]:
@@ -265,51 +255,15 @@ def _programs() -> tuple[str, str]:
     return dump, _find(_MARIADB, *ours)
 
 
-def _tables(part: Path, name: str) -> int:
-    """How many tables a dump holds.
-
-    Raises:
-        CannotBackUp: it does not say that it is complete.
-    """
-    found, last = 0, b""
-    with part.open("rb") as file:
-        for line in file:
-            found += line.startswith(b"-- Table structure for table ")
-            last = line
-    if not last.startswith(b"-- Dump completed"):
-        raise CannotBackUp(
-            f"the dump of {name} is cut off before its end",
-            "see that the server is well, then run the command again",
-        )
-    return found
-
-
 def _mysql_parameters(url: URL) -> dict[str, str]:
-    """What the tools have to know; the URL's query goes before the rest of it."""
-    found = {
-        "host": url.host,
-        "port": url.port,
-        "user": url.username,
-        "password": url.password,
-        "database": url.database,
-        "socket": None,
-    }
-    for key, value in url.query.items():
-        known = _MYSQL_NAMES.get(key, key)
-        if known in found or known in _MYSQL_OPTIONS:
-            found[known] = value if isinstance(value, str) else value[-1]
-    if not found["socket"] and url.get_driver_name() not in _BY_SOCKET:
+    found = _parameters(url, _MYSQL_NAMES, _MYSQL_OPTIONS)
+    if "socket" not in found and url.get_driver_name() not in _BY_SOCKET:
         found["protocol"] = "tcp"
-    return {key: str(value) for key, value in found.items() if value not in (None, "")}
+    return found
 
 
 def _mysql_place(parameters: Mapping[str, str]) -> list[str]:
     """Options for the place of a server, without the password."""
-    return [
-        "--default-character-set=utf8mb4",
-        *(
-            f"--{key.replace('_', '-')}={value}"
-            for key, value in parameters.items()
-            if key not in ("password", "database")
-        ),
-    ]
+    known = {key: each for key, each in parameters.items() if key not in ("password", "database")}
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in known.items()]
+    return ["--default-character-set=utf8mb4", *options]

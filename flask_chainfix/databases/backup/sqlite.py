@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.databases.backup.backup_files import typed
+from flask_chainfix.common.quoting import typed_path
 from flask_chainfix.databases.targets import Target
 
 _PAGES = 512  # at a time
@@ -24,14 +23,24 @@ WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
 """
 
 
-def write(url: URL, name: str, part: Path, progress: Progress) -> int:
-    """Copy a SQLite file; see ``Kind``.
+def write(database: Target, part: Path, progress: Progress) -> int:
+    """Copy a SQLite file; returns how many tables the copy holds.
 
     Raises:
         CannotBackUp: it is in memory, not there, locked, or damaged.
     """
-    file = _existing(url, name)
-    with _sqlite_errors(name):
+    name, file = database.name, database.file
+    if file is None:
+        raise CannotBackUp(
+            f"{name} is a database in memory, which only its own process can see",
+            "name a database in a file with --database sqlite:///FILE",
+        )
+    if not file.is_file():
+        raise CannotBackUp(
+            f"{name} cannot be backed up: there is no file {file}",
+            "correct the path in the URL: sqlite:///relative/path or sqlite:////absolute/path",
+        )
+    try:
         with closing(_connect(file, "rw")) as source, closing(_connect(part, "rw")) as copy:
             copy.execute("PRAGMA journal_mode = MEMORY")  # no second file to clear away
             _copy(source, copy, f"copying {name}", progress)
@@ -39,6 +48,13 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> int:
         with closing(_connect(part, "ro&immutable=1")) as copy:
             problem = str(copy.execute("PRAGMA integrity_check(1)").fetchone()[0])
             tables = int(copy.execute(_TABLES).fetchone()[0])
+    except (sqlite3.Error, OSError) as error:  # nothing but the source is opened here
+        remedy = "make sure that it is a SQLite database that you may read"
+        if "locked" in str(error):
+            remedy = "wait until whatever is writing to it has finished, then run the command again"
+        elif "full" in str(error) or "I/O" in str(error):
+            remedy = "make room on the disk, or name a directory on another one with --to"
+        raise CannotBackUp(f"{name} cannot be backed up: {error}", remedy) from error
     if problem != "ok":
         raise CannotBackUp(
             f"the copy of {name} is not whole: {' '.join(problem.split())}",
@@ -50,24 +66,9 @@ def write(url: URL, name: str, part: Path, progress: Progress) -> int:
 def restore(url: URL, path: Path) -> str:
     """The command that puts a copy in the place of the database."""
     place = os.path.realpath(Target("", url).file or "")
-    beside = " ".join(typed(Path(f"{place}{suffix}")) for suffix in ("-journal", "-wal", "-shm"))
     # What is left of transactions would be applied to the copy.
-    return f"rm -f -- {beside} && cp -- {typed(path)} {typed(Path(place))}"
-
-
-def _existing(url: URL, name: str) -> Path:
-    file = Target("", url).file
-    if file is None:
-        raise CannotBackUp(
-            f"{name} is a database in memory, which only its own process can see",
-            "name a database in a file with --database sqlite:///FILE",
-        )
-    if not file.is_file():
-        raise CannotBackUp(
-            f"{name} cannot be backed up: there is no file {file}",
-            "correct the path in the URL: sqlite:///relative/path or sqlite:////absolute/path",
-        )
-    return file
+    beside = " ".join(typed_path(f"{place}{suffix}") for suffix in ("-journal", "-wal", "-shm"))
+    return f"rm -f -- {beside} && cp -- {typed_path(path)} {typed_path(place)}"
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -89,16 +90,3 @@ def _copy(
 
     source.backup(copy, pages=_PAGES, progress=advance)
     source.execute("COMMIT")
-
-
-@contextmanager
-def _sqlite_errors(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:  # nothing but the source is opened here
-        remedy = "make sure that it is a SQLite database that you may read"
-        if "locked" in str(error):
-            remedy = "wait until whatever is writing to it has finished, then run the command again"
-        elif "full" in str(error) or "I/O" in str(error):
-            remedy = "make room on the disk, or name a directory on another one with --to"
-        raise CannotBackUp(f"{name} cannot be backed up: {error}", remedy) from error

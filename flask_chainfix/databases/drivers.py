@@ -1,18 +1,109 @@
-"""What the errors of SQLite, PostgreSQL, MySQL and MariaDB are about, in one table."""
+"""Drivers of SQLite, PostgreSQL, MySQL and MariaDB: which are installed, what their errors mean."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy.exc import CompileError, NoSuchTableError
-
+from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.environment.messages import said
 from flask_chainfix.model.databases import Trouble
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
+# By the name of a driver's module: what installs it.
+_PACKAGES = {
+    "psycopg2": "psycopg2-binary",
+    "psycopg": "psycopg[binary]",
+    "MySQLdb": "mysqlclient",
+    "mysql": "mysql-connector-python",
+    **{name: name for name in ("pg8000", "asyncpg", "pymysql", "mariadb", "aiomysql", "asyncmy")},
+    "aiosqlite": "aiosqlite",
+}
+# By the kind of database: the synchronous drivers, the first choice first.
+_SYNCHRONOUS = {
+    "postgresql": ("psycopg2", "psycopg", "pg8000"),
+    "mysql": ("pymysql", "mysqldb", "mysqlconnector"),
+    "mariadb": ("pymysql", "mysqldb", "mysqlconnector", "mariadbconnector"),
+}
+# By driver: for connecting, and for an answer where that is another matter.
+_TIMEOUTS = {
+    "psycopg2": ("connect_timeout",),
+    "psycopg": ("connect_timeout",),
+    "pg8000": ("timeout",),
+    "pymysql": ("connect_timeout", "read_timeout"),
+    "mysqldb": ("connect_timeout", "read_timeout"),
+    "mariadbconnector": ("connect_timeout", "read_timeout"),
+    "mysqlconnector": ("connection_timeout",),
+}
+
+
+def missing_driver(error: BaseException | None) -> str | None:
+    """The module of the database driver that an exception says is not installed, or not whole."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
+        return error.name
+    if isinstance(error, ImportError) and "pq wrapper" in str(error):
+        return "psycopg"
+    from sqlalchemy.exc import NoSuchModuleError
+
+    if isinstance(error, NoSuchModuleError):
+        return str(error).rpartition(":")[2]
+    return None
+
+
+def without_driver(driver: str, url: URL) -> tuple[str, Remedy]:
+    """What to say of a driver that ``missing_driver`` has named: a message and a remedy."""
+    remedy = Remedy()
+    if working := " or ".join(f"{each}://…" for each in _working(url)):
+        remedy |= f"name a driver that is installed in the URL: {working}"
+    if driver not in _PACKAGES:
+        return f"SQLAlchemy does not know {url.drivername}", remedy or Remedy.of("correct the URL")
+    what = "is installed without what it needs" if find_spec(driver) else "is not installed"
+    install = way("install it", f"pip install {word(_PACKAGES[driver])}")
+    return f"the driver {driver} {what}", remedy | install
+
+
+def usable(url: URL) -> URL:
+    """The URL for a connection of our own: with a driver that is synchronous.
+
+    Where the URL names no driver, it is any that is installed.
+    """
+    names_driver = "+" in url.drivername
+    if not url.get_dialect().is_async if names_driver else _works(url.drivername):
+        return url
+    return url.set(drivername=next(iter(_working(url)), url.get_backend_name()))
+
+
+def timeouts(url: URL, connecting: int, answering: int) -> dict[str, int]:
+    """The arguments of a URL's driver that bound its waiting, in seconds, but for its own."""
+    names = _TIMEOUTS.get(url.get_driver_name(), ())
+    seconds = zip(names, (connecting, answering), strict=False)
+    return {name: value for name, value in seconds if name not in url.query}
+
+
+def _working(url: URL) -> list[str]:
+    """The names of synchronous drivers for a URL that can be used here."""
+    backend = url.get_backend_name()
+    names = [f"{backend}+{driver}" for driver in _SYNCHRONOUS.get(backend, ())]
+    return [name for name in names if _works(name)]
+
+
+def _works(name: str) -> bool:
+    """Whether SQLAlchemy knows a driver, and it can be imported."""
+    from sqlalchemy import create_engine
+
+    try:
+        create_engine(f"{name}://")
+    except Exception:  # a driver can raise anything while it is imported
+        return False
+    return True
+
+
+# --- What errors are about ------------------------------------------------------------------------
 class _Row(NamedTuple):
     """One trouble, how databases tell of it, and what to do about it.
 
@@ -186,18 +277,12 @@ _TABLE = (
 )
 _BY_CODE = {code: row.trouble for row in _TABLE for code in row.codes}
 _BY_TROUBLE = {row.trouble: row for row in _TABLE}
-_OF_SQLALCHEMY = (
-    (NoSuchTableError, Trouble.NO_TABLE),
-    (CompileError, Trouble.NOT_KNOWN_THERE),
-)
 
 
 def trouble_of(error: BaseException, statement: str = "") -> Trouble:
     """What an exception of a driver, of SQLAlchemy or of Alembic is about.
 
-    Args:
-        error: whatever was raised.
-        statement: the SQL that was running, as PostgreSQL does not say which column is too short.
+    PostgreSQL does not say which column is too short; the statement that was running does.
     """
     words = said(error)
     for row in _TABLE:
@@ -206,10 +291,11 @@ def trouble_of(error: BaseException, statement: str = "") -> Trouble:
     for code in _codes(error):
         if code in _BY_CODE:
             return _BY_CODE[code]
-    for kind, trouble in _OF_SQLALCHEMY:
-        if isinstance(error, kind):
-            return trouble
-    return trouble_told_by(words)
+    from sqlalchemy.exc import CompileError, NoSuchTableError
+
+    if isinstance(error, NoSuchTableError):
+        return Trouble.NO_TABLE
+    return Trouble.NOT_KNOWN_THERE if isinstance(error, CompileError) else trouble_told_by(words)
 
 
 def trouble_told_by(words: str) -> Trouble:
@@ -221,13 +307,7 @@ def trouble_told_by(words: str) -> Trouble:
 
 
 def remedy_for_connecting(trouble: Trouble, *, rights: str, otherwise: str) -> str:
-    """What to do where we have connected to a database.
-
-    Args:
-        trouble: what the error is about.
-        rights: what to do where the user lacks rights.
-        otherwise: what to do where nothing better is known.
-    """
+    """What to do where we have connected to a database; ``otherwise`` if nothing else helps."""
     if trouble is Trouble.NO_RIGHTS:
         return rights
     row = _BY_TROUBLE.get(trouble)
