@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask_chainfix.diagnosis.rules import cause_of
+from flask_chainfix.diagnosis.diagnosis import cause_of
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from tests.support import chain, rev
 

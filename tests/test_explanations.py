@@ -21,7 +21,7 @@ from tests.standings import db, looked_at
 from tests.support import MIGRATIONS, mended, repaired, snapshot_of
 
 RULES = all_rules()
-HEADINGS = ("How it comes about:", "How it is repaired:", "Example:")
+HEADINGS = ("What breaks:", "How it comes about:", "How it is repaired:", "Example:")
 
 
 def of_each_rule(*families: Family) -> pytest.MarkDecorator:
@@ -36,10 +36,12 @@ def of_each_rule(*families: Family) -> pytest.MarkDecorator:
 def test_a_docstring_has_every_part_in_its_place(rule: Rule) -> None:
     explanation = explain(rule)
     assert all(astuple(explanation))
-    comes_about, is_repaired, example = HEADINGS
+    what_breaks, comes_about, is_repaired, example = HEADINGS
     parts = (
         explanation.summary,
         explanation.meaning,
+        what_breaks,
+        explanation.breaks,
         comes_about,
         explanation.origin,
         is_repaired,
@@ -63,7 +65,7 @@ def test_texts_are_sentences_and_fit_where_they_are_shown(rule: Rule) -> None:
 
 def test_a_docstring_without_its_parts_is_no_error() -> None:
     """``python -OO`` takes docstrings away."""
-    bare = Rule(*{**vars(RULES[0]), "explanation": ""}.values())
+    bare = RULES[0]._replace(explanation="")
     assert explain(bare).example == explain(bare).summary == ""
 
 

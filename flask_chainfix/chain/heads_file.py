@@ -23,11 +23,7 @@ _NOTE = """\
 # `fixchain rebase` put yours on top of theirs, or `fixchain repair` link them. Both write this file
 # anew.
 """
-
-
 _END = "# written by `fixchain lock`\n"
-
-
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 

@@ -17,7 +17,6 @@ from flask_chainfix.model.findings import Location
 from flask_chainfix.model.history import ChainLock
 
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
-
 _S = TypeVar("_S", bound="Snapshot")
 
 

@@ -10,8 +10,7 @@ from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import Diagnosis
-from flask_chainfix.diagnosis.remarks import remarks_on_heads
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, remarks_on_heads
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.disk.journals import Journals, journals_of, noticed_strangers
 from flask_chainfix.environment.locate import Runtime

@@ -26,10 +26,9 @@ from flask_chainfix.databases.survey import (
     refuse_unreachable,
     survey,
 )
-from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.lost_revisions import told_losses
 from flask_chainfix.diagnosis.numbering import NewIds
-from flask_chainfix.diagnosis.remarks import remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.history import read_history

@@ -13,8 +13,8 @@ from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import in_doubt
-from flask_chainfix.diagnosis.rules import cause_of, diagnose
+from flask_chainfix.diagnosis.diagnosis import cause_of, in_doubt
+from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import MoveResult, MoveState

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, by_severity, codes_of, diagnose, diagnose_by
+from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.model.rehearsal import RehearsalFailure
+from flask_chainfix.schema.footprint import Action
 
 LONG_ID = "FC109"
 
@@ -55,12 +59,7 @@ class Diagnosis:
         return replace(self, findings=findings, judged=self.judged | codes_of(*families))
 
     def judge_again(self, snapshot: Facts, code: str) -> Diagnosis:
-        """The same with more known of the chain, and with what one rule makes of that.
-
-        Args:
-            snapshot: the chain with what is known now.
-            code: that of the rule; its findings stay in their place.
-        """
+        """The same with more known of the chain, and with what the rule of a code makes of that."""
         first = (finding for finding in self.findings if finding.code < code)
         last = (finding for finding in self.findings if finding.code > code)
         findings = by_severity((*first, *diagnose_by(code, snapshot), *last))
@@ -72,10 +71,7 @@ class Diagnosis:
         return known.judge(Family.DATABASE).noticing(*snapshot.databases.notices)
 
     def with_schema(self) -> Diagnosis:
-        """The same with what the migrations do to the schema judged as well.
-
-        Not while the chain itself is in doubt: what is missing there would look like faults here.
-        """
+        """The same with the schema judged, unless the chain is in doubt: then faults are echoes."""
         if in_doubt(self.findings):
             return self.noticing(
                 "what the migrations do to the schema is judged once the chain itself is known"
@@ -83,13 +79,7 @@ class Diagnosis:
         return self.judge(Family.SCHEMA).noticing(*_opaque(self.snapshot))
 
     def hinting(self, ways: Remedy, codes: Collection[str], plain: Collection[str]) -> Diagnosis:
-        """The same with other ways out.
-
-        Args:
-            ways: what to do instead.
-            codes: the codes of the findings that are to name these.
-            plain: the commands whose place they take.
-        """
+        """The same with other ways in the place of plain commands, in findings of some codes."""
         findings = tuple(
             replace(each, hint=each.hint.instead_of(plain, ways)) if each.code in codes else each
             for each in self.findings
@@ -103,12 +93,8 @@ def _opaque(snapshot: Facts) -> tuple[str, ...]:
         f"{snapshot.file(revision).name}:{doubts[0].line} ({doubts[0].detail})"
         for revision, doubts in snapshot.evidence.opaque.items()
     ]
-    if not places:
-        return ()
-    return (
-        f"what {count(len(places), 'migration')} may do cannot be known from the source, so nothing"
-        f" is proven about that: {listing(places, 3)}",
-    )
+    what = f"what {count(len(places), 'migration')} may do cannot be known from the source"
+    return (f"{what}, so nothing is proven about that: {listing(places, 3)}",) if places else ()
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
@@ -123,19 +109,117 @@ def in_doubt(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def to_mend(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]:
-    """The findings that a repair of the files mends, or is refused for.
-
-    Args:
-        findings: what is wrong with a chain.
-        strict: whether warnings count like errors.
-    """
-    of_files = codes_of(Family.CHAIN, Family.SCHEMA) - {LONG_ID}  # that is mended when asked for
-    return tuple(
+    """The findings that a repair of the files mends, or is refused for; warnings if ``strict``."""
+    counting = (
         finding
         for finding in findings
-        if finding.code in of_files
-        and (
-            finding.severity is Severity.ERROR
-            or (strict and finding.severity is Severity.WARNING and finding.repairable)
-        )
+        if finding.severity is Severity.ERROR
+        or (strict and finding.severity is Severity.WARNING and finding.repairable)
     )
+    of_files = codes_of(Family.CHAIN, Family.SCHEMA) - {LONG_ID}  # that is mended when asked for
+    return tuple(finding for finding in counting if finding.code in of_files)
+
+
+# --- What there is to say beside the findings --------------------------------------------------
+
+
+def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Remedy]:
+    """Why the rehearsal of a chain failed: a sentence, and what to do where a repair mends it.
+
+    Either is ``""`` where the sources do not tell.
+    """
+    if failure.revision is None or failure.revision not in snapshot.graph:
+        return "", ""
+    if failure.direction == "down":
+        return next(_told_down(snapshot, failure.revision, failure.line), ""), ""
+    found = diagnose(snapshot, Family.SCHEMA)
+    findings = [finding for finding in found if failure.revision in finding.revisions]
+    path = snapshot.file(failure.revision).path
+    exact = [finding for finding in findings if (path, failure.line) in finding.locations]
+    for finding in exact or findings:
+        return finding.message, finding.hint if exact and finding.repairable else ""
+    return "", ""
+
+
+def _told_down(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
+    """What ``downgrade()`` drops there that ``upgrade()`` does not make."""
+    file = snapshot.file(revision)
+    evidence = snapshot.evidence
+    made = {
+        evidence.key(effect.object)
+        for effect in snapshot.footprint(file).effects
+        if effect.action is Action.CREATE
+    }
+    for effect in snapshot.footprint_down(file).effects:
+        known = effect.line == line and effect.action is Action.DROP and effect.renamed is None
+        if known and evidence.key(effect.object) not in made:
+            what = f"{effect.object.kind.value} {effect.object.spelled}"
+            yield f"downgrade() drops {what}, which upgrade() does not create"
+
+
+def heads_in_doubt(snapshot: Facts) -> bool:
+    """Whether some of several heads may be none, because migrations have an unknown place."""
+    return len(snapshot.graph.heads) > 1 and bool(snapshot.unplaced)
+
+
+def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Why several heads are no error, or why that is not known: at most one sentence."""
+    heads = snapshot.graph.heads
+    said = [finding for finding in findings if finding.code == "FC102"]
+    if len(heads) < 2 or said or errors_of(findings):
+        return ()
+    number = f"{len(heads)} heads"
+    ignored = errors_of(diagnose(snapshot, ignored=True))
+    if ignored:
+        codes = sorted({f"{finding.code} {finding.name}" for finding in ignored})
+        return (f"{number} are not judged: the settings ignore {listing(codes)}",)
+    if snapshot.unplaced:
+        return (
+            f"{number} cannot be judged, because the place of {_names(snapshot.unplaced)} in the"
+            " chain is not known",
+        )
+    if _are_explained(_without_computed_labels(snapshot)):
+        return (
+            f"{number} are kept apart on purpose; `{{alembic}} upgrade heads` goes to all of them",
+        )
+    computed = [file for file in snapshot.files if _has_computed_labels(file)]
+    if computed and _are_explained(snapshot):
+        return (
+            f"{number} are kept apart if the branch labels of {_names(computed)}, which are"
+            " computed, say so; `{alembic} upgrade heads` goes to all of them",
+        )
+    return ()
+
+
+def remarks_on_links(snapshot: Facts, edits: Iterable[Edit]) -> tuple[str, ...]:
+    """Which migrations would change though they lie in no version location."""
+    return tuple(
+        f"{edit.path.name} is a link to {edit.path}, which is rewritten there, for all who use it"
+        for edit in edits
+        if snapshot.is_elsewhere(edit.path)
+    )
+
+
+def _are_explained(snapshot: Facts) -> bool:
+    heads, by_revision = snapshot.graph.heads, find_lineages(snapshot).by_revision
+    return len({by_revision[head] for head in heads}) == len(heads)
+
+
+def _without_computed_labels(snapshot: Facts) -> Facts:
+    files = tuple(
+        file._replace(reading=file.reading._replace(branch_labels=()))
+        if isinstance(file.reading, Header) and _has_computed_labels(file)
+        else file
+        for file in snapshot.files
+    )
+    return replace(snapshot, files=files)
+
+
+def _has_computed_labels(file: MigrationFile) -> bool:
+    return isinstance(file.reading, Header) and file.reading.branch_labels is None
+
+
+def _names(files: Iterable[MigrationFile]) -> str:
+    names = [file.name for file in files]
+    several = f"{count(len(names), 'migration')} ({listing(names, 3)})"
+    return names[0] if len(names) == 1 else several

@@ -18,33 +18,17 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header
 
 LONGEST_ID = 32  # alembic_version.version_num is VARCHAR(32)
-
-
 _HEX_LENGTH = 12
-
-
 _LATEST = 5  # revisions whose ids tell how the next one is made
-
-
 _SHORT = 4  # digits; a longer number that stands alone may be a hexadecimal id by chance
-
-
 _COUNTED = re.compile(r"(?P<prefix>\D*?)(?P<number>\d+(?:[_.]\d+)*)(?![^\W_])")
-
-
 _ROUND_STEPS = frozenset({5, 10, 100, 1000})
-
-
 _DAY = 8  # digits
-
-
 _DATES = {  # by their number of digits
     _DAY: ("%Y%m%d", timedelta(days=1)),
     12: ("%Y%m%d%H%M", timedelta(minutes=1)),
     14: ("%Y%m%d%H%M%S", timedelta(seconds=1)),
 }
-
-
 _YEARS = range(1990, 2100)
 
 

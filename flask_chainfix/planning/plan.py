@@ -14,11 +14,17 @@ from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
-from flask_chainfix.diagnosis.collisions import ways_out
-from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, to_mend
+from flask_chainfix.diagnosis.diagnosis import (
+    Diagnosis,
+    errors_of,
+    heads_in_doubt,
+    in_doubt,
+    remarks_on_links,
+    to_mend,
+)
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
-from flask_chainfix.diagnosis.remarks import heads_in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.diagnosis.rules.schema_order import ways_out
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.history import read_history

@@ -9,8 +9,7 @@ from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDat
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import Diagnosis
-from flask_chainfix.diagnosis.remarks import heads_in_doubt
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.model.databases import MoveResult, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import Upstream

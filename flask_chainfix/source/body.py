@@ -88,17 +88,8 @@ def _is_header(statement: ast.stmt) -> bool:
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 
-
 # What does nothing but bind names, and so matters only to those who use the names.
-_DEFINITIONS = (
-    *_IMPORTS,
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.Assign,
-)
-
-
+_DEFINITIONS = (*_IMPORTS, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)
 _UPGRADE = re.compile(rb"^(?:async[ \t]+)?def[ \t]+upgrade\b", re.MULTILINE)
 
 

@@ -18,17 +18,9 @@ class Docstring(NamedTuple):
 
 
 _BASE_WORDS = frozenset({"", "none", "<base>", "base"})
-
-
 _FIELD = r"(?:^|(?<=\r))[ \t]*%s[ \t]*:[ \t]*([^\r\n]*?)[ \t]*(?=[\r\n]|\Z)"
-
-
 _REVISION_ID = re.compile(_FIELD % "Revision ID", re.MULTILINE)
-
-
 _REVISES = re.compile(_FIELD % "Revises", re.MULTILINE)
-
-
 _CREATE_DATE = re.compile(_FIELD % "Create Date", re.MULTILINE)
 
 

@@ -19,8 +19,6 @@ from flask_chainfix.source.module import HEADER_NAMES, Binding, follow
 
 # The rule by which Alembic itself takes the id of a file without `revision` from its name.
 _LEGACY_NAME = re.compile(r"([a-f0-9]+)\.py$")
-
-
 _OPENING_QUOTES = re.compile(r"""[rRuU]?(?:\"{3}|'{3}|"|')""")
 
 

@@ -8,45 +8,27 @@ from collections import Counter
 from flask_chainfix.model.files import Unreadable
 
 MOST_IDS = 10_000
-
-
 """Ids that one variable of a header may hold."""
 
-
 MOST_TOKENS = 200_000
-
-
 """Words, signs and lines that are parsed; Python takes up to a kilobyte for each."""
 
-
 MOST_SCOPES = 4_000
-
-
 """Functions and comprehensions that are compiled.
 
 CPython compares each with all others of its name (``merge_consts_recursive`` in ``compile.c``).
 """
 
-
 MOST_LONG_NUMBERS = 10_000
-
-
 """Integers of many digits that are compiled: their hashes may all be one."""
 
-
 MOST_PARTS = 100
-
-
 """Names that one import joins; CPython keeps each beginning of them in memory."""
 
-
 _FEW_BYTES = 32 * 1024  # so few hold too few of either
-
-
 _WORDS = re.compile(
     rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
 )
-
 
 # Strings and comments are one thing each, whatever is in them.
 _TOKENS = re.compile(
@@ -56,15 +38,10 @@ _TOKENS = re.compile(
     rb"|'(?:[^'\\\n]|\\.)*')|" + _WORDS.pattern,
     re.DOTALL,
 )
-
-
 _IMPORT = re.compile(rb"\b(?:import|from)\b(?:[\w. \t\f]|\\\r?\n)*")
-
 
 # The first are code, too. Under the second, bytes may not be what they look like.
 _STRINGS_OF_CODE = re.compile(rb"(?i)\b[rt]?[ft][rt]?['\"]")
-
-
 _COOKIE = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|ascii)")
 
 

@@ -12,11 +12,7 @@ from typing import NamedTuple
 from flask_chainfix.model.files import Span
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-
-
 _COOKIE_REACH = 4096  # bytes; a cookie stands on one of the first two lines
-
-
 _UTF8_NAMES = frozenset({"utf-8", "utf-8-sig"})
 
 

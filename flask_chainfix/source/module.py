@@ -14,16 +14,11 @@ from typing import NamedTuple
 from flask_chainfix.source.literals import Computed, evaluate
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
 
 # Ways to get at the module's namespace other than by its names: built-in functions, and what is
 # reached through modules, functions and frames.
 _FUNCTIONS_THAT_REACH_IT = frozenset({"eval", "exec", "globals", "locals", "vars"})
-
-
 _ATTRIBUTES_THAT_REACH_IT = frozenset(
     {
         "__builtins__",
@@ -38,8 +33,6 @@ _ATTRIBUTES_THAT_REACH_IT = frozenset(
         "modules",
     }
 )
-
-
 BACK_DOORS = _FUNCTIONS_THAT_REACH_IT | _ATTRIBUTES_THAT_REACH_IT
 
 
@@ -346,11 +339,7 @@ class _Worth:
 
 
 def _assigned(
-    target: ast.expr,
-    value: ast.expr,
-    statement: ast.stmt,
-    worth: _Worth,
-    alone: bool,
+    target: ast.expr, value: ast.expr, statement: ast.stmt, worth: _Worth, alone: bool
 ) -> Iterator[tuple[str, Binding]]:
     if isinstance(target, ast.Name):
         known, mutable = worth.of(value)

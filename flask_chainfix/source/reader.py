@@ -12,8 +12,6 @@ from flask_chainfix.source.limits import excess
 from flask_chainfix.source.scan import scan
 
 _SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")
-
-
 _SOURCE_OR_COMPILED = re.compile(r"(?!\.\#|__init__)(.*\.py)(c|o)?$")
 
 
@@ -34,13 +32,8 @@ def is_loaded(name: str, exists: Callable[[str], bool], *, sourceless: bool = Fa
 
 
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
-
-
 _OF_COMPILED = Header(None, None, None, None, "", None, None, None, {})
-
-
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-
 
 # What compiling bytes can raise; ValueError is for NUL bytes, the last three for source that
 # is nested or sized beyond what the interpreter can take.

@@ -16,11 +16,8 @@ from flask_chainfix.source.module import uses_any
 
 _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
-
 # What the docstring repeats of the header, by the variable that it is read from.
 _REPEATED = {"revision": "revision_id", "down_revision": "revises"}
-
-
 _IN_DOCSTRING = {"revision_id": "Revision ID:", "revises": "Revises:"}
 
 

@@ -18,29 +18,13 @@ from flask_chainfix.source.docstring import parse_docstring
 from flask_chainfix.source.module import BACK_DOORS
 
 _EOL = r"[ \t]*(?:\#[^\r\n]*)?\r?\n"
-
-
 _STRING = r"""(?:'[^'"\\\r\n\x00]*'|"[^'"\\\r\n\x00]*")"""
-
-
 _IDS = rf"(?:None|{_STRING}|\(\)|\([ \t]*(?:{_STRING}[ \t]*,[ \t]*)+(?:{_STRING}[ \t]*)?\))"
-
-
 _EQUALS = r"(?:[ \t]*:[ \t]*[A-Za-z_][\w\[\], .|]*)?[ \t]*=[ \t]*"
-
-
 _IMPORT = r"(?:from|import)[ ][\w., ]*(?:\#[^\r\n]*)?\r?\n"
-
-
 _PRELUDE = rf"(?:{_IMPORT}|{_EOL})*"
-
-
 _TEXT = r"[^\s\"\\\x00](?:[^\r\n\"\\\x00]*[^\s\"\\\x00])?"
-
-
 _FIELD = rf"[ \t]*:[ \t]*(?P<{{}}>(?:{_TEXT})?)[ \t]*\r?\n"
-
-
 _BLOCK = (
     rf"\s*(?P<message>{_TEXT})\r?\n\r?\n\s*"
     + "Revision ID"
@@ -51,8 +35,6 @@ _BLOCK = (
     + _FIELD.format("create_date")
     + r"\s*"
 )
-
-
 _HEADER = re.compile(
     (
         r"(?:\xef\xbb\xbf)?"
@@ -65,25 +47,16 @@ _HEADER = re.compile(
         rf"depends_on{_EQUALS}(?P<depends_on>{_IDS})[ \t]*(?:\#[^\r\n]*)?\r?\n"
     ).encode("latin-1")
 )
-
-
 _REACH = 16_384  # bytes; a header further down is left to the syntax tree
-
 
 # Alembic takes an empty string for "none" in depends_on, and nowhere else.
 _EMPTY = ("",)
-
-
 _STRINGS = re.compile(rb"""['"]([^'"]*)['"]""")
-
-
 _VARIABLES = ("revision", "down_revision", "branch_labels", "depends_on")
-
 
 # What could change a header variable without its assignment standing in the header: the names
 # themselves behind it, and anywhere in the file the ways to write to a module's namespace.
 _NAMES = (b"revision", b"branch_labels", b"depends_on")
-
 
 # `exec` is a part of `execute`, so it is looked for as a word.
 _BACK_DOORS = tuple(
@@ -93,13 +66,8 @@ _BACK_DOORS = tuple(
         if not any(other in word for other in BACK_DOORS - {word})
     )
 )
-
-
 _EXEC = re.compile(rb"\bexec\b")
-
-
 _STAR_IMPORT = re.compile(rb"import[\s\\(]*\*")
-
 
 # A line at module level that is more than a comment or the beginning of Alembic's two functions.
 _STATEMENT = re.compile(

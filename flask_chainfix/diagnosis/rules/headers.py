@@ -9,20 +9,15 @@ from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import LONGEST_ID
-from flask_chainfix.diagnosis.registry import Fault, rule
+from flask_chainfix.diagnosis.rules import Fault, rule
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.findings import Location, Severity
 from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.literals import line_of
 
 ILLEGAL = frozenset("@-+:")
-
-
 NO_LABELS = frozenset({"base", "head", "heads", "current"})
-
-
 _NO_IDS = frozenset({"", "base"})
-
 
 # What Alembic does with these was measured with 1.10 and 1.20.
 _ID_BREAKS = {
@@ -32,23 +27,18 @@ _ID_BREAKS = {
     "base": "“{alembic} history” and “{alembic} upgrade” stop with an AssertionError, and"
     " “{alembic} heads” does not show the revision",
 }
-
-
 _LABEL_BREAKS = "“{alembic} heads” and “{alembic} history” stop with a traceback (TypeError)"
 
 
-@rule(
-    "FC106",
-    "unreadable-migration",
-    Severity.ERROR,
-    noun="unreadable file",
-    breaks="every “{alembic}” command stops, because Alembic loads every file of the directory",
-)
+@rule("FC106", "unreadable-migration", Severity.ERROR, "unreadable file")
 def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
     """A file in the version location cannot be loaded by Alembic.
 
     It does not parse, cannot be read, holds conflict markers, or has no `revision` or
     `down_revision`. An id that it may hold is not reported as missing elsewhere.
+
+    What breaks:
+        every “{alembic}” command stops, because Alembic loads every file of the directory
 
     How it comes about:
         A conflict of a Git merge was committed as it was, a migration was half edited, or something
@@ -78,18 +68,15 @@ def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
         )
 
 
-@rule(
-    "FC108",
-    "invalid-revision-id",
-    Severity.ERROR,
-    noun="invalid id",
-    breaks="every “{alembic}” command stops, because Alembic refuses the id",
-)
+@rule("FC108", "invalid-revision-id", Severity.ERROR, "invalid id")
 def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
     """An id is empty, is not a string, or holds a character that Alembic keeps for itself.
 
     `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`, and `base` is one
     itself.
+
+    What breaks:
+        every “{alembic}” command stops, because Alembic refuses the id
 
     How it comes about:
         The id was written by hand: as the key of a ticket, as a date, or as a number without
@@ -130,14 +117,7 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "FC109",
-    "revision-id-too-long",
-    Severity.WARNING,
-    noun="long id",
-    breaks="“{alembic} upgrade” fails on PostgreSQL and MySQL, which cannot store the id; SQLite"
-    " hides it",
-)
+@rule("FC109", "revision-id-too-long", Severity.WARNING, "long id")
 def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
     """An id is longer than 32 characters, the size of `alembic_version.version_num`.
 
@@ -145,6 +125,10 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
     mind the size the migration works, and then it fails elsewhere. Where known databases are on
     servers, the width of their column decides: one that refuses the id makes this an error, and
     nothing is wrong where all have room for it.
+
+    What breaks:
+        “{alembic} upgrade” fails on PostgreSQL and MySQL, which cannot store the id; SQLite hides
+        it
 
     How it comes about:
         The id was chosen by hand, as a whole sentence, with `{alembic} revision --rev-id` for
@@ -185,18 +169,15 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "FC110",
-    "computed-header",
-    Severity.WARNING,
-    noun="computed header",
-    breaks="nothing in Alembic; but what is computed cannot be judged or changed from outside",
-)
+@rule("FC110", "computed-header", Severity.WARNING, "computed header")
 def computed_header(snapshot: Facts) -> Iterator[Fault]:
     """A header value is the result of a call, an import or a condition.
 
     Only running the file would show it, and that is never done here. Findings that depend on the
     value are held back rather than guessed.
+
+    What breaks:
+        nothing in Alembic; but what is computed cannot be judged or changed from outside
 
     How it comes about:
         An id or a parent was meant to be written in one place only, or to be found out on its own.
@@ -228,18 +209,14 @@ def computed_header(snapshot: Facts) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "FC111",
-    "stale-docstring",
-    Severity.WARNING,
-    noun="stale docstring",
-    breaks="nothing in Alembic; but people read the wrong parent",
-    repairable=True,
-)
+@rule("FC111", "stale-docstring", Severity.WARNING, "stale docstring", repairable=True)
 def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
     """The docstring's `Revises:` line names other parents than `down_revision`.
 
     Alembic writes that line when it makes the file, and never reads it.
+
+    What breaks:
+        nothing in Alembic; but people read the wrong parent
 
     How it comes about:
         `down_revision` was changed by hand, or by a tool that does not know of the line.

@@ -15,23 +15,19 @@ from flask_chainfix.databases.applied.contradictions import (
 )
 from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.registry import Family, Fault, rule
+from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.diagnosis.rules.stamps import reached
 from flask_chainfix.model.findings import Severity
 
 
-@rule(
-    "FC305",
-    "half-applied",
-    Severity.ERROR,
-    noun="half-applied revision",
-    breaks="“{alembic} upgrade” stops there: a table that it makes exists already",
-    family=Family.DATABASE,
-)
+@rule("FC305", "half-applied", Severity.ERROR, "half-applied revision", Family.DATABASE)
 def half_applied(snapshot: Facts) -> Iterator[Fault]:
     """Some of the tables that a revision makes are there, and it is not stamped.
 
     Only tables are compared, and only those that a revision is certain to make.
+
+    What breaks:
+        “{alembic} upgrade” stops there: a table that it makes exists already
 
     How it comes about:
         The migration failed half-way on a database that makes each change of the schema final at
@@ -70,18 +66,14 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "FC306",
-    "stamp-contradicts-schema",
-    Severity.ERROR,
-    noun="contradicted stamp",
-    breaks="“{alembic} upgrade” stops there: a table that it makes exists already",
-    family=Family.DATABASE,
-)
+@rule("FC306", "stamp-contradicts-schema", Severity.ERROR, "contradicted stamp", Family.DATABASE)
 def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
     """Tables exist of revisions that have not run, going by the stamp.
 
     Only tables are compared, and only those that a revision is certain to make.
+
+    What breaks:
+        “{alembic} upgrade” stops there: a table that it makes exists already
 
     How it comes about:
         `db.create_all()` has made the tables, a dump was restored without its version table, or

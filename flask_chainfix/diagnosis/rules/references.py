@@ -1,10 +1,14 @@
-"""Faults of names: ids and labels that do not exist, or exist more than once."""
+"""Faults of names: ids and labels that do not exist, with what may be meant, or exist twice."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import count as count_up
+from typing import NamedTuple
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import location
@@ -12,26 +16,24 @@ from flask_chainfix.common.quoting import option, path_word, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.registry import Fault, rule
-from flask_chainfix.diagnosis.suggestions import Lookalikes, missing_dependencies, missing_parents
+from flask_chainfix.diagnosis.rules import Fault, rule
+from flask_chainfix.model.files import Header
 from flask_chainfix.model.findings import Location, Severity
 
-_KEY_ERROR = "every “{alembic}” command stops with a traceback (KeyError)"
+_WORD = re.compile(r"\w+")  # as Alembic makes slugs
+_CERTAIN = 4  # characters; a shorter beginning may well have been an id of its own
+_TELLING = 6  # characters; a shorter part of a file's name says nothing
 
 
-@rule(
-    "FC103",
-    "missing-down-revision",
-    Severity.ERROR,
-    noun="missing parent",
-    breaks=_KEY_ERROR,
-    repairable=True,
-)
+@rule("FC103", "missing-down-revision", Severity.ERROR, "missing parent", repairable=True)
 def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
     """A migration names a parent that no file has.
 
     Alembic needs every parent before it can do anything with the chain. What is above the gap hangs
     in the air; it is not also counted as a further base or head.
+
+    What breaks:
+        every “{alembic}” command stops with a traceback (KeyError)
 
     How it comes about:
         The parent's file was deleted or not committed, its id was changed, or `down_revision` was
@@ -74,19 +76,15 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "FC107",
-    "missing-dependency",
-    Severity.ERROR,
-    noun="missing dependency",
-    breaks=_KEY_ERROR,
-    repairable=True,
-)
+@rule("FC107", "missing-dependency", Severity.ERROR, "missing dependency", repairable=True)
 def missing_dependency(snapshot: Facts) -> Iterator[Fault]:
     """A migration's `depends_on` names a revision or branch label that does not exist here.
 
     `depends_on` makes a migration wait for one that is not its parent, in another branch for
     example. There is nothing to wait for.
+
+    What breaks:
+        every “{alembic}” command stops with a traceback (KeyError)
 
     How it comes about:
         The other migration was deleted or renamed; or it belongs to another package whose
@@ -125,21 +123,17 @@ def missing_dependency(snapshot: Facts) -> Iterator[Fault]:
         )
 
 
-@rule(
-    "FC104",
-    "duplicate-revision",
-    Severity.ERROR,
-    noun="duplicate id",
-    breaks="Alembic warns that the revision “is present more than once” and loads only the last of"
-    " the files; “{alembic} upgrade” stops with “Multiple head revisions are present for given"
-    " argument 'head'”",
-    repairable=True,
-)
+@rule("FC104", "duplicate-revision", Severity.ERROR, "duplicate id", repairable=True)
 def duplicate_revision(snapshot: Facts) -> Iterator[Fault]:
     """Several files have the same revision id.
 
     What the files do that Alembic does not load is never run. Which of them a child or a database
     means by the id, the id does not tell.
+
+    What breaks:
+        Alembic warns that the revision “is present more than once” and loads only the last of the
+        files; “{alembic} upgrade” stops with “Multiple head revisions are present for given
+        argument 'head'”
 
     How it comes about:
         Two branches counted up to the same number (`0033`). Or a migration was copied and its id
@@ -173,21 +167,18 @@ def duplicate_revision(snapshot: Facts) -> Iterator[Fault]:
             + (" and the same content" if same else ", with different content"),
             way("delete the copies" if same else "give the later one an id of its own", REPAIR),
             (revision,),
-            snapshot.locations(revision, "revision"),
+            "revision",
         )
 
 
-@rule(
-    "FC113",
-    "duplicate-branch-label",
-    Severity.ERROR,
-    noun="duplicate label",
-    breaks="every “{alembic}” command stops with “Branch name … already used by revision …”",
-)
+@rule("FC113", "duplicate-branch-label", Severity.ERROR, "duplicate label")
 def duplicate_branch_label(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions declare the same branch label, or a label is also a revision id.
 
     A label names one branch, in `{alembic} upgrade reports@head` for example.
+
+    What breaks:
+        every “{alembic}” command stops with “Branch name … already used by revision …”
 
     How it comes about:
         A migration with a label was copied, or two branches were given one name.
@@ -218,11 +209,7 @@ def duplicate_branch_label(snapshot: Facts) -> Iterator[Fault]:
                 f"the branch label {label!r} {also}: {listing(dict.fromkeys(revisions))}",
                 way("give each branch a label of its own", _relabel(graph, label, revisions)),
                 revisions,
-                [
-                    place
-                    for revision in dict.fromkeys(revisions)
-                    for place in snapshot.locations(revision, "branch_labels")
-                ],
+                "branch_labels",
             )
 
 
@@ -241,13 +228,11 @@ def _from_git(snapshot: Facts, name: str) -> Remedy:
             return Remedy.of("bring the missing file back from a clone or a release that has it")
         places.setdefault(ref, []).append(os.path.relpath(lost.path))
         wanted += [below for below in lost.requirements if below not in wanted]
-    return way(
-        "bring the missing file back from Git",
-        *(
-            f"git checkout {ref_word(ref)} -- {' '.join(map(path_word, each))}"
-            for ref, each in places.items()
-        ),
+    commands = (
+        f"git checkout {ref_word(ref)} -- {' '.join(map(path_word, each))}"
+        for ref, each in places.items()
     )
+    return way("bring the missing file back from Git", *commands)
 
 
 def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:
@@ -262,7 +247,146 @@ def _places(
     snapshot: Facts, revision: str, attribute: str, names: Iterable[str]
 ) -> Iterator[Location]:
     """Where the files of a revision name others; of several with its id, those that do."""
-    wanted = set(names)
     for file in snapshot.files_by_revision[revision]:
-        if not wanted.isdisjoint(getattr(file.reading, attribute) or ()):
+        if set(names).intersection(getattr(file.reading, attribute) or ()):
             yield location(file, attribute)
+
+
+# --- What a missing id may have been meant to be -------------------------------------------------
+
+
+class Likeness(NamedTuple):
+    """What a missing name looks like.
+
+    Attributes:
+        kind: ``file-name``, ``case``, ``prefix`` or ``label``.
+        revision: the id that is meant; of a label, that of the revision which declares it.
+        detail: why, in words that begin a sentence.
+        certain: whether it can mean nothing else.
+    """
+
+    kind: str
+    revision: str
+    detail: str
+    certain: bool = True
+
+
+class Lookalikes:
+    """Finds what a missing id of a chain may have been meant to be."""
+
+    def __init__(self, snapshot: Facts) -> None:
+        self._snapshot = snapshot
+
+    def find(self, missing: str) -> Likeness | None:
+        """What the id looks like most; ``None`` where it looks like nothing that is there."""
+        return next(self.all(missing), None)
+
+    def all(self, missing: str) -> Iterator[Likeness]:
+        """All that the id looks like, the most certain first."""
+        stem = missing[:-3] if missing.endswith(".py") else missing
+        for file, header in self._files_called(stem):
+            id_ = str(header.revision)
+            detail = f"there is a file {file}, whose id is {id_!r}"
+            certain = _is_name_of(stem, file, header.message)
+            yield Likeness("file-name", id_, detail, certain=certain)
+        for id_ in self._folded_ids.get(_fold(missing), ()):
+            yield Likeness("case", id_, f"it differs only in case or spaces from {id_!r}")
+        longer = self._ids_that_begin_with(missing)
+        if len(longer) == 1:
+            detail = f"it is the beginning of {longer[0]!r}"
+            certain = len(missing) >= _CERTAIN
+            yield Likeness("prefix", longer[0], detail, certain=certain)
+        for owner in self._snapshot.graph.labelled.get(missing, ()):
+            yield Likeness("label", owner, f"it is a branch label, of {owner}", certain=False)
+
+    @cached_property
+    def _sorted_ids(self) -> list[str]:
+        return sorted(self._snapshot.graph)
+
+    @cached_property
+    def _folded_ids(self) -> dict[str, list[str]]:
+        folded: dict[str, list[str]] = {}
+        for id_ in self._snapshot.graph:
+            folded.setdefault(_fold(id_), []).append(id_)
+        return folded
+
+    @cached_property
+    def _files_by_stem(self) -> Mapping[str, list[tuple[str, Header]]]:
+        files: dict[str, list[tuple[str, Header]]] = {}
+        for file in self._snapshot.files:
+            if isinstance(file.reading, Header) and file.reading.revision:
+                named = file.name, file.reading
+                files.setdefault(file.name.rpartition(".")[0], []).append(named)
+        return files
+
+    @cached_property
+    def _all_stems(self) -> str:
+        return "\n".join(("", *self._files_by_stem, ""))
+
+    def _files_called(self, text: str) -> list[tuple[str, Header]]:
+        """The files of that name, or else the one whose name holds the text."""
+        if text in self._files_by_stem:
+            return self._files_by_stem[text]
+        if len(text) < _TELLING or self._all_stems.count(text) != 1:
+            return []
+        at = self._all_stems.index(text)
+        start = self._all_stems.rindex("\n", 0, at) + 1
+        return self._files_by_stem[self._all_stems[start : self._all_stems.index("\n", at)]]
+
+    def _ids_that_begin_with(self, prefix: str) -> list[str]:
+        if not prefix:
+            return []
+        start = bisect_left(self._sorted_ids, prefix)
+        return [id_ for id_ in self._sorted_ids[start : start + 2] if id_.startswith(prefix)]
+
+
+def _is_name_of(text: str, file: str, message: str) -> bool:
+    """Whether a text is the whole name of a file, or all of it before the slug of its message."""
+    name = file.rpartition(".")[0]
+    slug = "_".join(_WORD.findall(message)).lower()
+    rest = name.removeprefix(f"{text}_")
+    # Alembic cuts a long slug short, after a word and with an underscore.
+    cut = rest.endswith("_") and slug.startswith(rest)
+    return name == text or (rest not in ("", name) and (rest == slug or cut))
+
+
+def missing_parents(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
+    """The parents that no file has, by the revision that names them."""
+    return _unexplained(snapshot, snapshot.graph.missing_parents)
+
+
+def missing_dependencies(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
+    """The same for ``depends_on``; none at all while some labels are computed."""
+    if any(
+        file.reading.branch_labels is None
+        for file in snapshot.files
+        if isinstance(file.reading, Header)
+    ):
+        return {}
+    return _unexplained(snapshot, snapshot.graph.missing_dependencies)
+
+
+def _unexplained(
+    snapshot: Facts, named: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, tuple[str, ...]]:
+    explained = _ids_that_may_exist(snapshot)
+    missing = {
+        revision: tuple(name for name in names if name not in explained)
+        for revision, names in named.items()
+    }
+    return {revision: names for revision, names in missing.items() if names}
+
+
+def _ids_that_may_exist(snapshot: Facts) -> frozenset[str]:
+    """Missing ids that an unreadable file may have: these are no faults of their own."""
+    graph = snapshot.graph
+    if not snapshot.unreadable and not snapshot.anonymous:
+        return frozenset()
+    missing = graph.missing
+    explained = {name for name in missing if snapshot.unread(name) is not None}
+    alone = len(missing - explained) <= len(snapshot.anonymous)
+    return frozenset(missing if alone else explained)
+
+
+def _fold(revision: str) -> str:
+    return "".join(revision.split()).casefold()

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.common.remedies import REPAIR, Remedy, way
+from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
+from flask_chainfix.databases.applied.rows import are_tied, taking_down
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.registry import Family, Fault, rule
-from flask_chainfix.model.findings import Location, Severity
+from flask_chainfix.diagnosis.lost_revisions import told_losses
+from flask_chainfix.diagnosis.rules import Family, Fault, codes_of, rule
+from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.model.plans import Wishes
 from flask_chainfix.schema.conflicts import dropped_twice, made_twice, never_made
 from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.objects import Touch
 from flask_chainfix.schema.order import Precedence, disorders
 
-
-@rule(
-    "FC201",
-    "schema-order",
-    Severity.ERROR,
-    noun="schema order fault",
-    breaks="“{alembic} upgrade” of an empty database can stop there: what it needs does not exist",
-    family=Family.SCHEMA,
+_Twice = tuple[Touch, Touch]
+_Pair = TypeVar("_Pair", _Twice, Precedence)
+_GUARD = "an if on sa.inspect(op.get_bind()), so that it runs only where it is still needed"
+_MOVE = "move the operation into a revision where it can run, or the revision to another place"
+_KEEP_ONE = (
+    "keep one of the two and delete the other file; or make the other's upgrade() and downgrade()"
+    " do nothing; a database that has run only one of them is then stamped by hand"
 )
+_LINK = "then link the chain"
+
+
+@rule("FC201", "schema-order", Severity.ERROR, "schema order fault", Family.SCHEMA)
 def schema_order(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses a table or column that is not sure to be there when it runs.
 
     Only a later revision creates it, or one on a parallel branch, which may run before or after; or
-    a revision drops it before, or on a parallel branch. Where a migration does something that its
-    source does not tell and that could explain it, nothing is reported. Between branches that are
-    kept apart on purpose this is a warning. Where they have merged again, and Alembic happens to
-    upgrade an empty database in an order that runs, it is information.
+    a revision drops it before, or on a parallel branch. Where something that the sources do not
+    tell could explain it, nothing is reported. Between branches that are kept apart on purpose this
+    is a warning; where they have merged again, and Alembic happens to upgrade an empty database in
+    an order that runs, it is information.
+
+    What breaks:
+        “{alembic} upgrade” of an empty database can stop there: what it needs does not exist
 
     How it comes about:
         A chain was relinked by date or file name, or two branches were never run together.
@@ -59,14 +71,19 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} repair
     """
     lineages = find_lineages(snapshot).by_revision
-    for (before, after), found in _by_pair(disorders(snapshot.evidence)).items():
+    for (before, after), found in _by_revisions(disorders(snapshot.evidence)).items():
         apart = lineages[before] is not lineages[after]
         parallel = not snapshot.evidence.runs_before(after, before)
         suits = snapshot.evidence.upgraded_before(before, after)
         sentence = _sentence(snapshot, found[0], len(found) - 1)
+        hint = way(_MOVE)
+        if apart or suits:
+            hint = way(f"to be sure of the order, let {after} say depends_on = {before!r}")
+        elif parallel:
+            hint = way(f"put {after} behind {before}", REPAIR)
         yield Fault(
             f"{sentence}; Alembic runs {before} first" if suits else sentence,
-            _hint(before, after, apart=apart or suits, parallel=parallel),
+            hint,
             (before, after),
             _places(snapshot, (found[0].after, found[0].before)),
             severity=Severity.INFO if suits else Severity.WARNING if apart else None,
@@ -75,53 +92,28 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
         )
 
 
-def _by_pair(found: Iterable[Precedence]) -> dict[tuple[str, str], list[Precedence]]:
-    pairs: dict[tuple[str, str], list[Precedence]] = {}
-    for item in found:
-        pairs.setdefault((item.before.revision, item.after.revision), []).append(item)
-    return pairs
-
-
 def _sentence(snapshot: Facts, disorder: Precedence, others: int) -> str:
     before, after, ending = disorder
-    runs_before = snapshot.evidence.runs_before
-    parallel = not runs_before(after.revision, before.revision)
-    user, other = (after, before) if ending == "use" else (before, after)
+    parallel = not snapshot.evidence.runs_before(after.revision, before.revision)
     if ending == "use":
+        user, other = after, before
         deed = "creates on a parallel branch" if parallel else "creates only later"
     else:
+        user, other = before, after
         deed = "drops on a parallel branch" if parallel else "has dropped before"
     more = f", and {count(others, 'more object')} likewise" if others else ""
     what = f"{user.object.kind.value} {user.object.spelled}"
     return f"{user.revision} uses {what}, which {other.revision} {deed}{more}"
 
 
-def _hint(before: str, after: str, *, apart: bool, parallel: bool) -> Remedy:
-    if apart:
-        return Remedy.of(f"to be sure of the order, let {after} say depends_on = {before!r}")
-    if parallel:
-        return way(f"put {after} behind {before}", REPAIR)
-    return Remedy.of(
-        "move the operation into a revision where it can run, or the revision to another place"
-    )
-
-
-def _places(snapshot: Facts, touches: Iterable[Touch]) -> list[Location]:
-    return [Location(snapshot.file(touch.revision).path, touch.line) for touch in touches]
-
-
-@rule(
-    "FC203",
-    "table-created-twice",
-    Severity.ERROR,
-    noun="table created twice",
-    breaks="“{alembic} upgrade” of an empty database stops with “table … already exists”",
-    family=Family.SCHEMA,
-)
+@rule("FC203", "table-created-twice", Severity.ERROR, "table created twice", Family.SCHEMA)
 def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions create the same table, and nothing drops it in between.
 
     No order of them can run, so no repair is planned while both do.
+
+    What breaks:
+        “{alembic} upgrade” of an empty database stops with “table … already exists”
 
     How it comes about:
         It is the mark of two “initial” migrations, each the whole schema: `migrations/` was made
@@ -150,36 +142,24 @@ def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} check --schema
     """
     twice = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is Kind.TABLE)
-    for (first, second), tables in _by_revisions(twice).items():
+    for tables in _by_revisions(twice).values():
         names = listing(sorted(one.object.spelled for one, _ in tables))
-        kind = "table" if len(tables) == 1 else "tables"
-        yield Fault(
-            _both(first, second, "create", f"{kind} {names}"),
-            "keep one of the two and delete the other file; or make the other's upgrade() and"
-            " downgrade() do nothing; a database that has run only one of them is then stamped"
-            " by hand",
-            (first, second),
-            _places(snapshot, tables[0]),
-            len(tables),
-            severity=_unless_apart(snapshot, first, second),
-        )
+        what = f"{'table' if len(tables) == 1 else 'tables'} {names}"
+        fault = _conflict(snapshot, tables, "create", what, _KEEP_ONE)
+        yield fault._replace(locations=_places(snapshot, tables[0]))
 
 
-@rule(
-    "FC205",
-    "schema-conflict",
-    Severity.ERROR,
-    noun="schema conflict",
-    breaks="“{alembic} upgrade” of an empty database stops with “already exists” or with “does not"
-    " exist”",
-    family=Family.SCHEMA,
-)
+@rule("FC205", "schema-conflict", Severity.ERROR, "schema conflict", Family.SCHEMA)
 def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions create the same column, index, constraint or type, or drop the same object.
 
     Nothing undoes the first before the second runs, and no order of the two can run. What happens
     under a condition, or with `if_exists` or `if_not_exists`, is not counted, and neither is what
     only some databases refuse. Between branches that are kept apart on purpose this is a warning.
+
+    What breaks:
+        “{alembic} upgrade” of an empty database stops with “already exists” or with “does not
+        exist”
 
     How it comes about:
         Two branches made the same change, each with a migration of its own, and were merged.
@@ -215,69 +195,58 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
     """
     made = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is not Kind.TABLE)
     for pairs, deed in ((made, "create"), (dropped_twice(snapshot.evidence), "drop")):
-        for (first, second), found in _by_revisions(pairs).items():
+        for found in _by_revisions(pairs).values():
             names = listing(f"{one.object.kind.value} {one.object.spelled}" for one, _ in found)
-            yield Fault(
-                _both(first, second, deed, names),
-                _ways_out(snapshot, found),
-                (first, second),
-                [place for pair in found for place in _places(snapshot, pair)],
-                len(found),
-                severity=_unless_apart(snapshot, first, second),
+            first, second = (_spots(_places(snapshot, side)) for side in zip(*found, strict=True))
+            hint = (
+                f"remove the operation from {second}, or from {first}, whichever no database has"
+                " run, and its counterpart from downgrade()"
             )
+            guarded = f"where databases have run either of them, put {second} under {_GUARD}"
+            yield _conflict(snapshot, found, deed, names, way(hint) | guarded)
 
 
-def _both(first: str, second: str, deed: str, names: str) -> str:
-    if first == second:
-        return f"{first} {deed}s {names} twice"
-    return f"{first} and {second} both {deed} {names}"
+def _conflict(
+    snapshot: Facts, found: Sequence[_Twice], deed: str, what: str, hint: str | Remedy
+) -> Fault:
+    first, second = (touch.revision for touch in found[0])
+    both = f"{first} and {second} both {deed} {what}"
+    lineages = find_lineages(snapshot).by_revision
+    apart = lineages[first] is not lineages[second]  # on purpose: they may never meet
+    return Fault(
+        f"{first} {deed}s {what} twice" if first == second else both,
+        hint,
+        (first, second),
+        [place for pair in found for place in _places(snapshot, pair)],
+        len(found),
+        severity=Severity.WARNING if apart else None,
+    )
 
 
-def _by_revisions(
-    pairs: Iterable[tuple[Touch, Touch]],
-) -> dict[tuple[str, str], list[tuple[Touch, Touch]]]:
-    grouped: dict[tuple[str, str], list[tuple[Touch, Touch]]] = {}
-    for one, other in pairs:
-        grouped.setdefault((one.revision, other.revision), []).append((one, other))
+def _places(snapshot: Facts, touches: Iterable[Touch]) -> list[Location]:
+    return [Location(snapshot.file(touch.revision).path, touch.line) for touch in touches]
+
+
+def _spots(places: Iterable[Location]) -> str:
+    return " and ".join(dict.fromkeys(f"{each.path.name}:{each.line}" for each in places))
+
+
+def _by_revisions(found: Iterable[_Pair]) -> dict[tuple[str, str], list[_Pair]]:
+    grouped: dict[tuple[str, str], list[_Pair]] = {}
+    for pair in found:
+        grouped.setdefault((pair[0].revision, pair[1].revision), []).append(pair)
     return grouped
 
 
-def _ways_out(snapshot: Facts, found: list[tuple[Touch, Touch]]) -> Remedy:
-    first, second = (
-        " and ".join(
-            f"{snapshot.file(touch.revision).name}:{line}"
-            for touch, line in {touch.line: (touch, touch.line) for touch in touches}.values()
-        )
-        for touches in zip(*found, strict=True)
-    )
-    return Remedy.of(
-        f"remove the operation from {second}, or from {first}, whichever no database has run,"
-        " and its counterpart from downgrade()"
-    ) | (
-        f"where databases have run either of them, put {second} under an if on"
-        " sa.inspect(op.get_bind()), so that it runs only where it is still needed"
-    )
-
-
-def _unless_apart(snapshot: Facts, first: str, second: str) -> Severity | None:
-    """A warning between branches that are kept apart on purpose; they may never meet."""
-    lineages = find_lineages(snapshot).by_revision
-    return Severity.WARNING if lineages[first] is not lineages[second] else None
-
-
-@rule(
-    "FC202",
-    "table-never-created",
-    Severity.WARNING,
-    noun="table never created",
-    breaks="“{alembic} upgrade” of an empty database stops there, unless something else makes it",
-    family=Family.SCHEMA,
-)
+@rule("FC202", "table-never-created", Severity.WARNING, "table never created", Family.SCHEMA)
 def table_never_created(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses, renames or drops a table that no migration has created by then.
 
     The databases that exist have it from elsewhere, so this shows where a new one is made: in
     tests, in CI, on a new machine.
+
+    What breaks:
+        “{alembic} upgrade” of an empty database stops there, unless something else makes it
 
     How it comes about:
         The table was made by `db.create_all()` or by hand before the first migration, its name is
@@ -300,19 +269,15 @@ def table_never_created(snapshot: Facts) -> Iterator[Fault]:
     yield from _never_created(snapshot, Kind.TABLE)
 
 
-@rule(
-    "FC204",
-    "column-never-created",
-    Severity.WARNING,
-    noun="column never created",
-    breaks="“{alembic} upgrade” of an empty database stops there, unless something else makes it",
-    family=Family.SCHEMA,
-)
+@rule("FC204", "column-never-created", Severity.WARNING, "column never created", Family.SCHEMA)
 def column_never_created(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses, renames or drops a column of a table that the migrations create without it.
 
     The databases that exist have it from elsewhere, so this shows where a new one is made: in
     tests, in CI, on a new machine.
+
+    What breaks:
+        “{alembic} upgrade” of an empty database stops there, unless something else makes it
 
     How it comes about:
         The column was added to a migration's `create_table()` by hand and taken out again, or to
@@ -357,3 +322,92 @@ def _never_created(snapshot: Facts, kind: Kind) -> Iterator[Fault]:
                 revisions,
                 _places(snapshot, users),
             )
+
+
+# --- How two revisions that make or drop the same thing come into one chain that runs -------------
+
+
+def ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Remedy:
+    """What to do about a fault that a planned chain would have; ``again`` plans once more."""
+    if fault.code not in codes_of(Family.SCHEMA):
+        text = "say where the revisions belong; the help lists the options"
+        return way(text, "{fixchain} repair --help")
+    accepted = replace(wishes, accept=tuple(sorted({*wishes.accept, fault.code})))
+    accepting = repairing(accepted.typed)
+    two_sides = len(fault.revisions) > 1 and all(each in snapshot.graph for each in fault.revisions)
+    if fault.code != "FC201" and two_sides:
+        return _joining(snapshot, fault, again) | _accepting(snapshot, fault, accepting)
+    if fault.code == "FC201" and wishes.strategy == "merge":
+        first = way("put one branch behind the other", LINE)
+    else:
+        first = Remedy.of(fault.hint)
+    return first | way(f"if the finding is mistaken, plan anyway; {fault.code} stays", accepting)
+
+
+def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
+    """To have both sides: what others have stays, and so does what has run without the other."""
+    sides, then = fault.revisions, (again, "{alembic} upgrade head")
+    others, known = _alone(published_in(snapshot), sides), _alone(applied_in(snapshot), sides)
+    places = {name: _place_of(snapshot, fault, name) for name in sides}
+    guarded = f"put what both do in {' and '.join(places.values())} under {_GUARD}; {_LINK}"
+    guarding = (REPAIR, "{alembic} upgrade head")
+    mine = [name for name in sides if not others[name]]
+    free = mine if len(mine) == 1 else [name for name in mine if not known[name]]
+    if not free:
+        return way(f"as each of them has run without the other, {guarded}", *guarding)
+    side = free[-1]
+    (other,) = (name for name in sides if name != side)
+    why = ""
+    if others[other]:
+        why = f"{others[other][0].name} has {other}, so "
+    elif known[other]:
+        why = f"{known[other][0].name} has run {other}, so "
+    edit = f"remove what both do from {places[side]}, and its counterpart from downgrade(); {_LINK}"
+    if not known[side]:
+        keeping = way(f"keep it in {places[side]}, under {_GUARD}; {_LINK}", *then)
+        return way(f"{why}{edit}", *then) | keeping
+    database, graph = known[side][0], snapshot.graph
+    apart = {*graph.required([side]), *graph.descendants([side])} - graph.required([other])
+    down = [name for name in graph.order if name in apart & database.revisions]
+    if snapshot.databases.anew or are_tied(graph, down):
+        # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
+        first = way(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
+    else:
+        losses = told_losses([snapshot.footprint_down(snapshot.file(name)) for name in down])
+        first = way(
+            f"{why}first downgrade {listing(down)} in {database.name}, which has not run {other}"
+            f" ({losses}); next {edit}",
+            *taking_down(graph, database.revisions, apart),
+            *then,
+        )
+    return first | way(f"to keep what {database.name} has, {guarded}", *guarding)
+
+
+def _alone(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
+    """Of each side, those that have it without the other."""
+    alone: dict[str, list[Applied]] = {side: [] for side in sides}
+    for each in known:
+        have = each.revisions.intersection(sides)
+        if len(have) == 1:
+            alone[min(have)].append(each)
+    return alone
+
+
+def _place_of(snapshot: Facts, fault: Finding, revision: str) -> str:
+    paths = {file.path for file in snapshot.files_by_revision[revision]}
+    places = (each for each in fault.locations if each.path in paths)
+    return _spots(places) or snapshot.file(revision).name
+
+
+def _accepting(snapshot: Facts, fault: Finding, command: str) -> Remedy:
+    """To have the chain as it is; an upgrade that runs both stops there all the same."""
+    known = [each for each in applied_in(snapshot) if each.revisions]
+    if not all(each.revisions.issuperset(fault.revisions) for each in known):
+        return Remedy()
+    first, second = fault.revisions
+    have = "the databases here have" if known else "all your databases have"
+    return way(
+        f"if {have} run both {first} and {second}, link the chain as it is: {fault.code} stays, and"
+        " “{alembic} upgrade” of a database that has not run both still stops there",
+        command,
+    )

@@ -22,7 +22,7 @@ from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS
 from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
-from flask_chainfix.diagnosis.registry import Family, Fault, rule
+from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.model.databases import DatabaseState, Standing
 from flask_chainfix.model.findings import Severity
 
@@ -30,26 +30,20 @@ _REPEATED = (
     "“{alembic} upgrade” stops there with “Online migration expected to match one row when updating"
     " …”"
 )
-
-
 _RESTAMP = way(
     "move the stamp: nothing is run, and nothing is skipped", "{fixchain} restamp{databases}"
 )
 
 
-@rule(
-    "FC301",
-    "unknown-stamp",
-    Severity.ERROR,
-    noun="unknown stamp",
-    breaks="“{alembic} upgrade” and “{alembic} current” stop there with “Can't locate revision"
-    " identified by …”",
-    family=Family.DATABASE,
-)
+@rule("FC301", "unknown-stamp", Severity.ERROR, "unknown stamp", Family.DATABASE)
 def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped with a revision that no migration file has.
 
     It has run something that these files do not tell of. The message says where Git saw it last.
+
+    What breaks:
+        “{alembic} upgrade” and “{alembic} current” stop there with “Can't locate revision
+        identified by …”
 
     How it comes about:
         The file was deleted or its id changed after the database had run it, or it comes from a
@@ -96,21 +90,17 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         )
 
 
-@rule(
-    "FC302",
-    "stranded-revisions",
-    Severity.ERROR,
-    noun="stranded database",
-    breaks="nothing stops: “{alembic} upgrade” treats these revisions as done there and never"
-    " runs them, until something needs what they make",
-    family=Family.DATABASE,
-)
+@rule("FC302", "stranded-revisions", Severity.ERROR, "stranded database", Family.DATABASE)
 def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped above revisions that it has never run.
 
     Alembic counts everything below a stamp as done. A table that one of these revisions makes, and
     that is not there, proves it. Where no table tells, and the database may as well have been built
     by the chain as it is, this is a warning.
+
+    What breaks:
+        nothing stops: “{alembic} upgrade” treats these revisions as done there and never runs them,
+        until something needs what they make
 
     How it comes about:
         Files were relinked without looking at the databases: a revision was put below one that a
@@ -237,20 +227,16 @@ def _without_tables(snapshot: Facts, standing: Standing) -> Iterator[Fault]:
     )
 
 
-@rule(
-    "FC303",
-    "overlapping-stamps",
-    Severity.ERROR,
-    noun="overlapping stamp",
-    breaks="“{alembic} upgrade” stops there with “Requested revision … overlaps with other"
-    " requested revisions”",
-    family=Family.DATABASE,
-)
+@rule("FC303", "overlapping-stamps", Severity.ERROR, "overlapping stamp", Family.DATABASE)
 def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
     """A database holds a row for a revision, and another one for what is above it.
 
     One row stands for a revision and all below it, so the lower one is there twice. Where the chain
     that has written the rows is known, so is what has run.
+
+    What breaks:
+        “{alembic} upgrade” stops there with “Requested revision … overlaps with other requested
+        revisions”
 
     How it comes about:
         The database was stamped when the two were branches beside each other, and the chain has
@@ -305,18 +291,14 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "FC304",
-    "database-unreachable",
-    Severity.WARNING,
-    noun="unreachable database",
-    breaks="nothing by itself: what holds for that database is not known",
-    family=Family.DATABASE,
-)
+@rule("FC304", "database-unreachable", Severity.WARNING, "unreachable database", Family.DATABASE)
 def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
     """A database could not be asked where it stands.
 
     A repair that does not know of it may not suit it.
+
+    What breaks:
+        nothing by itself: what holds for that database is not known
 
     How it comes about:
         The server is down, a driver or a password is missing, this machine may not connect to it,

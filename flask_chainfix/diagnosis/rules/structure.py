@@ -12,20 +12,13 @@ from flask_chainfix.common.remedies import REPAIR, Remedy, joined, linked, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import stuck_revisions
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.registry import Fault, rule
+from flask_chainfix.diagnosis.rules import Fault, rule
 from flask_chainfix.model.findings import Severity
 
 _STRICT = "{fixchain} repair --strict{databases}"
 
 
-@rule(
-    "FC101",
-    "multiple-bases",
-    Severity.ERROR,
-    noun="base",
-    breaks="a new database gets the bases in an order of Alembic's own, and can stop half-way",
-    repairable=True,
-)
+@rule("FC101", "multiple-bases", Severity.ERROR, "base", repairable=True)
 def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
     """Several migrations say `down_revision = None`, so the chain has several beginnings.
 
@@ -36,6 +29,9 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
     a warning. Bases that are meant to stand apart are not counted: those with a branch label, alone
     in a version location of their own, tied to the others by `depends_on`, or listed as
     `intended_bases` in the settings.
+
+    What breaks:
+        a new database gets the bases in an order of Alembic's own, and can stop half-way
 
     How it comes about:
         `migrations/` is created anew beside an old chain, a migration is written by hand or by a
@@ -62,13 +58,12 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
     bases = lineages.bases
     if len(bases) < 2 or snapshot.compiled:  # which may join them
         return
-    locations = [place for base in bases for place in snapshot.locations(base, "down_revision")]
     if lineages.joined:
         yield Fault(
             f"{count(len(bases), 'base')}, joined by merge points: {listing(bases)}",
             way("nothing needs to be done; to link them into one chain", _STRICT),
             bases,
-            locations,
+            "down_revision",
             len(bases),
             Severity.WARNING,
             "nothing by itself: Alembic can use the chain, in an order of its own",
@@ -80,20 +75,12 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
             | "give each base that is meant to stand apart a branch label, or list it under"
             " intended_bases in the settings",
             bases,
-            locations,
+            "down_revision",
             len(bases),
         )
 
 
-@rule(
-    "FC102",
-    "multiple-heads",
-    Severity.ERROR,
-    noun="head",
-    breaks="“{alembic} upgrade” stops with “Multiple head revisions are present for given"
-    " argument 'head'”, and no new migration can be made",
-    repairable=True,
-)
+@rule("FC102", "multiple-heads", Severity.ERROR, "head", repairable=True)
 def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
     """The chain ends in several heads, so "upgrade to the head" has no single meaning.
 
@@ -103,6 +90,10 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
     Heads that are meant to stand apart are not counted: those of branches that each begin with a
     branch label, and those of lineages whose base is meant to stand apart. One head without a label
     beside labelled branches is a warning: it may be the trunk, and it may be an accident.
+
+    What breaks:
+        “{alembic} upgrade” stops with “Multiple head revisions are present for given argument
+        'head'”, and no new migration can be made
 
     How it comes about:
         Two people write a migration at the same time, each on top of the same revision, and both
@@ -148,7 +139,7 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
                 | joined()
                 | "give each branch that is meant to stand apart a branch label",
                 unexplained,
-                [place for head in unexplained for place in snapshot.locations(head, "revision")],
+                "revision",
                 len(unexplained),
             )
 
@@ -205,10 +196,9 @@ def _heads_of_their_own(snapshot: Facts, heads: list[str]) -> list[str]:
     graph = snapshot.graph
     if len(heads) < 2:
         return heads
-    bases = set(graph.bases)
+    bases, wanted = set(graph.bases), set(heads)
     sound: list[str] = []
     hanging: list[str] = []
-    wanted = set(heads)
     for piece in graph.pieces:
         own = [revision for revision in piece if revision in wanted]
         if not bases.isdisjoint(piece):
@@ -226,19 +216,15 @@ _UNSEEN_CYCLE = (
 )
 
 
-@rule(
-    "FC105",
-    "cycle",
-    Severity.ERROR,
-    noun="cycle",
-    breaks="every “{alembic}” command stops, as a cycle “is detected in revisions”",
-    repairable=True,
-)
+@rule("FC105", "cycle", Severity.ERROR, "cycle", repairable=True)
 def cycle(snapshot: Facts) -> Iterator[Fault]:
     """Revisions require each other in a circle, so none of them can run first.
 
     The finding names exactly the members of the cycle; Alembic's own message also lists everything
     above it. A `depends_on` can close a circle as well as a `down_revision`.
+
+    What breaks:
+        every “{alembic}” command stops, as a cycle “is detected in revisions”
 
     How it comes about:
         `down_revision` was edited by hand, or a merge conflict in it was resolved wrongly.
@@ -281,7 +267,7 @@ def cycle(snapshot: Facts) -> Iterator[Fault]:
             way("open the cycle where the evidence shows which link is wrong", REPAIR)
             | f"correct {names} of one of them by hand",
             members,
-            [place for member in members for place in snapshot.locations(member, "down_revision")],
+            "down_revision",
             breaks=None if _alembic_sees(snapshot.graph, members) else _UNSEEN_CYCLE,
         )
 
@@ -303,22 +289,13 @@ _IMPASSABLE = (
     "“{alembic} upgrade” stops at this revision with a traceback (KeyError), for new databases and"
     " for those that stand below it; “{alembic} heads” and “{alembic} history” do not show that"
 )
-
-
 _PASSED_BY_ORDER = (
     "“{alembic} upgrade” to this revision stops with a traceback (KeyError); “{alembic} upgrade"
     " heads” does not, as Alembic runs another branch before it"
 )
 
 
-@rule(
-    "FC112",
-    "redundant-parent",
-    Severity.WARNING,
-    noun="redundant parent",
-    breaks="nothing by itself: Alembic runs the chain, but shows a branch that is none",
-    repairable=True,
-)
+@rule("FC112", "redundant-parent", Severity.WARNING, "redundant parent", repairable=True)
 def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
     """A merge point names a parent that is an ancestor of another of its parents.
 
@@ -328,6 +305,9 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
 
     `depends_on` ties revisions in the same way: one that follows two others and also what one of
     them depends on is such an error, too.
+
+    What breaks:
+        nothing by itself: Alembic runs the chain, but shows a branch that is none
 
     How it comes about:
         Branches were merged with all revisions named that somebody had at hand, or merged twice, or
@@ -357,32 +337,27 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} repair
     """
-    tied, stuck = impassable(snapshot.graph), stuck_revisions(snapshot)
+    graph = snapshot.graph
+    tied, stuck = impassable(graph), stuck_revisions(snapshot)
     for revision, lower in tied.items():
-        yield _tied(snapshot, revision, lower, stops=revision in stuck)
-    for revision, redundant in redundant_parents(snapshot.graph).items():
+        stops, names = revision in stuck, listing(lower)
+        is_parent = not set(lower).isdisjoint(graph.parents[revision])
+        yield Fault(
+            f"Alembic cannot upgrade to {revision}{'' if stops else ' alone'}: it names"
+            f" {names} beside revisions that already require {'it' if len(lower) == 1 else 'them'}",
+            way(f"take {names} out of what it names", REPAIR if stops else _STRICT),
+            (revision, *lower),
+            snapshot.locations(revision, "down_revision" if is_parent else "depends_on"),
+            severity=Severity.ERROR if stops else None,
+            breaks=_IMPASSABLE if stops else _PASSED_BY_ORDER,
+        )
+    for revision, redundant in redundant_parents(graph).items():
         if revision not in tied:
+            names = listing(redundant)
             yield Fault(
-                f"{revision} names {listing(redundant)} as a parent, which another of its parents"
-                " already builds on",
-                way(f"take {listing(redundant)} out of its down_revision", _STRICT),
+                f"{revision} names {names} as a parent, which another of its parents already"
+                " builds on",
+                way(f"take {names} out of its down_revision", _STRICT),
                 (revision, *redundant),
                 snapshot.locations(revision, "down_revision"),
             )
-
-
-def _tied(snapshot: Facts, revision: str, lower: tuple[str, ...], *, stops: bool) -> Fault:
-    is_parent = not set(lower).isdisjoint(snapshot.graph.parents[revision])
-    return Fault(
-        f"Alembic cannot upgrade to {revision}{'' if stops else ' alone'}: it names"
-        f" {listing(lower)} beside revisions that already require {_it(lower)}",
-        way(f"take {listing(lower)} out of what it names", REPAIR if stops else _STRICT),
-        (revision, *lower),
-        snapshot.locations(revision, "down_revision" if is_parent else "depends_on"),
-        severity=Severity.ERROR if stops else None,
-        breaks=_IMPASSABLE if stops else _PASSED_BY_ORDER,
-    )
-
-
-def _it(revisions: tuple[str, ...]) -> str:
-    return "it" if len(set(revisions)) == 1 else "them"

@@ -15,7 +15,11 @@ from flask_chainfix.common.wording import close_ids, listing
 from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices
-from flask_chainfix.diagnosis.suggestions import Lookalikes, missing_dependencies, missing_parents
+from flask_chainfix.diagnosis.rules.references import (
+    Lookalikes,
+    missing_dependencies,
+    missing_parents,
+)
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import GUESS, Mend, NewRevision, Part, Reason
