@@ -26,7 +26,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.script import MOST_CHARACTERS, MOST_STATEMENTS, read_sql
+from flask_chainfix.schema.sql.parsing import MOST_CHARACTERS
+from flask_chainfix.schema.sql.script import MOST_STATEMENTS, read_sql
 
 _SIGNS = {Action.CREATE: "+", Action.USE: "~", Action.DROP: "-"}
 _DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite", "mssql", "oracle", "firebird", None)
@@ -93,21 +94,14 @@ def test_statements(dialect: str | None, script: str, expected: str) -> None:
     expect(dialect, script, expected)
 
 
-def test_temporary_tables_are_the_scripts_own() -> None:
+def test_behind_a_temporary_table_nobody_knows_what_names_stand_for() -> None:
     script = """
-        CREATE TEMPORARY TABLE copy (a int REFERENCES u (id));
-        INSERT INTO copy (a) SELECT b FROM t;
         DROP TABLE t;
-        CREATE INDEX i ON copy (a);
-        ALTER TABLE copy RENAME TO copied;
-        INSERT INTO v (c) SELECT a FROM copied;
-        DROP TABLE copied;
-        CREATE TABLE copied (d int);
+        CREATE TEMPORARY TABLE copy (a int);
+        INSERT INTO copy (a) SELECT b FROM u;
+        DROP TABLE copy;
     """
-    columns = ", ".join(["!columns that may belong to several tables{uses}"] * 2)
-    seen = f"~u, ~u.id, ~t, -t, ~v, ~v.c, +copied, +copied.d, {columns}"
-    expect(None, script, seen)
-    expect("sqlite", script, seen.replace("~u, ~u.id", "~u?, ~u.id?"))
+    expect(None, script, "-t, !a temporary table: CREATE TEMPORARY TABLE copy (a int)")
 
 
 def test_what_is_opaque_is_shown_in_sixty_printable_characters() -> None:
@@ -246,8 +240,12 @@ def test_any_text_is_read_in_a_short_time(script: str, dialect: str | None) -> N
     assert all(len(one.detail) < 120 and one.detail.isprintable() for one in opaque)
 
 
+# Where a trigger ends that is not the whole of a script, only the database knows.
+_PLAIN = [statement for statement in _STATEMENTS if "TRIGGER" not in statement]
+
+
 @given(
-    statements=st.lists(st.sampled_from(_STATEMENTS), max_size=8),
+    statements=st.lists(st.sampled_from(_PLAIN), max_size=8),
     gap=st.sampled_from((";", ";\n", " ; -- and;\n", ";;/* ; */")),
     dialect=st.sampled_from(("postgresql", "mysql", "sqlite")),
 )

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
@@ -24,9 +25,6 @@ def word_set(text: str) -> frozenset[str]:
 # What a statement does; line and database are filled in where it is recorded.
 Deeds = Iterator[Effect | Opaque]
 
-# The schema of tables that are gone with the session; PostgreSQL's own name for it.
-TEMPORARY = "pg_temp"
-
 _ROUTINES = frozenset({"EVENT", "FUNCTION", "PACKAGE", "PROC", "PROCEDURE", "RULE", "TRIGGER"})
 _IN_TRANSACTION = word_set(
     """
@@ -34,15 +32,14 @@ _IN_TRANSACTION = word_set(
     """
 ) | {"", ";"}
 # Where routines end with the batch, and not with an END.
-ENDLESS = frozenset({"oracle", "tsql"})
-# What an END closes that no BEGIN or CASE has opened.
-_OPENED_OTHERWISE = frozenset({"IF", "LOOP", "REPEAT", "WHILE"})
+_ENDLESS = frozenset({"oracle", "tsql"})
 _STARTS_LINE = word_set(
     """
     ALTER CALL CREATE DECLARE DELETE DROP EXEC EXECUTE IF INSERT MERGE PRINT RENAME SELECT TRUNCATE
     UPDATE WHILE
     """
 )
+_BEFORE_TEMPORARY = frozenset({"CREATE", "DROP", "GLOBAL", "INTO", "LOCAL", "REPLACE"})
 _OPENING = frozenset({"(", "[", "{", "CASE", "IF"})
 _CLOSING = frozenset({")", "]", "}", "END"})
 _JOINS = frozenset({"APPLY", "JOIN", "STRAIGHT_JOIN"})
@@ -53,6 +50,12 @@ _SHALLOW = 8
 _LONG = 4096
 _SHORT = 3  # what a string counts, whatever it holds
 _LEAST = 100
+_SHOWN = 60
+# A script beyond this is data rather than a migration, and reading it would take seconds.
+MOST_CHARACTERS = 256 * 1024
+# What sqlglot may parse of one script, in characters of plain statements; some ten are a
+# millisecond.
+_MOST_EFFORT = 128 * 1024
 
 
 class Unread(Exception):
@@ -97,7 +100,7 @@ def drop(thing: SchemaObject, *, certain: bool = True) -> Effect:
     return Effect(Action.DROP, thing, 0, certain)
 
 
-def rename(old: SchemaObject, new: SchemaObject) -> Deeds:
+def rename(old: SchemaObject, new: SchemaObject) -> Iterator[Effect]:
     """The old name is gone, and the new one is there."""
     yield Effect(Action.DROP, old, 0, renamed=new)
     yield Effect(Action.CREATE, new, 0, renamed=old)
@@ -216,45 +219,52 @@ def is_block(words: Words) -> bool:
 
 
 def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
-    """The statements of a script, without the semicolons between them; none is empty."""
-    every = list(tokens)
+    """The statements of a script, without the semicolons between them; none is empty.
+
+    A block, or a routine that holds statements, takes all that is left of the script: only the
+    database knows where it ends.
+    """
     statement: list[Any] = []
-    blocks = brackets = 0
+    brackets = 0
     endless = False
-    for at, token in enumerate(every):
+    for token in tokens:
         word = word_of(token)
-        if word == ";" and not (blocks or brackets or endless):
+        endless = endless or (word == ";" and _holds_statements(statement, dialect))
+        if word == ";" and not (brackets or endless):
             if statement:
                 yield statement
             statement = []
-            continue
-        following = word_of(every[at + 1]) if at + 1 < len(every) else ""
-        blocks = max(0, blocks + _opens(statement, word, following, blocks))
-        brackets = max(0, brackets + (word == "(") - (word == ")"))
-        statement.append(token)
-        endless = dialect in ENDLESS and (endless or _is_routine(statement))
+        else:
+            brackets = max(0, brackets + (word == "(") - (word == ")"))
+            statement.append(token)
     if endless and word_of(statement[-1]) == ";":
         statement.pop()
     if statement:
         yield statement
 
 
-def _opens(statement: list[Any], word: str, following: str, depth: int) -> int:
-    """How much deeper in the blocks of a statement one is behind a word."""
-    if word == "BEGIN":
-        block = _is_routine(statement) if statement else following not in _IN_TRANSACTION
-        return 1 if block or depth else 0
-    if depth and word == "CASE":
-        return 0 if word_of(statement[-1]) == "END" else 1
-    if depth and word == "END":
-        return 0 if following in _OPENED_OTHERWISE else -1
-    return 0
+def _holds_statements(statement: Sequence[Any], dialect: str) -> bool:
+    words = list(map(word_of, statement))
+    routine = words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(words[:12])
+    return is_block(Words(statement)) or (routine and ("BEGIN" in words or dialect in _ENDLESS))
 
 
-def _is_routine(statement: Sequence[Any]) -> bool:
-    """Whether a statement makes something that holds statements."""
-    words = [word_of(token) for token in statement[:12]]
-    return words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(words)
+def is_one_routine(words: Words) -> bool:
+    """Whether a statement that takes all the rest of a script is certain to be one routine."""
+    text = " ".join(words.behind(0))
+    ends = text.count("; END")
+    return ";" not in text or (ends == text.count("BEGIN") == 1 and text.endswith("; END"))
+
+
+def is_temporary(tokens: Sequence[Any]) -> bool:
+    """Whether a statement makes or drops a table that is gone with the session."""
+    words = [*map(word_of, tokens), ""]
+    return any(
+        word == "#"
+        or (word in _BEFORE_TEMPORARY and after in ("TEMP", "TEMPORARY"))
+        or (word in ("TEMP", "PG_TEMP") and after == ".")
+        for word, after in pairwise(words)
+    )
 
 
 def runs_on(tokens: Sequence[Any]) -> bool:
@@ -290,12 +300,6 @@ def effort(tokens: Sequence[Any]) -> int:
     return _LEAST + (length * (_LONG + length) // _LONG << min(levels, 32))
 
 
-# What sqlglot may parse of one script, in characters of plain statements; some ten are a
-# millisecond.
-_MOST_EFFORT = 128 * 1024
-_SHOWN = 60
-
-
 @dataclass()
 class Allowance:
     """How much of one migration's SQL may still be read, in characters.
@@ -305,7 +309,7 @@ class Allowance:
         effort: how much of that sqlglot may parse.
     """
 
-    characters: int = 256 * 1024
+    characters: int = MOST_CHARACTERS
     effort: int = 1024 * 1024
 
 
@@ -359,12 +363,10 @@ class Script:
         """
         from flask_chainfix.schema.sql.trees import read_rows
 
-        shorter = _first_row(tokens)
         # Many scripts say the same again and again, of other values.
-        shape = tuple("'" if is_literal(token) else token.text for token in shorter)
+        shape = tuple("'" if is_literal(token) else token.text for token in tokens)
         if shape not in self._read:
-            tree = self.tree(shorter)
-            self._read[shape] = [*read_rows(tree, self.dialect, quotes_tell=self.quotes_tell)]
+            self._read[shape] = [*read_rows(self.tree(tokens), self)]
         return self._read[shape]
 
     def tokens(self) -> list[Any]:
@@ -402,18 +404,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.disabled = before
-
-
-def _first_row(tokens: Sequence[Any]) -> Sequence[Any]:
-    """An INSERT without the rows behind the first: there may be many, and they are data."""
-    words = list(map(word_of, tokens))
-    if words[0] != "INSERT" or "VALUES" not in words or "SELECT" in words:
-        return tokens
-    depth = first = 0
-    for at in range(words.index("VALUES") + 1, len(words)):
-        depth += (words[at] == "(") - (words[at] == ")")
-        if depth == 0 and words[at] == ")":
-            first = first or at + 1
-            if words[at + 1 : at + 2] != [","]:
-                return [*tokens[:first], *tokens[at + 1 :]]
-    return tokens

@@ -12,8 +12,7 @@ from typing import Any
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.parsing import (
-    ENDLESS,
-    TEMPORARY,
+    MOST_CHARACTERS,
     Allowance,
     Deeds,
     Name,
@@ -25,6 +24,8 @@ from flask_chainfix.schema.sql.parsing import (
     doubtful,
     drop,
     is_block,
+    is_one_routine,
+    is_temporary,
     rename,
     runs_on,
     split,
@@ -32,264 +33,6 @@ from flask_chainfix.schema.sql.parsing import (
     word_set,
 )
 
-_TABLES = frozenset({"TABLE", "VIEW"})
-_TYPES = frozenset({"DOMAIN", "TYPE"})
-_ON_TABLE = frozenset({"POLICY", "RULE", "TRIGGER"})
-# No table, column, index or type comes or goes with these.
-_OTHER_KINDS = word_set(
-    """
-    AGGREGATE CAST COLLATION CONVERSION DATABASE DEFAULT EVENT EXTENSION FUNCTION GROUP LANGUAGE
-    LOGIN OPERATOR OWNED PACKAGE PROC PROCEDURE PUBLICATION ROLE ROUTINE SCHEMA SEQUENCE SERVER
-    STATISTICS SUBSCRIPTION SYNONYM TABLESPACE USER
-    """
-)
-_KINDS = _TABLES | _TYPES | _ON_TABLE | _OTHER_KINDS | {"INDEX"}
-# Statements without an effect on the schema, whatever follows.
-_INERT = word_set(
-    """
-    ABORT ANALYZE BEGIN CHECKPOINT CLUSTER COMMENT COMMIT COPY DEALLOCATE DISCARD END EXPLAIN FLUSH
-    GRANT LISTEN LOCK NOTIFY OPTIMIZE PRAGMA REFRESH REINDEX RELEASE RESET REVOKE ROLLBACK SAVEPOINT
-    SET SHOW START UNLOCK USE VACUUM
-    """
-)
-_ROWS = frozenset({"(", "DELETE", "INSERT", "MERGE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"})
-_DEFINING = word_set("; ALTER CALL CREATE DROP EXEC EXECUTE RENAME TRUNCATE")
-# What a statement may do that cannot be read, by its verb; any other may do anything.
-_MAY_DO = {
-    **dict.fromkeys(_INERT | {"DELETE", "INSERT", "MERGE"}, (Action.USE,)),
-    **dict.fromkeys(("REPLACE", "TRUNCATE", "UPDATE"), (Action.USE,)),
-    "CREATE": (Action.CREATE, Action.USE),
-    "DROP": (Action.DROP,),
-}
-# The kinds of objects that come and go with one of these.
-_KINDS_WITH = {
-    **dict.fromkeys(_TYPES, frozenset({Kind.TYPE})),
-    **dict.fromkeys((_ON_TABLE | _OTHER_KINDS) - {"DATABASE", "SCHEMA"}, frozenset[Kind]()),
-    "INDEX": frozenset({Kind.INDEX}),
-}
-_DROP_ENDS = ("CASCADE", "CONSTRAINTS", "PURGE", "RESTRICT")
-# Actions of ALTER TABLE that concern the table only as a whole, and what tells of other actions.
-_ABOUT_TABLE = word_set(
-    """
-    AUTO_INCREMENT CHARACTER CHARSET CLUSTER COLLATE COMMENT CONVERT DISABLE ENABLE ENGINE FORCE
-    NOCHECK NO OWNER REPLICA VALIDATE
-    """
-)
-_ACTIONS = word_set("ADD ALTER ATTACH CHANGE DETACH DROP INHERIT MODIFY RENAME")
-# An action that cannot be read may concern other tables where one of these words stands in it.
-_REACHES_OUT = frozenset(
-    {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
-)
-
-
-def may_do(known: str) -> tuple[Action, ...]:
-    """What a script may do of which only parts are known; nothing where it may do anything."""
-    verb, *words = re.findall(r"\w+|;", known.upper()) or [""]
-    reads = verb == "SELECT" and "FROM" in words and "INTO" not in words
-    changes_rows = verb in ("DELETE", "INSERT", "UPDATE")
-    return (Action.USE,) if (reads or changes_rows) and _DEFINING.isdisjoint(words) else ()
-
-
-def read_statement(tokens: Sequence[Any], script: Script) -> Deeds:
-    """What one statement does."""
-    words = Words(tokens)
-    verb = words.peek()
-    try:
-        if verb in _ROWS:
-            yield from script.rows(tokens)
-        elif verb in _READERS:
-            words.at = 1
-            yield from list(_READERS[verb](words, tokens, script))
-        elif verb not in _INERT or runs_on(tokens) or is_block(words):
-            raise Unread
-    except Exception:  # sqlglot raises more than its own errors, and trees have unknown shapes
-        yield _unread(tokens, script)
-
-
-def _kind(words: Words) -> str:
-    """The kind of object that a statement is about, ``""`` for none that is known.
-
-    The words go on behind it.
-    """
-    words.at = 1
-    while not words.ended and words.peek() not in ("(", ","):
-        words.at += 1
-        if words.peek(-1) in _KINDS:
-            return words.peek(-1)
-    return ""
-
-
-def _create(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
-    kind = _kind(words)
-    if kind in _TYPES:
-        words.takes("IF", "NOT", "EXISTS")
-        name = words.qualified()
-        if runs_on(tokens) or name.name == "body":
-            raise Unread
-        yield create(name.alone(Kind.TYPE))
-    elif kind in _TABLES or kind == "INDEX":
-        if kind == "INDEX" and words.peek(1) == ".":
-            raise Unread  # which is taken for a name and its table
-        from flask_chainfix.schema.sql.trees import created
-
-        for options in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
-            if [*words.behind(len(tokens) - len(options))] == options:
-                tokens = tokens[: -len(options)]
-        yield from created(script.tree(tokens), script.dialect, quotes_tell=script.quotes_tell)
-    elif ";" in words.behind(words.at) and script.dialect in ENDLESS:
-        raise Unread
-    elif kind in _ON_TABLE:
-        yield _part_of_a_table(kind)
-    elif not kind or (kind == "SCHEMA" and "CREATE" in words.behind(words.at)):
-        raise Unread
-
-
-def _part_of_a_table(kind: str) -> Opaque:
-    """A trigger, a policy or a rule, which uses the table that it is for."""
-    return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
-
-
-def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
-    kind = _kind(words)
-    words.takes("CONCURRENTLY")
-    certain = not words.takes("IF", "EXISTS")
-    if not kind:
-        raise Unread
-    if kind in _ON_TABLE:
-        yield _part_of_a_table(kind)
-        return
-    if kind in _OTHER_KINDS:
-        cascades = "CASCADE" in words.behind(words.at)
-        along = kind == "SCHEMA" and (cascades or script.dialect in ("mysql", ""))
-        if kind in ("DATABASE", "OWNED") or along or (kind == "EXTENSION" and cascades):
-            yield Opaque(f"dropping a whole {kind.lower()}", 0, frozenset({Action.DROP}))
-        elif runs_on(tokens):
-            raise Unread
-        return
-    if kind == "INDEX" and script.dialect == "tsql":
-        raise Unread  # DROP INDEX table.name, or name ON table, name ON table
-    yield from _dropped(kind, words, certain=certain)
-    words.skips(_DROP_ENDS)
-    if not words.ended and words.peek() not in ("ALGORITHM", "LOCK"):
-        raise Unread
-
-
-def _dropped(kind: str, words: Words, *, certain: bool) -> Deeds:
-    for name in words.names():
-        if kind == "INDEX":
-            table = words.qualified() if words.takes("ON") else Name(name.schema, "")
-            if table.name:
-                yield use(table.table(), certain=certain)
-            yield drop(table.part(Kind.INDEX, name.name), certain=certain)
-        else:
-            thing = name.table() if kind in _TABLES else name.alone(Kind.TYPE)
-            yield drop(thing, certain=certain)
-
-
-def _truncate(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
-    words.takes("TABLE")
-    words.takes("ONLY")
-    yield from [use(name.table()) for name in words.names()]
-    words.skips({"*", "CASCADE", "CONTINUE", "IDENTITY", "RESTART", "RESTRICT"})
-    if not words.ended:
-        raise Unread
-
-
-def _comment(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
-    """The table must be there on which, or on whose column, the comment is."""
-    if runs_on(tokens) or is_block(words):
-        raise Unread
-    words.takes("ON")
-    if words.takes("TABLE"):
-        yield use(words.qualified().table())
-    elif words.takes("COLUMN"):
-        *_, schema, name, _ = ["", *words.parts()]
-        yield use(Name(schema, name).table())
-
-
-def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
-    kind = _kind(words)
-    certain = not words.takes("IF", "EXISTS")
-    words.takes("ONLY")
-    if kind in _TABLES:
-        table = words.qualified()
-        words.takes("*")
-        deeds = list(_alter_table(table, words, tokens, script))
-        first = deeds[0] if deeds else None
-        if not (isinstance(first, Effect) and first.renamed and first.object == table.table()):
-            deeds.insert(0, use(table.table()))
-        yield from deeds if certain else doubtful(deeds)
-    elif kind in _TYPES or kind == "INDEX":
-        name = words.qualified()
-        thing = name.alone(Kind.INDEX if kind == "INDEX" else Kind.TYPE)
-        if words.takes("ON") or runs_on(tokens):
-            raise Unread
-        yield from _renamed(thing, words) or [use(thing)]
-    elif kind in _ON_TABLE:
-        yield _part_of_a_table(kind)
-    elif not kind or runs_on(tokens) or (kind == "SCHEMA" and "RENAME" in words.behind(words.at)):
-        raise Unread  # whatever is in a schema changes its name with it
-
-
-def _alter_table(table: Name, words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
-    """What the actions behind ALTER TABLE and the name do."""
-    from flask_chainfix.schema.sql.trees import altered
-
-    try:
-        if deeds := _renamed(table.table(), words):
-            return iter(deeds)
-        first, *rest = words.behind(words.at)
-        if first in _ABOUT_TABLE and _ACTIONS.isdisjoint(rest):
-            return iter(())
-        return iter(list(altered(script.tree(tokens), table, script.dialect)))
-    except Exception:
-        reaches_out = not _REACHES_OUT.isdisjoint(words.behind(0)) or runs_on(tokens)
-        return iter([_unread(tokens, script, None if reaches_out else table)])
-
-
-def _renamed(thing: SchemaObject, words: Words) -> list[Effect | Opaque]:
-    """What a rename or a move to another schema does, where nothing else stands here."""
-    if words.takes("RENAME", "TO"):
-        new = words.qualified()
-        after = thing._replace(name=new.name, schema=new.schema or thing.schema)
-    elif words.takes("SET", "SCHEMA"):
-        after = thing._replace(schema=words.name())
-    else:
-        return []
-    if not words.ended:
-        raise Unread
-    return list(rename(thing, after))
-
-
-def _unread(tokens: Sequence[Any], script: Script, table: Name | None = None) -> Opaque:
-    """A statement that cannot be read, shown by its beginning."""
-    script.failures += 1
-    words = Words(tokens)
-    verb = words.peek()
-    actions, kinds = frozenset(Action), frozenset(Kind)
-    if not runs_on(tokens) and _DEFINING.isdisjoint(words.behind(1)):
-        actions = frozenset(_MAY_DO.get(verb, Action))
-        kinds = _KINDS_WITH.get(_kind(words), kinds) if verb in ("CREATE", "DROP") else kinds
-    return Opaque(
-        f"a statement that cannot be read: {script.shown(tokens)}",
-        0,
-        actions,
-        table.table() if table is not None else None,
-        kinds,
-    )
-
-
-_READERS: dict[str, Callable[[Words, Sequence[Any], Script], Deeds]] = {
-    "ALTER": _alter,
-    "COMMENT": _comment,
-    "CREATE": _create,
-    "DROP": _drop,
-    "TRUNCATE": _truncate,
-}
-
-
-# A script beyond this is data rather than a migration, and reading it would take seconds.
-MOST_CHARACTERS = 256 * 1024
 MOST_STATEMENTS = 10_000
 _DIALECTS = {
     "cockroachdb": "postgres",
@@ -306,11 +49,63 @@ _GUESSES = ("postgres", "mysql", "sqlite", "")
 # Comments that MySQL runs, and comments in comments: versions of sqlglot differ about them.
 _AMBIGUOUS = re.compile(r"/\*!|/\*(?:(?!\*/)[\s\S])*?/\*")
 _PARAMETER = re.compile(r"%\(\w+\)s|%s\b|(?<![:\w\\]):[A-Za-z_]\w*")
-
 _SYSTEM_SCHEMAS = frozenset(
     {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
 )
 _SYSTEM_TABLES = frozenset({"dual", "sqlite_master", "sqlite_schema", "sqlite_sequence"})
+
+_TABLES = frozenset({"TABLE", "VIEW"})
+_TYPES = frozenset({"DOMAIN", "TYPE"})
+_ON_TABLE = frozenset({"POLICY", "RULE", "TRIGGER"})
+# No table, column, index or type comes or goes with these.
+_OTHER_KINDS = word_set(
+    """
+    AGGREGATE CAST COLLATION DATABASE EVENT EXTENSION FUNCTION OPERATOR OWNED PROCEDURE PUBLICATION
+    ROLE SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION USER
+    """
+)
+_KINDS = _TABLES | _TYPES | _ON_TABLE | _OTHER_KINDS | {"INDEX"}
+# Statements without an effect on the schema, whatever follows.
+_INERT = word_set(
+    """
+    ABORT ANALYZE BEGIN CHECKPOINT CLUSTER COMMIT COPY DISCARD END EXPLAIN FLUSH GRANT
+    LISTEN LOCK NOTIFY OPTIMIZE PRAGMA REFRESH REINDEX RELEASE RESET REVOKE ROLLBACK SAVEPOINT SET
+    SHOW START UNLOCK USE VACUUM
+    """
+)
+_ROWS = frozenset({"(", "DELETE", "INSERT", "MERGE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"})
+_DEFINING = word_set("; ALTER CALL CREATE DROP EXEC EXECUTE RENAME TRUNCATE")
+# What a statement may do that cannot be read, by its verb; any other may do anything.
+_MAY_DO = {
+    **dict.fromkeys(_INERT | {"DELETE", "INSERT", "MERGE"}, (Action.USE,)),
+    **dict.fromkeys(("COMMENT", "REPLACE", "TRUNCATE", "UPDATE"), (Action.USE,)),
+    "CREATE": (Action.CREATE, Action.USE),
+    "DROP": (Action.DROP,),
+}
+# The kinds of objects that come and go with one of these.
+_KINDS_WITH = {
+    **dict.fromkeys(_TYPES, frozenset({Kind.TYPE})),
+    **dict.fromkeys((_ON_TABLE | _OTHER_KINDS) - {"DATABASE", "SCHEMA"}, frozenset[Kind]()),
+    "INDEX": frozenset({Kind.INDEX}),
+}
+_DROP_ENDS = ("CASCADE", "CONSTRAINTS", "PURGE", "RESTRICT")
+# Actions of ALTER TABLE that concern the table only as a whole, and what tells of other actions.
+_ABOUT_TABLE = word_set(
+    "AUTO_INCREMENT CHARACTER COLLATE COMMENT CONVERT DISABLE ENABLE ENGINE NOCHECK OWNER VALIDATE"
+)
+_ACTIONS = word_set("ADD ALTER ATTACH CHANGE DETACH DROP INHERIT MODIFY RENAME")
+# An action that cannot be read may concern other tables where one of these words stands in it.
+_REACHES_OUT = frozenset(
+    {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
+)
+
+
+def may_do(known: str) -> tuple[Action, ...]:
+    """What a script may do of which only parts are known; nothing where it may do anything."""
+    verb, *words = re.findall(r"\w+|;", known.upper()) or [""]
+    reads = verb == "SELECT" and "FROM" in words and "INTO" not in words
+    changes_rows = verb in ("DELETE", "INSERT", "UPDATE")
+    return (Action.USE,) if (reads or changes_rows) and _DEFINING.isdisjoint(words) else ()
 
 
 def read_sql(  # noqa: PLR0913  (how it is read, by name)
@@ -364,15 +159,16 @@ def _read(script: str, dialect: str | None, allowance: Allowance) -> Iterable[Ef
         return (Opaque("SQL with comments that databases may run", 0),)
     allowance.characters -= len(script)
     text = _PARAMETER.sub("NULL", script).replace("\\:", ":").replace("%%", "%")
-    best: tuple[int, list[Effect | Opaque]] | None = None
+    best: list[Effect | Opaque] = []
+    fewest = MOST_CHARACTERS
     for guess in _GUESSES if dialect is None else (dialect,):
         attempt = Script(text, guess, allowance, dialect is not None and guess != "sqlite")
-        deeds = list(_statements(attempt))
-        if best is None or attempt.failures < best[0]:
-            best = attempt.failures, list(_lasting(deeds, guess))
-        if not attempt.failures:
+        deeds = [deed for deed in _statements(attempt) if not _is_system(deed, guess)]
+        if attempt.failures < fewest:
+            best, fewest = deeds, attempt.failures
+        if not fewest:
             break
-    return best[1] if best is not None else ()
+    return best
 
 
 def _statements(script: Script) -> Deeds:
@@ -387,32 +183,184 @@ def _statements(script: Script) -> Deeds:
         yield Opaque(f"a SQL script of {len(statements):,} statements", 0)
         return
     for tokens in statements:
+        if is_temporary(tokens):  # and other tables have its name afterwards, or it has theirs
+            yield Opaque(f"a temporary table: {script.shown(tokens)}", 0)
+            return
         yield from dict.fromkeys(read_statement(tokens, script))
 
 
-def _lasting(deeds: Iterable[Effect | Opaque], dialect: str) -> Deeds:
-    """The deeds that concern tables which are there before or after the script."""
-    temporary: set[str] = set()
-    for deed in deeds:
-        thing = deed.table if isinstance(deed, Opaque) else deed.object
-        if thing is None or thing.kind is Kind.TYPE:
-            yield deed
-            continue
-        changed = deed if isinstance(deed, Effect) and thing.kind is Kind.TABLE else None
-        table = thing.name if thing.kind is Kind.TABLE else thing.table
-        passing = thing.schema == TEMPORARY or (dialect == "sqlite" and thing.schema == "temp")
-        passing = passing or (dialect == "tsql" and table.startswith("#"))
-        if changed and changed.action is Action.CREATE and changed.renamed is None:
-            (temporary.add if passing else temporary.discard)(table)
-        elif passing or (table in temporary and not thing.schema):
-            passing = True
-            if changed and changed.action is Action.DROP:
-                temporary.discard(table)
-                temporary.update({changed.renamed.name} if changed.renamed is not None else ())
-        if not passing and not _is_system(thing, table, dialect):
-            yield deed
-
-
-def _is_system(thing: SchemaObject, table: str, dialect: str) -> bool:
+def _is_system(deed: Effect | Opaque, dialect: str) -> bool:
+    """Whether a deed concerns a table that the database keeps for itself."""
+    thing = deed.table if isinstance(deed, Opaque) else deed.object
+    if thing is None or thing.kind is Kind.TYPE:
+        return False
+    table = thing.name if thing.kind is Kind.TABLE else thing.table
     own = dialect in ("", "postgres") and table.startswith("pg_")
     return own or thing.schema.lower() in _SYSTEM_SCHEMAS or table in _SYSTEM_TABLES
+
+
+def read_statement(tokens: Sequence[Any], script: Script) -> Deeds:
+    """What one statement does."""
+    words = Words(tokens)
+    verb = words.peek()
+    try:
+        if verb in _ROWS:
+            yield from script.rows(tokens)
+        elif verb in _READERS:
+            words.at = 1
+            yield from list(_READERS[verb](words, tokens, script))
+        elif verb not in _INERT or runs_on(tokens) or is_block(words):
+            raise Unread
+    except Exception:  # sqlglot raises more than its own errors, and trees have unknown shapes
+        yield _unread(tokens, script)
+
+
+def _kind(words: Words) -> str:
+    """The kind of object that a statement is about, ``""`` for none that is known.
+
+    The words go on behind it.
+    """
+    words.at = 1
+    while not words.ended and words.peek() not in ("(", ","):
+        words.at += 1
+        if words.peek(-1) in _KINDS:
+            return words.peek(-1)
+    return ""
+
+
+def _create(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+    kind = _kind(words)
+    if kind in _TYPES:
+        words.takes("IF", "NOT", "EXISTS")
+        name = words.qualified()
+        if runs_on(tokens) or name.name == "body":
+            raise Unread
+        yield create(name.alone(Kind.TYPE))
+    elif kind in _TABLES or kind == "INDEX":
+        if kind == "INDEX" and words.peek(1) == ".":
+            raise Unread  # which is taken for a name and its table
+        from flask_chainfix.schema.sql.trees import created
+
+        for options in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
+            if [*words.behind(len(tokens) - len(options))] == options:
+                tokens = tokens[: -len(options)]
+        yield from created(script.tree(tokens), script)
+    elif not kind or not is_one_routine(words):
+        raise Unread
+    elif kind in _ON_TABLE:
+        yield _part_of_a_table(kind)
+    elif kind == "SCHEMA" and "CREATE" in words.behind(words.at):
+        raise Unread
+
+
+def _part_of_a_table(kind: str) -> Opaque:
+    """A trigger, a policy or a rule, which uses the table that it is for."""
+    return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
+
+
+def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+    kind = _kind(words)
+    words.takes("CONCURRENTLY")
+    certain = not words.takes("IF", "EXISTS")
+    if not kind or (kind in _ON_TABLE | _OTHER_KINDS and runs_on(tokens)):
+        raise Unread
+    if kind in _ON_TABLE:
+        yield _part_of_a_table(kind)
+        return
+    if kind in _OTHER_KINDS:
+        takes_along = "CASCADE" in words.behind(words.at) or script.dialect in ("mysql", "")
+        if kind in ("DATABASE", "OWNED") or (takes_along and kind in ("EXTENSION", "SCHEMA")):
+            yield Opaque(f"dropping a whole {kind.lower()}", 0, frozenset({Action.DROP}))
+        return
+    if kind == "INDEX" and script.dialect == "tsql":
+        raise Unread  # DROP INDEX table.name, or name ON table, name ON table
+    yield from _dropped(kind, words, certain=certain)
+    words.skips(_DROP_ENDS)
+    if not words.ended and words.peek() not in ("ALGORITHM", "LOCK"):
+        raise Unread
+
+
+def _dropped(kind: str, words: Words, *, certain: bool) -> Deeds:
+    for name in words.names():
+        if kind == "INDEX":
+            table = words.qualified() if words.takes("ON") else Name(name.schema, "")
+            if table.name:
+                yield use(table.table(), certain=certain)
+            yield drop(table.part(Kind.INDEX, name.name), certain=certain)
+        else:
+            thing = name.table() if kind in _TABLES else name.alone(Kind.TYPE)
+            yield drop(thing, certain=certain)
+
+
+def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+    kind = _kind(words)
+    certain = not words.takes("IF", "EXISTS")
+    words.takes("ONLY")
+    if kind in _TABLES:
+        table = words.qualified()
+        words.takes("*")
+        deeds = list(_alter_table(table, words, tokens, script))
+        first = deeds[0] if deeds else None
+        if not (isinstance(first, Effect) and first.renamed and first.object == table.table()):
+            deeds.insert(0, use(table.table()))
+        yield from deeds if certain else doubtful(deeds)
+    elif kind in _TYPES or kind == "INDEX":
+        name = words.qualified()
+        thing = name.alone(Kind.INDEX if kind == "INDEX" else Kind.TYPE)
+        if words.takes("ON") or runs_on(tokens):
+            raise Unread
+        yield from _renamed(thing, words) or [use(thing)]
+    elif not kind or runs_on(tokens) or (kind == "SCHEMA" and "RENAME" in words.behind(words.at)):
+        raise Unread  # whatever is in a schema changes its name with it
+    elif kind in _ON_TABLE:
+        yield _part_of_a_table(kind)
+
+
+def _alter_table(table: Name, words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+    """What the actions behind ALTER TABLE and the name do."""
+    from flask_chainfix.schema.sql.trees import altered
+
+    try:
+        if deeds := _renamed(table.table(), words):
+            return iter(deeds)
+        first, *rest = words.behind(words.at)
+        if first in _ABOUT_TABLE and _ACTIONS.isdisjoint(rest):
+            return iter(())
+        return iter(list(altered(script.tree(tokens), table, script)))
+    except Exception:
+        reaches_out = not _REACHES_OUT.isdisjoint(words.behind(0)) or runs_on(tokens)
+        return iter([_unread(tokens, script, None if reaches_out else table)])
+
+
+def _renamed(thing: SchemaObject, words: Words) -> list[Effect | Opaque]:
+    """What a rename or a move to another schema does, where nothing else stands here."""
+    if words.takes("RENAME", "TO"):
+        new = words.qualified()
+        after = thing._replace(name=new.name, schema=new.schema or thing.schema)
+    elif words.takes("SET", "SCHEMA"):
+        after = thing._replace(schema=words.name())
+    else:
+        return []
+    if not words.ended:
+        raise Unread
+    return list(rename(thing, after))
+
+
+def _unread(tokens: Sequence[Any], script: Script, table: Name | None = None) -> Opaque:
+    """A statement that cannot be read, shown by its beginning."""
+    script.failures += 1
+    words = Words(tokens)
+    verb = words.peek()
+    actions, kinds = frozenset(Action), frozenset(Kind)
+    if not runs_on(tokens) and _DEFINING.isdisjoint(words.behind(1)):
+        actions = frozenset(_MAY_DO.get(verb, Action))
+        kinds = _KINDS_WITH.get(_kind(words), kinds) if verb in ("CREATE", "DROP") else kinds
+    detail = f"a statement that cannot be read: {script.shown(tokens)}"
+    return Opaque(detail, 0, actions, table.table() if table is not None else None, kinds)
+
+
+_READERS: dict[str, Callable[[Words, Sequence[Any], Script], Deeds]] = {
+    "ALTER": _alter,
+    "CREATE": _create,
+    "DROP": _drop,
+}

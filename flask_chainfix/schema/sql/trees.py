@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque
 from flask_chainfix.schema.sql.parsing import (
-    TEMPORARY,
     Deeds,
     Name,
+    Script,
     Unread,
     create,
     doubtful,
@@ -42,37 +42,94 @@ _INERT_FUNCTIONS = word_set(
     row_count set_config setval sleep uuid_generate_v4 version
     """
 )
+# What takes rows from something that is no table, or from more than one.
+_OTHER_SOURCES = (exp.CTE, exp.Insert, exp.Join, exp.Lateral, exp.Merge, exp.Subquery, exp.Values)
 
 
-def read_rows(root: exp.Expr, dialect: str, *, quotes_tell: bool) -> Deeds:
+def read_rows(root: exp.Expr, script: Script) -> Deeds:
     """What a query or a change of rows does.
-
-    Args:
-        root: its tree.
-        dialect: sqlglot's name of its dialect.
-        quotes_tell: whether what stands in double quotes is certain to be a name.
 
     Raises:
         Unread: it is neither.
     """
     if not isinstance(root, _ROOTS):
         raise Unread
-    sources = _Sources(root)
-    yield from (use(table.table()) for table in sources.tables)
+    nodes = [table for table in root.find_all(exp.Table, bfs=False) if _is_source(table)]
+    aliases = {_alias(node) for node in [*root.find_all(exp.CTE), *nodes]}
+    tables = [
+        _table_name(table)
+        for table in nodes
+        # It may be an alias: UPDATE x SET … FROM t AS x.
+        if name_of(table.this) and (table.args.get("db") or name_of(table.this) not in aliases)
+    ]
+    yield from (use(table.table()) for table in tables)
     for insert in root.find_all(exp.Insert):
         if isinstance(insert.this, exp.Schema) and isinstance(insert.this.this, exp.Table):
             for name in insert.this.expressions:
                 yield use(_table_name(insert.this.this).column(name_of(name)))
-    yield from _columns(root, sources, quotes_tell=quotes_tell)
-    if dialect in ("", "postgres"):
+    alone = len(nodes) == len(tables) == 1 and not root.find(*_OTHER_SOURCES)
+    yield from _columns(root, tables[0] if alone else None, aliases, script)
+    if script.dialect in ("", "postgres"):
         yield from types_used(root)
     yield from _functions_run(root)
     for into in root.find_all(exp.Into):
         if not isinstance(into.this, exp.Table):
             raise Unread
-        made = _table_name(into.this)
-        made = made._replace(schema=TEMPORARY) if into.args.get("temporary") else made
-        yield create(made.table())
+        yield create(_table_name(into.this).table())
+
+
+def _columns(root: exp.Expr, table: Name | None, names: set[str], script: Script) -> Deeds:
+    """The columns of a statement's only table; those of several tables nobody tells apart."""
+    columns = [column for column in root.find_all(exp.Column, bfs=False) if name_of(column.this)]
+    if table is None:
+        if columns:
+            detail = "columns that may belong to several tables"
+            yield Opaque(detail, 0, frozenset({Action.USE}), kinds=frozenset({Kind.COLUMN}))
+        return
+    assigned = {id(one.this) for one in root.expressions if isinstance(root, exp.Update)}
+    no_columns = {*names, table.name, *map(_alias, root.find_all(exp.Alias))}
+    for column in columns:
+        qualifier = column.args.get("table")
+        name = name_of(column.this)
+        if qualifier is not None:
+            known = name_of(qualifier) in no_columns and column.args.get("db") is None
+        else:
+            certain = script.quotes_tell or id(column) in assigned
+            quoted = column.this.args.get("quoted") and not certain
+            known = not (quoted or name in no_columns or _is_no_column(column))
+        if known:
+            yield use(table.column(name))
+
+
+def _is_source(table: exp.Table) -> bool:
+    """Whether a table is named as such: not behind INTO or FOR UPDATE OF, or in DELETE x FROM."""
+    delete = table.parent if isinstance(table.parent, exp.Delete) else None
+    deleted = (
+        delete is not None and table.arg_key == "tables" and isinstance(delete.this, exp.Table)
+    )
+    return not deleted and not isinstance(table.parent, (exp.Into, exp.Lock))
+
+
+def _functions_run(root: exp.Expr) -> Iterator[Opaque]:
+    """The functions that a SELECT without tables calls for what they do."""
+    if not isinstance(root, exp.Select) or root.find(exp.From):
+        return
+    for result in root.expressions:
+        called = result.unalias()
+        while isinstance(called, exp.Dot):
+            called = called.expression
+        name = called.name.lower() if isinstance(called, exp.Anonymous) else ""
+        if name and name not in _INERT_FUNCTIONS and not name.startswith("pg_"):
+            yield Opaque(f"a function that is called: {name[:60]}", 0)
+
+
+def _table_name(table: exp.Table) -> Name:
+    return Name(name_of(table.args.get("db")), name_of(table.this))
+
+
+def _alias(node: exp.Expr) -> str:
+    alias = node.args.get("alias")
+    return name_of(alias.this if isinstance(alias, exp.TableAlias) else alias)
 
 
 def name_of(node: object) -> str:
@@ -115,97 +172,6 @@ def _is_no_column(column: exp.Column) -> bool:
     return in_collation or (unquoted and name_of(column.this) in _NO_COLUMNS)
 
 
-def _functions_run(root: exp.Expr) -> Iterator[Opaque]:
-    """The functions that a SELECT without tables calls for what they do."""
-    if not isinstance(root, exp.Select) or root.find(exp.From):
-        return
-    for result in root.expressions:
-        called = result.unalias()
-        while isinstance(called, exp.Dot):
-            called = called.expression
-        name = called.name.lower() if isinstance(called, exp.Anonymous) else ""
-        if name and name not in _INERT_FUNCTIONS and not name.startswith("pg_"):
-            yield Opaque(f"a function that is called: {name[:60]}", 0)
-
-
-class _Sources:
-    """What the names in a statement stand for.
-
-    Attributes:
-        tables: the tables that the statement does not make itself.
-        only: the table that all columns belong to; ``None`` where there may be others.
-        names: what is the name of a source, or of a result, and so may stand for no column.
-    """
-
-    def __init__(self, root: exp.Expr) -> None:
-        expressions = {_alias(cte) for cte in root.find_all(exp.CTE)}
-        nodes = [table for table in root.find_all(exp.Table, bfs=False) if _is_source(table)]
-        aliases = {_alias(table) for table in nodes}
-        results = {_alias(alias) for alias in root.find_all(exp.Alias)}
-        self.tables: list[Name] = []
-        for table in nodes:
-            name = name_of(table.this)
-            # It may be an alias: UPDATE x SET … FROM t AS x.
-            plain = table.args.get("db") is None
-            if name and not (plain and name in expressions | aliases):
-                self.tables.append(_table_name(table))
-        alone = len(nodes) == len(self.tables) == 1 and not next(_derived(root), None)
-        self.only = self.tables[0] if alone else None
-        self.names = {*aliases, *results, *(table.name for table in self.tables)}
-
-
-def _columns(root: exp.Expr, sources: _Sources, *, quotes_tell: bool) -> Deeds:
-    """The columns of a statement's only table; those of several tables nobody tells apart."""
-    columns = [column for column in root.find_all(exp.Column, bfs=False) if name_of(column.this)]
-    if sources.only is None or root.find(exp.Insert):
-        if columns:
-            detail = "columns that may belong to several tables"
-            yield Opaque(detail, 0, frozenset({Action.USE}), kinds=frozenset({Kind.COLUMN}))
-        return
-    assigned = {id(one.this) for one in root.expressions if isinstance(root, exp.Update)}
-    for column in columns:
-        qualifier = column.args.get("table")
-        name = name_of(column.this)
-        if qualifier is None:
-            certain = quotes_tell or id(column) in assigned
-            quoted = column.this.args.get("quoted") and not certain
-            known = not (quoted or name in sources.names or _is_no_column(column))
-        else:
-            known = name_of(qualifier) in sources.names and column.args.get("db") is None
-        if known:
-            yield use(sources.only.column(name))
-
-
-def _is_source(table: exp.Table) -> bool:
-    """Whether a table is named as such: not behind INTO or FOR UPDATE OF, or in DELETE x FROM."""
-    delete = table.parent if isinstance(table.parent, exp.Delete) else None
-    deleted = (
-        delete is not None and table.arg_key == "tables" and isinstance(delete.this, exp.Table)
-    )
-    return not deleted and not isinstance(table.parent, (exp.Into, exp.Lock))
-
-
-def _derived(root: exp.Expr) -> Iterator[exp.Expr]:
-    """What queries take rows from that are no tables: subqueries, values, functions."""
-    for node in root.find_all(exp.From, exp.Join, exp.Lateral, exp.Delete, exp.Merge):
-        if isinstance(node, exp.Lateral):
-            yield node
-            continue
-        using = node.args.get("using") if isinstance(node, (exp.Delete, exp.Merge)) else node.this
-        for source in using if isinstance(using, list) else [using]:
-            if isinstance(source, exp.Expression) and not isinstance(source, exp.Table):
-                yield source
-
-
-def _table_name(table: exp.Table) -> Name:
-    return Name(name_of(table.args.get("db")), name_of(table.this))
-
-
-def _alias(node: exp.Expr) -> str:
-    alias = node.args.get("alias")
-    return name_of(alias.this if isinstance(alias, exp.TableAlias) else alias)
-
-
 _PARTS = {
     "CHECK": Kind.CONSTRAINT,
     "COLUMN": Kind.COLUMN,
@@ -225,7 +191,7 @@ _ARGUMENTS_OF_CREATE = frozenset(
 )
 
 
-def created(root: exp.Expr, dialect: str, *, quotes_tell: bool) -> Deeds:
+def created(root: exp.Expr, script: Script) -> Deeds:
     """What a CREATE TABLE, CREATE VIEW or CREATE INDEX does.
 
     Raises:
@@ -234,52 +200,55 @@ def created(root: exp.Expr, dialect: str, *, quotes_tell: bool) -> Deeds:
     if not isinstance(root, exp.Create):
         raise Unread
     _only(root, _ARGUMENTS_OF_CREATE)
+    index = root.this if isinstance(root.this, exp.Index) else None
+    deeds: Deeds = _index(index) if index is not None else _table(root, script)
     anyway = not root.args.get("exists")
-    replaces = bool(root.args.get("replace"))
-    if isinstance(root.this, exp.Index):
-        deeds = _index(root.this)
-    else:
-        deeds = _in_order(_table(root, dialect, quotes_tell=quotes_tell))
     for deed in deeds:
         # What is replaced was there before: whether it was, is not known.
-        replaced = replaces and isinstance(deed, Effect) and deed.action is Action.CREATE
+        replaced = root.args.get("replace") and getattr(deed, "action", None) is Action.CREATE
         yield from (deed,) if anyway and not replaced else doubtful((deed,))
 
 
-def _table(root: exp.Create, dialect: str, *, quotes_tell: bool) -> Deeds:
+def _table(root: exp.Create, script: Script) -> Deeds:
+    """A table or view: what others must have made comes first."""
     listed = root.this if isinstance(root.this, exp.Schema) else None
     table = _named(listed.this if listed is not None else root.this)
     properties = root.args.get("properties")
+    query = root.args.get("expression")
+    view = root.args.get("kind") == "VIEW"
     if properties is not None and properties.find(exp.Table):
         raise Unread  # a part of another table
-    if properties is not None and properties.find(exp.TemporaryProperty) and dialect != "oracle":
-        table = table._replace(schema=TEMPORARY)
-    query = root.args.get("expression")
-    if root.args.get("kind") == "VIEW":
-        yield create(table.table())
-        yield _more_columns(table)
-        used = _rows_of(query, dialect, quotes_tell=quotes_tell)
-        # SQLite does not look for what a view is made of.
-        yield from doubtful(used) if dialect == "sqlite" else used
-        return
+    if query is None and (view or listed is None):
+        raise Unread
+    if query is not None and not isinstance(query, exp.Query):
+        raise Unread
+    parts: list[Effect] = []
+    for part in listed.expressions if listed is not None and not view else ():
+        parts += _element(part, table, script)
+    rows = list(read_rows(query, script)) if query is not None else []
+    if view and script.dialect == "sqlite":  # which does not look for what a view is made of
+        rows = list(doubtful(rows))
+    for deed in [*parts, *rows]:
+        if isinstance(deed, Effect) and deed.action is Action.USE and not _is_own(deed, table):
+            yield deed
     yield create(table.table())
-    if listed is None and query is None:
-        raise Unread
-    for part in listed.expressions if listed is not None else ():
-        yield from _element(part, table, dialect)
-    if query is not None:
-        yield from _rows_of(query, dialect, quotes_tell=quotes_tell)
-        if listed is None or dialect == "mysql":
-            yield _more_columns(table)
+    made = [part for part in parts if part.action is Action.CREATE]
+    yield from sorted(made, key=lambda part: part.object.kind is not Kind.COLUMN)
+    if query is not None and (view or listed is None or script.dialect == "mysql"):
+        detail = f"columns of {table.name} that come from a query"
+        yield Opaque(detail, 0, frozenset({Action.CREATE}), table.table())
+    yield from (deed for deed in rows if isinstance(deed, Opaque))
 
 
-def _rows_of(query: object, dialect: str, *, quotes_tell: bool) -> Deeds:
-    if not isinstance(query, exp.Query):
-        raise Unread
-    return read_rows(query, dialect, quotes_tell=quotes_tell)
+def _is_own(use_: Effect, table: Name) -> bool:
+    """Whether a table that is being made needs something of itself."""
+    thing = use_.object
+    if thing.kind is Kind.TYPE or (thing.table or thing.name) != table.name:
+        return False
+    return thing.schema == table.schema or not (thing.schema and table.schema)
 
 
-def _index(index: exp.Index) -> Deeds:
+def _index(index: exp.Index) -> Iterator[Effect]:
     table = _named(index.args.get("table"))
     name = index.this
     yield use(table.table())
@@ -292,7 +261,7 @@ def _index(index: exp.Index) -> Deeds:
         yield create(table.part(Kind.INDEX, _text(name)))
 
 
-def altered(root: exp.Expr, table: Name, dialect: str) -> Deeds:
+def altered(root: exp.Expr, table: Name, script: Script) -> Iterator[Effect]:
     """What the actions of an ALTER TABLE do.
 
     Raises:
@@ -307,31 +276,32 @@ def altered(root: exp.Expr, table: Name, dialect: str) -> Deeds:
         read = _ACTIONS.get(type(action).__name__)
         if read is None:
             raise Unread
-        yield from read(action, table, dialect)
+        yield from read(action, table, script)
 
 
-def _added_column(action: Any, table: Name, dialect: str) -> Deeds:
-    deeds = _column(action, table, dialect)
-    return doubtful(deeds) if action.args.get("exists") else deeds
+def _added_column(action: Any, table: Name, script: Script) -> Iterator[Effect]:
+    deeds = _column(action, table, script)
+    certain = not action.args.get("exists")
+    return (deed._replace(certain=certain and deed.certain) for deed in deeds)
 
 
-def _added_constraints(action: Any, table: Name, dialect: str) -> Deeds:
+def _added_constraints(action: Any, table: Name, script: Script) -> Iterator[Effect]:
     for part in action.expressions:
-        yield from _constraint(part, table, dialect, alone=True)
+        yield from _constraint(part, table, script, alone=True)
 
 
-def _renamed(action: Any, table: Name, dialect: str) -> Deeds:
+def _renamed(action: Any, table: Name, script: Script) -> Iterator[Effect]:
     new = _named(action.this)
     return rename(table.table(), new._replace(schema=new.schema or table.schema).table())
 
 
-def _renamed_column(action: Any, table: Name, dialect: str) -> Deeds:
+def _renamed_column(action: Any, table: Name, script: Script) -> Iterator[Effect]:
     _only(action, {"this", "to"})
     old, new = _text(action.this), _text(action.args.get("to"))
     return rename(table.column(old), table.column(new))
 
 
-def _altered_column(action: Any, table: Name, dialect: str) -> Deeds:
+def _altered_column(action: Any, table: Name, script: Script) -> Iterator[Effect]:
     _only(action, {"allow_null", "comment", "default", "drop", "dtype", "this", "using"})
     yield use(table.column(_text(action.this)))
     yield from types_used(action)
@@ -339,7 +309,7 @@ def _altered_column(action: Any, table: Name, dialect: str) -> Deeds:
     yield from (use(table.column(name)) for name in columns_named([using]))
 
 
-def _dropped(action: Any, table: Name, dialect: str) -> Deeds:
+def _dropped(action: Any, table: Name, script: Script) -> Iterator[Effect]:
     _only(action, {"cascade", "constraints", "exists", "kind", "restrict", "tables", "this"})
     kind = _PARTS.get(str(action.args.get("kind")))
     targets = action.args.get("tables") or [action.this]
@@ -349,7 +319,7 @@ def _dropped(action: Any, table: Name, dialect: str) -> Deeds:
     yield drop(table.part(kind, _text(targets[0])), certain=certain)
 
 
-_ACTIONS: dict[str, Callable[[Any, Name, str], Deeds]] = {
+_ACTIONS: dict[str, Callable[[Any, Name, Script], Iterator[Effect]]] = {
     "AddConstraint": _added_constraints,
     "AlterColumn": _altered_column,
     "AlterRename": _renamed,
@@ -360,17 +330,17 @@ _ACTIONS: dict[str, Callable[[Any, Name, str], Deeds]] = {
 }
 
 
-def _element(part: exp.Expr, table: Name, dialect: str) -> Deeds:
+def _element(part: exp.Expr, table: Name, script: Script) -> Iterator[Effect]:
     """What one column or constraint in a table's definition creates and uses."""
     if isinstance(part, exp.Identifier):
         yield create(table.column(name_of(part)))
     elif isinstance(part, exp.ColumnDef):
-        yield from _column(part, table, dialect)
+        yield from _column(part, table, script)
     else:
-        yield from _constraint(part, table, dialect)
+        yield from _constraint(part, table, script)
 
 
-def _column(node: exp.ColumnDef, table: Name, dialect: str) -> Deeds:
+def _column(node: exp.ColumnDef, table: Name, script: Script) -> Iterator[Effect]:
     """What the definition of a column creates and uses."""
     name = _text(node.this)
     quoted = isinstance(node.this, exp.Identifier) and node.this.args.get("quoted")
@@ -385,7 +355,7 @@ def _column(node: exp.ColumnDef, table: Name, dialect: str) -> Deeds:
     for constraint in node.args.get("constraints") or ():
         kind = constraint.args.get("kind")
         if isinstance(kind, exp.Reference):
-            yield from _reference(kind, dialect)
+            yield from _reference(kind, script)
         if constraint.args.get("this") is not None:
             made.append(create(table.part(Kind.CONSTRAINT, _text(constraint.this))))
     yield create(table.column(name))
@@ -393,24 +363,19 @@ def _column(node: exp.ColumnDef, table: Name, dialect: str) -> Deeds:
 
 
 def _constraint(
-    node: exp.Expr, table: Name, dialect: str, *, alone: bool = False, name: str = ""
-) -> Deeds:
+    node: exp.Expr, table: Name, script: Script, *, alone: bool = False, name: str = ""
+) -> Iterator[Effect]:
     """What a constraint or key of a table creates and uses.
 
-    Args:
-        node: the constraint.
-        table: the table.
-        dialect: sqlglot's name of the dialect.
-        alone: whether it is added to a table that is there, and its columns with it.
-        name: what it is called, where that has been read already.
+    ``alone`` where it is added to a table that is there, and needs its columns.
     """
     if isinstance(node, exp.Constraint):
         (inner,) = node.expressions
-        yield from _constraint(inner, table, dialect, alone=alone, name=_text(node.this))
+        yield from _constraint(inner, table, script, alone=alone, name=_text(node.this))
         return
     own, columns, kind = _own_name(node)
     if isinstance(node, exp.ForeignKey):
-        yield from _reference(node.args["reference"], dialect)
+        yield from _reference(node.args["reference"], script)
     if alone:
         yield from (use(table.column(column)) for column in columns_named(columns))
     if name:
@@ -432,44 +397,15 @@ def _own_name(node: exp.Expr) -> tuple[object, Iterable[object], Kind]:
     raise Unread
 
 
-def _reference(node: exp.Reference, dialect: str) -> Deeds:
+def _reference(node: exp.Reference, script: Script) -> Iterator[Effect]:
     """The table and the columns behind REFERENCES, which SQLite does not look for."""
-    certain = dialect != "sqlite"
+    certain = script.dialect != "sqlite"
     target = node.this
     columns = target.expressions if isinstance(target, exp.Schema) else ()
     table = _named(target.this if isinstance(target, exp.Schema) else target)
     yield use(table.table(), certain=certain)
     for name in columns_named(columns):
         yield use(table.column(name), certain=certain)
-
-
-def _more_columns(table: Name) -> Opaque:
-    """The columns that a table has from a query."""
-    return Opaque(
-        f"columns of {table.name} that come from a query",
-        0,
-        frozenset({Action.CREATE}),
-        table.table(),
-    )
-
-
-def _in_order(deeds: Deeds) -> Iterator[Effect | Opaque]:
-    """What others must have made comes first; what a table needs of itself is left out."""
-    every = list(deeds)
-    table: SchemaObject = next(
-        deed.object for deed in every if isinstance(deed, Effect) and deed.action is Action.CREATE
-    )
-    for deed in every:
-        if isinstance(deed, Effect) and deed.action is Action.USE:
-            thing = deed.object
-            same = (thing.table or thing.name) == table.name and thing.kind is not Kind.TYPE
-            if not (same and (thing.schema == table.schema or not (thing.schema and table.schema))):
-                yield deed
-    rank = {Kind.TABLE: 0, Kind.COLUMN: 1}
-    rest = [deed for deed in every if not (isinstance(deed, Effect) and deed.action is Action.USE)]
-    yield from sorted(
-        rest, key=lambda deed: rank.get(deed.object.kind, 2) if isinstance(deed, Effect) else 3
-    )
 
 
 def _named(node: object) -> Name:
