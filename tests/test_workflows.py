@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flask_chainfix import disk
+from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.repair import plan_repair
@@ -23,7 +27,11 @@ from flask_chainfix.common.errors import (
     StaleSnapshot,
 )
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis import registry
+from flask_chainfix.diagnosis.registry import Fault, Rule
 from flask_chainfix.environment.locate import Runtime, open_directory
+from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation, Wishes
 from flask_chainfix.report.results import Planning
 from tests.commands import run
@@ -54,6 +62,33 @@ def _confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def planned(runtime: Runtime, **wishes: Any) -> Planning:
     return plan_repair(runtime, TOOLS, Wishes(**wishes))
+
+
+def test_check_builds_three_graphs_and_runs_each_rule_three_times(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the chain as it is, as it is linked, and as its files then say it."""
+    count: Counter[str] = Counter()
+    made = Graph.__init__
+
+    def build(self: Graph, headers: Iterable[Header]) -> None:
+        count["graphs"] += 1
+        made(self, headers)
+
+    def counted(rule: Rule) -> Rule:
+        def find(snapshot: Facts) -> Iterator[Fault]:
+            count[rule.code] += 1
+            return rule.find(snapshot)
+
+        return replace(rule, find=find)
+
+    rules = {rule.code: counted(rule) for rule in registry.all_rules()}
+    monkeypatch.setattr(registry, "_RULES", rules)
+    monkeypatch.setattr(Graph, "__init__", build)
+    checked = check(open_directory(str(sample / "sample_app/migrations")), TOOLS, strict=False)
+    assert checked.proposal.planned is not None
+    assert count["FC101"] == 3
+    assert max(count.values()) == 3
 
 
 def healthy(runtime: Runtime) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from copy import copy
 from functools import cached_property
 
 from flask_chainfix.model.files import Header
@@ -64,19 +65,19 @@ def _pop_until(stack: list[str], on_stack: set[str], last: str) -> list[str]:
 
 _NONE: tuple[str, ...] = ()
 
+# What evidence does not change.
+_OF_LINKS = {"missing_parents", "parents", "children", "bases", "heads", "labelled"}
+
 
 class Graph:
     """The graph of a chain.
 
     Args:
         headers: one for each file, in a stable order; those without a readable id are left out.
-        evidence: revisions that must also run before each revision, though no header says so.
     """
 
-    def __init__(
-        self, headers: Iterable[Header], evidence: Mapping[str, tuple[str, ...]] | None = None
-    ) -> None:
-        self._evidence = evidence or {}
+    def __init__(self, headers: Iterable[Header]) -> None:
+        self._evidence: Mapping[str, tuple[str, ...]] = {}
         named: dict[str, tuple[str, ...]] = {}
         self._dependency_names: dict[str, tuple[str, ...]] = {}
         self._labels: dict[str, tuple[str, ...]] = {}
@@ -103,6 +104,17 @@ class Graph:
                 known = self._labels.get(revision, _NONE)
                 self._labels[revision] = known + header.branch_labels
         self.named_parents: Mapping[str, tuple[str, ...]] = named
+
+    def with_evidence(self, evidence: Mapping[str, tuple[str, ...]]) -> Graph:
+        """The same chain, with revisions that must also run before others, by no header's word."""
+        if not evidence:
+            return self
+        graph = copy(self)
+        graph._evidence = evidence
+        for name, value in vars(Graph).items():
+            if isinstance(value, cached_property) and name not in _OF_LINKS:
+                vars(graph).pop(name, None)
+        return graph
 
     def __contains__(self, revision: object) -> bool:
         return revision in self.named_parents

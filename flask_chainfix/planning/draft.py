@@ -18,7 +18,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
 from flask_chainfix.planning.evidence import Proof, schema_reason
 from flask_chainfix.planning.ranking import Ordering
-from flask_chainfix.planning.safety import Branches, DecidedPair
+from flask_chainfix.planning.safety import Branches, DecidedPair, refuse_unsafe
 
 _NAMED = 3  # proofs that are spelled out with one link
 
@@ -125,21 +125,22 @@ class Draft(Links):
     def __init__(self, task: Task) -> None:
         super().__init__(task.graph.parents)
         self._task = task
+        self._linked: Graph | None = None
         for revision, parent in task.ordering.attached.items():
             self.reasons[revision] = [Reason("pin", f"--attach {revision}={parent}")]
 
-    def graph(self) -> Graph:
-        """The chain as it is now.
+    def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
+        """Give a revision other parents, so that the chain as it is now is another one."""
+        super().relink(revision, parents, *why)
+        self._linked = None
+
+    def _graph(self) -> Graph:
+        """The chain as it is now, with what is proven.
 
         Raises:
             CannotPlan: dependencies run against the new links.
         """
-        snapshot = self._task.snapshot
-        headers = (
-            snapshot.header(revision)._replace(down_revision=parents)
-            for revision, parents in self.parents.items()
-        )
-        graph = Graph(headers, self._task.before)
+        graph = self.linked().with_evidence(self._task.before)
         if graph.cycles:
             raise CannotPlan(
                 f"the order would be a cycle: {', '.join(graph.cycles[0])}",
@@ -149,13 +150,17 @@ class Draft(Links):
         return graph
 
     def plan(self, strategy: str, new_revisions: tuple[NewRevision, ...] = ()) -> Plan:
-        """The finished plan."""
+        """The finished plan.
+
+        Raises:
+            CannotPlan: dependencies run against the new links.
+            UnsafeForDatabases: a known database would skip revisions.
+        """
         self.put_branches_in_order()
-        graph = self.graph()
+        graph = self._graph()
         if self.reasons:
-            linked = dict(self.parents)
             self.drop_redundant_parents(self._task.graph, graph)
-            graph = graph if linked == self.parents else self.graph()
+            graph = self._graph()
         self._add_proofs(graph)
         relinks = self.relinks(self._task.original, graph.order)
         root = self._task.ordering.root
@@ -163,6 +168,7 @@ class Draft(Links):
         family |= graph.ancestors(family)
         order = [revision for revision in graph.order if revision in family]
         order += [new.revision for new in new_revisions]
+        refuse_unsafe(self.linked(), self._task.original.graph, self._task.databases)
         return Plan(strategy, relinks, new_revisions, tuple(order))
 
     def put_branches_in_order(self) -> None:
@@ -194,11 +200,13 @@ class Draft(Links):
 
     def linked(self) -> Graph:
         """The chain as it is now, without what is only proven."""
-        snapshot = self._task.snapshot
-        return Graph(
-            snapshot.header(revision)._replace(down_revision=parents)
-            for revision, parents in self.parents.items()
-        )
+        if self._linked is None:
+            snapshot = self._task.snapshot
+            self._linked = Graph(
+                snapshot.header(revision)._replace(down_revision=parents)
+                for revision, parents in self.parents.items()
+            )
+        return self._linked
 
     def _add_proofs(self, graph: Graph) -> None:
         """Add to each new link the reasons that the schema and databases give for it."""

@@ -7,7 +7,7 @@ Where the links are known, what the migrations do proves what else must hold in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 
 from flask_chainfix.chain.graph import Graph
@@ -151,27 +151,22 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
     """
     tolerated = "FC201" in {*snapshot.environment.settings.ignore, *wishes.accept}
     certain, suited, probable = _sorted_out(original, snapshot, lineages, tolerated=tolerated)
-    graph = _with(snapshot, certain)
+    graph = snapshot.graph.with_evidence(_before(certain))
     if graph.cycles:
         raise _contradiction(snapshot, certain, graph, wishes.attach)
     _refuse_root(snapshot, certain, wishes.root)
     accepted = certain
     proven = graph
     for more in (each for each in (suited, probable) if each):
-        all_of_it = _with(snapshot, [*accepted, *more])
+        all_of_it = snapshot.graph.with_evidence(_before([*accepted, *more]))
         if not all_of_it.cycles:
             accepted, proven = [*accepted, *more], all_of_it
             continue
         for precedence in more:
             if not _runs_against(graph, accepted, precedence):
                 accepted = [*accepted, precedence]
-        proven = _with(snapshot, accepted)
+        proven = snapshot.graph.with_evidence(_before(accepted))
     return Proof(proven, tuple(accepted), _before(accepted), frozenset(suited))
-
-
-def _with(snapshot: Facts, proven: Sequence[Precedence]) -> Graph:
-    """The chain with what is proven about its order."""
-    return Graph(snapshot.headers, _before(proven)) if proven else snapshot.graph
 
 
 def _sorted_out(
