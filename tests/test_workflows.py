@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask_chainfix.diagnosis.registry import Fault, Rule
 
 from flask_chainfix import disk
 from flask_chainfix.chain.graph import Graph
@@ -29,7 +30,6 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis import registry
-from flask_chainfix.diagnosis.registry import Fault, Rule
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation, Wishes
