@@ -322,6 +322,14 @@ def test_joined_bases_are_linked_where_nothing_else_can_be() -> None:
     assert_one_chain(repaired(chain(*specs), STRICT))
 
 
+def test_a_part_of_a_branch_waits_for_the_extra_base_that_it_depends_on() -> None:
+    snapshot = chain("b", "a", "d <- b +a", "e <- a", "f <- b +e", "m <- d, a, f")
+    wishes = Wishes(root="b", strict=True)
+    plan = make_plan(snapshot, wishes)
+    assert links(plan) == {"a": ("b",), "m": ("e", "d", "f")}
+    assert_one_chain(repaired(snapshot, wishes))
+
+
 def test_a_base_that_depends_on_another_one_does_not_stay_below_it() -> None:
     snapshot = chain("a", "b +a", "c <- b", "m <- a, b")
     plan = make_plan(snapshot, STRICT)

@@ -81,6 +81,8 @@ class _Linear:
             key=lambda base: (base != self._ordering.root, self._ordering.ranks[base]),
         )
         pending, seen = bases[::-1], set()
+        # What the user has attached to a parent follows it directly; the others go on top.
+        attached, ranks = self._ordering.attached, self._ordering.ranks
         while pending:
             revision = pending.pop()
             if revision in seen:
@@ -89,34 +91,33 @@ class _Linear:
             children = self._graph.children.get(revision, ())
             if not children:
                 yield revision
-            pending.extend(sorted(children, key=self._child_order, reverse=True))
-
-    def _child_order(self, child: str) -> tuple[object, ...]:
-        # What the user has attached to a parent follows it directly; the others go on top.
-        return child not in self._ordering.attached, self._ordering.ranks[child]
+            pending.extend(
+                sorted(children, key=lambda each: (each not in attached, ranks[each]), reverse=True)
+            )
 
     def _next_tip(self, waiting: list[str]) -> str:
         """The first head whose whole branch can go on top; else the top of a part that can."""
         tips = []
         for head in waiting:
-            part = self._runnable(head)
-            if head in part and self._fits(head, whole=True):
+            tops = self._tops(head)
+            if head in tops and self._fits(head, whole=True):
                 return head
-            tips += [(top, top == head) for top in self._tops(part)]
+            tips += [(top, top == head) for top in tops]
         tips.sort(key=lambda tip: not tip[1])  # where nothing fits, linking the first says why
         return next((tip for tip, whole in tips if self._fits(tip, whole=whole)), tips[0][0])
 
-    def _runnable(self, head: str) -> list[str]:
-        """What of a head's branch needs nothing that is not placed yet, or is not part of it."""
-        part: dict[str, None] = {}
+    def _tops(self, head: str) -> list[str]:
+        """The tops of what can go on of a head's branch: all they need is placed, or below them."""
+        parents, waits = self._graph.parents, dict[str, set[str]]()
         for revision in self._block(head, self._placed):
-            if all(need in part or need in self._placed for need in self._needs[revision]):
-                part[revision] = None
-        return list(part)
-
-    def _tops(self, part: list[str]) -> list[str]:
-        followed = {parent for revision in part for parent in self._graph.parents[revision]}
-        return [revision for revision in part if revision not in followed]
+            needed = self._needs[revision].difference(self._placed, parents[revision])
+            needed.update(*(waits.get(parent, ()) for parent in parents[revision]))
+            waits[revision] = {
+                need for need in needed if not self._graph.is_ancestor(need, revision)
+            }
+        able = [revision for revision, needed in waits.items() if not needed]
+        followed = {parent for revision in able for parent in parents[revision]}
+        return [revision for revision in able if revision not in followed]
 
     def _fits(self, tip: str, *, whole: bool) -> bool:
         """Whether something in the tip's block can be linked to what is placed."""
