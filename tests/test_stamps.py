@@ -20,7 +20,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision, Move, MoveResult, MoveState, Standing
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import make_plan
-from flask_chainfix.planning.row_plan import planned_moves, settled
+from flask_chainfix.planning.proposal import planned_moves, settled
 from tests.standings import db, looked_at, lost, moved, unreachable
 from tests.strategies_oracle import all_ancestors, revisions
 from tests.support import Rev, chain, foreseen, graph, stamped

@@ -42,8 +42,7 @@ from flask_chainfix.planning.mending.case import Case, is_same_migration
 from flask_chainfix.planning.mending.mend import mend_ids, mend_impassable
 from flask_chainfix.planning.on_top import excerpt, put_on_top
 from flask_chainfix.planning.plan import case_for, knowing_lost, refuse_faults
-from flask_chainfix.planning.proposal import Planned, Proposal, with_moves
-from flask_chainfix.planning.row_plan import refuse_unknown_rows
+from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 

@@ -37,8 +37,14 @@ from flask_chainfix.model.databases import DatabaseWishes, MoveState
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.plan import propose
-from flask_chainfix.planning.proposal import Planned, Proposal, with_moves, with_ways_that_work
-from flask_chainfix.planning.row_plan import places_after, planned_moves
+from flask_chainfix.planning.proposal import (
+    Planned,
+    Proposal,
+    places_after,
+    planned_moves,
+    with_moves,
+    with_ways_that_work,
+)
 from flask_chainfix.rehearsal.confirm import confirm
 from flask_chainfix.report.results import Planning, Repaired, Result
 

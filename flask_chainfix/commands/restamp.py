@@ -26,7 +26,7 @@ from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveResult, MoveState
 from flask_chainfix.planning.plan import knowing_lost
-from flask_chainfix.planning.row_plan import planned_moves, settled
+from flask_chainfix.planning.proposal import planned_moves, settled
 from flask_chainfix.report.results import Restamped, RestampPlan, RestampScript, Result
 
 _NO_OLDER_CHAIN = (

@@ -37,8 +37,7 @@ from flask_chainfix.model.databases import (
     MoveState,
     Standing,
 )
-from flask_chainfix.planning.proposal import Planned, Proposal
-from flask_chainfix.planning.row_plan import planned_moves, without_missing
+from flask_chainfix.planning.proposal import Planned, Proposal, planned_moves, without_missing
 from flask_chainfix.report.results import Repaired
 
 _NAMED = 3

@@ -26,7 +26,7 @@ from flask_chainfix.model.databases import (
     MoveState,
     Standing,
 )
-from flask_chainfix.planning.row_plan import planned_moves
+from flask_chainfix.planning.proposal import planned_moves
 
 _RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
 

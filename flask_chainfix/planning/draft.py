@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_order
@@ -16,7 +16,7 @@ from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
-from flask_chainfix.planning.evidence import Proof, schema_reason
+from flask_chainfix.planning.proof import Proof, schema_reason
 from flask_chainfix.planning.ranking import Ordering
 from flask_chainfix.planning.safety import Branches, DecidedPair, refuse_unsafe
 
@@ -69,11 +69,7 @@ class Task:
 
 
 class Links:
-    """The parents of revisions while they are being relinked, and why.
-
-    Args:
-        parents: as they are, by revision.
-    """
+    """The parents of revisions while they are being relinked, and why."""
 
     def __init__(self, parents: Mapping[str, tuple[str, ...]]) -> None:
         self.parents = dict(parents)
@@ -85,12 +81,7 @@ class Links:
         self.reasons.setdefault(revision, []).extend(why)
 
     def drop_redundant_parents(self, before: Graph, now: Graph) -> None:
-        """Take out parents that have come to lie below another parent of the same revision.
-
-        Args:
-            before: the chain as it was.
-            now: the chain with these links.
-        """
+        """Take out parents that have come to lie below another parent of the same revision."""
         for revision, parents in dict(self.parents).items():
             dropped = [
                 parent
@@ -135,11 +126,7 @@ class Draft(Links):
         self._linked = None
 
     def _graph(self) -> Graph:
-        """The chain as it is now, with what is proven.
-
-        Raises:
-            CannotPlan: dependencies run against the new links.
-        """
+        """The chain as it is now, with what is proven."""
         graph = self.linked().with_evidence(self._task.before)
         if graph.cycles:
             raise CannotPlan(
@@ -210,23 +197,23 @@ class Draft(Links):
 
     def _add_proofs(self, graph: Graph) -> None:
         """Add to each new link the reasons that the schema and databases give for it."""
-        named: Counter[str] = Counter()
-        pairs = set()
-        for pair, reason, most in self._proofs():
+        snapshot, named, pairs = self._task.snapshot, Counter[str](), set()
+        proofs: list[tuple[tuple[str, str], Callable[[], Reason], int]] = [
+            (
+                (each.before.revision, each.after.revision),
+                partial(schema_reason, snapshot, each),
+                _NAMED,
+            )
+            for each in self._task.proof.precedences
+        ]
+        proofs += [((each.before, each.after), each.reason, 1) for each in self._task.decided]
+        for pair, reason, most in proofs:
             link = self._link_below(graph, pair[1])
             if link is None or pair in pairs or named[link] >= most:
                 continue
             pairs.add(pair)
             named[link] += 1
             self.reasons[link].insert(named[link] - 1, reason())
-
-    def _proofs(self) -> Iterator[tuple[tuple[str, str], Callable[[], Reason], int]]:
-        """The pairs whose order is proven, how to explain each, and how many a link may show."""
-        for precedence in self._task.proof.precedences:
-            pair = precedence.before.revision, precedence.after.revision
-            yield pair, partial(schema_reason, self._task.snapshot, precedence), _NAMED
-        for each in self._task.decided:
-            yield (each.before, each.after), each.reason, 1
 
     def _link_below(self, graph: Graph, revision: str) -> str | None:
         """The changed link that carries a revision: its own, or the nearest below it."""
@@ -245,15 +232,8 @@ def reasons_for_base(task: Task) -> tuple[Reason, ...]:
     """Why an extra base is linked to something at all."""
     root = task.ordering.root
     size = len(task.graph.descendants([root])) - 1 if root is not None else 0
-    return (
-        Reason(
-            "base",
-            f"the base that stays is {root}"
-            + (
-                ", as --root says" if task.root_is_wish else f", with {size:,} descendants the most"
-            ),
-        ),
-    )
+    why = "as --root says" if task.root_is_wish else f"with {size:,} descendants the most"
+    return (Reason("base", f"the base that stays is {root}, {why}"),)
 
 
 def several_branches(task: Task, bases: list[str]) -> CannotPlan:

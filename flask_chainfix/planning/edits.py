@@ -19,7 +19,7 @@ from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Mend, NewRevision, Part, Plan, Reason, Relink, Wishes
 from flask_chainfix.planning.draft import Task
-from flask_chainfix.planning.evidence import prove
+from flask_chainfix.planning.proof import prove
 from flask_chainfix.planning.ranking import arrange, check_wishes
 from flask_chainfix.planning.strategies import choose
 
@@ -47,15 +47,7 @@ def summed_up(
     mends: Sequence[Mend],
     new_revisions: Sequence[NewRevision],
 ) -> Plan:
-    """One plan of what was mended and what was linked.
-
-    Args:
-        before: the chain as it is.
-        after: the chain as it is to be.
-        plan: how the mended chain is linked.
-        mends: what was put right before that, and after it.
-        new_revisions: those of the plan, with their paths.
-    """
+    """One plan of what was mended and what was linked."""
     renamed = replace(plan, mends=tuple(mends)).renamed
     ways = dict.fromkeys(way for mend in mends for way in mend.choices.ways)
     return replace(
@@ -93,9 +85,6 @@ def _parents(file: MigrationFile | None) -> tuple[str, ...] | None:
     return reading.down_revision if isinstance(reading, Header) else None
 
 
-# --- From a chain and what the user wants to a plan, and from a plan to changes of files ---------
-
-
 _NO_HISTORY = History()
 
 
@@ -106,12 +95,6 @@ def make_plan(
     once_linked: frozenset[str] = frozenset(),
 ) -> Plan:
     """Plan a repair of a chain that has no faults but several bases or heads.
-
-    Args:
-        snapshot: the chain, and where the databases stand that are known.
-        wishes: what the user asks of the plan.
-        history: when its files landed in version control.
-        once_linked: bases that have lost their parents and so were none when they were written.
 
     Returns:
         A plan that makes no known database skip a revision, nor one that stands where the main
@@ -167,11 +150,7 @@ def make_plan(
 
 
 def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection[str]) -> None:
-    """Stop where a base that lost its parent has only intended lineages beside it.
-
-    Raises:
-        CannotPlan: all other bases stand apart on purpose, and any may be the one it belongs to.
-    """
+    """Stop where a base that lost its parent has only intended lineages beside it."""
     here = [base for base in lineages.bases if base in once_linked]
     others = set(snapshot.graph.bases).difference(here)
     if here and others and not others.intersection(lineages.bases):
@@ -197,18 +176,22 @@ def edits_for(snapshot: Facts, plan: Plan) -> tuple[Edit, ...]:
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
     """
-    return tuple(_edit(snapshot, relink.revision, relink.after) for relink in plan.relinks)
+    return _rewritten(snapshot, {relink.revision: relink.after for relink in plan.relinks})
 
 
-def _edit(snapshot: Facts, revision: str, parents: tuple[str, ...]) -> Edit:
-    file = snapshot.file(revision)
-    return Edit(file.path, file.data, source.rewrite(file.data, file.name, parents))
+def _rewritten(snapshot: Facts, parents: Mapping[str, tuple[str, ...]]) -> tuple[Edit, ...]:
+    files = ((snapshot.file(revision), names) for revision, names in parents.items())
+    return tuple(
+        Edit(file.path, file.data, source.rewrite(file.data, file.name, names))
+        for file, names in files
+    )
 
 
 def _with_attached(snapshot: Facts, attach: Mapping[str, str]) -> Facts:
     if not attach:
         return snapshot
-    attached = snapshot.after(_edit(snapshot, child, (parent,)) for child, parent in attach.items())
+    parents = {child: (parent,) for child, parent in attach.items()}
+    attached = snapshot.after(_rewritten(snapshot, parents))
     if attached.graph.cycles:
         raise CannotPlan(
             "what --attach asks for would make a cycle of " + ", ".join(attached.graph.cycles[0]),

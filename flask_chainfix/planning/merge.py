@@ -65,17 +65,16 @@ def _place_for(
     above = graph.descendants([base])
     if not family.isdisjoint(above):  # a merge point has joined them
         return (root, ()) if _is_safe(task, base, root) else None
-    heads = _heads_of_family(task, family, base)
+    main = task.lineages.main
+    own = {revision for revision in family if task.lineages.by_revision[revision] is main}
+    heads = [head for head in graph.heads if head in own]
+    if not heads:
+        raise several_branches(task, [base])
     safe = [head for head in heads if _is_safe(task, base, head)]
     if safe:
         tip = _longest_branch(task, family, base, safe)
         return tip, (Reason("branch", f"{tip} is the head of its longest branch"),)
-    main = task.lineages.main
-    lower = [
-        revision
-        for revision in family
-        if task.lineages.by_revision[revision] is main and _is_safe(task, base, revision)
-    ]
+    lower = [revision for revision in own if _is_safe(task, base, revision)]
     if not lower:
         return None
     tip = _longest_branch(task, family, base, lower)
@@ -89,17 +88,6 @@ def _is_safe(task: Task, base: str, parent: str) -> bool:
     return all(
         parent in database.revisions for database in task.databases if base in database.revisions
     )
-
-
-def _heads_of_family(task: Task, family: set[str], base: str) -> list[str]:
-    heads = [
-        head
-        for head in task.graph.heads
-        if head in family and task.lineages.by_revision[head] is task.lineages.main
-    ]
-    if not heads:
-        raise several_branches(task, [base])
-    return heads
 
 
 def _longest_branch(task: Task, family: set[str], base: str, places: list[str]) -> str:
@@ -140,12 +128,6 @@ def _merge_revisions(
     """The revisions that join heads: a single one, if Alembic can upgrade to that.
 
     Where one of three requires another it cannot, and to one that joins two it always can.
-
-    Args:
-        task: what to do.
-        graph: the chain as it is going to be.
-        heads: two or more of its heads.
-        new_ids: makes ids that no revision has.
     """
     parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
     location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)

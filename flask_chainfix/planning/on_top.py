@@ -8,7 +8,7 @@ several heads of mine are left, the strategy ``linear`` lines them up.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from flask_chainfix.chain.graph import Graph
@@ -32,12 +32,6 @@ from flask_chainfix.schema.footprint import Action
 
 def put_on_top(snapshot: Facts, mine: Collection[str], onto: str) -> Plan:
     """Plan to put revisions on top of all others, in their own order.
-
-    Args:
-        snapshot: the chain, which has no faults but several bases or heads; and where the databases
-            stand that are known.
-        mine: the revisions; none of the others requires one of them.
-        onto: what has the others, for the reasons.
 
     Returns:
         A plan that links nothing where they are there already.
@@ -163,35 +157,33 @@ class _Moving:
             if self._lineages[name].name == name:
                 continue
             heads = [
-                self._head_above(parent) if parent not in self._mine else parent
-                for parent in parents
-            ] or self._head_for_base(name)
+                head
+                for parent in parents or ("",)
+                for head in ([parent] if parent in self._mine else self._head(name, parent))
+            ]
             turned = tuple(dict.fromkeys(heads))
             if turned != parents:
                 new = ", ".join(each for each in turned if each not in parents)
                 self._relink(name, turned, Reason("onto", f"{new} is the head of {self._onto}"))
 
-    def _head_above(self, parent: str) -> str:
-        heads = self._heads[self._lineages[parent]]
-        if len(heads) > 1:
-            graph = self._snapshot.graph
+    def _head(self, name: str, parent: str) -> tuple[str, ...]:
+        """The head of the others above a parent; of a base's lineage where that is ``""``.
+
+        Raises:
+            CannotPlan: there are several.
+        """
+        graph = self._snapshot.graph
+        heads = self._heads.get(self._lineages[parent or name], ())
+        if len(heads) > 1 and parent:
             heads = tuple(h for h in heads if h == parent or graph.is_ancestor(parent, h))
         if len(heads) > 1:
-            raise self._several(heads)
-        return heads[0]
-
-    def _head_for_base(self, base: str) -> list[str]:
-        heads = self._heads.get(self._lineages[base], ())
-        if len(heads) > 1:
-            raise self._several(heads)
-        return list(heads)
-
-    def _several(self, heads: Iterable[str]) -> CannotPlan:
-        return CannotPlan(
-            f"{self._onto} itself has several heads on which these could be: {', '.join(heads)}",
-            Remedy.of("repair the chain on that branch first, and merge it here")
-            | "say where yours belong, with the command repair and --attach REVISION=PARENT",
-        )
+            raise CannotPlan(
+                f"{self._onto} itself has several heads on which these could be:"
+                f" {', '.join(heads)}",
+                Remedy.of("repair the chain on that branch first, and merge it here")
+                | "say where yours belong, with the command repair and --attach REVISION=PARENT",
+            )
+        return heads
 
     def drop_redundant_parents(self) -> None:
         """Take out parents that have come to lie below another parent of the same revision."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
 
 from flask_chainfix.chain import heads_file
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
@@ -40,10 +39,9 @@ from flask_chainfix.planning.mending.mend import mend, mend_impassable
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
-from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan
+from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
 from flask_chainfix.planning.ranking import check_wishes
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
-from flask_chainfix.planning.row_plan import refuse_unknown_rows
 from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
 from flask_chainfix.planning.strategies import AUTO
 from flask_chainfix.rehearsal.confirm import foresee
@@ -56,31 +54,15 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """Make a plan, unless nothing needs one.
 
     First what is wrong with single migrations is put right, then bases and heads are linked.
-
-    Args:
-        runtime: the environment.
-        diagnosis: what is wrong with its chain, and where its databases stand.
-        wishes: what the user asks of the plan.
     """
     if not needs_plan(diagnosis, wishes):
         return Proposal(diagnosis)
     diagnosis, history = _with_git(diagnosis)
     diagnosis = knowing_lost(runtime, diagnosis)
-    before = diagnosis.snapshot
     try:
-        draft = _drafted(runtime, diagnosis, wishes, history)
+        return _proposed(runtime, diagnosis, wishes, history)
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(diagnosis, obstacle=error)
-    after, edits = draft.after, edits_between(before, draft.after)
-    if not edits:  # what the user wants is so already
-        return Proposal(diagnosis, obstacle=_unmended(draft.left[0]) if draft.left else None)
-    remarks = remarks_on_links(before, edits)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
-    plan = _without_rebase(diagnosis, draft.plan)
-    planned = Planned(plan, draft.start, after, edits, _upstream(diagnosis, plan))
-    return Proposal(diagnosis.noticing(*draft.notices, *_told(draft.left), *remarks), planned)
 
 
 def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
@@ -129,39 +111,13 @@ def _with_git(diagnosis: Diagnosis) -> tuple[Diagnosis, History]:
     return known.noticing(*notices, *history.notices), history
 
 
-def _unmended(fault: Finding) -> CannotPlan:
-    return CannotPlan(f"no order of the revisions mends this: {_with_places(fault)}", fault.hint)
-
-
 def _with_places(fault: Finding) -> str:
     places = [f"{place.path.name}:{place.line}" for place in fault.locations if place.line]
     return f"{fault.message} ({', '.join(places)})" if places else fault.message
 
 
-def _told(left: Sequence[Finding]) -> tuple[str, ...]:
-    """What stays wrong with the chain, whatever its order."""
-    return tuple(f"not mended by this plan: {fault.code}, {fault.message}" for fault in left)
-
-
-class _Draft(NamedTuple):
-    """A plan, the mended chain that it links, the chain that it leaves, and what to say of it.
-
-    The faults that are left are those that have nothing to do with the plan.
-    """
-
-    plan: Plan
-    start: Facts
-    after: Facts
-    left: tuple[Finding, ...]
-    notices: tuple[str, ...]
-
-
-def _drafted(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History) -> _Draft:
-    """Mend, link, and have our own rules and Alembic's graph judge the result.
-
-    Raises:
-        CannotPlan, CannotRewrite: there can be no plan.
-    """
+def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History) -> Proposal:
+    """Mend, link, and have our own rules and Alembic's graph judge the result."""
     before = diagnosis.snapshot
     start, mends, notices = _prepared(runtime, diagnosis, wishes, history)
     wishes = _without_obeyed(wishes, mends)
@@ -174,16 +130,29 @@ def _drafted(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: Hi
     if wishes.shorten_ids:
         shorter = shortened(after)
         mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)
-    findings = diagnose(after, Family.CHAIN, Family.SCHEMA)
-    left = to_mend(findings, strict=diagnosis.strict)
+    # Of these, those stay that have nothing to do with the plan.
+    left = to_mend(diagnose(after, Family.CHAIN, Family.SCHEMA), strict=diagnosis.strict)
     left = tuple(fault for fault in left if fault.code != "FC111")
     refuse_faults(before, left, wishes)
     _refuse_unseen(diagnosis, after)
     foresee(after, before=before)
+    edits = edits_between(before, after)
+    if not edits:  # what the user wants is so already
+        if left:
+            unmended = f"no order of the revisions mends this: {_with_places(left[0])}"
+            raise CannotPlan(unmended, left[0].hint)
+        return Proposal(diagnosis)
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
-    return _Draft(plan, start, after, left, notices)
+    notices += tuple(f"not mended by this plan: {each.code}, {each.message}" for each in left)
+    diagnosis = diagnosis.noticing(*notices, *remarks_on_links(before, edits))
+    lock = heads_file.edit_for(after)
+    if lock is not None:
+        edits, after = (*edits, lock), after.after([lock])
+    plan = _without_rebase(diagnosis, plan)
+    planned = Planned(plan, start, after, edits, _upstream(diagnosis, plan))
+    return Proposal(diagnosis, planned)
 
 
 def _linked(
@@ -193,11 +162,7 @@ def _linked(
     uprooted: frozenset[str],
     mends: Sequence[Mend],
 ) -> Plan:
-    """A plan that leaves what comes from another branch as it is there.
-
-    Raises:
-        CannotPlan: there is none; one id would mean two things.
-    """
+    """A plan that leaves what comes from another branch as it is there."""
     lost = start.databases.lost
     guests = {each.revision: each for each in mends if each.new and each.revision in lost}
     strategies = ("merge",) if wishes.strategy == AUTO else ()
@@ -225,11 +190,7 @@ def _rendered(runtime: Runtime, start: Facts, plan: Plan) -> list[tuple[NewRevis
 
 
 def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
-    """Stop where the files alone would not show that the planned chain is in order.
-
-    Raises:
-        CannotPlan: what is computed is needed to see it.
-    """
+    """Stop where the files alone would not show that the planned chain is in order."""
     before = diagnosis.snapshot
     if not before.unplaced:
         return
@@ -247,12 +208,7 @@ def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
 def _prepared(
     runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History
 ) -> tuple[Facts, tuple[Mend, ...], tuple[str, ...]]:
-    """The chain with nothing wrong with it but several bases or heads, and what it took.
-
-    Raises:
-        CannotPlan, CannotRewrite: something cannot be put right, or leaves in doubt what a
-            database has run.
-    """
+    """The chain with nothing wrong with it but several bases or heads, and what it took."""
     before = diagnosis.snapshot
     refuse_compiled(before)
     known = with_lost(runtime, before, before.graph.missing)
@@ -300,12 +256,7 @@ def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
 
 
 def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
-    """Stop where something is left that keeps the chain from being relinked.
-
-    Raises:
-        CannotPlan: a fault of single migrations.
-        UnsafeForDatabases: it is not known what a database has run.
-    """
+    """Stop where something is left that keeps the chain from being relinked."""
     leftovers = {file.path for file in start.leftovers}
     ignored = [
         fault
@@ -318,7 +269,7 @@ def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
         if fault.code != "FC106" or leftovers.isdisjoint(each.path for each in fault.locations)
     ]
     if blocking:
-        codes = _codes(blocking)
+        codes = ", ".join(sorted({f"{each.code} {each.name}" for each in blocking}))
         # After mends it can be a fault that no finding has told.
         which = "" if "," in codes else f": {blocking[0].message}"
         ways = blocking[0].hint.instead_of(PLAIN_REPAIRS, Remedy())
@@ -333,12 +284,6 @@ def refuse_faults(
     before: Facts, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
 ) -> None:
     """Stop where a plan would leave a fault.
-
-    Args:
-        before: the chain as it is, and what is known of databases and published chains.
-        left: the faults of the planned chain.
-        wishes: what the user accepts.
-        again: the command that plans again.
 
     Raises:
         CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
@@ -367,7 +312,3 @@ def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[
         return joined
     found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
     return joined.intersection((fault.code, fault.revisions) for fault in found)
-
-
-def _codes(findings: Sequence[Finding]) -> str:
-    return ", ".join(sorted({f"{finding.code} {finding.name}" for finding in findings}))

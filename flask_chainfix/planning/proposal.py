@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
-from flask_chainfix.databases.applied.contradictions import leaving_out
+from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
+from flask_chainfix.databases.applied.has_run import Applied, possibilities, unexplained
+from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
-from flask_chainfix.model.databases import MoveResult, MoveState
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.model.databases import DatabaseState, Move, MoveResult, MoveState, Standing
 from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.row_plan import places_after, planned_moves, without_missing
 from flask_chainfix.planning.strategies import AUTO, ways_to_one_head
 
 
@@ -73,19 +78,14 @@ def needs_plan(diagnosis: Diagnosis, wishes: Wishes) -> bool:
 
 
 def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
-    """The proposal whose findings say what a repair does, or what stands in its way.
-
-    Args:
-        proposal: with a plan, or with what keeps it from being made.
-        strategy: the one that was asked for.
-    """
+    """The proposal whose findings say what a repair does, or what stands in its way."""
     diagnosis, obstacle = proposal.diagnosis, proposal.obstacle
     if proposal.planned is not None:
         ways = ways_to_one_head(proposal.planned.plan, strategy)
-        return _hinting(proposal, ways, {"FC102"})
+        return replace(proposal, diagnosis=diagnosis.hinting(ways, {"FC102"}, PLAIN_REPAIRS))
     if obstacle is None:
         return proposal
-    codes = {each.code for each in diagnosis.findings}
+    ways, codes = obstacle.remedy, {each.code for each in diagnosis.findings}
     for each in diagnosis.findings:
         is_it = (each.code, each.revisions) == obstacle.about
         # The other ways are listed where it is told.
@@ -93,23 +93,14 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
             if is_it:
                 there = replace(each, hint=obstacle.remedy)
                 findings = tuple(there if one is each else one for one in diagnosis.findings)
-                proposal = replace(proposal, diagnosis=replace(diagnosis, findings=findings))
-            return _hinting(proposal, Remedy.of(f"fix {each.code} first"), codes - {each.code})
-    return _hinting(proposal, obstacle.remedy, codes)
-
-
-def _hinting(proposal: Proposal, ways: Remedy, codes: set[str]) -> Proposal:
-    """The proposal in which findings of some kinds name other ways than a plain repair."""
-    return replace(proposal, diagnosis=proposal.diagnosis.hinting(ways, codes, PLAIN_REPAIRS))
+                diagnosis = replace(diagnosis, findings=findings)
+            ways, codes = Remedy.of(f"fix {each.code} first"), codes - {each.code}
+            break
+    return replace(proposal, diagnosis=diagnosis.hinting(ways, codes, PLAIN_REPAIRS))
 
 
 def with_moves(proposal: Proposal, planner: str) -> Proposal:
-    """The proposal with the rows that databases are to have; without its plan if one cannot follow.
-
-    Args:
-        proposal: the chain before and after, and where the databases stand.
-        planner: the command that makes such a plan, ``repair`` for example.
-    """
+    """The proposal with the rows of databases; without its plan if one cannot follow."""
     planned = proposal.planned
     if planned is None:
         return proposal
@@ -146,3 +137,117 @@ def _without(start: Facts, refused: MoveResult, planner: str) -> Remedy:
             if told.isdisjoint(way.commands)
         )
     )
+
+
+# --- Which version rows each database is to have, once the chain has changed ---------------------
+
+
+# Findings that say that it is not known what a database has run.
+_NOT_KNOWN = ("FC301", "FC302", "FC305", "FC306")
+
+
+def planned_moves(
+    before: Facts, after: Facts, taken: Mapping[str, str] = MappingProxyType({})
+) -> tuple[MoveResult, ...]:
+    """The move of each database, for a chain as it is or is going to be."""
+    known: dict[object, MoveResult] = {}
+    moves = []
+    for standing in before.databases.standings:
+        possible = possibilities(before, standing)
+        # Most of a thousand tenants stand at the same few places.
+        ran = tuple((each.revisions, each.unknown) for each in possible)
+        alike = (standing.state, standing.problem, standing.rows, ran)
+        if alike not in known or taken:
+            known[alike] = _planned_move(before, after, standing, possible, taken)
+        move = replace(known[alike].move, name=standing.name, identity=standing.identity)
+        moves.append(replace(known[alike], move=move))
+    return tuple(moves)
+
+
+def _planned_move(
+    before: Facts,
+    after: Facts,
+    standing: Standing,
+    possible: Sequence[Applied],
+    taken: Mapping[str, str],
+) -> MoveResult:
+    stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
+    if standing.state is DatabaseState.UNREACHABLE:
+        return MoveResult(stay, MoveState.FAILED, standing.problem, standing.remedy)
+    if standing.state is DatabaseState.MISSING and not standing.own:
+        remedy = "create the database, or correct its name in the URL"
+        return MoveResult(stay, MoveState.FAILED, "it does not exist", remedy)
+    if not standing.rows:
+        return MoveResult(stay, MoveState.UNCHANGED)
+    return move_for(before, after, standing, possible, taken)
+
+
+def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+    """The moves; of databases in doubt, what they are if the chain as it is has stamped them.
+
+    Rows that are right then stay, and the journal takes that down.
+    """
+    said = replace(now, databases=replace(now.databases, current_is_named=True))
+    in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    return tuple(
+        MoveResult(then.move, MoveState.PLANNED, "the chain as it is has stamped it, as you say")
+        if first.state in in_doubt and then.state is MoveState.UNCHANGED
+        else first
+        for first, then in zip(moves, planned_moves(said, said), strict=True)
+    )
+
+
+def refuse_unknown_rows(
+    snapshot: Facts, findings: Sequence[Finding], planner: str = "repair"
+) -> None:
+    """Stop where it is not known what a database has run.
+
+    Raises:
+        UnsafeForDatabases: no plan is safe then.
+    """
+    # Ignoring such a finding makes it no less true that a plan could strand a revision.
+    of_databases = (*findings, *diagnose(snapshot, Family.DATABASE, ignored=True))
+    for finding in of_databases:
+        if finding.code in _NOT_KNOWN and finding.severity is Severity.ERROR:
+            raise UnsafeForDatabases(
+                f"no plan is safe while it is not known what a database has run: {finding.message}",
+                Remedy.of(finding.hint) | _without_what_it_is_of(snapshot, finding, planner),
+            )
+    for standing in unexplained(snapshot):
+        raise UnsafeForDatabases(
+            f"no known chain can have written the rows of {standing.name}"
+            f" ({', '.join(standing.rows)}), so what has run there is not known",
+            by_its_origin(snapshot, standing) | leaving_out(snapshot, standing, planner),
+        )
+
+
+def _without_what_it_is_of(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
+    """To leave out the databases that a finding is about; of the app's own all go together."""
+    standings = snapshot.databases.standings
+    for standing in standings:
+        left = tuple(
+            each for each in standings if each is not standing and not (each.own and standing.own)
+        )
+        without = replace(snapshot, databases=replace(snapshot.databases, standings=left))
+        if finding not in diagnose(without, Family.DATABASE, ignored=True) + diagnose(
+            without, Family.DATABASE
+        ):
+            return leaving_out(snapshot, standing, planner)
+    return Remedy()
+
+
+def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+    """The moves, of which none fails because its database does not exist: no row has to follow."""
+    missing = {
+        each.identity for each in now.databases.standings if each.state is DatabaseState.MISSING
+    }
+    return tuple(
+        MoveResult(each.move, MoveState.UNCHANGED) if each.move.identity in missing else each
+        for each in moves
+    )
+
+
+def places_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
+    """The rows from which databases will be upgraded once their moves are made, each once."""
+    stay = (MoveState.PLANNED, MoveState.UNCHANGED)
+    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))

@@ -23,7 +23,6 @@ _DATE = re.compile(
     r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?[ ]?(Z|[+-]\d\d:?\d\d)?)?\s*"
 )
 
-
 _NUMBER = re.compile(r"\d+(?![^\W_])")  # at the beginning of a file's name, and no hexadecimal id
 _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
 _NOT_LANDED = sys.maxsize
@@ -83,12 +82,7 @@ def _landed_later(after: Landing | None, before: Landing, name: str) -> str:
 
 
 def rank_of(file: MigrationFile, history: History) -> Rank:
-    """The rank of a single file, whatever its place in a chain.
-
-    Args:
-        file: a migration with a readable header.
-        history: when files landed in version control.
-    """
+    """The rank of a single file, whatever its place in a chain."""
     landing = history.landing(file.path)
     text = file.reading.create_date if isinstance(file.reading, Header) else None
     date = parse_date(text or "")
@@ -128,15 +122,6 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
     """Choose the base that stays, and rank all revisions.
 
     A ``Create Date`` older than that of the base that stays is a placeholder.
-
-    Args:
-        snapshot: the chain, with the parents that the user has chosen.
-        lineages: its lineages.
-        graph: the same chain, with what is proven of its order.
-        history: when the files landed in version control.
-        wishes: what the user asks of the plan.
-        databases: what has run where.
-        once_linked: bases that were none when they were written.
     """
     ranks = {revision: rank_of(snapshot.file(revision), history) for revision in graph}
     root = wishes.root or _base_that_stays(lineages, graph, ranks, databases, once_linked)

@@ -21,8 +21,6 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, placeholder
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
-from flask_chainfix.model.databases import Standing
-from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Mend, NewRevision, Part, Reason, Wishes
 from flask_chainfix.planning.mending.missing import brought_back
 
@@ -30,64 +28,51 @@ from flask_chainfix.planning.mending.missing import brought_back
 def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...]:
     """The files that the user wants back, or in the place of lost ones.
 
-    Args:
-        runtime: the environment.
-        snapshot: the chain, and what version control knows of these revisions.
-        wishes: which, and how.
-
     Raises:
         CannotPlan: one is not lost, or nothing tells what it was or where it belongs.
     """
     for revision in (*wishes.bring_back, *wishes.tombstones):
         if revision in snapshot.graph:
+            others = replace(
+                wishes,
+                bring_back=tuple(each for each in wishes.bring_back if each != revision),
+                tombstones={each: on for each, on in wishes.tombstones.items() if each != revision},
+            )
             raise CannotPlan(
                 f"{revision} is not lost: {snapshot.file(revision).name} has it",
-                way("leave it out", repairing(_without(wishes, revision).typed)),
+                way("leave it out", repairing(others.typed)),
             )
     _require_parents(snapshot, wishes)
-    returning = (
-        *(brought_back(snapshot, revision) for revision in wishes.bring_back),
-        *_tombstones(runtime, snapshot, wishes),
-    )
+    back = [brought_back(snapshot, revision) for revision in wishes.bring_back]
+    back += (render(runtime, new) for new in _tombstones(snapshot, wishes))
     return tuple(
         Mend(
             "FC301", Part.FILE, new.revision, edit.path, (), (new.revision,), new.why, (edit,), new
         )
-        for new, edit in returning
+        for new, edit in back
     )
 
 
 def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
     """Stop where the next upgrade of a database would fail on what comes back.
 
-    Args:
-        known: the chain without it.
-        start: the chain with it.
-        wishes: what comes back.
-
     Raises:
         UnsafeForDatabases: tables are there that revisions make which would run there.
     """
     for standing in start.databases.standings:
         for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(standing.rows):
-            early = _early(known, start, standing, revision)
+            early: Mapping[str, Sequence[str]] = {}
+            found = mismatch(start, standing)
+            if found is not None:
+                early = found.early
+            elif revision in known.databases.lost:
+                early = by_revision(early_on_return(known, standing, revision))
             if early:
                 raise UnsafeForDatabases(
                     f"with {revision} in place, the next upgrade of {standing.name} would stop, as"
                     f" tables are there already: {in_words(early)}",
                     choices(known, revision) | leaving_out(start, standing),
                 )
-
-
-def _early(
-    known: Facts, start: Facts, standing: Standing, revision: str
-) -> Mapping[str, Sequence[str]]:
-    found = mismatch(start, standing)
-    if found is not None:
-        return found.early
-    if known.databases.lost.get(revision) is None:
-        return {}
-    return by_revision(early_on_return(known, standing, revision))
 
 
 def _require_parents(snapshot: Facts, wishes: Wishes) -> None:
@@ -102,15 +87,6 @@ def _require_parents(snapshot: Facts, wishes: Wishes) -> None:
                 )
 
 
-def _without(wishes: Wishes, revision: str) -> Wishes:
-    """The same without what is asked for one lost revision."""
-    return replace(
-        wishes,
-        bring_back=tuple(each for each in wishes.bring_back if each != revision),
-        tombstones={name: on for name, on in wishes.tombstones.items() if name != revision},
-    )
-
-
 def _ways_for_parent(snapshot: Facts, wishes: Wishes, parent: str) -> Remedy:
     """What to do about a lost revision that another one is built on which comes back."""
     if parent not in snapshot.databases.lost:
@@ -122,9 +98,7 @@ def _ways_for_parent(snapshot: Facts, wishes: Wishes, parent: str) -> Remedy:
     )
 
 
-def _tombstones(
-    runtime: Runtime, snapshot: Facts, wishes: Wishes
-) -> Iterator[tuple[NewRevision, Edit]]:
+def _tombstones(snapshot: Facts, wishes: Wishes) -> Iterator[NewRevision]:
     for revision, parent in wishes.tombstones.items():
         lost = snapshot.databases.lost.get(revision)
         if not can_have_file(revision):
@@ -136,25 +110,18 @@ def _tombstones(
         if parent is None:
             parents, why = _parents_by_git(snapshot, revision, wishes)
         else:
-            parents = _existing(snapshot, revision, parent)
+            parents = tuple(part.strip() for part in parent.split(","))
+            unknown = next((each for each in parents if each not in snapshot.graph), None)
+            if unknown is not None:
+                raise CannotPlan(
+                    f"there is no revision {unknown!r} in this chain",
+                    placeholder(snapshot, revision),
+                )
             why = Reason("pin", f"--tombstone {revision}={parent}")
         location = snapshot.environment.version_locations[0]
         if lost is not None and lost.path.parent in snapshot.environment.version_locations:
             location = lost.path.parent
-        new = NewRevision(revision, None, location, f"tombstone of {revision}", parents, (why,))
-        yield render(runtime, new)
-
-
-def _existing(snapshot: Facts, revision: str, written: str) -> tuple[str, ...]:
-    """Parents with commas between them, as a merge point has several."""
-    parents = tuple(part.strip() for part in written.split(","))
-    for parent in parents:
-        if parent not in snapshot.graph:
-            raise CannotPlan(
-                f"there is no revision {parent!r} in this chain",
-                placeholder(snapshot, revision),
-            )
-    return parents
+        yield NewRevision(revision, None, location, f"tombstone of {revision}", parents, (why,))
 
 
 def _parents_by_git(

@@ -13,7 +13,7 @@ from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import word
-from flask_chainfix.common.remedies import REPAIR, Remedy, way
+from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, claims, possibilities
@@ -21,8 +21,9 @@ from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.applied.tables import absent_tables, contradicts
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, Standing
-from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+
+_UPGRADE_FIRST = "upgrade that database with the chain as it is, where that is possible"
 
 
 class DecidedPair(NamedTuple):
@@ -51,12 +52,7 @@ class DecidedPair(NamedTuple):
 
 
 class Branches:
-    """Which revisions stand on branches that nothing has merged yet.
-
-    Args:
-        graph: the chain.
-        lineages: the lineage of each revision.
-    """
+    """Which revisions stand on branches that nothing has merged yet."""
 
     def __init__(self, graph: Graph, lineages: Mapping[str, Lineage]) -> None:
         self._graph = graph
@@ -82,13 +78,7 @@ class Branches:
 def decided_pairs(
     graph: Graph, branches: Branches, databases: Sequence[Applied]
 ) -> tuple[DecidedPair, ...]:
-    """The order that databases ask of a single line.
-
-    Args:
-        graph: the chain.
-        branches: its branches.
-        databases: what they have run.
-    """
+    """The order that databases ask of a single line."""
     pairs: dict[tuple[str, str], DecidedPair] = {}
     for database in databases:
         have = database.revisions.intersection(graph.named_parents)
@@ -129,11 +119,6 @@ def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied])
 def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> None:
     """Stop where a chain would make databases skip revisions that they do not skip yet.
 
-    Args:
-        graph: the planned chain.
-        now: the chain as it is.
-        databases: what they have run.
-
     Raises:
         UnsafeForDatabases: what has not run in a database would come to be below what has.
     """
@@ -143,6 +128,7 @@ def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> Non
         already = gaps(now, have) if missing else ()
         skipped = [revision for revision in missing if revision not in already]
         if skipped:
+            merged = way("join the branches with a merge revision", MERGE)
             above = next(
                 revision
                 for revision in graph.order
@@ -151,18 +137,8 @@ def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> Non
             raise UnsafeForDatabases(
                 f"{database.name} {database.has} {above} and not {skipped[0]}, which would come"
                 " before it: Alembic would treat it as done there and never run it",
-                _ways_out(database),
+                merged if database.published else merged | _UPGRADE_FIRST,
             )
-
-
-def _ways_out(database: Applied) -> Remedy:
-    merged = way(
-        "join the branches with a merge revision",
-        "{fixchain} repair --strategy merge{databases}",
-    )
-    if database.published:
-        return merged
-    return merged | "upgrade that database with the chain as it is, where that is possible"
 
 
 # --- What a mend would have a database take for done ---------------------------------------------
@@ -176,11 +152,6 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
 
     The tables that a revision makes prove it. The user's word (``--attach``) counts where no table
     speaks against it.
-
-    Args:
-        before: the chain as it is, and where its databases stand.
-        after: the chain after the mends.
-        mends: what was put right.
 
     Raises:
         UnsafeForDatabases: a database may come to skip a revision, or to run one again.
@@ -249,17 +220,11 @@ def _doubted(
 
 def _certain_links(snapshot: Facts) -> Graph:
     """The chain without the links of cycles, of which one is wrong."""
-    graph = snapshot.graph
-    in_cycles = {member for members in graph.cycles for member in members}
-    return Graph(_without(snapshot, in_cycles)) if in_cycles else graph
-
-
-def _without(snapshot: Facts, doubtful: set[str]) -> Iterator[Header]:
-    for header in snapshot.headers:
-        if header.revision in doubtful:
-            yield header._replace(down_revision=(), depends_on=())
-        else:
-            yield header
+    members = {each for cycle in snapshot.graph.cycles for each in cycle}
+    return Graph(
+        header._replace(down_revision=(), depends_on=()) if header.revision in members else header
+        for header in snapshot.headers
+    )
 
 
 def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str]) -> None:
@@ -267,7 +232,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
     if standing.tables is not None and contradicts(after, standing, applied.revisions):
         raise UnsafeForDatabases(
             f"the tables of {standing.name} show that something else has run there than"
-            f" {mend.revision} on {_names(mend)} would mean",
+            f" {mend.revision} on {', '.join(mend.after) or 'nothing'} would mean",
             "say with repair --attach where that revision belongs, or with repair --bring-back what"
             " it was on" | leaving_out(after, standing),
         )
@@ -330,7 +295,3 @@ def _is_proven(snapshot: Facts, standing: Standing, revision: str) -> bool:
     ]
     there = {table.lower() for table in standing.tables or ()}
     return bool(made) and there.issuperset(made)
-
-
-def _names(mend: Mend) -> str:
-    return ", ".join(mend.after) or "nothing"

@@ -21,9 +21,7 @@ from flask_chainfix.planning.safety import (
     disagreement,
 )
 
-_Strategy = Callable[[Task], Plan]
-
-_STRATEGIES: dict[str, _Strategy] = {"linear": linear, "merge": merge}
+_STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
 
 def strategy_names() -> tuple[str, ...]:
@@ -40,11 +38,6 @@ _FEW = 2  # merge points that may be an accident
 def choose(strategy: str, task: Task) -> Plan:
     """Plan a repair that is safe for every known database, and for what is published.
 
-    Args:
-        strategy: the name of a strategy; ``auto`` for one line where that is safe and usual in this
-            chain, else branches joined by a merge revision.
-        task: what to do.
-
     Raises:
         CannotPlan: what the user wants, or the chain, leaves no way.
         UnsafeForDatabases: any way would make a known database skip revisions.
@@ -56,7 +49,8 @@ def choose(strategy: str, task: Task) -> Plan:
     usual = _by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
-    decided = decided_pairs(task.snapshot.graph, _branches(task), task.databases)
+    branches = Branches(task.snapshot.graph, task.lineages.by_revision)
+    decided = decided_pairs(task.snapshot.graph, branches, task.databases)
     try:
         return _in_one_line(task, decided)
     except CannotPlan as refusal:
@@ -67,12 +61,7 @@ def choose(strategy: str, task: Task) -> Plan:
 
 
 def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
-    """How to get one head: the plan's strategy first, then the other one if it may work.
-
-    Args:
-        plan: what links or joins them.
-        asked: the strategy that was asked for.
-    """
+    """How to get one head: the plan's strategy first, then the other one if it may work."""
     plain = asked == AUTO
     if plan.strategy == "linear":
         return linked(REPAIR if plain else LINE) | joined()
@@ -178,8 +167,5 @@ def planned_graph(snapshot: Facts, plan: Plan) -> Graph:
 
 
 def _disagreement(task: Task) -> str:
-    return disagreement(task.snapshot.graph, _branches(task), task.databases)
-
-
-def _branches(task: Task) -> Branches:
-    return Branches(task.snapshot.graph, task.lineages.by_revision)
+    branches = Branches(task.snapshot.graph, task.lineages.by_revision)
+    return disagreement(task.snapshot.graph, branches, task.databases)

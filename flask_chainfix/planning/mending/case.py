@@ -1,8 +1,8 @@
-"""What every mender gets: the chain, and what is known of it."""
+"""What every mender gets: the chain, what is known of it, and signs of what came first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flask_chainfix import source
@@ -13,6 +13,8 @@ from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
 from flask_chainfix.planning.ranking import Rank, rank_of
+from flask_chainfix.schema.footprint import Action
+from flask_chainfix.schema.objects import key_of
 
 
 def header_of(file: MigrationFile) -> Header:
@@ -84,13 +86,6 @@ class Case:
     ) -> Mend:
         """A mend that changes one variable of a file's header.
 
-        Args:
-            code: of the fault.
-            part: what changes; neither the docstring alone nor the whole file.
-            file: the file.
-            ids: what the variable is to say.
-            why: the reasons.
-
         Raises:
             CannotRewrite: the file cannot be changed with certainty.
         """
@@ -102,3 +97,81 @@ class Case:
         data = source.rewrite(file.data, file.name, **change)
         edits = (Edit(file.path, file.data, data),)
         return Mend(code, part, str(header.revision), file.path, before, ids, why, edits)
+
+
+# --- Signs that one migration came before another ------------------------------------------------
+
+_Sign = Callable[[Case, MigrationFile, MigrationFile], str]
+
+
+def reasons_before(
+    case: Case, first: MigrationFile, second: MigrationFile, *kinds: str
+) -> Iterator[Reason]:
+    """Why one migration must have come before another, the strongest reason first."""
+    for kind in kinds or SIGNS:
+        why = SIGNS[kind](case, first, second)
+        if why:
+            yield Reason(kind, why)
+
+
+def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile) -> str:
+    made = {
+        key_of(each.object): each.object
+        for each in case.snapshot.footprint(first).effects
+        if each.action is Action.CREATE and each.certain
+    }
+    for each in case.snapshot.footprint(second).effects:
+        thing = made.get(key_of(each.object))
+        if each.action is Action.CREATE or thing is None or not each.certain:
+            continue
+        makers = case.snapshot.evidence.creators.get(key_of(thing), ())
+        if all(maker.revision == _id(first) for maker in makers):
+            what = f"{thing.kind.value} {thing.spelled}"
+            return f"{_called(case, second)} uses {what}, which {_called(case, first)} creates"
+    return ""
+
+
+def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> str:
+    """The chain of the commit that added the first is without the second."""
+    landing, then = case.history.landing(first.path), case.chain_when_added(first)
+    if landing is None or then is None:
+        return ""
+    there = then.files_by_revision.get(_id(second), ())
+    if _id(second) in case.snapshot.graph.duplicates:
+        there = tuple(each for each in there if is_same_file(each, second))
+    if there:
+        return ""
+    added = f"which added {_called(case, first)}"
+    return f"commit {landing.commit}, {added}, has no {_called(case, second)}"
+
+
+def _landed_first(case: Case, first: MigrationFile, second: MigrationFile) -> str:
+    landing, later = (case.history.landing(file.path) for file in (first, second))
+    if landing is None or (later is not None and later.position <= landing.position):
+        return ""
+    names = _called(case, first), _called(case, second)
+    return f"{names[0]} landed in commit {landing.commit}, and {names[1]} had not by then"
+
+
+def _was_created_first(case: Case, first: MigrationFile, second: MigrationFile) -> str:
+    rank, later = case.rank(first), case.rank(second)
+    if rank.undated or later.undated or rank.date >= later.date:
+        return ""
+    return f"{_called(case, first)} has an older Create Date than {_called(case, second)}"
+
+
+SIGNS: Mapping[str, _Sign] = {
+    "schema": _makes_what_it_needs,
+    "branch": _was_not_there,
+    "git": _landed_first,
+    "date": _was_created_first,
+}
+
+
+def _id(file: MigrationFile) -> str:
+    return str(file.reading.revision) if isinstance(file.reading, Header) else ""
+
+
+def _called(case: Case, file: MigrationFile) -> str:
+    """The id of a migration; where it stands twice, the name of the file."""
+    return file.name if _id(file) in case.snapshot.graph.duplicates else _id(file)

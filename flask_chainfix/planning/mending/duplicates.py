@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations, zip_longest
-from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
@@ -16,12 +15,13 @@ from flask_chainfix.databases.applied.has_run import Applied, applied_in
 from flask_chainfix.databases.applied.tables import with_what_they_make
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
-from flask_chainfix.planning.evidence import reasons_before
-from flask_chainfix.planning.mending.case import Case, header_of
+from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
 from flask_chainfix.planning.mending.names import Child, children_of, followed, new_id_for, renamed
 from flask_chainfix.planning.ranking import Rank
 
 _SHOWN = 4  # of what a migration does
+
+_Ran = tuple[Applied, MigrationFile]  # a database, and the file that has run there under the id
 
 
 def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
@@ -52,38 +52,21 @@ def _facts(case: Case, file: MigrationFile) -> Iterator[str]:
 # --- Which of several files with one id a child of that id is on ---------------------------------
 
 
-class _Parent(NamedTuple):
-    """The file that a child is on, and why."""
-
-    file: MigrationFile
-    why: Reason
-
-
 def _parent_of(
     case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[_Ran]
-) -> _Parent | None:
-    """Find the file that a child is on: the only one that evidence leaves.
-
-    Args:
-        case: the chain and what is known of it.
-        child: what names the id.
-        files: those that have it.
-        ran: the databases that tell which of them has run there.
-
-    Returns:
-        ``None`` where evidence leaves several.
-    """
+) -> tuple[MigrationFile, Reason] | None:
+    """The file that a child is on, and why; ``None`` where evidence leaves several."""
     publisher = case.publisher(child.file)
-    known = {each.file.path: each for each in ran if child.revision in each.database.revisions}
+    known = {each[1].path: each for each in ran if child.revision in each[0].revisions}
     if len(known) == 1 and child.revision not in case.snapshot.graph.duplicates and not publisher:
         ((database, file),) = known.values()
         why = f"{database.name} has run {child.revision} and {file.name}"
-        return _Parent(file, Reason("database", why))
+        return (file, Reason("database", why))
     published = [file for file in files if publisher and case.publisher(file) == publisher]
     if len(published) == 1:
-        return _Parent(published[0], Reason("published", f"{publisher} has {child.revision} on it"))
+        return (published[0], Reason("published", f"{publisher} has {child.revision} on it"))
     needed = {
-        file.path: _Parent(file, why)
+        file.path: (file, why)
         for file in files
         for why in reasons_before(case, file, child.file, "schema")
     }
@@ -94,7 +77,7 @@ def _parent_of(
         excluded = {file.path: why for file in left for why in _excluded(case, child, file, kind)}
         remaining = [file for file in left if file.path not in excluded]
         if len(remaining) == 1:
-            return _Parent(remaining[0], next(iter(excluded.values())))
+            return (remaining[0], next(iter(excluded.values())))
         left = remaining or left
     return None
 
@@ -128,7 +111,9 @@ def copies(case: Case) -> Iterator[Mend]:
         for file in sorted(
             case.snapshot.files_by_revision[revision], key=partial(_original_first, case)
         ):
-            original = next((other for other in kept if _is_copy(file, other)), None)
+            alike = (each for each in kept if header_of(each)[:4] == header_of(file)[:4])
+            same = (each for each in alike if source.same_body(file.data, each.data))
+            original = next(same, None)
             if original is None:
                 kept.append(file)
             elif case.snapshot.is_elsewhere(file.path):
@@ -141,11 +126,6 @@ def copies(case: Case) -> Iterator[Mend]:
                 yield _deleted(revision, file, original)
 
 
-def _named(file: MigrationFile, other: MigrationFile) -> str:
-    """The name of a file, with its directory where another one has the same."""
-    return file.name if file.name != other.name else f"{file.directory.name}/{file.name}"
-
-
 def _original_first(case: Case, file: MigrationFile) -> tuple[bool, bool, Rank, bool, int, str]:
     """Sort what is not ours first, then what came first, is not called a copy, has a short name.
 
@@ -156,15 +136,13 @@ def _original_first(case: Case, file: MigrationFile) -> tuple[bool, bool, Rank, 
     return ours, new, rank, "copy" in file.name.lower(), len(file.name), file.name
 
 
-def _is_copy(file: MigrationFile, other: MigrationFile) -> bool:
-    return header_of(file)[:4] == header_of(other)[:4] and source.same_body(file.data, other.data)
-
-
 def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Mend:
     same = file.data == original.data
     what = "the same content" if same else "the same code, though comments or layout differ"
-    names = f"{_named(file, original)} and {_named(original, file)}"
-    why = [Reason("copy", f"{names} have the same id and {what}")]
+    names = [file.name, original.name]
+    if file.name == original.name:
+        names = [f"{each.directory.name}/{each.name}" for each in (file, original)]
+    why = [Reason("copy", f"{names[0]} and {names[1]} have the same id and {what}")]
     if not same:
         why.append(Reason(GUESS, f"{file.name} is a copy of {original.name} and can go"))
     edit = Edit(file.path, file.data, None)
@@ -188,7 +166,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
         files = sorted(case.snapshot.files_by_revision[revision], key=case.rank)
         _refuse_same_deeds(case, revision, files)
         ran = list(_which_ran(case, revision, files))
-        kept = _kept(case, files, ran)
+        kept, why_kept = _kept(case, files, ran)
         children = list(children_of(case, revision))
         parents = [(child, _parent_of(case, child, files, ran)) for child in children]
         undecided = [child.revision for child, parent in parents if parent is None]
@@ -199,25 +177,21 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
                 "give one of them another id by hand, and put its children on it",
                 side_by_side(case, files),
             )
-        others = [file for file in files if file is not kept.file]
+        others = [file for file in files if file is not kept]
         new_ids = {file.path: new_id_for(case, file) for file in others}
         for child, parent in parents:
-            if parent is not None and parent.file is not kept.file:
-                mend = followed(case, child, revision, new_ids[parent.file.path], parent.why)
+            if parent is not None and parent[0] is not kept:
+                mend = followed(case, child, revision, new_ids[parent[0].path], parent[1])
                 case = replace(case, snapshot=case.snapshot.after(mend.edits))
                 yield mend
         for file in others:
-            why = (kept.why,) if kept.why else (*_why_later(case, file, kept.file),)
+            why = (why_kept,) if why_kept else (*_why_later(case, file, kept),)
             yield renamed(case, revision, new_ids[file.path], file, why)
         return
 
 
 def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:
-    """Stop where two of the files would do the same, one after the other.
-
-    Raises:
-        CannotPlan: only one of them can be meant.
-    """
+    """Stop where two of the files would do the same, one after the other."""
     for one, other in combinations(files, 2):
         if source.same_upgrade(one.data, other.data) and not source.does_nothing(one.data):
             raise CannotPlan(
@@ -228,30 +202,19 @@ def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]
             )
 
 
-class _Ran(NamedTuple):
-    """A database, and the file that has run there under the id."""
-
-    database: Applied
-    file: MigrationFile
-
-
 def _which_ran(case: Case, revision: str, files: Sequence[MigrationFile]) -> Iterator[_Ran]:
     """The databases that have run the id and whose tables tell which of the files that was."""
     for applied in applied_in(case.snapshot):
         if revision in applied.revisions:
             ran = with_what_they_make(case.snapshot, files, applied.standing)
             if len(ran) == 1:
-                yield _Ran(applied, files[ran[0]])
+                yield (applied, files[ran[0]])
 
 
-class _Kept(NamedTuple):
+def _kept(
+    case: Case, files: Sequence[MigrationFile], ran: Sequence[_Ran]
+) -> tuple[MigrationFile, Reason | None]:
     """The file that keeps the id, and why; ``None`` where the others are merely later."""
-
-    file: MigrationFile
-    why: Reason | None
-
-
-def _kept(case: Case, files: Sequence[MigrationFile], ran: Sequence[_Ran]) -> _Kept:
     publishers = {file.path: case.publisher(file) for file in files}
     published = [file for file in files if publishers[file.path]]
     main = next((each.short for each in case.snapshot.published_chains if each.is_main), "")
@@ -260,13 +223,13 @@ def _kept(case: Case, files: Sequence[MigrationFile], ran: Sequence[_Ran]) -> _K
         if len(found) == 1:
             file = found[0]
             why = f"{publishers[file.path]} has {file.name} under this id"
-            return _Kept(file, Reason("published", why))
-    proven = [each for each in ran if each.file in published or not published]
-    if len({each.file.path for each in proven}) == 1:
+            return (file, Reason("published", why))
+    proven = [each for each in ran if each[1] in published or not published]
+    if len({file.path for _, file in proven}) == 1:
         database, file = proven[0]
         why = f"{database.name} has run {file.name} under this id"
-        return _Kept(file, Reason("database", why))
-    return _Kept((published or files)[0], None)
+        return (file, Reason("database", why))
+    return ((published or files)[0], None)
 
 
 def _why_later(case: Case, file: MigrationFile, kept: MigrationFile) -> Iterator[Reason]:

@@ -9,7 +9,6 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Mend
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.cycles import open_cycles
 from flask_chainfix.planning.mending.duplicates import copies, ids_of_their_own
 from flask_chainfix.planning.mending.merge_points import (
     merges_on_nothing,
@@ -26,7 +25,7 @@ from flask_chainfix.planning.mending.names import (
     numbers_of_their_own,
     numbers_that_rise,
 )
-from flask_chainfix.planning.mending.parents import attached_parents, published_parents
+from flask_chainfix.planning.mending.parents import attached_parents, open_cycles, published_parents
 
 _Mender = Callable[[Case], Iterator[Mend]]
 
@@ -84,10 +83,6 @@ def mend_impassable(
     case: Case, movable: Collection[str] | None = None
 ) -> tuple[Facts, tuple[Mend, ...]]:
     """Mend the revisions that Alembic cannot upgrade to since the chain was relinked.
-
-    Args:
-        case: a chain without other faults.
-        movable: the revisions whose files may change; ``None`` for all.
 
     Returns:
         The chain afterwards, and what was done, in this order.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from flask_chainfix import source
@@ -16,8 +16,7 @@ from flask_chainfix.databases.applied.lost import survivors
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
-from flask_chainfix.planning.evidence import reasons_before
-from flask_chainfix.planning.mending.case import Case, header_of
+from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
 
 _MERGES = re.compile(r"(?<![^\W_])merg(?:e|es|ed|ing)(?![^\W_])", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
@@ -57,12 +56,6 @@ def heads_joined(
 ) -> Joined | None:
     """The heads that a merge point was made to join.
 
-    Args:
-        case: the chain and what is known of it.
-        revision: the merge point.
-        kept: the parents that it has.
-        lost: those that it names, and no file has.
-
     Returns:
         ``None`` where there are none.
     """
@@ -74,9 +67,11 @@ def heads_joined(
     rest = _standing_without(case.snapshot, [revision])
     later = {name: _came_later(case, file, name) for name in rest}
     heads = _tops(case.snapshot, {name for name in rest if not later[name]})
-    heads = [head for head in heads if _is_beside(case.snapshot, head, kept)]
+    graph = case.snapshot.graph
+    heads = [head for head in heads if head not in graph.ancestors(kept) | graph.descendants(kept)]
     if anchors:
-        heads = [head for head in heads if _is_above(case.snapshot, head, anchors)] or heads
+        above = case.snapshot.graph.descendants(anchors)
+        heads = [head for head in heads if head in above] or heads
     if not heads and not kept:
         return None
     parents = (*kept, *heads)
@@ -99,8 +94,9 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     rest = _standing_without(snapshot, revisions)
     anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
     heads = _tops(snapshot, set(rest))
-    above = [head for head in heads if _is_above(snapshot, head, anchors)] if anchors else heads
-    found = above if len(above) == 1 else anchors
+    above = snapshot.graph.descendants(anchors)
+    on_them = [head for head in heads if head in above] if anchors else heads
+    found = on_them if len(on_them) == 1 else anchors
     return found[0] if len(found) == 1 else None
 
 
@@ -112,12 +108,12 @@ def _named(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | No
     if len(stated) > 1 and all(name in snapshot.graph and name not in above for name in stated):
         why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
         return Joined(tuple(dict.fromkeys((*kept, *stated))), (why,))
-    ids = [
-        candidates[0]
-        for word in _WORD.findall(header.message)
-        if len(word) >= _PART_OF_ID or word in snapshot.graph
-        if len(candidates := _meant_by(snapshot, word)) == 1
-    ]
+    ids = []
+    for word in _WORD.findall(header.message):
+        meant = [word] if word in snapshot.graph else []
+        if not meant and len(word) >= _PART_OF_ID:
+            meant = [name for name in snapshot.graph if name.startswith(word)]
+        ids += meant if len(meant) == 1 else []
     found = tuple(dict.fromkeys((*kept, *(id_ for id_ in ids if id_ not in above))))
     if len(found) > 1 and len(found) > len(kept):
         return Joined(found, (Reason("message", f"its message says “{header.message}”"),))
@@ -133,12 +129,6 @@ def _named_once(case: Case, file: MigrationFile, revision: str) -> Joined | None
     if not all(name in graph for name in had):
         return None
     return Joined(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
-
-
-def _meant_by(snapshot: Facts, word: str) -> list[str]:
-    if word in snapshot.graph:
-        return [word]
-    return [name for name in snapshot.graph if name.startswith(word)]
 
 
 def _standing_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
@@ -170,18 +160,6 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
     return "date" if not told and any(reasons_before(case, file, other, "date")) else ""
 
 
-def _is_beside(snapshot: Facts, head: str, kept: tuple[str, ...]) -> bool:
-    graph = snapshot.graph
-    return not any(
-        head == each or graph.is_ancestor(head, each) or graph.is_ancestor(each, head)
-        for each in kept
-    )
-
-
-def _is_above(snapshot: Facts, head: str, anchors: Collection[str]) -> bool:
-    return any(head == each or snapshot.graph.is_ancestor(each, head) for each in anchors)
-
-
 # --- FC112: revisions lose the parents and dependencies that say nothing -------------------------
 
 
@@ -194,8 +172,8 @@ def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
         # One that is named twice is redundant once.
         parents = dict.fromkeys(snapshot.graph.parents[revision])
         lower = [name for name in redundant if is_redundant(snapshot.graph, revision, name)]
-        kept = tuple(name for name in parents if name not in lower)
-        yield _with_parents(case, revision, kept, _builds_on(redundant))
+        kept = (name for name in parents if name not in lower)
+        yield _with_parents(case, revision, kept, redundant)
 
 
 def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
@@ -210,8 +188,8 @@ def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
         if needless:
             yield _without_dependencies(case, revision, needless)
         elif dropped:
-            kept = tuple(dict.fromkeys(name for name in parents if name not in dropped))
-            yield _with_parents(case, revision, kept, _builds_on(dropped))
+            kept = dict.fromkeys(name for name in parents if name not in dropped)
+            yield _with_parents(case, revision, kept, dropped)
         else:
             yield _tied_by_parents(case, revision, lower[0])
 
@@ -234,7 +212,8 @@ def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:
     graph = case.snapshot.graph
     dependent, needed = _dependency_on_the_way(graph, revision, lower)
     why = Reason("tie", f"it depends on {needed}, and {revision} could not name {lower} beside it")
-    return _with_parents(case, dependent, (*graph.parents[dependent], needed), why)
+    file, parents = case.snapshot.file(dependent), (*graph.parents[dependent], needed)
+    return case.rewritten("FC112", Part.PARENTS, file, parents, why)
 
 
 def _dependency_on_the_way(graph: Graph, revision: str, lower: str) -> tuple[str, str]:
@@ -254,9 +233,9 @@ def _dependency_on_the_way(graph: Graph, revision: str, lower: str) -> tuple[str
     return next((at, name) for at, name in links if name not in graph.parents[at])
 
 
-def _with_parents(case: Case, revision: str, parents: tuple[str, ...], why: Reason) -> Mend:
-    return case.rewritten("FC112", Part.PARENTS, case.snapshot.file(revision), parents, why)
-
-
-def _builds_on(lower: Collection[str]) -> Reason:
-    return Reason("redundant", f"another of its parents builds on {', '.join(lower)}")
+def _with_parents(
+    case: Case, revision: str, parents: Iterable[str], dropped: Collection[str]
+) -> Mend:
+    why = Reason("redundant", f"another of its parents builds on {', '.join(dropped)}")
+    file = case.snapshot.file(revision)
+    return case.rewritten("FC112", Part.PARENTS, file, tuple(parents), why)

@@ -51,10 +51,10 @@ def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
 
 
 def _all_mended(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) -> Iterator[Mend]:
-    signs = _Signs(case.snapshot, part)
+    lookalikes = Lookalikes(case.snapshot)
     back: dict[str, Mend] = {}
     for revision, names in missing.items():
-        for mend in _mended(case, signs, revision, names):
+        for mend in _mended(case, part, lookalikes, revision, names):
             if mend.new is None:
                 yield mend
             elif mend.revision not in back:  # of several that name it the first is told
@@ -62,17 +62,22 @@ def _all_mended(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) 
     yield from back.values()
 
 
-def _mended(case: Case, signs: _Signs, revision: str, missing: tuple[str, ...]) -> Iterator[Mend]:
-    header, parents = case.snapshot.header(revision), signs.part is Part.PARENTS
+def _mended(
+    case: Case, part: Part, lookalikes: Lookalikes, revision: str, missing: tuple[str, ...]
+) -> Iterator[Mend]:
+    header, parents = case.snapshot.header(revision), part is Part.PARENTS
     code, named = ("FC103", header.down_revision) if parents else ("FC107", header.depends_on)
     ids = dict.fromkeys(named or ())
     reasons: list[Reason] = []
     left: list[str] = []
     for name in dict.fromkeys(missing):
-        meant = signs.meant(revision, name)
+        meant = _meant(case, part, lookalikes, revision, name)
         if meant is not None:
             ids = dict.fromkeys(meant.revision if id_ == name else id_ for id_ in ids)
-            reasons.extend(_reasons(revision, name, meant))
+            reasons.append(meant.why)
+            if not meant.certain:
+                guess = f"{name!r}, which {revision} names, is taken for {meant.revision}"
+                reasons.append(Reason(GUESS, guess))
         else:
             left.append(name)
     joined = _straightened(case, revision, left, ids) if parents and left else None
@@ -88,7 +93,7 @@ def _mended(case: Case, signs: _Signs, revision: str, missing: tuple[str, ...]) 
             reasons.extend(_nothing_known(case, revision, name))
     if reasons:
         file = case.snapshot.file(revision)
-        mend = case.rewritten(code, signs.part, file, tuple(ids), *reasons)
+        mend = case.rewritten(code, part, file, tuple(ids), *reasons)
         choices = _close(case, revision, left) if parents else Remedy()
         told = (Reason("choice", each.text) for each in choices.ways)
         yield replace(mend, why=(*mend.why, *told), choices=choices)
@@ -116,64 +121,50 @@ def _straightened(
     return joined._replace(why=(*joined.why, guess))
 
 
-def _reasons(revision: str, name: str, meant: _Meant) -> Iterator[Reason]:
-    yield meant.why
-    if not meant.certain:
-        yield Reason(GUESS, f"{name!r}, which {revision} names, is taken for {meant.revision}")
+def _meant(
+    case: Case, part: Part, lookalikes: Lookalikes, revision: str, name: str
+) -> _Meant | None:
+    """What a missing name stands for; a guess where signs point to different revisions."""
+    graph = case.snapshot.graph
+    above = graph.descendants([revision])
+    signs = [
+        sign
+        for sign in _signs(case.snapshot, part, lookalikes, revision, name)
+        if sign.revision in graph and sign.revision not in above
+    ]
+    if not signs:
+        return None
+    first = signs[0]
+    other = next((sign for sign in signs if sign.revision != first.revision), None)
+    if other is None:
+        return next((sign for sign in signs if sign.certain), first)
+    detail = f"{first.why.detail}; but {other.why.detail}"
+    return _Meant(first.revision, Reason(first.why.kind, detail), certain=False)
 
 
-class _Signs:
-    """Finds the revisions that missing names stand for.
-
-    Args:
-        snapshot: the chain.
-        part: where they are named.
-    """
-
-    def __init__(self, snapshot: Facts, part: Part) -> None:
-        self.part = part
-        self._snapshot = snapshot
-        self._lookalikes = Lookalikes(snapshot)
-
-    def meant(self, revision: str, name: str) -> _Meant | None:
-        """What a name stands for; a guess where signs point to different revisions."""
-        graph = self._snapshot.graph
-        above = graph.descendants([revision])
-        signs = [
-            sign
-            for sign in self._of(revision, name)
-            if sign.revision in graph and sign.revision not in above
-        ]
-        if not signs:
-            return None
-        first = signs[0]
-        other = next((sign for sign in signs if sign.revision != first.revision), None)
-        if other is None:
-            return next((sign for sign in signs if sign.certain), first)
-        detail = f"{first.why.detail}; but {other.why.detail}"
-        return _Meant(first.revision, Reason(first.why.kind, detail), certain=False)
-
-    def _of(self, revision: str, name: str) -> Iterator[_Meant]:
-        """What points to a revision, the most certain first."""
-        lost = self._snapshot.databases.lost.get(name)
-        for likeness in self._lookalikes.all(name):
-            if likeness.kind != "label":
-                known = lost is not None and lost.renamed != likeness.revision
-                is_id = "was one" if known else "is no id"
-                why = Reason(likeness.kind, f"{name!r} {is_id}: {likeness.detail}")
-                yield _Meant(likeness.revision, why, likeness.certain and not known)
-        header = self._snapshot.header(revision)
-        if self.part is Part.PARENTS and header.revises is not None:
-            stated = source.stated_parents(header.revises)
-            named = header.down_revision or ()
-            new = [id_ for id_ in stated if id_ in self._snapshot.graph and id_ not in named]
-            if len(new) == 1 and name not in stated:
-                why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
-                yield _Meant(new[0], why, certain=lost is None)
-        if lost is not None and lost.renamed is not None:
-            edited = ", and has been edited" if lost.edited else ""
-            detail = f"the migration {name} has the id {lost.renamed} since commit {lost.commit}"
-            yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
+def _signs(
+    snapshot: Facts, part: Part, lookalikes: Lookalikes, revision: str, name: str
+) -> Iterator[_Meant]:
+    """What points to a revision, the most certain first."""
+    lost = snapshot.databases.lost.get(name)
+    for likeness in lookalikes.all(name):
+        if likeness.kind != "label":
+            known = lost is not None and lost.renamed != likeness.revision
+            is_id = "was one" if known else "is no id"
+            why = Reason(likeness.kind, f"{name!r} {is_id}: {likeness.detail}")
+            yield _Meant(likeness.revision, why, likeness.certain and not known)
+    header = snapshot.header(revision)
+    if part is Part.PARENTS and header.revises is not None:
+        stated = source.stated_parents(header.revises)
+        named = header.down_revision or ()
+        new = [id_ for id_ in stated if id_ in snapshot.graph and id_ not in named]
+        if len(new) == 1 and name not in stated:
+            why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
+            yield _Meant(new[0], why, certain=lost is None)
+    if lost is not None and lost.renamed is not None:
+        edited = ", and has been edited" if lost.edited else ""
+        detail = f"the migration {name} has the id {lost.renamed} since commit {lost.commit}"
+        yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
 
 
 def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
@@ -268,10 +259,6 @@ def _close(case: Case, revision: str, names: Collection[str]) -> Remedy:
 
 def brought_back(snapshot: Facts, revision: str) -> tuple[NewRevision, Edit]:
     """The file of a lost revision, as version control has it.
-
-    Args:
-        snapshot: the chain, and what is known of lost revisions.
-        revision: one that no file has.
 
     Raises:
         CannotPlan: version control has no such file, or it cannot come back as it was.

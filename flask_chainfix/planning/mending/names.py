@@ -82,20 +82,12 @@ def followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) 
 def shortened(snapshot: Facts) -> tuple[Mend, ...]:
     """Give every revision whose id is too long one that fits.
 
-    Args:
-        snapshot: a chain without other faults.
-
     Returns:
         The mends that write the new ids, wherever they are named.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
     """
-    new_ids = _new_ids(snapshot)
-    return tuple(_mends(snapshot, new_ids)) if new_ids else ()
-
-
-def _new_ids(snapshot: Facts) -> dict[str, str]:
     graph = snapshot.graph
     taken = {*graph, *graph.labelled}
     new_ids: dict[str, str] = {}
@@ -103,7 +95,7 @@ def _new_ids(snapshot: Facts) -> dict[str, str]:
         if len(revision) > LONGEST_ID:
             new_ids[revision] = next(id_ for id_ in _shorter(revision) if id_ and id_ not in taken)
             taken.add(new_ids[revision])
-    return new_ids
+    return tuple(_mends(snapshot, new_ids)) if new_ids else ()
 
 
 def _shorter(revision: str) -> Iterator[str]:
@@ -170,18 +162,13 @@ def numbers_of_their_own(case: Case) -> Iterator[Mend]:
                 taken[number] = name
     for revision in graph.order if taken else ():
         other = taken.get(counting.number(revision) or "")
-        if other is None or other == revision or _is_settled(case, revision, other):
+        if other is None or other == revision or case.publisher(case.snapshot.file(revision)):
+            continue
+        if other in graph.required([revision]) or revision in graph.required([other]):
             continue
         why = Reason("number", f"{other} has the same number, and is published")
         yield from _counted_anew(case, revision, why)
         return
-
-
-def _is_settled(case: Case, revision: str, other: str) -> bool:
-    """Whether one of two revisions is above the other already, or both are published."""
-    graph = case.snapshot.graph
-    joined = other in graph.required([revision]) or revision in graph.required([other])
-    return joined or bool(case.publisher(case.snapshot.file(revision)))
 
 
 def numbers_that_rise(case: Case) -> Iterator[Mend]:

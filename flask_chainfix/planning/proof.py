@@ -1,13 +1,8 @@
-"""Why one revision must run before another.
-
-Where the links of a chain are in doubt, signs tell: what a migration makes and another one needs,
-what was there when it was committed, which of them came into Git first, which was created first.
-Where the links are known, what the migrations do proves what else must hold in a line.
-"""
+"""What the migrations do proves that one revision must run before another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
 from flask_chainfix.chain.graph import Graph
@@ -16,100 +11,13 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import way
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.plans import Reason, Wishes
-from flask_chainfix.planning.mending.case import Case, is_same_file
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Action, Kind
-from flask_chainfix.schema.objects import Touch, key_of
+from flask_chainfix.schema.footprint import Kind
+from flask_chainfix.schema.objects import Touch
 from flask_chainfix.schema.order import Precedence, is_disorder, precedences
 
 _VERBS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
-
-_Sign = Callable[[Case, MigrationFile, MigrationFile], str]
-
-
-def reasons_before(
-    case: Case, first: MigrationFile, second: MigrationFile, *kinds: str
-) -> Iterator[Reason]:
-    """Why one migration must have come before another, the strongest reason first.
-
-    Args:
-        case: the chain and what is known of it.
-        first: the one that came before, if anything says so.
-        second: the other one.
-        kinds: the kinds of reasons that count; all of ``SIGNS`` where none is given.
-    """
-    for kind in kinds or SIGNS:
-        why = SIGNS[kind](case, first, second)
-        if why:
-            yield Reason(kind, why)
-
-
-def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    made = {
-        key_of(each.object): each.object
-        for each in case.snapshot.footprint(first).effects
-        if each.action is Action.CREATE and each.certain
-    }
-    for each in case.snapshot.footprint(second).effects:
-        thing = made.get(key_of(each.object))
-        if each.action is Action.CREATE or thing is None or not each.certain:
-            continue
-        makers = case.snapshot.evidence.creators.get(key_of(thing), ())
-        if all(maker.revision == _id(first) for maker in makers):
-            what = f"{thing.kind.value} {thing.spelled}"
-            return f"{_called(case, second)} uses {what}, which {_called(case, first)} creates"
-    return ""
-
-
-def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    """The chain of the commit that added the first is without the second."""
-    landing, then = case.history.landing(first.path), case.chain_when_added(first)
-    if landing is None or then is None:
-        return ""
-    there = then.files_by_revision.get(_id(second), ())
-    if _id(second) in case.snapshot.graph.duplicates:
-        there = tuple(each for each in there if is_same_file(each, second))
-    if there:
-        return ""
-    added = f"which added {_called(case, first)}"
-    return f"commit {landing.commit}, {added}, has no {_called(case, second)}"
-
-
-def _landed_first(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    landing, later = (case.history.landing(file.path) for file in (first, second))
-    if landing is None or (later is not None and later.position <= landing.position):
-        return ""
-    names = _called(case, first), _called(case, second)
-    return f"{names[0]} landed in commit {landing.commit}, and {names[1]} had not by then"
-
-
-def _was_created_first(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    rank, later = case.rank(first), case.rank(second)
-    if rank.undated or later.undated or rank.date >= later.date:
-        return ""
-    return f"{_called(case, first)} has an older Create Date than {_called(case, second)}"
-
-
-SIGNS: Mapping[str, _Sign] = {
-    "schema": _makes_what_it_needs,
-    "branch": _was_not_there,
-    "git": _landed_first,
-    "date": _was_created_first,
-}
-
-
-def _id(file: MigrationFile) -> str:
-    return str(file.reading.revision) if isinstance(file.reading, Header) else ""
-
-
-def _called(case: Case, file: MigrationFile) -> str:
-    """The id of a migration; where it stands twice, the name of the file."""
-    return file.name if _id(file) in case.snapshot.graph.duplicates else _id(file)
-
-
-# --- What the migrations do proves about their order ---------------------------------------------
 
 _ACCEPT = "if the finding is mistaken, plan anyway; the finding stays"
 _NAMED = 3  # contradictory operations that a message spells out
@@ -140,12 +48,6 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
     under a condition, say) is taken as proven as long as it contradicts nothing; so is what the
     user ignores or accepts, of branches that have to be put in some order.
 
-    Args:
-        original: the chain as it is.
-        snapshot: the same, with the parents of ``--attach``.
-        lineages: its lineages.
-        wishes: what the user asks of the plan.
-
     Raises:
         CannotPlan: what is proven contradicts the chain, the user's wishes, or itself.
     """
@@ -154,7 +56,14 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
     graph = snapshot.graph.with_evidence(_before(certain))
     if graph.cycles:
         raise _contradiction(snapshot, certain, graph, wishes.attach)
-    _refuse_root(snapshot, certain, wishes.root)
+    root = wishes.root
+    before_root = next((each for each in certain if each.after.revision == root), None)
+    if before_root is not None:
+        reason = schema_reason(snapshot, before_root).detail
+        raise CannotPlan(
+            f"--root {root} contradicts what the migrations do: {reason}",
+            f"choose another base, or leave out --root: {root} must come later",
+        )
     accepted = certain
     proven = graph
     for more in (each for each in (suited, probable) if each):
@@ -184,7 +93,7 @@ def _sorted_out(
         if apart or (joined and old.runs_before(other, one)):
             continue
         if tolerated or (joined and not is_disorder(evidence, item)):
-            probable.append(_unsure(item))
+            probable.append(item._replace(before=item.before._replace(certain=False)))
         elif joined:
             (suited if old.upgraded_before(one, other) else probable).append(item)
         elif _is_decisive(evidence, item):
@@ -211,20 +120,6 @@ def _made_anew(evidence: Evidence) -> Iterator[Precedence]:
 
 def _runs_before(evidence: Evidence, first: Touch, second: Touch) -> bool:
     return evidence.runs_before(first.revision, second.revision)
-
-
-def _unsure(precedence: Precedence) -> Precedence:
-    return precedence._replace(before=precedence.before._replace(certain=False))
-
-
-def _refuse_root(snapshot: Facts, certain: list[Precedence], root: str | None) -> None:
-    for precedence in certain:
-        if precedence.after.revision == root:
-            reason = schema_reason(snapshot, precedence).detail
-            raise CannotPlan(
-                f"--root {root} contradicts what the migrations do: {reason}",
-                f"choose another base, or leave out --root: {root} must come later",
-            )
 
 
 def _is_decisive(evidence: Evidence, precedence: Precedence) -> bool:
@@ -292,12 +187,8 @@ def _contradiction(
 def schema_reason(snapshot: Facts, precedence: Precedence) -> Reason:
     """Why one revision goes after another by what they do, with both places."""
     before, after, ending = precedence
-    first, second = (_place(snapshot, touch) for touch in (before, after))
+    first, second = (f"{snapshot.file(each.revision).name}:{each.line}" for each in (before, after))
     what = f"{before.object.kind.value} {before.object.spelled}"
     deed, other = _VERBS[ending]
     text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
     return Reason("schema", text)
-
-
-def _place(snapshot: Facts, touch: Touch) -> str:
-    return f"{snapshot.file(touch.revision).name}:{touch.line}"
