@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask_chainfix.diagnosis.registry import Fault, Rule
 
 from flask_chainfix import disk
 from flask_chainfix.chain.graph import Graph
@@ -29,7 +27,8 @@ from flask_chainfix.common.errors import (
 )
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis import registry
+from flask_chainfix.diagnosis import rules
+from flask_chainfix.diagnosis.rules import Fault, Rule
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation, Wishes
@@ -80,10 +79,10 @@ def test_check_builds_three_graphs_and_runs_each_rule_three_times(
             count[rule.code] += 1
             return rule.find(snapshot)
 
-        return replace(rule, find=find)
+        return rule._replace(find=find)
 
-    rules = {rule.code: counted(rule) for rule in registry.all_rules()}
-    monkeypatch.setattr(registry, "_RULES", rules)
+    all_rules = {rule.code: counted(rule) for rule in rules.all_rules()}
+    monkeypatch.setattr(rules, "_RULES", all_rules)
     monkeypatch.setattr(Graph, "__init__", build)
     checked = check(open_directory(str(sample / "sample_app/migrations")), TOOLS, strict=False)
     assert checked.proposal.planned is not None
