@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.text import Text
+from rich.cells import cell_len
 
+from flask_chainfix.report.lines import Line
 from flask_chainfix.report.picture import PictureNode, draw
 
 Node = PictureNode
@@ -471,8 +472,7 @@ def test_foreign_text_reaches_the_terminal_neither_as_markup_nor_as_control() ->
 )
 def test_styles(node: Node, styled: set[tuple[str, str]]) -> None:
     (line,) = draw([node], width=80, ascii_only=False)
-    spans = {(line.plain[span.start : span.end], str(span.style)) for span in line.spans}
-    assert {(part, style) for part, style in spans if style} == styled
+    assert {(part, style) for part, style in line.parts if style} == styled
 
 
 def test_hundred_thousand_revisions_are_drawn_in_linear_time() -> None:
@@ -497,7 +497,7 @@ class Reading:
     Nodes and folds are known by their row.
     """
 
-    def __init__(self, lines: Sequence[Text]) -> None:
+    def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = [line.plain for line in lines]
         self._column: dict[int, int] = {}
         self.row_of_key: dict[str, int] = {}
@@ -687,6 +687,6 @@ def test_every_line_fits_and_is_printable(
         for node in dressed
     ]
     for line in draw(dressed, width=width, ascii_only=ascii_only):
-        assert line.cell_len <= width
+        assert cell_len(line.plain) <= width
         assert line.plain.isprintable()
         assert line.plain.isascii() or not ascii_only

@@ -9,17 +9,13 @@ import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from rich.text import Text
+from typing import NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.model.files import Edit
+from flask_chainfix.report.lines import Line
 from flask_chainfix.report.picture import PictureNode, draw
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class Row(NamedTuple):
@@ -152,7 +148,6 @@ class Page:
     def __init__(self, style: Style) -> None:
         self.style = style
         self._lines = StringIO()
-        self._colored = _console(self._lines, style.width) if style.color else None
 
     def text(self) -> str:
         """Everything so far."""
@@ -161,25 +156,21 @@ class Page:
 
     def heading(self, title: str, aside: str = "") -> None:
         """A title behind an empty line, with what is said less loudly beside it."""
-        line = Text(printable(title), "bold underline" if self.style.color else "bold")
-        self._print(Text())
-        self._print(
-            Text().append_text(line).append(f"  {printable(aside)}" if aside else "", "dim")
-        )
+        line = Line().append(printable(title), "bold underline")
+        self._print(Line())
+        self._print(line.append(f"  {printable(aside)}" if aside else "", "dim"))
 
-    def line(self, text: str | Text, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
+    def line(self, text: str | Line, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
         """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
-        body = Text(printable(text), style) if isinstance(text, str) else _harmless(text)
-        console: Any = self._colored  # which is asked only where text is justified
-        for part in body.wrap(console, self.style.width - indent - hanging) or [body]:
-            indented = Text(" " * indent).append_text(part)
-            indented.rstrip()
-            self._print(indented)
+        body = Line(text, style) if isinstance(text, str) else text
+        body.parts = [(printable(part), styles) for part, styles in body.parts]
+        for part in body.wrapped(self.style.width - indent - hanging):
+            self._print(part, indent)
             indent, hanging = indent + hanging, 0
 
     def verbatim(self, text: str, style: str = "") -> None:
         """A line that must not be wrapped, such as a command or a part of a diff."""
-        self._print(Text(printable(text), style))
+        self._print(Line(printable(text), style))
 
     def picture(self, nodes: list[PictureNode]) -> None:
         """A drawing of a chain."""
@@ -187,40 +178,10 @@ class Page:
         lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
         if len(lines) > _MOST_LINES:
             more = f"… and {len(lines) - _MOST_LINES:,} more lines"
-            lines = [*lines[:_MOST_LINES], Text(more, "dim")]
+            lines = [*lines[:_MOST_LINES], Line(more, "dim")]
         for line in lines:
-            indented = Text(" " * INDENT).append_text(line)
-            indented.rstrip()
-            self._print(indented)
+            self._print(line.cut(0, len(line.plain.rstrip())), INDENT)
 
-    def _print(self, line: Text) -> None:
-        if self._colored is not None:
-            self._colored.print(line, soft_wrap=True)
-        else:
-            self._lines.write(f"{line.plain}\n")
-
-
-def _console(file: StringIO, width: int) -> Console:
-    from rich.console import Console  # colours need it; what a pipe gets goes without
-
-    return Console(
-        file=file,
-        width=width,
-        force_terminal=True,
-        color_system="standard",
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
-
-
-def _harmless(text: Text) -> Text:
-    """A text of several styles, on one line."""
-    if text.plain.isprintable():
-        return text
-    harmless = Text(style=text.style)
-    for part in text.divide(range(1, len(text))):
-        part.plain = printable(part.plain)
-        harmless.append_text(part)
-    return harmless
+    def _print(self, line: Line, indent: int = 0) -> None:
+        text = line.ansi() if self.style.color else line.plain
+        self._lines.write(f"{' ' * indent if text else ''}{text}\n")

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from rich.text import Text
-
 from flask_chainfix.common.quoting import printable
+from flask_chainfix.report.lines import Line
 
 _GLYPHS = {"plain": "●", "broken": "✗", "changed": "◆"}
 
@@ -62,7 +61,7 @@ class PictureNode(NamedTuple):
     tone: Literal["plain", "broken", "changed"] = "plain"
 
 
-def draw(nodes: Sequence[PictureNode], *, width: int, ascii_only: bool) -> list[Text]:
+def draw(nodes: Sequence[PictureNode], *, width: int, ascii_only: bool) -> list[Line]:
     """Draw the nodes, children above their parents.
 
     Args:
@@ -76,12 +75,12 @@ def draw(nodes: Sequence[PictureNode], *, width: int, ascii_only: bool) -> list[
     graph = _Graph(nodes)
     painter = _Painter(nodes, width, ascii_only)
     rows = _lay_out(graph, painter.overflow)
-    lines: list[Text] = []
+    lines: list[Line] = []
     index = 0
     for start, stop in chain(_folds(rows, graph.kept(nodes)), [(len(rows), len(rows))]):
         for row in rows[index:start]:
             if row.opens_piece and lines:
-                lines.append(Text())
+                lines.append(Line())
             lines.append(painter.node(row))
             lines.extend(painter.bend(bend) for bend in row.bends)
         if start < stop:
@@ -322,29 +321,29 @@ class _Painter:
         self._ellipsis = self._drawn("…")
         self.overflow = (width - 2) // 4 - 1
 
-    def node(self, row: _Row) -> Text:
+    def node(self, row: _Row) -> Line:
         node = self._nodes[row.node]
         tone_style = _TONE_STYLES[node.tone]
         line = self._beside_rails(row, _GLYPHS[node.tone], tone_style or "bold")
         marks = self._marks(node)
-        key = Text(self._clean(node.key), tone_style)
-        room_beside_marks = self._width - line.cell_len - marks.cell_len
-        line.append_text(self._fit(key, max(room_beside_marks, _SHORTEST_KEY)))
-        line.append_text(self._fit(marks, self._width - line.cell_len))
-        room = self._width - line.cell_len - 2
+        key = Line(self._clean(node.key), tone_style)
+        room_beside_marks = self._width - line.cells - marks.cells
+        line.extend(key.fit(max(room_beside_marks, _SHORTEST_KEY), self._ellipsis))
+        line.extend(marks.fit(self._width - line.cells, self._ellipsis))
+        room = self._width - line.cells - 2
         if node.text and room >= _SHORTEST_TEXT:
-            text = Text(self._clean(" ".join(node.text.split())), "dim")
-            line.append("  ").append_text(self._fit(text, room))
+            text = Line(self._clean(" ".join(node.text.split())), "dim")
+            line.append("  ").extend(text.fit(room, self._ellipsis))
         return line
 
-    def fold(self, row: _Row, count: int, merges: int) -> Text:
+    def fold(self, row: _Row, count: int, merges: int) -> Line:
         line = self._beside_rails(row, "┆", "dim")
         merge_points = f", {merges} merge point{'s' * (merges > 1)}" if merges else ""
         wordings = (f"… {count} revisions{merge_points} …", f"… {count} revisions …", f"{count}")
-        room = self._width - line.cell_len
+        room = self._width - line.cells
         return line.append(next(w for w in map(self._drawn, wordings) if len(w) <= room), "dim")
 
-    def bend(self, bend: _Bend) -> Text:
+    def bend(self, bend: _Bend) -> Line:
         turns = {bend.source, *bend.ends}
         left, right = min(turns), max(turns)
         cells = []
@@ -356,34 +355,28 @@ class _Painter:
             else:
                 cells.append(self._rail(lane) if up else blank)
             cells.append(blank)
-        return Text(self._drawn("".join(cells).rstrip()))
+        return Line(self._drawn("".join(cells).rstrip()))
 
-    def _beside_rails(self, row: _Row, glyph: str, style: str) -> Text:
+    def _beside_rails(self, row: _Row, glyph: str, style: str) -> Line:
         lanes = range(row.rails.bit_length())
         cells = [self._rail(lane) if row.rails >> lane & 1 else " " for lane in lanes]
         left, right = cells[: row.lane], cells[row.lane + 1 :]
         if row.lane == self.overflow:
             # Alone, it would look like a child of the node below, which may be in another lane.
             glyph = "»" + glyph
-        line = Text(self._drawn("".join(cell + " " for cell in left)))
+        line = Line(self._drawn("".join(cell + " " for cell in left)))
         line.append(self._drawn(glyph), style)
         return line.append(self._drawn("".join(" " + cell for cell in right) + " "))
 
     def _rail(self, lane: int) -> str:
         return "│" if lane < self.overflow else "»"
 
-    def _marks(self, node: PictureNode) -> Text:
-        line = Text()
+    def _marks(self, node: PictureNode) -> Line:
+        line = Line()
         for index, mark in enumerate(node.marks):
             style = _TONE_STYLES[node.tone] or _MARK_STYLES.get(mark, "bold")
             line.append(", " if index else " (").append(self._clean(mark), style)
         return line.append(")") if node.marks else line
-
-    def _fit(self, text: Text, room: int) -> Text:
-        if text.cell_len > room:
-            text.truncate(room - len(self._ellipsis))
-            text.append(self._ellipsis)
-        return text
 
     def _clean(self, text: str) -> str:
         text = printable(text)

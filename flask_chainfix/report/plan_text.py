@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import count
 from flask_chainfix.model.plans import GUESS, Mend, Part, Plan, Reason
+from flask_chainfix.report.lines import Line
 from flask_chainfix.report.page import INDENT, Page
 
 
@@ -25,17 +24,17 @@ def write_plan(page: Page, plan: Plan) -> None:
     page.heading("Plan", size(plan))
     _why(page, plan.why, INDENT)
     for mend in plan.mends:
-        change = Text(printable(mend.revision), "bold")
+        change = Line(printable(mend.revision), "bold")
         change.append(f"  {mended(mend)}")
         page.line(change, INDENT)
         _why(page, mend.why)
     for relink in plan.relinks:
-        change = Text(printable(relink.revision), "bold")
+        change = Line(printable(relink.revision), "bold")
         change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
         page.line(change, INDENT)
         _why(page, relink.why)
     for new in plan.new_revisions:
-        change = Text(f"{new.revision}  new, on {_parents(new.down_revision)}", "bold")
+        change = Line(f"{new.revision}  new, on {_parents(new.down_revision)}", "bold")
         page.line(change, INDENT)
         _why(page, new.why)
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Tools
@@ -29,6 +27,7 @@ from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, about_masks, choice_rows, remedy_rows
 from flask_chainfix.report.chain_picture import current_state, expected_state
+from flask_chainfix.report.lines import Line
 from flask_chainfix.report.page import (
     INDENT,
     Page,
@@ -329,8 +328,8 @@ def _finding(page: Page, result: Result, finding: Finding) -> None:
         _rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
 
 
-def _title(kind: Finding | Explanation, text: str) -> Text:
-    title = Text(kind.severity.value, _COLORS[kind.severity])
+def _title(kind: Finding | Explanation, text: str) -> Line:
+    title = Line(kind.severity.value, _COLORS[kind.severity])
     return title.append(f"  {kind.code} {kind.name}  ", "bold").append(printable(text))
 
 

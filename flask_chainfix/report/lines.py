@@ -1,0 +1,114 @@
+"""Lines in several styles: how wide they are, where they may be wrapped, and their ANSI colours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_CODES = {"bold": 1, "dim": 2, "underline": 4, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
+_NARROW = frozenset("●✗◆┆│»─├┤╯╮┬…→“”’")
+_WORD = r"\s*\S+\s*"
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes in a terminal."""
+    if text.isascii() or all(char < "\u0300" or char in _NARROW for char in text):
+        return len(text)
+    from rich.cells import cell_len  # its table of characters takes long to import
+
+    return cell_len(text)
+
+
+class Line:
+    """A line that grows at its end.
+
+    Args:
+        text: how it begins.
+        style: words such as ``bold`` and ``red`` that hold for all of it.
+    """
+
+    def __init__(self, text: str = "", style: str = "") -> None:
+        self.style = style
+        self.parts = [(text, style)] if text else []
+
+    @property
+    def plain(self) -> str:
+        """The text without its styles."""
+        return "".join(text for text, _ in self.parts)
+
+    @property
+    def cells(self) -> int:
+        """How many columns it takes."""
+        return cells(self.plain)
+
+    def append(self, text: str, style: str = "") -> Line:
+        """Add a text in a style of its own."""
+        self.parts.append((text, f"{self.style} {style}".strip()))
+        return self
+
+    def extend(self, other: Line) -> Line:
+        """Add another line with its styles."""
+        self.parts += other.parts
+        return self
+
+    def cut(self, start: int, stop: int) -> Line:
+        """The part between two characters."""
+        part, at = Line(style=self.style), 0
+        for text, style in self.parts:
+            part.parts.append((text[max(start - at, 0) : max(stop - at, 0)], style))
+            at += len(text)
+        return part
+
+    def fit(self, width: int, ellipsis: str) -> Line:
+        """The line, with an ellipsis in the place of what is beyond the width in columns."""
+        if self.cells <= width:
+            return self
+        kept = next(_chopped(self.plain, width - cells(ellipsis)))
+        return self.cut(0, len(kept)).append(ellipsis)
+
+    def wrapped(self, width: int) -> Iterator[Line]:
+        """Lines that take at most so many columns; words that are longer are parted."""
+        start = 0
+        for stop in (*_breaks(self.plain, width), len(self.plain)):
+            text = self.plain[start:stop]
+            yield self.cut(start, start + len(text.rstrip()))
+            start = stop
+
+    def ansi(self) -> str:
+        """The text with the sequences that a terminal obeys."""
+        return "".join(_colored(*part) for part in self.parts)
+
+
+def _colored(text: str, style: str) -> str:
+    codes = ";".join(str(code) for code in sorted({_CODES[word] for word in style.split()}))
+    return f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text
+
+
+def _breaks(text: str, width: int) -> Iterator[int]:
+    """The characters with which a new line begins."""
+    column = 0
+    for match in re.finditer(_WORD, text):
+        start, word = match.start(), match[0]
+        size = cells(word.rstrip())
+        if size > width - column and (column or size > width):
+            if start:
+                yield start
+            column = 0
+        if size > width:
+            *pieces, word = _chopped(word, width)
+            for piece in pieces:
+                start += len(piece)
+                yield start
+        column += cells(word)
+
+
+def _chopped(text: str, width: int) -> Iterator[str]:
+    """Pieces that take at most so many columns."""
+    start = column = 0
+    for index, char in enumerate(text):
+        size = cells(char)
+        if column + size > width and index > start:
+            yield text[start:index]
+            start, column = index, 0
+        column += size
+    yield text[start:]

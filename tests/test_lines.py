@@ -1,0 +1,33 @@
+"""Lines are as wide, and wrapped where, rich would have them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.report.lines import Line, cells
+
+ANY = st.text("ab -é…→●“世界🐍\u0301/_", max_size=60) | st.text(max_size=60).map(printable)
+
+
+@given(ANY, st.integers(2, 30))
+def test_a_line_is_wrapped_as_by_rich(text: str, width: int) -> None:
+    assert cells(text) == cell_len(text)
+    expected = [part.plain.rstrip() for part in Text(text).wrap(Console(), width)]
+    assert [part.plain for part in Line(text).wrapped(width)] == expected
+
+
+@given(st.lists(st.tuples(ANY, st.sampled_from(["", "bold", "red", "dim cyan"])), max_size=4))
+def test_styles_stay_with_their_text(parts: list[tuple[str, str]]) -> None:
+    line, rich = Line(), Text()
+    for text, style in parts:
+        line.append(text, style)
+        rich.append(text, style)
+    console = Console(force_terminal=True, color_system="standard", highlight=False, width=10**6)
+    with console.capture() as shown:
+        console.print(rich, end="", soft_wrap=True)
+    assert line.ansi() == shown.get()
