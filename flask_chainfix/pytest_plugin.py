@@ -88,8 +88,6 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 def _decided(session: pytest.Session, items: list[ChainItem]) -> list[ChainItem]:
     """The tests with what comes of them; or one alone, that fails with what stops a check."""
     from flask_chainfix.cli.opening import open_from_files
-    from flask_chainfix.cli.running import unreadable
-    from flask_chainfix.cli.streams import error_text
     from flask_chainfix.commands.check import check
     from flask_chainfix.common.errors import ChainFixError
     from flask_chainfix.common.remedies import Tools
@@ -104,6 +102,9 @@ def _decided(session: pytest.Session, items: list[ChainItem]) -> list[ChainItem]
         tools = opened[1]
         result = check(*opened, strict=False, schema=schema)
     except (ChainFixError, OSError) as error:
+        from flask_chainfix.cli.running import unreadable
+        from flask_chainfix.cli.streams import error_text
+
         stop = unreadable(error) if isinstance(error, OSError) else error
         return [_item(session, place, "check", fault=f"{error_text(stop, tools)}{_WHERE}")]
     for item in items:
@@ -151,15 +152,16 @@ class ChainItem(pytest.Item):
 
     def decide(self, diagnosis: Diagnosis, tools: Tools) -> None:
         """Take over what a check has found by the rule."""
-        from flask_chainfix.report.ci import plain
-
         assert self.rule is not None
         code = self.rule.code
         counting = set(diagnosis.counting)
         found = [finding for finding in diagnosis.findings if finding.code == code]
-        texts = [(each in counting, plain(each, tools)) for each in found]
-        self._fault = "\n\n".join(text for counts, text in texts if counts)
-        self._warnings = [text for counts, text in texts if not counts]
+        if found:
+            from flask_chainfix.report.ci import plain
+
+            texts = [(each in counting, plain(each, tools)) for each in found]
+            self._fault = "\n\n".join(text for counts, text in texts if counts)
+            self._warnings = [text for counts, text in texts if not counts]
         places = (place for finding in found for place in finding.locations)
         self._place = next(places, self._place)
         if code in diagnosis.snapshot.environment.settings.ignore:

@@ -31,7 +31,7 @@ try:
     main(sys.argv[1:])
 finally:
     names = {name.partition(".")[0] for name in sys.modules}
-    heavy = "alembic", "flask", "jinja2", "mako", "sqlalchemy", "sqlglot"
+    heavy = "alembic", "flask", "hashlib", "jinja2", "mako", "rich", "sqlalchemy", "sqlglot"
     print(*sorted(names.intersection(heavy)), file=sys.stderr)
 """
 

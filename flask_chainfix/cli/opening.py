@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from flask_chainfix.common.quoting import path_word, word
 from flask_chainfix.common.remedies import Tools
 
 if TYPE_CHECKING:
+    import click
     from flask.cli import ScriptInfo
 
     from flask_chainfix.environment.locate import Runtime

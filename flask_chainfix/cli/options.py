@@ -12,7 +12,6 @@ import click
 from flask_chainfix.cli.opening import IN_APP
 from flask_chainfix.cli.running import NAMED
 from flask_chainfix.common.quoting import option, word
-from flask_chainfix.environment.messages import as_typed, from_variable
 from flask_chainfix.model.databases import DatabaseWishes
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ def without_git(runtime: Runtime, no_git: bool) -> Runtime:
 def _from_variables(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
+    from flask_chainfix.environment.messages import from_variable
+
     return tuple(map(from_variable, values))
 
 
@@ -177,6 +178,8 @@ def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWish
 
 def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
     """The options as the user would type them again, as attributes of ``Tools``."""
+    from flask_chainfix.environment.messages import as_typed
+
     own = [
         *(["--no-database"] if values.get("no_database") else []),
         *(["--database"] if OWN in values["urls"] else []),

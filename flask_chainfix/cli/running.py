@@ -26,13 +26,12 @@ from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
-from flask_chainfix.environment.messages import as_typed, masked
-from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.report import render
 from flask_chainfix.report.results import Failed, RestampScript, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
+    from flask_chainfix.model.plans import Plan, Wishes
 
 _WAYS_ON = {
     Stays.FILES: way("see the chain", "{fixchain} check"),
@@ -221,6 +220,8 @@ def _again(text: str, option: str) -> Remedy:
 
 def _typed_again(part: str) -> str:
     """A part of a command without a password in it."""
+    from flask_chainfix.environment.messages import as_typed, masked
+
     if masked(part) == part:
         return part
     name, equals, url = part.partition("=")

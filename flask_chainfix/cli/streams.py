@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,10 +66,16 @@ def progress_bar(
 def style(stream: Any) -> Style:
     """What a stream can show; it may be missing."""
     # A process that was started without a stream has None in its place.
-    terminal = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    terminal = stream is not None and stream.isatty()
+    width = 80
+    if terminal or "COLUMNS" in os.environ:
+        from shutil import get_terminal_size  # it loads what packs archives
+
+        width = get_terminal_size((width, 24)).columns
+    colored = terminal and os.environ.get("TERM") != "dumb"
     return Style(
-        width=max(40, shutil.get_terminal_size((80, 24)).columns),
-        color=terminal and not os.environ.get("NO_COLOR"),
+        width=max(40, width),
+        color=colored and not os.environ.get("NO_COLOR"),
         ascii_only=not _can_encode("●│╮┆…✗◆“”→", stream),
     )
 

@@ -12,7 +12,6 @@ import click
 from flask_chainfix.common.errors import CannotWrite, WrongUsage
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import way
-from flask_chainfix.environment.messages import masked
 
 _TYPED = "flask_chainfix.typed"
 
@@ -56,6 +55,8 @@ def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None
     try:
         yield
     except click.UsageError as error:
+        from flask_chainfix.environment.messages import masked  # it is used wrongly once in a while
+
         # It repeats what was typed, be it the URL of a database.
         message = printable(masked(error.format_message()))
         if _wants_json(typed):

@@ -16,8 +16,6 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.around import changes
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.git.past import read_shared
-from flask_chainfix.git.work_tree import checked_out
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
 from flask_chainfix.model.history import Published
 from flask_chainfix.model.plans import Wishes
@@ -118,6 +116,8 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     lock = () if in_doubt(diagnosis.findings) else (Family.LOCK,)
     if against is None:
         return diagnosis.judge(*lock) if lock else diagnosis
+    from flask_chainfix.git.past import read_shared
+
     shared, absent = read_shared(against.ref, diagnosis.snapshot)
     published = Published(against.ref, shared.files, against.allowed)
     snapshot = replace(diagnosis.snapshot, published=published)
@@ -181,4 +181,6 @@ def commit_before(proposal: Proposal) -> str | None:
     """The commit that has the chain as it was, for the time after the repair."""
     if proposal.planned is None:
         return None
+    from flask_chainfix.git.work_tree import checked_out
+
     return checked_out(proposal.snapshot.environment.directory, proposal.planned.edits)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 _PATIENCE = 3  # seconds
 
@@ -18,6 +20,8 @@ def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
         command: the program and its arguments.
         options: of ``subprocess.Popen``.
     """
+    import subprocess  # most commands start no program
+
     # Ctrl-C is for this process, which ends that one.
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         try:

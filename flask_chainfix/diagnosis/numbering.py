@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
@@ -74,6 +73,8 @@ class NewIds:
 
 
 def _hashes(seed: bytes) -> Iterator[str]:
+    from hashlib import sha256  # it takes long to load, and most commands make no ids
+
     while True:
         seed = sha256(seed).hexdigest().encode()
         yield seed[:_HEX_LENGTH].decode()

@@ -6,7 +6,6 @@ import errno
 import importlib.util
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -87,12 +86,14 @@ def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 
 
 
 def _take_after(path: Path, like: Path) -> None:
+    from shutil import copymode  # what only reads goes without
+
     status = os.stat(like)
     if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
         # Only root may give files away; the content matters more than the owner.
         with suppress(PermissionError):
             os.chown(path, status.st_uid, status.st_gid)
-    shutil.copymode(like, path)  # behind chown, which clears some bits
+    copymode(like, path)  # behind chown, which clears some bits
 
 
 def sync_directory(directory: Path) -> None:

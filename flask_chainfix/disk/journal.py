@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from datetime import datetime, timezone
-from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
@@ -301,6 +300,8 @@ def _header(data: bytes | None, name: str) -> tuple[Any, ...] | None:
 
 
 def _digest(data: bytes | None) -> str | None:
+    from hashlib import sha256  # it takes long to load, and a check rarely finds a journal
+
     return None if data is None else sha256(data).hexdigest()
 
 

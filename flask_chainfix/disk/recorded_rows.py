@@ -45,7 +45,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
@@ -176,6 +175,8 @@ def still_means(move: Move, graph: Graph) -> bool:
 @lru_cache(maxsize=256)  # most databases of a project stand at the same few places
 def meaning(graph: Graph, rows: tuple[str, ...]) -> str:
     """A digest of what has run where these rows are, by a chain."""
+    from hashlib import sha256  # as in the journal
+
     run = graph.required(row for row in rows if row in graph)
     return sha256("\n".join(sorted(run)).encode()).hexdigest()[:16]
 

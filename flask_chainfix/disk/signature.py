@@ -6,12 +6,9 @@ the user's own directory for state (XDG Base Directory Specification), readable 
 
 from __future__ import annotations
 
-import hmac
 import os
-import secrets
 import stat
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 from flask_chainfix.common.errors import CannotWrite
@@ -42,7 +39,10 @@ class Seal:
     """
 
     def __init__(self, key: bytes, purpose: str) -> None:
-        self._begun = hmac.new(key, f"{purpose}\0".encode(), sha256)
+        from hashlib import sha256  # it takes long to load, and a check rarely finds a journal
+        from hmac import new
+
+        self._begun = new(key, f"{purpose}\0".encode(), sha256)
 
     def of(self, data: bytes) -> bytes:
         """The signature, in hexadecimal."""
@@ -60,10 +60,12 @@ class Seal:
         Raises:
             NotOurs: it has none, or another.
         """
+        from hmac import compare_digest
+
         signature, _, data = signed.partition(b" ")
         if len(signature) != _SEAL_LENGTH:
             raise NotOurs("it is not signed (earlier versions did not sign)")
-        if not hmac.compare_digest(signature, self.of(data)):
+        if not compare_digest(signature, self.of(data)):
             raise NotOurs("it was not signed by this user on this machine")
         return data
 
@@ -74,13 +76,15 @@ class Seal:
             NotOurs: it is no such file.
             OSError: it cannot be read.
         """
+        from hmac import compare_digest
+
         descriptor = open_private(path)
         with os.fdopen(descriptor, "rb") as file:
             signature = file.read(_SEAL_LENGTH + 1)
             begun = self._begun.copy()
             while chunk := file.read(_CHUNK):
                 begun.update(chunk)
-            if not hmac.compare_digest(signature, begun.hexdigest().encode() + b" "):
+            if not compare_digest(signature, begun.hexdigest().encode() + b" "):
                 return self.opened(signature)  # which says what is wrong
             file.seek(0)
             return self.opened(file.read())
@@ -140,7 +144,7 @@ def own_key() -> bytes:
 def _make_key(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    write_synced(draft, secrets.token_bytes(_KEY_BYTES), mode=0o600)
+    write_synced(draft, os.urandom(_KEY_BYTES), mode=0o600)
     try:
         with suppress(FileExistsError):  # another process was faster, and its key counts
             os.link(draft, path)

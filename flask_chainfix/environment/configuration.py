@@ -25,11 +25,6 @@ from flask_chainfix.common.errors import BadConfiguration, ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -209,6 +204,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is no TOML.
     """
+    if sys.version_info >= (3, 11):  # most projects have no such file
+        import tomllib
+    else:
+        import tomli as tomllib
+
     text = read_regular(path, LARGEST_CODE).decode()
     _refuse_long_keys(path, text)
     return tomllib.loads(text)

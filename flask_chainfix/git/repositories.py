@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -58,6 +56,9 @@ def run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
     Raises:
         Unknown: it is not there, fails, or takes too long.
     """
+    import shutil  # where there is no repository, neither is needed
+    import subprocess
+
     program = shutil.which("git")
     if program is None:
         raise Unknown("the git command was not found")

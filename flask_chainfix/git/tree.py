@@ -6,7 +6,6 @@ import os
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha1, sha256
 from typing import NamedTuple
 
 from flask_chainfix import source
@@ -251,6 +250,8 @@ def merge_base(repository: Repository, commits: Sequence[str]) -> str | None:
 
 def _named(contents: Iterable[bytes], blobs: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Those of the blobs whose content is here; their line ends may be those of a checkout."""
+    from hashlib import sha1, sha256  # they take long to load
+
     new = sha256 if any(len(blob) == 64 for blob in blobs) else sha1
     for content in contents:
         forms = (content, content.replace(b"\r\n", b"\n")) if b"\r\n" in content else (content,)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
-import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
@@ -86,12 +84,12 @@ _SIMILAR = 0.7  # of the lines; a file that has a new name and a new id is
 
 def unified_diff(edits: Iterable[Edit]) -> Iterator[str]:
     """The lines of a diff for people, without line ends."""
+    from difflib import unified_diff as compared  # only plans have edits to show
+
     for old, new in _pairs(list(edits)):
         old_name = "/dev/null" if old.before is None else f"a/{shown_path(old.path)}"
         new_name = "/dev/null" if new.after is None else f"b/{shown_path(new.path)}"
-        yield from difflib.unified_diff(
-            _lines(old.before), _lines(new.after), old_name, new_name, lineterm=""
-        )
+        yield from compared(_lines(old.before), _lines(new.after), old_name, new_name, lineterm="")
 
 
 def _pairs(edits: Sequence[Edit]) -> Iterator[tuple[Edit, Edit]]:
@@ -107,10 +105,12 @@ def _pairs(edits: Sequence[Edit]) -> Iterator[tuple[Edit, Edit]]:
 
 
 def _is_renamed(gone: Edit, new: Edit) -> bool:
+    from difflib import SequenceMatcher
+
     lines = _lines(gone.before), _lines(new.after)
     return (
         gone.path.parent == new.path.parent
-        and difflib.SequenceMatcher(None, *lines, autojunk=False).ratio() >= _SIMILAR
+        and SequenceMatcher(None, *lines, autojunk=False).ratio() >= _SIMILAR
     )
 
 
@@ -123,10 +123,12 @@ def line_style(line: str) -> str:
 
 def _lines(data: bytes | None) -> list[str]:
     """Lines for people: in the file's encoding, and without what a terminal would obey."""
+    from tokenize import detect_encoding
+
     if data is None:
         return []
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding, _ = detect_encoding(io.BytesIO(data).readline)
     except SyntaxError:
         encoding = "utf-8"
     text = data.decode(encoding, errors="replace")

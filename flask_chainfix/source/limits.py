@@ -26,23 +26,28 @@ MOST_PARTS = 100
 """Names that one import joins; CPython keeps each beginning of them in memory."""
 
 _FEW_BYTES = 32 * 1024  # so few hold too few of either
-_WORDS = re.compile(
+
+
+_WORDS = (  # patterns of what is rare are compiled when it is there
     rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
 )
 
 # Strings and comments are one thing each, whatever is in them.
-_TOKENS = re.compile(
-    rb'#[^\n]*|(?:"""(?:[^"\\]|\\.|"(?!""))*"""'
+_TOKENS = (
+    rb'(?s)#[^\n]*|(?:"""(?:[^"\\]|\\.|"(?!""))*"""'
     rb"|'''(?:[^'\\]|\\.|'(?!''))*'''"
     rb'|"(?:[^"\\\n]|\\.)*"'
-    rb"|'(?:[^'\\\n]|\\.)*')|" + _WORDS.pattern,
-    re.DOTALL,
+    rb"|'(?:[^'\\\n]|\\.)*')|" + _WORDS
 )
-_IMPORT = re.compile(rb"\b(?:import|from)\b(?:[\w. \t\f]|\\\r?\n)*")
+
+
+_IMPORT = rb"\b(?:import|from)\b(?:[\w. \t\f]|\\\r?\n)*"
 
 # The first are code, too. Under the second, bytes may not be what they look like.
-_STRINGS_OF_CODE = re.compile(rb"(?i)\b[rt]?[ft][rt]?['\"]")
-_COOKIE = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|ascii)")
+_STRINGS_OF_CODE = rb"(?i)\b[rt]?[ft][rt]?['\"]"
+
+
+_COOKIE = rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|ascii)"
 
 
 def excess(data: bytes) -> Unreadable | None:
@@ -55,11 +60,11 @@ def excess(data: bytes) -> Unreadable | None:
         return None
     found: Counter[str | None] = Counter()
     tokens = 0
-    if _COOKIE.match(data):
+    if re.match(_COOKIE, data):
         tokens = len(data)
     else:
-        pattern = _WORDS if _STRINGS_OF_CODE.search(data) else _TOKENS
-        for match in pattern.finditer(data):
+        pattern = _WORDS if re.search(_STRINGS_OF_CODE, data) else _TOKENS
+        for match in re.finditer(pattern, data):
             tokens += 1
             found[match.lastgroup] += 1
             if tokens > MOST_TOKENS:
@@ -70,7 +75,7 @@ def excess(data: bytes) -> Unreadable | None:
         return _too_much(f"{MOST_SCOPES:,} functions and loops")
     if found["number"] > MOST_LONG_NUMBERS:
         return _too_much(f"{MOST_LONG_NUMBERS:,} numbers of many digits")
-    if any(match[0].count(b".") > MOST_PARTS for match in _IMPORT.finditer(data)):
+    if any(match[0].count(b".") > MOST_PARTS for match in re.finditer(_IMPORT, data)):
         return _too_much(f"{MOST_PARTS} names in one import")
     return None
 
