@@ -1,13 +1,26 @@
 """A report as text for people, JSON for scripts, or in the formats of CI systems."""
 
+from __future__ import annotations
+
+from importlib import import_module
+
 from flask_chainfix.report.advice import about_masks, remedy_lines
 from flask_chainfix.report.page import Style
-from flask_chainfix.report.registry import format_names, render
+from flask_chainfix.report.results import Result
 
-__all__ = [
-    "Style",
-    "about_masks",
-    "format_names",
-    "remedy_lines",
-    "render",
-]
+__all__ = ["Style", "about_masks", "format_names", "remedy_lines", "render"]
+
+# The formats, and the modules that write them; these are imported once they are wanted.
+_MODULES = {"json": "json", "text": "text", "github": "ci", "junit": "ci", "sarif": "sarif"}
+
+
+def format_names() -> tuple[str, ...]:
+    """Every format."""
+    return tuple(_MODULES)
+
+
+def render(name: str, result: Result, style: Style) -> str:
+    """A result in the format of this name, with a line end at its end unless it is empty."""
+    module = import_module(f"flask_chainfix.report.{_MODULES[name]}")
+    written: str = getattr(module, f"to_{name}")(result, style)
+    return written

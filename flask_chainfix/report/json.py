@@ -11,17 +11,15 @@ from flask_chainfix.common.quoting import json_document
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
+from flask_chainfix.model.databases import Backup
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
-from flask_chainfix.model.plans import Confirmation, Mend, Plan, Reason
+from flask_chainfix.model.plans import Plan
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.proposal import Proposal
-from flask_chainfix.report import backup_text as backup
-from flask_chainfix.report import database_text as databases
-from flask_chainfix.report import explanation_text as explanation
-from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
-from flask_chainfix.report.page import Style, shown_path
+from flask_chainfix.report.database_text import as_json as databases_as_json
+from flask_chainfix.report.page import Style, said, shown_path
 from flask_chainfix.report.rehearsal_text import as_json as rehearsal_as_json
 from flask_chainfix.report.results import (
     BackedUp,
@@ -45,6 +43,9 @@ SCHEMA_VERSION = 1
 def to_json(result: Result, style: Style) -> str:
     """One JSON document, in ASCII so that any encoding can carry it."""
     return json_document(_document(result))
+
+
+_VERIFIED = ("by", "bases", "heads")
 
 
 # The keys that only some commands have something to say for.
@@ -85,7 +86,7 @@ def _(result: Checked) -> dict[str, Any]:
 def _(result: Planning) -> dict[str, Any]:
     return {
         **_proposal(result, result.proposal),
-        "verified": _confirmation(result.confirmation) if result.confirmation else None,
+        "verified": said(result.confirmation, *_VERIFIED) if result.confirmation else None,
         **_proof(result),
     }
 
@@ -97,10 +98,10 @@ def _(result: Repaired) -> dict[str, Any]:
     return {
         **_proposal(planning, planning.proposal),
         "notices": [*_notices(planning, planning.diagnosis), *copied, *result.notices],
-        "verified": _confirmation(result.confirmation),
+        "verified": said(result.confirmation, *_VERIFIED),
         "journal": shown_path(result.journal),
         **_proof(planning),
-        "databases": databases.as_json(result.snapshot, result.moves),
+        "databases": databases_as_json(result.snapshot, result.moves),
     }
 
 
@@ -109,7 +110,7 @@ def _(result: RestampPlan) -> dict[str, Any]:
     diagnosis = result.diagnosis
     return {
         **_diagnosis(result, diagnosis),
-        "databases": databases.as_json(diagnosis.snapshot, result.moves),
+        "databases": databases_as_json(diagnosis.snapshot, result.moves),
     }
 
 
@@ -127,7 +128,7 @@ def _(result: UndoPlan) -> dict[str, Any]:
         "restored": [shown_path(path) for path in result.restored] or None,
         "deleted": [shown_path(path) for path in result.deleted] or None,
         "journal": shown_path(result.journal),
-        "databases": databases.as_json(result.snapshot, result.moves),
+        "databases": databases_as_json(result.snapshot, result.moves),
     }
 
 
@@ -144,17 +145,17 @@ def _(result: Rehearsed) -> dict[str, Any]:
 
 @_parts.register
 def _(result: BackedUp) -> dict[str, Any]:
-    return {"backups": backup.as_json(result.backups)}
+    return {"backups": _backups(result.backups)}
 
 
 @_parts.register
 def _(result: Explained) -> dict[str, Any]:
-    return {"rules": explanation.as_json(result.explanations, result.tools)}
+    return {"rules": _rules(result)}
 
 
 @_parts.register
 def _(result: HookPlan) -> dict[str, Any]:
-    return {"pieces": hooks.as_json(result.files)}
+    return {"pieces": _hook_files(result)}
 
 
 def _chain(snapshot: Facts, findings: Iterable[Finding], tools: Tools) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _diagnosis(result: Result, diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         **_chain(diagnosis.snapshot, diagnosis.findings, result.tools),
         "notices": _notices(result, diagnosis),
-        "databases": databases.as_json(diagnosis.snapshot, ()),
+        "databases": databases_as_json(diagnosis.snapshot, ()),
     }
 
 
@@ -186,7 +187,7 @@ def _proposal(result: Result, proposal: Proposal) -> dict[str, Any]:
         **_diagnosis(result, proposal.diagnosis),
         "plan": _plan(planned.plan, result.tools) if planned else None,
         "edits": _edits(planned.edits) if planned else None,
-        "databases": databases.as_json(proposal.snapshot, proposal.moves),
+        "databases": databases_as_json(proposal.snapshot, proposal.moves),
     }
 
 
@@ -200,7 +201,7 @@ def _proof(planning: Planning) -> dict[str, Any]:
     return {
         **(rehearsal_as_json(rehearsal, tools) if rehearsal else {}),
         "rehearsal_ways": [_way(way, tools) for way in planning.ways] or None,
-        "backups": backup.as_json(planning.backup.backups) if planning.backup else None,
+        "backups": _backups(planning.backup.backups) if planning.backup else None,
     }
 
 
@@ -210,75 +211,49 @@ def _way(way: Rehearsal, tools: Tools) -> dict[str, Any]:
 
 def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
     return {
-        "code": finding.code,
-        "name": finding.name,
-        "severity": finding.severity.value,
-        "message": finding.message,
+        **said(finding, "code", "name", "severity", "message"),
         "breaks": tools.spell_out(finding.breaks),
         "hint": remedy_text(finding.hint, tools),
         "remedies": remedies_as_json(finding.hint, tools),
-        "revisions": list(finding.revisions),
-        "locations": [
-            {"path": shown_path(place.path), "line": place.line} for place in finding.locations
-        ],
-        "repairable": finding.repairable,
+        **said(finding, "revisions", "locations", "repairable"),
     }
 
 
 def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
+    mend = ("code", "part", "revision", "path", "before", "after", "why")
+    new = ("revision", "path", "down_revision", "why")
     return {
         "strategy": plan.strategy,
         "relinks": [
-            {
-                "revision": relink.revision,
-                "path": shown_path(relink.path),
-                "before": list(relink.before),
-                "after": list(relink.after),
-                "why": _reasons(relink.why),
-            }
-            for relink in plan.relinks
+            said(each, "revision", "path", "before", "after", "why") for each in plan.relinks
         ],
-        "new_revisions": [
-            {
-                "revision": new.revision,
-                "path": shown_path(new.path) if new.path else None,
-                "down_revision": list(new.down_revision),
-                "why": _reasons(new.why),
-            }
-            for new in plan.new_revisions
-        ],
-        "mends": _mends(plan.mends),
+        "new_revisions": [said(each, *new) for each in plan.new_revisions],
+        "mends": [said(each, *mend) for each in plan.mends],
         "order": list(plan.order),
         "choices": remedies_as_json(plan.choices, tools),
-        "why": _reasons(plan.why),
+        **said(plan, "why"),
     }
 
 
-def _mends(mends: tuple[Mend, ...]) -> list[dict[str, Any]]:
+def _backups(backups: Iterable[Backup]) -> list[dict[str, Any]] | None:
+    names = ("path", "size", "sha256", "tables", "seconds", "restore")
+    return [{"database": each.name, **said(each, *names)} for each in backups] or None
+
+
+def _rules(result: Explained) -> list[dict[str, Any]] | None:
+    texts = ("meaning", "breaks", "origin", "repair", "example")
     return [
         {
-            "code": mend.code,
-            "part": mend.part.value,
-            "revision": mend.revision,
-            "path": shown_path(mend.path),
-            "before": list(mend.before),
-            "after": list(mend.after),
-            "why": [{"kind": reason.kind, "detail": reason.detail} for reason in mend.why],
+            **said(each, "code", "name", "severity", "summary"),
+            **{name: result.tools.spell_out(getattr(each, name)) for name in texts},
         }
-        for mend in mends
-    ]
+        for each in result.explanations
+    ] or None
 
 
-def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
-    return [{"kind": reason.kind, "detail": reason.detail} for reason in reasons]
-
-
-def _confirmation(confirmation: Confirmation) -> dict[str, Any]:
-    return {
-        "by": confirmation.by,
-        "bases": list(confirmation.bases),
-        "heads": list(confirmation.heads),
-    }
+def _hook_files(result: HookPlan) -> list[dict[str, Any]] | None:
+    names = ("name", "path", "state", "detail", "text")
+    return [said(file, *names) | {"detail": file.detail or None} for file in result.files] or None
 
 
 def _error(error: ChainFixError, tools: Tools) -> dict[str, Any]:

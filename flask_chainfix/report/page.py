@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import plain_ascii, printable
@@ -74,6 +75,22 @@ def shown_path(path: Path) -> str:
         real = Path(os.path.realpath(path.parent), path.name)
         here = Path(os.path.realpath(Path.cwd()))
         return real.relative_to(here).as_posix() if here in real.parents else path.as_posix()
+
+
+def said(part: Any, *names: str) -> dict[str, Any]:
+    """Attributes as JSON has them: paths as they are shown, words for enums, reasons as objects."""
+    return {name: _in_json(getattr(part, name)) for name in names}
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, Path):
+        return shown_path(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        fields: tuple[str, ...] | None = getattr(value, "_fields", None)
+        return said(value, *fields) if fields else [_in_json(each) for each in value]
+    return value
 
 
 # --- The unified diff of edits -------------------------------------------------------------------

@@ -10,7 +10,7 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
-from flask_chainfix.report.page import Row, Section, shown_path
+from flask_chainfix.report.page import Row, Section, said, shown_path
 
 _SHOWN_ROWS = 20
 
@@ -200,22 +200,14 @@ def _way(failure: RehearsalFailure) -> str:
 
 def as_json(rehearsal: Rehearsal, tools: Tools) -> dict[str, Any]:
     """The keys of the JSON document that are about a rehearsal."""
+    step_keys = ("revision", "direction", "round", "bind", "seconds")
+    differences = rehearsal.differences
     return {
         "rehearsal": [
-            {
-                "revision": step.revision,
-                "direction": step.direction,
-                "round": step.round,
-                "bind": step.bind,
-                "seconds": step.seconds,
-                "error": step.error or None,
-            }
-            for step in rehearsal.steps
+            {**said(step, *step_keys), "error": step.error or None} for step in rehearsal.steps
         ],
         "rehearsal_failure": _failure(rehearsal.failure, tools) if rehearsal.failure else None,
-        "rehearsal_differences": None
-        if rehearsal.differences is None
-        else list(rehearsal.differences),
+        "rehearsal_differences": None if differences is None else list(differences),
         "rehearsal_database": rehearsal.database,
         "rehearsal_kept": list(rehearsal.kept) or None,
     }
@@ -223,13 +215,9 @@ def as_json(rehearsal: Rehearsal, tools: Tools) -> dict[str, Any]:
 
 def _failure(failure: RehearsalFailure, tools: Tools) -> dict[str, Any]:
     return {
-        "kind": failure.kind.value,
-        "trouble": failure.trouble.value if failure.trouble else None,
-        "message": failure.message,
-        "revision": failure.revision,
+        **said(failure, "kind", "trouble", "message", "revision"),
         "direction": failure.direction or None,
-        "path": shown_path(failure.path) if failure.path else None,
-        "line": failure.line,
+        **said(failure, "path", "line"),
         "operation": failure.operation or None,
         "cause": failure.cause or None,
         "remedy": remedy_text(failure.remedy, tools),

@@ -20,13 +20,19 @@ from flask_chainfix.model.findings import Explanation, Finding, Severity
 from flask_chainfix.model.plans import Confirmation
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
-from flask_chainfix.report import backup_text as backup
 from flask_chainfix.report import database_text as databases
-from flask_chainfix.report import explanation_text as explanation
-from flask_chainfix.report import hook_text as hooks
 from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, about_masks, choice_rows, remedy_rows
 from flask_chainfix.report.chain_picture import current_state, expected_state
+from flask_chainfix.report.command_text import (
+    backup_facts,
+    explanation_sections,
+    hook_sections,
+    hook_steps,
+    hook_verdict,
+    size,
+    write_plan,
+)
 from flask_chainfix.report.lines import Line
 from flask_chainfix.report.page import (
     INDENT,
@@ -38,7 +44,6 @@ from flask_chainfix.report.page import (
     shown_path,
     unified_diff,
 )
-from flask_chainfix.report.plan_text import size, write_plan
 from flask_chainfix.report.results import (
     BackedUp,
     Checked,
@@ -179,7 +184,7 @@ def _(result: LockPlan, page: Page) -> None:
 
 @_write.register
 def _(result: BackedUp, page: Page) -> None:
-    page.line(backup.verdict(result.backups), style="bold green")
+    page.line(f"Backed up {count(len(result.backups), 'database')}.", style="bold green")
     _notices(page, result.notices)
     _copies(page, result.backups)
 
@@ -194,15 +199,15 @@ def _(result: Explained, page: Page) -> None:
         page.line("To read what breaks, how it comes about and how it is repaired, type")
         page.verbatim(f"{' ' * INDENT}{result.tools.fixchain} explain CODE", "bold")
     elif result.explanations:
-        _sections(page, explanation.sections(result.explanations[0], result.tools))
+        _sections(page, explanation_sections(result.explanations[0], result.tools))
 
 
 @_write.register
 def _(result: HookPlan, page: Page) -> None:
-    page.line(hooks.verdict(result), style="bold")
+    page.line(hook_verdict(result), style="bold")
     _notices(page, result.notices)
-    _sections(page, hooks.sections(result), 0)  # what is to be copied is not indented
-    _steps(page, "What to do now", hooks.steps(result))
+    _sections(page, hook_sections(result), 0)  # what is to be copied is not indented
+    _steps(page, "What to do now", hook_steps(result))
 
 
 @_write.register
@@ -380,7 +385,7 @@ def _copies(page: Page, backups: Iterable[Backup]) -> None:
     for each in backups:
         page.heading("Backup", printable(each.name))
         page.verbatim(f"{' ' * INDENT}{shown_path(each.path)}", "cyan")
-        for fact in backup.facts(each):
+        for fact in backup_facts(each):
             page.line(fact, INDENT)
         page.line("to restore it, stop the app and type:", INDENT)
         page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")

@@ -1,0 +1,200 @@
+"""Plans, hooks, copies and explanations for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask_chainfix.common.quoting import path_word, printable
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import count
+from flask_chainfix.model.databases import Backup
+from flask_chainfix.model.findings import Explanation
+from flask_chainfix.model.hook_files import HookFile, HookState
+from flask_chainfix.model.plans import GUESS, Mend, Part, Plan, Reason
+from flask_chainfix.report.advice import Step
+from flask_chainfix.report.lines import Line
+from flask_chainfix.report.page import (
+    INDENT,
+    Page,
+    Row,
+    Section,
+    line_style,
+    shown_path,
+    unified_diff,
+)
+from flask_chainfix.report.results import HookPlan
+
+_UNITS = ("bytes", "kB", "MB", "GB")
+
+
+# --- What a plan changes in which file, and why --------------------------------------------------
+
+
+def mended(mend: Mend) -> str:
+    """What a mend changes."""
+    before, after = (printable(", ".join(ids)) or "None" for ids in (mend.before, mend.after))
+    if mend.part is Part.FILE:
+        return f"{printable(mend.path.name)} is deleted"
+    # While an id stands twice, it does not tell which file is meant.
+    where = f" in {printable(mend.path.name)}" if mend.part is Part.ID else ""
+    return f"{mend.part.value}{where}: {before} → {after}"
+
+
+def write_plan(page: Page, plan: Plan) -> None:
+    """What changes, file by file, and why."""
+    page.heading("Plan", size(plan))
+    _why(page, plan.why, INDENT)
+    for mend in plan.mends:
+        change = Line(printable(mend.revision), "bold")
+        change.append(f"  {mended(mend)}")
+        page.line(change, INDENT)
+        _why(page, mend.why)
+    for relink in plan.relinks:
+        change = Line(printable(relink.revision), "bold")
+        change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
+        page.line(change, INDENT)
+        _why(page, relink.why)
+    for new in plan.new_revisions:
+        change = Line(f"{new.revision}  new, on {_parents(new.down_revision)}", "bold")
+        page.line(change, INDENT)
+        _why(page, new.why)
+
+
+def _why(page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT) -> None:
+    for reason in reasons:
+        if reason.kind == "choice":  # stands below the plan, with its commands
+            continue
+        style = "yellow" if reason.kind == GUESS else "dim"
+        page.line(f"{reason.kind}: {reason.detail}", indent, style)
+
+
+def _parents(parents: tuple[str, ...]) -> str:
+    return printable(", ".join(parents)) or "None"
+
+
+def size(plan: Plan) -> str:
+    """The strategy of a plan, and how many files it changes."""
+    rewritten = {relink.path for relink in plan.relinks}
+    rewritten.update(mend.edits[-1].path for mend in plan.mends if mend.part is not Part.FILE)
+    deleted = {mend.path for mend in plan.mends if mend.part is Part.FILE}
+    parts = [
+        f"{count(number, 'file')} {what}"
+        for number, what in (
+            (len(rewritten), "rewritten"),
+            (len(plan.new_revisions), "added"),
+            (len(deleted), "deleted"),
+        )
+        if number
+    ]
+    return f"strategy {plan.strategy}, {', '.join(parts)}"
+
+
+# --- Hooks, jobs and checklists: what belongs where, and what was done ----------------------------
+
+
+def hook_verdict(plan: HookPlan) -> str:
+    """The one line that says it all."""
+    states = [file.state for file in plan.files]
+    if plan.is_done:
+        return f"Written: {count(states.count(HookState.WRITTEN), 'file')}."
+    if HookState.SHOWN in states:
+        return "What belongs where; nothing is written."
+    if HookState.PLANNED in states:
+        return f"To be written: {count(states.count(HookState.PLANNED), 'file')}."
+    if HookState.REFUSED in states:
+        return "Nothing is written: the lines below are for you to add."
+    if any(file.detail for file in plan.files):
+        return "Nothing is written: what is there may do the same, or not; please look."
+    return "There is nothing to do: everything is in place."
+
+
+def hook_sections(plan: HookPlan) -> list[Section]:
+    """A part for each file: a diff, lines to copy, or what became of it."""
+    return [
+        Section(file.name, shown_path(file.path), tuple(_hook_rows(file, again=plan.is_done)))
+        for file in plan.files
+    ]
+
+
+def _hook_rows(file: HookFile, *, again: bool) -> Iterator[Row]:
+    if file.state is HookState.PLANNED and file.edit is not None:
+        for line in unified_diff([file.edit]):
+            yield Row(line, line_style(line), wrapped=False)
+    elif file.state is HookState.WRITTEN:
+        yield Row("written", "green")
+    elif file.state is HookState.THERE:
+        yield Row("already there" + (f", {file.detail}; left alone" if file.detail else ""))
+    elif file.state is HookState.REFUSED:
+        yield Row(f"left alone: {file.detail}", "yellow")
+    elif file.detail:
+        yield Row(file.detail, "yellow")
+    if file.state is HookState.SHOWN or (file.state is HookState.REFUSED and not again):
+        for line in file.text.splitlines():
+            yield Row(line, wrapped=False)
+
+
+def hook_steps(plan: HookPlan) -> list[Step]:
+    """What is left to do when the files are written."""
+    if not plan.is_done:
+        return []
+    uses_pre_commit = plan.files[0].path.name == ".pre-commit-config.yaml"
+    install = "pre-commit install" if uses_pre_commit else f"{plan.tools.fixchain} hook --install"
+    committed = [
+        path_word(shown_path(file.path))
+        for file in plan.files
+        if file.state is HookState.WRITTEN and ".git" not in file.path.parts
+    ]
+    commit = Step(
+        "Look at the files, and commit them:",
+        (f"git add {' '.join(committed)}", 'git commit -m "Check the migration chain"'),
+    )
+    again = Step("In every other clone, as Git copies no hooks, type once:", (install,))
+    return [commit, again] if committed else [again]
+
+
+# --- Copies of databases -------------------------------------------------------------------------
+
+
+def backup_facts(backup: Backup) -> Iterator[str]:
+    """What is to be known of a backup, besides its place and its command."""
+    size = f"{_size(backup.size)}, {count(backup.tables, 'table')}"
+    yield f"{size}, read back and complete, {backup.seconds:.2f} s"
+    yield f"SHA-256 {backup.sha256}"
+
+
+def _size(number: float) -> str:
+    for unit in _UNITS[:-1]:
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} {_UNITS[-1]}"
+
+
+# --- Kinds of findings ---------------------------------------------------------------------------
+
+
+def explanation_sections(explanation: Explanation, tools: Tools) -> Iterator[Section]:
+    """All that there is to say of one kind of finding, below what it is."""
+    breaks = f"{explanation.breaks[:1].upper()}{explanation.breaks[1:]}."
+    for title, text in (
+        ("What it means", explanation.meaning),
+        ("What breaks", breaks),
+        ("How it comes about", explanation.origin),
+        ("How it is repaired", explanation.repair),
+    ):
+        yield Section(title, "", tuple(_paragraphs(tools.spell_out(text))))
+    lines = tools.spell_out(explanation.example).splitlines()
+    yield Section(
+        "Example", "", tuple(Row(line, _example_style(line), wrapped=False) for line in lines)
+    )
+
+
+def _paragraphs(text: str) -> Iterator[Row]:
+    for number, paragraph in enumerate(text.split("\n\n")):
+        if number:
+            yield Row("")
+        yield Row(paragraph)
+
+
+def _example_style(line: str) -> str:
+    return {"#": "cyan", "$": "bold"}.get(line[:1], "")
