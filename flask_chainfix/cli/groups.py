@@ -22,7 +22,6 @@ _SUMMARIES = {
     "undo": "Put back the files and the stamps of the last repair.",
 }
 
-
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
 
 OWN = "\0own"  # what --database without a URL means; nobody can type it
-
-
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
-
-
 Decorator = Callable[[Any], Any]
 
 
@@ -44,7 +40,6 @@ strict_option = click.option(
     help="Count warnings like errors; a repair mends them, too, and links bases that merge points"
     " already join.",
 )
-
 
 no_git_option = click.option(
     "--no-git",
@@ -81,7 +76,6 @@ database_option = click.option(
     " own, or that of alembic.ini. May be given several times.",
 )
 
-
 _DATABASE_OPTIONS = (
     database_option,
     click.option(
@@ -96,7 +90,6 @@ _DATABASE_OPTIONS = (
         help="The schemas of these databases with a version table each, such as 'tenant_*'.",
     ),
 )
-
 
 _NO_DATABASE_OPTION = click.option(
     "--no-database",

@@ -41,9 +41,7 @@ _WAYS_ON = {
     | way("put everything back", "{fixchain} undo{databases}"),
 }
 
-
 _P = TypeVar("_P", bound=Result)
-
 _PROGRAMS = ("fixchain", "flask")
 NAMED = "flask_chainfix.named_databases"
 _TOOLS = "flask_chainfix.tools"

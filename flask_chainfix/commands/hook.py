@@ -41,7 +41,6 @@ from flask_chainfix.report.results import Hooked, HookPlan
 
 _DEFAULT_PLACE = "migrations"  # where the console script looks
 
-
 _NO_HOST = (
     "neither GitHub nor GitLab is known here (no .github/workflows, no .gitlab-ci.yml, no such"
     " remote): only the hook is set up"

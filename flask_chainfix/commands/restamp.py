@@ -34,12 +34,8 @@ _NO_OLDER_CHAIN = (
     " chain wrote the rows, name a commit that has it with --old REF"
 )
 
-
 _R = TypeVar("_R", bound=Result)
-
 _WITHOUT_SCRIPT = "move its stamp with restamp itself, which sends ids as parameters"
-
-
 _REFUSED = (MoveState.REFUSED, MoveState.DOUBTFUL, MoveState.FAILED, MoveState.UNKNOWN)
 
 

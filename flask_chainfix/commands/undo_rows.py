@@ -29,8 +29,6 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.planning.proposal import planned_moves
 
 _RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
-
-
 _NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
 
 

@@ -223,22 +223,13 @@ _CHECKLIST = """\
 - [ ] `upgrade` and `downgrade` were run on a scratch database (`rehearse`)
 """
 
-
 PRE_COMMIT = Kind("pre-commit hook", _pre_commit, "to its list `repos`, indented like the rest")
-
 
 GIT_HOOK = Kind(
     "Git hook", _git_hook, "below its first line, if it is a shell script", "#!/bin/sh\n"
 )
 
-
 WORKFLOW = Kind("GitHub workflow", _workflow, "to a new file beside it")
-
-
 JOB = Kind("GitLab job", _job, "at its end, with a `stage:` if the file lists stages")
-
-
 CHECKLIST = Kind("review checklist", lambda _: _CHECKLIST, "at its end")
-
-
 KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)

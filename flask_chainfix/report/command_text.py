@@ -1,14 +1,17 @@
-"""Plans, hooks, copies and explanations for people."""
+"""The verdict on a chain, and plans, hooks, copies and explanations for people."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from flask_chainfix.common.quoting import path_word, printable
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
+from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.databases import Backup
-from flask_chainfix.model.findings import Explanation
+from flask_chainfix.model.findings import Explanation, Severity
 from flask_chainfix.model.hook_files import HookFile, HookState
 from flask_chainfix.model.plans import GUESS, Mend, Part, Plan, Reason
 from flask_chainfix.report.advice import Step
@@ -25,6 +28,34 @@ from flask_chainfix.report.page import (
 from flask_chainfix.report.results import HookPlan
 
 _UNITS = ("bytes", "kB", "MB", "GB")
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """Whether the chain is healthy, and if not, what is wrong with it."""
+    graph, unplaced = diagnosis.snapshot.graph, diagnosis.snapshot.unplaced
+    numbers: Counter[str] = Counter()
+    for finding in errors_of(diagnosis.findings):
+        numbers[finding.noun] += finding.number
+    if numbers:
+        faults = ", ".join(count(number, noun) for noun, number in numbers.items())
+        codes = {finding.code for finding in diagnosis.counting}
+        if codes <= codes_of(Family.DATABASE):
+            return f"The databases do not fit the migration chain: {faults}."
+        if codes <= codes_of(Family.LOCK, Family.PUBLISHED):
+            return f"The migration chain works, but does not pass the gate: {faults}."
+        return f"The migration chain is broken: {faults}."
+    size = (
+        f"{count(len(graph), 'revision')}, {count(len(graph.bases), 'base')},"
+        f" {count(len(graph.heads), 'head')}"
+    )
+    if unplaced:
+        unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
+        return f"The migration chain could be judged in part only, as {unknown}: {size}."
+    severities = [finding.severity for finding in diagnosis.findings]
+    warnings = severities.count(Severity.WARNING)
+    if warnings:
+        return f"The migration chain works, with {count(warnings, 'warning')}: {size}."
+    return f"The migration chain is healthy: {size}."
 
 
 # --- What a plan changes in which file, and why --------------------------------------------------

@@ -16,10 +16,7 @@ from flask_chainfix.report.advice import remedy_rows
 from flask_chainfix.report.page import Row, Section
 
 _SHOWN_ROWS = 20
-
-
 _LONGEST_NAME = 44
-
 
 _STYLES = {
     MoveState.MOVED: "green",
@@ -28,7 +25,6 @@ _STYLES = {
     MoveState.FAILED: "bold red",
     MoveState.UNKNOWN: "bold red",
 }
-
 
 _WORDS = {
     DatabaseState.EMPTY: "nothing applied",

@@ -47,7 +47,6 @@ def to_json(result: Result, style: Style) -> str:
 
 _VERIFIED = ("by", "bases", "heads")
 
-
 # The keys that only some commands have something to say for.
 _PARTS = (
     *("directory", "revisions", "bases", "heads", "findings"),

@@ -156,8 +156,6 @@ def _lines(data: bytes | None) -> list[str]:
 
 
 INDENT = 2
-
-
 _MOST_LINES = 2_000  # of a picture
 
 

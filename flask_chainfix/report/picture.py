@@ -14,13 +14,8 @@ from flask_chainfix.common.quoting import printable
 from flask_chainfix.report.lines import Line
 
 _GLYPHS = {"plain": "●", "broken": "✗", "changed": "◆"}
-
-
 _TONE_STYLES = {"plain": "", "broken": "bold red", "changed": "bold yellow"}
-
-
 _MARK_STYLES = {"head": "bold green", "base": "bold cyan"}
-
 
 _CORNERS = {  # by whether a line goes up, down, left, right
     (True, True, False, True): "├",
@@ -30,16 +25,9 @@ _CORNERS = {  # by whether a line goes up, down, left, right
     (False, True, True, True): "┬",
 }
 
-
 _TO_ASCII = str.maketrans("●✗◆┆│»─├┤╯╮┬", "*xo:|>-++'..") | {ord("…"): "..."}
-
-
 _FEWEST_FOLDED = 3
-
-
 _SHORTEST_KEY = 7
-
-
 _SHORTEST_TEXT = 6
 
 

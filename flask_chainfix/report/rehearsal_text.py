@@ -13,16 +13,9 @@ from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.page import Row, Section, said, shown_path
 
 _SHOWN_ROWS = 20
-
-
 _SHOWN_SLOWEST = 5
-
-
 _AROUND = 3
-
-
 _NARROWEST = 12
-
 
 # The passes over the chain that a rehearsal can make, in this order.
 _PASSES = ((0, "up", "old chain"), (1, "up", "up"), (1, "down", "down"), (2, "up", "up"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
-from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.databases import Backup, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Severity
@@ -31,6 +30,7 @@ from flask_chainfix.report.command_text import (
     hook_steps,
     hook_verdict,
     size,
+    verdict,
     write_plan,
 )
 from flask_chainfix.report.lines import Line
@@ -70,49 +70,19 @@ _SHOWN_PLACES = 12
 _SHOWN_LINES = 20
 
 
-def verdict(diagnosis: Diagnosis) -> str:
-    """Whether the chain is healthy, and if not, what is wrong with it."""
-    graph, unplaced = diagnosis.snapshot.graph, diagnosis.snapshot.unplaced
-    numbers: Counter[str] = Counter()
-    for finding in errors_of(diagnosis.findings):
-        numbers[finding.noun] += finding.number
-    if numbers:
-        faults = ", ".join(count(number, noun) for noun, number in numbers.items())
-        codes = {finding.code for finding in diagnosis.counting}
-        if codes <= codes_of(Family.DATABASE):
-            return f"The databases do not fit the migration chain: {faults}."
-        if codes <= codes_of(Family.LOCK, Family.PUBLISHED):
-            return f"The migration chain works, but does not pass the gate: {faults}."
-        return f"The migration chain is broken: {faults}."
-    size = (
-        f"{count(len(graph), 'revision')}, {count(len(graph.bases), 'base')},"
-        f" {count(len(graph.heads), 'head')}"
-    )
-    if unplaced:
-        unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
-        return f"The migration chain could be judged in part only, as {unknown}: {size}."
-    severities = [finding.severity for finding in diagnosis.findings]
-    warnings = severities.count(Severity.WARNING)
-    if warnings:
-        return f"The migration chain works, with {count(warnings, 'warning')}: {size}."
-    return f"The migration chain is healthy: {size}."
-
-
 def to_text(result: Result, style: Style) -> str:
     """The parts of a result that have something to say."""
     if isinstance(result, RestampScript):  # to be run, and so as it is
-        return "".join(f"{line}\n" for line in _script(result))
+        table = _table(result, result.diagnosis.snapshot)
+        notices = (*result.diagnosis.notices, *result.notices)
+        lines = databases.script(table, notices, result.scripts)
+        return "".join(f"{line}\n" for line in lines)
     page = Page(style)
     _write(result, page)
     note = about_masks(page.text())
     if note:
         page.line(note)
     return page.text()
-
-
-def _script(result: RestampScript) -> Iterator[str]:
-    notices = (*result.diagnosis.notices, *result.notices)
-    return databases.script(_table(result, result.diagnosis.snapshot), notices, result.scripts)
 
 
 @singledispatch
