@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flask_chainfix.git import repositories as running
-from flask_chainfix.git.history import read_history
+from flask_chainfix.git.landings import read_history
 from flask_chainfix.model.history import History
 from tests.repositories import DISTURBING, FIRST_DAY, VERSIONS, Repository, needs_git, script
 from tests.support import migration, rev
@@ -647,7 +647,7 @@ def test_in_a_real_hook(repository: Repository, tmp_path: Path) -> None:
     program = (
         "import json, sys\n"
         "from pathlib import Path\n"
-        "from flask_chainfix.git.history import read_history\n"
+        "from flask_chainfix.git.landings import read_history\n"
         f"location = Path({str(tree / VERSIONS)!r})\n"
         "history = read_history(location.iterdir(), [location])\n"
         "landed = {path.stem: landing.position for path, landing in history.landings.items()}\n"

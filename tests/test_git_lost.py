@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flask_chainfix.disk.reading import read_snapshot
-from flask_chainfix.git import archive
+from flask_chainfix.git import lost_files
 from flask_chainfix.git.lost_files import find_lost
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.environment import Environment
@@ -35,7 +35,7 @@ def ask(*ids: str, at: Repository | Path | Environment) -> Answer:
     if isinstance(at, Repository):
         at = at.top / VERSIONS
     where = at if isinstance(at, Environment) else environment(at)
-    return find_lost(ids, where, read_snapshot(where)[0])
+    return find_lost(ids, read_snapshot(where)[0])
 
 
 def lost(id_: str, at: Repository | Path | Environment) -> LostRevision:
@@ -468,7 +468,7 @@ def test_more_versions_than_are_read(
     repository.add("b", day=3)
     commit = repository.remove("b", day=4)
     repository.add("c", day=5)
-    monkeypatch.setattr(archive, "MOST", 2)
+    monkeypatch.setattr(lost_files, "_MOST", 2)
     found, notices = ask("a", "b", at=repository)
     assert {id_: one.commit for id_, one in found.items()} == {"b": commit}
     assert len(notices) == 1

@@ -22,7 +22,7 @@ from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.git.history import read_history
+from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header

@@ -181,6 +181,6 @@ def commit_before(proposal: Proposal) -> str | None:
     """The commit that has the chain as it was, for the time after the repair."""
     if proposal.planned is None:
         return None
-    from flask_chainfix.git.work_tree import checked_out
+    from flask_chainfix.git.repositories import checked_out
 
     return checked_out(proposal.snapshot.environment.directory, proposal.planned.edits)

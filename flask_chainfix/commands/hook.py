@@ -23,7 +23,7 @@ from flask_chainfix.disk.files import (
     read_or_none,
 )
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.git.work_tree import WorkTree, find_work_tree
+from flask_chainfix.git.repositories import WorkTree, find_work_tree
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.hook_files import (
     CHECKLIST,

@@ -31,7 +31,7 @@ from flask_chainfix.diagnosis.lost_revisions import told_losses
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.git.history import read_history
+from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Header, MigrationFile

@@ -161,7 +161,7 @@ def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
     wanted = frozenset(ids).difference(snapshot.graph, known.sought)
     if not runtime.environment.asks_git:
         wanted = frozenset()
-    found, notices = find_lost(wanted, runtime.environment, snapshot)
+    found, notices = find_lost(wanted, snapshot)
     databases = replace(
         known,
         lost={**found, **known.lost},

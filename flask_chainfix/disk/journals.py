@@ -28,7 +28,7 @@ from flask_chainfix.disk.journal import (
 from flask_chainfix.disk.reading import read_snapshot
 from flask_chainfix.disk.recorded_rows import recorded_moves, still_means
 from flask_chainfix.disk.signature import NotOurs, known_key
-from flask_chainfix.git.work_tree import tracked_below
+from flask_chainfix.git.repositories import tracked_below
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Edit, Header
 

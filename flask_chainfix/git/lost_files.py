@@ -1,33 +1,40 @@
-"""What became of revisions that no file has any more."""
+"""What became of revisions that no file has any more: every version that files ever had."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.git.archive import MOST, Archive, Trace
-from flask_chainfix.git.repositories import Unknown, real_directory, repositories_of
+from flask_chainfix.git.landings import EACH, Commit, Entry, Version, places, read_log
+from flask_chainfix.git.repositories import (
+    Repository,
+    Unknown,
+    literal,
+    real_directory,
+    repositories_of,
+)
 from flask_chainfix.model.databases import LostRevision
-from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header
 
+_MOST = 50_000  # contents that are read
+_GENERATIONS = 10  # of lost ancestors of lost revisions
+_REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _NOT_KNOWN = "what became of lost revisions is not known"
 
 
-_GENERATIONS = 10  # of lost ancestors of lost revisions
-
-
 def find_lost(
-    ids: Collection[str], environment: Environment, now: Snapshot
+    ids: Collection[str], now: Snapshot
 ) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
     """Ask Git what became of lost revisions, and of their lost ancestors.
 
     Args:
         ids: those that are looked for; what a file has now is not lost.
-        environment: where the files would be.
         now: the files that there are.
 
     Returns:
@@ -36,20 +43,21 @@ def find_lost(
     wanted = [id_ for id_ in dict.fromkeys(ids) if id_ not in now.files_by_revision]
     if not wanted:
         return {}, ()
-    locations = {real_directory(str(place)): place for place in environment.version_locations}
+    locations = {real_directory(place): place for place in now.environment.version_locations}
     repositories, unknown = repositories_of(locations)
     found: dict[str, LostRevision] = {}
     notices = [f"{reason}: {_NOT_KNOWN}" for reason in unknown]
     for repository, roots in repositories.items():
         try:
-            archive = Archive(repository, roots)
-            search = _Search(archive, {root: locations[root] for root in roots}, now)
-            for id_, lost in search.all_of(wanted):
+            archive = _Archive(repository, {root: locations[root] for root in roots}, now)
+            for id_, lost in archive.all_of(wanted):
                 found[id_] = min(found.get(id_, lost), lost, key=_distance)
         except Unknown as reason:
             notices.append(f"{reason}: {_NOT_KNOWN}")
             continue
-        notices.extend(_limits(archive))
+        notices.extend(f"{limit}: {_NOT_KNOWN}" for limit in archive.limits)
+        if repository.shallow:
+            notices.append(f"the clone is shallow: {_NOT_KNOWN} before `git fetch --unshallow`")
     return found, tuple(dict.fromkeys(notices)) if len(found) < len(wanted) else ()
 
 
@@ -58,28 +66,59 @@ def _distance(lost: LostRevision) -> tuple[bool, float]:
     return bool(lost.branch), -lost.date.timestamp()
 
 
-def _limits(archive: Archive) -> Iterator[str]:
-    if archive.repository.shallow:
-        yield f"the clone is shallow: {_NOT_KNOWN} before `git fetch --unshallow`"
-    if archive.partial:
-        yield f"Git does not have the content of all older files: {_NOT_KNOWN}"
-    if archive.cut:
-        yield f"only the {MOST:,} newest versions of migrations were searched: {_NOT_KNOWN}"
+class _Trace(NamedTuple):
+    """The newest commit that had to do with a revision.
 
-
-class _Search:
-    """Tells what became of revisions of one repository.
-
-    Args:
-        archive: what the repository holds.
-        locations: the version locations in it, by their real paths.
-        now: the files that there are.
+    Attributes:
+        commit: that commit.
+        version: the file of the revision: before the commit, or after it if it is ``kept``.
+        after: what the commit made of that file; ``None`` where it removed it.
+        kept: whether the revision is still there after the commit.
+        branch: the reference that leads to the commit, where ``HEAD`` does not.
     """
 
-    def __init__(self, archive: Archive, locations: Mapping[str, Path], now: Snapshot) -> None:
-        self._archive = archive
+    commit: Commit
+    version: Version
+    after: Version | None
+    kept: bool = False
+    branch: str = ""
+
+
+class _Archive:
+    """The log of a repository, with the contents that it tells of.
+
+    Args:
+        repository: where to ask.
+        locations: the version locations in it, by their real paths.
+        now: the files that there are.
+
+    Attributes:
+        limits: what keeps some contents from being known.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+
+    def __init__(
+        self, repository: Repository, locations: Mapping[str, Path], now: Snapshot
+    ) -> None:
+        self._repository = repository
         self._locations = locations
         self._now = now
+        entries, _ = read_log(repository, places(repository, locations), "--all")
+        below = _below_head(entries)
+        self._here = [entry for entry in entries if entry[0].name in below]
+        self._elsewhere = [entry for entry in entries if entry[0].name not in below]
+        versions = dict.fromkeys(_versions(chain(self._here, self._elsewhere)))
+        blobs = list(dict.fromkeys(version.blob for version in versions))
+        self._contents = repository.contents(blobs[:_MOST])
+        self._versions = [version for version in versions if version.blob in self._contents]
+        self._headers: dict[Version, Header | None] = {}
+        self.limits: list[str] = []
+        if len(self._contents) < len(blobs[:_MOST]):
+            self.limits.append("Git does not have the content of all older files")
+        if len(blobs) > _MOST:
+            self.limits.append(f"only the {_MOST:,} newest versions of migrations were searched")
 
     def all_of(self, ids: Collection[str]) -> Iterator[tuple[str, LostRevision]]:
         """What is known of revisions, and of the lost ones below them."""
@@ -88,19 +127,80 @@ class _Search:
         wanted = list(ids)
         for _ in range(_GENERATIONS):
             seen.update(wanted)
-            found = self._archive.traces(wanted)
-            described = {id_: self.describe(id_, trace) for id_, trace in found.items()}
+            traces = self._traces(wanted)
+            described = {id_: self._describe(id_, trace) for id_, trace in traces.items()}
             yield from described.items()
             below = (name for lost in described.values() for name in lost.requirements)
             wanted = [name for name in dict.fromkeys(below) if name not in there | seen]
             if not wanted:
                 break
 
-    def describe(self, id_: str, trace: Trace) -> LostRevision:
-        """All that is known of a revision."""
-        header = self._archive.header(trace.version)
+    # --- The newest commit that had to do with a revision ----------------------------------------
+
+    def _traces(self, ids: Iterable[str]) -> dict[str, _Trace]:
+        """The traces of revisions, those included that only a merge has removed."""
+        found = {id_: trace for id_ in ids if (trace := self._trace(id_)) is not None}
+        kept = {trace.version.name for trace in found.values() if trace.kept and not trace.branch}
+        gone = kept - self._at_head if kept else kept
+        if gone:  # then a merge has dropped the file, as one side did not have it
+            asked = (EACH, "--diff-filter=D")
+            entries, _ = read_log(self._repository, map(literal, gone), *asked)
+            dropped: dict[str, Commit] = {}
+            for commit, changes in entries:
+                for change in changes:
+                    dropped.setdefault(change.names[-1], commit)
+            for id_, trace in found.items():
+                if trace.version.name in dropped and not trace.branch:
+                    found[id_] = _Trace(dropped[trace.version.name], trace.version, None)
+        return found
+
+    def _trace(self, id_: str) -> _Trace | None:
+        """One of a commit below ``HEAD`` is preferred, and of the version locations of now."""
+        holding = frozenset(self._holding(id_))
+        roots = tuple(map(self._repository.name, self._locations))
+        own = frozenset(version for version in holding if version.name.startswith(roots))
+        for entries in (self._here, self._elsewhere):
+            for versions in filter(None, (own, holding)):
+                trace = _newest(entries, versions)
+                if trace is not None and entries is self._elsewhere:
+                    return trace._replace(branch=_branch(trace.commit, entries))
+                if trace is not None:
+                    return trace
+        return None
+
+    def _holding(self, id_: str) -> Iterator[Version]:
+        """The versions that have an id: contents decide, but few of them have to be parsed."""
+        plain = id_.isascii() and id_.isprintable() and not {"'", '"', "\\"} & set(id_)
+        forms = (f"'{id_}'".encode(), f'"{id_}"'.encode()) if plain else ()
+        for version in self._versions:
+            name = version.name.rpartition("/")[2]
+            data = self._contents[version.blob]
+            if not forms or any(form in data for form in forms) or name.startswith(id_):
+                header = self._header(version)
+                if header is not None and header.revision == id_:
+                    yield version
+
+    def _header(self, version: Version) -> Header | None:
+        if version not in self._headers:
+            name = version.name.rpartition("/")[2]
+            reading = source.read(self._contents.get(version.blob, b""), name)
+            self._headers[version] = reading if isinstance(reading, Header) else None
+        return self._headers[version]
+
+    @cached_property
+    def _at_head(self) -> set[str]:
+        """The files that ``HEAD`` has in all directories where migrations ever were."""
+        directories = {version.name.rpartition("/")[0] for version in self._versions}
+        paths = map(literal, directories) if all(directories) else ()
+        asked = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD", "--", *paths)
+        return set(os.fsdecode(self._repository.git(*asked)).split("\0"))
+
+    # --- What a user wants to know of it ---------------------------------------------------------
+
+    def _describe(self, id_: str, trace: _Trace) -> LostRevision:
+        header = self._header(trace.version)
         assert header is not None
-        data = self._archive.data(trace.version)
+        data = self._contents[trace.version.blob]
         renamed = self._followed(trace)
         same = list(self._same(header, data))
         if renamed not in same and len(same) == 1:
@@ -118,29 +218,34 @@ class _Search:
             trace.branch,
             trace.kept,
             header.depends_on or (),
-            self._archive.checkout(trace),
+            self._checkout(trace),
             tuple(self._removed_above(id_, trace)),
         )
 
-    def _removed_above(self, id_: str, trace: Trace) -> Iterator[str]:
-        for header in () if trace.kept else self._archive.removed_with(trace):
-            above = header.revision
-            if id_ in (header.down_revision or ()) and above not in self._now.files_by_revision:
-                yield above or ""
+    def _removed_above(self, id_: str, trace: _Trace) -> Iterator[str]:
+        """The ids of what was built on a revision, and went or changed in the same commit."""
+        for commit, changes in () if trace.kept else chain(self._here, self._elsewhere):
+            if commit.name == trace.commit.name:
+                versions = (version for change in changes for version in change.before)
+                for header in filter(None, map(self._header, versions)):
+                    above = header.revision
+                    is_on_it = id_ in (header.down_revision or ())
+                    if is_on_it and above not in self._now.files_by_revision:
+                        yield above or ""
 
-    def _followed(self, trace: Trace) -> str | None:
+    def _followed(self, trace: _Trace) -> str | None:
         """The id that the same file has now, whatever ids it had in between."""
         passed: set[str] = set()
-        following: Trace | None = trace
+        following: _Trace | None = trace
         while following is not None:
             id_ = self._next(following)
             if id_ is None or id_ in passed or id_ in self._now.files_by_revision:
                 return None if id_ in passed else id_
             passed.add(id_)
-            following = self._archive.trace(id_)
+            following = self._trace(id_)
         return None
 
-    def _next(self, trace: Trace) -> str | None:
+    def _next(self, trace: _Trace) -> str | None:
         """The id that the file of a revision had next."""
         if trace.kept and trace.branch:
             return None
@@ -148,7 +253,7 @@ class _Search:
             path = self._path(trace.version.name)
             header = next((file.reading for file in self._now.files if file.path == path), None)
         else:
-            header = self._archive.header(trace.after) if trace.after is not None else None
+            header = self._header(trace.after) if trace.after is not None else None
         return header.revision if isinstance(header, Header) else None
 
     def _same(self, header: Header, data: bytes) -> Iterator[str]:
@@ -168,6 +273,79 @@ class _Search:
 
     def _path(self, name: str) -> Path:
         """Where a file is, or was, by the name that Git has for it."""
-        real = self._archive.repository.top + name.replace("/", os.sep)
+        real = self._repository.top + name.replace("/", os.sep)
         root = max(filter(real.startswith, self._locations), key=len, default="")
         return self._locations[root] / real[len(root) :] if root else Path(real)
+
+    def _checkout(self, trace: _Trace) -> str:
+        """A branch, a tag or a commit that has the file of a trace; ``""`` where none is known."""
+        if trace.kept:
+            return trace.branch
+        known = {commit.name for commit, _ in chain(self._here, self._elsewhere)}
+        parents = trace.commit.parents
+        for parent in parents:
+            has_it = len(parents) == 1 or f"{parent}:{trace.version.name}" in (
+                self._repository.objects([f"{parent}:{trace.version.name}"])
+            )
+            if parent in known and has_it:
+                names = (ref for tip, ref in self._tips if tip.startswith(parent))
+                return _short(min(names, key=_rank, default=parent))
+        return ""
+
+    @cached_property
+    def _tips(self) -> list[tuple[str, str]]:
+        """The commits that references lead to, and the references."""
+        form = (
+            "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) %(refname)"
+        )
+        output = os.fsdecode(self._repository.git("for-each-ref", form, *_REFS))
+        return [(tip, ref) for tip, _, ref in (line.partition(" ") for line in output.split("\n"))]
+
+
+def _below_head(entries: Iterable[Entry]) -> set[str]:
+    """The commits that ``HEAD`` has; none before the first."""
+    below: set[str] = set()
+    for commit, _ in entries:  # no commit comes before one that it is a parent of
+        if commit.is_head or commit.name in below:
+            below.update((commit.name, *commit.parents))
+    return below
+
+
+def _versions(entries: Iterable[Entry]) -> Iterator[Version]:
+    for _, changes in entries:
+        for change in changes:
+            for version in (change.after, *change.before):
+                if version is not None and version.name.endswith(".py"):
+                    yield version
+
+
+def _newest(entries: Iterable[Entry], holding: Collection[Version]) -> _Trace | None:
+    for commit, changes in entries:
+        for change in changes:
+            if change.after is not None and change.after in holding:
+                return _Trace(commit, change.after, change.after, kept=True)
+        for change in changes:
+            for version in change.before:
+                if version in holding:
+                    return _Trace(commit, version, change.after)
+    return None
+
+
+def _branch(commit: Commit, entries: Iterable[Entry]) -> str:
+    """The reference that leads to a commit: rather a branch above it than a tag on it."""
+    leading: dict[str, str] = {}
+    for newer, _ in entries:  # no commit comes before one that it is a parent of
+        ref = min(newer.ref, leading.get(newer.name, newer.ref), key=_rank)
+        if newer.name == commit.name:
+            return _short(ref)
+        for parent in newer.parents:
+            leading[parent] = min(ref, leading.get(parent, ref), key=_rank)
+    return commit.ref
+
+
+def _short(ref: str) -> str:
+    return ref[len(next(filter(ref.startswith, _REFS), "")) :]
+
+
+def _rank(ref: str) -> int:
+    return next((rank for rank, prefix in enumerate(_REFS) if ref.startswith(prefix)), len(_REFS))

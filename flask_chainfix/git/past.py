@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flask_chainfix import source
@@ -20,7 +17,7 @@ from flask_chainfix.git.repositories import (
     real_directory,
     repositories_of,
 )
-from flask_chainfix.git.tree import Tree, find_commits, merge_base, read_tree, read_trees
+from flask_chainfix.git.tree import Tree, read_trees
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile, Unreadable
 
@@ -28,15 +25,10 @@ _OUTSIDE = Unreadable(
     "is a link to a file that is in no version location",
     "name another Git revision, at which it is a file",
 )
-
-
 _RECENT = 50  # commits
 
-
-_Find = Callable[[Repository, str, bool], str]
-
-
 _Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
+_Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version location
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -54,7 +46,7 @@ def read_at(ref: str, environment: Environment) -> Snapshot:
         CannotReadGit: there is no such revision, a version location was not there, or Git
             cannot tell.
     """
-    snapshot, absent = _read(ref, environment, _commit)
+    snapshot, absent = _read(ref, Snapshot(environment, ()))
     for place in absent:
         raise CannotReadGit(
             f"{place} was not there at {ref!r}, or held no file",
@@ -63,19 +55,17 @@ def read_at(ref: str, environment: Environment) -> Snapshot:
     return snapshot
 
 
-def read_branch(ref: str, now: Snapshot, *, full: bool = False) -> Snapshot:
+def read_branch(ref: str, now: Snapshot) -> Snapshot:
     """Read the migrations as a branch has them; in a location that is not there it has none.
 
     Args:
         ref: as in ``read_at``.
         now: the files as they are, most of which will be the same.
-        full: whether it is the full name of a branch that every repository has.
 
     Raises:
         CannotReadGit: there is no such revision, or Git cannot tell.
     """
-    snapshot, _ = _read(ref, now.environment, _itself if full else _commit, now.files)
-    return snapshot
+    return _read(ref, now)[0]
 
 
 def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
@@ -95,7 +85,7 @@ def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
         CannotReadGit: there is no such revision, the clone is too shallow to know where they part,
             or Git cannot tell.
     """
-    return _read(ref, now.environment, _shared_commit, now.files)
+    return _read(ref, now, shared=True)
 
 
 def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> dict[str, Snapshot]:
@@ -112,26 +102,15 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
     Raises:
         Unknown: Git cannot tell.
     """
-    environment = now.environment
-    roots = {place: real_directory(str(place)) for place in environment.version_locations}
+    roots = version_roots(now)
+    chains = {}
     with without_garbage_collection():
-        known = _by_place(now.files)
-        trees = read_trees(
-            repository,
-            refs,
-            list(dict.fromkeys(_name(repository, root) for root in roots.values())),
-            recursive=environment.recursive,
-            sourceless=environment.sourceless,
-            held=[file.data for file in now.files],
-        )
-        chains = {}
-        for ref, tree in trees.items():
-            past = dict.fromkeys(roots.values(), (repository, tree))
-            chains[ref], _ = _collected(environment, roots, past, known)
-            for file in chains[ref].files:  # most commits have what the one before had
-                here = known.setdefault(str(file.directory), {}).setdefault(file.name, [])
-                if not any(file is each for each in here):
-                    here.append(file)
+        known: _Known = {}
+        _remember(now.files, known)
+        for ref, tree in _trees(repository, refs, roots, now).items():
+            past = dict.fromkeys(roots, (repository, tree))
+            chains[ref], _ = _collected(now.environment, past, known)
+            _remember(chains[ref].files, known)  # most commits have what the one before had
     return chains
 
 
@@ -145,157 +124,126 @@ def read_recent(now: Snapshot) -> dict[str, Snapshot]:
         The chains by abbreviated names of commits, the newest first; none where the migrations lie
         in no repository, or in several, and where Git cannot tell.
     """
-    roots = [real_directory(str(place)) for place in now.environment.version_locations]
-    repositories, _ = repositories_of(list(dict.fromkeys(roots)))
+    roots = version_roots(now)
+    repositories, _ = repositories_of(roots)
     if len(repositories) != 1:
         return {}
     (repository,) = repositories
-    paths = [literal(_name(repository, root)) for root in roots]
+    paths = (literal(_name(repository, root)) for root in roots)
     try:
         asked = ("log", f"--max-count={_RECENT}", "--format=%h", "HEAD", "--", *paths)
-        commits = repository.git(*asked).decode().split()
-        return read_chains(repository, commits, now)
+        return read_chains(repository, repository.git(*asked).decode().split(), now)
     except Unknown:
         return {}
 
 
-def _read(
-    ref: str, environment: Environment, find: _Find, held: Sequence[MigrationFile] = ()
-) -> tuple[Snapshot, tuple[Path, ...]]:
-    """The files at the commit that is found, and the locations that were not there.
+def version_roots(now: Snapshot) -> list[str]:
+    """The real paths of the version locations, each once, which end in a slash."""
+    return list(dict.fromkeys(map(real_directory, now.environment.version_locations)))
 
-    Args:
-        ref: what the user named.
-        environment: where the files lie.
-        find: from a repository and the name to the commit.
-        held: files that need not be read again where they were the same.
-    """
-    roots = {place: real_directory(str(place)) for place in environment.version_locations}
+
+def _read(ref: str, now: Snapshot, *, shared: bool = False) -> tuple[Snapshot, tuple[Path, ...]]:
+    """The files at a commit, or where it and the checked-out one part, and absent locations."""
+    repositories, unknown = repositories_of(version_roots(now))
+    for reason, without in unknown.items():
+        raise _cannot_read(ref, without, reason)
+    past: dict[str, tuple[Repository, Tree]] = {}
     with without_garbage_collection():
-        contents = [file.data for file in held]
-        past = _trees(ref, list(dict.fromkeys(roots.values())), environment, find, contents)
-        return _collected(environment, roots, past, _by_place(held))
+        for repository, roots in repositories.items():
+            try:
+                several = len(repositories) > 1
+                commit = _find_commit(repository, ref, several=several, shared=shared)
+                for tree in _trees(repository, [commit], roots, now).values():
+                    past.update(dict.fromkeys(roots, (repository, tree)))
+            except Unknown as reason:
+                raise _cannot_read(ref, roots, str(reason)) from reason
+            if roots[0] not in past:
+                raise _cannot_read(ref, roots, "some of its files are not in the repository")
+        known: _Known = {}
+        _remember(now.files, known)
+        return _collected(now.environment, past, known)
 
 
-def _by_place(files: Iterable[MigrationFile]) -> _Known:
-    known: _Known = {}
+def _trees(
+    repository: Repository, commits: Sequence[str], roots: Iterable[str], now: Snapshot
+) -> dict[str, Tree]:
+    names = [_name(repository, root) for root in roots]
+    held = [file.data for file in now.files]
+    return read_trees(repository, commits, names, held, sourceless=now.environment.sourceless)
+
+
+def _remember(files: Iterable[MigrationFile], known: _Known) -> None:
     for file in files:
-        known.setdefault(str(file.directory), {}).setdefault(file.name, []).append(file)
-    return known
+        here = known.setdefault(str(file.directory), {}).setdefault(file.name, [])
+        if not any(file is each for each in here):
+            here.append(file)
 
 
 def _collected(
-    environment: Environment,
-    roots: Mapping[Path, str],
-    past: Mapping[str, tuple[Repository, Tree]],
-    known: _Known,
+    environment: Environment, past: _Past, known: _Known
 ) -> tuple[Snapshot, tuple[Path, ...]]:
     """The files of all version locations, and the locations that were not there."""
     files: dict[str, MigrationFile] = {}
     absent = []
-    for place, root in roots.items():
-        repository, tree = past[root]
-        location = _name(repository, root)
-        if not tree.has(location):
+    for place in environment.version_locations:
+        repository, tree = past[real_directory(place)]
+        location = _name(repository, real_directory(place))
+        if next(tree.folders(location, recursive=True), None) is None:
             absent.append(place)
         for folder in tree.folders(location, recursive=environment.recursive):
             directory = place / folder[len(location) :].lstrip("/")
             here = known.get(str(directory), {})
-            for real, file in _files(repository, tree, folder, directory, here):
-                files.setdefault(real, file)
+            for target, file in _files(repository, tree.files(folder), directory, here):
+                files.setdefault(target, file)
     return Snapshot(environment, tuple(files.values())), tuple(absent)
 
 
-def _trees(
-    ref: str,
-    roots: Sequence[str],
-    environment: Environment,
-    find: _Find,
-    held: Sequence[bytes],
-) -> dict[str, tuple[Repository, Tree]]:
-    """What each version location's repository had."""
-    repositories, unknown = repositories_of(roots)
-    for reason, without in unknown.items():
-        raise _cannot_read(ref, without, reason)
-    found: dict[str, tuple[Repository, Tree]] = {}
-    for repository, within in repositories.items():
-        try:
-            commit = find(repository, ref, len(repositories) > 1)
-            names = [_name(repository, root) for root in within]
-            tree = read_tree(
-                repository, commit, names, sourceless=environment.sourceless, held=held
-            )
-        except Unknown as reason:
-            raise _cannot_read(ref, within, str(reason)) from reason
-        found.update(dict.fromkeys(within, (repository, tree)))
-    return found
+def _files(
+    repository: Repository,
+    found: Iterable[tuple[str, str, bytes | None]],
+    directory: Path,
+    known: Mapping[str, Sequence[MigrationFile]],
+) -> Iterator[tuple[str, MigrationFile]]:
+    """The files of a folder, each with the real path that it would have."""
+    for path, target, data in found:
+        real = f"{repository.top}{target}"
+        name = path.rpartition("/")[2]
+        same = next((file for file in known.get(name, ()) if file.data == data), None)
+        if same is not None:
+            yield real, same
+        elif data is None:
+            yield real, MigrationFile(directory, name, b"", _OUTSIDE)
+        elif path == target:
+            yield real, MigrationFile(directory, name, data, source.read(data, name))
+        else:  # a link stands for the file that it leads to
+            place = Path(real)
+            yield real, MigrationFile(place.parent, place.name, data, source.read(data, place.name))
 
 
-def _itself(repository: Repository, ref: str, several: bool) -> str:
-    return ref
-
-
-def _commit(repository: Repository, ref: str, several: bool) -> str:
-    (commit,) = find_commits(repository, ref)
-    if commit is None:
+def _find_commit(repository: Repository, ref: str, *, several: bool, shared: bool) -> str:
+    objects = repository.objects([ref, "HEAD", "MERGE_HEAD"] if shared else [ref])
+    found = {name: each.hash for name, each in objects.items() if each.kind in ("commit", "tag")}
+    if ref not in found:
         raise _no_revision(ref, repository, several=several)
-    return commit
-
-
-def _shared_commit(repository: Repository, ref: str, several: bool) -> str:
-    if _is_plain(repository, ref):  # then one question will mostly do
-        with suppress(Unknown):
-            plain = merge_base(repository, [ref, "HEAD"])
-            if plain is not None:
-                return plain
-    commit, *ours = find_commits(repository, ref, "HEAD", "MERGE_HEAD")
-    if commit is None:
-        raise _no_revision(ref, repository, several=several)
-    checked_out = [each for each in ours if each is not None]
-    shared = merge_base(repository, [commit, *checked_out]) if checked_out else None
-    if shared is None and repository.shallow:
+    ours = [found[name] for name in ("HEAD", "MERGE_HEAD") if shared and name in found]
+    if not ours:
+        return found[ref]
+    try:
+        return repository.git("merge-base", found[ref], *ours).decode().strip()
+    except Unknown as reason:
+        if not reason.silent:
+            raise
+    if repository.shallow:
         raise CannotReadGit(
             f"where {ref!r} and the checked-out commit part is not known, as the clone is shallow",
             way("fetch the rest", "git fetch --unshallow")
             | "check out with fetch-depth: 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab) in a CI job",
         )
-    return shared or commit
-
-
-def _is_plain(repository: Repository, ref: str) -> bool:
-    """Whether a name can stand on a command line, and certainly no merge is going on."""
-    own = os.path.join(repository.top, ".git")
-    merging = not os.path.isdir(own) or os.path.exists(os.path.join(own, "MERGE_HEAD"))
-    return bool(re.fullmatch(r"\w[\w./@~^-]*", ref)) and not merging
+    return found[ref]
 
 
 def _name(repository: Repository, root: str) -> str:
     return repository.name(root).rstrip("/")
-
-
-def _files(
-    repository: Repository,
-    tree: Tree,
-    folder: str,
-    directory: Path,
-    known: Mapping[str, Sequence[MigrationFile]],
-) -> Iterator[tuple[str, MigrationFile]]:
-    """The files of a folder, each with the real path that it would have."""
-    for path, target, data in tree.files(folder):
-        real = f"{repository.top}{target}"
-        name = path.rpartition("/")[2]
-        if data is None:
-            yield real, MigrationFile(directory, name, b"", _OUTSIDE)
-            continue
-        same = next((file for file in known.get(name, ()) if file.data == data), None)
-        if same is not None:
-            yield real, same
-            continue
-        place = directory
-        if path != target:  # a link stands for the file that it leads to
-            place, name = Path(real).parent, Path(real).name
-        reading = source.read(data, name)
-        yield real, MigrationFile(place, name, data, reading)
 
 
 def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:

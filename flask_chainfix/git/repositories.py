@@ -1,20 +1,25 @@
-"""The repositories around version locations, and what they hold."""
+"""The repositories around directories, what they hold, and what is checked out of them.
+
+Git runs without whatever of its variables others have set, and without programs that the
+configuration of a repository names.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.remedies import way
+from flask_chainfix.model.files import Edit
+
 _TIME_LIMIT = 30  # seconds, for each call
-
-
 _hanging: set[str] = set()  # programs that have not answered once: nobody waits for them again
-
 
 # Git sets others for its hooks; they name one repository, which need not be the migrations' own.
 _KEPT = (
@@ -23,13 +28,19 @@ _KEPT = (
     "GIT_CEILING_DIRECTORIES",
     "GIT_DISCOVERY_ACROSS_FILESYSTEM",
 )
-
-
 _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
-
 
 # Two messages are recognized. Nothing is fetched, as a partial clone would.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+
+_HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
+_NO_REPOSITORY = "no Git repository was found"
+
+# ssh://user@host/path, or user@host:path
+_HOST = re.compile(
+    r"^\S+\t(?:\w+://(?:[^@/\s]*@)?|(?:[^@/\s]+@)?(?=[^/\s]+:))([^/:\s]+)", re.MULTILINE
+)
+_ABBREVIATED = 12
 
 
 class Unknown(Exception):
@@ -45,17 +56,87 @@ class Unknown(Exception):
         self.silent = silent
 
 
-def run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
-    """Run Git and return what it writes.
+class Object(NamedTuple):
+    """What Git has under a name: the object's own name, its kind and its content."""
 
-    Args:
-        start: the directory to run in; ``None`` for where the variables of this process place it.
-        arguments: those of the command line.
-        sent: what it reads from its stdin.
+    hash: str
+    kind: str
+    data: bytes
 
-    Raises:
-        Unknown: it is not there, fails, or takes too long.
+
+class Repository(NamedTuple):
+    """A repository.
+
+    Attributes:
+        top: the real path of its work tree, which ends in a slash.
+        shallow: whether its oldest commits have parents that are not here.
+        inherited: whether only the variables and directory of this process lead to it.
     """
+
+    top: str
+    shallow: bool
+    inherited: bool
+
+    def git(self, *arguments: str, sent: bytes = b"") -> bytes:
+        """What Git answers in it; ``sent`` is what it reads from its stdin.
+
+        Raises:
+            Unknown: it is not there, fails, or takes too long.
+        """
+        return _run(None if self.inherited else self.top, *arguments, sent=sent)
+
+    def name(self, path: str) -> str:
+        """What Git calls a real path in it."""
+        return path[len(self.top) :].replace(os.sep, "/")
+
+    def contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of blobs, by the names given; those that are not here are left out.
+
+        Raises:
+            Unknown: they cannot be read.
+        """
+        # A branch may be named like an abbreviation: what it leads to is no blob.
+        return {name: found.data for name, found in self.objects(blobs, "blob").items()}
+
+    def objects(self, names: Iterable[str], kind: str = "") -> dict[str, Object]:
+        """The objects of one kind, or of any, that names lead to; those not here are left out.
+
+        Raises:
+            Unknown: they cannot be read.
+        """
+        # What is asked for on stdin cannot be taken for an option, whatever it begins with.
+        asked = [name for name in names if _can_be_sent(name)]
+        # What ends in a path can have nothing behind it.
+        ends = ("" if ":" in name or not kind else f"^{{{kind}}}" for name in asked)
+        lines = (f"{name}{end}\n" for name, end in zip(asked, ends, strict=True))
+        sent = os.fsencode("".join(lines))
+        output = self.git("cat-file", "--batch", sent=sent) if asked else b""
+        return dict(_objects(asked, kind, output))
+
+
+def _can_be_sent(name: str) -> bool:
+    try:
+        return not set(os.fsencode(name)) & set(b"\n\0")
+    except UnicodeEncodeError:
+        return False
+
+
+def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[str, Object]]:
+    at = 0
+    for name in names:
+        end = output.index(b"\n", at)
+        found = _HEADER.fullmatch(output, at, end)
+        at = end + 1
+        if found:  # else the line says that there is none
+            data = output[at : at + int(found[3])]
+            at += int(found[3]) + 1
+            its_kind = found[2].decode()
+            if kind in ("", its_kind):
+                yield name, Object(found[1].decode(), its_kind, data)
+
+
+def _run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
+    """Run Git in a directory; in none, where the variables of this process place it."""
     import shutil  # where there is no repository, neither is needed
     import subprocess
 
@@ -95,87 +176,14 @@ def run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
     return done.stdout
 
 
-# --- The repositories around version locations, and what they hold -------------------------------
-
-
-_HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
-
-
-_NO_REPOSITORY = "no Git repository was found"
-
-
-class Repository(NamedTuple):
-    """A repository.
-
-    Attributes:
-        top: the real path of its work tree, which ends in a slash.
-        shallow: whether its oldest commits have parents that are not here.
-        inherited: whether only the variables and directory of this process lead to it.
-    """
-
-    top: str
-    shallow: bool
-    inherited: bool
-
-    def git(self, *arguments: str, sent: bytes = b"") -> bytes:
-        """Run Git in it; see ``run``."""
-        return run(None if self.inherited else self.top, *arguments, sent=sent)
-
-    def name(self, path: str) -> str:
-        """What Git calls a real path in it."""
-        return path[len(self.top) :].replace(os.sep, "/")
-
-    def contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
-        """The bytes of blobs, by the names given; those that are not here are left out.
-
-        Raises:
-            Unknown: they cannot be read.
-        """
-        # A branch may be named like an abbreviation: what it leads to is no blob.
-        return {name: found.data for name, found in self.objects(blobs, "blob").items()}
-
-    def objects(self, names: Iterable[str], kind: str = "") -> dict[str, Object]:
-        """The objects of one kind, or of any, that names lead to; those not here are left out.
-
-        Raises:
-            Unknown: they cannot be read.
-        """
-        asked = [name for name in names if "\n" not in name]
-        # What ends in a path can have nothing behind it.
-        ends = {name: "" if ":" in name or not kind else f"^{{{kind}}}" for name in asked}
-        sent = b"".join(os.fsencode(f"{name}{ends[name]}\n") for name in asked)
-        output = self.git("cat-file", "--batch", sent=sent) if asked else b""
-        return dict(_objects(asked, kind, output))
-
-
-class Object(NamedTuple):
-    """What Git has under a name.
-
-    Attributes:
-        hash: the object's own name.
-        data: its content.
-    """
-
-    hash: str
-    data: bytes
-
-
-def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[str, Object]]:
-    at = 0
-    for name in names:
-        end = output.index(b"\n", at)
-        found = _HEADER.fullmatch(output, at, end)
-        at = end + 1
-        if found:  # else the line says that there is none
-            data = output[at : at + int(found[3])]
-            at += int(found[3]) + 1
-            if kind in ("", found[2].decode()):
-                yield name, Object(found[1].decode(), data)
-
-
-def real_directory(directory: str) -> str:
+def real_directory(directory: Path | str) -> str:
     """The real path of a directory, which ends in a slash."""
     return os.path.join(os.path.realpath(directory), "")
+
+
+def literal(name: str) -> str:
+    """The pathspec for one file or directory, by the name that Git has for it."""
+    return f":(top,literal){name}"
 
 
 def repositories_of(
@@ -222,7 +230,7 @@ def _around(root: str, existing: str) -> Repository:
 def _ask_where(root: str, start: str | None) -> Repository:
     try:
         # The path comes last: it may hold newlines.
-        answer = run(start, "rev-parse", "--is-shallow-repository", "--show-toplevel")
+        answer = _run(start, "rev-parse", "--is-shallow-repository", "--show-toplevel")
     except Unknown as reason:
         if "not a git repository" in str(reason):
             raise Unknown(_NO_REPOSITORY) from None
@@ -234,17 +242,89 @@ def _ask_where(root: str, start: str | None) -> Repository:
     return Repository(top, shallow == "true", start is None)
 
 
-def places(repository: Repository, roots: Iterable[str]) -> list[str]:
-    """Pathspecs for version locations, and for where they probably were before they moved."""
-    # Where a version location was before a move is not known; what it was called mostly is.
-    names = {"versions"} | {Path(root).name for root in roots}
-    escaped = (re.sub(r"([*?\[\\])", r"\\\1", name) for name in names if name)
-    # Git tries the last one first, and the literal ones are quick to try.
-    return [f":(top,glob)**/{name}/**" for name in escaped] + [
-        literal(repository.name(root)) for root in roots
-    ]
+# --- The work tree around a directory: what is checked out, its hooks, and its remotes -----------
 
 
-def literal(name: str) -> str:
-    """The pathspec for one file or directory, by the name that Git has for it."""
-    return f":(top,literal){name}"
+class WorkTree(NamedTuple):
+    """A work tree.
+
+    Attributes:
+        top: its real path.
+        hooks: the real path of the directory in which Git looks for hooks.
+        own_hooks: whether that directory lies in this repository.
+        hosts: the names of the hosts of its remotes, in small letters.
+    """
+
+    top: Path
+    hooks: Path
+    own_hooks: bool
+    hosts: frozenset[str]
+
+
+def find_work_tree(directory: Path) -> WorkTree:
+    """Find the work tree around a directory.
+
+    Raises:
+        CannotReadGit: there is none, or Git cannot tell.
+    """
+    found, unknown = repositories_of([real_directory(directory)])
+    try:
+        for reason in unknown:
+            raise Unknown(reason)
+        (repository,) = found
+        hooks = _path(repository, "--git-path", "hooks")
+        common = _path(repository, "--git-common-dir")
+        remotes = os.fsdecode(repository.git("remote", "-v"))
+    except Unknown as reason:
+        raise CannotReadGit(
+            f"there is no place for hooks around {directory}: {reason}",
+            "run the command in a Git work tree" | way("make one", "git init"),
+            unchanged=True,
+        ) from reason
+    top = Path(repository.top)
+    own = any(place in hooks.parents for place in (top, common))
+    return WorkTree(top, hooks, own, frozenset(_HOST.findall(remotes.lower())))
+
+
+def _path(repository: Repository, *question: str) -> Path:
+    answer = os.fsdecode(repository.git("rev-parse", *question))[:-1]
+    start = os.getcwd() if repository.inherited else repository.top
+    return Path(os.path.realpath(os.path.join(start, answer)))
+
+
+def checked_out(directory: Path, edits: Sequence[Edit]) -> str | None:
+    """The commit that is checked out around a directory, abbreviated.
+
+    Args:
+        directory: any one in the work tree.
+        edits: changes that are to be committed on top of it.
+
+    Returns:
+        ``""`` where there is no commit yet; ``None`` where Git cannot tell, or the changes only
+        bring files back to what the commit has.
+    """
+    found, _ = repositories_of([real_directory(directory)])
+    for repository in found:
+        names = {f"HEAD:{repository.name(os.path.realpath(edit.path))}": edit for edit in edits}
+        with suppress(Unknown):
+            there = repository.objects(["HEAD", *names])
+            if "HEAD" in there:
+                datas = {name: there[name].data if name in there else None for name in names}
+                changed = any(datas[name] != edit.after for name, edit in names.items())
+                return there["HEAD"].hash[:_ABBREVIATED] if changed or not edits else None
+        return ""
+    return None
+
+
+def tracked_below(directory: Path) -> frozenset[str]:
+    """The real paths of the files below a directory that Git tracks; none where it cannot tell."""
+    root = real_directory(directory)
+    found, _ = repositories_of([root])
+    for repository in found:
+        with suppress(Unknown):
+            # A file system monitor is a program that the repository's configuration names.
+            quiet = ("-c", "core.fsmonitor=false", "ls-files", "-z", "--")
+            answer = repository.git(*quiet, literal(repository.name(root)))
+            names = os.fsdecode(answer).split("\0")[:-1]
+            return frozenset(os.path.join(repository.top, name) for name in names)
+    return frozenset()

@@ -1,25 +1,16 @@
-"""The files of version locations as one commit has them."""
+"""The files of version locations as commits have them."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.git.repositories import Object, Repository, Unknown, literal
-
-_FOUND = re.compile(rb"([0-9a-f]+) (?:commit|tag) \d+")
-
-
-_LISTED = re.compile(r"(?<![^\0])(\d+) blob ([0-9a-f]+)\t([^\0]+)\0")  # and no submodules
-
+from flask_chainfix.git.repositories import Object, Repository
 
 _LINK, _FOLDER, _SUBMODULE = "120000", "40000", "160000"
-
-
 _MOST_LINKS = 40  # that lead from one to the next
 
 
@@ -46,17 +37,14 @@ class Tree:
         self._sourceless = sourceless
         self._entries = entries
         self._folders: dict[str, list[str]] = {}
-        self._loaded: set[str] = set()
-        self.blobs: set[str] = set()
+        for path in entries:
+            self._folders.setdefault(posixpath.dirname(path), []).append(posixpath.basename(path))
         self.contents: Mapping[str, bytes] = {}
-        for path, entry in self._entries.items():
-            folder, _, name = path.rpartition("/")
-            self._folders.setdefault(folder, []).append(name)
-            if self._would_load(path):
-                self._loaded.add(path)
-            elif entry.mode != _LINK:
-                continue
-            self.blobs.add(entry.blob)
+        self.blobs = {
+            entry.blob
+            for path, entry in entries.items()
+            if entry.mode == _LINK or self._would_load(path)
+        }
 
     def folders(self, location: str, *, recursive: bool) -> Iterator[str]:
         """The folders of a location that Alembic looks into, in its order."""
@@ -67,10 +55,6 @@ class Tree:
             ):
                 yield folder
 
-    def has(self, location: str) -> bool:
-        """Whether there is a file in or below a location."""
-        return any(self.folders(location, recursive=True))
-
     def files(self, folder: str) -> Iterator[tuple[str, str, bytes | None]]:
         """The files of a folder that Alembic loads.
 
@@ -79,20 +63,12 @@ class Tree:
             the content, ``None`` where a link leads to nothing in the version locations.
         """
         for name in sorted(self._folders[folder]):
-            path = f"{folder}/{name}" if folder else name
-            entry = self._entries[path]
-            if entry.mode != _LINK:
-                if path in self._loaded:
-                    yield path, path, self.contents[entry.blob]
-                continue
+            path = posixpath.join(folder, name)
             target = self._follow(path)
-            if target in self._folders or not self._would_load(target):
-                continue
-            end = self._entries.get(target)
-            if end is None or end.mode == _LINK:
-                yield path, target, None
-            else:
-                yield path, target, self.contents[end.blob]
+            if target not in self._folders and self._would_load(target):
+                entry = self._entries.get(target)
+                is_file = entry is not None and entry.mode != _LINK
+                yield path, target, self.contents[entry.blob] if entry and is_file else None
 
     def _follow(self, path: str) -> str:
         for _ in range(_MOST_LINKS):
@@ -111,93 +87,64 @@ class Tree:
         )
 
 
-def read_tree(
+def read_trees(
     repository: Repository,
-    commit: str,
-    locations: Sequence[str],
-    *,
-    sourceless: bool,
-    held: Iterable[bytes] = (),
-) -> Tree:
-    """Read what a commit has in some version locations.
-
-    Args:
-        repository: where the commit is.
-        commit: its hash, or that of a tag on it.
-        locations: what Git calls the version locations, without a slash at the end.
-        sourceless: whether compiled migrations count.
-        held: contents that need not be read again where the commit has them.
-
-    Raises:
-        Unknown: Git cannot tell.
-    """
-    # Without a path it is the whole tree: that is what the top of the repository needs.
-    paths = map(literal, locations) if all(locations) else ()
-    output = repository.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
-    tree = Tree(dict(_parse(output)), sourceless=sourceless)
-    tree.contents = _contents(repository, tree.blobs, held)
-    if len(tree.contents) < len(tree.blobs):
-        raise Unknown("some of its files are not in the repository")
-    return tree
-
-
-def read_trees(  # noqa: PLR0913  (what a look depends on)
-    repository: Repository,
-    refs: Sequence[str],
-    locations: Sequence[str],
-    *,
-    recursive: bool,
-    sourceless: bool,
+    commits: Sequence[str],
+    locations: Iterable[str],
     held: Iterable[bytes],
+    *,
+    sourceless: bool,
 ) -> dict[str, Tree]:
-    """Read what several commits have in some version locations, with two questions for Git.
+    """Read what commits have in some version locations, with two questions for Git.
 
     Folders below the locations take one more for each level.
 
     Args:
         repository: where the commits are.
-        refs: names of the commits.
+        commits: their hashes, or other names.
         locations: what Git calls the version locations, without a slash at the end.
-        recursive: whether the folders below them count.
-        sourceless: whether compiled migrations count.
         held: contents that need not be read again where a commit has them.
+        sourceless: whether compiled migrations count.
 
     Returns:
-        The trees, by the names; of those only that Git knows completely.
+        The trees, by the names; of those only that Git has completely.
 
     Raises:
         Unknown: Git cannot tell.
     """
-    entries: dict[str, dict[str, Entry]] = {ref: {} for ref in refs}
+    # A name with a line end in it cannot be asked for, but what lies above can.
+    tops = {
+        posixpath.dirname(place.partition("\n")[0]) if "\n" in place else place
+        for place in locations
+    }
+    asked = {f"{ref}:{top}": [(ref, top)] for ref in commits for top in sorted(tops)}
+    # A location that was not there is told from a tree that Git does not have by the top.
+    found = repository.objects(dict.fromkeys([*asked, *(f"{ref}:" for ref in commits)]), "tree")
+    entries: dict[str, dict[str, Entry]] = {ref: {} for ref in commits if f"{ref}:" in found}
     listed: dict[str, tuple[tuple[str, Entry], ...]] = {}
-    asked = {f"{ref}:{name}": [(ref, name)] for ref in refs for name in locations}
     while asked:
         below: dict[str, list[tuple[str, str]]] = {}
-        for name, found in repository.objects(asked, "tree").items():
-            if found.hash not in listed:
-                listed[found.hash] = tuple(_children(found))
-            for ref, folder in asked[name]:
-                for child, entry in listed[found.hash]:
-                    path = f"{folder}/{child}" if folder else child
-                    if entry.mode != _FOLDER:
-                        entries[ref][path] = entry
-                    elif recursive:
+        for name, folders in asked.items():
+            tree = found.get(name)
+            if tree is not None and tree.hash not in listed:
+                listed[tree.hash] = tuple(_children(tree))
+            for ref, folder in folders:
+                if tree is None and ":" not in name:
+                    entries.pop(ref, None)
+                for child, entry in listed[tree.hash] if tree and ref in entries else ():
+                    path = posixpath.join(folder, child)
+                    if entry.mode == _FOLDER:
                         below.setdefault(entry.blob, []).append((ref, path))
-        asked = below
+                    else:
+                        entries[ref][path] = entry
+        asked, found = below, repository.objects(below, "tree")
     trees = {ref: Tree(each, sourceless=sourceless) for ref, each in entries.items()}
     wanted = set[str]().union(*(tree.blobs for tree in trees.values()))
-    contents = _contents(repository, wanted, held)
-    for tree in trees.values():
-        tree.contents = contents
-    return {ref: tree for ref, tree in trees.items() if tree.blobs.issubset(contents)}
-
-
-def _contents(
-    repository: Repository, blobs: Collection[str], held: Iterable[bytes]
-) -> dict[str, bytes]:
-    """The contents of blobs, as far as Git has them; some are held already."""
-    contents = dict(_named(held, blobs))
-    return contents | repository.contents(blob for blob in blobs if blob not in contents)
+    contents = dict(_named(held, wanted))
+    contents |= repository.contents(wanted.difference(contents))
+    for each in trees.values():
+        each.contents = contents
+    return {ref: each for ref, each in trees.items() if each.blobs.issubset(contents)}
 
 
 def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
@@ -211,58 +158,15 @@ def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
             yield name, Entry(mode, data[end + 1 : at].hex())
 
 
-def find_commits(repository: Repository, *refs: str) -> list[str | None]:
-    """The hash of the commit, or of the tag, that each name stands for; ``None`` for no such name.
-
-    Raises:
-        Unknown: Git cannot tell.
-    """
-    # What is asked for on stdin cannot be taken for an option, whatever it begins with.
-    sent = b"".join(_sent(ref) + b"\n" for ref in refs)
-    lines = repository.git("cat-file", "--batch-check", sent=sent).split(b"\n")
-    answers = map(_FOUND.fullmatch, lines[: len(refs)])
-    return [answer[1].decode() if answer else None for answer in answers]
-
-
-def _sent(ref: str) -> bytes:
-    """A name as Git reads it; ``b""`` for one that cannot be written."""
-    if "\n" in ref or "\0" in ref:
-        return b""
-    try:
-        return os.fsencode(ref)
-    except UnicodeEncodeError:
-        return b""
-
-
-def merge_base(repository: Repository, commits: Sequence[str]) -> str | None:
-    """The newest commit that the first one and any of the others have in common, if there is one.
-
-    Raises:
-        Unknown: Git cannot tell.
-    """
-    try:
-        return repository.git("merge-base", *commits).decode().strip()
-    except Unknown as reason:
-        if reason.silent:
-            return None
-        raise
-
-
-def _named(contents: Iterable[bytes], blobs: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, bytes]]:
     """Those of the blobs whose content is here; their line ends may be those of a checkout."""
-    from hashlib import sha1, sha256  # they take long to load
+    from hashlib import sha1, sha256
 
     new = sha256 if any(len(blob) == 64 for blob in blobs) else sha1
     for content in contents:
-        forms = (content, content.replace(b"\r\n", b"\n")) if b"\r\n" in content else (content,)
-        for form in forms:
+        for form in {content, content.replace(b"\r\n", b"\n")}:
             hashed = new(b"blob %d\0" % len(form), usedforsecurity=False)
             hashed.update(form)
             name = hashed.hexdigest()
             if name in blobs:
                 yield name, content
-
-
-def _parse(output: bytes) -> Iterator[tuple[str, Entry]]:
-    for mode, blob, path in _LISTED.findall(os.fsdecode(output)):
-        yield path, Entry(mode, blob)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -12,19 +12,14 @@ from fnmatch import fnmatchcase
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import way
-from flask_chainfix.git.past import read_branch, read_chains
-from flask_chainfix.git.repositories import Repository, Unknown, real_directory, repositories_of
+from flask_chainfix.git.past import read_branch, read_chains, version_roots
+from flask_chainfix.git.repositories import Repository, Unknown, repositories_of
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.history import PublishedChain, Upstream
 
 _REMOTES, _LOCAL, _TAGS = "refs/remotes/", "refs/heads/", "refs/tags/"
-
-
 _NAMES = ("main", "master")
-
-
 _MOST = 24  # releases that are read
-
 
 # What a branch or tag of a release is called, unless the settings say it.
 _RELEASE = re.compile(
@@ -32,17 +27,12 @@ _RELEASE = re.compile(
     r"(/.*|[-_.]?v?\d.*)?|.*[-_.]stable",
     re.IGNORECASE,
 )
-
-
 _VERSION = re.compile(
     r"v?\d+([._]\d+|[._-]?(x|a|alpha|b|beta|c|rc|dev|pre|post|final|stable|lts|p|r|sp)\.?\d*)*"
     r"(\+[\w.]*)?|\d{4}-\d\d(-\d\d)?",
     re.IGNORECASE,
 )
-
-
 _TAGGED = re.compile(r"([a-z][\w.]*[-_/@])*", re.IGNORECASE)  # the name of what has a version
-
 
 # What lies in the Git directory meanwhile. A rebase may hold the marks of a merge as well.
 _OPERATIONS = {
@@ -73,7 +63,7 @@ def read_upstream(
     Raises:
         CannotReadGit: there is no such branch, or Git cannot tell.
     """
-    repositories, unknown = repositories_of(_roots(now))
+    repositories, unknown = repositories_of(version_roots(now))
     for reason in unknown:
         raise CannotReadGit(
             f"which migrations are on the main branch cannot be told: {reason}",
@@ -81,17 +71,16 @@ def read_upstream(
             " migrations by what they do, and by dates and names",
         )
     first = next(iter(repositories))
-    published: tuple[PublishedChain, ...] = ()
-    there = None
+    chains: Mapping[str, Snapshot] = {}
+    asked: list[PublishedChain] = []
     try:
-        refs = _all_refs(first) if ref is None or len(repositories) == 1 else {}
+        refs = _all_refs(first)
         name = ref if ref is not None else _default_branch(refs)
-        if len(repositories) == 1 and not name.startswith("-"):
-            asked = [
-                each for each in _published(now.environment.settings, refs) if each.ref != name
-            ]
-            chains = read_chains(first, [name, *(each.ref for each in asked)], now)
-            published, there = _read(asked, chains), chains.get(name)
+        if len(repositories) == 1:
+            found = _published(now.environment.settings, refs)
+            asked = [each for each in found if each.ref != name]
+            main = [name] if ref is None else []
+            chains = read_chains(first, [*main, *(each.ref for each in asked)], now)
     except Unknown as reason:
         raise CannotReadGit(
             f"the repository {first.top} cannot be read: {reason}",
@@ -102,11 +91,10 @@ def read_upstream(
             f"{name!r} begins with a dash, and would be an option for Git",
             "give its hash, or its full name: refs/heads/…",
         )
-    full = ref is None and len(repositories) == 1
-    if there is None or not full:
-        there = read_branch(name, now, full=full)
+    there = chains.get(name) if ref is None else None
+    there = there if there is not None else read_branch(name, now)
     onto = PublishedChain(_short(name), name, _short(name), there.files, is_main=True)
-    others = (replace(each, is_main=False) for each in published)
+    others = (replace(each, is_main=False) for each in _read(asked, chains))
     return Upstream(_short(name)), there, (onto, *others)
 
 
@@ -123,7 +111,7 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
         The chains, and notices about what keeps them from being known. None where the migrations
         lie in no repository, or in several.
     """
-    repositories, _ = repositories_of(_roots(now))
+    repositories, _ = repositories_of(version_roots(now))
     if len(repositories) != 1:
         return (), ()
     (repository,) = repositories
@@ -167,8 +155,8 @@ def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:
     """The main branch as Git finds it; ``None`` where it is not known, or is not to be asked."""
     named = settings.main_branch
     if named is None:
-        candidates = next(filter(None, _candidates(refs)), [])
-        return candidates[0] if len(candidates) == 1 else None
+        likely = _likely(refs)
+        return likely[0] if len(likely) == 1 else None
     if not named or named.startswith("-"):  # an empty one turns it off; a dash begins an option
         return None
     full = (prefix + named for prefix in ("", "refs/", _TAGS, _LOCAL, _REMOTES))
@@ -225,7 +213,7 @@ def _plain(ref: str) -> str:
 
 def operation(now: Snapshot) -> str:
     """The operation that Git is in the middle of, ``rebase`` for example; ``""`` for none."""
-    repositories, _ = repositories_of(_roots(now))
+    repositories, _ = repositories_of(version_roots(now))
     for repository in repositories:
         with suppress(Unknown):
             # A worktree has a Git directory of its own.
@@ -235,10 +223,6 @@ def operation(now: Snapshot) -> str:
                 if os.path.exists(os.path.join(directory, mark)):
                     return name
     return ""
-
-
-def _roots(now: Snapshot) -> list[str]:
-    return [real_directory(str(place)) for place in now.environment.version_locations]
 
 
 def _short(name: str) -> str:
@@ -251,11 +235,9 @@ def _default_branch(refs: Mapping[str, str]) -> str:
     Raises:
         CannotReadGit: there is none, or several are as likely.
     """
-    for candidates in _candidates(refs):
-        if len(candidates) == 1:
-            return candidates[0]
-        if candidates:
-            break
+    likely = _likely(refs)
+    if len(likely) == 1:
+        return likely[0]
     raise CannotReadGit(
         "the branch that others build on is not known: no remote names its default branch, and"
         " there is no main or master, or both",
@@ -279,22 +261,25 @@ def _all_refs(repository: Repository) -> dict[str, str]:
     return dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
 
 
-def _candidates(refs: Mapping[str, str]) -> Iterator[list[str]]:
-    """Branches that are as likely as each other, the most likely ones first."""
-    named = [f"{_REMOTES}{remote}/{name}" for remote in _remotes(refs) for name in _NAMES]
-    branches = [ref for ref in (*named, *(_LOCAL + name for name in _NAMES)) if ref in refs]
-    heads = {ref: refs[ref] or ref for ref in refs if _plain(ref) == "HEAD"}
-    defaults = {ref: name for ref, name in heads.items() if ref.startswith(_REMOTES)}
-    yield [defaults[ref] for ref in defaults if ref == f"{_REMOTES}origin/HEAD"]
-    yield list(defaults.values())
-    yield [ref for ref in branches if ref.startswith(f"{_REMOTES}origin/")]
-    yield [ref for ref in branches if ref.startswith(_REMOTES)]
-    yield [ref for ref in branches if ref.startswith(_LOCAL)]
-    local = [ref for ref in refs if ref.startswith(_LOCAL)]
-    yield local if len(local) == 1 and not _remotes(refs) else []
-
-
-def _remotes(refs: Iterable[str]) -> dict[str, None]:
-    return dict.fromkeys(
+def _likely(refs: Mapping[str, str]) -> Sequence[str]:
+    """The branches that are the most likely, and as likely as each other."""
+    remotes = dict.fromkeys(
         ref[len(_REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(_REMOTES)
     )
+    origin, local = f"{_REMOTES}origin/", [ref for ref in refs if ref.startswith(_LOCAL)]
+    defaults = {
+        ref: name or ref
+        for ref, name in refs.items()
+        if ref.startswith(_REMOTES) and _plain(ref) == "HEAD"
+    }
+    named = [f"{_REMOTES}{remote}/{name}" for remote in remotes for name in _NAMES]
+    there = [ref for ref in named if ref in refs]
+    candidates = (
+        [name for ref, name in defaults.items() if ref == f"{origin}HEAD"],
+        list(defaults.values()),
+        [ref for ref in there if ref.startswith(origin)],
+        there,
+        [ref for ref in local if ref.removeprefix(_LOCAL) in _NAMES],
+        local if len(local) == 1 and not remotes else [],
+    )
+    return next(filter(None, candidates), [])

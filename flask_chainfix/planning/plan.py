@@ -26,7 +26,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.diagnosis.rules.schema_order import ways_out
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
-from flask_chainfix.git.history import read_history
+from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import operation, read_published
 from flask_chainfix.model.files import Edit

@@ -1,4 +1,4 @@
-"""The commit in which each migration file landed, renames followed.
+"""Git's log of migration files, and the commit in which each of them landed, renames followed.
 
 One ``git log`` for each repository, walked from the newest commit to the oldest. What Git cannot
 tell is said once, in the notices, and the next rank of the ordering serves.
@@ -7,6 +7,7 @@ tell is said once, in the notices, and the next rank of the ordering serves.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -18,14 +19,13 @@ from typing import NamedTuple
 from flask_chainfix.git.repositories import (
     Repository,
     Unknown,
-    places,
+    literal,
     real_directory,
     repositories_of,
 )
 from flask_chainfix.model.history import Arrival, History, Landing
 
 _LATEST = 2**37  # seconds since 1970
-
 
 # ``--sparse`` spares comparing each commit twice, and ``-l`` spares minutes of comparing each file
 # with each in a commit that renames and edits thousands. The last line, and the references that
@@ -36,14 +36,8 @@ _LOG = (  # noqa: SIM905 - a line for each would say less
     " --encoding=UTF-8 --root -O/dev/null --no-relative --no-show-signature"
 ).split()
 
-
-# What a merge itself does; how it differs from each of its parents, which is much longer; and how
-# it differs from its first parent, where only first parents are followed.
-_MERGED, _EACH = ("-c", "--combined-all-paths"), ("-m",)
-
-
-_FIRST_PARENTS = ("-m", "--first-parent")
-
+# How a merge differs from all of its parents; ``-m`` is for each of them, which is much longer.
+_MERGED, EACH = ("-c", "--combined-all-paths"), "-m"
 
 # A small migration that was renamed and relinked is still the same to about 85 %, and another
 # one with the same operations, generated anew, to about 65 %.
@@ -103,25 +97,24 @@ class Change(NamedTuple):
 Entry = tuple[Commit, list[Change]]
 
 
-def read_log(
-    repository: Repository,
-    paths: Iterable[str],
-    kinds: str,
-    *revisions: str,
-    each: bool = False,
-    first_parents: bool = False,
-) -> tuple[list[Entry], bool]:
+def places(repository: Repository, roots: Iterable[str]) -> list[str]:
+    """Pathspecs for version locations, and for where they probably were before they moved."""
+    # Where a version location was before a move is not known; what it was called mostly is.
+    names = {"versions"} | {Path(root).name for root in roots}
+    escaped = (re.sub(r"([*?\[\\])", r"\\\1", name) for name in names if name)
+    # Git tries the last one first, and the literal ones are quick to try.
+    return [f":(top,glob)**/{name}/**" for name in escaped] + [
+        literal(repository.name(root)) for root in roots
+    ]
+
+
+def read_log(repository: Repository, paths: Iterable[str], *asked: str) -> tuple[list[Entry], bool]:
     """Ask for all commits that led to some revisions.
 
     Args:
         repository: where to ask.
         paths: pathspecs of the files that count.
-        kinds: Git's letters for the changes that count, and commits without any are left out;
-            ``""`` for all changes and all commits.
-        revisions: what is asked for; nothing is ``HEAD``.
-        each: whether merges are compared with each of their parents, and appear once for each.
-        first_parents: whether only first parents are followed, so that a merge counts as having
-            made all that it brought.
+        asked: further options of ``git log``, then revisions; none of these is ``HEAD``.
 
     Returns:
         The commits, and whether contents could be compared; else a file that was renamed and
@@ -130,16 +123,15 @@ def read_log(
     Raises:
         Unknown: Git cannot tell.
     """
-    merges = _FIRST_PARENTS if first_parents else _EACH if each else _MERGED
-    asked = [*_LOG, *merges, *([f"--diff-filter={kinds}"] if kinds else [])]
-    among = (*revisions, "--", *paths)
+    merges = () if EACH in asked else _MERGED
+    among = (*asked, "--", *paths)
     try:
-        return _parse(repository.git(*asked, _SIMILAR, *among)), True
+        return _parse(repository.git(*_LOG, *merges, _SIMILAR, *among)), True
     except Unknown as reason:
         if "does not have any commits yet" in str(reason):
             return [], True
     # Names and checksums are there also where content is not, as in a partial clone.
-    return _parse(repository.git(*asked, _SAME, *among)), False
+    return _parse(repository.git(*_LOG, *merges, _SAME, *among)), False
 
 
 def _parse(output: bytes) -> list[Entry]:
@@ -180,9 +172,8 @@ def _change(text: str, tokens: Iterator[bytes]) -> Change:
 # --- The commit in which each migration file landed, renames followed ----------------------------
 
 
+_ADDED = "--diff-filter=ADR"
 _NO_EVIDENCE = "Create Date and file names decide alone"
-
-
 _NOT_COMPARED = (
     "Git cannot compare the content of older files: a migration that one commit renamed and edited"
     " counts from that commit"
@@ -206,7 +197,7 @@ class _Place(NamedTuple):
 
     @property
     def order(self) -> tuple[bool, int, bool, int]:
-        """What to sort by: what the main branch has comes first, in the order in which it came."""
+        """What the main branch has comes first, in the order in which it came."""
         arrived, landed, _ = self
         return (
             arrived is None,
@@ -214,11 +205,6 @@ class _Place(NamedTuple):
             landed is None,
             -landed.age if landed is not None else 0,
         )
-
-    @property
-    def date(self) -> datetime:
-        """When it came."""
-        return (self.arrived or self.commit).date
 
 
 class _Reading(NamedTuple):
@@ -249,29 +235,20 @@ def read_history(
             readings.append(_read(repository, {root: located[root] for root in roots}, main))
         except Unknown as reason:  # noqa: PERF203 - there are few
             unknown.setdefault(str(reason), []).extend(roots)
-    places = {path: place for reading in readings for path, place in reading.places.items()}
-    # Each repository keeps its own order.
-    apart = (sorted(set(each.places.values()), key=_order) for each in readings)
-    in_order = merge(*apart, key=_date)
-    positions = {place: position for position, place in enumerate(in_order)}
-    landings = {
-        path: Landing(positions[place], place.commit.name, place.commit.date, _arrival(place))
-        for path, place in places.items()
+    places_of_files = {
+        path: place for reading in readings for path, place in reading.places.items()
     }
+    # Each repository keeps its own order.
+    apart = (sorted(set(each.places.values()), key=lambda place: place.order) for each in readings)
+    in_order = merge(*apart, key=lambda place: (place.arrived or place.commit).date)
+    positions = {place: position for position, place in enumerate(in_order)}
+    landings = {}
+    for path, place in places_of_files.items():
+        came = Arrival(place.arrived.name, place.arrived.date) if place.arrived else None
+        commit = place.commit
+        landings[path] = Landing(positions[place], commit.name, commit.date, came)
     notices = _notices(readings, unknown, ranked=bool(landings))
     return History(landings, tuple(dict.fromkeys(notices)))
-
-
-def _order(place: _Place) -> tuple[bool, int, bool, int]:
-    return place.order
-
-
-def _date(place: _Place) -> datetime:
-    return place.date
-
-
-def _arrival(place: _Place) -> Arrival | None:
-    return Arrival(place.arrived.name, place.arrived.date) if place.arrived is not None else None
 
 
 def _notices(
@@ -313,9 +290,14 @@ def _read(
         for file, path in real_paths.items():
             names.setdefault(repository.name(path), []).append(file)
     pathspecs = places(repository, located)
-    entries, compared = read_log(repository, pathspecs, "ADR")
+    entries, compared = read_log(repository, pathspecs, _ADDED)
     landed = _trace(entries, names)
-    arrived = _arrived(repository, pathspecs, names, main)
+    arrived: Mapping[str, Commit] = {}
+    if main:
+        with suppress(Unknown):  # it is not there
+            # A merge counts as having made all that it brought.
+            asked = (EACH, "--first-parent", _ADDED, *main)
+            arrived = _trace(read_log(repository, pathspecs, *asked)[0], names)
     notices = [] if compared else [_NOT_COMPARED]
     # The oldest commits of a shallow clone seem to have no parents and to add all their files.
     if repository.shallow and sum(not commit.parents for commit in landed.values()) > 1:
@@ -330,18 +312,6 @@ def _read(
         for file in names[name]
     }
     return _Reading(by_file, len(names) - len(first), notices)
-
-
-def _arrived(
-    repository: Repository, pathspecs: Sequence[str], names: Iterable[str], main: Sequence[str]
-) -> Mapping[str, Commit]:
-    """The commits of the main branch that brought files to it; none where it is not there."""
-    if not main:
-        return {}
-    with suppress(Unknown):
-        entries, _ = read_log(repository, pathspecs, "ADR", *main, first_parents=True)
-        return _trace(entries, names)
-    return {}
 
 
 def _trace(entries: Iterable[Entry], names: Iterable[str]) -> dict[str, Commit]:
