@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from flask_chainfix.databases import connecting
-from flask_chainfix.disk.signature import own_key
+from flask_chainfix.disk.safe_files import own_key
 from flask_chainfix.rehearsal import fresh_process, run
 from tests import rehearsing
 from tests.commands import environment

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.journals import read_journals
-from flask_chainfix.disk.signature import Seal, own_key
+from flask_chainfix.disk.safe_files import Seal, own_key
 from tests.support import Rev, chain, write
 
 ENV_PY = '"""No test runs this: Alembic needs it only to upgrade."""\n'

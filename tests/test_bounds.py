@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from flask_chainfix.cli.groups import main
 from flask_chainfix.common.errors import BadConfiguration
-from flask_chainfix.disk import reading
+from flask_chainfix.disk import version_locations
 from flask_chainfix.environment.locate import open_config
 from flask_chainfix.model.files import Header, ProblemKind, Unreadable
 from flask_chainfix.schema.python.reader import read_footprint
@@ -312,7 +312,7 @@ def test_a_sum_of_what_is_computed_is_computed() -> None:
 def test_more_files_than_anybody_has_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_MOST_FILES", 2)
+    monkeypatch.setattr(version_locations, "_MOST_FILES", 2)
     place = environment(tmp_path / "migrations", "a", "b <- a")
     assert fixchain("-d", place, "check").exit_code == 0
     (place / "versions" / "c.py").touch()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.git import lost_files
 from flask_chainfix.git.lost_files import find_lost
 from flask_chainfix.model.databases import LostRevision

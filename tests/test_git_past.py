@@ -11,7 +11,7 @@ import pytest
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
-from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.git.past import read_at
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header, Unreadable

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from flask_chainfix import disk
-from flask_chainfix.disk.signature import Seal, key_path, own_key
+from flask_chainfix.disk.safe_files import Seal, key_path, own_key
 from flask_chainfix.model.files import Edit
 from tests.commands import Done, fixchain
 from tests.disk import all_journals, environment, migrations, sign, tree

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flask_chainfix.chain.redundancy import impassable
-from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.environment.locate import open_directory
 from tests.commands import Done, fixchain
 from tests.disk import migrations

@@ -13,8 +13,8 @@ from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.disk.journal import Journal
-from flask_chainfix.disk.lock import locked
 from flask_chainfix.disk.recorded_rows import recorded_moves, row_log
+from flask_chainfix.disk.safe_files import locked
 from flask_chainfix.disk.writing import changed_files
 from flask_chainfix.model.databases import Move
 from flask_chainfix.model.files import Edit

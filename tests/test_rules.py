@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose, explain
-from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.environment.surroundings import read_surroundings
 from flask_chainfix.model.environment import Settings

@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from flask_chainfix.common.errors import CannotRead
-from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header, Unreadable
 from tests.disk import environment

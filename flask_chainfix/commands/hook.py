@@ -9,19 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from flask_chainfix.common.errors import BadConfiguration, CannotMerge
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.disk.files import (
-    add_together,
-    find_named,
-    is_there,
-    leads_elsewhere,
-    read_or_none,
-)
+from flask_chainfix.disk.safe_files import read_or_none
+from flask_chainfix.disk.writing import add_together
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.repositories import WorkTree, find_work_tree
 from flask_chainfix.model.files import Edit
@@ -136,19 +132,28 @@ def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:
     top, hosts = tree.top, " ".join(tree.hosts)
     pre_commit, job = top / ".pre-commit-config.yaml", top / ".gitlab-ci.yml"
     workflows = top / ".github/workflows"
-    if is_there(pre_commit):
+    if os.path.lexists(pre_commit):
         yield PRE_COMMIT, pre_commit
     else:
         yield GIT_HOOK, tree.hooks / "pre-commit"
-    if is_there(workflows) or "github" in hosts:
+    if os.path.lexists(workflows) or "github" in hosts:
         yield WORKFLOW, workflows / "fixchain.yml"
         name = "pull_request_template.md"
-        templates = [find_named(place, name) for place in (top / ".github", top, top / "docs")]
-        yield CHECKLIST, next(filter(is_there, templates), templates[0])
-    if is_there(job):
+        templates = [_find_named(place, name) for place in (top / ".github", top, top / "docs")]
+        yield CHECKLIST, next(filter(os.path.lexists, templates), templates[0])
+    if os.path.lexists(job):
         yield JOB, job
-    if is_there(job) or "gitlab" in hosts:
-        yield CHECKLIST, find_named(top / ".gitlab/merge_request_templates", "Default.md")
+    if os.path.lexists(job) or "gitlab" in hosts:
+        yield CHECKLIST, _find_named(top / ".gitlab/merge_request_templates", "Default.md")
+
+
+def _find_named(directory: Path, name: str) -> Path:
+    """The file of a name in a directory, in capitals or not; it need not be there."""
+    with suppress(OSError):
+        for other in sorted(os.listdir(directory)):
+            if other.lower() == name.lower():
+                return directory / other
+    return directory / name
 
 
 def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
@@ -165,7 +170,7 @@ def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
     if path.parent == tree.hooks and not tree.own_hooks:
         reason = f"{tree.hooks} (core.hooksPath) may serve other repositories, too"
         return replace(refused, detail=reason)
-    if leads_elsewhere(path):
+    if os.path.realpath(path) != str(path):
         return replace(refused, detail="a symbolic link leads to another file")
     edit = Edit(path, None, f"{kind.opening}{text}".encode())
     return replace(refused, state=HookState.PLANNED, edit=edit)

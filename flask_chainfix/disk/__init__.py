@@ -1,11 +1,6 @@
 """The disk: reading every migration file, changing some of them safely, and putting them back."""
 
-from flask_chainfix.disk.files import (
-    add_together,
-    find_named,
-    is_there,
-)
-from flask_chainfix.disk.journal import Journal, directory_for
+from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.journals import (
     Journals,
     Stranger,
@@ -18,10 +13,10 @@ from flask_chainfix.disk.journals import (
     refuse_orphans,
     to_undo,
 )
-from flask_chainfix.disk.lock import is_locked, locked
-from flask_chainfix.disk.reading import read_snapshot, unread
 from flask_chainfix.disk.recorded_rows import recorded_moves, row_log, still_means
-from flask_chainfix.disk.writing import changed_files, has_begun, prepared, undo
+from flask_chainfix.disk.safe_files import directory_for, is_locked, locked
+from flask_chainfix.disk.version_locations import read_snapshot, unread
+from flask_chainfix.disk.writing import add_together, changed_files, has_begun, prepared, undo
 
 __all__ = [
     "Journal",
@@ -31,13 +26,11 @@ __all__ = [
     "before_repair",
     "changed_files",
     "directory_for",
-    "find_named",
     "half_undone",
     "has_begun",
     "in_force",
     "is_half_undone",
     "is_locked",
-    "is_there",
     "latest_repair",
     "locked",
     "prepared",

@@ -20,35 +20,27 @@ from dataclasses import field
 from datetime import datetime, timezone
 from itertools import takewhile
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from flask_chainfix import source
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotRead
-from flask_chainfix.disk.files import sync_directory, write_synced
-from flask_chainfix.disk.signature import NotOurs, Seal, known_key, own_key
+from flask_chainfix.disk.safe_files import (
+    NotOurs,
+    Seal,
+    directory_for,
+    known_key,
+    own_key,
+    sync_directory,
+    write_synced,
+)
 from flask_chainfix.model.environment import LOCK_NAME
 from flask_chainfix.model.files import Edit, Header
 
 _VERSION = 2
-
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-_NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-
-
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-
-
 _ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
-
-
 _NAME = re.compile(r"(\d{6,})-")
-
-
 KEPT = 20  # finished journals; older ones are neither read nor kept
 
 
@@ -73,11 +65,6 @@ class Entry:
     missing: int = 0
     mode: int | None = None
     header: tuple[Any, ...] | None = None
-
-    @property
-    def made_directories(self) -> tuple[Path, ...]:
-        """The directories that the repair makes for the file, the innermost first."""
-        return tuple(self.path.parents)[: self.missing]
 
     @property
     def moved(self) -> bool:
@@ -126,11 +113,6 @@ class Journal:
         return tuple(entry for entry in self.entries if entry.path != self.lock_path)
 
     @property
-    def to_restore(self) -> tuple[Entry, ...]:
-        """The changed files in the order of an undo: what the repair made goes last."""
-        return tuple(sorted(self.entries, key=lambda entry: entry.before is None))
-
-    @property
     def file(self) -> Path:
         """The journal's file as it is called now."""
         return self.path if self.finished else self.path.with_suffix(_UNFINISHED)
@@ -162,28 +144,16 @@ class Journal:
         sync_directory(self.path.parent)
 
 
-def directory_for(environment: Path) -> Path:
-    """Where the journals of an environment lie."""
-    return environment / ".fixchain"
-
-
 def create(
     environment: Path,
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
-    renamed: Mapping[str, str] = _NOTHING,
-    stood: Mapping[str, tuple[str, ...]] = _NOWHERE,
+    renamed: Mapping[str, str] | None = None,
+    stood: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Journal:
     """Write a journal for edits that are about to be made, before any of them is made.
 
-    One without edits, for rows only, is finished from the start.
-
-    Args:
-        environment: the environment's directory.
-        edits: what is going to be changed.
-        missing: the ids that migrations name and no file has.
-        renamed: the ids that revisions are to get, by those that they have.
-        stood: the rows of databases, by identity.
+    One without edits, for rows only, is finished from the start. See ``Journal`` for the rest.
 
     Raises:
         CannotWrite: it cannot be signed.
@@ -192,9 +162,9 @@ def create(
     directory, key = directory_for(environment), own_key()
     numbers = [_number(path) for path in candidates(directory) if _is_sealed(path, key)]
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    entries = tuple(_entry_for(edit) for edit in edits)
+    entries = tuple(map(entry_for, edits))
     path = directory / f"{max(numbers, default=0) + 1:06}-{stamp}{_ENDED}"
-    journal = Journal(path, not entries, entries, missing, renamed, stood)
+    journal = Journal(path, not entries, entries, missing, renamed or {}, stood or {})
     draft = directory / "draft"
     document = _document(journal, os.path.realpath(environment))
     try:
@@ -284,7 +254,8 @@ def _prune(directory: Path) -> None:
                 path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def _entry_for(edit: Edit) -> Entry:
+def entry_for(edit: Edit) -> Entry:
+    """What is to be known of a file before it is changed."""
     path = Path(os.path.realpath(edit.path))
     missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
     mode = stat.S_IMODE(path.stat().st_mode) if edit.after is None else None
@@ -306,9 +277,14 @@ def _digest(data: bytes | None) -> str | None:
 
 
 def _document(journal: Journal, environment: str) -> bytes:
+    # Paths are relative, so that a copy of the environment has journals of its own, unless the
+    # file lies on another drive of Windows.
+    drive = os.path.splitdrive(environment)[0]
     files = [
         {
-            "path": _relative(entry.path, environment),
+            "path": os.path.relpath(entry.path, environment)
+            if entry.path.drive == drive
+            else str(entry.path),
             "before": None if entry.before is None else b64encode(entry.before).decode(),
             "after_sha256": entry.after,
             "missing_directories": entry.missing,
@@ -327,14 +303,6 @@ def _document(journal: Journal, environment: str) -> bytes:
     return json.dumps(document, indent=1).encode()
 
 
-def _relative(path: Path, environment: str) -> str:
-    """The path as seen from the environment, so that a copy of it has journals of its own."""
-    try:
-        return os.path.relpath(path, environment)
-    except ValueError:  # on another drive of Windows
-        return str(path)
-
-
 def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     name, before, after, missing = (
         file[key] for key in ("path", "before", "after_sha256", "missing_directories")
@@ -342,23 +310,16 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     is_ours = isinstance(name, str) and (name.endswith(".py") or name == LOCK_NAME)
     if not is_ours or "\0" in name:
         raise ValueError(f"{name!r} is no migration file")
-    mode = file.get("mode")
+    mode, header = file.get("mode"), file.get("header")
+    if header is not None:
+        revision, *links = header
+        parents, depends_on = (None if ids is None else tuple(map(str, ids)) for ids in links)
+        header = (revision, parents, depends_on)
     return Entry(
         Path(os.path.normpath(os.path.join(environment, name))),
         None if before is None else b64decode(before, validate=True),
         None if after is None else str(after),
         max(0, int(missing)),
         None if mode is None else stat.S_IMODE(int(mode)),
-        _header_from(file.get("header")),
-    )
-
-
-def _header_from(values: Any) -> tuple[Any, ...] | None:
-    if values is None:
-        return None
-    revision, parents, depends_on = values
-    return (
-        revision,
-        None if parents is None else tuple(map(str, parents)),
-        None if depends_on is None else tuple(map(str, depends_on)),
+        header,
     )

@@ -16,18 +16,10 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotRead, NothingToUndo, StaleSnapshot, StrangeJournal
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import way
-from flask_chainfix.disk.files import read_or_none
-from flask_chainfix.disk.journal import (
-    KEPT,
-    Entry,
-    Journal,
-    candidates,
-    directory_for,
-    read_journal,
-)
-from flask_chainfix.disk.reading import read_snapshot
+from flask_chainfix.disk.journal import KEPT, Entry, Journal, candidates, read_journal
 from flask_chainfix.disk.recorded_rows import recorded_moves, still_means
-from flask_chainfix.disk.signature import NotOurs, known_key
+from flask_chainfix.disk.safe_files import NotOurs, directory_for, known_key, read_or_none
+from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.git.repositories import tracked_below
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Edit, Header
@@ -97,21 +89,16 @@ def read_journals(environment: Path) -> Journals:
     strangers: list[Stranger] = []
     for path in candidates(directory):
         try:
-            journals.append(_read(path))
+            journal = read_journal(path, known_key())
+            recorded_moves(journal)
+            journals.append(journal)
         except NotOurs as error:  # noqa: PERF203 - there are few
             strangers.append(Stranger(path, str(error)))
+        except CannotRead as error:
+            strangers.append(Stranger(path, error.message))
     ended = [each for each in journals if each.finished]
     unfinished = [each for each in journals if not each.finished]
     return Journals(tuple(ended[-KEPT:]), unfinished[-1] if unfinished else None, tuple(strangers))
-
-
-def _read(path: Path) -> Journal:
-    journal = read_journal(path, known_key())
-    try:
-        recorded_moves(journal)
-    except CannotRead as error:
-        raise NotOurs(error.message) from error
-    return journal
 
 
 def journals_of(environment: Environment) -> Journals:

@@ -50,9 +50,18 @@ from threading import Lock
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.errors import CannotRead, CannotWrite
-from flask_chainfix.disk.files import NOFOLLOW, sync_directory
 from flask_chainfix.disk.journal import Journal, create
-from flask_chainfix.disk.signature import NotOurs, Seal, known_key, open_private, own_key
+from flask_chainfix.disk.safe_files import (
+    BINARY,
+    NOFOLLOW,
+    NotOurs,
+    Seal,
+    known_key,
+    open_private,
+    own_key,
+    sync_directory,
+    write_all,
+)
 from flask_chainfix.model.databases import Move
 
 
@@ -79,11 +88,8 @@ class RowLog:
                 if self._opened is None:
                     self._opened = self._open()
                 descriptor, seal = self._opened
-                lines = [seal.signed(self._line(move)) + b"\n" for move in moves]
-                view = memoryview(b"".join(lines))
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                os.fsync(descriptor)
+                lines = (seal.signed(self._line(move)) + b"\n" for move in moves)
+                write_all(descriptor, b"".join(lines))
             except OSError as error:
                 self.close()  # the next one, if it has begun already, finds half a line
                 raise CannotWrite(
@@ -102,7 +108,7 @@ class RowLog:
         seal = self.journal.seal_of_rows(own_key())
         path = self.journal.rows_path
         _close_last_line(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NOFOLLOW | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NOFOLLOW | BINARY
         descriptor = os.open(path, flags, 0o600)
         try:
             sync_directory(path.parent)
@@ -190,7 +196,7 @@ def _ids(values: object) -> tuple[str, ...]:
 def _close_last_line(path: Path) -> None:
     """Remove the half line of a process that was killed while it wrote it."""
     try:
-        descriptor = os.open(path, os.O_RDWR | NOFOLLOW | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(path, os.O_RDWR | NOFOLLOW | BINARY)
     except FileNotFoundError:
         return
     with os.fdopen(descriptor, "r+b") as file:

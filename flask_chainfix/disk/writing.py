@@ -20,10 +20,10 @@ Alembic does not load them; the next repair or ``undo`` of such a file takes the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
@@ -32,23 +32,20 @@ from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.disk import journal as journals
-from flask_chainfix.disk.files import (
+from flask_chainfix.disk.journal import Entry, Journal
+from flask_chainfix.disk.safe_files import (
     beside,
     bytecode_cache,
-    compare,
     drop_all_bytecode,
     drop_bytecode,
     read_or_none,
     sync_directory,
     write_synced,
 )
-from flask_chainfix.disk.journal import Entry, Journal
 from flask_chainfix.model.files import Edit
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-_NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_WRITE_BITS = 0o222
+_SCRIPT, _FILE = 0o777, 0o666  # less what the umask takes away
 
 
 @contextmanager
@@ -56,8 +53,8 @@ def changed_files(
     environment: Path,
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
-    renamed: Mapping[str, str] = _NOTHING,
-    stood: Mapping[str, tuple[str, ...]] = _NOWHERE,
+    renamed: Mapping[str, str] | None = None,
+    stood: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Iterator[Journal]:
     """Make the edits; keep them if the block ends, and put every file back if it raises.
 
@@ -78,11 +75,11 @@ def changed_files(
         with signals.held():
             _compare(edits)
             journal = journals.create(environment, edits, missing, renamed, stood)
-        _write_all(journal, edits)
+        _write_all(journal.entries, edits)
         yield journal
         with signals.held():
             journal.finish()
-            _clear_away(journal)
+            _clear_away(journal.entries)
         signals.stay(Stays.REPAIR)
     except BaseException as error:
         if journal is not None:
@@ -92,6 +89,33 @@ def changed_files(
         if isinstance(error, OSError):
             raise _cannot_write(error) from error
         raise
+
+
+def add_together(edits: Sequence[Edit]) -> None:
+    """Write files that are no migrations, all or none, without a journal.
+
+    A new one that begins like a script becomes executable. The file that a link leads to is
+    written, and not the link.
+
+    Raises:
+        StaleSnapshot: a file is not what it was when it was read; nothing was changed.
+        CannotWrite: a file cannot be written; every file is as it was.
+    """
+    edits = [replace(edit, path=Path(os.path.realpath(edit.path))) for edit in edits]
+    try:
+        _compare(edits)
+        entries = [journals.entry_for(edit) for edit in edits]
+        try:
+            _write_all(entries, edits)
+            with signals.held():
+                _clear_away(entries)
+                signals.stay(Stays.FILES)
+        except BaseException:
+            with signals.held():
+                _put_back_all(entries)
+            raise
+    except OSError as error:
+        raise _cannot_write(error) from error
 
 
 @contextmanager
@@ -106,7 +130,18 @@ def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[No
         CannotRead, StaleSnapshot, CannotWrite: as ``undo`` does, or a content cannot be written;
             nothing was changed.
     """
-    _refuse_changed(journal, version_locations)
+    _refuse_strangers(journal, version_locations)
+    for entry in journal.entries:
+        data = _read_now(entry.path)
+        if data == entry.before or entry.path == journal.lock_path:
+            continue  # the lock is written anew for whatever chain there is
+        if not entry.holds_new(data):
+            raise StaleSnapshot(
+                f"{entry.path} has been changed since the repair",
+                "take your change of that file back first, then run undo again",
+                unchanged=True,
+            )
+        _refuse_directories(entry.path)
     with ExitStack() as written:
         try:
             for entry in journal.entries:
@@ -146,27 +181,6 @@ def has_begun(journal: Journal) -> bool:
     return any(_is_before(entry) for entry in journal.migrations)
 
 
-def _refuse_changed(journal: Journal, version_locations: Sequence[Path]) -> None:
-    """Stop where the files of a repair cannot be put back; nothing is changed.
-
-    Raises:
-        CannotRead, StaleSnapshot: as ``undo`` does.
-        CannotWrite: a name beside a file is taken.
-    """
-    _refuse_strangers(journal, version_locations)
-    for entry in journal.entries:
-        data = _read_now(entry.path)
-        if data == entry.before or entry.path == journal.lock_path:
-            continue  # the lock is written anew for whatever chain there is
-        if not entry.holds_new(data):
-            raise StaleSnapshot(
-                f"{entry.path} has been changed since the repair",
-                "take your change of that file back first, then run undo again",
-                unchanged=True,
-            )
-        _refuse_directories(entry.path)
-
-
 def put_back(journal: Journal) -> tuple[str, ...]:
     """Restore every file of a journal and clear away whatever the repair left beside them.
 
@@ -174,15 +188,7 @@ def put_back(journal: Journal) -> tuple[str, ...]:
         Notices about what is left, and does no harm.
     """
     try:
-        with suppress(OSError):  # whoever kills this from here on leaves none of the new files'
-            drop_all_bytecode(entry.path for entry in journal.entries)
-        restored = [_restore(entry) for entry in journal.to_restore]
-        # Where no file had to be restored, nothing that is left beside them keeps up the journal.
-        with suppress(*([] if any(restored) else [OSError])):
-            drop_all_bytecode(entry.path for entry in journal.entries)
-        _clear_away(journal)
-        for entry in journal.entries:
-            _remove_made_directories(entry)
+        _put_back_all(journal.entries)
     except OSError as error:
         raise CannotWrite(
             f"the files could not all be put back: {error}",
@@ -196,6 +202,23 @@ def put_back(journal: Journal) -> tuple[str, ...]:
             return (said,)
         raise CannotWrite(said, "correct that, then run the command undo") from error
     return ()
+
+
+def _put_back_all(entries: Sequence[Entry]) -> None:
+    paths = [entry.path for entry in entries]
+    with suppress(OSError):  # whoever kills this from here on leaves none of the new files'
+        drop_all_bytecode(paths)
+    in_order = sorted(entries, key=lambda entry: entry.before is None)  # what was made goes last
+    restored = [_restore(entry) for entry in in_order]
+    # Where no file had to be restored, nothing that is left beside them keeps up the journal.
+    with suppress(*([] if any(restored) else [OSError])):
+        drop_all_bytecode(paths)
+    _clear_away(entries)
+    for entry in entries:  # what else lies in a directory by now keeps it there
+        for directory in tuple(entry.path.parents)[: entry.missing]:
+            for path in (directory / "__pycache__", directory):
+                with suppress(OSError):
+                    path.rmdir()
 
 
 def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> None:
@@ -253,20 +276,34 @@ def _refuse_directories(path: Path) -> None:
             )
 
 
-def _compare(edits: Sequence[Edit]) -> None:
+def _compare(edits: Iterable[Edit]) -> None:
+    """Stop where a file is not what an edit was made for, or is read-only."""
     for edit in edits:
         _refuse_directories(Path(os.path.realpath(edit.path)))
-        compare(edit)
+        if read_or_none(edit.path) != edit.before:
+            raise StaleSnapshot(
+                f"{edit.path} has been changed since it was read",
+                "run the command again",
+                unchanged=True,
+            )
+        if edit.before is not None and not edit.path.stat().st_mode & _WRITE_BITS:
+            raise CannotWrite(
+                f"{edit.path} is read-only",
+                "make the file writable, then run the command again",
+                unchanged=True,
+            )
 
 
-def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
-    for entry, edit in zip(journal.entries, edits, strict=True):
+def _write_all(entries: Sequence[Entry], edits: Sequence[Edit]) -> None:
+    for entry, edit in zip(entries, edits, strict=True):
         if entry.missing:
             entry.path.parent.mkdir(parents=True, exist_ok=True)
-        like = entry.path if entry.before is not None else None
         if edit.after is not None:
-            write_synced(beside(entry.path, "new"), edit.after, like)
-    for entry in journal.entries:
+            like = entry.path if entry.before is not None else None
+            script = edit.after.startswith(b"#!") and entry.path.suffix != ".py"
+            mode = _SCRIPT if script else _FILE
+            write_synced(beside(entry.path, "new"), edit.after, like, mode)
+    for entry in entries:
         if entry.before is not None:
             _keep_old(entry.path)
         if entry.after is None:
@@ -274,14 +311,10 @@ def _write_all(journal: Journal, edits: Sequence[Edit]) -> None:
         else:
             os.replace(beside(entry.path, "new"), entry.path)
         drop_bytecode(entry.path)
-    drop_all_bytecode(entry.path for entry in journal.entries)
-    for directory in {path for entry in journal.entries for path in _directories_of(entry)}:
+    drop_all_bytecode(entry.path for entry in entries)
+    named = (tuple(entry.path.parents)[: entry.missing + 1] for entry in entries)
+    for directory in {directory for directories in named for directory in directories}:
         sync_directory(directory)
-
-
-def _directories_of(entry: Entry) -> tuple[Path, ...]:
-    """The directories that get new names when a file is written."""
-    return tuple(entry.path.parents)[: entry.missing + 1]
 
 
 def _keep_old(path: Path) -> None:
@@ -294,11 +327,7 @@ def _keep_old(path: Path) -> None:
 
 
 def _keep_before(entry: Entry) -> bool:
-    """Write the old content of a file beside it, if it is to be put back.
-
-    Returns:
-        Whether it had to be written.
-    """
+    """Write the old content of a file that is to be put back beside it, if it is not there."""
     if entry.before is None or _is_before(entry):
         return False
     old = beside(entry.path, "old")
@@ -315,11 +344,7 @@ def _is_before(entry: Entry) -> bool:
 
 
 def _restore(entry: Entry) -> bool:
-    """Put back one file.
-
-    Returns:
-        Whether there was anything to do.
-    """
+    """Put back one file, and tell whether there was anything to do."""
     if _is_before(entry):
         return False
     if entry.before is None:
@@ -336,19 +361,11 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _clear_away(journal: Journal) -> None:
+def _clear_away(entries: Iterable[Entry]) -> None:
     """Delete what lies beside the files; Alembic does not load what cannot be deleted."""
-    for entry in journal.entries:
+    for entry in entries:
         for kind in ("old", "new"):
             _unlink(beside(entry.path, kind))
-
-
-def _remove_made_directories(entry: Entry) -> None:
-    """Remove the directories that the repair made, unless something else lies in them by now."""
-    for directory in entry.made_directories:
-        for path in (directory / "__pycache__", directory):
-            with suppress(OSError):
-                path.rmdir()
 
 
 def _cannot_write(error: OSError) -> ChainFixError:
