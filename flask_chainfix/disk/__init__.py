@@ -1,31 +1,23 @@
 """The disk: reading every migration file, changing some of them safely, and putting them back."""
 
-from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.journals import (
-    Journals,
-    Stranger,
     before_repair,
     half_undone,
     in_force,
     is_half_undone,
     latest_repair,
-    read_journals,
     refuse_orphans,
     to_undo,
 )
 from flask_chainfix.disk.recorded_rows import recorded_moves, row_log, still_means
-from flask_chainfix.disk.safe_files import directory_for, is_locked, locked
+from flask_chainfix.disk.safe_files import is_locked, locked
 from flask_chainfix.disk.version_locations import read_snapshot, unread
 from flask_chainfix.disk.writing import add_together, changed_files, has_begun, prepared, undo
 
 __all__ = [
-    "Journal",
-    "Journals",
-    "Stranger",
     "add_together",
     "before_repair",
     "changed_files",
-    "directory_for",
     "half_undone",
     "has_begun",
     "in_force",
@@ -34,7 +26,6 @@ __all__ = [
     "latest_repair",
     "locked",
     "prepared",
-    "read_journals",
     "read_snapshot",
     "recorded_moves",
     "refuse_orphans",

@@ -122,10 +122,6 @@ class Journal:
         """Where the rows are recorded that were moved with this repair."""
         return self.path.with_suffix(_ROWS)
 
-    def seal_of_rows(self, key: bytes) -> Seal:
-        """What the lines of that record are signed with."""
-        return Seal(key, f"rows {self.path.stem}")
-
     @property
     def lock_path(self) -> Path:
         """Where the chain lock of the environment is."""

@@ -9,14 +9,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotRead, NothingToUndo, StaleSnapshot, StrangeJournal
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import way
-from flask_chainfix.disk.journal import KEPT, Entry, Journal, candidates, read_journal
+from flask_chainfix.disk.journal import KEPT, Journal, candidates, read_journal
 from flask_chainfix.disk.recorded_rows import recorded_moves, still_means
 from flask_chainfix.disk.safe_files import NotOurs, directory_for, known_key, read_or_none
 from flask_chainfix.disk.version_locations import read_snapshot
@@ -27,14 +27,8 @@ from flask_chainfix.model.files import Edit, Header
 _S = TypeVar("_S", bound=Snapshot)
 
 
-@dataclass(frozen=True)
-class Stranger:
-    """A file in a journal's place that this user has not written on this machine.
-
-    Attributes:
-        path: the file.
-        why: how it is known, beginning with "it".
-    """
+class Stranger(NamedTuple):
+    """A file in a journal's place that this user has not written here; ``why`` begins with "it"."""
 
     path: Path
     why: str
@@ -60,12 +54,7 @@ class Journals:
         return self.unfinished or (self.ended[-1] if self.ended else None)
 
     def without(self, is_stranger: Callable[[Path], bool], why: str) -> Journals:
-        """The same with more strangers.
-
-        Args:
-            is_stranger: whether the journal at a path is one.
-            why: how it is known, beginning with "it".
-        """
+        """The same with more strangers; ``is_stranger`` tells of a journal's path if it is one."""
         journals = (*self.ended, *([self.unfinished] if self.unfinished else ()))
         found = [each for each in journals if is_stranger(each.path)]
         return replace(
@@ -111,8 +100,6 @@ def journals_of(environment: Environment) -> Journals:
     if found.latest is None or not environment.asks_git:
         return found
     tracked = tracked_below(directory_for(environment.directory))
-    if not tracked:
-        return found
     return found.without(lambda path: os.path.realpath(path) in tracked, "Git tracks it")
 
 
@@ -126,17 +113,10 @@ def noticed_strangers(journals: Journals) -> tuple[str, ...]:
     return (f"the journal {path} is not yours and is ignored{more}: {first.why}",)
 
 
-# --- What an undo must not do: take away a revision that others have come to build on ------------
-
-
 def refuse_orphans(journal: Journal, environment: Environment) -> None:
     """Stop before an undo that would leave a migration without what it builds on.
 
     What was missing before the repair may be missing again.
-
-    Args:
-        journal: the record of the repair that is to be undone.
-        environment: where to look for migrations that have come since.
 
     Raises:
         StaleSnapshot: a migration that the undo does not change names a revision that would be
@@ -174,16 +154,12 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
 
 
 def in_force(now: _S, journals: Sequence[Journal]) -> tuple[tuple[Journal, _S], ...]:
-    """The repairs whose links the files still hold.
+    """The repairs whose links the files still hold, the latest first.
 
     The others were made on another branch or in another clone, or have been reverted.
 
-    Args:
-        now: the chain as it is.
-        journals: the records of repairs, the oldest first.
-
     Returns:
-        Each with the chain as it was before it, the latest first.
+        Each with the chain as it was before it.
     """
     contents = _contents(now)
     found = []
@@ -199,15 +175,10 @@ def _holds(contents: Mapping[Path, bytes | None], journal: Journal) -> bool:
     """Whether the files of a repair that are there all stand where it has put them."""
     there = [entry for entry in journal.migrations if contents.get(entry.path) is not None]
     deleted = [entry for entry in journal.migrations if entry.after is None]
+    # One of them must not have stood there before.
     return all(entry.holds_links(contents[entry.path]) for entry in there) and any(
-        _is_left(contents, entry) for entry in there or deleted
+        entry.moved and entry.holds_links(contents.get(entry.path)) for entry in there or deleted
     )
-
-
-def _is_left(contents: Mapping[Path, bytes | None], entry: Entry) -> bool:
-    """Whether a file stands where the repair has put it, and has not stood there before."""
-    data = contents.get(entry.path)
-    return entry.moved and entry.holds_links(data)
 
 
 def latest_repair(now: Snapshot, journals: Journals) -> Journal | None:
@@ -234,23 +205,20 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
     if journal is not None:
         return journal
     if journals.strangers:
-        raise _ignored(journals.strangers[-1])
+        stranger = journals.strangers[-1]
+        path = os.path.relpath(stranger.path)
+        raise StrangeJournal(
+            f"the journal {path} is ignored: {stranger.why}",
+            "put the migrations back with version control"
+            | way("delete it if its repair is to stay", f"rm -- {path_word(path)}"),
+            unchanged=True,
+        )
     if not journals.ended:
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
     raise NothingToUndo(
         "these files hold none of the repairs in the journal: they were made on another branch, or"
         " have been taken back since",
         "check out the branch that has the repair, and run undo there",
-        unchanged=True,
-    )
-
-
-def _ignored(stranger: Stranger) -> StrangeJournal:
-    path = os.path.relpath(stranger.path)
-    return StrangeJournal(
-        f"the journal {path} is ignored: {stranger.why}",
-        "put the migrations back with version control"
-        | way("delete it if its repair is to stay", f"rm -- {path_word(path)}"),
         unchanged=True,
     )
 
@@ -306,12 +274,7 @@ def _contents(snapshot: Snapshot) -> dict[Path, bytes | None]:
 
 
 def before_repair(now: _S, journal: Journal) -> _S:
-    """The chain with the files of a repair as they were, and all others as they are.
-
-    Args:
-        now: the chain as it is.
-        journal: the record of the repair.
-    """
+    """The chain with the files of a repair as they were, and all others as they are."""
     before = {entry.path: entry.before for entry in journal.entries}
     paths = {Path(os.path.realpath(file.path)): file.path for file in now.files}
     paths[journal.lock_path] = now.environment.lock_path

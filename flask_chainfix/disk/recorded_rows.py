@@ -105,7 +105,7 @@ class RowLog:
     def _open(self) -> tuple[int, Seal]:
         if self.journal is None:
             self.journal = create(self._environment, ())
-        seal = self.journal.seal_of_rows(own_key())
+        seal = _seal(self.journal, own_key())
         path = self.journal.rows_path
         _close_last_line(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NOFOLLOW | BINARY
@@ -127,11 +127,11 @@ class RowLog:
 
 @contextmanager
 def row_log(environment: Path, journal: Journal | None, graph: Graph) -> Iterator[RowLog]:
-    """Record moves in a journal; in a new one, without files, where there is none.
+    """Record moves in the journal of the repair that they follow, else in a new one without files.
 
     Args:
         environment: the environment's directory; its lock is held by the caller.
-        journal: of the repair that the moves follow.
+        journal: ``None`` where the moves follow no repair.
         graph: the chain for which the rows are right afterwards.
     """
     log = RowLog(environment, journal, graph)
@@ -154,7 +154,7 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
     try:
         with os.fdopen(open_private(path), "rb") as file:
             lines = file.read().split(b"\n")
-        seal = journal.seal_of_rows(known_key())
+        seal = _seal(journal, known_key())
     except FileNotFoundError:
         return ()
     except (OSError, NotOurs) as error:
@@ -185,6 +185,10 @@ def meaning(graph: Graph, rows: tuple[str, ...]) -> str:
 
     run = graph.required(row for row in rows if row in graph)
     return sha256("\n".join(sorted(run)).encode()).hexdigest()[:16]
+
+
+def _seal(journal: Journal, key: bytes) -> Seal:
+    return Seal(key, f"rows {journal.path.stem}")
 
 
 def _ids(values: object) -> tuple[str, ...]:

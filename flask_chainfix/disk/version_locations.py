@@ -58,30 +58,23 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
     return Snapshot(environment, tuple(files.values()), lock=lock), tuple(notices)
 
 
-def unread(environment: Environment) -> tuple[Path, ...]:
+def unread(environment: Environment) -> Iterator[Path]:
     """The migrations beside and below the version locations that Alembic does not look at.
 
     Some projects have a directory for each kind of database, which only ``env.py`` chooses from.
-
-    Returns:
-        Their files; none where the environment is read recursively.
+    There are none where the environment is read recursively.
     """
-    if environment.recursive:
-        return ()
-    read = {os.path.realpath(place) for place in environment.version_locations}
-    locations = environment.version_locations
+    locations = () if environment.recursive else environment.version_locations
+    read = {os.path.realpath(place) for place in locations}
     above = (place.parent for place in locations if environment.directory in place.parents)
-    around = dict.fromkeys((environment.directory, *above, *locations))
-    found: list[Path] = []
-    for place in around:
+    around = (environment.directory, *above, *locations) if locations else ()
+    for place in dict.fromkeys(around):
         with suppress(OSError):  # what cannot be listed here is told where it is read
             with os.scandir(place) as entries:
                 names = sorted(entry.name for entry in entries if entry.is_dir())
-            directories = [place / name for name in names if name[0] not in "._"]
-            for directory in directories:
+            for directory in (place / name for name in names if name[0] not in "._"):
                 if os.path.realpath(directory) not in read:
-                    found.extend(_migrations_in(directory))
-    return tuple(found)
+                    yield from _migrations_in(directory)
 
 
 def _migrations_in(directory: Path) -> Iterator[Path]:

@@ -67,12 +67,7 @@ class Commit(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A file as it was at a time.
-
-    Attributes:
-        name: what Git calls it: from the top of the work tree, with slashes.
-        blob: the abbreviated hash of its content.
-    """
+    """A file as it was at a time: what Git called it, and the abbreviated hash of its content."""
 
     name: str
     blob: str
@@ -113,7 +108,7 @@ def read_log(repository: Repository, paths: Iterable[str], *asked: str) -> tuple
 
     Args:
         repository: where to ask.
-        paths: pathspecs of the files that count.
+        paths: pathspecs.
         asked: further options of ``git log``, then revisions; none of these is ``HEAD``.
 
     Returns:

@@ -32,15 +32,12 @@ _Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
-    """Read the migrations as they were at a Git revision.
+    """Read what Alembic would have loaded at a Git revision.
 
     Args:
         ref: a branch, a tag, a commit, or what else Git takes for one; where the version
             locations lie in several repositories, each must have it.
         environment: where the files lie; they must have lain there then.
-
-    Returns:
-        The files that Alembic would have loaded.
 
     Raises:
         CannotReadGit: there is no such revision, a version location was not there, or Git
@@ -60,7 +57,7 @@ def read_branch(ref: str, now: Snapshot) -> Snapshot:
 
     Args:
         ref: as in ``read_at``.
-        now: the files as they are, most of which will be the same.
+        now: the files as they are, most of which will be the same; they are not read again.
 
     Raises:
         CannotReadGit: there is no such revision, or Git cannot tell.
@@ -74,12 +71,8 @@ def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
     That is their merge base; in the middle of a merge, what is being merged counts as checked out.
     Where they have no history in common, it is the revision itself.
 
-    Args:
-        ref: as in ``read_at``.
-        now: the files as they are, most of which will be the same.
-
     Returns:
-        The files that Alembic would have loaded, and the version locations that were not there.
+        Their snapshot, and the version locations that were not there.
 
     Raises:
         CannotReadGit: there is no such revision, the clone is too shallow to know where they part,
@@ -91,13 +84,8 @@ def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
 def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> dict[str, Snapshot]:
     """Read the migrations as several commits have them, all of them with two questions for Git.
 
-    Args:
-        repository: the one that holds all version locations.
-        refs: names of the commits.
-        now: the files as they are, most of which will be the same.
-
     Returns:
-        The chains, by the names; without those of which Git does not have everything.
+        The chains by the names of the commits, without those that Git does not have completely.
 
     Raises:
         Unknown: Git cannot tell.
@@ -116,9 +104,6 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
 
 def read_recent(now: Snapshot) -> dict[str, Snapshot]:
     """Read the chains of the commits that changed migrations last, with three questions for Git.
-
-    Args:
-        now: the files as they are, most of which will be the same.
 
     Returns:
         The chains by abbreviated names of commits, the newest first; none where the migrations lie

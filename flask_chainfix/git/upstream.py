@@ -79,8 +79,7 @@ def read_upstream(
         if len(repositories) == 1:
             found = _published(now.environment.settings, refs)
             asked = [each for each in found if each.ref != name]
-            main = [name] if ref is None else []
-            chains = read_chains(first, [*main, *(each.ref for each in asked)], now)
+            chains = read_chains(first, [each.ref for each in asked], now)
     except Unknown as reason:
         raise CannotReadGit(
             f"the repository {first.top} cannot be read: {reason}",
@@ -91,21 +90,16 @@ def read_upstream(
             f"{name!r} begins with a dash, and would be an option for Git",
             "give its hash, or its full name: refs/heads/…",
         )
-    there = chains.get(name) if ref is None else None
-    there = there if there is not None else read_branch(name, now)
+    there = read_branch(name, now)
     onto = PublishedChain(_short(name), name, _short(name), there.files, is_main=True)
     others = (replace(each, is_main=False) for each in _read(asked, chains))
     return Upstream(_short(name)), there, (onto, *others)
 
 
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
-    """Read the chains of the main branch and of releases, with three questions for Git.
+    """Read the chains of the main branch, which comes first, and of the latest releases.
 
-    That is what the main branch has, which comes first, and what the latest releases have. Of a
-    remote's branches it is the state of the last fetch.
-
-    Args:
-        now: the migrations as they are.
+    That takes three questions for Git. Of a remote's branches it is the state of the last fetch.
 
     Returns:
         The chains, and notices about what keeps them from being known. None where the migrations
