@@ -26,7 +26,6 @@ _OUTSIDE = Unreadable(
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
-
 _Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
 _Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version location
 

@@ -32,7 +32,6 @@ _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 
 # Two messages are recognized. Nothing is fetched, as a partial clone would.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
-
 _HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
 _NO_REPOSITORY = "no Git repository was found"
 
