@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from flask_chainfix import source
@@ -26,6 +29,7 @@ _OUTSIDE = Unreadable(
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
+_PLAIN = re.compile(r"\w[\w./@~^-]*")  # a name that can stand on a command line
 _Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
 _Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version location
 
@@ -205,6 +209,11 @@ def _files(
 
 
 def _find_commit(repository: Repository, ref: str, *, several: bool, shared: bool) -> str:
+    own = os.path.join(repository.top, ".git")
+    merging = not os.path.isdir(own) or os.path.exists(os.path.join(own, "MERGE_HEAD"))
+    if shared and not merging and _PLAIN.fullmatch(ref):  # then one question will mostly do
+        with suppress(Unknown):
+            return repository.git("merge-base", ref, "HEAD").decode().strip()
     objects = repository.objects([ref, "HEAD", "MERGE_HEAD"] if shared else [ref])
     found = {name: each.hash for name, each in objects.items() if each.kind in ("commit", "tag")}
     if ref not in found:
