@@ -272,6 +272,8 @@ class Seal:
             NotOurs: it is no such file.
             OSError: it cannot be read.
         """
+        from hmac import compare_digest
+
         with os.fdopen(open_private(path), "rb") as file:
             signature = file.read(_SEAL_LENGTH + 1)
             chunks = iter(partial(file.read, _CHUNK), b"")
