@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, SchemaObject
-from flask_chainfix.schema.python.reader import read_footprint
+from flask_chainfix.schema.python.footprint_reader import read_footprint
 
 _VERBS = {Action.CREATE: "+", Action.USE: "·", Action.DROP: "-"}
 _HEAD = """\

@@ -26,7 +26,7 @@ from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.environment.configuration import script_locations
 from flask_chainfix.environment.locate import open_config
 from flask_chainfix.model.files import Header, Unreadable
-from flask_chainfix.schema.python.reader import read_footprint
+from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.sql.script import read_sql
 from flask_chainfix.source.judge import judge
 from flask_chainfix.source.reader import read

@@ -14,8 +14,8 @@ from flask_chainfix.common.errors import BadConfiguration
 from flask_chainfix.disk import version_locations
 from flask_chainfix.environment.locate import open_config
 from flask_chainfix.model.files import Header, ProblemKind, Unreadable
-from flask_chainfix.schema.python.reader import read_footprint
-from flask_chainfix.schema.python.run import MOST_STEPS
+from flask_chainfix.schema.python.footprint_reader import read_footprint
+from flask_chainfix.schema.python.interpreter import MOST_STEPS
 from flask_chainfix.source import module as scopes
 from flask_chainfix.source.body import same_body
 from flask_chainfix.source.limits import MOST_IDS

@@ -16,7 +16,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
 from flask_chainfix.schema.python import operations
-from flask_chainfix.schema.python.reader import read_footprint
+from flask_chainfix.schema.python.footprint_reader import read_footprint
 from tests.disk import environment
 from tests.footprints import doubts, effects, footprint, line
 from tests.support import chain, rev

@@ -134,7 +134,7 @@ def test_effects_of_one_statement_are_given_once_and_of_two_twice() -> None:
 
 def test_sqlglot_is_not_imported_before_it_is_needed() -> None:
     program = (
-        "import sys; from flask_chainfix.schema.python.reader import read_footprint;"
+        "import sys; from flask_chainfix.schema.python.footprint_reader import read_footprint;"
         "read_footprint(b'from alembic import op\\ndef upgrade(): op.execute(x)');"
         "assert 'sqlglot' not in sys.modules"
     )

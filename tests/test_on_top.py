@@ -15,7 +15,7 @@ from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.on_top import excerpt, put_on_top
 from flask_chainfix.schema.footprint import Footprint
-from flask_chainfix.schema.python import reader
+from flask_chainfix.schema.python import footprint_reader
 from tests.strategies_oracle import all_ancestors, parents_of, redundant_parents, revisions
 from tests.support import Rev, alembic_loads, chain, foreseen, links, stamped
 
@@ -121,13 +121,13 @@ def test_a_table_that_others_made_is_dropped_before_it_is_made_anew() -> None:
 
 def test_only_what_is_mine_is_read_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
-    real = reader.read_footprint
+    real = footprint_reader.read_footprint
 
     def noted(data: bytes, **options: Any) -> Footprint:
         read.append(data)
         return real(data, **options)
 
-    monkeypatch.setattr(reader, "read_footprint", noted)
+    monkeypatch.setattr(footprint_reader, "read_footprint", noted)
     snapshot = chain(*THEIRS, "m <- b", "n <- b")
     plan_of(snapshot, "m n")
     assert set(read) <= {b"", snapshot.file("m").data, snapshot.file("n").data}

@@ -103,7 +103,7 @@ class Facts(Snapshot):
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""
-        from flask_chainfix.schema.python.reader import (
+        from flask_chainfix.schema.python.footprint_reader import (
             read_footprint,  # healthy chains go without it
         )
 
@@ -117,7 +117,7 @@ class Facts(Snapshot):
 
     def footprint_down(self, file: MigrationFile) -> Footprint:
         """What a file's ``downgrade()`` does to the schema."""
-        from flask_chainfix.schema.python.reader import read_footprint
+        from flask_chainfix.schema.python.footprint_reader import read_footprint
 
         return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
 

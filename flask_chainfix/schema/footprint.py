@@ -45,6 +45,10 @@ class SchemaObject(NamedTuple):
         """The name as people write it: ``schema.table.column``."""
         return ".".join(part for part in (self.schema, self.table, self.name) if part)
 
+    def part(self, kind: Kind, name: str) -> SchemaObject:
+        """A column, index or constraint of this table."""
+        return SchemaObject(kind, name, self.name, self.schema, self.database)
+
 
 class Action(Enum):
     """What a migration does with an object."""

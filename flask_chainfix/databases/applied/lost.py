@@ -33,7 +33,7 @@ def lost_footprint(snapshot: Facts, revision: str, direction: str = "upgrade") -
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         return None
-    from flask_chainfix.schema.python.reader import read_footprint  # it is seldom needed
+    from flask_chainfix.schema.python.footprint_reader import read_footprint  # it is seldom needed
 
     dialect = snapshot.environment.dialect
     return read_footprint(lost.data, dialect=dialect, direction=direction)

@@ -8,8 +8,8 @@ from typing import Any
 
 from flask_chainfix.schema.footprint import Action
 from flask_chainfix.schema.python.definitions import DEFINITIONS
+from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.operations import perform, run_statement
-from flask_chainfix.schema.python.run import Run
 from flask_chainfix.schema.python.values import (
     SUPPRESS,
     UNKNOWN,
@@ -19,7 +19,6 @@ from flask_chainfix.schema.python.values import (
     Handle,
     Imported,
     Local,
-    Metadata,
     Method,
     Operations,
     TableValue,
@@ -54,6 +53,7 @@ _WAYS_ROUND = frozenset({"importlib", "os.popen", "os.system", "runpy", "sqlite3
 _LIBRARIES = frozenset(
     {"bcrypt", "dateutil", "passlib", "pytz", "slugify", "unidecode", "werkzeug"}
 )
+_OF_METADATA = {"create_all": (Action.CREATE,), "drop_all": (Action.DROP,), "reflect": ()}
 _SEQUENCES = frozenset({"frozenset", "list", "set", "sorted", "tuple"})
 _LONGEST_RANGE = 10_000
 
@@ -86,12 +86,12 @@ def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
     while isinstance(root, Method):
         root = root.owner
     if isinstance(root, Foreign):
-        return _foreign(run, root, method.name, arguments)
-    if _hands_over(run, f"{method.name}()", arguments):
+        return _elsewhere(run, f"{root.name}().{method.name}()", arguments)
+    if isinstance(root, Clause) and method.name in _OF_METADATA:
+        for action in _OF_METADATA[method.name]:
+            run.doubt(f"metadata.{method.name}()", arguments.line, action)
+    elif _hands_over(run, f"{method.name}()", arguments):
         return UNKNOWN
-    if isinstance(root, TableValue) and root.mapped and root.table is not None:
-        # An ORM query of the app's own session runs without the migration's connection.
-        run.note(Action.USE, root.table, arguments.line)
     used = uses([method.owner, *arguments.values])
     return Clause(used) if used or isinstance(root, Clause) else UNKNOWN
 
@@ -100,6 +100,7 @@ def _hands_over(run: Run, to: str, arguments: Arguments) -> bool:
     """Whether a way to the database is handed to code that cannot be followed."""
     if not any(map(_reaches_database, arguments.values)):
         return False
+    run.copied = True  # and so may a batch be
     if not run.defining:
         run.doubt(f"the connection is handed to {to}", arguments.line)
     return True
@@ -128,15 +129,8 @@ def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
     return UNKNOWN
 
 
-def _metadata(run: Run, owner: Metadata, name: str, arguments: Arguments) -> object:
-    if name in ("create_all", "drop_all"):
-        action = Action.CREATE if name == "create_all" else Action.DROP
-        run.doubt(f"metadata.{name}()", arguments.line, action)
-    return UNKNOWN
-
-
 def _table(run: Run, owner: TableValue, name: str, arguments: Arguments) -> object:
-    if name not in ("create", "drop") or owner.mapped:
+    if name not in ("create", "drop"):
         return _other_method(run, Method(owner, name), arguments)
     if owner.table is None:
         run.doubt(f"{name}() of a table whose name is computed", arguments.line)
@@ -164,14 +158,6 @@ def _type(run: Run, owner: TypeValue, name: str, arguments: Arguments) -> object
     return owner
 
 
-def _text(run: Run, owner: Text, name: str, arguments: Arguments) -> object:
-    return owner
-
-
-def _foreign(run: Run, owner: Foreign, name: str, arguments: Arguments) -> object:
-    return _elsewhere(run, f"{owner.name}().{name}()", arguments)
-
-
 def _elsewhere(run: Run, name: str, arguments: Arguments) -> object:
     """Doubt what a function from elsewhere does."""
     if not _hands_over(run, name, arguments) and not run.defining:
@@ -187,7 +173,9 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
         return DEFINITIONS[name](run, arguments)
     package = function.name.partition(".")[0]
     if package == "alembic" and not _hands_over(run, function.name, arguments):
-        return _context_function(run, name, arguments)
+        if name == "execute":
+            run_statement(run, arguments.get(0, "sql"), arguments.line)
+        return Handle() if name in _CONTEXTS else UNKNOWN
     if package == "sqlalchemy":
         if name in _SESSIONS:
             return Handle()
@@ -210,13 +198,6 @@ def _standard(run: Run, name: str, arguments: Arguments) -> object:
     if name in _WAYS_ROUND or name.partition(".")[0] in _WAYS_ROUND:
         run.doubt(f"{name}()", arguments.line)
     return SUPPRESS if name == SUPPRESS.name else UNKNOWN
-
-
-def _context_function(run: Run, name: str, arguments: Arguments) -> object:
-    """A function of ``alembic.context``."""
-    if name == "execute":
-        run_statement(run, arguments.get(0, "sql"), arguments.line)
-    return Handle() if name in _CONTEXTS else UNKNOWN
 
 
 def _builtin(run: Run, name: str, arguments: Arguments) -> object:
@@ -244,19 +225,15 @@ def _sequence(name: str, operands: list[tuple[object, ...] | None]) -> object:
     known = [operand for operand in operands if operand is not None]
     if not known or len(known) != len(operands):
         return () if not operands else UNKNOWN
+    first = known[0]
     if name == "zip":
         return tuple(zip(*known, strict=False))
-    if name == "enumerate":
-        return tuple(enumerate(known[0]))
-    if name == "reversed":
-        return known[0][::-1]
     if name == "sorted":
-        return tuple(sorted(known[0], key=str)) if _all_strings(known[0]) else UNKNOWN
-    return known[0]
-
-
-def _all_strings(values: tuple[object, ...]) -> bool:
-    return all(isinstance(value, str) for value in values)
+        plain = all(isinstance(value, str) for value in first)
+        return tuple(sorted(first, key=str)) if plain else UNKNOWN
+    if name == "enumerate":
+        return tuple(enumerate(first))
+    return first[::-1] if name == "reversed" else first
 
 
 def _range(bounds: list[int]) -> object:
@@ -266,31 +243,22 @@ def _range(bounds: list[int]) -> object:
     return tuple(values) if len(values) <= _LONGEST_RANGE else UNKNOWN
 
 
-def _local(run: Run, function: Local, arguments: Arguments) -> object:
-    return run.call(function, arguments)
-
-
-def _session(run: Run, function: Handle, arguments: Arguments) -> object:
-    return function
-
-
-def _mapped(run: Run, function: TableValue, arguments: Arguments) -> object:
-    return Clause(uses([function]))
+def _itself(run: Run, value: object, *_: object) -> object:
+    """A session from a session's maker, a row from its model, a text with its parameters."""
+    return value
 
 
 _BY_TYPE: dict[type, Callable[[Run, Any, Arguments], object]] = {
     Method: _method,
     Imported: _imported,
-    Local: _local,
-    Handle: _session,
-    TableValue: _mapped,
+    Local: Run.call,
+    Handle: _itself,
+    Clause: _itself,
 }
 _BY_OWNER: dict[type, Callable[[Run, Any, str, Arguments], object]] = {
     Operations: perform,
     Handle: _handle,
-    Metadata: _metadata,
     TableValue: _table,
     TypeValue: _type,
-    Text: _text,
-    Foreign: _foreign,
+    Text: _itself,
 }

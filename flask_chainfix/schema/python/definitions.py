@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from flask_chainfix.schema.footprint import Action, Kind
-from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
     ColumnValue,
     ConstraintValue,
-    Metadata,
     Partial,
     Reference,
     TableValue,
     Text,
     TypeValue,
     elements,
+    is_constant,
     uses,
 )
 
@@ -39,37 +40,43 @@ def _definition(*names: str) -> Callable[[_Definition], _Definition]:
 def _column(run: Run, arguments: Arguments) -> object:
     name = arguments.get(0, "name")
     constraints = [value for value in arguments.values if isinstance(value, ConstraintValue)]
-    indexed, unique = arguments.named.get("index"), arguments.named.get("unique")
+    indexed = arguments.named.get("index") is True
+    unique = arguments.named.get("unique") not in (None, False)
     return ColumnValue(
         name if isinstance(name, str) else None,
-        tuple(target for constraint in constraints for target in constraint.references),
-        tuple(value for value in arguments.values if isinstance(value, TypeValue)),
-        arguments.complete and all(constraint.complete for constraint in constraints),
-        indexed is True,
-        (
-            *(constraint.name for constraint in constraints),
-            *((None,) if unique not in (None, False) and indexed is not True else ()),
+        references=tuple(target for each in constraints for target in each.references),
+        types=tuple(value for value in arguments.values if isinstance(value, TypeValue)),
+        complete=arguments.complete and all(each.complete for each in constraints),
+        indexed=indexed,
+        constraints=(
+            *(each.name for each in constraints),
+            *((None,) if unique and not indexed else ()),
         ),
+        computed=not arguments.complete
+        or not is_constant(arguments.named.get("server_default"))
+        or any(isinstance(value, Text) for value in arguments.values),
     )
 
 
 @_definition("ForeignKey")
 def _foreign_key(run: Run, arguments: Arguments) -> object:
-    if arguments.named.get("use_alter"):
-        return ConstraintValue(None)  # not a part of CREATE TABLE
-    references = _references([arguments.get(0, "column")])
     name = arguments.get(3, "name") if "name" in arguments.named else None
-    return ConstraintValue(_name(name), references or (), references is not None)
+    return _foreign([arguments.get(0, "column")], name, arguments)
 
 
 @_definition("ForeignKeyConstraint")
 def _foreign_key_constraint(run: Run, arguments: Arguments) -> object:
+    targets = elements(arguments.get(1, "refcolumns"))
+    return _foreign(targets, arguments.get(2, "name"), arguments)
+
+
+def _foreign(
+    targets: Sequence[object] | None, name: object, arguments: Arguments
+) -> ConstraintValue:
     if arguments.named.get("use_alter"):
-        return ConstraintValue(None)
-    references = _references(elements(arguments.get(1, "refcolumns")))
-    return ConstraintValue(
-        _name(arguments.get(2, "name")), references or (), references is not None
-    )
+        return ConstraintValue(None)  # not a part of CREATE TABLE
+    references = _references(targets)
+    return ConstraintValue(_name(name), references or (), references is not None)
 
 
 @_definition("CheckConstraint", "ExcludeConstraint", "PrimaryKeyConstraint", "UniqueConstraint")
@@ -86,7 +93,7 @@ def _name(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _references(targets: tuple[object, ...] | list[object] | None) -> tuple[Reference, ...] | None:
+def _references(targets: Sequence[object] | None) -> tuple[Reference, ...] | None:
     """The tables and columns that foreign keys name; ``None`` where that is not known."""
     found: dict[tuple[str, str], list[str]] = {}
     for target in targets or (None,):
@@ -126,27 +133,26 @@ def _text(run: Run, arguments: Arguments) -> object:
 
 @_definition("Enum")
 def _enum(run: Run, arguments: Arguments) -> object:
-    return _enumerated(run, arguments, guarded=False)
+    return _enumerated(run, arguments)
+
+
+def _enumerated(run: Run, arguments: Arguments) -> TypeValue:
+    name, schema = arguments.named.get("name"), arguments.named.get("schema")
+    type_ = None
+    if isinstance(name, str) and arguments.named.get("native_enum") is not False:
+        type_ = run.table(name, str(schema or ""))._replace(kind=Kind.TYPE)
+    made = arguments.named.get("create_type", True) is not False
+    return TypeValue(type_, made and "metadata" not in arguments.named)
 
 
 @_definition("ENUM")
 def _postgresql_enum(run: Run, arguments: Arguments) -> object:
-    return _enumerated(run, arguments, guarded=True)
+    return replace(_enumerated(run, arguments), guarded=True)
 
 
-def _enumerated(run: Run, arguments: Arguments, *, guarded: bool) -> object:
-    name, schema = arguments.named.get("name"), arguments.named.get("schema")
-    if not isinstance(name, str):
-        return TypeValue(None)
-    type_ = run.part(Kind.TYPE, name, None)._replace(schema=str(schema or ""))
-    native = arguments.named.get("native_enum") is not False
-    made = arguments.named.get("create_type", True) is not False
-    return TypeValue(type_ if native else None, made and "metadata" not in arguments.named, guarded)
-
-
-@_definition("MetaData")
-def _metadata(run: Run, arguments: Arguments) -> object:
-    return Metadata()
+@_definition("Computed")
+def _computed(run: Run, arguments: Arguments) -> object:
+    return Text(Partial(""))
 
 
 @_definition("quoted_name")
@@ -154,7 +160,7 @@ def _quoted_name(run: Run, arguments: Arguments) -> object:
     return arguments.get(0, "value")
 
 
-@_definition("CreateSchema", "DropSchema", "CreateSequence", "DropSequence", "Sequence")
+@_definition("CreateSchema", "DropSchema", "CreateSequence", "DropSequence", "Sequence", "MetaData")
 def _nothing_of_interest(run: Run, arguments: Arguments) -> object:
     return Clause(())
 

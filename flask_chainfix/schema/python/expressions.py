@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from flask_chainfix.schema.footprint import Kind, SchemaObject
+from flask_chainfix.schema.footprint import Action, Kind
 from flask_chainfix.schema.python.calls import call, defines
-from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
-    ColumnsOf,
     Handle,
     Imported,
     Local,
@@ -58,23 +57,24 @@ def _name(run: Run, node: ast.Name) -> object:
 
 
 def _attribute(run: Run, node: ast.Attribute) -> object:
-    return attribute(evaluate(run, node.value), node.attr)
-
-
-def attribute(owner: object, name: str) -> object:
-    """An attribute of a value."""
+    owner, name = evaluate(run, node.value), node.attr
     if isinstance(owner, Imported):
         return imported(f"{owner.name}.{name}")
     if isinstance(owner, Handle) and name in _OTHER_HANDLES:
         return owner
-    if isinstance(owner, ColumnsOf):
-        return _column(owner.table, name)
-    if isinstance(owner, TableValue):
-        if name in ("c", "columns"):
-            return ColumnsOf(owner.table)
-        if name == "__table__":
-            return TableValue(owner.table)
-    return Method(owner, name)
+    if isinstance(owner, TableValue) and name == "columns":
+        return Method(owner, "c")
+    if isinstance(owner, Clause) and name == "query":
+        run.doubt("a query of a model", node.lineno, Action.USE)
+    return _column(owner, name) or Method(owner, name)
+
+
+def _column(owner: object, name: str) -> Clause | None:
+    """The column of a table, where ``owner`` is its ``c``."""
+    if not isinstance(owner, Method) or owner.name != "c":
+        return None
+    table = owner.owner.table if isinstance(owner.owner, TableValue) else None
+    return Clause((table.part(Kind.COLUMN, name),)) if table is not None else None
 
 
 @lru_cache(maxsize=4096)
@@ -85,12 +85,6 @@ def imported(name: str) -> object:
     return Handle() if name.endswith(".session") else Imported(name)
 
 
-def _column(table: SchemaObject | None, name: str) -> object:
-    if table is None:
-        return UNKNOWN
-    return Clause((SchemaObject(Kind.COLUMN, name, table.name, table.schema, table.database),))
-
-
 def _call(run: Run, node: ast.Call) -> object:
     run.budget.call()
     function = evaluate(run, node.func)
@@ -98,16 +92,16 @@ def _call(run: Run, node: ast.Call) -> object:
     run.defining = defining or defines(function)
     arguments = _arguments(run, node)
     run.defining = defining
-    if isinstance(function, Method):
-        if isinstance(function.owner, (str, dict)) and function.name not in _IN_PLACE:
-            return call_of_constant(run, function.owner, function.name, arguments)
-        if type(function.owner) is tuple or isinstance(function.owner, dict):
-            if function.name not in _LOOKING:
-                run.outdate(function.owner)
-                if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-                    run.names[node.func.value.id] = UNKNOWN
-            return UNKNOWN
-    return call(run, function, arguments)
+    owner = function.owner if isinstance(function, Method) else None
+    if not isinstance(function, Method) or not isinstance(owner, (str, tuple, dict)):
+        return call(run, function, arguments)
+    if isinstance(owner, str) or (isinstance(owner, dict) and function.name not in _IN_PLACE):
+        return _call_of_constant(run, owner, function.name, arguments)
+    if function.name not in _LOOKING:
+        run.outdate(owner)
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            run.names[node.func.value.id] = UNKNOWN
+    return UNKNOWN
 
 
 def _arguments(run: Run, node: ast.Call) -> Arguments:
@@ -115,13 +109,9 @@ def _arguments(run: Run, node: ast.Call) -> Arguments:
     named: dict[str, object] = {}
     complete = True
     for argument in node.args:
-        if isinstance(argument, ast.Starred):
-            values = elements(evaluate(run, argument.value))
-            run.budget.copy(values or ())
-            complete = complete and values is not None
-            positional.extend(values or ())
-        else:
-            positional.append(evaluate(run, argument))
+        values = _spread(run, argument)
+        complete = complete and values is not None
+        positional.extend(values or ())
     for keyword in node.keywords:
         value = evaluate(run, keyword.value)
         if keyword.arg is not None:
@@ -133,17 +123,22 @@ def _arguments(run: Run, node: ast.Call) -> Arguments:
     return Arguments(positional, named, node.lineno, complete)
 
 
+def _spread(run: Run, node: ast.expr) -> Sequence[object] | None:
+    """What an element of a list, or an argument, adds to it; ``None`` where that is not known."""
+    if not isinstance(node, ast.Starred):
+        return (evaluate(run, node),)
+    values = elements(evaluate(run, node.value))
+    run.budget.copy(values or ())
+    return values
+
+
 def _tuple(run: Run, node: ast.Tuple | ast.List | ast.Set) -> object:
     values: list[object] = []
     for element in node.elts:
-        if isinstance(element, ast.Starred):
-            inner = elements(evaluate(run, element.value))
-            if inner is None:
-                return UNKNOWN
-            run.budget.copy(inner)
-            values.extend(inner)
-        else:
-            values.append(evaluate(run, element))
+        inner = _spread(run, element)
+        if inner is None:
+            return UNKNOWN
+        values.extend(inner)
     return tuple(values)
 
 
@@ -170,17 +165,11 @@ def _formatted(run: Run, node: ast.FormattedValue) -> object:
 
 def _binary(run: Run, node: ast.BinOp) -> object:
     left, right = evaluate(run, node.left), evaluate(run, node.right)
-    if isinstance(node.op, ast.Add):
-        return _sum(run, left, right)
     if isinstance(node.op, ast.Mod) and isinstance(left, str):
         return _inserted(run, left, right)
-    return _clause_of(run, (left, right))
-
-
-def _sum(run: Run, left: object, right: object) -> object:
-    if isinstance(left, (str, Partial)):
+    if isinstance(node.op, ast.Add) and isinstance(left, (str, Partial)):
         return Partial.joined((left, right))
-    if type(left) is tuple and type(right) is tuple:
+    if isinstance(node.op, ast.Add) and type(left) is tuple and type(right) is tuple:
         run.budget.copy(left, right)
         return left + right
     return _clause_of(run, (left, right))
@@ -216,11 +205,11 @@ def _formatted_by(run: Run, pattern: str, arguments: Arguments) -> object:
         return UNKNOWN
 
 
-def call_of_constant(
+def _call_of_constant(
     run: Run, owner: str | dict[object, object], name: str, arguments: Arguments
 ) -> object:
     """What a method of a string or a dictionary gives that changes neither."""
-    values = [*arguments.positional, *arguments.named.values()]
+    values = arguments.values
     if isinstance(owner, dict):
         views = {"items": owner.items, "keys": owner.keys, "values": owner.values}
         return tuple(views[name]()) if name in views and not values else UNKNOWN
@@ -228,25 +217,18 @@ def call_of_constant(
         return _formatted_by(run, owner, arguments)
     if name not in _STRING_METHODS or not all(map(is_constant, values)):
         return UNKNOWN
-    run.budget.copy(owner, range(_growth(owner, name, values)))
+    added = sum(len(repr(value)) for value in values) * (1 + len(owner))
+    run.budget.copy(owner, range(added))
     try:
         return getattr(owner, name)(*arguments.positional, **arguments.named)
     except Exception:  # wrong arguments, which the migration will notice itself
         return UNKNOWN
 
 
-def _growth(owner: str, name: str, values: list[object]) -> int:
-    """A bound for the characters that a method adds to a string."""
-    added = sum(len(repr(value)) for value in values)
-    if name == "join":
-        return added * (1 + len(owner))
-    return added * (1 + owner.count(str(*values[:1]))) if name == "replace" else 0
-
-
 def _subscript(run: Run, node: ast.Subscript) -> object:
     owner, key = evaluate(run, node.value), evaluate(run, node.slice)
-    if isinstance(owner, ColumnsOf) and isinstance(key, str):
-        return _column(owner.table, key)
+    if isinstance(key, str) and (column := _column(owner, key)) is not None:
+        return column
     if type(owner) is tuple and isinstance(key, int):
         return owner[key] if -len(owner) <= key < len(owner) else UNKNOWN
     if isinstance(owner, dict) and is_constant(key):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
 from typing import Any
 
 from flask_chainfix.schema.python.expressions import assign, evaluate
-from flask_chainfix.schema.python.module import imports, table_of_class
-from flask_chainfix.schema.python.run import Run
+from flask_chainfix.schema.python.interpreter import Run
+from flask_chainfix.schema.python.names import imports, table_of_class
 from flask_chainfix.schema.python.values import (
     SUPPRESS,
     UNKNOWN,
@@ -43,16 +43,8 @@ def follow(run: Run, function: Local, arguments: Arguments) -> object:
         run.names[node.args.vararg.arg] = rest if arguments.complete else UNKNOWN
     if isinstance(node, ast.Lambda):
         return evaluate(run, node.body)
-    if run.may_yield and _is_generator(run, node):
-        with run.perhaps():  # not before somebody iterates over it
-            block(run, node.body)
-        return UNKNOWN
     block(run, node.body)
     return run.names.get(_RETURNED)
-
-
-def _is_generator(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for inner in run.walk(node.body))
 
 
 def _parameters(arguments: ast.arguments) -> list[str]:
@@ -87,13 +79,8 @@ def block(run: Run, statements: Sequence[ast.stmt]) -> bool:
     return left
 
 
-def _expression(run: Run, node: ast.Expr) -> bool:
-    evaluate(run, node.value)
-    return False
-
-
-def _assertion(run: Run, node: ast.Assert) -> bool:
-    evaluate(run, node.test)
+def _expression(run: Run, node: ast.Expr | ast.Assert) -> bool:
+    evaluate(run, node.test if isinstance(node, ast.Assert) else node.value)
     return False
 
 
@@ -111,13 +98,10 @@ def _annotated(run: Run, node: ast.AnnAssign) -> bool:
 
 
 def _augmented(run: Run, node: ast.AugAssign) -> bool:
-    binary = ast.BinOp(_loading(node.target), node.op, node.value)
-    assign(run, node.target, evaluate(run, binary))
+    target = node.target
+    old = ast.Name(target.id, ast.Load()) if isinstance(target, ast.Name) else target
+    assign(run, target, evaluate(run, ast.BinOp(old, node.op, node.value)))
     return False
-
-
-def _loading(target: ast.Name | ast.Attribute | ast.Subscript) -> ast.expr:
-    return ast.Name(target.id, ast.Load()) if isinstance(target, ast.Name) else target
 
 
 def _choice(run: Run, node: ast.If) -> bool:
@@ -166,66 +150,16 @@ def _while(run: Run, node: ast.While) -> bool:
 
 
 def _with(run: Run, node: ast.With) -> bool:
-    suppressed = False
-    for item in node.items:
-        value = evaluate(run, item.context_expr)
-        if isinstance(value, Operations) and value.copies and not _always_copies(item):
-            value = replace(value, copies=_copies(run, node.body, item.optional_vars))
-        suppressed = suppressed or value == SUPPRESS
-        if item.optional_vars is not None:
-            known = isinstance(value, (Operations, Handle))
-            assign(run, item.optional_vars, value if known else UNKNOWN)
-    if suppressed:
-        with run.perhaps():
+    with run.batch():
+        suppressed = False
+        for item in node.items:
+            value = evaluate(run, item.context_expr)
+            suppressed = suppressed or value == SUPPRESS
+            if item.optional_vars is not None:
+                known = isinstance(value, (Operations, Handle))
+                assign(run, item.optional_vars, value if known else UNKNOWN)
+        with run.perhaps() if suppressed else nullcontext():
             return block(run, node.body)
-    return block(run, node.body)
-
-
-def _always_copies(item: ast.withitem) -> bool:
-    """Whether a batch says how it wants its table to be altered."""
-    call = item.context_expr
-    return not isinstance(call, ast.Call) or any(
-        keyword.arg in ("recreate", None) for keyword in call.keywords
-    )
-
-
-def _copies(run: Run, body: Sequence[ast.stmt], target: ast.expr | None) -> bool:
-    """Whether SQLite may need a copy of the table for what is done in a batch.
-
-    It does not for columns with plain defaults, and for indexes.
-    """
-    name = target.id if isinstance(target, ast.Name) else ""
-    plain = 0
-    uses = 0
-    for node in run.walk(body):
-        uses += isinstance(node, ast.Name) and node.id == name
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            own = isinstance(node.func.value, ast.Name) and node.func.value.id == name
-            plain += own and (
-                node.func.attr in ("create_index", "drop_index", "f")
-                or (node.func.attr == "add_column" and _is_plain_column(node))
-            )
-    return uses != plain
-
-
-def _is_plain_column(call: ast.Call) -> bool:
-    """Whether ``add_column`` is called with a column that has no computed value."""
-    column = call.args[0] if call.args else None
-    if not isinstance(column, ast.Call):
-        return False
-    return not any(
-        (
-            isinstance(node, ast.keyword)
-            and node.arg in ("server_default", None)
-            and not (isinstance(node.value, ast.Constant))
-        )
-        or (isinstance(node, (ast.Name, ast.Attribute)) and _last_name(node) in ("Computed",))
-        for node in ast.walk(column)
-    )
-
-
-def _last_name(node: ast.Name | ast.Attribute) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def _try(run: Run, node: ast.Try) -> bool:
@@ -247,11 +181,6 @@ def _return(run: Run, node: ast.Return) -> bool:
 
 def _leave(run: Run, node: ast.Continue | ast.Break) -> bool:
     return True
-
-
-def _raise(run: Run, node: ast.Raise) -> bool:
-    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
-    return False
 
 
 def _import(run: Run, node: ast.Import | ast.ImportFrom) -> bool:
@@ -278,11 +207,13 @@ def _other(run: Run, node: ast.stmt) -> bool:
 
 
 def _nothing(run: Run, node: ast.stmt) -> bool:
+    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
     return False
 
 
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
+    ast.Assert: _expression,
     ast.Expr: _expression,
     ast.Assign: _assignment,
     ast.AnnAssign: _annotated,
@@ -293,15 +224,14 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
     ast.With: _with,
     ast.Try: _try,
     ast.Return: _return,
-    ast.Raise: _raise,
     ast.Continue: _leave,
     ast.Break: _leave,
     ast.Import: _import,
     ast.ImportFrom: _import,
     ast.FunctionDef: _function,
     ast.ClassDef: _class,
-    ast.Assert: _assertion,
     ast.Pass: _nothing,
+    ast.Raise: _nothing,
     ast.Global: _nothing,
     ast.Nonlocal: _nothing,
 }

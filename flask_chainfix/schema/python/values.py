@@ -22,11 +22,7 @@ UNKNOWN = Unknown()
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A string of which only parts are known.
-
-    Attributes:
-        known: those parts, with a space for each gap.
-    """
+    """A string of which only parts are known: those, with a space for each gap."""
 
     known: str
 
@@ -60,11 +56,6 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
-    """A ``MetaData`` collection."""
-
-
-@dataclass(frozen=True, slots=True)
 class Imported:
     """A module, or something in it, by its dotted name."""
 
@@ -73,7 +64,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """An object made by a class of another module."""
+    """An object made by a class that is not followed."""
 
     name: str
 
@@ -84,12 +75,7 @@ SUPPRESS = Foreign("contextlib.suppress")
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A function of the same file, or a lambda.
-
-    Attributes:
-        node: its definition.
-        names: what the names hold around it; ``None`` at module level.
-    """
+    """A function of the same file, with what the names around it hold; ``None`` at module level."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
     names: dict[str, object] | None = None
@@ -97,29 +83,15 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class TableValue:
-    """A ``Table``, or a mapped class of the same file.
-
-    Attributes:
-        table: the table; ``None`` where its name is not known.
-        columns: its columns, where it was defined with some.
-        mapped: whether it is a class, whose attributes need not be columns.
-    """
+    """A ``Table``: its name, ``None`` where that is not known, and what it is defined with."""
 
     table: SchemaObject | None
     columns: tuple[object, ...] = ()
-    mapped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnsOf:
-    """The ``c`` of a table."""
-
-    table: SchemaObject | None
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A SQL expression made of Python objects, with the objects that it uses."""
+    """A SQL expression made of Python objects, or a mapped class, with the objects it uses."""
 
     uses: tuple[SchemaObject, ...]
 
@@ -152,6 +124,7 @@ class ColumnValue:
         indexed: whether an index is made with it, named after the table and the column.
         constraints: the names of the constraints that are made with it; ``None`` where the database
             chooses one.
+        computed: whether it has a default that is no constant, or is a computed one.
     """
 
     name: str | None
@@ -160,6 +133,7 @@ class ColumnValue:
     complete: bool = True
     indexed: bool = False
     constraints: tuple[str | None, ...] = ()
+    computed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +170,7 @@ class TypeValue:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of a value, not yet called."""
+    """An attribute of a value: a method that is not yet called, or the ``c`` of a table."""
 
     owner: object
     name: str
@@ -222,10 +196,8 @@ class Arguments:
         """An argument by place or name; ``None`` where it is not given."""
         if index < len(self.positional):
             return self.positional[index]
-        for name in names:
-            if name in self.named:
-                return self.named[name]
-        return None if self.complete else UNKNOWN
+        given = (self.named[name] for name in names if name in self.named)
+        return next(given, None if self.complete else UNKNOWN)
 
     @property
     def values(self) -> list[object]:
@@ -247,11 +219,8 @@ def is_plain(value: object) -> bool:
 
 def elements(value: object) -> tuple[object, ...] | None:
     """What a loop over a value meets; ``None`` where that is not known."""
-    if type(value) is tuple:
-        return value
-    if isinstance(value, dict):
-        return tuple(value)
-    return tuple(value) if isinstance(value, str) else None
+    known = type(value) is tuple or isinstance(value, (dict, str))
+    return tuple(value) if known else None  # type: ignore[arg-type]
 
 
 def held_by(value: object) -> Iterable[object]:
@@ -275,9 +244,6 @@ def uses(values: Iterable[object]) -> tuple[SchemaObject, ...]:
             found[value.table] = None
         elif isinstance(value, Method):
             found.update(dict.fromkeys(uses([value.owner])))
-        elif type(value) is tuple:
-            found.update(dict.fromkeys(uses(value)))
-        elif isinstance(value, dict):
-            found.update(dict.fromkeys(uses(value.keys())))
-            found.update(dict.fromkeys(uses(value.values())))
+        elif type(value) is tuple or isinstance(value, dict):
+            found.update(dict.fromkeys(uses(held_by(value))))
     return tuple(found)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
 from flask_chainfix.schema.sql.parsing import Allowance
 from flask_chainfix.schema.sql.script import may_do, read_sql
 
+if TYPE_CHECKING:
+    from flask_chainfix.schema.python.names import Module
+
 # A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
 MOST_STEPS = 1_000_000
 _CALL = 20
 _AT_ONCE = 16  # characters or elements that are copied in the time of a step
+_DEPTH = 20
+# No database has names nearly as long, and nobody would read a message with one.
+_LONGEST_NAME = 1_000
 
 
 class TooMuch(Exception):
@@ -29,15 +35,12 @@ class Budget:
     before it is there, and what looks into values pays for everything that they hold: so both the
     time that is spent and the memory that values take are bounded, by whatever they grow.
 
-    Args:
-        steps: how many there are.
-
     Attributes:
         sql: how much of its SQL may still be read.
     """
 
-    def __init__(self, steps: int = MOST_STEPS) -> None:
-        self._left = steps
+    def __init__(self) -> None:
+        self._left = MOST_STEPS
         self.sql = Allowance()
 
     def spend(self, steps: int = 1) -> None:
@@ -51,27 +54,15 @@ class Budget:
             raise TooMuch
 
     def call(self) -> None:
-        """Pay for a call, or for a round of a loop.
-
-        Raises:
-            TooMuch: there are not enough steps left.
-        """
+        """Pay for a call, or for a round of a loop."""
         self.spend(_CALL)
 
     def copy(self, *values: Sized) -> None:
-        """Pay for one value that is as long as these together.
-
-        Raises:
-            TooMuch: there are not enough steps left.
-        """
+        """Pay for one value that is as long as these together."""
         self.spend(len(values) + sum(map(len, values)) // _AT_ONCE)
 
     def look_into(self, values: Iterable[object]) -> None:
-        """Pay for a look at everything that values hold, once for each time that they hold it.
-
-        Raises:
-            TooMuch: there are not enough steps left.
-        """
+        """Pay for a look at everything that values hold, once for each time that they hold it."""
         pending = [*values]
         while pending:
             value = pending.pop()
@@ -80,22 +71,6 @@ class Budget:
             else:
                 self.spend()
                 pending.extend(held_by(value))
-
-
-_DEPTH = 20
-# No database has names nearly as long, and nobody would read a message with one.
-_LONGEST_NAME = 1_000
-
-
-class Names(Protocol):
-    """The names of a module."""
-
-    budget: Budget
-    shared: frozenset[str]
-    may_yield: bool
-
-    def value(self, run: Run, name: str) -> object:
-        """What a name holds."""
 
 
 class Run:
@@ -112,32 +87,31 @@ class Run:
         budget: the steps that are left for the file.
         names: what local names hold.
         certain: whether the place that has been reached is reached whenever the migration runs.
-        may_yield: whether a function of the file may be a generator.
-        dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
-        local: the top-level modules of the migration's own project.
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
+        copied: whether the batch that has been reached may copy its table.
     """
 
     def __init__(
         self,
-        module: Names,
+        module: Module,
         follow: Callable[[Run, Local, Arguments], object],
         dialect: str | None,
         database: str,
-        local: Collection[str] = (),
+        local: Collection[str],
     ) -> None:
         self._module = module
         self.budget = module.budget
-        self.may_yield = module.may_yield
         self.names: dict[str, object] = {}
-        self.certain = True
-        self._outdated: dict[int, object] = {}
+        # What a generator does happens when somebody iterates over it, if anybody does.
+        self.certain = not module.may_yield
         self.defining = False
-        self._follow = follow
+        self.copied = False
         self.dialect = dialect
         self.local = local
+        self._follow = follow
         self._database = database
+        self._outdated: dict[int, object] = {}
         self._effects: list[Effect] = []
         self._used: set[Effect] = set()
         self._opaque: dict[Opaque, None] = {}
@@ -175,12 +149,6 @@ class Run:
         """A table of the database that is being migrated."""
         return SchemaObject(Kind.TABLE, name, "", schema, self._database)
 
-    def part(self, kind: Kind, name: str, table: SchemaObject | None) -> SchemaObject:
-        """A column, index or constraint, or a type where ``table`` is ``None``."""
-        if table is None:
-            return SchemaObject(kind, name, "", "", self._database)
-        return SchemaObject(kind, name, table.name, table.schema, table.database)
-
     def note(  # noqa: PLR0913  (what an effect says, all but the first three by name)
         self,
         action: Action,
@@ -205,6 +173,19 @@ class Run:
         if effect.action is Action.USE:
             self._used.add(effect)
         self._effects.append(effect)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """What is made inside, by a copy of the table, may be there already without a failure."""
+        start, around = len(self._effects), self.copied
+        self.copied = False
+        try:
+            yield
+        finally:
+            for at, effect in enumerate(self._effects[start:] if self.copied else (), start):
+                if effect.action is Action.CREATE and effect.renamed is None:
+                    self._effects[at] = effect._replace(tolerant=True)
+            self.copied = around
 
     def doubt(
         self,
@@ -249,11 +230,7 @@ class Run:
             self._add(effect)
 
     def call(self, function: Local, arguments: Arguments) -> object:
-        """Run the body of a function of the file.
-
-        Raises:
-            TooMuch: it is too deep in others.
-        """
+        """Run the body of a function of the file."""
         self.budget.call()
         if self._depth >= _DEPTH:
             raise TooMuch
@@ -276,11 +253,7 @@ class Run:
             self.names, self.certain, self.defining = kept
 
     def walk(self, nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-        """Every node below some, themselves included; each is a step.
-
-        Raises:
-            TooMuch: there are too many.
-        """
+        """Every node below some, themselves included; each is a step."""
         for top in nodes:
             for node in ast.walk(top):
                 self.budget.spend()

@@ -7,8 +7,8 @@ import builtins
 from collections.abc import Iterator
 
 from flask_chainfix.schema.python.expressions import assign, evaluate, imported
-from flask_chainfix.schema.python.run import Budget, Run
-from flask_chainfix.schema.python.values import UNKNOWN, Foreign, Imported, Local, TableValue
+from flask_chainfix.schema.python.interpreter import Budget, Run
+from flask_chainfix.schema.python.values import UNKNOWN, Clause, Foreign, Imported, Local
 from flask_chainfix.source import names_bound
 
 _BUILTINS = frozenset(dir(builtins))
@@ -24,7 +24,7 @@ class Module:
     Attributes:
         budget: the steps that are left for the file.
         functions: those at module level.
-        shared: the names that functions set for others.
+        shared: the names that functions set for others: what they hold when, only running shows.
         may_yield: whether a function may be a generator.
     """
 
@@ -36,9 +36,15 @@ class Module:
         self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
         for statement in tree.body:
             self._bind(statement)
-        self.may_yield = b"yield" in data
-        shares = b"global" in data or b"nonlocal" in data
-        self.shared = frozenset(_shared(tree)) if shares else frozenset()
+        self.may_yield = b"yield" in data and _has(tree, ast.Yield, ast.YieldFrom)
+        self.shared: frozenset[str] = frozenset()
+        if b"global" in data or b"nonlocal" in data:
+            self.shared = frozenset(
+                name
+                for node in ast.walk(tree)
+                if isinstance(node, (ast.Global, ast.Nonlocal))
+                for name in node.names
+            )
         self._doubt(iter(self.shared))
 
     def _bind(self, statement: ast.stmt) -> None:
@@ -75,19 +81,19 @@ class Module:
     def _work_out(self, run: Run, name: str) -> object:
         assignment = self._assignments.get(name)
         if assignment is not None and assignment.value is not None:
+            single = [assignment.target] if isinstance(assignment, ast.AnnAssign) else None
             with run.elsewhere():
                 value = evaluate(run, assignment.value)
-                targets = (
-                    assignment.targets
-                    if isinstance(assignment, ast.Assign)
-                    else [assignment.target]
-                )
-                for target in targets:
+                for target in single or assignment.targets:  # type: ignore[union-attr]
                     assign(run, target, value)
                 return run.names.get(name, UNKNOWN)
         if name in self._classes:
             return table_of_class(run, self._classes[name])
         return Imported(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
+
+
+def _has(tree: ast.AST, *kinds: type[ast.AST]) -> bool:
+    return any(isinstance(node, kinds) for node in ast.walk(tree))
 
 
 def _changed_in_place(statement: ast.stmt) -> Iterator[str]:
@@ -99,33 +105,21 @@ def _changed_in_place(statement: ast.stmt) -> Iterator[str]:
                 yield node.value.id
 
 
-def _shared(tree: ast.Module) -> Iterator[str]:
-    """The names that functions set for others: what they hold when, only running would show."""
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Global, ast.Nonlocal)):
-            yield from node.names
-
-
 def imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, object]]:
     """The names that an import binds, with what they hold."""
     for alias in statement.names:
+        name = alias.name
         if isinstance(statement, ast.ImportFrom):
-            module = "." * statement.level + (statement.module or "")
-            yield alias.asname or alias.name, imported(f"{module}.{alias.name}")
-        elif alias.asname is not None:
-            yield alias.asname, imported(alias.name)
-        else:
-            root = alias.name.partition(".")[0]
-            yield root, imported(root)
+            name = f"{'.' * statement.level}{statement.module or ''}.{name}"
+        elif alias.asname is None:
+            name = name.partition(".")[0]
+        yield alias.asname or name.rpartition(".")[2], imported(name)
 
 
 def table_of_class(run: Run, node: ast.ClassDef) -> object:
-    """The table of a mapped class; of any other class just that it is one."""
+    """What SQL made of a mapped class uses: its table. Of any other class just that it is one."""
     for statement in node.body:
-        if not isinstance(statement, ast.Assign):
-            continue
-        for target in statement.targets:
-            if isinstance(target, ast.Name) and target.id == "__tablename__":
-                name = evaluate(run, statement.value)
-                return TableValue(run.table(name) if isinstance(name, str) else None, mapped=True)
+        if isinstance(statement, ast.Assign) and "__tablename__" in names_bound(statement):
+            name = evaluate(run, statement.value)
+            return Clause((run.table(name),) if isinstance(name, str) else ())
     return Foreign(node.name)

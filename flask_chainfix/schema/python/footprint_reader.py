@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Collection
 
 from flask_chainfix.schema.footprint import Footprint, Opaque
-from flask_chainfix.schema.python.module import Module
-from flask_chainfix.schema.python.run import Run, TooMuch
+from flask_chainfix.schema.python.interpreter import Run, TooMuch
+from flask_chainfix.schema.python.names import Module
 from flask_chainfix.schema.python.statements import follow
 from flask_chainfix.schema.python.values import Arguments, Local
 from flask_chainfix.source import excess
@@ -49,38 +49,25 @@ def read_footprint(
     function = module.functions.get(direction)
     if function is None:
         return _all_opaque(f"{direction}() is not defined in the file itself")
-    parts = _functions_of_binds(module, direction) if function.args.args else {}
+    parts = {"": function}
+    if function.args.args:  # as Flask-Migrate's template for several databases writes them
+        prefix = f"{direction}_"
+        binds = [name for name in module.functions if name.startswith(prefix)]
+        parts = {name[len(prefix) :]: module.functions[name] for name in binds} or parts
     found = Footprint()
-    for bind, part in (parts or {"": function}).items():
+    for bind, part in parts.items():
         run = Run(module, follow, dialect, bind, local)
-        more, before = _follow(run, part), len(found.effects)
-        later = (doubt._replace(place=doubt.place + before) for doubt in more.opaque)
+        try:
+            run.call(Local(part), Arguments([], {}, part.lineno))
+        except (TooMuch, RecursionError, ValueError):
+            run.doubt("too much to be followed", part.lineno)
+        more, before = run.footprint, len(found.effects)
         found = Footprint(
             found.effects + more.effects,
-            (*found.opaque, *later),
+            (*found.opaque, *(one._replace(place=one.place + before) for one in more.opaque)),
             (*found.unnamed, *((table, place + before) for table, place in more.unnamed)),
         )
     return found
-
-
-def _functions_of_binds(
-    module: Module, direction: str
-) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """One function for each bind, as Flask-Migrate's multi-database template writes them."""
-    prefix = f"{direction}_"
-    return {
-        name[len(prefix) :]: function
-        for name, function in module.functions.items()
-        if name.startswith(prefix)
-    }
-
-
-def _follow(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Footprint:
-    try:
-        run.call(Local(function), Arguments([], {}, function.lineno))
-    except (TooMuch, RecursionError, ValueError):
-        run.doubt("too much to be followed", function.lineno)
-    return run.footprint
 
 
 def _all_opaque(detail: str) -> Footprint:
