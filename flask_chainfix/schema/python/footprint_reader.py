@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from flask_chainfix.schema.footprint import Footprint, Opaque
 from flask_chainfix.schema.python.interpreter import Run, TooMuch
-from flask_chainfix.schema.python.names import Module
+from flask_chainfix.schema.python.module_names import Module
 from flask_chainfix.schema.python.statements import follow
 from flask_chainfix.schema.python.values import Arguments, Local
 from flask_chainfix.source import excess

@@ -13,7 +13,7 @@ from flask_chainfix.schema.sql.parsing import Allowance
 from flask_chainfix.schema.sql.script import may_do, read_sql
 
 if TYPE_CHECKING:
-    from flask_chainfix.schema.python.names import Module
+    from flask_chainfix.schema.python.module_names import Module
 
 # A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
 MOST_STEPS = 1_000_000

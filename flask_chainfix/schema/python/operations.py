@@ -96,8 +96,7 @@ class Operation:
 
     def act_on_part(self, action: Action, kind: Kind, parameter: str) -> None:
         """Note that a part of the table, named by an argument, is created or dropped."""
-        name = self.text(parameter)
-        table = self.table
+        name, table = self.text(parameter), self.table
         if table is None and (kind is not Kind.INDEX or self.names_table):
             return  # that the table is not known has been said
         if name:
@@ -306,18 +305,11 @@ def _create_index(operation: Operation) -> None:
 
 
 @_operation("drop_column", "table_name", "column_name")
-def _drop_column(operation: Operation) -> None:
-    operation.act_on_part(DROP, Kind.COLUMN, "column_name")
-
-
-@_operation("drop_index", "index_name", "table_name")
-def _drop_index(operation: Operation) -> None:
-    operation.act_on_part(DROP, Kind.INDEX, "index_name")
-
-
 @_operation("drop_constraint", "constraint_name", "table_name", "type_")
-def _drop_constraint(operation: Operation) -> None:
-    operation.act_on_part(DROP, Kind.CONSTRAINT, "constraint_name")
+@_operation("drop_index", "index_name", "table_name")
+def _drop_part(operation: Operation) -> None:
+    kind = Kind[operation.name.removeprefix("drop_").upper()]
+    operation.act_on_part(DROP, kind, f"{kind.value}_name")
 
 
 @_operation("create_unique_constraint", "constraint_name", "table_name", "columns")
@@ -326,8 +318,8 @@ def _drop_constraint(operation: Operation) -> None:
 @_operation("create_exclude_constraint", "constraint_name", "table_name")
 def _create_constraint(operation: Operation) -> None:
     # A copy leaves out the constraints of columns that are not there.
-    columns, certain = operation.values.get("columns"), not operation.copies
-    operation.use_columns(columns, operation.table, certain=certain)
+    columns = operation.values.get("columns")
+    operation.use_columns(columns, operation.table, certain=not operation.copies)
     operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name")
 
 
@@ -340,10 +332,9 @@ def _create_constraint(operation: Operation) -> None:
     "remote_cols",
 )
 def _create_foreign_key(operation: Operation) -> None:
-    columns, certain = operation.values.get("local_cols"), not operation.copies
-    operation.use_columns(columns, operation.table, certain=certain)
-    referent = operation.text("referent_table")
-    if referent:
+    columns = operation.values.get("local_cols")
+    operation.use_columns(columns, operation.table, certain=not operation.copies)
+    if referent := operation.text("referent_table"):
         target = operation.run.table(referent, operation.text("referent_schema"))
         checks = operation.run.checks_references
         operation.note(USE, target, certain=checks)
@@ -369,11 +360,7 @@ def _bulk_insert(operation: Operation) -> None:
     operation.note(USE, table.table)
     rows = elements(operation.values.get("rows")) or ()
     names = {name for row in rows if isinstance(row, dict) for name in row}
-    operation.use_columns(tuple(sorted(filter(_is_name, names), key=str)), table.table)
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str)
+    operation.use_columns(tuple(sorted(names, key=str)), table.table)
 
 
 @_operation("execute", "sqltext")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
@@ -62,27 +62,9 @@ class Unread(Exception):
     """A statement is not one of those that can be read with certainty."""
 
 
-class Name(NamedTuple):
-    """The name of a table, an index or a type, with its schema."""
-
-    schema: str
-    name: str
-
-    def table(self) -> SchemaObject:
-        """The table, or the view."""
-        return SchemaObject(Kind.TABLE, self.name, schema=self.schema)
-
-    def alone(self, kind: Kind) -> SchemaObject:
-        """The type, or the index of which the table is not named."""
-        return SchemaObject(kind, self.name, schema=self.schema)
-
-    def part(self, kind: Kind, name: str) -> SchemaObject:
-        """A column, index or constraint of the table."""
-        return SchemaObject(kind, name, self.name, self.schema)
-
-    def column(self, name: str) -> SchemaObject:
-        """A column of the table."""
-        return self.part(Kind.COLUMN, name)
+def named(name: str, schema: str = "", kind: Kind = Kind.TABLE) -> SchemaObject:
+    """A table or view; a type, or an index of which the table is not named."""
+    return SchemaObject(kind, name, schema=schema)
 
 
 def use(thing: SchemaObject, *, certain: bool = True) -> Effect:
@@ -179,16 +161,10 @@ class Words:
             parts.append(self.name())
         return parts
 
-    def qualified(self) -> Name:
-        """The name of a table, an index or a type; of a catalog there is no record."""
+    def qualified(self, kind: Kind = Kind.TABLE) -> SchemaObject:
+        """The table, type or index of a name; of a catalog there is no record."""
         *_, schema, name = ["", *self.parts()]
-        return Name(schema, name)
-
-    def names(self) -> Iterator[Name]:
-        """Names with commas between them."""
-        yield self.qualified()
-        while self.takes(","):
-            yield self.qualified()
+        return named(name, schema, kind)
 
 
 @cache
@@ -361,7 +337,7 @@ class Script:
         Raises:
             Unread: it cannot be parsed, or would take too long.
         """
-        from flask_chainfix.schema.sql.trees import read_rows
+        from flask_chainfix.schema.sql.queries import read_rows
 
         # Many scripts say the same again and again, of other values.
         shape = tuple("'" if is_literal(token) else token.text for token in tokens)

@@ -15,7 +15,6 @@ from flask_chainfix.schema.sql.parsing import (
     MOST_CHARACTERS,
     Allowance,
     Deeds,
-    Name,
     Script,
     Unread,
     Words,
@@ -88,6 +87,7 @@ _KINDS_WITH = {
     **dict.fromkeys((_ON_TABLE | _OTHER_KINDS) - {"DATABASE", "SCHEMA"}, frozenset[Kind]()),
     "INDEX": frozenset({Kind.INDEX}),
 }
+_KIND_OF = {"DOMAIN": Kind.TYPE, "INDEX": Kind.INDEX, "TYPE": Kind.TYPE}
 _DROP_ENDS = ("CASCADE", "CONSTRAINTS", "PURGE", "RESTRICT")
 # Actions of ALTER TABLE that concern the table only as a whole, and what tells of other actions.
 _ABOUT_TABLE = word_set(
@@ -232,10 +232,10 @@ def _create(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     kind = _kind(words)
     if kind in _TYPES:
         words.takes("IF", "NOT", "EXISTS")
-        name = words.qualified()
-        if runs_on(tokens) or name.name == "body":
+        type_ = words.qualified(Kind.TYPE)
+        if runs_on(tokens) or type_.name == "body":
             raise Unread
-        yield create(name.alone(Kind.TYPE))
+        yield create(type_)
     elif kind in _TABLES or kind == "INDEX":
         if kind == "INDEX" and words.peek(1) == ".":
             raise Unread  # which is taken for a name and its table
@@ -281,15 +281,15 @@ def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
 
 
 def _dropped(kind: str, words: Words, *, certain: bool) -> Deeds:
-    for name in words.names():
-        if kind == "INDEX":
-            table = words.qualified() if words.takes("ON") else Name(name.schema, "")
-            if table.name:
-                yield use(table.table(), certain=certain)
-            yield drop(table.part(Kind.INDEX, name.name), certain=certain)
-        else:
-            thing = name.table() if kind in _TABLES else name.alone(Kind.TYPE)
-            yield drop(thing, certain=certain)
+    more = True
+    while more:
+        thing = words.qualified(_KIND_OF.get(kind, Kind.TABLE))
+        if thing.kind is Kind.INDEX and words.takes("ON"):
+            table = words.qualified()
+            yield use(table, certain=certain)
+            thing = table.part(Kind.INDEX, thing.name)
+        yield drop(thing, certain=certain)
+        more = words.takes(",")
 
 
 def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
@@ -301,12 +301,11 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
         words.takes("*")
         deeds = list(_alter_table(table, words, tokens, script))
         first = deeds[0] if deeds else None
-        if not (isinstance(first, Effect) and first.renamed and first.object == table.table()):
-            deeds.insert(0, use(table.table()))
+        if not (isinstance(first, Effect) and first.renamed and first.object == table):
+            deeds.insert(0, use(table))
         yield from deeds if certain else doubtful(deeds)
     elif kind in _TYPES or kind == "INDEX":
-        name = words.qualified()
-        thing = name.alone(Kind.INDEX if kind == "INDEX" else Kind.TYPE)
+        thing = words.qualified(_KIND_OF[kind])
         if words.takes("ON") or runs_on(tokens):
             raise Unread
         yield from _renamed(thing, words) or [use(thing)]
@@ -316,12 +315,12 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
         yield _part_of_a_table(kind)
 
 
-def _alter_table(table: Name, words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+def _alter_table(table: SchemaObject, words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     """What the actions behind ALTER TABLE and the name do."""
     from flask_chainfix.schema.sql.trees import altered
 
     try:
-        if deeds := _renamed(table.table(), words):
+        if deeds := _renamed(table, words):
             return iter(deeds)
         first, *rest = words.behind(words.at)
         if first in _ABOUT_TABLE and _ACTIONS.isdisjoint(rest):
@@ -346,7 +345,7 @@ def _renamed(thing: SchemaObject, words: Words) -> list[Effect | Opaque]:
     return list(rename(thing, after))
 
 
-def _unread(tokens: Sequence[Any], script: Script, table: Name | None = None) -> Opaque:
+def _unread(tokens: Sequence[Any], script: Script, table: SchemaObject | None = None) -> Opaque:
     """A statement that cannot be read, shown by its beginning."""
     script.failures += 1
     words = Words(tokens)
@@ -356,7 +355,7 @@ def _unread(tokens: Sequence[Any], script: Script, table: Name | None = None) ->
         actions = frozenset(_MAY_DO.get(verb, Action))
         kinds = _KINDS_WITH.get(_kind(words), kinds) if verb in ("CREATE", "DROP") else kinds
     detail = f"a statement that cannot be read: {script.shown(tokens)}"
-    return Opaque(detail, 0, actions, table.table() if table is not None else None, kinds)
+    return Opaque(detail, 0, actions, table, kinds)
 
 
 _READERS: dict[str, Callable[[Words, Sequence[Any], Script], Deeds]] = {
