@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -95,18 +95,32 @@ def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]
 
 def made_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
     """The pairs of touches that make one object, with nothing between them that may drop it."""
-    for touches in _groups(evidence, evidence.creators, evidence.made_again):
-        object_ = touches[0].object
-        ends = [_at(end) for end in evidence.droppers.get(evidence.key(object_), ())]
-        between = _Between(evidence, touches, ends, _takers, Action.DROP)
-        yield from _pairs(
-            touches,
-            lambda first, second, between=between: (  # type: ignore[misc]
-                _is_one(evidence, first.object, second.object)
-                and not between(first, second)
-                and _fails(evidence, first, second)
-            ),
-        )
+    return _twice(evidence, Action.CREATE, evidence.creators, evidence.made_again)
+
+
+def dropped_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
+    """The pairs of touches that drop one object, with nothing between them that may make it."""
+    return _twice(evidence, Action.DROP, evidence.droppers, evidence.ended_again)
+
+
+def _twice(
+    evidence: Evidence,
+    action: Action,
+    touched: Mapping[Key, list[Touch]],
+    again: Iterable[tuple[Touch, Touch]],
+) -> Iterator[tuple[Touch, Touch]]:
+    """Each touch with the next one that it is in conflict with."""
+    for touches in _groups(evidence, touched, again):
+        between = _Between(evidence, touches, action)
+        for index, first in enumerate(touches):
+            for second in touches[index + 1 : index + _MOST_COMPARED]:
+                if (
+                    _is_one(evidence, first.object, second.object)
+                    and not between(first, second)
+                    and (action is Action.DROP or _fails(evidence, first, second))
+                ):
+                    yield first, second
+                    break
 
 
 def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
@@ -128,40 +142,17 @@ def _make_tables_too(evidence: Evidence, first: Touch, second: Touch) -> bool:
     return all(made) and (first.revision != second.revision or made[0] > 1)
 
 
-def _takers(evidence: Evidence, object_: SchemaObject) -> list[_Event]:
-    """What may take a part of a table along: drops of the table, and of columns."""
+def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) -> list[_Event]:
+    """What may make or drop a part of a table without naming it."""
     if object_.kind in (Kind.TABLE, Kind.TYPE):
         return []
     table = evidence.key(table_of(object_))
-    takers = [*evidence.table_changes.get((Action.DROP, table), ())]
-    if object_.kind is not Kind.COLUMN:
-        takers += evidence.column_drops.get(table, ())
-    return [_at(taker) for taker in takers]
-
-
-def dropped_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
-    """The pairs of touches that drop one object, with nothing between them that may make it."""
-    for touches in _groups(evidence, evidence.droppers, evidence.ended_again):
-        object_ = touches[0].object
-        makers = [_at(maker) for maker in evidence.creators.get(evidence.key(object_), ())]
-        between = _Between(evidence, touches, makers, _givers, Action.CREATE)
-        yield from _pairs(
-            touches,
-            lambda first, second, between=between: (  # type: ignore[misc]
-                _is_one(evidence, first.object, second.object) and not between(first, second)
-            ),
-        )
-
-
-def _givers(evidence: Evidence, object_: SchemaObject) -> list[_Event]:
-    """What may make a part of a table without naming it."""
-    if object_.kind in (Kind.TABLE, Kind.TYPE):
-        return []
-    table = evidence.key(table_of(object_))
-    givers = [_at(maker) for maker in evidence.table_changes.get((Action.CREATE, table), ())]
-    if object_.kind is not Kind.COLUMN:
-        givers += (_before(*unnamed) for unnamed in evidence.unnamed.get(table, ()))
-    return givers
+    found = [_at(change) for change in evidence.table_changes.get((action, table), ())]
+    if object_.kind is Kind.COLUMN:
+        return found
+    if action is Action.DROP:
+        return found + [_at(drop) for drop in evidence.column_drops.get(table, ())]
+    return found + [_before(*unnamed) for unnamed in evidence.unnamed.get(table, ())]
 
 
 def _groups(
@@ -178,17 +169,6 @@ def _groups(
         certain = [touch for touch in group if touch.certain]
         if len(certain) > 1:
             yield certain
-
-
-def _pairs(
-    touches: list[Touch], conflict: Callable[[Touch, Touch], bool]
-) -> Iterator[tuple[Touch, Touch]]:
-    """Each touch with the next one that it is in conflict with."""
-    for index, first in enumerate(touches):
-        for second in touches[index + 1 : index + _MOST_COMPARED]:
-            if conflict(first, second):
-                yield first, second
-                break
 
 
 def _is_one(evidence: Evidence, one: SchemaObject, other: SchemaObject) -> bool:
@@ -237,32 +217,25 @@ class _Between:
     Args:
         evidence: what is known.
         touches: of the object.
-        events: what would explain it.
-        others: what else would, by the object as it is spelled.
-        action: what that does; where something that is not known may do it, it counts as well.
+        action: what the touches do; what does the opposite, or may do it, would explain it.
     """
 
-    def __init__(
-        self,
-        evidence: Evidence,
-        touches: list[Touch],
-        events: list[_Event],
-        others: Callable[[Evidence, SchemaObject], list[_Event]],
-        action: Action,
-    ) -> None:
+    def __init__(self, evidence: Evidence, touches: list[Touch], action: Action) -> None:
         self._evidence = evidence
+        made = action is Action.CREATE
+        undoing, undone = (
+            (Action.DROP, evidence.droppers) if made else (Action.CREATE, evidence.creators)
+        )
         objects = {touch.object for touch in touches}
-        limited = (_before(*doubt) for each in objects for doubt in evidence.limited(action, each))
-        unlimited = evidence.unlimited.get((action, touches[0].object.kind), ())
-        every = {
-            *events,
-            *(event for each in objects for event in others(evidence, each)),
-            *limited,
-            *(_before(*doubt) for doubt in unlimited),
-        }
+        doubts = [doubt for each in objects for doubt in evidence.limited(undoing, each)]
+        doubts += evidence.unlimited.get((undoing, touches[0].object.kind), ())
+        every = {_at(touch) for touch in undone.get(evidence.key(touches[0].object), ())}
+        every.update(_before(*doubt) for doubt in doubts)
+        for each in objects:
+            every.update(_unnamed_changes(evidence, each, undoing))
         self._events = sorted(every, key=self._position)
         self._positions = [self._position(event) for event in self._events]
-        self._elsewhere = any(evidence.may_happen_elsewhere(action, each) for each in objects)
+        self._elsewhere = any(evidence.may_happen_elsewhere(undoing, each) for each in objects)
 
     def _position(self, event: _Event) -> tuple[int, float]:
         return self._evidence.rank[event.revision], event.place
