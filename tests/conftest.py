@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from flask_chainfix.databases import connecting
 from flask_chainfix.disk.safe_files import own_key
-from flask_chainfix.rehearsal import fresh_process, run
+from flask_chainfix.rehearsal import fresh_process, round_trip
 from tests import rehearsing
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
@@ -55,7 +55,7 @@ def _confirms_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def _rehearses_in_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process rehearse in forks of a warm one, where there are any."""
     if sys.platform == "linux":
-        monkeypatch.setattr(run, "running", rehearsing.running)
+        monkeypatch.setattr(round_trip, "running", rehearsing.running)
 
 
 @pytest.fixture

@@ -93,7 +93,8 @@ class Commands:
 
 
 def _serve() -> None:
-    import flask_chainfix.rehearsal.confirm_child  # noqa: F401
+    import alembic.command  # noqa: F401
+
     from flask_chainfix.cli.console import main
     from flask_chainfix.rehearsal import fresh_process
 

@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix.common.errors import ChainFixError
-from flask_chainfix.environment.configuration import script_locations
 from flask_chainfix.environment.locate import open_config
+from flask_chainfix.environment.surroundings import script_locations
 from flask_chainfix.model.files import Header, Unreadable
 from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.sql.script import read_sql

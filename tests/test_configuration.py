@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix.environment.configuration import Options, alembic_version
-from flask_chainfix.environment.version_locations import ScriptPlace, locate, read_plainly
+from flask_chainfix.environment.locate import ScriptPlace, locate, read_plainly
 
 READ_HERE, KNOWS_TOML = alembic_version() >= (1, 17), alembic_version() >= (1, 16)
 # The options that say where migrations are, and some that Alembic reads as well.

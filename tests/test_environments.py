@@ -17,7 +17,7 @@ from alembic.util import CommandError
 
 from flask_chainfix.diagnosis.rules import Family, all_rules, explain
 from flask_chainfix.environment.locate import open_directory
-from flask_chainfix.environment.project import environments_near
+from flask_chainfix.environment.surroundings import environments_near
 from tests.commands import fixchain, flask
 from tests.disk import environment
 from tests.rehearsals import MODELS, PLAIN_ENV

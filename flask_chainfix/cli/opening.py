@@ -115,7 +115,7 @@ def _config_here(section: str | None) -> str | None:
         return _FOUND_BY_ALEMBIC[0]
     if Path("migrations", "env.py").is_file():
         return None
-    from flask_chainfix.environment.configuration import script_locations
+    from flask_chainfix.environment.surroundings import script_locations
 
     names = (name for name in _FOUND_BY_ALEMBIC if script_locations(Path(name)))
     return next(names, None)

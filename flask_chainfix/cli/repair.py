@@ -33,7 +33,7 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.planning.strategies import AUTO, strategy_names
-from flask_chainfix.rehearsal.run import OWN_SERVER, RehearsalRequest
+from flask_chainfix.rehearsal.round_trip import OWN_SERVER, RehearsalRequest
 from flask_chainfix.report.results import Planning, PlanRehearsed, Repaired, Result
 
 

@@ -20,8 +20,8 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import MoveResult, MoveState
 from flask_chainfix.model.rehearsal import Rehearsal, RehearsalFailure
 from flask_chainfix.planning.proposal import Planned
-from flask_chainfix.rehearsal import run
-from flask_chainfix.rehearsal.run import Chains, RehearsalRequest
+from flask_chainfix.rehearsal import round_trip
+from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Planning, Rehearsed
 
 
@@ -41,12 +41,12 @@ def rehearse(
 
     Raises:
         NoMigrations: there is nothing to rehearse.
-        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.run``.
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
     """
     diagnosis = read_and_judge(runtime, tools).with_schema()
     now = diagnosis.snapshot
     old = _old_chain(runtime, now, request.start) if request.start else None
-    rehearsal = _run(runtime, request, Chains(now, old), progress)
+    rehearsal = _run(runtime, request, now, progress, old)
     result = Rehearsed(tools=tools, diagnosis=diagnosis, rehearsal=rehearsal)
     result = result.noticing(*_missed_server(rehearsal))
     if rehearsal.failure is not None:
@@ -82,16 +82,16 @@ def rehearse_plan(
         failed; and the rehearsal, or the way that failed.
 
     Raises:
-        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.run``.
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
     """
-    rehearsal = _run(runtime, request, Chains(planned.after), progress)
+    rehearsal = _run(runtime, request, planned.after, progress)
     notices = _missed_server(rehearsal)
     ways: list[Rehearsal] = []
     for (start, rows), names in _ways(planning.proposal.moves).items():
         if rehearsal.failure is not None:
             break
         on_the_way = replace(request, start=start, restamp=rows)
-        done = _run(runtime, on_the_way, Chains(planned.after, planned.start), progress)
+        done = _run(runtime, on_the_way, planned.after, progress, planned.start)
         notices += _missed_server(done)
         ways.append(replace(done, way_of=names))
         if done.failure is not None:
@@ -118,14 +118,18 @@ def _ways(
 
 
 def _run(
-    runtime: Runtime, request: RehearsalRequest, chains: Chains, progress: Progress
+    runtime: Runtime,
+    request: RehearsalRequest,
+    chain: Facts,
+    progress: Progress,
+    old: Facts | None = None,
 ) -> Rehearsal:
     """A rehearsal whose failure says what the migrations' own text tells of it."""
-    rehearsal = run.rehearse(runtime, request, chains, progress)
+    rehearsal = round_trip.rehearse(runtime, request, chain, progress, old)
     failure = rehearsal.failure
     if failure is None:
         return rehearsal
-    cause, mend = cause_of(chains.chain, failure)
+    cause, mend = cause_of(chain, failure)
     failure = replace(failure, cause=cause, remedy=Remedy.of(mend) | failure.remedy)
     return replace(rehearsal, failure=failure)
 

@@ -1,4 +1,4 @@
-"""Alembic's configuration files, and which of them describes a migrations directory.
+"""Alembic's configuration files and our settings in them.
 
 To import Alembic takes longer than all else that a check does. So its files are read here as it
 reads them. Alembic itself is asked where that is not certain: before its version 1.17, and for
@@ -14,35 +14,19 @@ import warnings
 from collections.abc import Iterator, Mapping
 from configparser import MAX_INTERPOLATION_DEPTH, ConfigParser, Error
 from contextlib import contextmanager, suppress
-from dataclasses import field
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
+from flask_chainfix.model.environment import Settings
+from flask_chainfix.model.findings import CODES
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-
-_LOCATION = "script_location"
-
-
-_LONGEST_LINE, _LONGEST_VALUE = 4_096, 100_000
-
-
-_MOST_PARTS = 100
-
-
-_TOML_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
-
-
-_REFERENCE = re.compile(r"%\(([^)]*)\)s")
-
 
 _VERSION = re.compile(r"""^__version__ = ["'](\d+)\.(\d+)""", re.MULTILINE)
 
@@ -58,12 +42,11 @@ def alembic_version() -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _knows_toml() -> bool:
+def knows_toml() -> bool:
     """Whether this Alembic can be configured by a ``pyproject.toml``."""
     return alembic_version() >= (1, 16)
 
 
-@dataclass(frozen=True)
 class Options:
     """The options in Alembic's configuration files, which are read once something is asked.
 
@@ -71,44 +54,35 @@ class Options:
         ini: the ini file; ``None`` where there is none.
         toml: the ``pyproject.toml``; ``None`` where there is none, or Alembic would not read it.
         section: the section of the ini file that counts.
-        instead: what is set beside the files, and goes before them, by its name.
-        of_app: Alembic's own configuration as an app has made it, instead of all these.
+        are_read_here: whether Alembic itself need not be asked what the files say.
     """
 
-    ini: Path | None = None
-    toml: Path | None = None
-    section: str = "alembic"
-    instead: Mapping[str, str] = field(default_factory=dict)
-    of_app: Config | None = None
-
-    @classmethod
-    def made_by_app(cls, config: Config) -> Options:
-        """The options in a configuration that an app's callbacks may have changed."""
-        ini, toml = config.config_file_name, getattr(config, "toml_file_name", None)
-        return cls(
-            Path(ini) if ini else None,
-            Path(toml) if toml else None,
-            config.config_ini_section,
-            of_app=config,
-        )
-
-    @property
-    def are_read_here(self) -> bool:
-        """Whether Alembic itself need not be asked what the files say."""
-        return self.of_app is None and (1, 17) <= alembic_version() < (2, 0)
+    def __init__(
+        self,
+        ini: Path | None = None,
+        toml: Path | None = None,
+        section: str = "alembic",
+        *,
+        instead: Mapping[str, str] | None = None,
+        of_app: Config | None = None,
+    ) -> None:
+        """Name the files; ``instead`` goes before them, and ``of_app`` is all that counts."""
+        self.ini, self.toml, self.section = ini, toml, section
+        self._instead, self._of_app = instead or {}, of_app
+        self.are_read_here = of_app is None and (1, 17) <= alembic_version() < (2, 0)
 
     @cached_property
     def alembic(self) -> Config:
         """The same as Alembic's own object."""
         from alembic.config import Config
 
-        if self.of_app is not None:
-            return self.of_app
+        if self._of_app is not None:
+            return self._of_app
         files = {"file_": self.ini, "toml_file": self.toml}
         named: dict[str, Any] = {name: str(file) for name, file in files.items() if file}
         config = Config(**named, ini_section=self.section)
-        for name, value in self.instead.items():
-            config.set_main_option(name, _escaped(value))
+        for name, value in self._instead.items():
+            config.set_main_option(name, value.replace("%", "%%"))
         return config
 
     @cached_property
@@ -119,10 +93,10 @@ class Options:
         parser = ConfigParser({"here": _here(self.ini)})
         if self.ini is not None:
             parser.read(self.ini, encoding="locale")
-        if not parser.has_section(self.section) and (self.ini is None or self.instead):
+        if not parser.has_section(self.section) and (self.ini is None or self._instead):
             parser.add_section(self.section)
-        for name, value in self.instead.items():
-            parser.set(self.section, name, _escaped(value))
+        for name, value in self._instead.items():
+            parser.set(self.section, name, value.replace("%", "%%"))
         return parser
 
     @cached_property
@@ -151,10 +125,6 @@ def _here(file: Path | None) -> str:
     return "." if file is None else file.absolute().parent.as_posix()
 
 
-def _escaped(value: str) -> str:
-    return value.replace("%", "%%")
-
-
 def read_config(path: Path, section: str | None = None) -> Options:
     """Read a file together with its counterpart in the working directory, as Alembic does.
 
@@ -166,11 +136,9 @@ def read_config(path: Path, section: str | None = None) -> Options:
         BadConfiguration: this version of Alembic cannot be configured by such a file, or the ini
             file has no such section.
     """
-    if path.suffix == ".toml":
-        ini, toml = Path("alembic.ini"), path
-    else:
-        ini, toml = path, Path("pyproject.toml")
-    options = _opened(ini, toml, section)
+    is_toml = path.suffix == ".toml"
+    ini, toml = (Path("alembic.ini"), path) if is_toml else (path, Path("pyproject.toml"))
+    options = open_files(ini, toml, section)
     if section is not None and ini.exists():
         if options.parser.has_section(section):
             return options
@@ -178,7 +146,7 @@ def read_config(path: Path, section: str | None = None) -> Options:
             f"{ini} has no section [{section}]",
             f"name one of its sections: {', '.join(options.parser.sections())}",
         )
-    if toml is path and not _knows_toml():
+    if is_toml and not knows_toml():
         raise BadConfiguration(
             f"this version of Alembic cannot be configured by {path.name}",
             "use Alembic 1.16 or newer, or an alembic.ini",
@@ -186,24 +154,105 @@ def read_config(path: Path, section: str | None = None) -> Options:
     return options
 
 
-def read_ini(path: Path) -> Options:
-    """Read an ini file alone; what is not there says nothing.
+def open_files(ini: Path | None, toml: Path | None = None, section: str | None = None) -> Options:
+    """What two files say, once it is known that reading them comes to an end.
+
+    ``BadConfiguration`` and ``OSError`` are raised as by ``refuse_endless``.
+    """
+    if ini is not None and ini.exists():
+        refuse_endless(ini)
+    else:
+        ini = None
+    if toml is not None and toml.exists() and knows_toml() and section is None:
+        _refuse_long_keys(toml, read_regular(toml, LARGEST_CODE).decode(errors="replace"))
+    else:
+        toml = None
+    return Options(ini, toml, section or "alembic")
+
+
+def project_config(directory: Path) -> Options | None:
+    """The configuration of a plain Alembic project, by its migrations directory.
+
+    It is in the working directory or beside ``directory``, and its ``script_location`` is that.
 
     Raises:
-        BadConfiguration: a line or a value of it is too long.
-        OSError: it is no regular file, or too large.
+        BadConfiguration: there is such a file, and it cannot be used.
     """
-    return _opened(path, None)
+    names = ("alembic.ini", "pyproject.toml") if knows_toml() else ("alembic.ini",)
+    beside = Path(os.path.abspath(directory)).parent
+    for file in [Path(name) for name in names] + [beside / name for name in names]:
+        if file.is_file():
+            with configuration_errors(str(file)):
+                options = read_config(file)
+                if _describes(options, file, directory):
+                    return options
+    return None
+
+
+def _describes(options: Options, file: Path, directory: Path) -> bool:
+    location = options.get("script_location")
+    if not isinstance(location, str):
+        return False
+    path, wanted = resource_path(location), directory.resolve()
+    if path.resolve() == wanted:
+        return True
+    if (file.parent / path).resolve() != wanted:
+        return False
+    # Alembic would look for relative locations below the working directory, not beside the file.
+    locations = options.get("version_locations")
+    places = [locations] if isinstance(locations, str) else locations or []
+    for part in (part for place in places for part in place.split()):
+        if not os.path.isabs(part) and ":" not in part:
+            raise BadConfiguration(
+                f"version_locations in {file} counts from the directory of that file",
+                f"run the command in {file.parent}, or write %(here)s/{part}",
+            )
+    return True
+
+
+def resource_path(location: str) -> Path:
+    """Where ``package:directory`` lies, without importing the package; else the path itself."""
+    package, colon, rest = location.partition(":")
+    if not colon or os.path.isabs(location):
+        return Path(location)
+    return Path(*package.split("."), rest)
+
+
+@contextmanager
+def configuration_errors(name: str) -> Iterator[None]:
+    """Turn whatever Alembic raises while it reads configuration into one clear error.
+
+    Its deprecation warnings are left to the project's own Alembic commands.
+
+    Args:
+        name: the file or directory that is being read.
+
+    Raises:
+        BadConfiguration: the configuration cannot be used.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ChainFixError:
+        raise
+    except Exception as error:  # callbacks and interpolation can raise anything
+        said = error.strerror if isinstance(error, OSError) else None
+        detail = " ".join((said or str(error)).split()) or type(error).__name__
+        raise BadConfiguration(
+            f"the configuration in {name} cannot be used: {detail}",
+            way("correct it until Alembic accepts it", "{alembic} heads"),
+        ) from error
+
+
+# --- Files that are made to keep a reader busy ---------------------------------------------------
+_LONGEST_LINE, _LONGEST_VALUE, _MOST_PARTS = 4_096, 100_000, 100
+_TOML_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
+_REFERENCE = re.compile(r"%%|%\(([^)]*)\)s|%")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        BadConfiguration: a key of it has too many parts.
-        OSError: it cannot be read.
-        ValueError: it is no TOML.
-    """
+    """Read a TOML file; ``OSError``, ``ValueError`` and ``BadConfiguration`` say what it lacks."""
     if sys.version_info >= (3, 11):  # most projects have no such file
         import tomllib
     else:
@@ -222,19 +271,6 @@ def _refuse_long_keys(path: Path, text: str) -> None:
             raise BadConfiguration(
                 f"{path} has a key of more than {_MOST_PARTS} parts", "make it shorter"
             )
-
-
-def _opened(ini: Path | None, toml: Path | None, section: str | None = None) -> Options:
-    """What two files say, once it is known that reading them comes to an end."""
-    if ini is not None and ini.exists():
-        refuse_endless(ini)
-    else:
-        ini = None
-    if toml is not None and toml.exists() and _knows_toml() and section is None:
-        _refuse_long_keys(toml, read_regular(toml, LARGEST_CODE).decode(errors="replace"))
-    else:
-        toml = None
-    return Options(ini, toml, section or "alembic")
 
 
 def refuse_endless(ini: Path) -> None:
@@ -287,120 +323,75 @@ def _endless(values: Mapping[str, str]) -> Iterator[str]:
 
 def _references(value: str) -> Iterator[str]:
     """The names in a value, up to where configparser stops with an error."""
-    at = value.find("%")
-    while at >= 0:
-        found = _REFERENCE.match(value, at)
-        if found:
-            yield found[1]
-        elif not value.startswith("%%", at):
+    for found in _REFERENCE.finditer(value):
+        if found[0] == "%":
             return
-        at = value.find("%", found.end() if found else at + 2)
+        if found[1] is not None:
+            yield found[1]
 
 
-def project_config(directory: Path) -> Options | None:
-    """Find the configuration of a plain Alembic project by its migrations directory.
-
-    Args:
-        directory: the migrations directory; it has no ``alembic.ini`` of its own.
-
-    Returns:
-        The configuration in the working directory or beside ``directory``, if its
-        ``script_location`` is ``directory``.
-
-    Raises:
-        BadConfiguration: there is such a file, and it cannot be used.
-    """
-    names = ("alembic.ini", "pyproject.toml") if _knows_toml() else ("alembic.ini",)
-    beside = Path(os.path.abspath(directory)).parent
-    files = [Path(name) for name in names] + [beside / name for name in names]
-    for file in files:
-        if file.is_file():
-            with configuration_errors(str(file)):
-                options = read_config(file)
-                if _describes(options, file, directory):
-                    return options
-    return None
+# --- Our settings --------------------------------------------------------------------------------
+_SINGLE = ("version_table", "version_table_schema", "main_branch")
+_KEYS = ("ignore", "intended_bases", "published", *_SINGLE)
 
 
-def script_locations(file: Path) -> dict[str, str]:
-    """What a configuration file of whatever project says of migration environments.
-
-    Args:
-        file: an ini file or a ``pyproject.toml``.
-
-    Returns:
-        The ``script_location`` of each section; nothing where Alembic could not use the file.
-    """
-    with suppress(ChainFixError), configuration_errors(str(file)):
-        if file.suffix != ".toml":
-            parser = read_ini(file).parser
-            sections = [each for each in parser.sections() if _LOCATION in parser[each]]
-            return {section: parser.get(section, _LOCATION) for section in sections}
-        if _knows_toml():
-            written = _opened(None, file).get(_LOCATION)
-            return {"tool.alembic": written} if isinstance(written, str) else {}
-    return {}
-
-
-def _describes(options: Options, file: Path, directory: Path) -> bool:
-    location = options.get(_LOCATION)
-    if not isinstance(location, str):
-        return False
-    path, wanted = resource_path(location), directory.resolve()
-    if path.resolve() == wanted:
-        return True
-    if (file.parent / path).resolve() != wanted:
-        return False
-    _refuse_other_base(options, file)
-    return True
-
-
-def _refuse_other_base(options: Options, file: Path) -> None:
-    """Alembic would look for relative locations below the working directory, not beside the file.
+def read_settings(options: Options) -> Settings:
+    """Read ``[fixchain]`` of ``alembic.ini``, else ``[tool.fixchain]`` of ``pyproject.toml``.
 
     Raises:
-        BadConfiguration: some migrations would not be found.
+        BadConfiguration: a key, a value or a code is unknown.
     """
-    locations = options.get("version_locations")
-    places = [locations] if isinstance(locations, str) else locations or []
-    for part in (part for place in places for part in place.split()):
-        if not os.path.isabs(part) and ":" not in part:
+    values = _from_ini(options.parser) or _from_toml(options.toml)
+    for key in values:
+        if key not in _KEYS:
             raise BadConfiguration(
-                f"version_locations in {file} counts from the directory of that file",
-                f"run the command in {file.parent}, or write %(here)s/{part}",
+                f"unknown key {key!r} in the fixchain settings",
+                f"the known keys are {', '.join(_KEYS)}",
             )
-
-
-def resource_path(location: str) -> Path:
-    """Where ``package:directory`` lies, without importing the package; else the path itself."""
-    package, colon, rest = location.partition(":")
-    if not colon or os.path.isabs(location):
-        return Path(location)
-    return Path(*package.split("."), rest)
-
-
-@contextmanager
-def configuration_errors(name: str) -> Iterator[None]:
-    """Turn whatever Alembic raises while it reads configuration into one clear error.
-
-    Its deprecation warnings are left to the project's own Alembic commands.
-
-    Args:
-        name: the file or directory that is being read.
-
-    Raises:
-        BadConfiguration: the configuration cannot be used.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except ChainFixError:
-        raise
-    except Exception as error:  # callbacks and interpolation can raise anything
-        said = error.strerror if isinstance(error, OSError) else None
-        detail = " ".join((said or str(error)).split()) or type(error).__name__
+        if key in _SINGLE and len(values[key]) > 1:
+            raise BadConfiguration(
+                f"{key} in the fixchain settings is more than one name", f"write {key} = NAME"
+            )
+    ignore = frozenset(code.upper() for code in values.get("ignore", ()))
+    if unknown := ignore - CODES:
         raise BadConfiguration(
-            f"the configuration in {name} cannot be used: {detail}",
-            way("correct it until Alembic accepts it", "{alembic} heads"),
-        ) from error
+            f"unknown code {', '.join(sorted(unknown))} under ignore in the fixchain settings",
+            f"the known codes are {', '.join(sorted(CODES))}",
+        )
+    # One that names nothing turns the main branch off.
+    single = {key: next(iter(values[key]), None) for key in _SINGLE if key in values}
+    if "main_branch" in single:
+        single["main_branch"] = single["main_branch"] or ""
+    return Settings(
+        ignore,
+        frozenset(values.get("intended_bases", ())),
+        published=tuple(values["published"]) if "published" in values else None,
+        **single,
+    )
+
+
+def _from_ini(parser: ConfigParser) -> Mapping[str, list[str]]:
+    """The section's keys, with values split at commas, blanks and line ends."""
+    if not parser.has_section("fixchain"):
+        return {}
+    return {
+        key: [part for part in re.split(r"[,\s]+", parser.get("fixchain", key)) if part]
+        for key in parser.options("fixchain")
+        if key not in parser.defaults()
+    }
+
+
+def _from_toml(file: Path | None) -> Mapping[str, list[str]]:
+    if file is None or not file.is_file():
+        return {}
+    section = read_toml(file).get("tool", {}).get("fixchain", {})
+    if not isinstance(section, dict):
+        raise BadConfiguration("[tool.fixchain] is not a table", "write it as a TOML table")
+    for key, value in section.items():
+        if key in _SINGLE and isinstance(value, str):
+            section[key] = [value]
+        elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise BadConfiguration(
+                f"{key} in [tool.fixchain] is not a list of strings", f'write {key} = ["…"]'
+            )
+    return section

@@ -24,9 +24,7 @@ def uses_flask_app(path: Path) -> bool:
         data = read_regular(path, LARGEST_CODE)
         if b"current_app" not in data:
             return False
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(data)
+        tree = _parsed(data)
     except OSError:
         return False
     except CANNOT_READ:
@@ -39,23 +37,19 @@ def uses_flask_app(path: Path) -> bool:
     )
 
 
-class EnvPy:
-    """The syntax tree of an ``env.py``, and what its module-level names hold for certain.
+def _parsed(data: bytes) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
+        return ast.parse(data)
 
-    Attributes:
-        path: the file.
-    """
+
+class EnvPy:
+    """The syntax tree of an ``env.py``, and what its module-level names hold for certain."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file.
-
-        Raises:
-            CANNOT_READ: it cannot be read.
-        """
+        """Read the file; where it cannot be read, one of ``CANNOT_READ`` is raised."""
         self.path = path
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
-            self._tree = ast.parse(read_regular(path, LARGEST_CODE))
+        self._tree = _parsed(read_regular(path, LARGEST_CODE))
         # A name that anything else binds too holds nobody knows what.
         bound = Counter(_names_bound(self._tree))
         self._held = {name: node for name, node in self._assigned().items() if bound[name] == 1}

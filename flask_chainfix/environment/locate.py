@@ -1,14 +1,20 @@
-"""Find the migration environment, the way Flask-Migrate and Alembic find it."""
+"""Find the migration environment, and where Alembic looks for its migrations.
+
+It is found the way Flask-Migrate and Alembic find it; nothing of the project is imported for it.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from configparser import ConfigParser, InterpolationError
+import sys
+from collections.abc import Mapping, Sequence
+from configparser import Error, InterpolationError
 from dataclasses import replace
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, NoEnvironment
@@ -17,101 +23,19 @@ from flask_chainfix.common.remedies import way
 from flask_chainfix.environment.configuration import (
     Options,
     configuration_errors,
+    open_files,
     project_config,
     read_config,
-    read_ini,
-    read_toml,
+    read_settings,
     refuse_endless,
 )
 from flask_chainfix.environment.env_py import uses_flask_app
-from flask_chainfix.environment.project import local_modules
-from flask_chainfix.environment.version_locations import locate, script_directory
-from flask_chainfix.model.environment import Environment, Settings
-from flask_chainfix.model.findings import CODES
+from flask_chainfix.environment.surroundings import local_modules
+from flask_chainfix.model.environment import Environment
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
-
-_SINGLE = ("version_table", "version_table_schema", "main_branch")
-
-
-_KEYS = ("ignore", "intended_bases", "published", *_SINGLE)
-
-
-def read_settings(options: Options) -> Settings:
-    """Read ``[fixchain]`` of ``alembic.ini``, else ``[tool.fixchain]`` of ``pyproject.toml``.
-
-    Raises:
-        BadConfiguration: a key, a value or a code is unknown.
-    """
-    values = _from_ini(options.parser) or _from_toml(options.toml)
-    for key in values:
-        if key not in _KEYS:
-            raise BadConfiguration(
-                f"unknown key {key!r} in the fixchain settings",
-                f"the known keys are {', '.join(_KEYS)}",
-            )
-    ignore = frozenset(code.upper() for code in values.get("ignore", ()))
-    unknown = ignore - CODES
-    if unknown:
-        raise BadConfiguration(
-            f"unknown code {', '.join(sorted(unknown))} under ignore in the fixchain settings",
-            f"the known codes are {', '.join(sorted(CODES))}",
-        )
-    return Settings(
-        ignore,
-        frozenset(values.get("intended_bases", ())),
-        version_table=_one(values, "version_table"),
-        version_table_schema=_one(values, "version_table_schema"),
-        main_branch=_one(values, "main_branch"),
-        published=tuple(values["published"]) if "published" in values else None,
-    )
-
-
-def _one(values: Mapping[str, list[str]], key: str) -> str | None:
-    named = values.get(key, [])
-    if len(named) > 1:
-        raise BadConfiguration(
-            f"{key} in the fixchain settings is more than one name", f"write {key} = NAME"
-        )
-    if key == "main_branch" and key in values and not named:
-        return ""  # which turns it off
-    return named[0] if named else None
-
-
-def _from_ini(parser: ConfigParser) -> Mapping[str, list[str]]:
-    """The section's keys, with values split at commas, blanks and line ends."""
-    if not parser.has_section("fixchain"):
-        return {}
-    inherited = parser.defaults()
-    return {
-        key: [part for part in re.split(r"[,\s]+", parser.get("fixchain", key)) if part]
-        for key in parser.options("fixchain")
-        if key not in inherited
-    }
-
-
-def _from_toml(file: Path | None) -> Mapping[str, list[str]]:
-    if file is None or not file.is_file():
-        return {}
-    section = read_toml(file).get("tool", {}).get("fixchain", {})
-    if not isinstance(section, dict):
-        raise BadConfiguration("[tool.fixchain] is not a table", "write it as a TOML table")
-    section = {
-        key: [value] if key in _SINGLE and isinstance(value, str) else value
-        for key, value in section.items()
-    }
-    for key, value in section.items():
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise BadConfiguration(
-                f"{key} in [tool.fixchain] is not a list of strings", f'write {key} = ["…"]'
-            )
-    return section
-
-
-# --- Find the migration environment, the way Flask-Migrate and Alembic find it -------------------
-
 
 # The options by which Alembic finds migration files.
 _LOCATING = (
@@ -121,17 +45,15 @@ _LOCATING = (
     "recursive_version_locations",
     "sourceless",
 )
-
-
 _NEW = way("make a new one in an app", "flask db init")
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """An environment together with how Alembic is configured for it.
+    """An open environment.
 
     Attributes:
-        environment: what the pure layers need to know of it.
+        environment: what we know of it.
         options: what Alembic's configuration says.
         reopen: how a fresh process finds the same environment, as JSON values.
         loses_app: whether the app comes from a callback, so that a fresh process is without it.
@@ -149,11 +71,6 @@ class Runtime:
     def config(self) -> Config:
         """Alembic's own configuration; this imports Alembic."""
         return self.options.alembic
-
-    @property
-    def script(self) -> ScriptDirectory:
-        """Alembic's script directory, which has loaded nothing; this imports Alembic."""
-        return script_directory(self.options)
 
     @property
     def has_app(self) -> bool:
@@ -186,66 +103,47 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
     with configuration_errors(directory):
         refuse_endless(Path(directory) / "alembic.ini")
         config = extension.migrate.get_config(directory)
-    options = Options.made_by_app(config)
+    names = config.config_file_name, getattr(config, "toml_file_name", None)
+    ini, toml = (Path(name) if name else None for name in names)
+    options = Options(ini, toml, config.config_ini_section, of_app=config)
     runtime = _open(options, {"directory": str(directory), **(reopen or {})})
     dialect = _dialect(current_app.config.get("SQLALCHEMY_DATABASE_URI"))
     if dialect is not None:
         runtime = replace(runtime, environment=replace(runtime.environment, dialect=dialect))
-    return runtime if reopen else _without_app(runtime)
-
-
-def _without_app(runtime: Runtime) -> Runtime:
-    """Hand over what the app's callbacks made of the configuration: none of them runs again."""
-    values = {name: runtime.config.get_main_option(name) for name in _LOCATING}
-    options = {name: value for name, value in values.items() if value is not None}
-    reopen = {"directory": str(runtime.environment.directory), "options": options}
-    return replace(runtime, reopen=reopen, loses_app=True)
+    if reopen:
+        return runtime
+    # What the app's callbacks made of the configuration is handed over: none of them runs again.
+    values = {name: config.get_main_option(name) for name in _LOCATING}
+    known = {name: value for name, value in values.items() if value is not None}
+    again = {"directory": str(runtime.environment.directory), "options": known}
+    return replace(runtime, reopen=again, loses_app=True)
 
 
 def open_resolved(directory: str, options: Mapping[str, str]) -> Runtime:
-    """Open an environment by what was found out before; no configuration file is read.
-
-    Args:
-        directory: it holds ``env.py``.
-        options: the main options by which Alembic finds migration files.
-
-    Raises:
-        NoEnvironment: there is no such directory, or it is no migration environment.
-        BadConfiguration: the options cannot be used.
-    """
+    """Open one by what ``open_app`` found out before: no file is read; it raises the same."""
     resolved = Options(instead={**options, "script_location": directory})
     return _open(resolved, {"directory": directory, "options": dict(options)})
 
 
 def open_directory(directory: str) -> Runtime:
-    """Open an environment by its directory, without an app.
+    """Open an environment by its directory, without an app; it raises what ``open_app`` raises.
 
-    Args:
-        directory: it holds ``env.py``, and usually ``versions/`` and ``alembic.ini``. Without one
-            of its own, the project's configuration counts if that names the directory.
-
-    Raises:
-        NoEnvironment: there is no such directory, or it is no migration environment.
-        BadConfiguration: the configuration cannot be used.
+    Where the directory has no ``alembic.ini``, the project's counts if that names the directory.
     """
     path = Path(directory)
     _require_directory(path)
     ini = path / "alembic.ini"
     with configuration_errors(str(ini)):
-        options = read_ini(ini) if ini.exists() else project_config(path) or Options()
-    return _open(replace(options, instead={"script_location": str(path)}), {"directory": directory})
+        found = open_files(ini) if ini.exists() else project_config(path) or Options()
+    instead = {"script_location": str(path)}
+    options = Options(found.ini, found.toml, found.section, instead=instead)
+    return _open(options, {"directory": directory})
 
 
 def open_config(file: str, section: str | None = None) -> Runtime:
-    """Open the environment that an ``alembic.ini`` or ``pyproject.toml`` describes.
+    """Open the environment that a section of an ``alembic.ini``, or a ``pyproject.toml`` describes.
 
-    Args:
-        file: its path.
-        section: the section of the ini file to read; ``None`` for ``alembic``.
-
-    Raises:
-        NoEnvironment: the file or the directory that it names is not there.
-        BadConfiguration: the configuration cannot be used.
+    It raises what ``open_app`` raises; ``None`` is the section ``alembic``.
     """
     path = Path(file)
     if not path.exists():
@@ -260,6 +158,10 @@ def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
     with configuration_errors(str(name)):
         directory, locations, recursive, sourceless = locate(options)
         settings = read_settings(options)
+    try:
+        dialect = _dialect(options.parser.get(options.section, "sqlalchemy.url", fallback=None))
+    except InterpolationError:  # env.py fills in what is missing
+        dialect = None
     env_py = directory / "env.py"
     if not env_py.is_file():
         raise NoEnvironment(
@@ -284,17 +186,10 @@ def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
         sourceless=sourceless,
         settings=settings,
         uses_flask=uses_flask_app(env_py),
-        dialect=_configured_dialect(options),
+        dialect=dialect,
         local_modules=local_modules(directory),
     )
     return Runtime(environment, options, reopen)
-
-
-def _configured_dialect(options: Options) -> str | None:
-    try:
-        return _dialect(options.parser.get(options.section, "sqlalchemy.url", fallback=None))
-    except InterpolationError:  # env.py fills in what is missing
-        return None
 
 
 def _dialect(url: object) -> str | None:
@@ -312,3 +207,191 @@ def _require_directory(path: Path) -> None:
             "run the command where the migrations directory is, or name it with -d DIRECTORY or"
             " -c alembic.ini" | _NEW,
         )
+
+
+# --- Where Alembic looks for migrations ----------------------------------------------------------
+class ScriptPlace(NamedTuple):
+    """Where migrations are, as in ``Environment``."""
+
+    directory: Path
+    version_locations: tuple[Path, ...]
+    recursive: bool
+    sourceless: bool
+
+
+def locate(options: Options) -> ScriptPlace:
+    """Find out where Alembic looks for migrations.
+
+    Raises:
+        BadConfiguration: a package that the configuration names cannot be found.
+        Exception: whatever Alembic raises where its configuration is wrong.
+    """
+    if place := read_plainly(options):
+        return place
+    script = script_directory(options)
+    return ScriptPlace(
+        _absolute(script.dir),
+        # Alembic's public attribute is the raw setting; this one is where it will really look.
+        tuple(map(_absolute, script._version_locations)),
+        bool(script.recursive_version_locations),
+        bool(script.sourceless),
+    )
+
+
+def _absolute(place: str | Path) -> Path:
+    return Path(os.path.abspath(place))
+
+
+# What separates the parts of an option where the ini file does not say it.
+_LEGACY_PATHS, _LEGACY_LOCATIONS = re.compile(r", *| +|:"), re.compile(r", *| +")
+_HOOKS = "post_write_hooks"
+# What else Alembic reads before it looks for migrations, so that it may fail at it.
+_ALSO_READ = ("file_template", "output_encoding", "timezone")
+_SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
+_ESCAPES = re.compile(r"%%|%\(here\)s")
+
+
+def read_plainly(options: Options) -> ScriptPlace | None:
+    """The same without importing Alembic; ``None`` where that has to be asked.
+
+    It is asked where its configuration is wrong or not plain.
+    """
+    if not options.are_read_here:
+        return None
+    try:
+        _require_plain_hooks(options)
+        length, *_ = (_plain(options, name) for name in ("truncate_slug_length", *_ALSO_READ))
+        location = _plain(options, "script_location")
+        separators = ("path_separator", "version_path_separator")
+        before = _parts(options, "prepend_sys_path", _LEGACY_PATHS, separators[:1])
+        places = _parts(options, "version_locations", _LEGACY_LOCATIONS, separators)
+        recursive = _boolean(options, "recursive_version_locations")
+        sourceless = _boolean(options, "sourceless")
+    except Error:  # it is wrong, or written in a way that only Alembic knows
+        return None
+    if not isinstance(location, str) or not (length is None or str(length).isdecimal()):
+        return None
+    if not os.path.exists(directory := _located(location, "script_location", before)):
+        return None
+    places = [_located(place, "version_locations", before) for place in places]
+    locations = map(_absolute, places or [os.path.join(directory, "versions")])
+    return ScriptPlace(_absolute(directory), tuple(locations), recursive, sourceless)
+
+
+def _plain(options: Options, name: str) -> Any:
+    """The value of an option, if it refers to nothing but ``%(here)s``."""
+    if options.parser.has_option(options.section, name):
+        _require_plain(options.parser.get(options.section, name, raw=True))
+    else:
+        _require_plain(options.table.get(name))
+    return options.get(name)
+
+
+def _require_plain(value: object) -> None:
+    if value is not None and not isinstance(value, int):
+        texts = [value] if isinstance(value, str) else _strings(value)
+        if any("%" in _ESCAPES.sub("", text) for text in texts):
+            raise Error
+
+
+def _strings(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise Error
+    return value
+
+
+def _require_plain_hooks(options: Options) -> None:
+    if options.parser.has_section(_HOOKS):
+        _require_plain([value for _, value in options.parser.items(_HOOKS, raw=True)])
+        return
+    for hook in options.table.get(_HOOKS, []):
+        if not isinstance(hook, dict) or "name" not in hook:
+            raise Error
+        _require_plain(list(hook.values()))
+
+
+def _parts(
+    options: Options, name: str, legacy: re.Pattern[str], separators: Sequence[str]
+) -> list[str]:
+    """The parts of an option; the first separator that is set counts."""
+    value, parser, section = _plain(options, name), options.parser, options.section
+    if not parser.has_option(section, name):
+        return [] if value is None else _strings(value)
+    if not value:  # Alembic looks into pyproject.toml then
+        raise Error
+    said = [parser.get(section, each) for each in separators if parser.has_option(section, each)]
+    if not said:
+        return legacy.split(value)
+    if said[0] not in _SEPARATORS:
+        raise Error
+    return [part.strip() for part in value.split(_SEPARATORS[said[0]]) if part]
+
+
+def _boolean(options: Options, name: str) -> bool:
+    value = _plain(options, name)
+    if options.parser.has_option(options.section, name):
+        return bool(value == "true")
+    if not (value is None or isinstance(value, bool)):
+        raise Error
+    return bool(value)
+
+
+class _Inert:
+    """A configuration, but for what would be imported, and for what is put into ``sys.path``.
+
+    Alembic has asked for the options in different ways over the years.
+    """
+
+    def __init__(self, config: Config, script_location: str | None) -> None:
+        self._config = config
+        self._instead = {"script_location": script_location, "prepend_sys_path": None}
+
+    def __getattr__(self, name: str) -> Any:
+        asked, instead = getattr(self._config, name), self._instead
+        if name not in ("get_main_option", "get_alembic_option"):
+            return asked
+        return lambda *option: instead[option[0]] if option[0] in instead else asked(*option)
+
+    def get_prepend_sys_paths_list(self) -> None:
+        return None
+
+
+def script_directory(options: Options) -> ScriptDirectory:
+    """Alembic's script directory; nothing is imported for it, ``sys.path`` stays as it is."""
+    from alembic.script import ScriptDirectory
+
+    # What Alembic would put into ``sys.path``: a package may lie there as well.
+    before: Sequence[str] = ()
+    if hasattr(options.alembic, "get_prepend_sys_paths_list"):  # since Alembic 1.16
+        before = options.alembic.get_prepend_sys_paths_list() or ()
+    elif isinstance(written := options.get("prepend_sys_path"), str):
+        before = _LEGACY_PATHS.split(written)
+    written = options.get("script_location")
+    location = written if isinstance(written, str) else None
+    if location is not None:
+        location = _located(location, "script_location", before)
+    script = ScriptDirectory.from_config(cast("Config", _Inert(options.alembic, location)))
+    places = map(str, script.version_locations or ())
+    script.version_locations = [_located(each, "version_locations", before) for each in places]
+    return script
+
+
+def _located(location: str, name: str, before: Sequence[str]) -> str:
+    """The directory that ``package:directory`` stands for; a path as it is."""
+    package, *folders = location.split(":")
+    if not folders or os.path.isabs(location):
+        return location
+    top, *inner = package.split(".")
+    found = PathFinder.find_spec(top, [*before, *sys.path])
+    if found is None and top.isidentifier() and top not in sys.modules:
+        found = find_spec(top)  # the finders of editable installs
+    places = found.submodule_search_locations if found is not None else None
+    for path in (Path(place, *inner, *folders) for place in places or ()):
+        if path.is_dir():
+            return str(path)
+    raise BadConfiguration(
+        f"{location} in {name} cannot be found without importing {package}, which would run code"
+        " of the project",
+        f"write the path of the directory instead: {name} ="
+        f" %(here)s/{'/'.join((top, *inner, *folders))}; or install {top} beside flask-chainfix",
+    )

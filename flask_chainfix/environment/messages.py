@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 
 NO_URL = "what is given is not the URL of a database (it is not repeated: it may hold a secret)"
-
-
 # Parameters of URLs whose values are known to hold no secret, whatever the driver.
 _HARMLESS = re.compile(
     r"""(?ix) application_name | autocommit | cache | channel_binding | charset | check_same_thread
@@ -27,52 +25,24 @@ _HARMLESS = re.compile(
     | target_session_attrs | tcp_user_timeout | timeout | trustservercertificate | unix_sock(et)?
     | uri | use_unicode | user | username | vfs | warehouse | write_timeout"""
 )
-
-
 _OPTIONS = re.compile(r"(?:(?:-c ?|--)search_path=[\w,$]*\s*)*", re.ASCII)  # PostgreSQL's
-
-
 _URL = re.compile(r"([A-Za-z][\w+.-]*)://(\S*)", re.ASCII)
-
-
 # In a text a blank ends a URL; alone, it may be one of the password's.
 _WHOLE = re.compile(r"([A-Za-z][\w+.-]*)://(.*)", re.ASCII | re.DOTALL)
-
-
 _WHO = re.compile(r"(.*)(@|%40)(.*)", re.DOTALL)
-
-
 _PARAMETER = re.compile(r"(\w+)=(.*)", re.ASCII | re.DOTALL)
-
-
 # What has paths, in which an @ is nobody's password.
 _OF_PATHS = ("sqlite", "file", "http", "https")
-
-
 _WITHOUT_SCHEME = re.compile(r"((?:^|(?<=[\s'\"]))[^\s:/@'\"]+:)(?!//)\S*@")
-
-
 _OF_NOTHING = re.compile(r"(//[^\s:/@]*:)\S*@")
-
-
 _VALUE = r"(?!\*\*\*)(?:\"[^\"]*\"|'[^']*'|\{[^}]*\}|[^\s&;,'\"]+)"
-
-
 _NAMED = re.compile(
     r"(?i)(\b[\w.-]*(?:pass|pwd|secret|token|credential|api_?key|private_?key|odbc_connect)[\w.-]*"
     rf" ?= ?|\b[\w.-]*(?:password|passwd|pwd|secret)[\"']?: ?)(?!YES\b|NO\b){_VALUE}"
 )
-
-
 _NOT_PARSED = re.compile(r"Could not parse .*\bURL\b")  # SQLAlchemy's
-
-
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # the name of one of the environment
-
-
 _LONG_ENOUGH = 4
-
-
 _HIDDEN = "***"
 
 
@@ -121,13 +91,9 @@ def shown_url(url: URL) -> str:
 
 def secrets_of(url: URL) -> tuple[str, ...]:
     """What is not to be shown of a URL, wherever somebody else repeats it."""
-    given = ((name, each) for name, value in url.query.items() for each in _each(value))
+    given = ((name, each) for name, values in url.normalized_query.items() for each in values)
     hidden = (value for name, value in given if not _is_harmless(name, value))
     return (*([str(url.password)] if url.password else ()), *hidden)
-
-
-def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
 
 
 def _shown(found: re.Match[str]) -> str:
@@ -140,28 +106,20 @@ def _shown(found: re.Match[str]) -> str:
         who, _, where = rest.rpartition("@")
         where, _, query = where.partition("?")
         place = f"{who}@{where}"
-    return f"{scheme}://{_shown_place(scheme, place)}{_shown_query(query)}"
+    shown = f"?{'&'.join(map(_shown_parameter, query.split('&')))}" if query else ""
+    return f"{scheme}://{_shown_place(scheme, place)}{shown}"
 
 
 def _shown_place(scheme: str, place: str) -> str:
     found = _WHO.fullmatch(place)
     who, at, where = found.groups() if found else ("", "", place)
     user, colon, _ = who.partition(":")
-    if not at or (scheme.partition("+")[0] in _OF_PATHS and not _is_user(user, colon)):
+    has_user = colon and "/" not in user
+    if not at or (scheme.partition("+")[0] in _OF_PATHS and not has_user):
         return place
     if "/" in user:  # Oracle's form
         return f"{_HIDDEN}{at}{where}"
     return f"{user}:{_HIDDEN}{at}{where}" if colon else place
-
-
-def _is_user(user: str, colon: str) -> bool:
-    return bool(colon) and "/" not in user
-
-
-def _shown_query(query: str) -> str:
-    if not query:
-        return ""
-    return f"?{'&'.join(map(_shown_parameter, query.split('&')))}"
 
 
 def _shown_parameter(written: str) -> str:
@@ -182,7 +140,11 @@ def said(error: BaseException) -> str:
     """The first line of what an exception says: the database's own words, where it has some."""
     orig = getattr(error, "orig", None)  # SQLAlchemy adds the SQL and a link
     if orig is not None:
-        return _of_driver(orig)
+        # Drivers of MySQL raise a number and a text, all others a text.
+        match orig.args:
+            case (int(), str(text), *_):
+                return _first_line(text) or type(orig).__name__
+        return _first_line(str(orig)) or type(orig).__name__
     name = type(error).__name__
     if _NOT_PARSED.match(str(error)):  # it may repeat all of it
         return NO_URL
@@ -192,13 +154,6 @@ def said(error: BaseException) -> str:
     if name in ("CommandError", "NoAppException", "UsageError"):
         return first or name
     return f"{name}: {first}" if first else name
-
-
-def _of_driver(error: BaseException) -> str:
-    """Drivers of MySQL raise a number and a text, all others a text."""
-    if len(error.args) > 1 and isinstance(error.args[0], int) and isinstance(error.args[1], str):
-        return _first_line(error.args[1]) or type(error).__name__
-    return _first_line(str(error)) or type(error).__name__
 
 
 def _first_line(text: str) -> str:

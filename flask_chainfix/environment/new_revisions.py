@@ -6,10 +6,16 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from configparser import ConfigParser, Error
 from dataclasses import replace
+from json import dumps
 from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from flask_chainfix import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
@@ -17,16 +23,12 @@ from flask_chainfix.common.quoting import script_words
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import LINE, Remedy, Way, way
 from flask_chainfix.environment.configuration import read_toml
-from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.locate import Runtime, script_directory
 from flask_chainfix.model.files import Edit, Header, Unreadable
 from flask_chainfix.model.plans import NewRevision
 
 _LINE = way("link them into one chain, which needs no new file", LINE)
-
-
 _DEFAULT_NAME = "%(rev)s_%(slug)s"
-
-
 _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 
 
@@ -50,7 +52,10 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
     from alembic import util  # most plans need no new file
     from alembic.script.revision import tuple_rev_as_scalar
 
-    script = runtime.script
+    script = script_directory(runtime.options)
+    template = runtime.environment.directory / "script.py.mako"
+    if not runtime.own_template and template.is_file():
+        template = Path(runtime.config.get_template_directory(), "generic", template.name)
     if _WIDE.search(script.file_template):
         raise CannotPlan(
             "file_template pads a name to more than 999 characters",
@@ -65,7 +70,7 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "revision"
             util.template_to_file(
-                str(_template(runtime)),
+                str(template),
                 str(target),
                 script.output_encoding,
                 up_revision=new.revision,
@@ -83,37 +88,23 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
             f"script.py.mako cannot be rendered: {error}",
             _LINE | "if the template uses the app, use flask db fixchain",
         ) from error
-    _require_searched(runtime, path)
-    _require_header(new, source.read(data, path.name))
-    return replace(new, path=path), Edit(path, None, data)
-
-
-def _template(runtime: Runtime) -> Path:
-    own = runtime.environment.directory / "script.py.mako"
-    if runtime.own_template or not own.is_file():
-        return own
-    return Path(runtime.config.get_template_directory(), "generic", own.name)
-
-
-def _require_searched(runtime: Runtime, path: Path) -> None:
-    """Stop where Alembic would not find the file."""
-    locations = runtime.environment.version_locations
-    folder = Path(os.path.abspath(path.parent))
+    locations, folder = runtime.environment.version_locations, Path(os.path.abspath(path.parent))
     below = any(folder.is_relative_to(location) for location in locations)
     if folder not in locations and not (runtime.environment.recursive and below):
         raise CannotPlan(
             f"the new revision would be {path}, where Alembic does not look for migrations",
             _LINE | "correct file_template, or set recursive_version_locations = true",
         )
+    _require_header(new, source.read(data, path.name))
+    return replace(new, path=path), Edit(path, None, data)
 
 
 def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
     """Stop where the template does not write the header that it was given."""
+    fault = "does not write the revision and down_revision that it is given"
     if isinstance(reading, Unreadable):
         fault = f"writes a migration that {reading.reason}"
-    elif (reading.revision, reading.down_revision) != (new.revision, new.down_revision):
-        fault = "does not write the revision and down_revision that it is given"
-    else:
+    elif (reading.revision, reading.down_revision) == (new.revision, new.down_revision):
         return
     raise CannotPlan(
         f"script.py.mako {fault}",
@@ -123,17 +114,7 @@ def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
 
 
 # --- Alembic's post-write hooks: what has the chain lock follow each new migration ---------------
-
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-
 _SECTION, _NAME = "post_write_hooks", "fixchain"
-
-
 _SEPARATORS = re.compile(r"[,\s]+")  # between the names of hooks
 _HEAD = re.compile(rb"^\[post_write_hooks\].*\n?", re.MULTILINE)  # of the section in an ini
 
@@ -152,8 +133,20 @@ def hook_edit(runtime: Runtime) -> Edit | None:
     """
     path = _file(runtime)
     toml = path.suffix == ".toml"
-    hook = _hook(os.path.relpath(runtime.environment.directory, path.absolute().parent))
-    lines = (_lines_of_toml if toml else _lines_of_ini)(hook)
+    directory = os.path.relpath(runtime.environment.directory, path.absolute().parent)
+    place = script_words(directory).replace("%", "%%")
+    hook = {
+        "type": "console_scripts",
+        "entrypoint": "fixchain",
+        "cwd": "%(here)s",  # beside the file, wherever Alembic is run
+        "options": f"-d {place} lock --yes REVISION_SCRIPT_FILENAME",
+    }
+    if toml:
+        lines = [f"[[tool.alembic.{_SECTION}]]", f'name = "{_NAME}"']
+        lines += [f"{key} = {dumps(value, ensure_ascii=False)}" for key, value in hook.items()]
+    else:
+        lines = [f"[{_SECTION}]", f"hooks = {_NAME}"]
+        lines += [f"{_NAME}.{key} = {value}" for key, value in hook.items()]
     if not path.is_file():
         raise _by_hand(path, lines, "is not there")
     data = read_regular(path, LARGEST_CODE)
@@ -164,7 +157,12 @@ def hook_edit(runtime: Runtime) -> Edit | None:
             return None
         if hooks and not toml:
             named = f"hooks = {', '.join((*hooks, _NAME))}"
-            raise _by_hand(path, [named, *lines[2:]], "has hooks already", _IN_SECTION)
+            raise _by_hand(
+                path,
+                [named, *lines[2:]],
+                "has hooks already",
+                f"put these lines into [{_SECTION}], the first in the place of its `hooks`:",
+            )
         after = _added(data, lines, None if toml else _HEAD.search(data))
         if read(after) != {**hooks, _NAME: hook}:
             raise ValueError(f"{_SECTION} is written in an unusual way")
@@ -194,53 +192,19 @@ def _file(runtime: Runtime) -> Path:
     return Path(config.config_file_name or runtime.environment.directory / "alembic.ini")
 
 
-def _hook(directory: str) -> dict[str, str]:
-    """The options of the hook; it runs beside the file, wherever Alembic is run.
-
-    Args:
-        directory: the environment's directory, as seen from there.
-    """
-    place = script_words(directory).replace("%", "%%")
-    return {
-        "type": "console_scripts",
-        "entrypoint": "fixchain",
-        "cwd": "%(here)s",
-        "options": f"-d {place} lock --yes REVISION_SCRIPT_FILENAME",
-    }
-
-
-def _lines_of_ini(hook: Mapping[str, str]) -> list[str]:
-    options = (f"{_NAME}.{key} = {value}" for key, value in hook.items())
-    return [f"[{_SECTION}]", f"hooks = {_NAME}", *options]
-
-
 def _hooks_of_ini(data: bytes) -> dict[str, dict[str, str]]:
     """The options of each hook, by name."""
     parser = ConfigParser(interpolation=None)
     parser.read_string(data.decode())
     section = dict(parser[_SECTION]) if parser.has_section(_SECTION) else {}
-    names = [name for name in _SEPARATORS.split(section.get("hooks", "")) if name]
-    return {
-        name: {
-            key.partition(".")[2]: value
-            for key, value in section.items()
-            if key.startswith(f"{name}.")
-        }
-        for name in names
+    hooks: dict[str, dict[str, str]] = {
+        name: {} for name in _SEPARATORS.split(section.get("hooks", "")) if name
     }
-
-
-def _lines_of_toml(hook: Mapping[str, str]) -> list[str]:
-    options = {"name": _NAME, **hook}.items()
-    return [
-        f"[[tool.alembic.{_SECTION}]]",
-        *(f"{key} = {_string(value)}" for key, value in options),
-    ]
-
-
-def _string(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    for key, value in section.items():
+        name, _, option = key.partition(".")
+        if option and name in hooks:
+            hooks[name][option] = value
+    return hooks
 
 
 def _hooks_of_toml(data: bytes) -> dict[str, dict[str, str]]:
@@ -249,9 +213,6 @@ def _hooks_of_toml(data: bytes) -> dict[str, dict[str, str]]:
     return {
         hook.get("name", ""): {key: hook[key] for key in hook if key != "name"} for hook in hooks
     }
-
-
-_IN_SECTION = f"put these lines into [{_SECTION}], the first in the place of its `hooks`:"
 
 
 def _by_hand(

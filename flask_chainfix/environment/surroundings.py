@@ -1,4 +1,4 @@
-"""What lies around a migration environment: other ones, configuration files, its own ``env.py``."""
+"""What lies around a migration environment: its project, with other environments in it."""
 
 from __future__ import annotations
 
@@ -6,51 +6,88 @@ import ast
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
-from flask_chainfix.environment.configuration import resource_path, script_locations
+from flask_chainfix.environment.configuration import (
+    configuration_errors,
+    knows_toml,
+    open_files,
+    resource_path,
+)
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy, uses_flask_app
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.environment.project import environments_near, project_of
 from flask_chainfix.model.environment import Environment, OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.model.findings import Location
 from flask_chainfix.source.reader import is_loaded
 
+if TYPE_CHECKING:
+    from flask_chainfix.environment.locate import Runtime
+
 _SETS_LOCATIONS = re.compile(rb"^\s*version_locations\s*=", re.MULTILINE)
+_TEMPLATES = re.compile(r"template|cookiecutter|skeleton|example|[{<$]", re.IGNORECASE)
+_MARKS = (".git", "pyproject.toml", "setup.py", "alembic.ini")  # at the top of a project
 
 
-def read_surroundings(runtime: Runtime) -> Surroundings:
-    """Look beside the environment and at the top of its project.
+def _project_of(environment: Path) -> Path:
+    """The nearest directory upwards that looks like a project's; else that which it lies in."""
+    for directory in (environment, *environment.parents[:4]):
+        # Flask-Migrate puts an alembic.ini into the environment itself.
+        marks = _MARKS if directory != environment else _MARKS[:-1]
+        if any((directory / mark).exists() for mark in marks):
+            return directory
+    return environment.parent
 
-    What cannot be read there is as if it were not.
 
-    Args:
-        runtime: the environment; if it is an app's, this runs inside that app.
+def local_modules(environment: Path) -> frozenset[str]:
+    """The top-level modules that a migration can import from its own project.
+
+    What lies in the directories from the environment up to the project, in its ``src`` and in the
+    working directory.
     """
-    active = runtime.environment.directory
-    project, here = project_of(active), Path.cwd()
-    known = {os.path.realpath(active): active}
-    for near in environments_near(active):
-        known.setdefault(os.path.realpath(near), near)
-    files = _configuration(dict.fromkeys((project, active.parent, *known.values())))
-    pointers = (
-        *_given(runtime),
-        *(each for file, data in files.items() for each in _pointers(file, data, project, known)),
-    )
-    return Surroundings(
-        here if here in active.parents else project,
-        _named_by_app(runtime),
-        tuple(_others(runtime.environment, known.values(), files, pointers)),
-        pointers,
-        _no_metadata(active / "env.py"),
-    )
+    project = _project_of(environment)
+    here = environment / "versions"
+    around = [each for each in (here, *here.parents) if project in (each, *each.parents)]
+    names: set[str] = set()
+    for directory in (*around, project / "src", project / "lib", Path.cwd()):
+        files, directories = _listing(directory)
+        names.update(directories)
+        names.update(name.removesuffix(".py") for name in files if name.endswith(".py"))
+    return frozenset(names)
 
 
-def _configuration(directories: Iterable[Path]) -> dict[Path, bytes]:
-    """The configuration files in these directories that say something of environments."""
-    files = [place / name for place in directories for name in ("alembic.ini", "pyproject.toml")]
-    return {file: data for file in files if b"_location" in (data := _bytes_of(file))}
+def environments_near(environment: Path) -> Iterator[Path]:
+    """The other migration environments beside one, and at the top of its project; no templates."""
+    for directory in dict.fromkeys((environment.parent, _project_of(environment))):
+        if directory == directory.parent:  # the whole file system is no project
+            continue
+        for name in _listing(directory)[1]:
+            near = directory / name
+            hidden = name.startswith(".") or _TEMPLATES.search(name)
+            if near != environment and not hidden and _runs_migrations(near):
+                yield near
+
+
+def _listing(directory: Path) -> tuple[list[str], list[str]]:
+    """The names of the files and of the directories in it, sorted; none if it cannot be listed."""
+    files: list[str] = []
+    directories: list[str] = []
+    with suppress(OSError), os.scandir(directory) as listing:
+        for entry in listing:
+            if entry.is_dir(follow_symlinks=False):
+                directories.append(entry.name)
+            elif entry.is_file():
+                files.append(entry.name)
+    return sorted(files), sorted(directories)
+
+
+def _runs_migrations(directory: Path) -> bool:
+    """Whether its ``env.py`` is one of Alembic's, and no template of one."""
+    data = _bytes_of(directory / "env.py")
+    is_template = b"{{" in data or b"{%" in data or (directory / "alembic.ini.mako").exists()
+    return b"run_migrations" in data and not is_template
 
 
 def _bytes_of(file: Path) -> bytes:
@@ -60,12 +97,57 @@ def _bytes_of(file: Path) -> bytes:
         return b""
 
 
-def _given(runtime: Runtime) -> Iterator[Pointer]:
-    """The file by which the active environment was found, whatever and wherever it is."""
-    file = runtime.reopen.get("config")
-    if file is not None:
-        location = Location(Path(os.path.abspath(file)), None)
-        yield Pointer(location, "alembic", runtime.environment.directory)
+def read_surroundings(runtime: Runtime) -> Surroundings:
+    """Look beside the environment and at the top of its project.
+
+    What cannot be read there is as if it were not. An app's environment is read inside that app.
+    """
+    directory, here = runtime.environment.directory, Path.cwd()
+    project = _project_of(directory)
+    known = {os.path.realpath(directory): directory}
+    for near in environments_near(directory):
+        known.setdefault(os.path.realpath(near), near)
+    places = dict.fromkeys((project, directory.parent, *known.values()))
+    files = {
+        file: data
+        for file in (place / name for place in places for name in ("alembic.ini", "pyproject.toml"))
+        if b"_location" in (data := _bytes_of(file))
+    }
+    pointers = [
+        pointer for file, data in files.items() for pointer in _pointers(file, data, project, known)
+    ]
+    if (config := runtime.reopen.get("config")) is not None:  # whatever and wherever it is
+        location = Location(Path(os.path.abspath(config)), None)
+        pointers.insert(0, Pointer(location, "alembic", directory))
+    named_by_app = False
+    if runtime.has_app:
+        from flask import current_app
+
+        named = current_app.extensions["migrate"].directory
+        named_by_app = os.path.realpath(named) == os.path.realpath(directory)
+    return Surroundings(
+        here if here in directory.parents else project,
+        named_by_app,
+        tuple(_others(runtime.environment, known.values(), files, pointers)),
+        tuple(pointers),
+        _no_metadata(directory / "env.py"),
+    )
+
+
+def script_locations(file: Path) -> dict[str, str]:
+    """The ``script_location`` of each section of an ini file or a ``pyproject.toml``.
+
+    There is none where Alembic could not use the file.
+    """
+    with suppress(ChainFixError), configuration_errors(str(file)):
+        if file.suffix != ".toml":
+            parser = open_files(file).parser
+            sections = [each for each in parser.sections() if "script_location" in parser[each]]
+            return {section: parser.get(section, "script_location") for section in sections}
+        if knows_toml():
+            written = open_files(None, file).get("script_location")
+            return {"tool.alembic": written} if isinstance(written, str) else {}
+    return {}
 
 
 def _pointers(
@@ -104,29 +186,15 @@ def _others(
     setting = {file for file, data in files.items() if _SETS_LOCATIONS.search(data)}
     elsewhere = {file.parent for file in setting}
     elsewhere |= {each.target for each in pointers if each.location.path in setting}
-    ours = {os.path.realpath(location) for location in active.version_locations}
+    ours = set(map(os.path.realpath, active.version_locations))
     for directory in known:
         if directory != active.directory and os.path.realpath(directory / "versions") not in ours:
-            migrations = None if directory in elsewhere else _migrations(directory)
+            migrations = None
+            if directory not in elsewhere:
+                names = {name for listed in _listing(directory / "versions") for name in listed}
+                loaded = (name for name in names if is_loaded(name, names.__contains__))
+                migrations = frozenset(loaded)
             yield OtherEnvironment(directory, migrations, uses_flask_app(directory / "env.py"))
-
-
-def _migrations(environment: Path) -> frozenset[str]:
-    """The names of the files in its ``versions/`` that Alembic would load."""
-    try:
-        names = os.listdir(environment / "versions")
-    except OSError:
-        return frozenset()
-    return frozenset(name for name in names if is_loaded(name, names.__contains__))
-
-
-def _named_by_app(runtime: Runtime) -> bool:
-    if not runtime.has_app:
-        return False
-    from flask import current_app
-
-    named: str = current_app.extensions["migrate"].directory
-    return os.path.realpath(named) == os.path.realpath(runtime.environment.directory)
 
 
 def _no_metadata(env_py: Path) -> tuple[Location, ...]:

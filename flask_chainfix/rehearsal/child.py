@@ -1,38 +1,38 @@
-"""The fresh process that runs a chain on scratch databases; ``run`` starts it.
+"""The fresh process that runs a chain on scratch databases; ``round_trip`` starts it.
 
-Reads a request as JSON from stdin and writes one JSON document a line to stdout, an event each.
-Whatever the app, ``env.py`` or a migration prints goes to stderr instead.
+Reads a request as JSON and answers with one JSON document a line, an event each.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
+import re
+import sqlite3
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from time import perf_counter
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple, TextIO
 
 from alembic.autogenerate import RevisionContext
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy.engine import URL, make_url
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionMap
+from alembic.util import CommandError, load_python_file
+from sqlalchemy import create_engine, event, inspect
+from sqlalchemy.engine import URL, Dialect, Engine, make_url
+from sqlalchemy.pool import NullPool, Pool
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError
+from flask_chainfix.databases.drivers import usable
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.engines import (
-    ChainFile,
-    confine,
-    replace_engines,
-    restamp,
-    script_directory,
-    tables_in,
-)
-from flask_chainfix.rehearsal.failures import Scene, describe
-from flask_chainfix.rehearsal.fresh_process import entered, reopen, take_stdout
+from flask_chainfix.rehearsal.failures import ForeignConnection, Scene, describe
+from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
 
 
 class _Phase(NamedTuple):
@@ -45,11 +45,14 @@ class _Phase(NamedTuple):
 
 _UP_DOWN_UP = (_Phase("up", 1, "heads"), _Phase("down", 1, "base"), _Phase("up", 2, "heads"))
 
+# Where a file of the chain is, or would be; its bytes in base64, ``None`` for one that Alembic
+# loads from the disk; and the id that its name gives it, if the file has none.
+_File = tuple[str, str | None, str | None]
+
 
 def main() -> None:
-    """Answer one request."""
-    with os.fdopen(take_stdout(), "w", encoding="utf-8") as stream:
-        request = json.load(sys.stdin)
+    """Run a chain up, down and up again; or up from where the old chain has stamped a database."""
+    with answering() as (request, stream):
         rehearsing = _Rehearsing(request, stream)
         try:
             rehearsing.run()
@@ -61,75 +64,82 @@ def main() -> None:
 
 
 class _Rehearsing:
-    """One request while it is worked on.
-
-    Attributes:
-        scene: what is going on at the moment.
-    """
+    """One request while it is worked on."""
 
     def __init__(self, request: dict[str, Any], stream: TextIO) -> None:
         self._request = request
         self._stream = stream
         self._urls = {bind: make_url(url) for bind, url in request["databases"].items()}
-        self._chain = [ChainFile.from_request(values) for values in request["chain"]]
-        self._old = [ChainFile.from_request(values) for values in request["old"]]
-        self._phases = list(_UP_DOWN_UP)
-        if self._old:
-            starts = [_Phase("up", 0, revision) for revision in request["start"]]
-            self._phases = [*starts, _UP_DOWN_UP[0]]
         self._ran: set[str] = set()
         self._version_table: Any = None
         self.scene = Scene(
             dialect=next(iter(self._urls.values())).get_backend_name(),
-            migrations={str(file.path) for file in (*self._chain, *self._old)},
+            migrations={path for path, *_ in (*request["chain"], *request["old"])},
             env_py=request["env_py"],
             passwords={each for url in self._urls.values() for each in secrets_of(url)},
         )
 
-    def send(self, event: str, **values: Any) -> None:
+    def send(self, name: str, /, **values: Any) -> None:
         """Tell the first process something."""
-        self._stream.write(json.dumps({"event": event, **values}) + "\n")
+        self._stream.write(json.dumps({"event": name, **values}) + "\n")
         self._stream.flush()
 
     def run(self) -> None:
         """Everything, in order; the first failure ends it."""
-        confine(self._urls)
-        if "app" in self._request:
-            replace_engines(self._urls)
-        with entered(self._request):
-            if tables := tables_in(self._urls):
+        request = self._request
+        _confine(self._urls)
+        if "app" in request:
+            _replace_engines(self._urls)
+        with entered(request):
+            if tables := _tables_in(self._urls):
                 raise CannotRehearse(
                     f"the app itself creates tables when it is loaded: {', '.join(tables)}; on a"
                     " new database the migrations would find them there",
                     "leave the tables to the migrations; or have the app skip db.create_all() where"
                     " the environment variable FIXCHAIN_REHEARSAL is set",
                 )
-            for number, phase in enumerate(self._phases, 1):
-                if self._old and phase.round and self._request["restamp"]:
-                    restamp(self._urls, self._version_table, self._request["restamp"])
-                self._run_phase(phase, len(self._phases) - number)
-            config = self._config()
-            script = self._script(config, self._chain)
-            self._look_for_stranded(script)
+            phases: tuple[_Phase, ...] = _UP_DOWN_UP
+            if request["old"]:
+                starts = (_Phase("up", 0, revision) for revision in request["start"])
+                phases = (*starts, _UP_DOWN_UP[0])
+            for left, phase in zip(reversed(range(len(phases))), phases, strict=True):
+                if request["old"] and phase.round and request["restamp"]:
+                    _restamp(self._urls, self._version_table, request["restamp"])
+                self._run_phase(phase, left)
+            config, script = self._open(request["chain"])
+            stranded = {found.revision for found in script.walk_revisions()} - self._ran
+            if request["old"] and stranded:
+                self.send("told", stranded=sorted(stranded))
+                message = (
+                    f"{', '.join(sorted(stranded))} never ran, and Alembic treats them as done"
+                )
+                self.send("failure", kind=FailureKind.STRANDED.value, message=message)
             self.scene.doing = FailureKind.COMPARISON
-            self.send("comparison", differences=_differences(config, script))
+            differences = _differences(config, script)
+            if differences is None:
+                self.send("told", not_compared="env.py names no models (target_metadata)")
+            else:
+                self.send("told", differences=differences)
 
-    def _config(self) -> Config:
-        """The environment's configuration, new as in a process of its own."""
+    def _open(self, files: Sequence[_File]) -> tuple[Config, ScriptDirectory]:
+        """The environment's configuration and a chain, new as in a process of their own."""
         config = reopen(self._request).config
-        _point(config, self._urls)
-        return config
-
-    def _script(self, config: Config, files: Sequence[ChainFile]) -> ScriptDirectory:
+        # A plain environment finds the scratch databases where it looks for its own.
+        for bind, url in self._urls.items():
+            written = url.render_as_string(hide_password=False).replace("%", "%%")
+            if bind and config.file_config.has_section(bind):
+                config.set_section_option(bind, "sqlalchemy.url", written)
+            elif not bind:
+                config.set_main_option("sqlalchemy.url", written)
         self.scene.doing = FailureKind.CHAIN
-        script = script_directory(config, files)
+        script = ScriptDirectory.from_config(config)
+        script.revision_map = RevisionMap(lambda: map(_script, files))
         script.get_heads()  # loads the chain, or fails
         self.scene.doing = FailureKind.ENVIRONMENT
-        return script
+        return config, script
 
     def _run_phase(self, phase: _Phase, left: int) -> None:
-        config = self._config()
-        script = self._script(config, self._chain if phase.round else self._old)
+        config, script = self._open(self._request["chain" if phase.round else "old"])
         asked = False
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
@@ -138,7 +148,9 @@ class _Rehearsing:
             found = self._steps_from(script, heads, phase)
             self.send("plan", count=len(found), left=left)
             self._version_table = context._version
-            yield from self._timed(found, phase, self._bind_of(context))
+            database = context.connection.engine.url.database
+            binds = (bind for bind, url in self._urls.items() if url.database == database)
+            yield from self._timed(found, phase, next(binds, ""))
 
         with EnvironmentContext(
             config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
@@ -155,47 +167,144 @@ class _Rehearsing:
         try:
             return list(script._upgrade_revs(phase.target, heads))
         except Exception:
-            if self._old and phase.round:  # the old chain's stamp means nothing in the new one
+            if self._request["old"] and phase.round:  # the old stamp means nothing in the new chain
                 self.scene.doing = FailureKind.STAMP
             raise
 
     def _timed(self, steps: Sequence[Any], phase: _Phase, bind: str) -> Iterator[Any]:
         """Each step, with an event before and one after it and its stamp."""
+        direction, number, _ = phase
         for step in steps:
             revision = step.revision.revision
-            self.scene.step = (revision, phase.direction, phase.round, bind)
-            self.send(
-                "start",
-                revision=revision,
-                direction=phase.direction,
-                round=phase.round,
-                bind=bind,
-            )
+            self.scene.step = (revision, direction, number, bind)
+            self.send("start", revision=revision, direction=direction, round=number, bind=bind)
             started = perf_counter()
             yield step
             self.send("done", seconds=round(perf_counter() - started, 4))
             self.scene.step = None
             self._ran.add(revision)
 
-    def _bind_of(self, context: Any) -> str:
-        database = context.connection.engine.url.database
-        return next((bind for bind, url in self._urls.items() if url.database == database), "")
 
-    def _look_for_stranded(self, script: ScriptDirectory) -> None:
-        if self._old:
-            stranded = {found.revision for found in script.walk_revisions()} - self._ran
-            if stranded:
-                self.send("stranded", revisions=sorted(stranded))
+# --- The chain, which need not be on the disk ----------------------------------------------------
+class _Loader(SourceFileLoader):
+    """Runs given bytes instead of what is on the disk."""
+
+    def __init__(self, name: str, path: str, data: bytes) -> None:
+        super().__init__(name, path)
+        self._data = data
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002  (importlib's signature)
+        code: CodeType = self.source_to_code(self._data, self.path)
+        return code
 
 
-def _point(config: Config, urls: Mapping[str, URL]) -> None:
-    """Give a plain environment the scratch URLs where it looks for its own."""
-    for bind, url in urls.items():
-        written = url.render_as_string(hide_password=False).replace("%", "%%")
-        if bind and config.file_config.has_section(bind):
-            config.set_section_option(bind, "sqlalchemy.url", written)
-        elif not bind:
-            config.set_main_option("sqlalchemy.url", written)
+def _script(file: _File) -> Script:
+    path, data, name = file
+    module = _module(Path(path), data)
+    revision = getattr(module, "revision", name)
+    if revision is None:
+        raise CommandError(f"{Path(path).name} has no revision id")
+    return Script(module, revision, path)
+
+
+def _module(path: Path, data: str | None) -> ModuleType:
+    if data is None:
+        return load_python_file(str(path.parent), path.name)
+    name = re.sub(r"\W", "_", path.name)
+    loader = _Loader(name, str(path), b64decode(data))
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+# --- The scratch databases, and no others --------------------------------------------------------
+_CHECKED = "fixchain_checked"
+
+
+def _confine(urls: Mapping[str, URL]) -> None:
+    """From now on nothing in this process connects to another database through SQLAlchemy."""
+
+    def check(
+        dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> None:
+        in_memory = dialect.name == "sqlite" and arguments[0] in (":memory:", "")
+        if not in_memory and not any(_is_to(url, arguments, options) for url in urls.values()):
+            raise ForeignConnection(_target(dialect, arguments, options))
+        if record is not None:
+            record.info[_CHECKED] = True
+
+    def check_again(connection: Any, record: Any) -> None:
+        # An engine with a ``creator`` of its own does not ask before it connects.
+        if _CHECKED not in record.info:
+            connection.close()
+            raise ForeignConnection("another database, through an engine with a creator function")
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")  # nobody needs it after a power cut
+
+    event.listen(Engine, "do_connect", check)
+    event.listen(Pool, "connect", check_again)
+
+
+def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
+    names = {str(value) for value in (*arguments, *options.values())}
+    place = {"host": url.host, "port": url.port}
+    return url.database in names and all(
+        str(options[key]) == str(value) for key, value in place.items() if key in options
+    )
+
+
+def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """Words for a database that hold no password."""
+    if dialect.name == "sqlite" and arguments:
+        return f"the SQLite database {arguments[0]}"
+    named = next((f" {options[key]}" for key in ("database", "dbname", "db") if key in options), "")
+    return f"the {dialect.name} database{named} on {options.get('host') or 'localhost'}"
+
+
+def _replace_engines(urls: Mapping[str, URL]) -> None:
+    """Put Flask-SQLAlchemy's engines on the scratch databases as soon as an app has them.
+
+    An app that connects while it is made does what it does on a new, empty database.
+    """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    make_engines = SQLAlchemy.init_app
+
+    def init_app(self: SQLAlchemy, app: Flask) -> None:
+        make_engines(self, app)
+        with app.app_context():
+            engines: Any = self.engines  # the app's own dictionary
+        for bind, engine in list(engines.items()):
+            if (bind or "") in urls:
+                engines[bind] = create_engine(urls[bind or ""], poolclass=NullPool)
+                # Where an app translates the names of schemas, for example.
+                engines[bind].update_execution_options(**engine.get_execution_options())
+
+    SQLAlchemy.init_app = init_app  # type: ignore[method-assign]
+
+
+def _restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:
+    """Give every scratch database that is stamped other rows."""
+    for url in urls.values():
+        engine = create_engine(usable(url), poolclass=NullPool)
+        if inspect(engine).has_table(version_table.name, version_table.schema):
+            with engine.begin() as connection:
+                connection.execute(version_table.delete())
+                for row in rows:
+                    connection.execute(version_table.insert().values(version_num=row))
+        engine.dispose()
+
+
+def _tables_in(urls: Mapping[str, URL]) -> list[str]:
+    names: set[str] = set()
+    for url in urls.values():
+        engine = create_engine(usable(url), poolclass=NullPool)
+        names.update(inspect(engine).get_table_names())
+        engine.dispose()
+    return sorted(names)
 
 
 # --- The models and the migrated database ---------------------------------------------------------

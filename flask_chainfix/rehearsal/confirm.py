@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
-import subprocess
+import shutil
+import tempfile
+import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -28,64 +32,12 @@ if TYPE_CHECKING:
 Rows = tuple[str, ...]
 
 _PLAIN_ID = re.compile(r"(?!(base|heads?|current)$)\w+")
-
-
-class _NoTable:
-    """A version table: SQL can be made about it, and comes to nothing."""
-
-    def __getattr__(self, name: str) -> _NoTable:
-        return self
-
-    def __call__(self, *_: object, **__: object) -> _NoTable:
-        return self
-
-    def __eq__(self, _: object) -> _NoTable:  # type: ignore[override]
-        return self
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-# What HeadMaintainer, which keeps the rows in mind, asks of a MigrationContext, which writes them.
-_NO_DATABASE = SimpleNamespace(
-    as_sql=True, impl=SimpleNamespace(_exec=lambda _: None), _version=_NoTable()
-)
-
-
-def upgrade_faults(revisions: RevisionMap, places: Iterable[Rows]) -> dict[Rows, str]:
-    """What would stop ``upgrade heads`` on databases, apart from what the migrations do.
-
-    Args:
-        revisions: the chain. Each of its revisions has a ``module`` with an ``upgrade``.
-        places: the rows of their version tables; ``()`` is a new database.
-
-    Returns:
-        The exception by the place, on one line; only where there is one.
-    """
-    return {rows: fault for rows in dict.fromkeys(places) if (fault := _fault(revisions, rows))}
-
-
-def _fault(revisions: RevisionMap, rows: Rows) -> str:
-    from alembic.runtime.migration import HeadMaintainer, RevisionStep
-    from alembic.script.revision import RevisionError
-    from alembic.util import CommandError
-
-    try:
-        needed = list(revisions.iterate_revisions("heads", rows, implicit_base=True))
-        table = HeadMaintainer(_NO_DATABASE, rows)  # type: ignore[arg-type]
-        for revision in reversed(needed):
-            table.update_to_step(RevisionStep(revisions, revision, True))  # type: ignore[arg-type]
-    except (KeyError, AssertionError, RevisionError, CommandError) as error:
-        return " ".join(f"{type(error).__name__}: {error}".split())
-    except Exception:  # an Alembic with another inside than 1.10 to 1.20 have: there is no telling
-        return ""
-    return ""
-
-
 _REPORT = way("please report this, with what this prints", "{fixchain} check")
 
 
+# --- In memory -----------------------------------------------------------------------------------
 def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None = None) -> None:
-    """Let Alembic's own ``RevisionMap`` take the future chain, in memory.
+    """Let Alembic's own ``RevisionMap`` take the future chain.
 
     It is not asked of a plain chain, of which it can say nothing new: to import it takes longer
     than all else that a check does.
@@ -99,22 +51,21 @@ def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None =
         CannotPlan: Alembic would not load it, sees other bases or heads, or could not upgrade one
             of the databases.
     """
-    places = tuple(places)
+    places, graph = tuple(places), snapshot.graph
     if not places and _is_plain(snapshot):
         return
     from alembic.script.revision import RevisionMap
 
     headers = [header for header in snapshot.headers if header.revision is not None]
-    if not impassable(snapshot.graph):  # else it takes luck, and that the order of the files
+    if not impassable(graph):  # else it takes luck, and that the order of the files
         # Alembic takes time that grows with the square of the number where children come before
         # their parents.
-        position = snapshot.graph.position
-        headers.sort(key=lambda header: position.get(header.revision or "", -1))
+        headers.sort(key=lambda header: graph.position.get(header.revision or "", -1))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            stand_ins = [_revision(name, None) for name in sorted(snapshot.stand_ins)]
-            planned = [_planned(header) for header in headers]
+            stand_ins = [_revision(name) for name in sorted(snapshot.stand_ins)]
+            planned = [_revision(each.revision or "", each) for each in headers]
             revisions = RevisionMap(lambda: [*stand_ins, *planned])
             bases = set(revisions.bases) - snapshot.stand_ins
             heads = set(revisions.heads) - snapshot.stand_ins
@@ -122,7 +73,7 @@ def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None =
         raise CannotPlan(
             f"Alembic would not load the planned chain: {type(error).__name__}: {error}", _REPORT
         ) from error
-    if (bases, heads) != (set(snapshot.graph.bases), set(snapshot.graph.heads)):
+    if (bases, heads) != (set(graph.bases), set(graph.heads)):
         raise CannotPlan("Alembic reads the planned chain differently", _REPORT)
     for rows, fault in upgrade_faults(revisions, _judged(snapshot, places, before)).items():
         raise CannotPlan(f"Alembic could not upgrade {_at(rows)} then: {fault}", _REPORT)
@@ -142,95 +93,73 @@ def _is_plain(snapshot: Facts) -> bool:
     )
 
 
-def _judged(after: Facts, places: Iterable[Rows], before: Facts | None) -> tuple[Rows, ...]:
-    """The places from which an upgrade counts: none, if what stops it was there and stays."""
-    stays = before is not None and stuck_revisions(after) & stuck_revisions(before)
-    return () if stays else ((), *places)
+def _revision(name: str, header: Header | None = None) -> Revision:
+    """A revision without a file; without a header, it is a base."""
+    from alembic.script.revision import Revision
 
+    class Planned(Revision):
+        module = SimpleNamespace(upgrade=None, downgrade=None)
 
-def _at(rows: Rows) -> str:
-    return f"a database at {', '.join(rows)}" if rows else "a new database"
-
-
-def _planned(header: Header) -> Revision:
-    assert header.revision is not None
-    return _revision(
-        header.revision,
+    if header is None:
+        return Planned(name, None)
+    return Planned(
+        name,
         header.down_revision or None,
         dependencies=header.depends_on or None,
         branch_labels=header.branch_labels or None,
     )
 
 
-def _revision(*arguments: Any, **options: Any) -> Revision:
-    """A revision without a file."""
-    from alembic.script.revision import Revision
-
-    class Planned(Revision):
-        module = SimpleNamespace(upgrade=None, downgrade=None)
-
-    return Planned(*arguments, **options)
+def _judged(after: Facts, places: Iterable[Rows], before: Facts | None) -> tuple[Rows, ...]:
+    """The places from which an upgrade counts: none, if what stops it was there and stays."""
+    stays = before is not None and stuck_revisions(after) & stuck_revisions(before)
+    return () if stays else ((), *places)
 
 
-def _ask_fresh_process(runtime: Runtime, expected: Facts, places: Iterable[Rows]) -> dict[str, Any]:
-    """Let a fresh process load the migrations from the disk.
+def _at(rows: Iterable[str]) -> str:
+    return f"a database at {', '.join(rows)}" if rows else "a new database"
 
-    Raises:
-        _NotLoaded: Alembic fails there.
+
+def upgrade_faults(revisions: RevisionMap, places: Iterable[Rows]) -> dict[Rows, str]:
+    """What would stop ``upgrade heads`` on databases, apart from what the migrations do.
+
+    Args:
+        revisions: the chain. Each of its revisions has a ``module`` with an ``upgrade``.
+        places: the rows of their version tables; ``()`` is a new database.
+
+    Returns:
+        The exception by the place, on one line; only where there is one.
     """
-    request = {
-        **fresh.request(runtime),
-        "locations": [str(place) for place in runtime.environment.version_locations],
-        "places": list(places),
-        "leftovers": [os.path.realpath(file.path) for file in expected.leftovers],
-        "stand_ins": sorted(expected.stand_ins),
-    }
-    answer = _parse(fresh.ask("flask_chainfix.rehearsal.confirm_child", request))
-    if "error" in answer:
-        place = f" ({answer['place']})" if "place" in answer else ""
-        raise _NotLoaded(answer["error"] + place)
-    return answer
+    return {rows: fault for rows in dict.fromkeys(places) if (fault := _fault(revisions, rows))}
 
 
-class _NotLoaded(Exception):
-    """Alembic fails in the fresh process."""
+def _fault(revisions: RevisionMap, rows: Rows) -> str:
+    from alembic.runtime.migration import HeadMaintainer, RevisionStep
+    from alembic.script.revision import RevisionError
+    from alembic.util import CommandError
+    from sqlalchemy import column, table
 
-
-def _parse(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    # What keeps the rows in mind asks this of the MigrationContext, which would write them.
+    context: Any = SimpleNamespace(
+        as_sql=True,
+        impl=SimpleNamespace(_exec=lambda _: None),
+        _version=table("alembic_version", column("version_num")),
+    )
     try:
-        answer = json.loads(process.stdout)
-    except ValueError:  # the process has ended before it could answer
-        said = process.stderr.strip().splitlines()
-        last_line = f"; the last line of its stderr: {said[-1]}" if said else ""
-        how = f"exit code {process.returncode}"
-        return {"error": f"the process ended without an answer ({how}){last_line}"}
-    assert isinstance(answer, dict)
-    return answer
+        needed = list(revisions.iterate_revisions("heads", rows, implicit_base=True))
+        kept = HeadMaintainer(context, rows)
+        for revision in reversed(needed):
+            kept.update_to_step(RevisionStep(revisions, revision, True))  # type: ignore[arg-type]
+    except (KeyError, AssertionError, RevisionError, CommandError) as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    except Exception:  # an Alembic with another inside than 1.10 to 1.20 have: there is no telling
+        return ""
+    return ""
 
 
-def _not_loaded(runtime: Runtime, reason: str, *, repaired: bool) -> NotConfirmed:
-    message = f"Alembic could not load the {'repaired ' if repaired else ''}chain: {reason}"
-    remedy = Remedy.of(f"{_put_back(repaired)}correct what it says, then repair again")
-    if runtime.loses_app:
-        message += (
-            "; the app could not be loaded in the fresh process, because it comes from a callback"
-        )
-        remedy |= way(
-            "if a migration needs the app, name the module and the factory that make it",
-            "flask --app MODULE:FACTORY db fixchain repair",
-        )
-    return NotConfirmed(message, remedy, unchanged=not repaired)
-
-
-def _put_back(repaired: bool) -> str:
-    return "every file was put back as it was; " if repaired else ""
-
-
+# --- On the disk ---------------------------------------------------------------------------------
 def confirm(
-    runtime: Runtime,
-    expected: Facts,
-    places: Iterable[Rows] = (),
-    before: Facts | None = None,
+    runtime: Runtime, expected: Facts, places: Iterable[Rows] = (), before: Facts | None = None
 ) -> Confirmation:
     """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
 
@@ -249,24 +178,44 @@ def confirm(
         NotConfirmed: Alembic fails, or sees anything else than ``expected``.
     """
     repaired = before is not expected
-    try:
-        answer = _ask_fresh_process(runtime, expected, _judged(expected, places, before))
-    except _NotLoaded as error:
-        raise _not_loaded(runtime, str(error), repaired=repaired) from error
+
+    def refusal(
+        message: str, advice: str, more: str | Remedy = "", lines: Iterable[str] = ()
+    ) -> NotConfirmed:
+        put_back = "every file was put back as it was; " if repaired else ""
+        remedy = Remedy.of(put_back + advice) | more
+        return NotConfirmed(message, remedy, lines, unchanged=not repaired)
+
+    answer = _ask_fresh_process(runtime, expected, _judged(expected, places, before))
+    if "error" in answer:
+        message = f"Alembic could not load the {'repaired ' if repaired else ''}chain:"
+        message, more = f"{message} {answer['error']}", Remedy()
+        if runtime.loses_app:
+            message += "; the app could not be loaded in the fresh process, because it comes from a"
+            message += " callback"
+            more = way(
+                "if a migration needs the app, name the module and the factory that make it",
+                "flask --app MODULE:FACTORY db fixchain repair",
+            )
+        raise refusal(message, "correct what it says, then repair again", more)
     bases: set[str] = set(answer["bases"]) - expected.stand_ins
     heads: set[str] = set(answer["heads"]) - expected.stand_ins
-    ends_known = not expected.unplaced
-    graph = expected.graph
-    if _known_links(answer, expected) != _promised_links(expected) or (
-        ends_known and (bases, heads) != (set(graph.bases), set(graph.heads))
+    ends = set(expected.graph.bases), set(expected.graph.heads)
+    if not _has_promised_links(answer, expected) or (
+        (bases, heads) != ends and not expected.unplaced
     ):
-        raise _another_chain(answer, expected, repaired=repaired)
-    for rows, fault in answer["upgrade_faults"]:
-        raise NotConfirmed(
-            f"Alembic could not upgrade {_at(tuple(rows))}: {fault}",
-            f"{_put_back(repaired)}please report this",
-            unchanged=not repaired,
+        since = "the plan was made" if repaired else "the files were read"
+        for what, names in _new_and_gone(answer, expected):
+            message = f"{what} since {since}: {listing(names)}"
+            raise refusal(message, "run the command again")
+        promise = "the plan promised" if repaired else "the files describe"
+        raise refusal(
+            f"Alembic sees another chain than {promise}:",
+            "please report this",
+            lines=answer["heads_output"].splitlines(),
         )
+    for rows, fault in answer["upgrade_faults"]:
+        raise refusal(f"Alembic could not upgrade {_at(rows)}: {fault}", "please report this")
     import alembic
 
     return Confirmation(
@@ -278,31 +227,45 @@ def confirm(
     )
 
 
-def _known_links(answer: dict[str, Any], expected: Facts) -> dict[str, list[str]]:
-    """The parents of each revision as Alembic has them, without computed headers; sorted."""
-    computed = {os.path.realpath(file.path) for file in expected.unplaced}
-    return {
+def _ask_fresh_process(runtime: Runtime, expected: Facts, places: Iterable[Rows]) -> dict[str, Any]:
+    """What ``main`` answers; where Alembic fails there, an ``error``."""
+    request = {
+        **fresh.request(runtime),
+        "locations": [str(place) for place in runtime.environment.version_locations],
+        "places": list(places),
+        "leftovers": [os.path.realpath(file.path) for file in expected.leftovers],
+        "stand_ins": sorted(expected.stand_ins),
+    }
+    process = fresh.ask(__name__, request)
+    try:
+        answer: dict[str, Any] = json.loads(process.stdout)
+    except ValueError:  # the process has ended before it could answer
+        said = process.stderr.strip().splitlines()
+        last_line = f"; the last line of its stderr: {said[-1]}" if said else ""
+        how = f"exit code {process.returncode}"
+        return {"error": f"the process ended without an answer ({how}){last_line}"}
+    return answer
+
+
+def _has_promised_links(answer: dict[str, Any], expected: Facts) -> bool:
+    """Whether Alembic has the parents of each revision that the files have; none is computed."""
+    unplaced = {os.path.realpath(file.path): file.reading for file in expected.unplaced}
+    computed = {each.revision for each in unplaced.values() if isinstance(each, Header)}
+    known = {
         revision: sorted(parents)
         for revision, parents in answer["parents"].items()
         if revision not in expected.stand_ins
-        and os.path.realpath(answer["files"][revision]) not in computed
+        and os.path.realpath(answer["files"][revision]) not in unplaced
     }
-
-
-def _promised_links(expected: Facts) -> dict[str, list[str]]:
-    """The same as the files have them."""
-    computed = {
-        file.reading.revision for file in expected.unplaced if isinstance(file.reading, Header)
-    }
-    return {
+    return known == {
         revision: sorted(parents)
         for revision, parents in expected.graph.named_parents.items()
         if revision not in computed
     }
 
 
-def _another_chain(answer: dict[str, Any], expected: Facts, *, repaired: bool) -> NotConfirmed:
-    """What is the matter: mostly, files that have come or gone while the user was being asked."""
+def _new_and_gone(answer: dict[str, Any], expected: Facts) -> Iterator[tuple[str, list[str]]]:
+    """The files that have come or gone while the user was being asked."""
     known = {os.path.realpath(file.path) for file in expected.files}
     new = [
         f"{os.path.basename(path)} ({revision})"
@@ -314,16 +277,93 @@ def _another_chain(answer: dict[str, Any], expected: Facts, *, repaired: bool) -
         for revision, (file, *_) in expected.files_by_revision.items()
         if not file.path.exists()
     ]
-    for names, what in ((new, "new"), (gone, "gone")):
-        if names:
-            since = "the plan was made" if repaired else "the files were read"
-            message = f"{what} since {since}: {listing(names)}"
-            remedy = f"{_put_back(repaired)}run the command again"
-            return NotConfirmed(message, remedy, unchanged=not repaired)
-    promise = "the plan promised" if repaired else "the files describe"
-    return NotConfirmed(
-        f"Alembic sees another chain than {promise}:",
-        f"{_put_back(repaired)}please report this",
-        answer["heads_output"].splitlines(),
-        unchanged=not repaired,
-    )
+    yield from ((what, names) for what, names in (("new", new), ("gone", gone)) if names)
+
+
+# --- In the fresh process ------------------------------------------------------------------------
+def main() -> None:
+    """Let Alembic load the migrations."""
+    import alembic.command  # noqa: F401  (a directory of the project may have this name, too)
+
+    with fresh.answering() as (request, stream):
+        try:
+            with fresh.entered(request), tempfile.TemporaryDirectory() as scratch:
+                answer = _ask_alembic(fresh.reopen(request), Path(scratch), request)
+        except (Exception, SystemExit) as error:  # apps and migrations can raise anything
+            answer = {"error": _failure(error, request["locations"])}
+        json.dump(answer, stream)
+
+
+def _ask_alembic(runtime: Runtime, scratch: Path, request: dict[str, Any]) -> dict[str, Any]:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    if request["leftovers"] or request["stand_ins"]:
+        _look_elsewhere(runtime, scratch, request)
+    # Otherwise ``history`` runs env.py, which wants a database.
+    runtime.config.set_main_option("revision_environment", "false")
+    script = ScriptDirectory.from_config(runtime.config)
+    revisions = list(script.walk_revisions())
+    places = map(tuple, request["places"])
+    return {
+        "files": {each.revision: str(each.path) for each in revisions},
+        "heads": list(script.get_heads()),
+        "bases": list(script.get_bases()),
+        "parents": {each.revision: list(each._versioned_down_revisions) for each in revisions},
+        "heads_output": _output_of(command.heads, runtime),
+        "history_output": _output_of(command.history, runtime),
+        "upgrade_faults": list(upgrade_faults(script.revision_map, places).items()),
+    }
+
+
+def _look_elsewhere(runtime: Runtime, scratch: Path, request: dict[str, Any]) -> None:
+    """Have Alembic look at links to the migrations, without those that are no migrations."""
+    for number, location in enumerate(request["locations"]):
+        for directory, names, files in os.walk(location):
+            if not runtime.environment.recursive:
+                names[:] = [name for name in names if name == "__pycache__"]
+            place = scratch / str(number) / os.path.relpath(directory, location)
+            place.mkdir(parents=True)
+            for file in files:
+                path = os.path.realpath(os.path.join(directory, file))
+                if path not in request["leftovers"]:
+                    _link(path, place / file)
+    (scratch / "stand-ins").mkdir()
+    for number, revision in enumerate(request["stand_ins"]):
+        text = f"revision = {revision!r}\ndown_revision = None\n"
+        (scratch / "stand-ins" / f"{number}.py").write_text(text, "utf-8")
+    for option, value in (
+        ("version_locations", str(scratch).replace("%", "%%")),
+        ("recursive_version_locations", "true"),
+        ("path_separator", "os"),
+        ("version_path_separator", "os"),
+    ):
+        runtime.config.set_main_option(option, value)
+
+
+def _link(path: str, link: Path) -> None:
+    try:
+        link.symlink_to(path)
+    except OSError:  # not everybody may make links
+        shutil.copyfile(path, link)
+
+
+def _output_of(command: Callable[[Any], object], runtime: Runtime) -> str:
+    runtime.config.stdout = output = io.StringIO()
+    command(runtime.config)
+    return output.getvalue()
+
+
+def _failure(error: BaseException, locations: list[str]) -> str:
+    """What a person needs of a traceback: the exception, and where in the migrations it is."""
+    lines = str(error).strip().splitlines()
+    said = ": ".join((type(error).__name__, *lines[:1]))
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno))
+    for file, line in reversed(places):
+        path, here = Path(os.path.abspath(file)), Path.cwd()
+        if any(path.is_relative_to(location) for location in locations):
+            shown = path.relative_to(here) if path.is_relative_to(here) else path
+            return f"{said} ({shown}, line {line})"
+    return said

@@ -62,18 +62,18 @@ def kind_of(error: BaseException, direction: str, round_: int, dialect: str) -> 
 
 def trouble_in(error: BaseException) -> Trouble | None:
     """What a database, or Alembic in its place, has said; ``None`` where neither has."""
-    found = (_trouble(each) for each in causes(error))
-    return next((trouble for trouble in found if trouble is not None), None)
+    return next(filter(None, map(_trouble, causes(error))), None)
 
 
 def _trouble(error: BaseException) -> Trouble | None:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return Trouble.LOST
     if isinstance(error, SQLAlchemyError | NotImplementedError):
-        statement = error.statement if isinstance(error, StatementError) else None
-        return trouble_of(error, statement or "")
-    if isinstance(error, KeyError | ValueError) and _raised_by_batch_mode(error):
-        return Trouble.NO_OBJECT  # batch mode looks into the table's columns and constraints
+        return trouble_of(error, getattr(error, "statement", None) or "")
+    if isinstance(error, KeyError | ValueError):
+        frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+        if any(frame.f_globals.get("__name__") == "alembic.operations.batch" for frame in frames):
+            return Trouble.NO_OBJECT  # it looks into the table's columns and constraints
     return None
 
 
@@ -86,18 +86,8 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _raised_by_batch_mode(error: BaseException) -> bool:
-    frames = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        frames.append(traceback.tb_frame.f_globals.get("__name__", ""))
-        traceback = traceback.tb_next
-    return "alembic.operations.batch" in frames
-
-
-_OPERATIONS = ("alembic", "operations")
 _ANYWHERE = (FailureKind.CONNECTION, FailureKind.DRIVER, FailureKind.MODULE)
-_SQL_LENGTH = 60
+_Frames = Sequence[traceback.FrameSummary]
 _LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
 
 
@@ -122,47 +112,34 @@ class Scene:
     step: tuple[str, str, int, str] | None = None
 
 
-def _missing_function(error: BaseException) -> FailureKind | None:
-    """Whom to blame where a migration lacks a function, which Alembic finds out by itself."""
-    found = _LACKS.fullmatch(str(error)) if isinstance(error, AttributeError) else None
-    if found is None:
-        return None
-    return FailureKind.DOWNGRADE if found[1] == "down" else FailureKind.MIGRATION
-
-
 def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
     """The fields of a ``RehearsalFailure``, as JSON values."""
     revision, direction, round_, bind = scene.step or (None, "", 0, "")
     innermost, frames = _frames(error, scene)
     kind = kind_of(error, direction, round_, scene.dialect)
     if scene.step is None and kind not in _ANYWHERE:
-        kind = _missing_function(error) or scene.doing
+        kind = scene.doing
         if kind is FailureKind.CHAIN and _last(frames, scene.migrations):
             kind = FailureKind.MIGRATION
+        # Alembic finds out by itself that a migration lacks a function.
+        if isinstance(error, AttributeError) and (found := _LACKS.fullmatch(str(error))):
+            kind = FailureKind.DOWNGRADE if found[1] == "down" else FailureKind.MIGRATION
     trouble = trouble_in(error)
-    place = _place(frames, scene)
+    path, line = _place(frames, scene)
+    foreign = next((each for each in causes(error) if isinstance(each, ForeignConnection)), None)
+    message = f"this wants to connect to {foreign}, which is not the scratch database"
     return {
         "kind": kind.value,
-        "message": masked(_message(error), scene.passwords),
+        "message": masked(message if foreign else said(error), scene.passwords),
         "revision": revision,
         "direction": direction,
         "round": round_,
         "bind": bind,
-        "path": place[0] if place else None,
-        "line": place[1] if place else None,
+        "path": path,
+        "line": line,
         "trouble": None if trouble is None else trouble.value,
         "operation": masked(_operation(innermost, frames, scene), scene.passwords),
     }
-
-
-def _message(error: BaseException) -> str:
-    for each in causes(error):
-        if isinstance(each, ForeignConnection):
-            return f"this wants to connect to {each}, which is not the scratch database"
-    return said(error)
-
-
-_Frames = Sequence[traceback.FrameSummary]
 
 
 def _frames(error: BaseException, scene: Scene) -> tuple[BaseException, _Frames]:
@@ -173,42 +150,35 @@ def _frames(error: BaseException, scene: Scene) -> tuple[BaseException, _Frames]
         if isinstance(each, SyntaxError) and each.filename:
             frames.append(traceback.FrameSummary(each.filename, each.lineno or 1, ""))
         found.append((each, frames))
-    inside = [(each, frames) for each, frames in found if _last(frames, scene.migrations)]
-    return (inside or found)[-1] if inside else found[0]
+    inside = [each for each in found if _last(each[1], scene.migrations)]
+    return inside[-1] if inside else found[0]
 
 
 def _last(frames: _Frames, files: Collection[str]) -> int:
     """1-based place of the last frame in one of the files; 0 where there is none."""
-    places = [number for number, frame in enumerate(frames, 1) if frame.filename in files]
-    return places[-1] if places else 0
+    return max((n for n, frame in enumerate(frames, 1) if frame.filename in files), default=0)
 
 
-def _place(frames: _Frames, scene: Scene) -> tuple[str, int] | None:
-    here = str(Path.cwd())
-    own = [
-        frame.filename
-        for frame in frames
-        if frame.filename.startswith(here) and "site-packages" not in frame.filename
-    ]
+def _place(frames: _Frames, scene: Scene) -> tuple[str | None, int | None]:
+    below = (frame.filename for frame in frames if frame.filename.startswith(str(Path.cwd())))
+    own = [name for name in below if "site-packages" not in name]
     for files in (scene.migrations, (scene.env_py,), own):
-        number = _last(frames, files)
-        if number:
-            frame = frames[number - 1]
-            return frame.filename, frame.lineno or 1
-    return None
+        if number := _last(frames, files):
+            return frames[number - 1].filename, frames[number - 1].lineno or 1
+    return None, None
 
 
 def _operation(error: BaseException, frames: _Frames, scene: Scene) -> str:
     """The operation that the migration has called, or the beginning of its SQL."""
     number = _last(frames, scene.migrations)
-    if number:
-        for frame in frames[number:]:
-            if Path(frame.filename).parts[-3:-1] == _OPERATIONS and frame.name != "<lambda>":
-                name = frame.name  # ``batch_op`` calls others by the shorter name
+    for frame in frames[number:] if number else ():
+        if Path(frame.filename).parts[-3:-1] == ("alembic", "operations"):
+            name = frame.name  # ``batch_op`` calls others by the shorter name
+            if name != "<lambda>":
                 return f"op.{name if name == 'batch_alter_table' else name.removeprefix('batch_')}"
     if isinstance(error, StatementError) and error.statement:
         sql = " ".join(error.statement.split())
-        return sql if len(sql) <= _SQL_LENGTH else f"{sql[: _SQL_LENGTH - 1]}…"
+        return sql if len(sql) <= 60 else f"{sql[:59]}…"
     return ""
 
 
@@ -236,7 +206,7 @@ _REMEDIES: dict[FailureKind, str | Remedy] = {
     FailureKind.MIGRATION: "correct the migration",
 }
 
-_NAMED = re.compile(r'^(type|function|operator class) "?([^"(]+).* (already exists|does not exist)')
+_TYPE = re.compile(r'^type "?([^"(]+).* (already exists|does not exist)')  # PostgreSQL's words
 _MISSING = (Trouble.NO_TABLE, Trouble.NO_COLUMN, Trouble.NO_OBJECT, Trouble.NO_FUNCTION)
 _MODULE = re.compile(r"No module named '([^']+)'")
 
@@ -250,11 +220,20 @@ def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> s
         on_server: the command that rehearses on a server of that kind.
     """
     if failure.kind is FailureKind.MODULE:
-        return _of_module(failure.message)
+        found = _MODULE.search(failure.message)
+        return Remedy.of(
+            "the chain is not to blame: install what provides"
+            f" {found[1] if found else 'the module'} into the environment that runs this command"
+        ) | ("correct the import, where the module has another name now")
     if "async driver" in failure.message:
         return "give --database a URL with an asynchronous driver: sqlite+aiosqlite:///NEW_FILE"
     if failure.kind is FailureKind.SQLITE and failure.trouble is not Trouble.LOCKED:
-        return _of_sqlite(app_dialect, on_server)
+        if app_dialect in SERVERS:
+            return way("the chain is not to blame: rehearse on the app's own server", on_server)
+        return Remedy.of(
+            "the order of the chain is not to blame: write it for SQLite, in batch mode:"
+            " with op.batch_alter_table(…)"
+        ) | ("give --database the URL of a server, where the app uses one")
     if failure.kind is FailureKind.DOWNGRADE:
         return _of_downgrade(failure)
     return _of_type(failure) or remedy_for_migrating(failure.trouble) or _REMEDIES[failure.kind]
@@ -285,32 +264,11 @@ def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) 
     return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp")
 
 
-def _of_sqlite(app_dialect: str, on_server: str) -> Remedy:
-    if app_dialect in SERVERS:
-        return way("the chain is not to blame: rehearse on the app's own server", on_server)
-    batch = "write it for SQLite, in batch mode: with op.batch_alter_table(…)"
-    return Remedy.of(f"the order of the chain is not to blame: {batch}") | (
-        "give --database the URL of a server, where the app uses one"
-    )
-
-
-def _of_module(message: str) -> Remedy:
-    found = _MODULE.search(message)
-    install = (
-        f"the chain is not to blame: install what provides {found[1] if found else 'the module'}"
-        " into the environment that runs this command"
-    )
-    return Remedy.of(install) | "correct the import, where the module has another name now"
-
-
 def _of_type(failure: RehearsalFailure) -> str:
     """What to do about a type of PostgreSQL."""
-    found = _NAMED.search(failure.message)
-    if found is None:
+    if (found := _TYPE.search(failure.message)) is None:
         return ""
-    noun, name, how = found.groups()
-    if noun != "type" or (failure.direction == "down" and how != "already exists"):
-        return ""
+    name, how = found.groups()
     if how == "already exists":
         return (
             f"the type {name} is created twice: where it is there already, write"
@@ -326,7 +284,7 @@ def _of_type(failure: RehearsalFailure) -> str:
 def _of_downgrade(failure: RehearsalFailure) -> str:
     """What is wrong with a ``downgrade()``: the one that fails, or one that has left a trace."""
     missing = failure.trouble in _MISSING
-    found = _NAMED.search(failure.message)
+    found = _TYPE.search(failure.message)
     if failure.direction == "down":
         advice = remedy_for_migrating(failure.trouble)
         if missing:
@@ -334,10 +292,10 @@ def _of_downgrade(failure: RehearsalFailure) -> str:
         correct = f"correct this downgrade(){f': {advice}' if advice else ''}"
     elif missing:
         correct = "a downgrade() drops more than its upgrade() creates: correct that one"
-    elif failure.trouble is Trouble.EXISTS and found is not None and found[1] == "type":
+    elif failure.trouble is Trouble.EXISTS and found is not None:
         correct = (
-            f"the downgrade() of {failure.revision} leaves the type {found[2]} behind: add"
-            f' sa.Enum(name="{found[2]}").drop(op.get_bind(), checkfirst=True) at its end'
+            f"the downgrade() of {failure.revision} leaves the type {found[1]} behind: add"
+            f' sa.Enum(name="{found[1]}").drop(op.get_bind(), checkfirst=True) at its end'
         )
     else:
         correct = (

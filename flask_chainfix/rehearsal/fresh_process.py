@@ -7,16 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TextIO
 
-from flask_chainfix.environment.locate import (
-    Runtime,
-    open_app,
-    open_config,
-    open_directory,
-    open_resolved,
-)
+from flask_chainfix.environment import locate
+from flask_chainfix.environment.locate import Runtime
 
 # Python puts the working directory first, where the migrations may be called ``alembic`` and a
 # module ``types``. The first process's path follows last, for what only it finds.
@@ -46,10 +41,7 @@ def request(runtime: Runtime) -> dict[str, Any]:
 
 
 def ask(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Let ``main`` of a module of this package answer a request in a fresh process.
-
-    It reads the request as JSON from stdin, and answers on stdout.
-    """
+    """Let ``main`` of a module of this package answer a request in a fresh process."""
     return subprocess.run(
         command(module),
         input=json.dumps(request),
@@ -62,11 +54,14 @@ def ask(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str
     )
 
 
-def take_stdout() -> int:
-    """Keep stdout for the answer, also from programs that the app runs."""
+# --- In the fresh process ------------------------------------------------------------------------
+@contextmanager
+def answering() -> Iterator[tuple[dict[str, Any], TextIO]]:
+    """The request, and where the answer goes; what the app or a migration prints goes to stderr."""
     descriptor = os.dup(1)
-    os.dup2(2, 1)
-    return descriptor
+    os.dup2(2, 1)  # which programs that the app runs have, too
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        yield json.load(sys.stdin), stream
 
 
 @contextmanager
@@ -77,34 +72,24 @@ def entered(request: dict[str, Any]) -> Iterator[None]:
     """
     if "app" in request:
         # The first process, too, imported it before the project's directory came onto sys.path.
-        import flask.cli  # noqa: F401
+        import flask.cli
     sys.path[:], sys.argv[:] = request["sys_path"], request["argv"]
-    with _app_context(request):
+    if "app" in request:
+        with flask.cli.ScriptInfo(app_import_path=request["app"]).load_app().app_context():
+            yield
+    else:
         yield
 
 
-def _app_context(request: dict[str, Any]) -> AbstractContextManager[object]:
-    if "app" not in request:
-        return nullcontext()
-    from flask.cli import ScriptInfo
-
-    return ScriptInfo(app_import_path=request["app"]).load_app().app_context()
-
-
 def reopen(request: dict[str, Any]) -> Runtime:
-    """Open the environment again.
-
-    Raises:
-        NoEnvironment: it is no longer there.
-        BadConfiguration: the configuration cannot be used.
-    """
+    """Open the environment again, which may raise what opening it raises."""
     if "app" in request:
         from flask import g
 
         g.x_arg = request["x_arg"]
-        return open_app(request["directory"])
+        return locate.open_app(request["directory"])
     if "config" in request:
-        return open_config(request["config"], request["section"])
+        return locate.open_config(request["config"], request["section"])
     if "options" in request:
-        return open_resolved(request["directory"], request["options"])
-    return open_directory(request["directory"])
+        return locate.open_resolved(request["directory"], request["options"])
+    return locate.open_directory(request["directory"])

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common import signals
-from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.databases.drivers import (
     missing_driver,
@@ -30,13 +30,10 @@ from flask_chainfix.databases.targets import parse_url
 from flask_chainfix.environment.messages import masked, said, secrets_of, shown_url
 
 _PREFIX = "fixchain_rehearsal"
-_NAMING_A_DATABASE = ("database", "dbname", "db")
-_BESIDE_SQLITE = ("", "-journal", "-wal", "-shm")
 _PATIENCE = 10  # seconds
 
 
-@dataclass(frozen=True)
-class Scratch:
+class Scratch(NamedTuple):
     """The databases of one rehearsal.
 
     Attributes:
@@ -73,19 +70,11 @@ def scratch_databases(
     """
     parsed = parse_url(url or "sqlite://", NoScratchDatabase)
     # The query can name a database, too, and would win.
-    parsed = parsed.difference_update_query(_NAMING_A_DATABASE)
+    parsed = parsed.difference_update_query(("database", "dbname", "db"))
     make = _files if parsed.get_backend_name() == "sqlite" else _on_server
-    with _cleaning_up(keep) as cleanup:
-        yield make(parsed, binds, cleanup)
-
-
-@contextmanager
-def _cleaning_up(keep: bool) -> Iterator[ExitStack]:
-    """What is called at the end, or where an exception ends the block even if all is kept."""
-    cleanup = ExitStack()
-    failed = True
+    cleanup, failed = ExitStack(), True
     try:
-        yield cleanup
+        yield make(parsed, binds, cleanup)
         failed = False
     finally:
         if failed or not keep:
@@ -95,19 +84,31 @@ def _cleaning_up(keep: bool) -> Iterator[ExitStack]:
 
 # --- SQLite --------------------------------------------------------------------------------------
 def _files(url: URL, binds: Sequence[str], cleanup: ExitStack) -> Scratch:
-    shown = shown_url(url)
-    if url.database in (None, "", ":memory:"):  # that is gone between two connections
-        with _file_errors():
+    shown, urls = shown_url(url), {}
+    try:
+        if url.database in (None, "", ":memory:"):  # that is gone between two connections
             directory = tempfile.mkdtemp(prefix=f"{_PREFIX}_")
-        cleanup.callback(_remove_directory, directory)
-        url, shown = url.set(database=f"{directory}/rehearsal.db"), "a temporary SQLite file"
-    urls: dict[str, URL] = {}
-    for bind in binds:
-        path = _path_for(url, bind)
-        with _file_errors():  # from here on the file is certainly ours
+            cleanup.callback(_remove_directory, directory)
+            url, shown = url.set(database=f"{directory}/rehearsal.db"), "a temporary SQLite file"
+        for bind in binds:
+            path = Path(os.path.abspath(url.database or ""))
+            if bind:
+                path = path.with_name(f"{path.stem}_{bind}{path.suffix}")
+            if os.path.lexists(path):
+                raise NoScratchDatabase(
+                    f"{path} already exists, and a rehearsal only runs in a database that it has"
+                    " made",
+                    "name a file that does not exist yet, or leave --database out",
+                )
+            # From here on the file is certainly ours.
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        cleanup.callback(_remove, path)
-        urls[bind] = url.set(database=str(path))
+            cleanup.callback(_remove, path)
+            urls[bind] = url.set(database=str(path))
+    except OSError as error:
+        raise NoScratchDatabase(
+            f"no SQLite file can be made: {error}",
+            "make room there, or have TMPDIR name another directory that you may write to",
+        ) from error
     return Scratch(urls, shown)
 
 
@@ -118,31 +119,8 @@ def _remove_directory(directory: str) -> None:
 
 def _remove(path: Path) -> None:
     with _dropping(str(path)):
-        for suffix in _BESIDE_SQLITE:
+        for suffix in ("", "-journal", "-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
-def _path_for(url: URL, bind: str) -> Path:
-    path = Path(os.path.abspath(url.database or ""))
-    if bind:
-        path = path.with_name(f"{path.stem}_{bind}{path.suffix}")
-    if os.path.lexists(path):
-        raise NoScratchDatabase(
-            f"{path} already exists, and a rehearsal only runs in a database that it has made",
-            "name a file that does not exist yet, or leave --database out",
-        )
-    return path
-
-
-@contextmanager
-def _file_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise NoScratchDatabase(
-            f"no SQLite file can be made: {error}",
-            "make room there, or have TMPDIR name another directory that you may write to",
-        ) from error
 
 
 # --- Servers -------------------------------------------------------------------------------------
@@ -176,7 +154,7 @@ def _engine_for_server(url: URL) -> Engine:
             connect_args=timeouts(url, _PATIENCE, 3 * _PATIENCE),
         )
     except Exception as error:  # a driver that is not there, or does not like the URL
-        raise _explained(error, url, "cannot connect to") from error
+        raise _refused(error, url, "cannot connect to") from error
 
 
 def _create(server: Engine, name: str, made: list[str]) -> None:
@@ -191,7 +169,7 @@ def _create(server: Engine, name: str, made: list[str]) -> None:
             connection.execute(text(f"CREATE DATABASE {quoted} {option}"))
     except Exception as error:
         made[:] = [each for each in made if each != name]
-        raise _explained(error, server.url, doing) from error
+        raise _refused(error, server.url, doing) from error
 
 
 def _drop_all(server: Engine, names: Sequence[str]) -> None:
@@ -201,35 +179,22 @@ def _drop_all(server: Engine, names: Sequence[str]) -> None:
 
 
 def _drop(server: Engine, name: str) -> None:
+    connections, end = "SELECT id FROM information_schema.processlist WHERE db = :name", "KILL {}"
+    if _is_postgresql(server):
+        connections = "SELECT pid FROM pg_stat_activity WHERE datname = :name"
+        end = "SELECT pg_terminate_backend({})"
     with _dropping(shown_url(server.url.set(database=name))), server.connect() as admin:
-        quoted = server.dialect.identifier_preparer.quote_identifier(name)
-        _end_connections(admin, name)
+        # One that is still at work would make the server refuse, or wait for hours.
+        for identifier in admin.scalars(text(connections), {"name": name}).all():
+            with suppress(Exception):  # it has ended by itself meanwhile
+                admin.execute(text(end.format(int(identifier))))
         if not _is_postgresql(server):
             admin.execute(text(f"SET SESSION lock_wait_timeout = {_PATIENCE}"))
+        quoted = server.dialect.identifier_preparer.quote_identifier(name)
         admin.execute(text(f"DROP DATABASE IF EXISTS {quoted}"))
 
 
-def _end_connections(admin: Connection, name: str) -> None:
-    """A connection that is still at work would make the server refuse, or wait for hours."""
-    postgresql = _is_postgresql(admin.engine)
-    found = admin.execute(
-        text(
-            "SELECT pid FROM pg_stat_activity WHERE datname = :name"
-            if postgresql
-            else "SELECT id FROM information_schema.processlist WHERE db = :name"
-        ),
-        {"name": name},
-    )
-    for (identifier,) in found.all():
-        with suppress(Exception):  # it has ended by itself meanwhile
-            admin.execute(
-                text(f"SELECT pg_terminate_backend({identifier:d})")
-                if postgresql
-                else text(f"KILL {identifier:d}")
-            )
-
-
-def _explained(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
+def _refused(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
     """An error of a server in terms of what to do about it."""
     if driver := missing_driver(error):
         return NoScratchDatabase(*without_driver(driver, url))
