@@ -128,10 +128,6 @@ def _here(file: Path | None) -> str:
 def read_config(path: Path, section: str | None = None) -> Options:
     """Read a file together with its counterpart in the working directory, as Alembic does.
 
-    Args:
-        path: an ``alembic.ini`` or a ``pyproject.toml``.
-        section: the section of the ini file to read; ``None`` for ``alembic``.
-
     Raises:
         BadConfiguration: this version of Alembic cannot be configured by such a file, or the ini
             file has no such section.
@@ -220,15 +216,9 @@ def resource_path(location: str) -> Path:
 
 @contextmanager
 def configuration_errors(name: str) -> Iterator[None]:
-    """Turn whatever Alembic raises while it reads configuration into one clear error.
+    """Turn whatever Alembic raises while it reads a file or directory into ``BadConfiguration``.
 
     Its deprecation warnings are left to the project's own Alembic commands.
-
-    Args:
-        name: the file or directory that is being read.
-
-    Raises:
-        BadConfiguration: the configuration cannot be used.
     """
     try:
         with warnings.catch_warnings():

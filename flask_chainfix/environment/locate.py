@@ -86,7 +86,7 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
         reopen: how a fresh process finds the same app; ``None`` where it cannot.
 
     Raises:
-        NoEnvironment: the app has no Migrate, or its directory is not there.
+        NoEnvironment: the app has no Migrate, or its directory is not there, or is none.
         BadConfiguration: the configuration cannot be used.
     """
     from flask import current_app

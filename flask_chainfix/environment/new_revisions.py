@@ -35,13 +35,8 @@ _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
 
-    The template is code of the project, which runs here unless ``runtime`` says otherwise.
-
-    Args:
-        runtime: the environment.
-        new: the revision.
-        stem: the name of its file, without the suffix, where ``file_template`` says nothing;
-            ``None`` for Alembic's default.
+    The template is code of the project, which runs here unless ``runtime`` says otherwise. The
+    file is named ``stem`` where ``file_template`` says nothing; ``None`` is Alembic's default.
 
     Returns:
         The new revision with its path, and the edit that creates the file.
@@ -123,10 +118,7 @@ def hook_edit(runtime: Runtime) -> Edit | None:
     """What adds a hook to Alembic's configuration by which the lock follows each new migration.
 
     It is added at the end of the file, or at the top of a section that has no hooks, such as that
-    of Alembic's template; what is there is not changed.
-
-    Returns:
-        ``None`` where there is a hook of that name already.
+    of Alembic's template; ``None`` where there is a hook of that name already.
 
     Raises:
         CannotRewrite: there is no file, or its hooks are written where only a person can add one.

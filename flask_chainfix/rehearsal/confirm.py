@@ -123,12 +123,7 @@ def _at(rows: Iterable[str]) -> str:
 def upgrade_faults(revisions: RevisionMap, places: Iterable[Rows]) -> dict[Rows, str]:
     """What would stop ``upgrade heads`` on databases, apart from what the migrations do.
 
-    Args:
-        revisions: the chain. Each of its revisions has a ``module`` with an ``upgrade``.
-        places: the rows of their version tables; ``()`` is a new database.
-
-    Returns:
-        The exception by the place, on one line; only where there is one.
+    Each exception on one line, by the rows of the version table; ``()`` is a new database.
     """
     return {rows: fault for rows in dict.fromkeys(places) if (fault := _fault(revisions, rows))}
 

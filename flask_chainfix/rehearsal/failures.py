@@ -212,13 +212,7 @@ _MODULE = re.compile(r"No module named '([^']+)'")
 
 
 def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> str | Remedy:
-    """The advice for a failure.
-
-    Args:
-        failure: what has happened.
-        app_dialect: the kind of the app's own database; ``""`` where nothing says it.
-        on_server: the command that rehearses on a server of that kind.
-    """
+    """The advice for a failure; ``on_server`` is the command that rehearses on the app's server."""
     if failure.kind is FailureKind.MODULE:
         found = _MODULE.search(failure.message)
         return Remedy.of(
@@ -240,13 +234,7 @@ def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> s
 
 
 def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) -> Remedy:
-    """Where the stamp has to be moved that keeps a chain from being upgraded.
-
-    Args:
-        graph: of the chain.
-        rows: the revisions that the version table holds.
-        ran: the revisions that have run in this database.
-    """
+    """Where the stamp has to be moved whose rows keep a chain from being upgraded."""
     unknown = sorted(set(rows).difference(graph))
     if unknown:
         return way(

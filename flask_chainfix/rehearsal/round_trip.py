@@ -130,12 +130,8 @@ def rehearse(
 ) -> Rehearsal:
     """Prove a chain on databases that are made for it and dropped at the end.
 
-    Args:
-        runtime: the environment that it belongs to.
-        request: how the user wants it.
-        chain: the chain to prove, on the disk or not.
-        progress: called with the steps done, the steps in all, and what is running.
-        old: the chain that has stamped the database; ``None`` to start from nothing.
+    The chain need not be on the disk. ``old`` is the one that has stamped the database; ``None`` to
+    start from nothing.
 
     Raises:
         CannotRehearse: it cannot begin.
