@@ -15,8 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from flask_chainfix.databases import connecting
-from flask_chainfix.databases.moving import move_rows
-from flask_chainfix.databases.sql_scripts import guarded_sql
+from flask_chainfix.databases.moving import guarded_sql, move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Move, MoveState
 from tests.databases import new_database

@@ -319,7 +319,7 @@ def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
         return move_rows(*args)
 
-    monkeypatch.setattr("flask_chainfix.commands.row_moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.databases.moving.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert "two.db cannot be put back" in error.message
     assert "the rows of other databases are as they were" in error.remedy
@@ -356,7 +356,7 @@ def test_what_cannot_go_forward_again_is_named(
         sql(wishes.urls[0], f"CREATE TRIGGER IF NOT EXISTS refuse {refuse}")
         return results
 
-    monkeypatch.setattr("flask_chainfix.commands.row_moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.databases.moving.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert f"the old rows stay in {wishes.urls[0]}" in error.remedy
     assert [rows_of(url) for url in wishes.urls] == [["b", "c"], ["d"]]

@@ -9,16 +9,16 @@ from typing import TypeVar
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
-from flask_chainfix.commands.row_moving import move_planned
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases import moving
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.sql_scripts import guarded_sql
-from flask_chainfix.databases.survey import survey, targets_for
+from flask_chainfix.databases.moving import guarded_sql
+from flask_chainfix.databases.survey import survey, targets_for, told
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
@@ -36,6 +36,7 @@ _NO_OLDER_CHAIN = (
 
 _R = TypeVar("_R", bound=Result)
 _WITHOUT_SCRIPT = "move its stamp with restamp itself, which sends ids as parameters"
+
 _REFUSED = (MoveState.REFUSED, MoveState.DOUBTFUL, MoveState.FAILED, MoveState.UNKNOWN)
 
 
@@ -44,7 +45,6 @@ class RestampWishes:
     """What the user asks of a restamp.
 
     Attributes:
-        databases: which ones.
         old: the Git revision that holds the chain which has stamped them; ``None`` for the
             journal's.
         current: whether the chain as it is has stamped those of which that is in doubt.
@@ -60,16 +60,9 @@ class RestampWishes:
 def plan_restamp(
     runtime: Runtime, tools: Tools, wishes: RestampWishes, progress: Progress
 ) -> RestampPlan:
-    """Work out the rows of every database, without changing anything.
+    """Work out a move for each database, without changing anything.
 
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        wishes: which databases, and what has stamped them.
-        progress: called with the databases done, the databases in all, and the last one's name.
-
-    Returns:
-        A move for each database; with an error where a stamp is not right, and will not be.
+    The result has an error where a stamp is not right, and will not be.
 
     Raises:
         CannotPlan: the chain is broken, or what is asked for names unknown revisions.
@@ -114,43 +107,43 @@ def _require_lost(snapshot: Facts, taken: Mapping[str, str]) -> None:
 def move_rows(  # noqa: PLR0913  (what a move depends on)
     runtime: Runtime,
     now: Facts,
-    moves: Sequence[MoveResult],
-    databases: DatabaseWishes,
+    planned: Sequence[MoveResult],
+    wishes: DatabaseWishes,
     progress: Progress,
     *,
     follows: bool,
 ) -> tuple[MoveResult, ...]:
-    """Give every database its rows.
+    """Make the moves that are planned, so that rows are those of the chain; what came of each.
 
-    Args:
-        runtime: the environment.
-        now: the chain whose rows they are to have.
-        moves: what is planned.
-        databases: which ones.
-        progress: called with the databases done, the databases in all, and the last one's name.
-        follows: whether the moves follow the last repair, so that ``undo`` takes back both.
-
-    Returns:
-        What came of each move.
+    If they follow the last repair, ``undo`` takes back both. Of databases that the user only tells
+    of, no more than that rows stay can be noted.
 
     Raises:
-        CannotWrite, RepairRunning: the journal cannot be written.
+        CannotWrite, RepairRunning: the journal cannot be written; what was moved before is in it.
         StaleSnapshot: the chain is another by now.
     """
-    with disk.locked(runtime.environment.directory):
-        _refuse_changed(runtime, now)
+    directory = runtime.environment.directory
+    with disk.locked(directory):
+        found, _ = disk.read_snapshot(runtime.environment)
+        if _links(found) != _links(now):
+            raise StaleSnapshot(
+                "the migrations have changed since the rows were worked out",
+                "no stamp was moved; run the command again",
+            )
         journals = journals_of(runtime.environment)
         journal = disk.latest_repair(now, journals) if follows else None
-        return move_planned(runtime, moves, databases, journal, progress, graph=now.graph)
-
-
-def _refuse_changed(runtime: Runtime, planned: Facts) -> None:
-    now, _ = disk.read_snapshot(runtime.environment)
-    if _links(now) != _links(planned):
-        raise StaleSnapshot(
-            "the migrations have changed since the rows were worked out",
-            "no stamp was moved; run the command again",
-        )
+        targets = targets_for(runtime, wishes)
+        out_of_reach = {each.identity for each in told(wishes.stamps)}
+        moves = [each.move for each in planned if each.state is MoveState.PLANNED]
+        there = [move for move in moves if move.identity not in out_of_reach]
+        with disk.row_log(directory, journal, now.graph) as log:
+            results = moving.move_rows(targets, there, log.record, progress)
+            done = {each.move: each for each in results}
+            for move in moves:
+                if move.stays and move.identity in out_of_reach:
+                    log.record(move)
+                    done[move] = MoveResult(move, MoveState.UNCHANGED)
+    return tuple(done.get(each.move, each) for each in planned)
 
 
 def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:

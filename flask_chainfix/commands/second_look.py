@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from flask_chainfix import disk
 from flask_chainfix.chain.graph import Graph
-from flask_chainfix.commands.row_moving import make_moves, note_rows
 from flask_chainfix.common.errors import (
     ChainFixError,
     Interrupted,
@@ -23,6 +23,7 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.facts import Facts
@@ -33,6 +34,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
     DatabaseWishes,
+    Move,
     MoveResult,
     MoveState,
     Standing,
@@ -52,13 +54,6 @@ def refuse_moved(
 ) -> None:
     """Stop where a database no longer stands where it did when the plan was made.
 
-    Args:
-        runtime: the environment.
-        before: where they stood.
-        wishes: which databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
-        moves: what has been done to their rows since.
-
     Raises:
         StaleSnapshot: its rows are others; every file is as it was.
     """
@@ -75,12 +70,7 @@ def moved_since(
 ) -> Iterator[Standing]:
     """The databases that stand elsewhere by now, or cannot be asked any more.
 
-    Args:
-        runtime: the environment.
-        before: where they stood.
-        wishes: which databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
-        moves: what has been done to their rows since.
+    ``moves`` are what we have done to their rows since.
     """
     targets = targets_for(runtime, wishes)
     known = {each.identity: each for each in before.databases.standings}
@@ -120,14 +110,7 @@ def bound_to_new_files(  # noqa: PLR0913  (what that depends on)
     """The databases that have moved while the new files were in place, if these have to stay.
 
     One that cannot be asked any more may be in the middle of an upgrade by the new files.
-
-    Args:
-        runtime: the environment.
-        before: the chain as it was, and where the databases stood.
-        after: the chain of the new files, which are in place.
-        wishes: which databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
-        failure: what else would have the files put back.
+    ``failure`` is what else would have the files put back.
 
     Raises:
         StaleSnapshot: databases have moved, and none by the new files.
@@ -146,11 +129,30 @@ def bound_to_new_files(  # noqa: PLR0913  (what that depends on)
 def unnoted(
     proposal: Proposal, planned: Planned, journal: Journal, moved: Sequence[Standing]
 ) -> BaseException | None:
-    """What keeps rows from being taken down, where the new files have to stay all the same."""
+    """Note in the journal the rows that stay as they are in a repair.
+
+    They say later that a database was upgraded by the chain as it is; and where a row has a file
+    only since the repair, ``undo`` deletes that file and leaves the row. Nothing is noted of those
+    that have moved meanwhile.
+
+    Returns:
+        What has kept us from it, where the new files have to stay all the same.
+    """
+    before, after = proposal.snapshot, planned.after
+    new = {each.revision for each in planned.plan.new_revisions}.difference(before.graph)
+    right = {each.move.identity for each in proposal.moves if each.state is MoveState.UNCHANGED}
+    in_doubt = {each.identity for each in moved}
+    stay = [
+        Move(each.name, each.identity, each.rows, each.rows)
+        for each in before.databases.standings
+        if not new.isdisjoint(each.rows) or (each.identity in right and each.is_known)
+        if not (each.told or each.identity in in_doubt)
+    ]
     try:
-        note_rows(planned.after.environment.directory, proposal, planned, journal, moved)
+        with disk.row_log(after.environment.directory, journal, after.graph) as log:
+            log.record(*stay)
     except (ChainFixError, OSError, KeyboardInterrupt) as error:
-        if can_have_written(planned.after, moved):
+        if can_have_written(after, moved):
             return error
         raise
     return None
@@ -177,14 +179,7 @@ def judged_anew(
     wishes: DatabaseWishes,
     progress: Progress,
 ) -> Repaired:
-    """A finished repair with what becomes of the rows of databases that have moved.
-
-    Args:
-        runtime: the environment.
-        repaired: the repair.
-        moved: the databases that stand elsewhere than when it was planned.
-        wishes: which databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
+    """A finished repair with what becomes of the rows of databases that have moved meanwhile.
 
     Raises:
         CannotRead: the journal cannot be read.
@@ -218,15 +213,8 @@ def followed_back(  # noqa: PLR0913  (what an undo depends on)
 ) -> tuple[MoveResult, ...]:
     """The moves of an undo, and those of databases that have moved by the files that it took back.
 
-    Their rows are put right here, where they cannot be of the files that were put back.
-
-    Args:
-        runtime: the environment.
-        undone: the chain that was in place, and where the databases stood.
-        restored: the chain that is in place by now.
-        moves: what the undo has done to their rows before it put the files back.
-        wishes: which databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
+    Their rows are put right here, where they cannot be of the files that were put back. The chain
+    that was in place is ``undone``; ``restored`` is in place by now.
 
     Raises:
         RowsNotMoved: the rows of one are not known to be right, or cannot be put right.
@@ -244,21 +232,24 @@ def followed_back(  # noqa: PLR0913  (what an undo depends on)
         if not (result.state is MoveState.REFUSED and can_have_written(restored, [standing]))
     ]
     planned = [each.move for each in results if each.state is MoveState.PLANNED]
-    done = make_moves(targets_for(runtime, wishes), planned, lambda _: None, progress)
-    results = [done.get(each.move.identity, each) for each in results]
+    targets = targets_for(runtime, wishes)
+    moves_done = moving.move_rows(targets, planned, lambda _: None, progress)
+    done = {each.move: each for each in moves_done}
+    results = [done.get(each.move, each) for each in results]
     silent = {each.identity for each in moved if each.state is DatabaseState.UNREACHABLE}
-    for each in results:
-        if each.state not in (MoveState.MOVED, MoveState.UNCHANGED):
-            what = (
-                "cannot be asked whether it has moved"
-                if each.move.identity in silent
-                else f"has moved to {', '.join(each.move.before) or 'nothing'}"
-            )
-            raise RowsNotMoved(
-                f"the files are as they were before the repair, and {each.move.name} {what}"
-                f" meanwhile: {each.detail}",
-                each.remedy,
-            )
+    for move, detail, remedy in (
+        (each.move, each.detail, each.remedy)
+        for each in results
+        if each.state not in (MoveState.MOVED, MoveState.UNCHANGED)
+    ):
+        what = f"has moved to {', '.join(move.before) or 'nothing'}"
+        if move.identity in silent:
+            what = "cannot be asked whether it has moved"
+        raise RowsNotMoved(
+            f"the files are as they were before the repair, and {move.name} {what} meanwhile:"
+            f" {detail}",
+            remedy,
+        )
     latest = {each.move.identity for each in results}
     return (*(each for each in moves if each.move.identity not in latest), *results)
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.check import NO_DATABASES
-from flask_chainfix.commands.second_look import (
-    followed_back,
-    refuse_moved,
-)
+from flask_chainfix.commands.second_look import followed_back, refuse_moved
 from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_files
 from flask_chainfix.common.errors import ChainFixError, NothingToUndo
 from flask_chainfix.common.progress import Progress, unseen
@@ -33,12 +30,6 @@ def plan_undo(
     progress: Progress = unseen,
 ) -> UndoPlan:
     """Find the last repair, also one that was killed half-way, without changing anything.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        databases: which databases have to fit the files as they were.
-        progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         NothingToUndo: there is none.
@@ -74,12 +65,6 @@ def carry_out_undo(
     progress: Progress = unseen,
 ) -> Undone:
     """Put back the rows that were moved with the last repair, and then its files.
-
-    Args:
-        runtime: the environment.
-        plan: what is to be undone.
-        databases: as in ``plan_undo``.
-        progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         ChainFixError: rows or a file have changed since, or cannot be written; then no file was

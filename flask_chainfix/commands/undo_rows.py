@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flask_chainfix import disk
-from flask_chainfix.chain.graph import Graph
-from flask_chainfix.commands.row_moving import make_moves
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
 from flask_chainfix.databases.facts import Facts
@@ -43,8 +42,7 @@ def look_back(
 
     Those whose rows were moved with the repair get the old ones back; those that have been upgraded
     since get the rows that stand for what has run there, also since a repair that was killed while
-    its files were in place. Where only rows were moved, the files fit
-    every database as they did, and only what was moved goes back.
+    its files were in place. Where only rows were moved, only what was moved goes back.
 
     Returns:
         The chain as it is with where the databases stand, and the moves.
@@ -76,11 +74,7 @@ def look_back(
     moves = tuple(
         replace(result, move=replace(result.move, after=standing.rows), state=MoveState.UNCHANGED)
         if not journal.finished and journal.stood.get(standing.identity) == standing.rows
-        else _rest(result, recorded.get(standing.identity), then)
-        if half
-        else _back(result, recorded[standing.identity], looked_at, then)
-        if standing.identity in recorded
-        else _as_it_is(result, looked_at, then)
+        else _way_back(result, recorded.get(standing.identity), looked_at, then, half=half)
         for standing, result in results
         if standing.state is not DatabaseState.MISSING  # then no row of it goes back
     )
@@ -111,45 +105,31 @@ def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
     return MoveResult(Move(name, recorded.identity, rows, recorded.before), state)
 
 
-def _back(result: MoveResult, recorded: Move, now: Facts, then: Facts) -> MoveResult:
-    """The way back of a database whose rows were moved: exactly that, unless it has gone on.
-
-    Rows that the journal only says to be of the new files stand for something else by the old ones.
-    """
-    rows = result.move.before
-    stayed = recorded.before == recorded.after
-    if rows == recorded.after and not (stayed and all(row in then.graph for row in rows)):
-        return _put_back(result.move.name, rows, recorded)
-    return _as_it_is(result, now, then) if stayed or rows == recorded.before else result
-
-
-def _rest(result: MoveResult, recorded: Move | None, then: Facts) -> MoveResult:
-    """What is left to do where the rows went back before the first file did."""
-    rows = result.move.before
-    if recorded is not None and rows in (recorded.before, recorded.after):
-        return _put_back(result.move.name, rows, recorded)
-    if all(row in then.graph for row in rows):
-        return MoveResult(replace(result.move, after=rows), MoveState.UNCHANGED)
-    return result
-
-
-def _as_it_is(result: MoveResult, now: Facts, then: Facts) -> MoveResult:
-    """A row that neither the new files nor the old ones have is none the worse for going back.
-
-    Neither is one that both have, where the old chain cannot be loaded and so means nothing.
-    """
-    rows = result.move.before
-    if _is_broken(then.graph) and all(row in now.graph and row in then.graph for row in rows):
-        return MoveResult(replace(result.move, after=rows), MoveState.UNCHANGED)
+def _way_back(
+    result: MoveResult, recorded: Move | None, now: Facts, then: Facts, *, half: bool
+) -> MoveResult:
+    """The way back of a database with the files: exactly that, unless it has gone on."""
+    move, rows = result.move, result.move.before
+    stay = MoveResult(replace(move, after=rows), MoveState.UNCHANGED)
+    known_then = all(row in then.graph for row in rows)
+    if half:  # the rows went back before the first file did
+        if recorded is not None and rows in (recorded.before, recorded.after):
+            return _put_back(move.name, rows, recorded)
+        return stay if known_then else result
+    if recorded is not None:
+        # Rows that are only said to be of the new files stand for something else by the old ones.
+        if rows == recorded.after and not (recorded.stays and known_then):
+            return _put_back(move.name, rows, recorded)
+        if not (recorded.stays or rows == recorded.before):
+            return result
+    # A row of neither chain is none the worse for going back, nor is one of both where the old
+    # chain cannot be loaded and so means nothing.
+    is_broken = then.graph.missing or then.graph.cycles or then.graph.duplicates
+    if is_broken and known_then and all(row in now.graph for row in rows):
+        return stay
     if any(row not in now.graph and row not in then.graph for row in rows):
-        stay = replace(result.move, after=rows)
-        return MoveResult(stay, MoveState.UNCHANGED, "no file has its rows, before or after")
+        return replace(stay, detail="no file has its rows, before or after")
     return result
-
-
-def _is_broken(graph: Graph) -> bool:
-    """Whether Alembic cannot load a chain."""
-    return bool(graph.missing or graph.cycles or graph.duplicates)
 
 
 def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: Journal) -> None:
@@ -204,12 +184,18 @@ def put_rows_back(
     planned = [each.move for each in moves if each.state is MoveState.PLANNED]
     if not planned:
         return tuple(moves)
-    done = make_moves(targets_for(runtime, wishes), planned, _nothing, progress)
-    failed = [each for each in done.values() if each.state not in _RIGHT]
+    results = _make(runtime, planned, wishes, progress)
+    failed = [each for each in results if each.state not in _RIGHT]
     if failed:
-        stuck = _forward(runtime, tuple(done.values()), wishes, progress)
-        raise _not_put_back(failed[0], stuck)
-    return tuple(done.get(each.move.identity, each) for each in moves)
+        stuck = _forward(runtime, results, wishes, progress)
+        others = _stuck(stuck) if stuck else "the rows of other databases are as they were"
+        raise RowsNotPutBack(
+            f"the rows of {failed[0].move.name} cannot be put back: {failed[0].detail}",
+            f"no file was changed, and {others}; undo again once that is settled, or keep the"
+            " repair",
+        )
+    done = {each.move: each for each in results}
+    return tuple(done.get(each.move, each) for each in moves)
 
 
 def without_files(  # noqa: PLR0913  (what the way forward depends on)
@@ -224,15 +210,7 @@ def without_files(  # noqa: PLR0913  (what the way forward depends on)
     """What to say where the rows were put back, and the files could not be.
 
     As long as every file is a new one, the rows become the new ones again; else they stay the old
-    ones, which fit once the rest of the files is put back.
-
-    Args:
-        runtime: the environment.
-        moves: what has been done to rows.
-        wishes: the databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
-        error: what kept the files from being put back.
-        journal: the record of the repair.
+    ones, which fit once the rest of the files is put back. ``error`` has kept them from it.
     """
     if not any(each.state is MoveState.MOVED for each in moves):
         return error
@@ -253,16 +231,15 @@ def _forward(
         for each in moves
         if each.state is MoveState.MOVED
     ]
-    again = make_moves(targets_for(runtime, wishes), forward, _nothing, progress).values()
+    again = _make(runtime, forward, wishes, progress)
     return [each for each in again if each.state not in _RIGHT]
 
 
-def _not_put_back(failed: MoveResult, stuck: Sequence[MoveResult]) -> RowsNotPutBack:
-    others = _stuck(stuck) if stuck else "the rows of other databases are as they were"
-    return RowsNotPutBack(
-        f"the rows of {failed.move.name} cannot be put back: {failed.detail}",
-        f"no file was changed, and {others}; undo again once that is settled, or keep the repair",
-    )
+def _make(
+    runtime: Runtime, moves: Sequence[Move], wishes: DatabaseWishes, progress: Progress
+) -> tuple[MoveResult, ...]:
+    # The journal holds the way back already.
+    return moving.move_rows(targets_for(runtime, wishes), moves, lambda _: None, progress)
 
 
 def _stuck(stuck: Sequence[MoveResult]) -> str:
@@ -270,7 +247,3 @@ def _stuck(stuck: Sequence[MoveResult]) -> str:
         f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
         " given the new ones again: restamp moves them"
     )
-
-
-def _nothing(move: Move) -> None:
-    """The journal holds the way back already."""

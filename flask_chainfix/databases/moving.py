@@ -1,18 +1,27 @@
-"""Move version rows: each database in one transaction, and only from the rows that are expected."""
+"""Move version rows: each database in one transaction, and only from the rows that are expected.
+
+For operators the same as SQL: a script that changes nothing where the rows are others.
+"""
+
+# ruff: noqa: S608 - names are quoted, and values literals, in the way of the dialect
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import sql_identifier, sql_literal
+from flask_chainfix.databases.catalog import read_rows, version_table
 from flask_chainfix.databases.connecting import (
+    WAITING,
     Obstacle,
     connected,
     is_missing,
@@ -22,8 +31,6 @@ from flask_chainfix.databases.connecting import (
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
-from flask_chainfix.databases.sql_scripts import changes_for, quoted_table, verbatim
-from flask_chainfix.databases.tables import read_rows, version_table
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Move, MoveResult, MoveState
 
@@ -37,11 +44,6 @@ AND e.transactions <> 'YES'
 """
 
 
-class _Task(NamedTuple):
-    target: Target
-    move: Move
-
-
 def move_rows(
     targets: Mapping[str, Target],
     moves: Sequence[Move],
@@ -51,8 +53,8 @@ def move_rows(
     """Move the version rows of databases, each of them for itself.
 
     Args:
-        targets: the databases by identity.
-        moves: what to do; each names a database of ``targets``.
+        targets: the databases by identity; one that is not among them has gone away.
+        moves: what to do.
         record: called before a database is changed, inside its transaction, once at a time and
             not always in the thread of the caller. What it raises ends everything, and that
             database stays as it was.
@@ -61,7 +63,8 @@ def move_rows(
     Returns:
         What came of each move, in the same order.
     """
-    tasks = [_Task(targets[move.identity], move) for move in moves]
+    gone = Obstacle("it is not there any more, or not named", "look for it")
+    there = [move for move in moves if move.identity in targets]
     one_at_a_time = Lock()
 
     def recorded(move: Move) -> None:
@@ -69,59 +72,58 @@ def move_rows(
             record(move)
 
     results = run(
-        jobs_for(tasks, _target),
-        lambda job: _move_all(job, recorded),
+        jobs_for(there, lambda move: targets[move.identity]),
+        lambda job: _move_all(job, targets, recorded),
         _unanswered,
-        lambda done, task: progress(done, len(tasks), task.move.name),
+        lambda done, move: progress(done, len(there), move.name),
     )
-    doubtful = {
-        index: tasks[index]
+    # Each on a connection of its own: it is looked at once, and most will be one or none.
+    looks = [
+        Job({index: result})
         for index, result in results.items()
         if result.state is MoveState.UNKNOWN
-    }
-    # Each on a connection of its own: it is looked at once, and most will be one or none.
-    looks = [Job({index: task}) for index, task in doubtful.items()]
-    reasons = {task.move.identity: results[index].detail for index, task in doubtful.items()}
+    ]
     results |= run(
         looks,
-        lambda job: _look_again(job, reasons),
-        lambda task, _: _unanswered(task, final=True),
+        lambda job: _look_again(job, targets),
+        lambda result, _: _unanswered(result.move, final=True),
     )
-    return tuple(results[index] for index in range(len(tasks)))
+    done = {move: results[index] for index, move in enumerate(there)}
+    return tuple(done.get(move) or _failed(move, gone) for move in moves)
 
 
-def _target(task: _Task) -> Target:
-    return task.target
-
-
-def _unanswered(task: _Task, final: bool) -> MoveResult:
+def _unanswered(move: Move, final: bool) -> MoveResult:
     obstacle = no_answer()
     if final:
-        return MoveResult(task.move, MoveState.UNKNOWN, obstacle.problem, _LOOK)
-    return _failed(task.move, obstacle)
+        return MoveResult(move, MoveState.UNKNOWN, obstacle.problem, _LOOK)
+    return _failed(move, obstacle)
 
 
 def _failed(move: Move, obstacle: Obstacle) -> MoveResult:
     return MoveResult(move, MoveState.FAILED, obstacle.problem, obstacle.remedy)
 
 
-def _move_all(job: Job[_Task], record: Callable[[Move], None]) -> Iterator[tuple[int, MoveResult]]:
+def _move_all(
+    job: Job[Move], targets: Mapping[str, Target], record: Callable[[Move], None]
+) -> Iterator[tuple[int, MoveResult]]:
     left = dict(job.items)
+    first = next(iter(left.values()))
     try:
-        with _connected(next(iter(left.values())).target) as connection:
-            for index, task in job.items.items():
+        with _connected(targets[first.identity]) as connection:
+            for index, move in job.items.items():
                 job.heard()
+                target, make_final = targets[move.identity], partial(job.make_final, index)
                 try:
-                    result = _move(connection, task, record, partial(job.make_final, index))
+                    result = _move(connection, target, move, record, make_final)
                 except Obstacle as obstacle:
                     if obstacle.lost:
                         raise
-                    result = _failed(task.move, obstacle)
+                    result = _failed(move, obstacle)
                 del left[index]
                 yield index, result
     except Obstacle as obstacle:
-        for index, task in left.items():
-            yield index, _failed(task.move, obstacle)
+        for index, move in left.items():
+            yield index, _failed(move, obstacle)
 
 
 @contextmanager
@@ -136,17 +138,23 @@ def _connected(target: Target) -> Iterator[Connection]:
 
 def _move(
     connection: Connection,
-    task: _Task,
+    target: Target,
+    move: Move,
     record: Callable[[Move], None],
     make_final: Callable[[], None],
 ) -> MoveResult:
-    target, move = task
     with transaction(connection, target, writing=True) as begun:
         with obstacles_of(target):
             rows = _locked_rows(connection, target)
         if rows not in (move.before, move.after):
-            return _refused(move, rows)
-        if rows == move.before:  # also where they stay, and that is to be taken down
+            found = f"{_shown(rows)} instead of {_shown(move.before)}"
+            return MoveResult(
+                move,
+                MoveState.REFUSED,
+                f"its rows have changed: {found}",
+                "see who else is changing them, then run the command again",
+            )
+        if rows == move.before:  # also where they stay, and that is to be noted
             record(move)
         if rows == move.after:
             return MoveResult(move, MoveState.UNCHANGED)
@@ -161,15 +169,6 @@ def _move(
     return MoveResult(move, MoveState.MOVED)
 
 
-def _refused(move: Move, rows: tuple[str, ...]) -> MoveResult:
-    return MoveResult(
-        move,
-        MoveState.REFUSED,
-        f"its rows have changed: {_shown(rows)} instead of {_shown(move.before)}",
-        "see who else is changing them, then run the command again",
-    )
-
-
 def _shown(rows: tuple[str, ...]) -> str:
     return ", ".join(rows) or "none"
 
@@ -177,19 +176,21 @@ def _shown(rows: tuple[str, ...]) -> str:
 def _locked_rows(connection: Connection, target: Target) -> tuple[str, ...]:
     """The rows, which nobody else can change before the end of the transaction."""
     if target.backend == "postgresql":
-        connection.execute(verbatim(f"LOCK TABLE {quoted_table(target)} IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(
+            _verbatim(f"LOCK TABLE {_quoted_table(target)} IN ACCESS EXCLUSIVE MODE")
+        )
     elif target.backend == "mysql":
         names = {"schema": target.schema, "name": target.version_table}
         if engine := connection.execute(text(_WITHOUT_TRANSACTIONS), names).scalar():
             raise Obstacle(
                 f"{target.shown_table} is a {engine} table, which has no transactions",
-                f"run ALTER TABLE {quoted_table(target)} ENGINE=InnoDB, then the command again",
+                f"run ALTER TABLE {_quoted_table(target)} ENGINE=InnoDB, then the command again",
             )
     return read_rows(connection, target, locking=target.backend == "mysql")
 
 
 def _replace(connection: Connection, target: Target, move: Move) -> None:
-    changes, table = changes_for(move), version_table(target)
+    changes, table = _changes_for(move), version_table(target)
     its_id = table.c.version_num == bindparam("old")
     for old, new in changes.updated:
         connection.execute(table.update().where(its_id).values(version_num=new), {"old": old})
@@ -205,10 +206,13 @@ def _replace(connection: Connection, target: Target, move: Move) -> None:
         )
 
 
-def _look_again(job: Job[_Task], reasons: Mapping[str, str]) -> Iterator[tuple[int, MoveResult]]:
+def _look_again(
+    job: Job[MoveResult], targets: Mapping[str, Target]
+) -> Iterator[tuple[int, MoveResult]]:
     """What has become of a change whose end nobody has seen: the lock waits for that end."""
-    for index, (target, move) in job.items.items():
-        reason = reasons[move.identity]
+    for index, unknown in job.items.items():
+        move, reason = unknown.move, unknown.detail
+        target = targets[move.identity]
         try:
             with (
                 _connected(target) as connection,
@@ -224,3 +228,164 @@ def _look_again(job: Job[_Task], reasons: Mapping[str, str]) -> Iterator[tuple[i
         state = states.get(rows, MoveState.UNKNOWN)
         detail = "" if state is MoveState.MOVED else f"{reason}; its rows are {_shown(rows)} now"
         yield index, MoveResult(move, state, detail, _LOOK if detail else "")
+
+
+class _Changes(NamedTuple):
+    updated: tuple[tuple[str, str], ...]  # ids before and after
+    deleted: tuple[str, ...]
+    inserted: tuple[str, ...]
+
+
+def _changes_for(move: Move) -> _Changes:
+    """What a move does to the rows; a row that can be used again keeps its other columns."""
+    counted = Counter(move.before)
+    # One id in several rows: they cannot be told apart, so none of them is used again.
+    twice = {revision for revision, times in counted.items() if times > 1}
+    surplus = sorted(set(move.before) - set(move.after) - twice)
+    missing = sorted(set(move.after) - (set(move.before) - twice))
+    # A server that tells no cases apart refuses the same id in another one beside the old.
+    pairs = [(old, new) for old in surplus for new in missing if old.casefold() == new.casefold()]
+    surplus, missing = (
+        [revision for revision in side if not any(revision in pair for pair in pairs)]
+        for side in (surplus, missing)
+    )
+    count = min(len(surplus), len(missing))
+    return _Changes(
+        (*pairs, *zip(surplus[:count], missing[:count], strict=True)),
+        (*sorted(twice), *surplus[count:]),
+        tuple(missing[count:]),
+    )
+
+
+# --- As SQL for operators -------------------------------------------------------------------------
+_OTHERS = "the rows are others: nothing was changed"
+
+
+def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
+    """The statements that make a move, each with the semicolon at its end.
+
+    On other rows than those that are expected, the script for PostgreSQL ends with an error, and
+    those for MySQL and SQLite change nothing and say so in a result. Nothing is connected to.
+
+    Raises:
+        Unspeakable: a name or an id has no safe form in a script.
+    """
+    script = {"postgresql": _postgresql, "mysql": _mysql, "sqlite": _sqlite}[target.backend]
+    quote = _preparer(target).quote
+    names = (target.schema, target.version_table)
+    table = ".".join(sql_identifier(target.backend, name, quote(name)) for name in names if name)
+    return tuple(f"{statement};" for statement in script(target, table, move))
+
+
+def _quoted_table(target: Target) -> str:
+    """The name of the version table as it stands in SQL, quoted where it has to be."""
+    name: str = _preparer(target).format_table(version_table(target))
+    return name
+
+
+def _preparer(target: Target) -> Any:
+    # With this style of parameters no percent sign is doubled.
+    of_backend: Any = target.url.get_dialect()
+    return of_backend(paramstyle="named").identifier_preparer
+
+
+def _verbatim(statement: str) -> Any:
+    """A statement in which a colon is a colon."""
+    return text(statement.replace(":", r"\:"))
+
+
+def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
+    literal = sql_literal(target.backend)
+    before = ", ".join(literal(revision) for revision in sorted(move.before))
+    found = f'ARRAY(SELECT version_num::text FROM {table} ORDER BY version_num::text COLLATE "C")'
+    body = (
+        "BEGIN\n"
+        f"  IF {found} IS DISTINCT FROM ARRAY[{before}]::text[] THEN\n"
+        f"    RAISE EXCEPTION '{_OTHERS}';\n"
+        "  END IF;\n"
+        "END"
+    )
+    tag = "$fixchain$"
+    while tag in body:
+        tag = f"{tag[:-1]}_$"
+    yield "BEGIN"
+    yield f"SET LOCAL lock_timeout = '{WAITING}s'"
+    yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
+    yield f"DO {tag}{body}{tag}"
+    yield from _changes(table, move, literal, "")
+    yield "COMMIT"
+
+
+def _is_transactional(target: Target) -> str:
+    """Whether the version table is of an engine that has transactions, as an expression."""
+    literal = sql_literal(target.backend)
+    schema = "DATABASE()" if target.schema is None else literal(target.schema)
+    name = literal(target.version_table)
+    return (
+        "(SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e"
+        f" ON e.engine = t.engine WHERE t.table_schema = {schema} AND t.table_name = {name}"
+        " AND e.transactions = 'YES') = 1"
+    )
+
+
+def _mysql(target: Target, table: str, move: Move) -> Iterator[str]:
+    literal = sql_literal(target.backend)
+
+    def binary(value: str) -> str:
+        return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
+
+    expected = _expected(
+        table,
+        move,
+        lambda revision: f"{binary('version_num')} = {binary(literal(revision))}",
+    )
+    yield f"SET SESSION innodb_lock_wait_timeout = {WAITING}"
+    yield "START TRANSACTION"
+    yield f"SELECT version_num FROM {table} FOR UPDATE"
+    yield f"SET @fixchain_expected = ({expected} AND {_is_transactional(target)})"
+    yield from _changes(table, move, literal, "@fixchain_expected")
+    yield "COMMIT"
+    yield f"SELECT IF(@fixchain_expected, 'moved', '{_OTHERS}') AS fixchain"
+
+
+def _sqlite(target: Target, table: str, move: Move) -> Iterator[str]:
+    literal = sql_literal(target.backend)
+    expected = _expected(
+        table, move, lambda revision: f"version_num COLLATE BINARY = {literal(revision)}"
+    )
+    yield "BEGIN IMMEDIATE"
+    yield f"CREATE TEMP TABLE fixchain AS SELECT {expected} AS expected"
+    # The shell goes on after an error; after a rollback there is no table with the answer.
+    yield from _changes(
+        table, move, literal, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK"
+    )
+    yield f"SELECT CASE WHEN expected THEN 'moved' ELSE '{_OTHERS}' END FROM temp.fixchain"
+    yield "DROP TABLE temp.fixchain"
+    yield "COMMIT"
+
+
+def _expected(table: str, move: Move, is_it: Callable[[str], str]) -> str:
+    """Whether the rows are those before the move, as an expression."""
+    counted = [f"(SELECT COUNT(*) FROM {table}) = {len(move.before)}"]
+    counted += [
+        f"(SELECT COUNT(*) FROM {table} WHERE {is_it(revision)}) = {times}"
+        for revision, times in sorted(Counter(move.before).items())
+    ]
+    return " AND ".join(counted)
+
+
+def _changes(
+    table: str, move: Move, literal: Callable[[str], str], guard: str, conflict: str = ""
+) -> Iterator[str]:
+    changes = _changes_for(move)
+    also, only = (f" AND {guard}", f" WHERE {guard}") if guard else ("", "")
+    for old, new in changes.updated:
+        yield (
+            f"UPDATE{conflict} {table} SET version_num = {literal(new)}"
+            f" WHERE version_num = {literal(old)}{also}"
+        )
+    for old in changes.deleted:
+        yield f"DELETE FROM {table} WHERE version_num = {literal(old)}{also}"
+    for new in changes.inserted:
+        source = " FROM DUAL" if guard.startswith("@") else ""
+        yield f"INSERT{conflict} INTO {table} (version_num) SELECT {literal(new)}{source}{only}"

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from flask_chainfix.common.errors import BadDatabase
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.databases.catalog import Catalog, SchemaContents, read_catalog, read_rows
 from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,
@@ -21,7 +22,6 @@ from flask_chainfix.databases.connecting import (
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
-from flask_chainfix.databases.tables import Catalog, SchemaContents, read_catalog, read_rows
 from flask_chainfix.databases.targets import Target, distinct, named
 from flask_chainfix.model.databases import DatabaseState, Standing, Trouble
 
