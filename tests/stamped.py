@@ -14,8 +14,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.databases.moving import move_rows
-from flask_chainfix.databases.reading import read_standings
 from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.version_tables import read_standings
 from flask_chainfix.model.databases import Move, MoveResult, Standing
 from tests.databases import new_database
 

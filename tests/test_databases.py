@@ -22,8 +22,8 @@ from sqlalchemy.engine import make_url
 
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.databases import connecting
-from flask_chainfix.databases.reading import in_schemas
 from flask_chainfix.databases.targets import own_targets, targets_from
+from flask_chainfix.databases.version_tables import in_schemas
 from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
 from flask_chainfix.model.databases import DatabaseState, Standing
 from tests.databases import new_database
@@ -311,7 +311,7 @@ def test_a_silent_server_does_not_keep_the_process() -> None:
     program = (
         "from sqlalchemy.engine import make_url\n"
         "from flask_chainfix.databases import connecting\n"
-        "from flask_chainfix.databases.reading import read_standings\n"
+        "from flask_chainfix.databases.version_tables import read_standings\n"
         "from flask_chainfix.databases.targets import Target\n"
         "connecting.SILENCE, connecting.CONNECTING = 0.2, 3600\n"
         "url = make_url('postgresql+psycopg2://u@127.0.0.1:{}/app')\n"

@@ -13,7 +13,7 @@ import flask.cli
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from flask_chainfix.databases import reading
+from flask_chainfix.databases import version_tables
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations, tree
 from tests.rehearsals import empty_project, plain, with_app
@@ -101,7 +101,7 @@ def test_what_keeps_check_from_looking_is_a_note(project: Path, url: str, what: 
 
 
 def test_nobody_waits_for_a_silent_database(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PASSING", 0.2)
+    monkeypatch.setattr(version_tables, "PASSING", 0.2)
     with silent_server() as port:
         with_app(project, *LINE, uri=f"postgresql+psycopg2://panel@127.0.0.1:{port}/panel")
         done = panel("check")

@@ -29,6 +29,7 @@ from flask_chainfix.databases.survey import (
     noticed_missing,
     refuse_unreachable,
     survey,
+    targets_for,
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
@@ -170,7 +171,7 @@ def carry_out(
     directory = runtime.environment.directory
     failure: BaseException | None = None
     with disk.locked(directory):
-        refuse_moved(runtime, before, databases, progress)
+        refuse_moved(targets_for(runtime, databases), before, progress)
         missing = frozenset(before.graph.missing)
         stood = {each.identity: each.rows for each in before.databases.standings}
         renamed = planned.plan.renamed
@@ -179,9 +180,8 @@ def carry_out(
                 confirmation = confirm(runtime, after, places_after(proposal.moves), before)
             except (ChainFixError, OSError, KeyboardInterrupt) as error:
                 failure = error
-            moved = bound_to_new_files(
-                runtime, before, after, wishes=databases, progress=progress, failure=failure
-            )
+            targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
+            moved = bound_to_new_files(targets, before, after, progress, failure)
             failure = failure or unnoted(proposal, planned, journal, moved)
         if failure is not None:
             raise unconfirmed(moved, failure) from failure

@@ -18,7 +18,7 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
-from flask_chainfix.databases.survey import survey, targets_for, told
+from flask_chainfix.databases.survey import given_by_user, survey, targets_for
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
@@ -45,6 +45,7 @@ class RestampWishes:
     """What the user asks of a restamp.
 
     Attributes:
+        databases: which ones.
         old: the Git revision that holds the chain which has stamped them; ``None`` for the
             journal's.
         current: whether the chain as it is has stamped those of which that is in doubt.
@@ -133,7 +134,7 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
         journals = journals_of(runtime.environment)
         journal = disk.latest_repair(now, journals) if follows else None
         targets = targets_for(runtime, wishes)
-        out_of_reach = {each.identity for each in told(wishes.stamps)}
+        out_of_reach = {each.identity for each in given_by_user(wishes.stamps)}
         moves = [each.move for each in planned if each.state is MoveState.PLANNED]
         there = [move for move in moves if move.identity not in out_of_reach]
         with disk.row_log(directory, journal, now.graph) as log:
@@ -152,10 +153,10 @@ def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:
 
 def outstanding(snapshot: Facts, moves: Sequence[MoveResult]) -> int:
     """How many stamps are to be moved of databases that can be reached, or stay and be noted."""
-    told = {each.identity for each in snapshot.databases.standings if each.told}
+    by_user = {each.identity for each in snapshot.databases.standings if each.by_user}
     return sum(
         result.state is MoveState.PLANNED
-        and (result.move.identity not in told or result.move.stays)
+        and (result.move.identity not in by_user or result.move.stays)
         for result in moves
     )
 

@@ -8,7 +8,7 @@ stay, whatever else has happened, and the rows of all are judged by them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from flask_chainfix import disk
@@ -27,8 +27,9 @@ from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.reading import read_standings
-from flask_chainfix.databases.survey import survey, targets_for
+from flask_chainfix.databases.survey import survey
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.version_tables import read_standings
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
@@ -43,36 +44,25 @@ from flask_chainfix.planning.proposal import Planned, Proposal, planned_moves, w
 from flask_chainfix.report.results import Repaired
 
 _NAMED = 3
+_Targets = Mapping[str, Target]  # the databases by identity
 
 
 def refuse_moved(
-    runtime: Runtime,
-    before: Facts,
-    wishes: DatabaseWishes,
-    progress: Progress,
-    moves: Sequence[MoveResult] = (),
+    targets: _Targets, before: Facts, progress: Progress, moves: Sequence[MoveResult] = ()
 ) -> None:
     """Stop where a database no longer stands where it did when the plan was made.
 
     Raises:
-        StaleSnapshot: its rows are others; every file is as it was.
+        StaleSnapshot: its rows are others than then, or after our moves; every file is as it was.
     """
-    for now in moved_since(runtime, before, wishes, progress, moves):
+    for now in _moved_since(targets, before, progress, moves):
         raise _left_behind(now)
 
 
-def moved_since(
-    runtime: Runtime,
-    before: Facts,
-    wishes: DatabaseWishes,
-    progress: Progress,
-    moves: Sequence[MoveResult] = (),
+def _moved_since(
+    targets: _Targets, before: Facts, progress: Progress, moves: Sequence[MoveResult] = ()
 ) -> Iterator[Standing]:
-    """The databases that stand elsewhere by now, or cannot be asked any more.
-
-    ``moves`` are what we have done to their rows since.
-    """
-    targets = targets_for(runtime, wishes)
+    """The databases that stand elsewhere by now, or cannot be asked any more."""
     known = {each.identity: each for each in before.databases.standings}
     rows = {identity: each.rows for identity, each in known.items()}
     rows |= {each.move.identity: each.move.after for each in moves}
@@ -98,12 +88,10 @@ def _left_behind(now: Standing) -> StaleSnapshot:
     )
 
 
-def bound_to_new_files(  # noqa: PLR0913  (what that depends on)
-    runtime: Runtime,
+def bound_to_new_files(
+    targets: _Targets,
     before: Facts,
     after: Facts,
-    *,
-    wishes: DatabaseWishes,
     progress: Progress,
     failure: BaseException | None = None,
 ) -> tuple[Standing, ...]:
@@ -116,7 +104,7 @@ def bound_to_new_files(  # noqa: PLR0913  (what that depends on)
         StaleSnapshot: databases have moved, and none by the new files.
         BaseException: the failure, where no database has moved by the new files.
     """
-    moved = tuple(moved_since(runtime, before, wishes, progress))
+    moved = tuple(_moved_since(targets, before, progress))
     by_new = can_have_written(after, moved)
     if failure is not None and not by_new:
         raise failure
@@ -146,7 +134,7 @@ def unnoted(
         Move(each.name, each.identity, each.rows, each.rows)
         for each in before.databases.standings
         if not new.isdisjoint(each.rows) or (each.identity in right and each.is_known)
-        if not (each.told or each.identity in in_doubt)
+        if not (each.by_user or each.identity in in_doubt)
     ]
     try:
         with disk.row_log(after.environment.directory, journal, after.graph) as log:
@@ -202,13 +190,11 @@ def judged_anew(
     )
 
 
-def followed_back(  # noqa: PLR0913  (what an undo depends on)
-    runtime: Runtime,
+def followed_back(
+    targets: _Targets,
     undone: Facts,
     restored: Facts,
     moves: Sequence[MoveResult],
-    *,
-    wishes: DatabaseWishes,
     progress: Progress,
 ) -> tuple[MoveResult, ...]:
     """The moves of an undo, and those of databases that have moved by the files that it took back.
@@ -219,7 +205,7 @@ def followed_back(  # noqa: PLR0913  (what an undo depends on)
     Raises:
         RowsNotMoved: the rows of one are not known to be right, or cannot be put right.
     """
-    moved = tuple(moved_since(runtime, undone, wishes, progress, moves))
+    moved = tuple(_moved_since(targets, undone, progress, moves))
     if not moved:
         return tuple(moves)
     known = replace(undone.databases, standings=moved, moved={})
@@ -232,23 +218,19 @@ def followed_back(  # noqa: PLR0913  (what an undo depends on)
         if not (result.state is MoveState.REFUSED and can_have_written(restored, [standing]))
     ]
     planned = [each.move for each in results if each.state is MoveState.PLANNED]
-    targets = targets_for(runtime, wishes)
-    moves_done = moving.move_rows(targets, planned, lambda _: None, progress)
-    done = {each.move: each for each in moves_done}
+    made = moving.move_rows(targets, planned, lambda _: None, progress)
+    done = {each.move: each for each in made}
     results = [done.get(each.move, each) for each in results]
     silent = {each.identity for each in moved if each.state is DatabaseState.UNREACHABLE}
-    for move, detail, remedy in (
-        (each.move, each.detail, each.remedy)
-        for each in results
-        if each.state not in (MoveState.MOVED, MoveState.UNCHANGED)
-    ):
-        what = f"has moved to {', '.join(move.before) or 'nothing'}"
-        if move.identity in silent:
+    right = (MoveState.MOVED, MoveState.UNCHANGED)
+    for wrong in (each for each in results if each.state not in right):
+        what = f"has moved to {', '.join(wrong.move.before) or 'nothing'}"
+        if wrong.move.identity in silent:
             what = "cannot be asked whether it has moved"
         raise RowsNotMoved(
-            f"the files are as they were before the repair, and {move.name} {what} meanwhile:"
-            f" {detail}",
-            remedy,
+            f"the files are as they were before the repair, and {wrong.move.name} {what}"
+            f" meanwhile: {wrong.detail}",
+            wrong.remedy,
         )
     latest = {each.move.identity for each in results}
     return (*(each for each in moves if each.move.identity not in latest), *results)

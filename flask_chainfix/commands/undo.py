@@ -11,6 +11,7 @@ from flask_chainfix.common.errors import ChainFixError, NothingToUndo
 from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.disk.journals import journal_to_undo, journals_of, noticed_strangers
 from flask_chainfix.environment.locate import Runtime
@@ -80,20 +81,19 @@ def carry_out_undo(
             )
         disk.refuse_orphans(journal, runtime.environment)
         with disk.prepared(journal, runtime.environment.version_locations):
-            refuse_moved(runtime, plan.snapshot, databases, progress)
-            moves = put_rows_back(runtime, plan.moves, databases, progress)
+            targets = targets_for(runtime, databases)
+            refuse_moved(targets, plan.snapshot, progress)
+            moves = put_rows_back(targets, plan.moves, progress)
             try:
-                refuse_moved(runtime, plan.snapshot, databases, progress, moves)
+                targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
+                refuse_moved(targets, plan.snapshot, progress, moves)
                 left = disk.undo(journal, runtime.environment.version_locations)
             except ChainFixError as error:
-                raise without_files(
-                    runtime, moves, databases, progress, error=error, journal=journal
-                ) from error
+                raise without_files(targets, moves, progress, error, journal) from error
         read, notices = disk.read_snapshot(runtime.environment)
         snapshot, notices = _in_step(Facts.around(read), notices)
-        moves = followed_back(
-            runtime, plan.snapshot, snapshot, moves, wishes=databases, progress=progress
-        )
+        targets = targets_for(runtime, databases)
+        moves = followed_back(targets, plan.snapshot, snapshot, moves, progress)
     return Undone(
         tools=plan.tools,
         notices=left + notices,

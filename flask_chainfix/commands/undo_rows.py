@@ -14,7 +14,8 @@ from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import survey, targets_for
+from flask_chainfix.databases.survey import survey
+from flask_chainfix.databases.targets import Target
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
@@ -32,11 +33,7 @@ _NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
 
 
 def look_back(
-    runtime: Runtime,
-    now: Facts,
-    journal: Journal,
-    wishes: DatabaseWishes,
-    progress: Progress,
+    runtime: Runtime, now: Facts, journal: Journal, wishes: DatabaseWishes, progress: Progress
 ) -> tuple[Facts, tuple[MoveResult, ...]]:
     """The moves that databases need so that their rows fit the files as they were.
 
@@ -154,26 +151,23 @@ def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: J
 
 
 def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult]) -> None:
-    refused = [each for each in moves if each.state in _NO_WAY_BACK]
-    if not refused:
-        return
-    first = refused[0]
-    # The detail of a doubt takes the chain as it is for the one that is to stay.
-    doubtful = first.state is MoveState.DOUBTFUL
-    detail = OF_EITHER_CHAIN if doubtful else first.detail
-    remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
-    standings = looked_at.databases.standings
-    standing = next(each for each in standings if each.identity == first.move.identity)
-    raise RowsNotPutBack(
-        f"{first.move.name} cannot go back to the old files: {detail}",
-        Remedy.of(remedy)
-        | leaving_out(looked_at, standing, "undo", "leave that database as it is"),
-        unchanged=True,
-    )
+    standings = {each.identity: each for each in looked_at.databases.standings}
+    for first in (each for each in moves if each.state in _NO_WAY_BACK):
+        standing = standings[first.move.identity]
+        # The detail of a doubt takes the chain as it is for the one that is to stay.
+        doubtful = first.state is MoveState.DOUBTFUL
+        remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
+        raise RowsNotPutBack(
+            f"{standing.name} cannot go back to the old files:"
+            f" {OF_EITHER_CHAIN if doubtful else first.detail}",
+            Remedy.of(remedy)
+            | leaving_out(looked_at, standing, "undo", "leave that database as it is"),
+            unchanged=True,
+        )
 
 
 def put_rows_back(
-    runtime: Runtime, moves: Sequence[MoveResult], wishes: DatabaseWishes, progress: Progress
+    targets: Mapping[str, Target], moves: Sequence[MoveResult], progress: Progress
 ) -> tuple[MoveResult, ...]:
     """Put back the rows of every database, before a file is.
 
@@ -184,10 +178,10 @@ def put_rows_back(
     planned = [each.move for each in moves if each.state is MoveState.PLANNED]
     if not planned:
         return tuple(moves)
-    results = _make(runtime, planned, wishes, progress)
+    results = _make(targets, planned, progress)
     failed = [each for each in results if each.state not in _RIGHT]
     if failed:
-        stuck = _forward(runtime, results, wishes, progress)
+        stuck = _forward(targets, results, progress)
         others = _stuck(stuck) if stuck else "the rows of other databases are as they were"
         raise RowsNotPutBack(
             f"the rows of {failed[0].move.name} cannot be put back: {failed[0].detail}",
@@ -198,12 +192,10 @@ def put_rows_back(
     return tuple(done.get(each.move, each) for each in moves)
 
 
-def without_files(  # noqa: PLR0913  (what the way forward depends on)
-    runtime: Runtime,
+def without_files(
+    targets: Mapping[str, Target],
     moves: Sequence[MoveResult],
-    wishes: DatabaseWishes,
     progress: Progress,
-    *,
     error: ChainFixError,
     journal: Journal,
 ) -> ChainFixError:
@@ -216,14 +208,14 @@ def without_files(  # noqa: PLR0913  (what the way forward depends on)
         return error
     if disk.has_begun(journal):
         return CannotWrite(f"{error.message}; every stamp is back as it was", error.remedy)
-    stuck = _forward(runtime, moves, wishes, progress)
+    stuck = _forward(targets, moves, progress)
     if not stuck:
         return error
     return CannotWrite(f"{error.message}; {_stuck(stuck)}", error.remedy)
 
 
 def _forward(
-    runtime: Runtime, moves: Sequence[MoveResult], wishes: DatabaseWishes, progress: Progress
+    targets: Mapping[str, Target], moves: Sequence[MoveResult], progress: Progress
 ) -> list[MoveResult]:
     """Give databases the new rows again; those that cannot be given them."""
     forward = [
@@ -231,15 +223,15 @@ def _forward(
         for each in moves
         if each.state is MoveState.MOVED
     ]
-    again = _make(runtime, forward, wishes, progress)
+    again = _make(targets, forward, progress)
     return [each for each in again if each.state not in _RIGHT]
 
 
 def _make(
-    runtime: Runtime, moves: Sequence[Move], wishes: DatabaseWishes, progress: Progress
+    targets: Mapping[str, Target], moves: Sequence[Move], progress: Progress
 ) -> tuple[MoveResult, ...]:
     # The journal holds the way back already.
-    return moving.move_rows(targets_for(runtime, wishes), moves, lambda _: None, progress)
+    return moving.move_rows(targets, moves, lambda _: None, progress)
 
 
 def _stuck(stuck: Sequence[MoveResult]) -> str:

@@ -41,7 +41,7 @@ _WAL = b"\2\2"
 class Obstacle(Exception):
     """A database could not be used.
 
-    Args:
+    Attributes:
         problem: what happened, in the database's words where it has said something.
         remedy: what to do about it.
         kind: what it is.
@@ -49,18 +49,10 @@ class Obstacle(Exception):
     """
 
     def __init__(
-        self,
-        problem: str,
-        remedy: str | Remedy,
-        kind: Trouble = Trouble.OTHER,
-        *,
-        lost: bool = False,
+        self, problem: str, remedy: str | Remedy, kind: Trouble = Trouble.OTHER, lost: bool = False
     ) -> None:
         super().__init__(problem)
-        self.problem = problem
-        self.remedy = remedy
-        self.kind = kind
-        self.lost = lost
+        self.problem, self.remedy, self.kind, self.lost = problem, remedy, kind, lost
 
 
 @contextmanager
@@ -84,24 +76,18 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
         return Obstacle(*without_driver(driver, target.url))
     message = masked(said(error), secrets_of(target.url))
     kind = trouble_of(error)
-    if kind is Trouble.READ_ONLY and target.file is not None and _is_hot(target.file):
+    # What was begun in such a file has to be rolled back before it can be read.
+    if kind is Trouble.READ_ONLY and target.file and Path(f"{target.file}-journal").exists():
         return Obstacle(
             f"{target.file}-journal is there: an app was killed while it wrote",
             "open the database once, with that app or with sqlite3, which rolls that write back",
             kind,
         )
     lost = not isinstance(error, DBAPIError) or bool(error.connection_invalidated)
+    remedy = _remedy(kind, target)
     return Obstacle(
-        message,
-        _remedy(kind, target),
-        Trouble.LOST if lost and kind is Trouble.OTHER else kind,
-        lost=lost,
+        message, remedy, Trouble.LOST if lost and kind is Trouble.OTHER else kind, lost=lost
     )
-
-
-def _is_hot(file: Path) -> bool:
-    """Whether what was begun in a SQLite file has to be rolled back before it can be read."""
-    return Path(f"{file}-journal").exists()
 
 
 def no_answer(seconds: float | None = None) -> Obstacle:
@@ -162,11 +148,7 @@ def is_missing(target: Target) -> bool:
 def connected(target: Target, *, writing: bool = False) -> Iterator[Connection]:
     """A connection to the database of a target, for all schemas of it.
 
-    The file of a SQLite database has to be there.
-
-    Args:
-        target: one of the database's.
-        writing: whether rows are to be moved; otherwise nothing can be changed.
+    The file of a SQLite database has to be there. Unless it is for writing, nothing can be changed.
 
     Raises:
         Obstacle: it cannot be reached.
@@ -208,18 +190,17 @@ def _engine(target: Target, writing: bool) -> Engine:
     if target.engine is not None and own:
         return target.engine
     url = usable(target.url)
-    return create_engine(
-        url,
-        poolclass=NullPool,
-        connect_args=timeouts(url, CONNECTING, 2 * WAITING),
-    )
+    bounds = timeouts(url, CONNECTING, 2 * WAITING)
+    return create_engine(url, poolclass=NullPool, connect_args=bounds)
 
 
 def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
     """What opens a SQLite file; it makes none, and none beside it when it only reads."""
     mode = "rw" if writing else "ro"
-    if not writing and _is_closed_wal(file):
-        mode += "&immutable=1"
+    if not writing:
+        modes = read_beginning(file, _JOURNAL_MODES + 2)[_JOURNAL_MODES:]
+        if modes == _WAL and not Path(f"{file}-wal").exists():  # nobody has it open
+            mode += "&immutable=1"
 
     def connect() -> sqlite3.Connection:
         read_beginning(file, 0)  # SQLite would wait for what a pipe may hold some day
@@ -229,18 +210,15 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
     return connect
 
 
-def _is_closed_wal(file: Path) -> bool:
-    """Whether a SQLite file has a WAL, and nobody has it open."""
-    modes = read_beginning(file, _JOURNAL_MODES + 2)[_JOURNAL_MODES:]
-    return modes == _WAL and not Path(f"{file}-wal").exists()
-
-
 def _isolated(connection: Connection, target: Target) -> Connection:
     """The connection with transactions of its own, whatever the app has set."""
-    if target.backend == "sqlite":
-        _disable_own_transactions(_driver(connection))
-        return connection
-    return connection.execution_options(isolation_level=_ISOLATION[target.backend])
+    if target.backend != "sqlite":
+        return connection.execution_options(isolation_level=_ISOLATION[target.backend])
+    driver = _driver(connection)  # which is to begin no transactions by itself
+    if hasattr(driver, "autocommit"):  # since Python 3.12
+        driver.autocommit = -1  # as before it: sqlite3.LEGACY_TRANSACTION_CONTROL
+    driver.isolation_level = None
+    return connection
 
 
 def _prepare(connection: Connection, target: Target, writing: bool) -> None:
@@ -270,13 +248,6 @@ def _begin(connection: Connection, target: Target, writing: bool) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.exec_driver_sql("PRAGMA query_only = ON")
-
-
-def _disable_own_transactions(driver: Any) -> None:
-    """Have the driver begin no transactions by itself."""
-    if hasattr(driver, "autocommit"):  # since Python 3.12
-        driver.autocommit = -1  # as before it: sqlite3.LEGACY_TRANSACTION_CONTROL
-    driver.isolation_level = None
 
 
 def _driver(connection: Connection) -> Any:

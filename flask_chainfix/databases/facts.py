@@ -21,12 +21,7 @@ from flask_chainfix.schema.footprint import ChainTables, Footprint
 
 
 class _Known:
-    """What the migrations do, kept while more becomes known around them.
-
-    Args:
-        files: the migrations that the evidence is about.
-        footprints: what single migrations do, by directory and name.
-    """
+    """What some migrations do, each (by directory and name) and together, kept with the facts."""
 
     def __init__(
         self,
@@ -65,12 +60,7 @@ class Facts(Snapshot):
 
     @classmethod
     def around(cls, snapshot: Snapshot, **known: Any) -> Facts:
-        """The facts of a snapshot.
-
-        Args:
-            snapshot: the chain.
-            known: what is known around it, by the names of the attributes.
-        """
+        """The facts of a snapshot; what is known around it goes by the names of the attributes."""
         parts = {each.name: getattr(snapshot, each.name) for each in fields(snapshot)}
         return cls(**{**parts, **known})
 
@@ -103,9 +93,8 @@ class Facts(Snapshot):
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""
-        from flask_chainfix.schema.python.footprint_reader import (
-            read_footprint,  # healthy chains go without it
-        )
+        # Healthy chains go without it.
+        from flask_chainfix.schema.python.footprint_reader import read_footprint
 
         place = (file.directory, file.name)
         if place not in self._known.footprints:

@@ -19,7 +19,6 @@ from sqlalchemy.engine import Connection
 
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import sql_identifier, sql_literal
-from flask_chainfix.databases.catalog import read_rows, version_table
 from flask_chainfix.databases.connecting import (
     WAITING,
     Obstacle,
@@ -32,6 +31,7 @@ from flask_chainfix.databases.connecting import (
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.version_tables import read_rows, version_table
 from flask_chainfix.model.databases import Move, MoveResult, MoveState
 
 _LOOK = "look at its rows (check does it), and run the command again"

@@ -30,12 +30,9 @@ class GivenUp(Exception):
 
 
 class Job(Generic[T]):
-    """Items that share one connection.
+    """Items that share one connection, by their places among all items.
 
-    Attributes:
-        items: by their places among all items.
-        within: how many seconds from now on all of it may take; ``None`` for as long as something
-            is heard.
+    All of it may take ``within`` seconds from now on, or as long as something is heard.
     """
 
     def __init__(self, items: Mapping[int, T], within: float | None = None) -> None:
@@ -100,7 +97,7 @@ def run(
     """Do all of the work, and say for each item what came of it.
 
     Args:
-        jobs: what is to be done.
+        jobs: the items.
         work: yields the place of an item and what came of it, one after the other. It runs in
             threads, and may be ended after any of them.
         without_answer: what came of an item of a database that has not answered, given whether

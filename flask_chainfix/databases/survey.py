@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from flask_chainfix import disk, source
@@ -29,7 +30,6 @@ from flask_chainfix.model.databases import (
     Databases,
     DatabaseState,
     DatabaseWishes,
-    LostRevision,
     Move,
     MoveState,
     Standing,
@@ -58,7 +58,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     old: str | None = None,
     also: Collection[str] = (),
 ) -> Facts:
-    """Look at databases; nothing is changed in them.
+    """The chain with where its databases stand; nothing is changed in them.
 
     Args:
         runtime: the environment.
@@ -69,19 +69,16 @@ def survey(  # noqa: PLR0913  (what a look depends on)
             as it is; without one, the chains before each repair in the journal may have, too.
         also: lost revisions to look for in version control besides.
 
-    Returns:
-        The chain, with where its databases stand.
-
     Raises:
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
     targets, left_out = _reached(runtime, wishes)
-    from flask_chainfix.databases.reading import read_standings, with_columns
+    from flask_chainfix.databases.version_tables import read_standings, with_columns
 
     standings = read_standings(tuple(targets.values()), progress)
     near, passed, notices = _in_passing(runtime, wishes, targets)
-    standings += passed + told(wishes.stamps)
+    standings += passed + given_by_user(wishes.stamps)
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)
     past = tuple(then for _, then in repairs)
@@ -89,14 +86,21 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         past = (Facts.around(read_at(old, runtime.environment)),)
     chains = tuple(each.graph for each in past)
     speaking = [journal for journal, _ in reversed(repairs)]
+    renamed: dict[str, str] = {}  # by those repairs: the ids of now by those of then
+    for journal in speaking:
+        renamed = {then: journal.renamed.get(now, now) for then, now in renamed.items()}
+        renamed.update(journal.renamed)
     shared = _shared(snapshot, past)
-    tables = _altered_by_the_same_id(snapshot, shared)
+    # Columns may tell which of several migrations with one id has run.
+    names = (*snapshot.graph.duplicates, *chain.from_iterable(shared.values()))
+    known = snapshot.files_by_revision
+    tables = tables_altered(snapshot, (file for name in names for file in known.get(name, ())))
     if tables:
         standings = with_columns(standings, {**targets, **near}, tables)
     databases = Databases(
         standings,
         _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
-        renamed=_renamed(speaking),
+        renamed=renamed,
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
@@ -104,8 +108,8 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     )
     snapshot = replace(snapshot, databases=databases, old=chains)
     rows = {row for standing in standings for row in standing.rows}
-    for chain in chains:  # one that is gone by now has revisions that are gone
-        rows |= chain.required(row for row in rows if row in chain)
+    for each in chains:  # one that is gone by now has revisions that are gone
+        rows |= each.required(row for row in rows if row in each)
     snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
     return snapshot if old else _with_origins(snapshot)
 
@@ -150,13 +154,7 @@ def _stamped_by(snapshot: Facts, then: Facts) -> Facts:
 
 
 def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
-    """The chain with what version control knows of lost revisions, and of what they were on.
-
-    Args:
-        runtime: the environment.
-        snapshot: its chain, and what is known already.
-        ids: revisions, also such that are not lost.
-    """
+    """The chain with what version control knows of those of some revisions that are lost."""
     known = snapshot.databases
     wanted = frozenset(ids).difference(snapshot.graph, known.sought)
     if not runtime.environment.asks_git:
@@ -172,11 +170,7 @@ def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
 
 
 def refuse_unreachable(snapshot: Facts, command: str) -> None:
-    """Stop where a database is not known that a plan has to be safe for.
-
-    Args:
-        snapshot: with where the databases stand.
-        command: the one that plans, for the remedy.
+    """Stop where a database is not known that the plan of a command has to be safe for.
 
     Raises:
         DatabaseUnreachable: it cannot be asked.
@@ -204,38 +198,34 @@ def _moved(snapshot: Facts, journals: Iterable[Journal]) -> Mapping[str, Move]:
 def missing_database(
     snapshot: Facts, command: str, wishes: DatabaseWishes
 ) -> DatabaseMissing | None:
-    """What keeps a plan from being carried out where a database does not exist.
+    """What keeps a command from carrying out its plan where a database does not exist.
 
     A name that is misspelt leads to no database as well, and then the plan is not known to be safe
     for the one that was meant. So the user has to say that none is, or where it stands.
-
-    Args:
-        snapshot: with where the databases stand.
-        command: the one that has planned, for the remedy.
-        wishes: what the user has said of databases.
     """
-    for standing in snapshot.databases.standings if not wishes.stamps else ():
-        if standing.state is DatabaseState.MISSING:
-            wrong = "if its name is wrong, correct it in the configuration or on the command line"
-            ways = _without(snapshot, standing, command)
-            return DatabaseMissing(
-                f"{standing.name} does not exist ({standing.problem}), and a misspelt name would"
-                " look the same",
-                ways | wrong if standing.own else Remedy.of(wrong) | ways,
-            )
+    for standing in _missing(snapshot, wishes):
+        wrong = "if its name is wrong, correct it in the configuration or on the command line"
+        ways = _without(snapshot, standing, command)
+        return DatabaseMissing(
+            f"{standing.name} does not exist ({standing.problem}), and a misspelt name would"
+            " look the same",
+            ways | wrong if standing.own else Remedy.of(wrong) | ways,
+        )
     return None
 
 
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """The same for those who only look at a plan."""
-    if wishes.stamps:
-        return ()
     return tuple(
         f"{standing.name} does not exist: a repair changes nothing until it is told that none"
         " counts (--no-database), or where it stands (--stamp)"
-        for standing in snapshot.databases.standings
-        if standing.state is DatabaseState.MISSING
+        for standing in _missing(snapshot, wishes)
     )
+
+
+def _missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[Standing, ...]:
+    standings = snapshot.databases.standings if not wishes.stamps else ()
+    return tuple(each for each in standings if each.state is DatabaseState.MISSING)
 
 
 def _without(snapshot: Facts, standing: Standing, command: str) -> Remedy:
@@ -250,15 +240,6 @@ def _without(snapshot: Facts, standing: Standing, command: str) -> Remedy:
     return leaving_out(snapshot, standing, command, text) | known
 
 
-def _renamed(journals: Iterable[Journal]) -> Mapping[str, str]:
-    """What the repairs in the journal have called anew: the ids of now by those of then."""
-    renamed: dict[str, str] = {}
-    for journal in journals:
-        renamed = {old: journal.renamed.get(new, new) for old, new in renamed.items()}
-        renamed.update(journal.renamed)
-    return renamed
-
-
 def _with_renamed(snapshot: Facts, past: Iterable[Facts]) -> Facts:
     """The chain with what version control shows to be called anew, where no journal tells."""
     known = snapshot.databases
@@ -267,33 +248,38 @@ def _with_renamed(snapshot: Facts, past: Iterable[Facts]) -> Facts:
         for revision, lost in known.lost.items()
         if lost.renamed is not None
         and not lost.edited
-        and any(_was_alone(lost, lost.renamed, each) for each in past)
+        # No other migration of an older chain can be meant by the new id.
+        and any(
+            lost.renamed not in each.graph and _ids_of(lost.data, each) == [revision]
+            for each in past
+        )
     }
     return replace(snapshot, databases=replace(known, renamed={**found, **known.renamed}))
 
 
-def _was_alone(lost: LostRevision, renamed: str, past: Facts) -> bool:
-    """Whether no other migration of an older chain can be meant by the new id."""
-    like = [file.reading for file in _with_code(lost.data, past)]
-    ids = [reading.revision for reading in like if isinstance(reading, Header)]
-    return renamed not in past.graph and ids == [lost.revision]
-
-
-def _with_code(data: bytes, snapshot: Facts) -> Iterator[MigrationFile]:
+def _with_code(data: bytes, snapshot: Facts) -> list[MigrationFile]:
     """The files with the same code."""
     words = source.words_in(data)
-    for file in snapshot.files:
-        if all(word in file.data for word in words) and source.same_body(data, file.data):
-            yield file
+    return [
+        file
+        for file in snapshot.files
+        if all(word in file.data for word in words) and source.same_body(data, file.data)
+    ]
+
+
+def _ids_of(data: bytes, snapshot: Facts) -> list[str | None]:
+    """The ids of the files with the same code."""
+    readings = (file.reading for file in _with_code(data, snapshot))
+    return [reading.revision for reading in readings if isinstance(reading, Header)]
 
 
 def _shared(now: Facts, past: Iterable[Facts]) -> Mapping[str, tuple[str, ...]]:
     """The ids that stood twice, and the ids that these migrations have now."""
     shared: dict[str, dict[str, None]] = {}
-    for chain in past:
-        for revision in chain.graph.duplicates:
-            for file in chain.files_by_revision[revision]:
-                names = list(_names_now(now, chain, revision, file)) or [file.name]
+    for each in past:
+        for revision in each.graph.duplicates:
+            for file in each.files_by_revision[revision]:
+                names = list(_names_now(now, each, revision, file)) or [file.name]
                 shared.setdefault(revision, {}).update(dict.fromkeys(names))
     return {revision: tuple(names) for revision, names in shared.items() if len(names) > 1}
 
@@ -305,24 +291,14 @@ def _others(now: Facts, past: Facts) -> Mapping[str, str]:
         if revision in now.graph and not past.graph.duplicates and not now.graph.duplicates:
             then = past.file(revision)
             if is_another(past, then, now, now.file(revision)):
-                like = [each.reading for each in _with_code(then.data, now)]
-                ids = [each.revision for each in like if isinstance(each, Header)]
+                ids = _ids_of(then.data, now)
                 others[revision] = ids[0] if len(ids) == 1 and ids[0] else then.name
     return others
 
 
-def _altered_by_the_same_id(
-    snapshot: Facts, shared: Mapping[str, tuple[str, ...]]
-) -> frozenset[str]:
-    """The tables whose columns may tell which of several migrations with one id has run."""
-    names = (*snapshot.graph.duplicates, *(name for names in shared.values() for name in names))
-    known = snapshot.files_by_revision
-    return tables_altered(snapshot, (file for name in names for file in known.get(name, ())))
-
-
 def _names_now(now: Facts, past: Facts, revision: str, file: MigrationFile) -> Iterator[str]:
     """The ids that a file may have by now which had this one: one, if it is still in its place."""
-    like = list(_with_code(file.data, now))
+    like = _with_code(file.data, now)
     here = [each for each in now.files_by_revision.get(revision, ()) if each.path == file.path]
     here += [each for each in like if each.path == file.path]
     for each in here[:1] or like:
@@ -346,8 +322,8 @@ def _reached(
     """The same, and what is to be said of those that ``--schemas`` leaves out."""
     wanted = wishes.own and not wishes.in_passing
     by_schema = wishes.schemas is not None
-    from flask_chainfix.databases.reading import in_schemas  # SQLAlchemy takes its time
     from flask_chainfix.databases.targets import own_targets, targets_from
+    from flask_chainfix.databases.version_tables import in_schemas  # SQLAlchemy takes its time
 
     own = own_targets(runtime, in_schemas=by_schema) if wanted else ()
     given = targets_from(runtime, wishes.urls, wishes.file, in_schemas=by_schema)
@@ -373,8 +349,8 @@ def _in_passing(
     """
     if not (wishes.own and wishes.in_passing):
         return {}, (), ()
-    from flask_chainfix.databases.reading import PASSING, read_standings
     from flask_chainfix.databases.targets import own_targets
+    from flask_chainfix.databases.version_tables import PASSING, read_standings
 
     try:
         targets = own_targets(runtime)
@@ -392,9 +368,9 @@ def _in_passing(
     return {target.identity: target for target in targets}, reached, notices
 
 
-def told(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:
+def given_by_user(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:
     """Where databases stand that cannot be reached from here, as the user tells it."""
     names = ((f"--stamp {','.join(rows)}", rows) for rows in stamps)
     return tuple(
-        Standing(name, name, DatabaseState.STAMPED, rows, told=True) for name, rows in names
+        Standing(name, name, DatabaseState.STAMPED, rows, by_user=True) for name, rows in names
     )

@@ -191,11 +191,8 @@ def _is_url(written: str) -> bool:
 def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
     """The engines of the current app's databases by their binds, the default one (``None``) first.
 
-    Args:
-        remedy: what can be done where they cannot be found.
-
     Raises:
-        BadDatabase: they cannot be found.
+        BadDatabase: they cannot be found; with the remedy.
     """
     from flask import current_app
 
@@ -214,12 +211,8 @@ def targets_from(
 ) -> tuple[Target, ...]:
     """The databases that options name, each once.
 
-    Args:
-        runtime: the environment whose version table they have.
-        urls: their URLs.
-        file: a file with a URL, or the name of an environment variable that holds one, in each
-            line; blank lines and those that start with ``#`` do not count.
-        in_schemas: as in ``own_targets``.
+    A file has a URL, or the name of an environment variable that holds one, in each line; blank
+    lines and those that start with ``#`` do not count.
 
     Raises:
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
@@ -350,13 +343,8 @@ def _value_of(env_py: EnvPy, option: str) -> str | None:
 def parse_url(written: str, refusal: type[ChainFixError], place: str = "") -> URL:
     """The URL of a database of a kind that is known here.
 
-    Args:
-        written: what the user has written.
-        refusal: the error to raise.
-        place: where it is written, for the message; ``""`` on the command line.
-
     Raises:
-        ChainFixError: it is no such URL; a ``refusal``.
+        ChainFixError: what is written is no such URL; a ``refusal`` that names the place.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError

@@ -65,7 +65,7 @@ class Standing:
         rows: the ids in its version table, sorted, exactly as they are there.
         tables: the names of its other tables; ``None`` where nobody has looked, or may see them.
         own: whether it is one of the app's own.
-        told: whether it has not been looked at, as the user has told where it stands.
+        by_user: whether nobody has looked at it, as the user has said where it stands.
         problem: why it is unreachable, in its own words.
         remedy: what to do about that.
         complete: whether ``tables`` are all that it has, in whatever schema.
@@ -81,7 +81,7 @@ class Standing:
     rows: tuple[str, ...] = ()
     tables: frozenset[str] | None = None
     own: bool = False
-    told: bool = False
+    by_user: bool = False
     problem: str = ""
     remedy: str | Remedy = ""
     complete: bool = True

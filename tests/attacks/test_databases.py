@@ -16,8 +16,8 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.databases.moving import guarded_sql
-from flask_chainfix.databases.reading import in_schemas
 from flask_chainfix.databases.targets import Target, targets_from
+from flask_chainfix.databases.version_tables import in_schemas
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseState, Move
 from tests.attacks.channels import harmless

@@ -189,8 +189,8 @@ def tenants(url: str, size: str) -> Figures:
     from sqlalchemy.engine import make_url
 
     from flask_chainfix.databases.moving import move_rows
-    from flask_chainfix.databases.reading import read_standings
     from flask_chainfix.databases.targets import Target
+    from flask_chainfix.databases.version_tables import read_standings
     from flask_chainfix.model.databases import Move, MoveState
 
     names = [f"tenant_{number}" for number in range(int(size))]

@@ -21,7 +21,6 @@ from flask_chainfix.databases.applied.tables import contradicts, possible_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import Mend, Part
 from flask_chainfix.schema.footprint import Action, SchemaObject
 
@@ -74,15 +73,16 @@ def published_in(snapshot: Facts) -> tuple[Applied, ...]:
         for chain in reversed(snapshot.published_chains)
     }
     return tuple(
-        Applied(_standing_at(chain, revisions), revisions, published=True)
+        Applied(
+            Standing(
+                chain.name, chain.ref, DatabaseState.STAMPED, tuple(sorted(revisions)), by_user=True
+            ),
+            revisions,
+            published=True,
+        )
         for revisions, chain in reversed(chains.items())
         if revisions
     )
-
-
-def _standing_at(chain: PublishedChain, revisions: frozenset[str]) -> Standing:
-    rows = tuple(sorted(revisions))
-    return Standing(chain.name, chain.ref, DatabaseState.STAMPED, rows, told=True)
 
 
 def unexplained(snapshot: Facts) -> tuple[Standing, ...]:
@@ -99,13 +99,10 @@ def possibilities(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
 
     The journal tells the chain where a repair has looked at the database, or has moved its rows;
     else it is one that knows all rows, and of which none stands for another, as Alembic does not
-    write such. The tables of the database may show that it cannot have been one of them, or that
-    the database is not as the journal has left it.
+    write such. The tables of the database may speak against any of them, and against the journal.
 
     Returns:
-        Each possibility once, that of the chain as it is first, then the latest old chain's; none
-        where no known chain can have written these rows, and where the tables speak against each
-        that can.
+        Each possibility once, that of the chain as it is first, then the latest old chain's.
     """
     said = claims(snapshot, standing)
     fitting = _fitting(snapshot, said)
@@ -115,12 +112,7 @@ def possibilities(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
 
 
 def can_have_written(snapshot: Facts, standings: Iterable[Standing]) -> tuple[Standing, ...]:
-    """The databases whose rows and tables the chain of a snapshot alone explains.
-
-    Args:
-        snapshot: the chain; what it knows of databases does not count.
-        standings: where they stand.
-    """
+    """The databases whose rows and tables are explained by a chain, whatever is known of others."""
     alone = replace(snapshot, databases=Databases(), old=())
     return tuple(
         standing
@@ -159,13 +151,10 @@ def _written(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
 
 
 def _recorded(snapshot: Facts, standing: Standing) -> tuple[Applied, ...] | None:
-    """What the journal says: none where an unknown chain has written the rows.
+    """What the journal says, if anything: none where an unknown chain has written the rows.
 
     A database that it has left with the right rows is upgraded and downgraded from there by the
     chain as it is.
-
-    Returns:
-        ``None`` where it says nothing.
     """
     graph, rows = snapshot.graph, standing.rows
     left = snapshot.databases.moved.get(standing.identity)
@@ -202,10 +191,8 @@ def _readings(snapshot: Facts, chain: Graph, standing: Standing) -> Iterator[fro
     """What rows written by a chain stand for, by the ids of now.
 
     A row cannot tell which of several migrations it stands for that had one id. After a repair each
-    of them has an id of its own, and only the tables of the database show which of these has run.
-
-    Yields:
-        Once for each way in which the tables let such an id be read.
+    of them has an id of its own, and only the tables of the database show which of these has run:
+    all that they let it be are yielded.
     """
     known = snapshot.databases
     if chain is snapshot.graph:
@@ -213,8 +200,11 @@ def _readings(snapshot: Facts, chain: Graph, standing: Standing) -> Iterator[fro
         return
     run = stood_for(chain, standing.rows)
     twice = [name for name in chain.duplicates if name in run and name in known.shared]
+    graph, ids = snapshot.graph, known.renamed
+    moved = {old for old in ids if old not in graph and ids[old] in graph}
     once = frozenset(
-        known.others.get(name) or _id_now(snapshot, name) for name in run.difference(twice)
+        known.others.get(name) or (ids[name] if name in moved else name)
+        for name in run.difference(twice)
     )
     yield from _with_each(snapshot, standing, once, [known.shared[name] for name in twice])
 
@@ -234,28 +224,15 @@ def _readings_of_old_ids(snapshot: Facts, standing: Standing) -> Iterator[frozen
 
 
 def _with_each(
-    snapshot: Facts,
-    standing: Standing,
-    sure: frozenset[str],
-    doubtful: Iterable[Sequence[str]],
+    snapshot: Facts, standing: Standing, sure: frozenset[str], doubtful: Iterable[Sequence[str]]
 ) -> Iterator[frozenset[str]]:
     """What is sure to have run, with one of each group of doubtful ids."""
     for picks in product(*(possible_ids(snapshot, standing, ids) for ids in doubtful)):
         yield sure.union(picks)
 
 
-def _id_now(snapshot: Facts, revision: str) -> str:
-    name = snapshot.databases.renamed.get(revision, revision)
-    return name if revision not in snapshot.graph and name in snapshot.graph else revision
-
-
 def with_new_ids(snapshot: Facts, mends: Iterable[Mend]) -> Facts:
-    """A chain that is being repaired, with what the rows of databases mean by its ids.
-
-    Args:
-        snapshot: the chain once single migrations are put right.
-        mends: what was put right.
-    """
+    """A chain that is being repaired, with what rows mean by its ids once migrations are mended."""
     new_ids: dict[str, list[str]] = {}
     for mend in mends:
         if mend.part is Part.ID:

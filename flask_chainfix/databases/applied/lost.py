@@ -86,33 +86,20 @@ class Survivors(NamedTuple):
 
 
 def survivors(snapshot: Facts, revision: str) -> Survivors:
-    """Find the nearest ancestors of a lost revision that files still have.
-
-    Args:
-        snapshot: the chain, and what version control knows of lost revisions.
-        revision: a revision that no file has.
-    """
-    found: dict[str, None] = {}
-    between: dict[str, None] = {}
-    unknown: dict[str, None] = {}
+    """Find the nearest ancestors of a lost revision that files still have."""
+    graph, known = snapshot.graph, snapshot.databases.lost
+    seen: dict[str, None] = {}
     pending = [revision]
     while pending:
         name = pending.pop()
-        if name in snapshot.graph:
-            found[name] = None
-            continue
-        if name in between:
-            continue
-        between[name] = None
-        lost = snapshot.databases.lost.get(name)
-        if lost is None:
-            unknown[name] = None
-        else:
-            labelled = snapshot.graph.labelled
-            names = (labelled[name][0] if name in labelled else name for name in lost.requirements)
-            pending.extend(names)
-    rows = () if unknown else tops(snapshot.graph, snapshot.graph.required(found))
-    return Survivors(rows, tuple(between), tuple(unknown))
+        if name not in seen and name not in graph and name in known:
+            names = known[name].requirements
+            pending += [graph.labelled.get(each, (each,))[0] for each in names]
+        seen[name] = None
+    between = tuple(name for name in seen if name not in graph)
+    unknown = tuple(name for name in between if name not in known)
+    rows = () if unknown else tops(graph, graph.required(name for name in seen if name in graph))
+    return Survivors(rows, between, unknown)
 
 
 def early_on_return(
@@ -142,12 +129,7 @@ def finishing_there(snapshot: Facts, revision: str) -> Remedy:
 
 
 def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
-    """How to move a stamp to the new id of a migration, and what to do first if it was edited.
-
-    Args:
-        snapshot: the chain, and where its databases stand.
-        lost: the revision, which is another one by now (``renamed``).
-    """
+    """How to move a stamp to the new id of a migration, and what to do first if it was edited."""
     new = lost.renamed or ""
     move = counting_as(new, lost.revision)
     if not lost.edited:

@@ -46,12 +46,10 @@ STAMPED_AS_IT_IS = way(
     "if the chain as it is has stamped it, say so", "{fixchain} restamp --current{databases}"
 )
 
-
 OF_EITHER_CHAIN = (
     "its rows may have been written by the chain before the repair or after it, and would mean"
     " different things"
 )
-
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -71,9 +69,6 @@ def move_for(
         standing: the database.
         possible: what has run there, by each chain that can have written its rows.
         taken: lost revisions, and those that the user takes them for.
-
-    Returns:
-        A move that is planned, or one that is refused, or for which there is nothing to do.
     """
     if not possible:
         found = mismatch(now, standing)
@@ -108,11 +103,7 @@ def move_for(
         return results[-1]  # the user has said that this chain has written them
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
-    return _refused(
-        standing,
-        OF_EITHER_CHAIN,
-        by_its_origin(now, standing) | STAMPED_AS_IT_IS,
-    )
+    return _refused(standing, OF_EITHER_CHAIN, by_its_origin(now, standing) | STAMPED_AS_IT_IS)
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
@@ -195,9 +186,8 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
     if gone:
         return _refused(
             standing,
-            f"{', '.join(gone)} ran there, and no migration file would have it any more"
-            if now is not then
-            else f"{', '.join(gone)} ran there, and no migration file has it any more",
+            f"{', '.join(gone)} ran there, and no migration file"
+            f" {'has' if now is then else 'would have'} it any more",
             _ways_back(now, then, standing, gone[0]),
         )
     kept = run.intersection(graph)
@@ -281,17 +271,12 @@ def _counting_less(now: Facts, applied: Applied) -> Remedy:
 
 
 def _counted(now: Facts, applied: Applied, taken: Mapping[str, str]) -> frozenset[str]:
-    """What has run where lost revisions are counted for others.
-
-    Raises:
-        CannotPlan: what Git knows, or the tables of the database, speak against it.
-    """
+    """What has run where lost revisions are counted for others; ``CannotPlan`` if Git objects."""
     lost_here = sorted(applied.revisions.union(applied.unknown).intersection(taken))
-    counted = (_counted_for(now, applied.standing, lost, taken[lost]) for lost in lost_here)
-    return frozenset().union(*counted)
+    return frozenset().union(*(_counted_for(now, lost, taken[lost]) for lost in lost_here))
 
 
-def _counted_for(now: Facts, standing: Standing, lost: str, other: str) -> set[str]:
+def _counted_for(now: Facts, lost: str, other: str) -> set[str]:
     """What a lost revision stood for, if it counts for another one."""
     known = now.databases.lost.get(lost)
     left = survivors(now, lost)

@@ -77,13 +77,7 @@ def counting_as(other: str, *lost: str) -> str:
 
 
 def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Remedy:
-    """The commands that make Alembic run what was skipped.
-
-    Args:
-        graph: the chain.
-        run: what has run.
-        rows: those of the database.
-    """
+    """The commands that make Alembic run what was skipped, by what has run and the stamp."""
     skipped = gaps(graph, run)
     below = graph.required(skipped).difference(skipped)
     return way(
@@ -95,13 +89,7 @@ def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Reme
 
 
 def taking_down(graph: Graph, run: Collection[str], apart: Collection[str]) -> tuple[str, ...]:
-    """Alembic's commands that take down some revisions of a database, and none beside them.
-
-    Args:
-        graph: the chain.
-        run: what has run there.
-        apart: the revisions, with all that stands on them.
-    """
+    """Alembic's commands that take down revisions and all that stands on them, none beside them."""
     targets: dict[str, list[str]] = {}
     for revision in graph.order:
         parents = graph.parents[revision]

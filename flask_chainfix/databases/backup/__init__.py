@@ -44,11 +44,7 @@ _KINDS = {
 
 
 def sources(written: Sequence[str], *, of_app: bool) -> tuple[Target, ...]:
-    """The databases to back up, each once.
-
-    Args:
-        written: URLs of databases.
-        of_app: whether those of the current app are among them.
+    """The databases to back up, each once: those of some URLs, and those of the current app.
 
     Raises:
         CannotBackUp: a URL is wrong, the app has no database, or there is none at all.

@@ -1,0 +1,379 @@
+"""Where databases stand: the rows of their version tables, and the tables beside these."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, column, inspect, select, table, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql import quoted_name
+
+from flask_chainfix.common.errors import BadDatabase
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.databases.connecting import (
+    Obstacle,
+    connected,
+    is_missing,
+    no_answer,
+    obstacles_of,
+    transaction,
+)
+from flask_chainfix.databases.pool import Job, jobs_for, run
+from flask_chainfix.databases.targets import Target, distinct, named
+from flask_chainfix.model.databases import DatabaseState, Standing, Trouble
+
+# Every table that a transaction has read counts against what a PostgreSQL server can lock.
+_PER_TRANSACTION = 50
+PASSING = 2  # seconds for all databases that are looked at in passing
+
+
+def read_standings(
+    targets: Sequence[Target], progress: Progress, within: float | None = None
+) -> tuple[Standing, ...]:
+    """Where databases stand, in their order; also where one cannot be read.
+
+    Args:
+        targets: the databases.
+        progress: called with the databases done, the databases in all, and the last one's name.
+        within: how many seconds that may take; ``None`` for as long as they answer.
+    """
+    found = run(
+        jobs_for(targets, lambda target: target, within),
+        _read,
+        lambda target, _: _without_rows(target, no_answer(within)),
+        lambda done, target: progress(done, len(targets), target.name),
+    )
+    return tuple(found[index] for index in range(len(targets)))
+
+
+def with_columns(
+    standings: Sequence[Standing], targets: Mapping[str, Target], tables: Collection[str]
+) -> tuple[Standing, ...]:
+    """The same standings with the columns of some tables (in lower case), where these can be read.
+
+    The databases are given by identity.
+    """
+    return tuple(
+        replace(standing, columns=_columns(targets[standing.identity], standing, tables))
+        if standing.rows and standing.identity in targets
+        else standing
+        for standing in standings
+    )
+
+
+def _columns(
+    target: Target, standing: Standing, tables: Collection[str]
+) -> frozenset[tuple[str, str]] | None:
+    there = [table for table in standing.tables or () if table.lower() in tables]
+    try:
+        with connected(target) as connection, transaction(connection, target), obstacles_of(target):
+            look = inspect(connection)
+            return frozenset(
+                (table.lower(), str(column["name"]).lower())
+                for table in there
+                for column in look.get_columns(table, schema=target.schema)
+            )
+    except Obstacle:
+        return None
+
+
+def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
+    left = dict(job.items)
+    first = next(iter(left.values()))
+    try:
+        if is_missing(first):
+            raise Obstacle(f"there is no file {first.file}", "", Trouble.NO_DATABASE)
+        with connected(first) as connection:
+            job.heard()
+            with transaction(connection, first), obstacles_of(first):
+                catalog = _read_catalog(connection, left.values())
+            while left:
+                job.heard()
+                with transaction(connection, first):
+                    yield from _read_some(connection, catalog, left)
+    except Obstacle as obstacle:
+        for index, target in left.items():
+            yield index, _without_rows(target, obstacle)
+
+
+def _read_some(
+    connection: Connection, catalog: _Catalog, left: dict[int, Target]
+) -> Iterator[tuple[int, Standing]]:
+    """Read as many as fit into one transaction, and take them out of those that are left."""
+    for index, target in list(islice(left.items(), _PER_TRANSACTION)):
+        unstamped, listed = _beside(catalog, target)
+        rows: tuple[str, ...] = ()
+        try:
+            # MySQL lists no table on which the user has no right.
+            if listed or target.backend == "mysql":
+                with obstacles_of(target):
+                    rows = read_rows(connection, target)
+        except Obstacle as obstacle:
+            if obstacle.lost:
+                raise
+            gone = obstacle.kind in (Trouble.NO_TABLE, Trouble.NO_DATABASE)
+            yield index, unstamped if gone else _without_rows(target, obstacle)
+            del left[index]
+            return  # PostgreSQL answers nothing more in this transaction
+        state = DatabaseState.STAMPED
+        yield index, replace(unstamped, state=state, rows=rows) if rows else unstamped
+        del left[index]
+
+
+def _without_rows(target: Target, obstacle: Obstacle) -> Standing:
+    name, identity, problem = target.name, target.identity, obstacle.problem
+    if obstacle.kind is not Trouble.NO_DATABASE:
+        state, remedy = DatabaseState.UNREACHABLE, obstacle.remedy
+        return Standing(name, identity, state, own=target.own, problem=problem, remedy=remedy)
+    # One in memory is always there, and a new one each time.
+    in_memory = target.backend == "sqlite" and target.file is None
+    state = DatabaseState.EMPTY if in_memory else DatabaseState.MISSING
+    problem = "" if in_memory else problem
+    return Standing(name, identity, state, (), frozenset(), target.own, problem=problem)
+
+
+# --- The tables of schemas ------------------------------------------------------------------------
+_AT_ONCE = 1_000  # schemas in one query
+
+# What an extension has brought along is nobody's migration.
+_POSTGRESQL = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname IN :schemas AND NOT EXISTS (
+    SELECT 1 FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+
+_MYSQL = (
+    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN :schemas"
+)
+
+# Which schemas hold tables at all; and whether MySQL shows this user every table of a database.
+_POSTGRESQL_USED = """
+SELECT DISTINCT n.nspname::text FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)' AND NOT EXISTS (
+    SELECT 1 FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+
+_MYSQL_SEEN = """
+SELECT DATABASE() FROM information_schema.user_privileges
+WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRENT_USER()
+UNION SELECT DATABASE() FROM information_schema.schema_privileges
+WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRENT_USER()
+AND DATABASE() LIKE table_schema
+"""
+
+# How many characters fit into columns that are called like that of Alembic's.
+_POSTGRESQL_WIDTHS = """
+SELECT n.nspname, c.relname, CASE
+    WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4
+    THEN a.atttypmod - 4 ELSE 2147483647 END
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attname = 'version_num' AND NOT a.attisdropped AND n.nspname IN :schemas
+"""
+
+_MYSQL_WIDTHS = """
+SELECT table_schema, table_name, COALESCE(character_maximum_length, 2147483647)
+FROM information_schema.columns
+WHERE column_name = 'version_num' AND table_schema IN :schemas
+"""
+
+_POSTGRESQL_PATH = """
+SELECT place::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(place, rank)
+ORDER BY rank
+"""
+
+
+class _Catalog(NamedTuple):
+    """The tables that some schemas hold.
+
+    Attributes:
+        default: the schemas that are looked through where none is named, in this order.
+        tables: the names of tables by schema.
+        used: the schemas that hold all tables of the database; ``None`` where not all tables may be
+            seen.
+        widths: how many characters fit into the column of a version table, by schema and table.
+    """
+
+    default: tuple[str, ...]
+    tables: Mapping[str, frozenset[str]]
+    used: frozenset[str] | None
+    widths: Mapping[tuple[str, str], int] = MappingProxyType({})
+
+
+def _beside(catalog: _Catalog, target: Target) -> tuple[Standing, bool]:
+    """Where a database stands if it has no rows, and whether it has a version table."""
+    places = catalog.default if target.schema is None else (target.schema,)
+    having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
+    place = next(having, next(iter(places), ""))
+    names = catalog.tables.get(place, frozenset())
+    tables, used = names - {target.version_table}, catalog.used
+    standing = Standing(
+        target.name,
+        target.identity,
+        DatabaseState.UNSTAMPED if tables else DatabaseState.EMPTY,
+        (),
+        None if used is None else tables,
+        target.own,
+        complete=used is not None and used <= {place},
+        width=catalog.widths.get((place, target.version_table)),
+    )
+    return standing, target.version_table in names
+
+
+def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog:
+    """Look which tables are in the schemas of some targets of one database."""
+    targets = list(targets)
+    wanted = {target.schema for target in targets if target.schema is not None}
+    kind = targets[0].backend
+    if kind == "sqlite":
+        return _sqlite_catalog(connection)
+    path = _POSTGRESQL_PATH if kind == "postgresql" else "SELECT DATABASE()"
+    default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
+    found: dict[str, set[str]] = {}
+    widths: dict[tuple[str, str], int] = {}
+    asked = (_POSTGRESQL, _POSTGRESQL_WIDTHS) if kind == "postgresql" else (_MYSQL, _MYSQL_WIDTHS)
+    of_tables, of_widths = (
+        text(each).bindparams(bindparam("schemas", expanding=True)) for each in asked
+    )
+    schemas = sorted(wanted.union(default))
+    for start in range(0, len(schemas), _AT_ONCE):
+        part = {"schemas": schemas[start : start + _AT_ONCE]}
+        for schema, name in connection.execute(of_tables, part):
+            found.setdefault(schema, set()).add(name)
+        for schema, name, width in connection.execute(of_widths, part):
+            widths[schema, name] = int(width)  # MariaDB's is a Decimal
+    tables = {schema: frozenset(names) for schema, names in found.items()}
+    if kind == "postgresql":
+        used = frozenset(connection.execute(text(_POSTGRESQL_USED)).scalars())
+        return _Catalog(default, tables, used, widths)
+    seen = frozenset(connection.execute(text(_MYSQL_SEEN)).scalars())
+    return _Catalog(default, tables, seen or None, widths)
+
+
+def _sqlite_catalog(connection: Connection) -> _Catalog:
+    attached = [row[1] for row in connection.execute(text("PRAGMA database_list"))]
+    return _Catalog(
+        ("main",),
+        {
+            schema: frozenset(
+                connection.execute(
+                    select(column("name"))
+                    .select_from(table("sqlite_master", schema=schema))
+                    .where(column("type").in_(["table", "view"]))
+                    .where(column("name").notlike("sqlite_%"))
+                ).scalars()
+            )
+            for schema in attached
+        },
+        frozenset(["main"]),
+    )
+
+
+# --- Version tables -------------------------------------------------------------------------------
+def version_table(target: Target) -> Any:
+    """A target's version table, for SQLAlchemy to write in the way of any database."""
+    schema = None if target.schema is None else _exact(target.schema)
+    return table(_exact(target.version_table), column("version_num"), schema=schema)
+
+
+def _exact(name: str) -> quoted_name:
+    """A name that is quoted where it has to be; SQLAlchemy sees no line end at the end of one."""
+    return quoted_name(name, quote=None if name.isidentifier() else True)
+
+
+def read_rows(connection: Connection, target: Target, *, locking: bool = False) -> tuple[str, ...]:
+    """The ids in a target's version table, sorted; in a transaction, which can lock them in MySQL.
+
+    Raises:
+        Obstacle: it holds something that is no id.
+    """
+    query: Any = select(column("version_num")).select_from(version_table(target))
+    values = list(connection.execute(query.with_for_update() if locking else query).scalars())
+    for value in values:
+        if not isinstance(value, str):
+            held = "NULL" if value is None else repr(value)
+            raise Obstacle(
+                f"a row of {target.shown_table} holds {held} instead of the id of a revision",
+                "delete that row, or write the right id into it; all rows are shown by"  # noqa: S608
+                f" SELECT * FROM {target.shown_table}",
+            )
+    return tuple(sorted(values))
+
+
+# --- The schemas that hold a version table --------------------------------------------------------
+_HOLDING = {
+    "postgresql": """
+SELECT n.nspname FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = :name AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+""",
+    "mysql": "SELECT table_schema FROM information_schema.tables WHERE table_name = :name",
+}
+
+
+def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
+    """The schemas of databases that hold a version table, instead of the databases themselves.
+
+    The pattern for their names is as shells have it: ``tenant_*``. A database that does not answer
+    stays as it is; one of the app's own that has no schemas is left out where there are others.
+
+    Raises:
+        BadDatabase: a database has no schemas, or none fits.
+    """
+    without = [target for target in targets if target.backend == "sqlite"]
+    for target in without:
+        if not target.own or len(without) == len(targets):
+            raise BadDatabase(
+                f"{target.name} is a SQLite database, which has no schemas",
+                "leave --schemas out, or name databases on a server",
+            )
+    targets = [target for target in targets if target not in without]
+    jobs = [Job({index: target}) for index, target in enumerate(targets)]
+    found = run(jobs, _schemas, lambda *_: no_answer())
+    expanded = []
+    for index, target in enumerate(targets):
+        schemas = found[index]
+        if isinstance(schemas, Obstacle):  # whoever reads it will be told the same
+            expanded.append(target)
+            continue
+        name = target.name.removesuffix(named("", target.schema))
+        expanded += [
+            replace(target, name=named(name, schema), schema=schema)
+            for schema in schemas
+            if fnmatchcase(schema, pattern)
+        ]
+    if not expanded:
+        names = ", ".join(target.name for target in targets)
+        raise BadDatabase(
+            f"no schema with a version table matches {pattern!r} in {names or 'no database'}",
+            "correct the pattern; the version table is the one that env.py or the setting"
+            " version_table names",
+        )
+    return distinct(expanded)
+
+
+def _schemas(job: Job[Target]) -> Iterator[tuple[int, list[str] | Obstacle]]:
+    for index, target in job.items.items():
+        found: list[str] | Obstacle
+        try:
+            with (
+                connected(target) as connection,
+                transaction(connection, target),
+                obstacles_of(target),
+            ):
+                query = text(_HOLDING[target.backend])
+                names = connection.execute(query, {"name": target.version_table}).scalars()
+                found = sorted(names)
+        except Obstacle as obstacle:
+            found = [] if obstacle.kind is Trouble.NO_DATABASE else obstacle
+        yield index, found
