@@ -28,8 +28,7 @@ from flask_chainfix.environment.surroundings import script_locations
 from flask_chainfix.model.files import Header, Unreadable
 from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.sql.script import read_sql
-from flask_chainfix.source.judge import judge
-from flask_chainfix.source.reader import read
+from flask_chainfix.source.header import judge, read
 from flask_chainfix.source.scan import scan
 
 _HANGS = 60  # seconds for a hundred examples; they take one or two

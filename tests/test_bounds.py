@@ -16,11 +16,10 @@ from flask_chainfix.environment.locate import open_config
 from flask_chainfix.model.files import Header, ProblemKind, Unreadable
 from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.python.interpreter import MOST_STEPS
-from flask_chainfix.source import module as scopes
+from flask_chainfix.source import bindings as scopes
+from flask_chainfix.source.bindings import names_in
 from flask_chainfix.source.body import same_body
-from flask_chainfix.source.limits import MOST_IDS
-from flask_chainfix.source.module import names_in
-from flask_chainfix.source.reader import read
+from flask_chainfix.source.header import MOST_IDS, read
 from tests.commands import fixchain
 from tests.disk import environment
 

@@ -89,16 +89,9 @@ def upgrade_order(
 def start_of_branch(
     runs_before: Ancestry, parents: Mapping[str, tuple[str, ...]], revision: str, other: str
 ) -> str:
-    """Where the branch of a revision leaves what runs before another one, going by first parents.
+    """The lowest revision of a branch: put above ``other``, it carries ``revision`` with it.
 
-    Args:
-        runs_before: which revisions run before which.
-        parents: of each revision.
-        revision: it and ``other`` may run in any order.
-        other: the other one.
-
-    Returns:
-        The lowest revision of the branch: put above ``other``, it carries ``revision`` with it.
+    It goes by first parents; ``revision`` and ``other`` may run in any order.
     """
     start = revision
     while parents[start] and not runs_before(parents[start][0], other):

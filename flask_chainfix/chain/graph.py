@@ -14,55 +14,6 @@ from functools import cached_property
 
 from flask_chainfix.model.files import Header
 
-
-def cyclic_components(
-    starts: Iterable[str], successors: Callable[[str], tuple[str, ...]]
-) -> tuple[tuple[str, ...], ...]:
-    """Tarjan's components that are cycles, without recursion: chains are long."""
-    index: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    cycles: list[tuple[str, ...]] = []
-    for start in starts:
-        work = [(start, iter(successors(start)))] if start not in index else []
-        while work:
-            node, following = work[-1]
-            if node not in index:
-                index[node] = lowest[node] = len(index)
-                stack.append(node)
-                on_stack.add(node)
-            for successor in following:
-                if successor not in index:
-                    work.append((successor, iter(successors(successor))))
-                    break
-                if successor in on_stack:
-                    lowest[node] = min(lowest[node], index[successor])
-            else:
-                work.pop()
-                if work:
-                    below = work[-1][0]
-                    lowest[below] = min(lowest[below], lowest[node])
-                if lowest[node] == index[node]:
-                    members = _pop_until(stack, on_stack, node)
-                    if len(members) > 1 or node in successors(node):
-                        cycles.append(tuple(sorted(members)))
-    return tuple(sorted(cycles))
-
-
-def _pop_until(stack: list[str], on_stack: set[str], last: str) -> list[str]:
-    members = []
-    while True:
-        member = stack.pop()
-        on_stack.discard(member)
-        members.append(member)
-        if member == last:
-            return members
-
-
-# --- Immutable questions to a chain of revisions; total: a broken chain has answers, not errors --
-
-
 _NONE: tuple[str, ...] = ()
 
 # What evidence does not change.
@@ -139,21 +90,17 @@ class Graph:
     @cached_property
     def open_ends(self) -> Set[str]:
         """The revisions below which more may belong: in a cycle, or with a missing parent."""
-        return self.missing_parents.keys() | {each for cycle in self.cycles for each in cycle}
+        return set(self.missing_parents).union(*self.cycles)
 
     @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """The parents of each revision that exist."""
-        missing = self.missing_parents
-        if not missing:
-            return self.named_parents
         named = self.named_parents
-        return {
-            revision: tuple(parent for parent in parents if parent in named)
-            if revision in missing
-            else parents
-            for revision, parents in named.items()
+        existing = {
+            revision: tuple(parent for parent in named[revision] if parent in named)
+            for revision in self.missing_parents
         }
+        return {**named, **existing} if existing else named
 
     @cached_property
     def children(self) -> Mapping[str, tuple[str, ...]]:
@@ -218,17 +165,17 @@ class Graph:
     @cached_property
     def missing_dependencies(self) -> Mapping[str, tuple[str, ...]]:
         """For each revision whose ``depends_on`` names what does not exist: those names."""
-        missing = {
-            revision: tuple(name for name in names if self._resolve(name) is None)
+        return {
+            revision: missing
             for revision, names in self._dependency_names.items()
+            if (missing := tuple(name for name in names if self._resolve(name) is None))
         }
-        return {revision: names for revision, names in missing.items() if names}
 
     @property
     def missing(self) -> set[str]:
         """What is named as a parent or dependency and does not exist."""
-        named = (*self.missing_parents.values(), *self.missing_dependencies.values())
-        return {name for names in named for name in names}
+        missing = (*self.missing_parents.values(), *self.missing_dependencies.values())
+        return set[str]().union(*missing)
 
     def _resolve(self, name: str) -> str | None:
         if name in self.named_parents:
@@ -299,7 +246,7 @@ class Graph:
     def cycles(self) -> tuple[tuple[str, ...], ...]:
         """The members of each cycle, sorted: strongly connected components (Tarjan, 1972)."""
         suspects = self.order[len(self.free_of_cycles) :]
-        return cyclic_components(suspects, self.requirements) if suspects else ()
+        return _cyclic_components(suspects, self.requirements) if suspects else ()
 
     def ancestors(self, revisions: Iterable[str], *, outside: Collection[str] = ()) -> set[str]:
         """The revisions themselves and all that are below them, without those ``outside``.
@@ -367,6 +314,46 @@ class Graph:
         for revision in self.order:
             pieces[piece_of[revision]].append(revision)
         return tuple(tuple(piece) for piece in pieces)
+
+
+def _cyclic_components(
+    starts: Iterable[str], successors: Callable[[str], tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """Tarjan's components that are cycles, without recursion: chains are long."""
+    index: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: dict[str, None] = {}
+    cycles: list[tuple[str, ...]] = []
+    for start in starts:
+        work = [(start, iter(successors(start)))] if start not in index else []
+        while work:
+            node, following = work[-1]
+            if node not in index:
+                index[node] = lowest[node] = len(index)
+                stack[node] = None
+            for successor in following:
+                if successor not in index:
+                    work.append((successor, iter(successors(successor))))
+                    break
+                if successor in stack:
+                    lowest[node] = min(lowest[node], index[successor])
+            else:
+                work.pop()
+                if work:
+                    below = work[-1][0]
+                    lowest[below] = min(lowest[below], lowest[node])
+                if lowest[node] == index[node]:
+                    members = _pop_until(stack, node)
+                    if len(members) > 1 or node in successors(node):
+                        cycles.append(tuple(sorted(members)))
+    return tuple(sorted(cycles))
+
+
+def _pop_until(stack: dict[str, None], last: str) -> list[str]:
+    members = [stack.popitem()[0]]
+    while members[-1] != last:
+        members.append(stack.popitem()[0])
+    return members
 
 
 def _reach(

@@ -69,11 +69,7 @@ def expected_lines(snapshot: Snapshot) -> Mapping[str, str] | None:
 
 
 def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
-    """What keeps the lock up to date.
-
-    Args:
-        snapshot: the chain, and the lock as it is.
-        create: whether there is to be a lock where there is none.
+    """What keeps the lock up to date, or with ``create`` makes one where there is none.
 
     Returns:
         ``None`` where the lock is as it should be, cannot be read, or is not wanted; and where

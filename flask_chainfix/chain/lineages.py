@@ -9,6 +9,7 @@ are left alone. All other bases should be one, and so should the heads of each l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from flask_chainfix.chain.graph import Graph
@@ -31,8 +32,7 @@ class Lineage:
     depth: int = 0
 
 
-@dataclass(frozen=True)
-class Lineages:
+class Lineages(NamedTuple):
     """The lineages of a chain.
 
     Attributes:
@@ -67,19 +67,19 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
     if len(bases) <= 1 and len(heads) <= 1:
         return Lineages(main if bases else None, bases, True, dict.fromkeys(graph, main))
     labelled = _labelled_starts(snapshot)
+    apart: frozenset[str] = frozenset()
     if len(bases) > 1:
-        bases = _by_descendants(snapshot)
+        count = {base: len(graph.descendants([base])) for base in bases}
+        bases = tuple(sorted(bases, key=lambda base: -count[base]))
         apart = _intended(snapshot, bases, labelled)
-    else:
-        apart = frozenset()
     # Where all are apart, the largest stands for the main one.
     regular = tuple(base for base in bases if base not in apart) or bases[:1]
     apart = apart.difference(regular) | _meant_to_hang(snapshot)
+    by_revision: Mapping[str, Lineage] = dict.fromkeys(graph, main)
     if apart or labelled:
-        by_revision = _by_revision(snapshot, main, apart, labelled)
-    else:
-        by_revision = dict.fromkeys(graph, main)
-    return Lineages(main if bases else None, regular, _joined(graph, regular), by_revision)
+        by_revision = _by_revision(graph, main, apart, labelled)
+    joined = len(regular) <= 1 or sum(not set(regular).isdisjoint(p) for p in graph.pieces) <= 1
+    return Lineages(main if bases else None, regular, joined, by_revision)
 
 
 def _meant_to_hang(snapshot: Snapshot) -> frozenset[str]:
@@ -88,12 +88,6 @@ def _meant_to_hang(snapshot: Snapshot) -> frozenset[str]:
         return frozenset()
     graph = snapshot.graph
     return frozenset(name for name in graph.missing_parents if not graph.parents[name])
-
-
-def _joined(graph: Graph, bases: tuple[str, ...]) -> bool:
-    if len(bases) <= 1:
-        return True
-    return sum(not set(piece).isdisjoint(bases) for piece in graph.pieces) <= 1
 
 
 def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:
@@ -116,12 +110,6 @@ def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:
                 break
             revision = parents[0]
     return frozenset(starts)
-
-
-def _by_descendants(snapshot: Snapshot) -> tuple[str, ...]:
-    graph = snapshot.graph
-    count = {base: len(graph.descendants([base])) for base in graph.bases}
-    return tuple(sorted(graph.bases, key=lambda base: -count[base]))
 
 
 def _intended(
@@ -153,9 +141,8 @@ def _intended(
 
 
 def _by_revision(
-    snapshot: Snapshot, main: Lineage, apart: frozenset[str], labelled: frozenset[str]
+    graph: Graph, main: Lineage, apart: frozenset[str], labelled: frozenset[str]
 ) -> Mapping[str, Lineage]:
-    graph = snapshot.graph
     lineages: dict[str, Lineage] = {}
     for revision in graph.order:
         parents = graph.parents[revision]
@@ -183,12 +170,8 @@ def _merged(one: Lineage, other: Lineage, main: Lineage) -> Lineage:
         if first.depth < second.depth:
             first, second = second, first
         if first.parent is None:
-            return main if main in (first, second) else _origin(one)
+            while one.parent is not None:
+                one = one.parent
+            return main if main in (first, second) else one
         first = first.parent
     return first
-
-
-def _origin(lineage: Lineage) -> Lineage:
-    while lineage.parent is not None:
-        lineage = lineage.parent
-    return lineage

@@ -99,16 +99,13 @@ def _lower(graph: Graph, names: Iterable[str], below: Callable[[str], tuple[str,
 
 
 def _unsure(graph: Graph) -> set[str]:
-    return {*graph.duplicates, *(member for members in graph.cycles for member in members)}
+    return set(graph.duplicates).union(*graph.cycles)
 
 
 def stuck_at(graph: Graph, done: Collection[str], order: Iterable[str]) -> frozenset[str]:
     """The revisions at which Alembic stops with that KeyError if it runs them in this order.
 
-    Args:
-        graph: a chain as its files say it.
-        done: what a database has run, with all that it requires.
-        order: the revisions that are still to run.
+    ``done`` is what a database has run, with all that it requires.
     """
     below = {name for revision in done for name in followed(graph, revision)}
     rows, stuck = set(done) - below, set()

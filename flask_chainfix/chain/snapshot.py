@@ -12,7 +12,7 @@ from flask_chainfix import source
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.files import Edit, Header, MigrationFile, Span, Unreadable
+from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
 from flask_chainfix.model.findings import Location
 from flask_chainfix.model.history import ChainLock
 
@@ -111,22 +111,14 @@ class Snapshot:
     def stand_ins(self) -> frozenset[str]:
         """The revisions that are missing, and of which the settings say that this is all right."""
         graph, ignored = self.graph, self.environment.settings.ignore
-        missing = (
-            ("FC103", graph.missing_parents.values()),
-            ("FC107", graph.missing_dependencies.values()),
-        )
-        return frozenset(
-            name for code, lists in missing if code in ignored for names in lists for name in names
-        )
+        parents = graph.missing_parents.values() if "FC103" in ignored else ()
+        dependencies = graph.missing_dependencies.values() if "FC107" in ignored else ()
+        return frozenset().union(*parents, *dependencies)
 
     @cached_property
     def anonymous(self) -> tuple[MigrationFile, ...]:
         """The files whose id is computed, or is no string."""
-        return tuple(
-            file
-            for file in self.files
-            if isinstance(file.reading, Header) and file.reading.revision is None
-        )
+        return tuple(file for file in self.unplaced if file.reading[0] is None)
 
     @cached_property
     def unplaced(self) -> tuple[MigrationFile, ...]:
@@ -168,24 +160,16 @@ class Snapshot:
         lock, path = self.lock, self.environment.lock_path
         if (path.parent, path.name) in changed:
             lock = ChainLock(path, changed.pop((path.parent, path.name)))
-        files: dict[tuple[Path, str], MigrationFile] = {}
-        for file in self.files:
-            files[file.directory, file.name] = file
+        files = {(file.directory, file.name): file for file in self.files}
         for place, data in changed.items():
             if data is None:
                 files.pop(place, None)
             else:
-                files[place] = _read(*place, data)
+                files[place] = MigrationFile(*place, data, source.read(data, place[1]))
         return replace(self, files=tuple(files.values()), lock=lock)
-
-
-def _read(directory: Path, name: str, data: bytes) -> MigrationFile:
-    return MigrationFile(directory, name, data, source.read(data, name))
 
 
 def location(file: MigrationFile, name: str) -> Location:
     """Where a file says something: the line of a header attribute, if it has a place."""
-    span: Span | None = None
-    if isinstance(file.reading, Header):
-        span = file.reading.spans.get(name)
+    span = file.reading.spans.get(name) if isinstance(file.reading, Header) else None
     return Location(file.path, source.line_of(file.data, span.start) if span else None)

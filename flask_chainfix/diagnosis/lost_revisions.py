@@ -33,15 +33,9 @@ _SHOWN_HEADS = 2
 
 
 def can_have_file(revision: str) -> bool:
-    """Whether a file can be written for an id: some would be a path, code, or nothing to Alembic.
-
-    Databases can hold any text.
-    """
-    return (
-        _PLAIN.fullmatch(revision) is not None
-        and len(revision) <= _LONGEST
-        and revision not in _SYMBOLS
-    )
+    """Whether a file can be written for an id, as databases can hold any text."""
+    plain = _PLAIN.fullmatch(revision) is not None and len(revision) <= _LONGEST
+    return plain and revision not in _SYMBOLS
 
 
 def whereabouts(snapshot: Facts, revision: str) -> str:
@@ -51,15 +45,16 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         close = close_ids(revision, snapshot.graph)
         unknown = "Git knows nothing of it"
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
-    place = f"{lost.path.name}, commit {lost.commit} of {lost.author}, {lost.date:%Y-%m-%d}"
     if lost.branch and lost.kept:
-        return f"it is on the branch {lost.branch}, which is not merged here ({place})"
-    if lost.kept:
-        return f"its file is in Git, and not where migrations are looked for ({place})"
-    if lost.renamed in snapshot.graph:
-        edited = ", edited since" if lost.edited else ""
-        return f"the same migration is {lost.renamed} now{edited} ({place})"
-    return f"its file was removed ({place})"
+        what = f"it is on the branch {lost.branch}, which is not merged here"
+    elif lost.kept:
+        what = "its file is in Git, and not where migrations are looked for"
+    elif lost.renamed in snapshot.graph:
+        what = f"the same migration is {lost.renamed} now{', edited since' if lost.edited else ''}"
+    else:
+        what = "its file was removed"
+    commit = f"commit {lost.commit} of {lost.author}, {lost.date:%Y-%m-%d}"
+    return f"{what} ({lost.path.name}, {commit})"
 
 
 def choices(snapshot: Facts, revision: str) -> Remedy:
@@ -73,28 +68,21 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
             return remedy
     left = survivors(snapshot, revision)
     if lost is not None and not snapshot.files:
-        remedy |= _all_of_them(snapshot, lost)
+        place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
+        if ref and place in snapshot.environment.version_locations:
+            path = path_word(os.path.relpath(place))
+            command = f"git checkout {ref_word(ref)} -- {path}"
+            remedy |= way("bring the migrations back from Git", command)
     squashed = _squashed_into(snapshot, revision, left, standings)
     if squashed is not None:
-        remedy |= way(
-            f"move the stamp to {squashed}, which makes what the database holds",
-            counting_as(squashed, revision),
-        )
+        what = f"move the stamp to {squashed}, which makes what the database holds"
+        remedy |= way(what, counting_as(squashed, revision))
     if lost is None:
         return remedy | _without_git(snapshot, revision, standings)
     back = _ways_back(snapshot, lost, left, standings)
     if not back and squashed is None:
         back = finishing_there(snapshot, revision)
     return remedy | back
-
-
-def _all_of_them(snapshot: Facts, lost: LostRevision) -> Remedy:
-    """The migrations as they were when there were any, where they still belong."""
-    place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
-    if not ref or place not in snapshot.environment.version_locations:
-        return Remedy()
-    path = path_word(os.path.relpath(place))
-    return way("bring the migrations back from Git", f"git checkout {ref_word(ref)} -- {path}")
 
 
 def _squashed_into(
@@ -108,7 +96,7 @@ def _squashed_into(
         proven_top(snapshot, standing) if standing.rows == (revision,) else None
         for standing in standings
     }
-    (top,) = found if len(found) == 1 else (None,)
+    top = found.pop() if len(found) == 1 else None
     if top is None or lost is not None:
         return top
     # Nobody knows what it was on: the chain as it is may as well be below it.
@@ -119,9 +107,9 @@ def _squashed_into(
 
 def _without_git(snapshot: Facts, revision: str, standings: Sequence[Standing]) -> Remedy:
     """What can be done about a revision of which nothing is known."""
-    remedy = Remedy()
-    close = close_ids(revision, snapshot.graph)
-    if close and not any(_misses(snapshot, each, close[0]) for each in standings):
+    remedy, close = Remedy(), close_ids(revision, snapshot.graph)
+    run = frozenset(snapshot.graph.required(close[:1]))
+    if close and not any(absent_tables(snapshot, each, run) for each in standings):
         remedy |= way(f"move the stamp, if it is {close[0]}", counting_as(close[0], revision))
     remedy |= (
         "look for newer code that has it, another branch, clone or release: it can take the"
@@ -133,23 +121,20 @@ def _without_git(snapshot: Facts, revision: str, standings: Sequence[Standing]) 
 def placeholder(snapshot: Facts, revision: str, standings: Sequence[Standing] = ()) -> Remedy:
     """How to put a no-op revision in the place of a lost one whose parents are unknown.
 
-    Args:
-        snapshot: the chain.
-        revision: the one that is lost.
-        standings: the databases that have run it, whose tables may tell what it was on.
+    The tables of the databases that have run it, ``standings``, may tell what it was on.
     """
     fits = {fit(snapshot, standing) for standing in standings}
-    (found,) = fits if len(fits) == 1 else (None,)
+    found = fits.pop() if len(fits) == 1 else None
     has_file = can_have_file(revision)
     if has_file and found is not None and len(found.rows) == len(found.highest) == 1:
         return _placeholder_on(revision, found)
     remedy = Remedy()
     for head in snapshot.graph.heads[:_SHOWN_HEADS]:
-        remedy |= (
-            _tombstone(f"{revision}={head}", f", if it was on {head}")
-            if has_file
-            else way(f"move the stamp, if it counts for {head}", counting_as(head, revision))
-        )
+        if has_file:
+            remedy |= _tombstone(f"{revision}={head}", f", if it was on {head}")
+        else:
+            what = f"move the stamp, if it counts for {head}"
+            remedy |= way(what, counting_as(head, revision))
     return remedy
 
 
@@ -158,16 +143,11 @@ def _placeholder_on(revision: str, found: Fit) -> Remedy:
     (parent,), (highest,) = found.rows, found.highest
     if parent == highest:
         return _tombstone(f"{revision}={parent}")
-    silent = listing(found.silent, _SHOWN_DEEDS)
-    each = silent if len(found.silent) == 1 else f"each of {silent}"
-    return _tombstone(f"{revision}={highest}", f", if {each} has run there") | _tombstone(
-        f"{revision}={parent}", f", if {silent} {'has' if len(found.silent) == 1 else 'have'} not"
-    )
-
-
-def _misses(snapshot: Facts, standing: Standing, revision: str) -> bool:
-    run = frozenset(snapshot.graph.required([revision]))
-    return bool(absent_tables(snapshot, standing, run))
+    silent, one = listing(found.silent, _SHOWN_DEEDS), len(found.silent) == 1
+    each = silent if one else f"each of {silent}"
+    higher = _tombstone(f"{revision}={highest}", f", if {each} has run there")
+    has = "has" if one else "have"
+    return higher | _tombstone(f"{revision}={parent}", f", if {silent} {has} not")
 
 
 def _tombstone(wish: str, condition: str = "") -> Remedy:
@@ -179,17 +159,14 @@ def _ways_back(
     snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
 ) -> Remedy:
     nothing_lost = all(is_noop(snapshot, each) for each in left.between)
-    deeds = (
-        f"as {listing(left.between)} did nothing"
-        if nothing_lost
-        else f"if what {listing(left.between)} did is no longer there"
-    )
+    between = listing(left.between)
+    deeds = f"as {between} did nothing"
+    if not nothing_lost:
+        deeds = f"if what {between} did is no longer there"
     to_ancestor = Remedy()
-    if len(left.rows) == 1:
-        to_ancestor = way(
-            f"move the stamp to {left.rows[0]}, the nearest ancestor that is left, {deeds}",
-            counting_as(left.rows[0], lost.revision),
-        )
+    for row in left.rows if len(left.rows) == 1 else ():
+        what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
+        to_ancestor = way(what, counting_as(row, lost.revision))
     remedy = to_ancestor if nothing_lost else _downgrade(snapshot, lost, left, standings)
     if lost.branch and lost.kept:
         remedy |= way(
@@ -202,9 +179,10 @@ def _ways_back(
     )
     if fits:
         back = " ".join(option("--bring-back", each) for each in left.between)
-        remedy |= way(
-            f"bring {_files(left)} back from Git", f"{{fixchain}} repair {back}{{databases}}"
-        )
+        command = f"{{fixchain}} repair {back}{{databases}}"
+        others = f" and those of {listing(left.between[1:])}, which it is built on,"
+        more = others if len(left.between) > 1 else ""
+        remedy |= way(f"bring its file{more} back from Git", command)
     if not nothing_lost:
         remedy |= to_ancestor
     if left.unknown:
@@ -217,38 +195,28 @@ def _ways_back(
 def _downgrade(
     snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
 ) -> Remedy:
-    """How to downgrade the database with the code that has the revision."""
-    target = _downgrade_target(snapshot, lost.revision, left, standings)
-    if not (lost.checkout and target):
+    """To downgrade the database with the code that has the revision.
+
+    The target takes back all lost revisions and nothing else. Where something else has run beside
+    them, that is ``LOWEST@BELOW``: one branch alone. There is none where they stand on several.
+    """
+    if left.unknown or not lost.checkout:
         return Remedy()
-    footprints = [lost_footprint(snapshot, each, "downgrade") for each in left.between]
+    known = [snapshot.databases.lost[each] for each in left.between]
+    lowest = [each for each in known if all(name in snapshot.graph for name in each.requirements)]
+    if len(lowest) != 1 or len(lowest[0].requirements) != 1:
+        return Remedy()
+    (target,) = lowest[0].requirements
+    alone = all(standing.rows == (lost.revision,) for standing in standings)
+    if not alone or any(len(each.requirements) != 1 for each in known):
+        target = f"{lowest[0].revision}@{target}"
+    losses = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
     return way(
-        f"check out the code that has it, downgrade the database, and come back;"
-        f" {told_losses(footprints)}",
+        f"check out the code that has it, downgrade the database, and come back; {losses}",
         f"git checkout {ref_word(lost.checkout)}",
         f"{{alembic}} downgrade {operand(target)}",
         "git checkout -",
     )
-
-
-def _downgrade_target(
-    snapshot: Facts, revision: str, left: Survivors, standings: Sequence[Standing]
-) -> str:
-    """The target of a downgrade that takes back all lost revisions and nothing else.
-
-    Where something else has run beside them, that is ``LOWEST@BELOW``: one branch alone. There is
-    no such target where they stand on several revisions.
-    """
-    if left.unknown:
-        return ""
-    known = [snapshot.databases.lost[each] for each in left.between]
-    lowest = [each for each in known if all(name in snapshot.graph for name in each.requirements)]
-    if len(lowest) != 1 or len(lowest[0].requirements) != 1:
-        return ""
-    (below,) = lowest[0].requirements
-    alone = all(standing.rows == (revision,) for standing in standings)
-    in_line = all(len(each.requirements) == 1 for each in known)
-    return below if alone and in_line else f"{lowest[0].revision}@{below}"
 
 
 def told_losses(footprints: Sequence[Footprint | None]) -> str:
@@ -263,33 +231,23 @@ def told_losses(footprints: Sequence[Footprint | None]) -> str:
     return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
 
 
-def _files(left: Survivors) -> str:
-    if len(left.between) == 1:
-        return "its file"
-    return f"its file and those of {listing(left.between[1:])}, which it is built on,"
-
-
 # --- Lost revisions that are taken for others ----------------------------------------------------
 def notes_on_taken(snapshot: Facts, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """What users should know about lost revisions that they count as others.
-
-    Args:
-        snapshot: the chain, and what is known of its databases and lost revisions.
-        taken: lost revisions, and those that the user takes them for.
-    """
+    """What users should know about lost revisions (the keys) that they count as others."""
     ran = {
         revision
         for standing in snapshot.databases.standings
         for each in possibilities(snapshot, standing)
         for revision in each.revisions.union(each.unknown)
     }
-    return tuple(
-        _note(snapshot, revision, other)
-        if revision in ran or revision in snapshot.databases.shared
-        else f"no database has run {revision}, so {option('--lost', f'{revision}={other}')} changes"
-        " nothing"
-        for revision, other in taken.items()
-    )
+    notes = []
+    for revision, other in taken.items():
+        if revision in ran or revision in snapshot.databases.shared:
+            notes.append(_note(snapshot, revision, other))
+        else:
+            option_ = option("--lost", f"{revision}={other}")
+            notes.append(f"no database has run {revision}, so {option_} changes nothing")
+    return tuple(notes)
 
 
 def _note(snapshot: Facts, revision: str, other: str) -> str:

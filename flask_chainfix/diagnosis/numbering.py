@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header
 
@@ -49,7 +49,7 @@ class NewIds:
         elsewhere = (id_ for chain in snapshot.published_chains for id_ in chain.revisions)
         used = (*known.lost, *known.renamed, *rows, *elsewhere, *taken)
         self._taken = {*graph, *graph.labelled, *used}
-        self.counting = counting(graph.order, graph.parents)
+        self.counting = _counting(graph.order, graph.parents)
         self.made: set[str] = set()
 
     def next(self, seed: bytes, message: str, old: str = "") -> str:
@@ -63,7 +63,7 @@ class NewIds:
         if self.counting is None:
             candidates = _hashes(seed)
         else:
-            slug = self.counting.words(old) or slug_of(message)
+            slug = self.counting.words(old) or _slug_of(message)
             candidates = self.counting.after(self._taken, slug)
         fitting = (id_[:LONGEST_ID].rstrip("_. ") for id_ in candidates)
         new = next(id_ for id_ in fitting if id_ not in self._taken)
@@ -80,8 +80,7 @@ def _hashes(seed: bytes) -> Iterator[str]:
         yield seed[:_HEX_LENGTH].decode()
 
 
-@dataclass(frozen=True)
-class Counting:
+class Counting(NamedTuple):
     """How the latest names of a chain count.
 
     Attributes:
@@ -95,21 +94,20 @@ class Counting:
     prefix: str
     groups: int
     digits: int
-    step: int
-    separator: str
+    step: int = 1
+    separator: str = ""
 
     def number(self, name: str) -> str | None:
         """The number in a name; ``None`` for a name that does not count in this way."""
-        more = rf"(?:[_.]\d+){{{self.groups - 1}}}"
-        match = re.match(rf"{re.escape(self.prefix)}(\d+{more})(?![^\W_])", name)
+        match = re.match(rf"{self._pattern}(?![^\W_])", name)
         if match is None or len(re.split("[_.]", match[1])[0]) > self.digits:
             return None
         return match[1]
 
     def is_before(self, name: str, other: str) -> bool:
         """Whether a name counts less than another one, or the same."""
-        numbers = self.number(name), self.number(other)
-        return None not in numbers and _value(str(numbers[0])) <= _value(str(numbers[1]))
+        first, second = self.number(name), self.number(other)
+        return bool(first and second and _value(first) <= _value(second))
 
     def words(self, name: str) -> str:
         """What stands behind the number in a name."""
@@ -117,33 +115,46 @@ class Counting:
         return "" if number is None else name[len(self.prefix) + len(number) :].strip("_. ")
 
     def after(self, names: Iterable[str], slug: str) -> Iterator[str]:
-        """The names that follow all others.
-
-        Args:
-            names: all others.
-            slug: the words for the new one, where names have some.
-        """
-        numbers = [number for name in names if (number := self.number(name)) is not None]
-        number = max(numbers, key=_value)
-        if self.separator and _date_format(number) == _DATES[_DAY][0]:
-            yield self._spelled(number, slug)  # several may be of one day
+        """The names that follow all others, with these words where names have some."""
+        words = f"{self.separator}{slug}" if self.separator and slug else ""
+        number = max(filter(None, map(self.number, names)), key=_value)
+        if self.separator and is_date(number) and sum(map(str.isdigit, number)) == _DAY:
+            yield f"{self.prefix}{number}{words}"  # several may be of one day
         while True:
             number = self._raised(number)
-            yield self._spelled(number, slug)
+            yield f"{self.prefix}{number}{words}"
 
-    def _spelled(self, number: str, slug: str) -> str:
-        words = f"{self.separator}{slug}" if self.separator and slug else ""
-        return f"{self.prefix}{number}{words}"
+    def step_between(self, below: str, above: str) -> int | None:
+        """By how much a name counts on from one below; of dates, whether it does, 1 or -1."""
+        first, second = self.number(below), self.number(above)
+        if first is None or second is None:
+            return None
+        if is_date(first) or self.groups > 1:
+            return 1 if _value(second) > _value(first) else -1
+        return _value(second)[0] - _value(first)[0]
+
+    def separator_in(self, names: Iterable[str]) -> str:
+        """What most names have between their number and the words behind it."""
+        pattern = re.compile(rf"{self._pattern}([^0-9A-Za-z]?)")
+        ends = Counter(match[2] for match in map(pattern.match, names) if match)
+        return ends.most_common(1)[0][0] if ends else ""
+
+    @property
+    def _pattern(self) -> str:
+        return rf"{re.escape(self.prefix)}(\d+(?:[_.]\d+){{{self.groups - 1}}})"
 
     def _raised(self, number: str) -> str:
-        date_format = _date_format(number)
-        if date_format is not None:
-            return _later(number)
-        head, last = re.fullmatch(r"(.*?)(\d+)", number, re.DOTALL).groups()  # type: ignore[union-attr]
-        return f"{head}{int(last) + self.step:0{len(last)}}"
+        """The next number, or the next date, written in the same way."""
+        date = _date(number)
+        if date is None:
+            *head, last = re.split(r"(?<=\D)(?=\d+$)", number)
+            return f"{''.join(head)}{int(last) + self.step:0{len(last)}}"
+        date_format, unit = _DATES[sum(map(str.isdigit, number))]
+        left = iter((date + unit).strftime(date_format))
+        return "".join(next(left) if character.isdigit() else character for character in number)
 
 
-def counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> Counting | None:
+def _counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> Counting | None:
     """How the latest names of a chain count.
 
     Args:
@@ -154,103 +165,58 @@ def counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> Co
         ``None`` where most of the latest names do not count.
     """
     latest = order[-_LATEST:]
-    found = {name: match for name in order if (match := _COUNTED.match(name)) is not None}
-    prefixes = Counter(found[name]["prefix"] for name in latest if name in found)
-    if not prefixes:
-        return None
-    prefix, number = prefixes.most_common(1)[0]
-    alike = [name for name in latest if name in found and found[name]["prefix"] == prefix]
+    found = {name: match for name in latest if (match := _COUNTED.match(name)) is not None}
+    prefixes = Counter(match["prefix"] for match in found.values())
+    prefix, number = prefixes.most_common(1)[0] if prefixes else ("", 0)
     if number * 2 <= len(latest):
         return None
+    alike = [name for name, match in found.items() if match["prefix"] == prefix]
     split = [re.split("[_.]", found[name]["number"]) for name in alike]
-    groups, digits = min(map(len, split)), len(split[-1][0])
-    scheme = Counting(prefix, groups, digits, 1, _separator(alike, prefix, groups))
-    steps = [
-        step
-        for name in order
-        for parent in parents.get(name, ())
-        if (step := _step(scheme, parent, name)) is not None
-    ][-_LATEST:]
-    return _confirmed(scheme, steps, alike)
-
-
-def _separator(names: Collection[str], prefix: str, groups: int) -> str:
-    """What most names have between their number and the words behind it."""
-    pattern = rf"{re.escape(prefix)}\d+(?:[_.]\d+){{{groups - 1}}}([^0-9A-Za-z]?)"
-    ends = Counter(match[1] for name in names if (match := re.match(pattern, name)))
-    return ends.most_common(1)[0][0] if ends else ""
-
-
-def _step(scheme: Counting, below: str, above: str) -> int | None:
-    """By how much a name counts on from one below; of dates, whether it does, 1 or -1."""
-    first, second = scheme.number(below), scheme.number(above)
-    if first is None or second is None:
-        return None
-    if _date_format(first) or scheme.groups > 1:
-        return 1 if _value(second) > _value(first) else -1
-    return _value(second)[0] - _value(first)[0]
-
-
-def _confirmed(scheme: Counting, steps: Sequence[int], alike: Sequence[str]) -> Counting | None:
-    """The scheme, with its step, if the names do count."""
+    scheme = Counting(prefix, min(map(len, split)), len(split[-1][0]))
+    scheme = scheme._replace(separator=scheme.separator_in(alike))
+    pairs = ((parent, name) for name in order for parent in parents.get(name, ()))
+    all_steps = (scheme.step_between(parent, name) for parent, name in pairs)
+    steps = [step for step in all_steps if step is not None][-_LATEST:]
     if not steps:  # nothing to compare
-        number = scheme.number(alike[-1]) or ""
-        plain = not scheme.prefix and (number.startswith("0") or len(number) <= _SHORT)
+        last = scheme.number(alike[-1]) or ""
+        plain = not prefix and (last.startswith("0") or len(last) <= _SHORT)
         return scheme if plain else None
+    if sum(step > 0 for step in steps) * 2 <= len(steps):
+        return None
     usual, times = Counter(steps).most_common(1)[0]
-    rising = sum(step > 0 for step in steps)
-    if rising * 2 <= len(steps):
-        return None
     step = usual if usual in _ROUND_STEPS and times * 2 > len(steps) else 1
-    if scheme.prefix and step not in steps:  # words that end with some digits
+    if prefix and step not in steps:  # words that end with some digits
         return None
-    return Counting(scheme.prefix, scheme.groups, scheme.digits, step, scheme.separator)
+    return scheme._replace(step=step)
 
 
 def is_date(number: str) -> bool:
     """Whether a number is a date, of which several can be of one day."""
-    return _date_format(number) is not None
+    return _date(number) is not None
+
+
+def _date(number: str) -> datetime | None:
+    digits = re.sub("[_.]", "", number)
+    known = _DATES.get(len(digits))
+    if known is None or int(digits[:4]) not in _YEARS:
+        return None
+    try:
+        return datetime.strptime(digits, known[0])
+    except ValueError:
+        return None
 
 
 def _value(number: str) -> tuple[int, ...]:
     return tuple(map(int, re.split("[_.]", number)))
 
 
-def _date_format(number: str) -> str | None:
-    """How a number is a date; ``None`` if it is none."""
-    digits = re.sub("[_.]", "", number)
-    known = _DATES.get(len(digits))
-    if known is None or int(digits[:4]) not in _YEARS:
-        return None
-    try:
-        datetime.strptime(digits, known[0])
-    except ValueError:
-        return None
-    return known[0]
-
-
-def _later(number: str) -> str:
-    """The next date, written in the same way."""
-    digits = re.sub("[_.]", "", number)
-    date_format, unit = _DATES[len(digits)]
-    later = datetime.strptime(digits, date_format) + unit
-    left = iter(later.strftime(date_format))
-    return "".join(next(left) if character.isdigit() else character for character in number)
-
-
-# --- Names of files ------------------------------------------------------------------------------
-def slug_of(message: str) -> str:
+def _slug_of(message: str) -> str:
     """The words of a message, as Alembic writes them into the names of files."""
     return "_".join(re.findall(r"\w+", message)).lower()
 
 
 def file_stem(snapshot: Facts, revision: str, message: str) -> str | None:
     """The name of a new file, without its suffix, where the latest files have names of their own.
-
-    Args:
-        snapshot: the chain.
-        revision: the id of the new revision.
-        message: what it is about.
 
     Returns:
         ``None`` where most of the latest files are called as Alembic's default has it.
@@ -264,9 +230,9 @@ def file_stem(snapshot: Facts, revision: str, message: str) -> str | None:
     order = [name for name in graph.order if name in stems]
     latest = order[-_LATEST:]
     if sum(stems[name] == name for name in latest) * 2 > len(latest):
-        return revision if counting(order, graph.parents) is not None else None
+        return revision if _counting(order, graph.parents) is not None else None
     if sum(name in stems[name] for name in latest) * 2 >= len(latest):
         return None
     below = {stems[name]: [stems[p] for p in graph.parents[name]] for name in order}
-    scheme = counting([stems[name] for name in order], below)
-    return None if scheme is None else next(scheme.after(stems.values(), slug_of(message)))
+    scheme = _counting([stems[name] for name in order], below)
+    return None if scheme is None else next(scheme.after(stems.values(), _slug_of(message)))

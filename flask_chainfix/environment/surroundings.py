@@ -21,7 +21,7 @@ from flask_chainfix.environment.configuration import (
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy, uses_flask_app
 from flask_chainfix.model.environment import Environment, OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.model.findings import Location
-from flask_chainfix.source.reader import is_loaded
+from flask_chainfix.source.header import is_loaded
 
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime

@@ -5,6 +5,7 @@ templates write), and asks the syntax tree where it is not (``judge``). ``rewrit
 value and proves that nothing else changed.
 """
 
+from flask_chainfix.source.bindings import names_bound
 from flask_chainfix.source.body import (
     does_nothing,
     line_of_upgrade,
@@ -13,10 +14,8 @@ from flask_chainfix.source.body import (
     words_in,
 )
 from flask_chainfix.source.docstring import stated_parents, states
-from flask_chainfix.source.limits import excess
+from flask_chainfix.source.header import excess, is_loaded, read
 from flask_chainfix.source.literals import line_of
-from flask_chainfix.source.module import names_bound
-from flask_chainfix.source.reader import is_loaded, read
 from flask_chainfix.source.rewriter import restate, rewrite
 
 __all__ = [

@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from flask_chainfix.source.judge import docstring_node
-from flask_chainfix.source.limits import excess
+from flask_chainfix.source.bindings import BACK_DOORS, HEADER_NAMES, names_bound, names_in
+from flask_chainfix.source.header import CANNOT_COMPILE, docstring_node, excess
 from flask_chainfix.source.literals import line_of
-from flask_chainfix.source.module import BACK_DOORS, HEADER_NAMES, names_bound, names_in
-
-_CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
 def same_body(one: bytes, other: bytes) -> bool:
@@ -38,13 +35,9 @@ def words_in(data: bytes) -> frozenset[bytes]:
     A quick look whether another file has them too spares comparing most files that differ; only
     a file that writes one of them in several parts is passed over.
     """
-    strings = {
-        node.value
-        for node in _nodes(data)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-    words = {string.encode() for string in strings if string.isascii()}
-    return frozenset(word for word in words if word in data)
+    constants = {node.value for node in _nodes(data) if isinstance(node, ast.Constant)}
+    strings = (each for each in constants if isinstance(each, str) and each.isascii())
+    return frozenset(word for word in map(str.encode, strings) if word in data)
 
 
 @lru_cache(maxsize=2)  # one file is often compared with many
@@ -69,7 +62,7 @@ def code_of(data: bytes) -> ast.Module | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
             tree = ast.parse(data)
-    except _CANNOT_PARSE:
+    except CANNOT_COMPILE:
         return None
     start = 0 if docstring_node(tree) is None else 1
     tree.body = [statement for statement in tree.body[start:] if not _is_header(statement)]
@@ -87,7 +80,6 @@ def _is_header(statement: ast.stmt) -> bool:
 
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
-
 # What does nothing but bind names, and so matters only to those who use the names.
 _DEFINITIONS = (*_IMPORTS, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)
 _UPGRADE = re.compile(rb"^(?:async[ \t]+)?def[ \t]+upgrade\b", re.MULTILINE)

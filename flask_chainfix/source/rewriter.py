@@ -7,14 +7,13 @@ import io
 import tokenize
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from flask_chainfix.common.errors import CannotRewrite
 from flask_chainfix.model.files import Header, Span, Unreadable
+from flask_chainfix.source.bindings import uses_any
 from flask_chainfix.source.docstring import states
-from flask_chainfix.source.judge import Judged, docstring_node, judge
-from flask_chainfix.source.module import uses_any
-
-_CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
+from flask_chainfix.source.header import CANNOT_COMPILE, Judged, docstring_node, judge
 
 # What the docstring repeats of the header, by the variable that it is read from.
 _REPEATED = {"revision": "revision_id", "down_revision": "revises"}
@@ -56,18 +55,20 @@ def rewrite(  # noqa: PLR0913  (a header has four variables)
         "branch_labels": branch_labels,
         "depends_on": depends_on,
     }
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            old = _judge(data, filename)
-            values = {
-                name: ids
-                for name, ids in wishes.items()
-                if ids is not None and (_ids(old.header, name) != ids or _problem(old.header, name))
-            }
-            return _changed(data, filename, old, values, _repeated(old.header, values))
-    except _CANNOT_PARSE as error:
-        raise _cannot_parse(filename, error) from error
+    with _refusing(filename):
+        old = _judge(data, filename)
+        values = {
+            name: ids
+            for name, ids in wishes.items()
+            if ids is not None and (_ids(old.header, name) != ids or _problem(old.header, name))
+        }
+        # The lines of the docstring that have to follow, where it has them.
+        repeated = {
+            _REPEATED[name]: ids
+            for name, ids in values.items()
+            if name in _REPEATED and getattr(old.header, _REPEATED[name]) is not None
+        }
+        return _changed(data, filename, old, values, repeated)
 
 
 def restate(data: bytes, filename: str) -> bytes:
@@ -79,19 +80,27 @@ def restate(data: bytes, filename: str) -> bytes:
     Raises:
         CannotRewrite: the line cannot be changed with certainty.
     """
+    with _refusing(filename):
+        old = _judge(data, filename)
+        parents = old.header.down_revision
+        if old.header.revises is None or parents is None:
+            return data
+        if not states(_stated(old.header.revises, parents).strip(), parents):
+            names = ", ".join(map(repr, parents))
+            raise _refusal(filename, "the docstring", f"no docstring can name {names}")
+        return _changed(data, filename, old, {}, {"revises": parents})
+
+
+@contextmanager
+def _refusing(filename: str) -> Iterator[None]:
+    """What cannot be parsed is refused; a migration's own warnings are not ours."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            old = _judge(data, filename)
-            parents = old.header.down_revision
-            if old.header.revises is None or parents is None:
-                return data
-            if not states(_stated(old.header.revises, parents).strip(), parents):
-                names = ", ".join(map(repr, parents))
-                raise _refusal(filename, "the docstring", f"no docstring can name {names}")
-            return _changed(data, filename, old, {}, {"revises": parents})
-    except _CANNOT_PARSE as error:
-        raise _cannot_parse(filename, error) from error
+            yield
+    except CANNOT_COMPILE as error:
+        remedy = "set its header by hand, then run the command again"
+        raise CannotRewrite(f"{filename} cannot be rewritten ({error})", remedy) from error
 
 
 _Values = Mapping[str, tuple[str, ...]]
@@ -105,9 +114,11 @@ def _changed(data: bytes, filename: str, old: Judged, values: _Values, repeated:
     ]
     if not changes:
         return data
-    new_data = _splice(data, changes)
-    _prove(old, _judge(new_data, filename), filename, values, repeated)
-    return new_data
+    new = data
+    for span, text in sorted(changes, reverse=True):
+        new = new[: span.start] + text + new[span.end :]
+    _prove(old, _judge(new, filename), filename, values, repeated)
+    return new
 
 
 def _judge(data: bytes, filename: str) -> Judged:
@@ -123,15 +134,6 @@ def _ids(header: Header, name: str) -> tuple[str, ...] | None:
     return (value,) if isinstance(value, str) else value
 
 
-def _repeated(header: Header, values: _Values) -> dict[str, tuple[str, ...]]:
-    """The lines of the docstring that have to follow, where it has them."""
-    return {
-        _REPEATED[name]: ids
-        for name, ids in values.items()
-        if name in _REPEATED and getattr(header, _REPEATED[name]) is not None
-    }
-
-
 def _change(
     data: bytes, filename: str, old: Judged, name: str, ids: tuple[str, ...]
 ) -> tuple[Span, bytes]:
@@ -139,13 +141,10 @@ def _change(
     span = header.spans.get(name)
     shared = name in old.bindings and old.bindings[name].shared
     if span is None or _ids(header, name) is None or shared:
-        why = _problem(header, name)
-        why = why or (
-            f"the value of {name} is shared with another variable"
-            if name in old.bindings
-            else f"there is no line that assigns {name}"
-        )
-        raise _refusal(filename, name, why)
+        unread = f"there is no line that assigns {name}"
+        if name in old.bindings:
+            unread = f"the value of {name} is shared with another variable"
+        raise _refusal(filename, name, _problem(header, name) or unread)
     if any(uses_any(statement, [name]) for statement in old.tree.body):
         raise _refusal(filename, name, f"the module itself uses {name}")
     if _holds_comment(positions.decode(span)):
@@ -175,13 +174,6 @@ def _docstring_changes(
 def _refusal(filename: str, name: str, why: str) -> CannotRewrite:
     remedy = f"set {name} in that file by hand, then run the command again"
     return CannotRewrite(f"{filename}: {why}", remedy)
-
-
-def _cannot_parse(filename: str, error: BaseException) -> CannotRewrite:
-    return CannotRewrite(
-        f"{filename} cannot be rewritten ({error})",
-        "set its header by hand, then run the command again",
-    )
 
 
 def _holds_comment(expression: str) -> bool:
@@ -228,18 +220,8 @@ def _literal(ids: tuple[str, ...], quote: str) -> str:
     return strings[0] if len(strings) == 1 else f"({', '.join(strings)})"
 
 
-def _splice(data: bytes, changes: list[tuple[Span, bytes]]) -> bytes:
-    for span, new in sorted(changes, reverse=True):
-        data = data[: span.start] + new + data[span.end :]
-    return data
-
-
 def _prove(old: Judged, new: Judged, filename: str, values: _Values, repeated: _Values) -> None:
-    """Stop where anything else came to be changed.
-
-    Raises:
-        CannotRewrite: something did.
-    """
+    """Refuse where anything else came to be changed."""
     expected = old.header._replace(message=new.header.message, spans={}, problems=())
     for name, ids in values.items():
         value: object = ids[0] if name == "revision" else ids

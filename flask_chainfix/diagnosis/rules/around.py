@@ -34,7 +34,7 @@ def second_environment(snapshot: Facts) -> Iterator[Fault]:
 
     How it comes about:
         It is left over from before the project used Flask-Migrate, or `{alembic} init` was run once
-        more in another place. Sooner or later somebody takes it for the one that counts.
+        more in another place.
 
     How it is repaired:
         By hand: bring what is still needed from there into the active one, and delete the rest. An
@@ -185,9 +185,8 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
 
     How it comes about:
         A migration is edited or deleted after others have got it, or a new one is put between two
-        of theirs. It is looked for by `{fixchain} check --against REF` only, which compares the
-        files with what REF and the branch have in common: a branch that is merely behind has
-        deleted nothing.
+        of theirs. `{fixchain} check --against REF` looks for it, and compares the files with what
+        REF and the branch have in common.
 
     How it is repaired:
         The file comes back as it was, and the change goes into a new migration. A repair of the
@@ -297,8 +296,7 @@ def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
     """The chain lock beside the migrations does not name the heads that the chain has.
 
     The lock is there so that two branches which both add a migration change the same line, and Git
-    stops them. It is looked for only where there is one. While the chain has several heads where
-    there should be one, or nobody can tell what they are, as in a cycle, only that is reported.
+    stops them. While nobody can tell which head is the right one, only that is reported.
 
     What breaks:
         nothing by itself; but two branches that both add a migration do not collide in Git, and

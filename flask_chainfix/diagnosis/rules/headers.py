@@ -10,7 +10,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import LONGEST_ID
 from flask_chainfix.diagnosis.rules import Fault, rule
-from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
+from flask_chainfix.model.files import Header, MigrationFile, Problem, ProblemKind
 from flask_chainfix.model.findings import Location, Severity
 from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.literals import line_of
@@ -60,12 +60,8 @@ def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} check
     """
     for file, problem in snapshot.unreadable:
-        yield Fault(
-            f"{file.name} {problem.reason}",
-            problem.remedy,
-            (),
-            (Location(file.path, problem.line),),
-        )
+        places = [Location(file.path, problem.line)]
+        yield Fault(f"{file.name} {problem.reason}", problem.remedy, locations=places)
 
 
 @rule("FC108", "invalid-revision-id", Severity.ERROR, "invalid id")
@@ -102,42 +98,38 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
                 "give the revision an id of letters, digits and underscores, also where other"
                 " migrations name it",
                 (revision,),
-                snapshot.locations(revision, "revision"),
+                "revision",
                 breaks=_ID_BREAKS.get(illegal or revision),
             )
-    for file, header in _with_problems(snapshot):
-        for problem in header.problems:
-            if problem.kind is ProblemKind.NOT_A_STRING:
-                yield Fault(
-                    f"{file.name}: {problem.name} {problem.detail}",
-                    "write ids as strings",
-                    _ids(header),
-                    (Location(file.path, line_of(file.data, problem.offset)),),
-                    breaks=_LABEL_BREAKS if problem.name == "branch_labels" else None,
-                )
+    for file, ids, problems in _problems(snapshot, ProblemKind.NOT_A_STRING):
+        for name, _, detail, offset in problems:
+            yield Fault(
+                f"{file.name}: {name} {detail}",
+                "write ids as strings",
+                ids,
+                [Location(file.path, line_of(file.data, offset))],
+                breaks=_LABEL_BREAKS if name == "branch_labels" else None,
+            )
 
 
 @rule("FC109", "revision-id-too-long", Severity.WARNING, "long id")
 def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
     """An id is longer than 32 characters, the size of `alembic_version.version_num`.
 
-    Alembic makes that column, and keeps in it the ids of what has run. On a database that does not
-    mind the size the migration works, and then it fails elsewhere. Where known databases are on
-    servers, the width of their column decides: one that refuses the id makes this an error, and
-    nothing is wrong where all have room for it.
+    Alembic keeps in that column the ids of what has run. Where known databases are on servers, its
+    width there decides: one that refuses the id makes this an error, and nothing is wrong where all
+    have room for it.
 
     What breaks:
         “{alembic} upgrade” fails on PostgreSQL and MySQL, which cannot store the id; SQLite hides
         it
 
     How it comes about:
-        The id was chosen by hand, as a whole sentence, with `{alembic} revision --rev-id` for
-        example.
+        The id was chosen by hand, as with `{alembic} revision --rev-id`.
 
     How it is repaired:
         `{fixchain} repair --shorten-ids` gives it a shorter one; its children and the stamps of
-        known databases follow. It is refused where a database that cannot be reached may hold the
-        id. The other way is to make the column wider.
+        known databases follow. The other way is to make the column wider.
 
     Example:
         # orders.py
@@ -146,26 +138,20 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} repair --shorten-ids
     """
-    widths = [each.width for each in snapshot.databases.standings if each.width is not None]
-    fitting = min(widths, default=LONGEST_ID)
+    known = [each for each in snapshot.databases.standings if each.width is not None]
+    fitting = min((each.width for each in known if each.width is not None), default=LONGEST_ID)
     for revision in snapshot.graph:
         if len(revision) > fitting:
-            tight = (
-                each.name
-                for each in snapshot.databases.standings
-                if each.width is not None and each.width < len(revision)
-            )
-            place = f" into the version table of {listing(list(tight))}" if widths else ""
+            tight = [each.name for each in known if (each.width or 0) < len(revision)]
+            place = f" into the version table of {listing(tight)}" if known else ""
+            shorten = "{fixchain} repair --shorten-ids{databases}"
             yield Fault(
                 f"the id {revision} has {len(revision)} characters, {fitting} fit{place}",
-                way(
-                    "shorten it, here and in databases",
-                    "{fixchain} repair --shorten-ids{databases}",
-                )
+                way("shorten it, here and in databases", shorten)
                 | "make the column version_num wider",
                 (revision,),
-                snapshot.locations(revision, "revision"),
-                severity=Severity.ERROR if widths else None,
+                "revision",
+                severity=Severity.ERROR if known else None,
             )
 
 
@@ -195,18 +181,15 @@ def computed_header(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} check
     """
-    for file, header in _with_problems(snapshot):
-        computed = [problem for problem in header.problems if problem.kind is ProblemKind.COMPUTED]
-        if computed:
-            yield Fault(
-                f"{file.name}: "
-                + "; ".join(f"{problem.name} {problem.detail}" for problem in computed),
-                "write the value itself, if this file is to be judged and repaired",
-                _ids(header),
-                dict.fromkeys(
-                    Location(file.path, line_of(file.data, problem.offset)) for problem in computed
-                ),
-            )
+    for file, ids, problems in _problems(snapshot, ProblemKind.COMPUTED):
+        computed = "; ".join(f"{each.name} {each.detail}" for each in problems)
+        lines = dict.fromkeys(line_of(file.data, each.offset) for each in problems)
+        yield Fault(
+            f"{file.name}: {computed}",
+            "write the value itself, if this file is to be judged and repaired",
+            ids,
+            [Location(file.path, line) for line in lines],
+        )
 
 
 @rule("FC111", "stale-docstring", Severity.WARNING, "stale docstring", repairable=True)
@@ -226,17 +209,13 @@ def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
         `down_revision`.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
         # orders.py
         '''Create orders
 
         Revises: payments
         '''
         revision = "orders"
-        down_revision = "users"
+        down_revision = None
 
         $ {fixchain} repair --docstrings
     """
@@ -262,11 +241,13 @@ def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
         )
 
 
-def _with_problems(snapshot: Facts) -> Iterator[tuple[MigrationFile, Header]]:
+def _problems(
+    snapshot: Facts, kind: ProblemKind
+) -> Iterator[tuple[MigrationFile, tuple[str, ...], list[Problem]]]:
+    """The files with problems of a kind: with the id, if it is known, and the problems."""
     for file in snapshot.files:
         if isinstance(file.reading, Header) and file.reading.problems:
-            yield file, file.reading
-
-
-def _ids(header: Header) -> tuple[str, ...]:
-    return () if header.revision is None else (header.revision,)
+            found = [problem for problem in file.reading.problems if problem.kind is kind]
+            if found:
+                revision = file.reading.revision
+                yield file, () if revision is None else (revision,), found

@@ -29,8 +29,8 @@ _TELLING = 6  # characters; a shorter part of a file's name says nothing
 def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
     """A migration names a parent that no file has.
 
-    Alembic needs every parent before it can do anything with the chain. What is above the gap hangs
-    in the air; it is not also counted as a further base or head.
+    Alembic can do nothing with the chain then. What is above the gap hangs in the air; it is not
+    also counted as a further base or head.
 
     What breaks:
         every “{alembic}” command stops with a traceback (KeyError)
@@ -136,17 +136,16 @@ def duplicate_revision(snapshot: Facts) -> Iterator[Fault]:
         argument 'head'”
 
     How it comes about:
-        Two branches counted up to the same number (`0033`). Or a migration was copied and its id
-        left as it was, or an editor or a merge left a second copy of the file (`b copy.py`):
-        Alembic loads those as well.
+        Two branches counted up to the same number (`0033`); or a migration was copied and its id
+        left as it was.
 
     How it is repaired:
         `{fixchain} repair` deletes a copy with the same content, which stays in the journal. Where
         the contents differ, one keeps the id: the one that the main branch has, else the one that a
-        known database has run, else the earlier one by Git, date and name. The others get new ids,
-        which go on counting where the chain counts; their children follow, and so do the databases
-        that have run them. Where it is not clear which of them a child is on, the repair is
-        refused, and both files are shown. `{fixchain} rebase` does the same for yours.
+        known database has run, else the earlier one by Git, date and name. The others get new ids;
+        their children follow, and so do the databases that have run them. Where it is not clear
+        which of them a child is on, the repair is refused. `{fixchain} rebase` does the same for
+        yours.
 
     Example:
         # users.py

@@ -94,13 +94,11 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
 
 def _sentence(snapshot: Facts, disorder: Precedence, others: int) -> str:
     before, after, ending = disorder
-    parallel = not snapshot.evidence.runs_before(after.revision, before.revision)
-    if ending == "use":
-        user, other = after, before
-        deed = "creates on a parallel branch" if parallel else "creates only later"
-    else:
-        user, other = before, after
-        deed = "drops on a parallel branch" if parallel else "has dropped before"
+    in_line = snapshot.evidence.runs_before(after.revision, before.revision)
+    user, other = (after, before) if ending == "use" else (before, after)
+    deed = "creates only later" if ending == "use" else "has dropped before"
+    if not in_line:
+        deed = f"{'creates' if ending == 'use' else 'drops'} on a parallel branch"
     more = f", and {count(others, 'more object')} likewise" if others else ""
     what = f"{user.object.kind.value} {user.object.spelled}"
     return f"{user.revision} uses {what}, which {other.revision} {deed}{more}"
@@ -116,13 +114,11 @@ def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
         “{alembic} upgrade” of an empty database stops with “table … already exists”
 
     How it comes about:
-        It is the mark of two “initial” migrations, each the whole schema: `migrations/` was made
-        anew beside an old chain.
+        There are two “initial” migrations: `migrations/` was made anew beside an old chain.
 
     How it is repaired:
-        By hand: keep one of the two and delete the other file; or make the other's `upgrade()` and
-        `downgrade()` do nothing. A database that has run only one of them is then stamped with
-        `{alembic} stamp`.
+        By hand: delete one of the two files, or make its `upgrade()` and `downgrade()` do nothing.
+        A database that has run only one of them is then stamped with `{alembic} stamp`.
 
     Example:
         # initial.py
@@ -144,7 +140,7 @@ def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
     twice = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is Kind.TABLE)
     for tables in _by_revisions(twice).values():
         names = listing(sorted(one.object.spelled for one, _ in tables))
-        what = f"{'table' if len(tables) == 1 else 'tables'} {names}"
+        what = f"table {names}" if len(tables) == 1 else f"tables {names}"
         fault = _conflict(snapshot, tables, "create", what, _KEEP_ONE)
         yield fault._replace(locations=_places(snapshot, tables[0]))
 
@@ -153,21 +149,19 @@ def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
 def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions create the same column, index, constraint or type, or drop the same object.
 
-    Nothing undoes the first before the second runs, and no order of the two can run. What happens
-    under a condition, or with `if_exists` or `if_not_exists`, is not counted, and neither is what
-    only some databases refuse. Between branches that are kept apart on purpose this is a warning.
+    Nothing undoes the first before the second runs. What happens under a condition, or with
+    `if_exists` or `if_not_exists`, is not counted, and neither is what only some databases refuse.
+    Between branches that are kept apart on purpose this is a warning.
 
     What breaks:
-        “{alembic} upgrade” of an empty database stops with “already exists” or with “does not
-        exist”
+        “{alembic} upgrade” of an empty database stops with “already exists” or “does not exist”
 
     How it comes about:
         Two branches made the same change, each with a migration of its own, and were merged.
 
     How it is repaired:
         By hand: remove the operation from the one that no database has run, and its counterpart
-        from `downgrade()`. Where databases have run either of them, put the second under an `if`
-        that asks the database whether it is still needed.
+        from `downgrade()`. Else put the second under an `if` that asks the database.
 
     Example:
         # users.py
@@ -242,19 +236,17 @@ def _by_revisions(found: Iterable[_Pair]) -> dict[tuple[str, str], list[_Pair]]:
 def table_never_created(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses, renames or drops a table that no migration has created by then.
 
-    The databases that exist have it from elsewhere, so this shows where a new one is made: in
-    tests, in CI, on a new machine.
+    The databases that exist have it from elsewhere; this shows where a new one is made.
 
     What breaks:
         “{alembic} upgrade” of an empty database stops there, unless something else makes it
 
     How it comes about:
-        The table was made by `db.create_all()` or by hand before the first migration, its name is
-        misspelt, or the migration that created it was deleted.
+        `db.create_all()` made the table before the first migration, its name is misspelt, or the
+        migration that created it was deleted.
 
     How it is repaired:
         By hand: create the table in a migration before the first that uses it, or correct the name.
-        `{fixchain} rehearse` proves the chain on a new database.
 
     Example:
         # emails.py
@@ -273,19 +265,17 @@ def table_never_created(snapshot: Facts) -> Iterator[Fault]:
 def column_never_created(snapshot: Facts) -> Iterator[Fault]:
     """A migration uses, renames or drops a column of a table that the migrations create without it.
 
-    The databases that exist have it from elsewhere, so this shows where a new one is made: in
-    tests, in CI, on a new machine.
+    The databases that exist have it from elsewhere; this shows where a new one is made.
 
     What breaks:
         “{alembic} upgrade” of an empty database stops there, unless something else makes it
 
     How it comes about:
-        The column was added to a migration's `create_table()` by hand and taken out again, or to
-        the database itself; its name is misspelt; or the migration that added it was deleted.
+        The column was added to the database itself, its name is misspelt, or the migration that
+        added it was deleted.
 
     How it is repaired:
         By hand: add the column in a migration before the first that uses it, or correct the name.
-        `{fixchain} rehearse` proves the chain on a new database.
 
     Example:
         # users.py
@@ -357,11 +347,8 @@ def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
         return way(f"as each of them has run without the other, {guarded}", *guarding)
     side = free[-1]
     (other,) = (name for name in sides if name != side)
-    why = ""
-    if others[other]:
-        why = f"{others[other][0].name} has {other}, so "
-    elif known[other]:
-        why = f"{known[other][0].name} has run {other}, so "
+    why = next((f"{each.name} has run {other}, so " for each in known[other]), "")
+    why = next((f"{each.name} has {other}, so " for each in others[other]), why)
     edit = f"remove what both do from {places[side]}, and its counterpart from downgrade(); {_LINK}"
     if not known[side]:
         keeping = way(f"keep it in {places[side]}, under {_GUARD}; {_LINK}", *then)
@@ -395,14 +382,14 @@ def _alone(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[A
 
 def _place_of(snapshot: Facts, fault: Finding, revision: str) -> str:
     paths = {file.path for file in snapshot.files_by_revision[revision]}
-    places = (each for each in fault.locations if each.path in paths)
-    return _spots(places) or snapshot.file(revision).name
+    own = [each for each in fault.locations if each.path in paths]
+    return _spots(own) or snapshot.file(revision).name
 
 
 def _accepting(snapshot: Facts, fault: Finding, command: str) -> Remedy:
     """To have the chain as it is; an upgrade that runs both stops there all the same."""
-    known = [each for each in applied_in(snapshot) if each.revisions]
-    if not all(each.revisions.issuperset(fault.revisions) for each in known):
+    known = [each.revisions for each in applied_in(snapshot) if each.revisions]
+    if not all(revisions.issuperset(fault.revisions) for revisions in known):
         return Remedy()
     first, second = fault.revisions
     have = "the databases here have" if known else "all your databases have"

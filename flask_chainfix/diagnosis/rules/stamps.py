@@ -50,12 +50,12 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         branch that is not here.
 
     How it is repaired:
-        Nothing is decided silently: the finding lists the ways, the best first. Where a branch, a
-        tag or a commit has the revision, its code takes the database back with `{alembic} downgrade
-        REVISION`. Where all migrations were squashed, `{fixchain} restamp --lost REVISION=OTHER`
-        moves the stamp to the one that makes what the database holds. Else the file can be brought
-        back from Git with `{fixchain} repair --bring-back REVISION`, or a no-op revision can take
-        its place with `{fixchain} repair --tombstone REVISION`.
+        The finding lists the ways, the best first. Where a branch, a tag or a commit has the
+        revision, its code takes the database back with `{alembic} downgrade REVISION`. Where all
+        migrations were squashed, `{fixchain} restamp --lost REVISION=OTHER` moves the stamp to the
+        one that makes what the database holds. Else `{fixchain} repair --bring-back REVISION` takes
+        the file from Git, or `{fixchain} repair --tombstone REVISION` puts a no-op revision in its
+        place.
 
     Example:
         # users.py
@@ -80,23 +80,18 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         if unread is not None:
             file, problem = unread
             message = f"{stamped} {file.name} may have, and that {problem.reason}"
-            yield Fault(message, problem.remedy, [row], [])
-            continue
-        yield Fault(
-            f"{stamped} no migration file has: {whereabouts(snapshot, row)}",
-            choices(snapshot, row),
-            [row],
-            [],
-        )
+            yield Fault(message, problem.remedy, [row])
+        else:
+            message = f"{stamped} no migration file has: {whereabouts(snapshot, row)}"
+            yield Fault(message, choices(snapshot, row), [row])
 
 
 @rule("FC302", "stranded-revisions", Severity.ERROR, "stranded database", Family.DATABASE)
 def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped above revisions that it has never run.
 
-    Alembic counts everything below a stamp as done. A table that one of these revisions makes, and
-    that is not there, proves it. Where no table tells, and the database may as well have been built
-    by the chain as it is, this is a warning.
+    Alembic counts everything below a stamp as done. Where no missing table proves it, and the
+    database may as well have been built by the chain as it is, this is a warning.
 
     What breaks:
         nothing stops: “{alembic} upgrade” treats these revisions as done there and never runs them,
@@ -147,57 +142,50 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
             yield fault
             continue
         skipped = [gaps(graph, each.revisions.intersection(graph)) for each in possible]
-        found = max(skipped, key=len, default=())
-        if not found:
-            continue
-        sure = all(skipped)
-        never = "never ran" if sure else "may never have run"
-        yield Fault(
-            f"{standing.name} is stamped with {listing(standing.rows)}, and {listing(found)},"
-            f" which the chain has below, {never} there",
-            _after_skipping(snapshot, possible, sure=sure),
-            found,
-            [place for each in found[:1] for place in snapshot.locations(each, "down_revision")],
-            severity=None if sure else Severity.WARNING,
-        )
+        found, sure = max(skipped, key=len, default=()), all(skipped)
+        if found:
+            never = "never ran" if sure else "may never have run"
+            yield Fault(
+                f"{_stamped(standing)}, and {listing(found)}, which the chain has below, {never}"
+                " there",
+                _after_skipping(snapshot, possible, sure=sure),
+                found,
+                snapshot.locations(found[0], "down_revision"),
+                severity=None if sure else Severity.WARNING,
+            )
+
+
+def _stamped(standing: Standing) -> str:
+    return f"{standing.name} is stamped with {listing(standing.rows)}"
 
 
 def _of_a_shared_id(
     snapshot: Facts, standing: Standing, possible: Sequence[Applied]
 ) -> Fault | None:
     """The fault of a stamp that stands on an id which several migrations had."""
-    stamped = f"{standing.name} is stamped with {listing(standing.rows)}"
     doubtful = undecided_id(snapshot, [each.revisions for each in possible])
     if doubtful is not None:
         return Fault(
-            f"{stamped}; {meanings_of(snapshot, doubtful)}, and the tables do not tell which of"
-            " them ran there",
+            f"{_stamped(standing)}; {meanings_of(snapshot, doubtful)}, and the tables do not tell"
+            " which of them ran there",
             way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
             [doubtful],
-            [],
             severity=Severity.WARNING,
         )
     if len(possible) != 1:
         return None
-    (applied,) = possible
-    run = applied.revisions.intersection(snapshot.graph)
-    shared = misread_id(snapshot, standing, applied.revisions)
+    run = possible[0].revisions
+    shared, with_file = misread_id(snapshot, standing, run), run.intersection(snapshot.graph)
     if shared is None:
         return None
     hint = _RESTAMP
-    if run != applied.revisions:
-        hint = way(
-            "see how to bring back what has run there and has no file",
-            "{fixchain} restamp{databases} --dry-run",
-        )
+    if with_file != run:
+        what = "see how to bring back what has run there and has no file"
+        hint = way(what, "{fixchain} restamp{databases} --dry-run")
     elif gaps(snapshot.graph, run):
         hint = catching_up(snapshot.graph, run, standing.rows)
-    return Fault(
-        f"{stamped}; {which_ran(snapshot, shared, applied.revisions)}",
-        hint,
-        [shared],
-        list(snapshot.locations(shared, "revision")),
-    )
+    message = f"{_stamped(standing)}; {which_ran(snapshot, shared, run)}"
+    return Fault(message, hint, [shared], "revision")
 
 
 def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
@@ -216,23 +204,17 @@ def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool)
 
 def _without_tables(snapshot: Facts, standing: Standing) -> Iterator[Fault]:
     found = mismatch(snapshot, standing)
-    if found is None or not found.absent:
-        return
-    yield Fault(
-        f"{found.stamped}, and tables that should exist by then are missing:"
-        f" {in_words(found.absent)}",
-        ways_out(snapshot, found),
-        found.absent,
-        [place for each in found.absent for place in snapshot.locations(each, "revision")],
-    )
+    if found is not None and found.absent:
+        missing = f"tables that should exist by then are missing: {in_words(found.absent)}"
+        hint = ways_out(snapshot, found)
+        yield Fault(f"{found.stamped}, and {missing}", hint, found.absent, "revision")
 
 
 @rule("FC303", "overlapping-stamps", Severity.ERROR, "overlapping stamp", Family.DATABASE)
 def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
     """A database holds a row for a revision, and another one for what is above it.
 
-    One row stands for a revision and all below it, so the lower one is there twice. Where the chain
-    that has written the rows is known, so is what has run.
+    One row stands for a revision and all below it, so the lower one is there twice.
 
     What breaks:
         “{alembic} upgrade” stops there with “Requested revision … overlaps with other requested
@@ -273,22 +255,20 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
     """
     for standing in reached(snapshot):
         lower = overlaps(snapshot.graph, standing.rows)
-        if lower:
-            known = bool(possibilities(snapshot, standing))
-            repeated = [row for row in lower if standing.rows.count(row) > 1]
-            what = (
-                f"{listing(repeated)} {'is' if len(repeated) == 1 else 'are'} there more than once"
-                if repeated
-                else f"{listing(lower)} {'is' if len(lower) == 1 else 'are'} below another of these"
-                " in the chain, and so stamped twice"
-            )
-            yield Fault(
-                f"{standing.name} is stamped with {listing(standing.rows)}; {what}",
-                _RESTAMP if known else by_its_origin(snapshot, standing),
-                lower,
-                [],
-                breaks=_REPEATED if repeated else None,
-            )
+        if not lower:
+            continue
+        repeated = [row for row in lower if standing.rows.count(row) > 1]
+        are = "is" if len(repeated or lower) == 1 else "are"
+        what = f"{listing(lower)} {are} below another of these in the chain, and so stamped twice"
+        if repeated:
+            what = f"{listing(repeated)} {are} there more than once"
+        known = possibilities(snapshot, standing)
+        yield Fault(
+            f"{_stamped(standing)}; {what}",
+            _RESTAMP if known else by_its_origin(snapshot, standing),
+            lower,
+            breaks=_REPEATED if repeated else None,
+        )
 
 
 @rule("FC304", "database-unreachable", Severity.WARNING, "unreachable database", Family.DATABASE)
@@ -314,12 +294,14 @@ def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
     """
     for standing in snapshot.databases.standings:
         if standing.state is DatabaseState.UNREACHABLE:
-            remedy = Remedy.of(standing.remedy) | saying_where(snapshot, standing)
-            yield Fault(f"{standing.name} cannot be asked: {standing.problem}", remedy, [], [])
+            message = f"{standing.name} cannot be asked: {standing.problem}"
+            remedy = Remedy.of(standing.remedy)
         elif standing.state is DatabaseState.MISSING and not standing.own:
-            remedy = Remedy.of("create the database, or correct its name in the URL")
-            remedy |= saying_where(snapshot, standing)
-            yield Fault(f"{standing.name} does not exist", remedy, [], [])
+            message = f"{standing.name} does not exist"
+            remedy = way("create the database, or correct its name in the URL")
+        else:
+            continue
+        yield Fault(message, remedy | saying_where(snapshot, standing))
 
 
 def reached(snapshot: Facts) -> Iterator[Standing]:

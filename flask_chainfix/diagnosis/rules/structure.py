@@ -22,13 +22,10 @@ _STRICT = "{fixchain} repair --strict{databases}"
 def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
     """Several migrations say `down_revision = None`, so the chain has several beginnings.
 
-    Nothing says which beginning comes first, so Alembic runs them in an order of its own: one that
-    uses a table of another may run before it.
-
-    Where merge points already join the bases into one head, Alembic can use the chain: then this is
-    a warning. Bases that are meant to stand apart are not counted: those with a branch label, alone
-    in a version location of their own, tied to the others by `depends_on`, or listed as
-    `intended_bases` in the settings.
+    Nothing says which comes first, so one that uses a table of another may run before it. Where
+    merge points already join the bases into one head, this is a warning. Bases that are meant to
+    stand apart are not counted: those with a branch label, alone in a version location of their
+    own, tied to the others by `depends_on`, or listed as `intended_bases` in the settings.
 
     What breaks:
         a new database gets the bases in an order of Alembic's own, and can stop half-way
@@ -40,8 +37,7 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
     How it is repaired:
         `{fixchain} repair` links the others after the base that stays, in the order that the
         schema, Git and dates show; bases that merge points join only with `{fixchain} repair
-        --strict`. Bases that are meant to stand apart get a branch label, or are listed as
-        `intended_bases`.
+        --strict`. Bases that are meant to stand apart get a branch label.
 
     Example:
         # users.py
@@ -84,12 +80,10 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
 def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
     """The chain ends in several heads, so "upgrade to the head" has no single meaning.
 
-    A head is a migration that no other builds on. With several of them Alembic does not guess which
-    one you mean.
-
-    Heads that are meant to stand apart are not counted: those of branches that each begin with a
-    branch label, and those of lineages whose base is meant to stand apart. One head without a label
-    beside labelled branches is a warning: it may be the trunk, and it may be an accident.
+    A head is a migration that no other builds on. Heads that are meant to stand apart are not
+    counted: those of branches that each begin with a branch label, and those of lineages whose base
+    is meant to stand apart. One head without a label beside labelled branches is a warning: it may
+    be the trunk, and it may be an accident.
 
     What breaks:
         “{alembic} upgrade” stops with “Multiple head revisions are present for given argument
@@ -299,12 +293,10 @@ _PASSED_BY_ORDER = (
 def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
     """A merge point names a parent that is an ancestor of another of its parents.
 
-    The merge adds nothing there: whoever reaches the higher parent has passed the lower one. With
-    only one other parent this is a warning. Beside two or more it is an error: Alembic looks for a
-    row in the version table that the higher parent has replaced, and cannot upgrade over the merge.
-
-    `depends_on` ties revisions in the same way: one that follows two others and also what one of
-    them depends on is such an error, too.
+    Whoever reaches the higher parent has passed the lower one. With only one other parent this is a
+    warning. Beside two or more it is an error: Alembic looks for a row in the version table that
+    the higher parent has replaced, and cannot upgrade over the merge. `depends_on` ties revisions
+    in the same way.
 
     What breaks:
         nothing by itself: Alembic runs the chain, but shows a branch that is none
@@ -315,8 +307,7 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
 
     How it is repaired:
         `{fixchain} repair` takes the lower parent out of `down_revision`, or the dependency out of
-        `depends_on`. A parent that is needed only by a `depends_on` becomes a parent there. Where
-        it is a warning, `{fixchain} repair --strict` does so.
+        `depends_on`; where it is a warning, `{fixchain} repair --strict` does so.
 
     Example:
         # users.py

@@ -19,20 +19,11 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # Ways to get at the module's namespace other than by its names: built-in functions, and what is
 # reached through modules, functions and frames.
 _FUNCTIONS_THAT_REACH_IT = frozenset({"eval", "exec", "globals", "locals", "vars"})
-_ATTRIBUTES_THAT_REACH_IT = frozenset(
-    {
-        "__builtins__",
-        "__dict__",
-        "__globals__",
-        "__import__",
-        "_getframe",
-        "builtins",
-        "f_globals",
-        "f_locals",
-        "import_module",
-        "modules",
-    }
+_ATTRIBUTES = (
+    "__builtins__ __dict__ __globals__ __import__ _getframe builtins f_globals f_locals"
+    " import_module modules"
 )
+_ATTRIBUTES_THAT_REACH_IT = frozenset(_ATTRIBUTES.split())
 BACK_DOORS = _FUNCTIONS_THAT_REACH_IT | _ATTRIBUTES_THAT_REACH_IT
 
 
@@ -100,10 +91,8 @@ def uses_any(statement: ast.stmt, names: Iterable[str]) -> bool:
     wanted = frozenset(names)
     return any(
         isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in wanted
-        for scope_node in _in_scope(statement)
-        for node in (
-            ast.walk(scope_node) if isinstance(scope_node, ast.ClassDef) else (scope_node,)
-        )
+        for outer in _in_scope(statement)
+        for node in (ast.walk(outer) if isinstance(outer, ast.ClassDef) else (outer,))
     )
 
 
@@ -119,10 +108,10 @@ def _is_back_door(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and node.id in BACK_DOORS
 
 
-def _in_scope(statement: ast.stmt | ast.expr) -> Iterator[ast.AST]:
+def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:
     """The nodes that run in the scope of a statement: not the bodies of functions and classes.
 
-    Decorators, default values, base classes and walrus targets in comprehensions do.
+    Decorators, signatures, base classes and walrus targets in comprehensions do.
     """
     pending: list[ast.AST] = [statement]
     while pending:
@@ -134,35 +123,12 @@ def _in_scope(statement: ast.stmt | ast.expr) -> Iterator[ast.AST]:
             continue
         yield node
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            pending.extend(node.decorator_list)
-            yield from _worked_out_at(node)
+            parts = ast.iter_child_nodes(node)
+            pending += (part for part in parts if not isinstance(part, ast.stmt))
         elif isinstance(node, ast.Lambda):
             pending.append(node.args)
         else:
             pending.extend(ast.iter_child_nodes(node))
-
-
-def _worked_out_at(
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
-) -> Iterator[ast.AST]:
-    """The nodes of a signature, which is worked out where the definition stands.
-
-    Annotations and base classes see the definition's type parameters (PEP 695); defaults do not.
-    """
-    own = {parameter.name for parameter in getattr(node, "type_params", ())}
-    generic: list[ast.expr | None]
-    if isinstance(node, ast.ClassDef):
-        generic = [*node.bases, *(keyword.value for keyword in node.keywords)]
-    else:
-        arguments = node.args
-        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        starred = [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
-        generic = [node.returns, *(argument.annotation for argument in every + starred)]
-        for default in (*arguments.defaults, *arguments.kw_defaults):
-            yield from _in_scope(default) if default is not None else ()
-    for part in generic:
-        inner = _in_scope(part) if part is not None else ()
-        yield from (name for name in inner if not (isinstance(name, ast.Name) and name.id in own))
 
 
 # --- What the names of a module hold when it has been imported, where that is certain ------------
@@ -249,13 +215,9 @@ class _Bindings:
 def _doubt_changed_lists(
     tree: ast.Module, lists: list[set[str]], bindings: dict[str, Binding]
 ) -> None:
-    """Lists can be changed in place: then what they were assigned says nothing.
+    """Put in ``bindings`` which lists may be changed in place: what they were says nothing then.
 
-    Args:
-        tree: the module.
-        lists: for each statement that gives a list a name, all names in it: they may be names
-            of one list.
-        bindings: what the names hold; where it is in doubt, that is put down here.
+    ``lists`` has all names in each statement that gives a list a name: they may be of one list.
     """
     together: dict[str, list[set[str]]] = {}
     for names in lists:
@@ -277,13 +239,12 @@ def _doubt_changed_lists(
 
 def _used_beyond_naming(tree: ast.Module, names: set[str]) -> set[str]:
     """Those of the names that are used for anything but giving their value another name."""
-    naming = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.AnnAssign))
-    }
-    changed = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AugAssign)}
+    nodes = list(ast.walk(tree))
+    naming = {id(node.value) for node in nodes if isinstance(node, (ast.Assign, ast.AnnAssign))}
+    changed = {id(node.target) for node in nodes if isinstance(node, ast.AugAssign)}
     return {
         node.id
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Name)
         and node.id in names
         and id(node) not in naming
@@ -294,16 +255,13 @@ def _used_beyond_naming(tree: ast.Module, names: set[str]) -> set[str]:
 def _bound_by(statement: ast.stmt, bindings: _Bindings) -> Iterator[tuple[str, Binding]]:
     """The names that a statement binds, with what they hold then."""
     plain: dict[str, Binding] = {}
-    if isinstance(statement, ast.Assign):
-        alone = len(statement.targets) == 1
-        worth = _Worth(bindings)
-        for target in statement.targets:
-            plain.update(_assigned(target, statement.value, statement, worth, alone))
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        worth = _Worth(bindings)
-        plain.update(_assigned(statement.target, statement.value, statement, worth, True))
-    elif isinstance(statement, ast.AnnAssign):
+    if isinstance(statement, ast.AnnAssign) and statement.value is None:
         return  # an annotation without a value binds nothing
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        worth = _Worth(bindings)
+        for target in targets:
+            plain.update(_assigned(target, statement.value, statement, worth, len(targets) == 1))
     unknown: Binding | None = None
     for name in names_bound(statement):
         if name in plain:

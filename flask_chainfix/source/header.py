@@ -1,0 +1,306 @@
+"""One migration file: whether Alembic loads it, what its header says, what makes it unreadable.
+
+``scan`` reads the layout of Alembic's templates. For all others ``judge`` decides by the syntax
+tree, of which ``bindings`` follows the statements, as the interpreter would run them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import reprlib
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from flask_chainfix.model.files import COMPILED, Header, Problem, ProblemKind, Span, Unreadable
+from flask_chainfix.source.bindings import HEADER_NAMES, Binding, follow
+from flask_chainfix.source.docstring import Docstring, parse_docstring
+from flask_chainfix.source.literals import Computed, Positions
+from flask_chainfix.source.scan import scan
+
+# Which files Alembic loads, and how it takes the id of a file without `revision` from its name.
+_SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")
+_SOURCE_OR_COMPILED = re.compile(r"(?!\.\#|__init__)(.*\.py)(c|o)?$")
+_LEGACY_NAME = re.compile(r"([a-f0-9]+)\.py$")
+
+_OPENING_QUOTES = re.compile(r"""[rRuU]?(?:\"{3}|'{3}|"|')""")
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_OF_COMPILED = Header(None, None, None, None, "", None, None, None, {})
+
+# What compiling bytes can raise; ValueError is for NUL bytes, the last three for source that
+# is nested or sized beyond what the interpreter can take.
+CANNOT_COMPILE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+
+
+def is_loaded(name: str, exists: Callable[[str], bool], *, sourceless: bool = False) -> bool:
+    """Whether Alembic loads a file.
+
+    Args:
+        name: its name without directories.
+        exists: tells whether a file of another name lies beside it.
+        sourceless: whether compiled files count where there is nothing better to load.
+    """
+    match = (_SOURCE_OR_COMPILED if sourceless else _SOURCE).match(name)
+    if match is None or match.lastindex != 2:
+        return match is not None
+    return not (exists(match[1]) or (match[2] == "o" and exists(f"{match[1]}c")))
+
+
+def read(data: bytes, filename: str, *, compiles: bool = False) -> Header | Unreadable:
+    """Read the header of a migration file without running it.
+
+    Of a compiled file nothing is read: its header says that all of it is unknown.
+
+    Args:
+        data: the file's bytes.
+        filename: its name without directories; Alembic takes the id of very old files from it.
+        compiles: the caller knows that the bytes compile (the interpreter's bytecode cache says
+            so), which saves compiling them only to find that out.
+
+    Returns:
+        The header; or why Alembic cannot load the file. What only running the file could show
+        (a failing import, a ``NameError``) is not looked for.
+    """
+    if filename.endswith(COMPILED):
+        return _OF_COMPILED
+    header = scan(data)
+    if header is not None and compiles:
+        return header
+    if (too_much := excess(data)) is not None:
+        return too_much
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
+            if header is not None:
+                compile(data, filename, "exec", dont_inherit=True)
+                return header
+            judged = judge(data, filename)
+            return judged if isinstance(judged, Unreadable) else judged.header
+    except CANNOT_COMPILE as error:
+        return _unreadable(data, error)
+
+
+def _unreadable(data: bytes, error: BaseException) -> Unreadable:
+    conflict = _CONFLICT.search(data)
+    if conflict is not None:
+        line = 1 + data.count(b"\n", 0, conflict.start())
+        return Unreadable(
+            "holds Git conflict markers", "resolve the conflict in the file, then try again", line
+        )
+    if data.startswith(_UTF16_MARKS):
+        return Unreadable("is UTF-16, which Python cannot read", "save the file as UTF-8")
+    if b"\x00" in data:
+        line = 1 + data.count(b"\n", 0, data.index(b"\x00"))
+        return Unreadable(
+            "holds NUL bytes", "restore the file, for example from version control", line
+        )
+    if isinstance(error, SyntaxError):
+        remedy = "correct the file, then try again"
+        return Unreadable(f"is not valid Python: {error.msg}", remedy, error.lineno or None)
+    return Unreadable(
+        f"cannot be compiled: {type(error).__name__}",
+        "simplify the file: Python itself cannot compile it",
+    )
+
+
+# --- From the syntax tree ------------------------------------------------------------------------
+
+
+class Judged(NamedTuple):
+    """A header together with what it was read from."""
+
+    header: Header
+    tree: ast.Module
+    positions: Positions
+    bindings: dict[str, Binding]
+
+
+def judge(data: bytes, filename: str) -> Judged | Unreadable:
+    """Read a header from the syntax tree.
+
+    Args:
+        data: the file's bytes.
+        filename: its name without directories.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: it does not compile.
+    """
+    tree = ast.parse(data)
+    # Some errors (a return outside a function, say) only come up behind the parser.
+    compile(tree, filename, "exec", dont_inherit=True)
+    positions, bindings = Positions(data), follow(tree)
+    legacy = _LEGACY_NAME.match(filename)
+    for name in ("revision", "down_revision"):
+        if name not in bindings and not (name == "revision" and legacy):
+            stray = name == "revision" and "down_revision" not in bindings
+            remedy = f"add the line {name} = …, or move the file elsewhere"
+            return Unreadable(f"assigns no {name}", remedy, stray=stray)
+    ids: dict[str, tuple[str, ...] | None] = {}
+    problems: list[Problem] = []
+    spans: dict[str, Span] = {}
+    for name in HEADER_NAMES:
+        binding = bindings.get(name)
+        if binding is None:
+            ids[name] = (legacy[1],) if legacy and name == "revision" else ()
+            continue
+        ids[name] = _ids(name, binding.value)
+        if len(ids[name] or ()) > MOST_IDS:
+            return _too_much(f"{MOST_IDS:,} ids in {name}")
+        offset = positions.offset(binding.expression or binding.node)
+        problems.extend(_problems(name, binding.value, offset))
+        if binding.expression is not None:
+            spans[name] = positions.span(binding.expression)
+    docstring = _docstring(tree, positions, spans)
+    revision = ids["revision"][0] if ids["revision"] else None
+    header = Header(
+        revision,
+        ids["down_revision"],
+        ids["branch_labels"],
+        ids["depends_on"],
+        *docstring,
+        spans,
+        tuple(sorted(problems, key=lambda problem: problem.offset)),
+    )
+    return Judged(header, tree, positions, bindings)
+
+
+def _ids(name: str, value: object) -> tuple[str, ...] | None:
+    """What Alembic makes of a header value: always a tuple.
+
+    ``None`` where the ids or labels are computed, and for parents that are no strings: where such a
+    migration stands is not known.
+    """
+    if isinstance(value, Computed):
+        return None
+    value = _kept(name, value)
+    if isinstance(value, str):
+        return (value,)
+    if name != "revision" and isinstance(value, tuple):
+        ids = tuple(item for item in value if isinstance(item, str))
+        return None if name == "down_revision" and len(ids) < len(value) else ids
+    return None if name == "down_revision" and value is not None else ()
+
+
+def _kept(name: str, value: object) -> object:
+    """What Alembic keeps of a header value."""
+    if name not in ("down_revision", "depends_on"):
+        return value
+    if isinstance(value, tuple) and len(value) == 1:
+        value = value[0]
+    # Here, and nowhere else, an empty string and the like are taken for "none".
+    return value or None if name == "depends_on" else value
+
+
+def _problems(name: str, value: object, offset: int) -> Iterator[Problem]:
+    """What keeps a header value from being read in full."""
+    if isinstance(value, Computed):
+        yield Problem(name, ProblemKind.COMPUTED, value.reason, offset)
+        return
+    value = _kept(name, value)
+    items = value if isinstance(value, tuple) and name != "revision" else (value,)
+    for item in items if value is not None or name == "revision" else ():
+        if not isinstance(item, str):
+            verb = "is" if item is value else "holds"
+            detail = f"{verb} {reprlib.repr(item)}, which is not a string"
+            yield Problem(name, ProblemKind.NOT_A_STRING, detail, offset)
+
+
+def docstring_node(tree: ast.Module) -> ast.Constant | None:
+    """The expression that becomes the module's docstring."""
+    first = tree.body[0] if tree.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        return first.value if isinstance(first.value.value, str) else None
+    return None
+
+
+def _docstring(tree: ast.Module, positions: Positions, spans: dict[str, Span]) -> Docstring:
+    """Read the docstring, and add to ``spans`` those of its parts that stand there unescaped."""
+    node = docstring_node(tree)
+    if node is None:
+        return Docstring()
+    docstring, _ = parse_docstring(str(node.value))
+    whole = positions.span(node)
+    source = positions.decode(whole)
+    # Without the quotes, so that what stands beside them is found like on any other line.
+    quotes = _OPENING_QUOTES.match(source)
+    opening = quotes[0] if quotes else ""
+    raw = source[len(opening) : len(source) - len(opening.lstrip("rRuU"))]
+    in_source, raw_spans = parse_docstring(raw)
+    for name, (begin, end) in raw_spans.items():
+        if getattr(in_source, name) == getattr(docstring, name):
+            start = whole.start + len(positions.encode(opening + raw[:begin]))
+            spans[name] = Span(start, start + len(positions.encode(raw[begin:end])))
+    return docstring
+
+
+# --- What is too much to be parsed, and more than anybody writes into a migration ----------------
+
+MOST_IDS = 10_000  # that one variable of a header may hold
+_MOST_TOKENS = 200_000  # words, signs and lines; Python takes up to a kilobyte for each
+# Functions and comprehensions. CPython compares each with all others of its name
+# (``merge_consts_recursive`` in ``compile.c``).
+_MOST_SCOPES = 4_000
+_MOST_LONG_NUMBERS = 10_000  # integers of many digits: their hashes may all be one
+_MOST_PARTS = 100  # names that one import joins; CPython keeps each beginning of them in memory
+_FEW_BYTES = 32 * 1024  # so few hold too few of either
+
+_WORDS = (  # patterns of what is rare are compiled when it is there
+    rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
+)
+
+# Strings and comments are one thing each, whatever is in them.
+_TOKENS = (
+    rb'(?s)#[^\n]*|(?:"""(?:[^"\\]|\\.|"(?!""))*"""'
+    rb"|'''(?:[^'\\]|\\.|'(?!''))*'''"
+    rb'|"(?:[^"\\\n]|\\.)*"'
+    rb"|'(?:[^'\\\n]|\\.)*')|" + _WORDS
+)
+
+
+_IMPORT = rb"\b(?:import|from)\b(?:[\w. \t\f]|\\\r?\n)*"
+
+# The first are code, too. Under the second, bytes may not be what they look like.
+_STRINGS_OF_CODE = rb"(?i)\b[rt]?[ft][rt]?['\"]"
+
+
+_COOKIE = rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|ascii)"
+
+
+def excess(data: bytes) -> Unreadable | None:
+    """What makes a file too much to be parsed; ``None`` for all that people write.
+
+    Every file whose syntax tree would take too much is found. One that holds strings of code
+    (``f"…"``) is counted as if all of its strings were.
+    """
+    if len(data) <= _FEW_BYTES:
+        return None
+    found: Counter[str | None] = Counter()
+    tokens = 0
+    if re.match(_COOKIE, data):
+        tokens = len(data)
+    else:
+        pattern = _WORDS if re.search(_STRINGS_OF_CODE, data) else _TOKENS
+        for match in re.finditer(pattern, data):
+            tokens += 1
+            found[match.lastgroup] += 1
+            if tokens > _MOST_TOKENS:
+                break
+    if tokens > _MOST_TOKENS:
+        return _too_much(f"{_MOST_TOKENS:,} words and signs")
+    if found["scope"] > _MOST_SCOPES:
+        return _too_much(f"{_MOST_SCOPES:,} functions and loops")
+    if found["number"] > _MOST_LONG_NUMBERS:
+        return _too_much(f"{_MOST_LONG_NUMBERS:,} numbers of many digits")
+    if any(match[0].count(b".") > _MOST_PARTS for match in re.finditer(_IMPORT, data)):
+        return _too_much(f"{_MOST_PARTS} names in one import")
+    return None
+
+
+def _too_much(what: str) -> Unreadable:
+    return Unreadable(
+        f"has more than {what}, which is more than is read from one migration",
+        "move what is not part of the migration, such as data, into a file of its own",
+    )
