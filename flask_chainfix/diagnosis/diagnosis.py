@@ -110,12 +110,14 @@ def in_doubt(findings: Iterable[Finding]) -> list[Finding]:
 
 def to_mend(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]:
     """The findings that a repair of the files mends, or is refused for; warnings if ``strict``."""
-    counting = (
+    counting = [
         finding
         for finding in findings
         if finding.severity is Severity.ERROR
         or (strict and finding.severity is Severity.WARNING and finding.repairable)
-    )
+    ]
+    if not counting:
+        return ()  # and the rules of the schema need not be imported
     of_files = codes_of(Family.CHAIN, Family.SCHEMA) - {LONG_ID}  # that is mended when asked for
     return tuple(finding for finding in counting if finding.code in of_files)
 

@@ -8,7 +8,8 @@ the top level from literals (and from names that hold literals) is known; everyt
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from flask_chainfix.source.literals import Computed, evaluate
@@ -131,8 +132,7 @@ def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:
             pending.extend(ast.iter_child_nodes(node))
 
 
-# --- What the names of a module hold when it has been imported, where that is certain ------------
-
+# --- What the names hold -------------------------------------------------------------------------
 
 HEADER_NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
 
@@ -183,7 +183,7 @@ def follow(tree: ast.Module) -> dict[str, Binding]:
 
 
 class _Bindings:
-    """What names hold so far; many statements may put all of them in doubt, one after another."""
+    """What names hold so far. Many statements may doubt all of them, so none goes through all."""
 
     def __init__(self) -> None:
         self._certain: dict[str, Binding] = {}
@@ -259,7 +259,7 @@ def _bound_by(statement: ast.stmt, bindings: _Bindings) -> Iterator[tuple[str, B
         return  # an annotation without a value binds nothing
     if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        worth = _Worth(bindings)
+        worth = _worth(bindings)
         for target in targets:
             plain.update(_assigned(target, statement.value, statement, worth, len(targets) == 1))
     unknown: Binding | None = None
@@ -271,36 +271,32 @@ def _bound_by(statement: ast.stmt, bindings: _Bindings) -> Iterator[tuple[str, B
             yield name, unknown
 
 
-class _Worth:
-    """What the parts of an assignment's value are worth; many targets may have the same."""
+def _worth(bindings: _Bindings) -> Callable[[ast.expr], tuple[object, bool]]:
+    """Tells the value of an expression, and whether it is, or holds, a list or set."""
 
-    def __init__(self, bindings: _Bindings) -> None:
-        self._bindings = bindings
-        self._known: dict[int, tuple[object, bool]] = {}
-
-    def of(self, expression: ast.expr) -> tuple[object, bool]:
-        """The value of an expression, and whether it is, or holds, a list or set."""
-        if id(expression) not in self._known:
-            value = evaluate(expression, self._lookup)
-            self._known[id(expression)] = value, self._is_mutable(expression)
-        return self._known[id(expression)]
-
-    def _lookup(self, name: str) -> object:
-        known = self._bindings.get(name)
+    def lookup(name: str) -> object:
+        known = bindings.get(name)
         return known.value if known is not None else Computed(f"is computed ({name})")
 
-    def _is_mutable(self, expression: ast.expr) -> bool:
-        if any(isinstance(node, (ast.List, ast.Set)) for node in ast.walk(expression)):
-            return True
-        held = (self._bindings.get(node.id) for node in names_in(expression))
-        return any(binding is not None and binding.mutable for binding in held)
+    @cache  # many targets may have the same
+    def worth(expression: ast.expr) -> tuple[object, bool]:
+        held = (bindings.get(node.id) for node in names_in(expression))
+        mutable = any(isinstance(node, (ast.List, ast.Set)) for node in ast.walk(expression))
+        mutable = mutable or any(binding is not None and binding.mutable for binding in held)
+        return evaluate(expression, lookup), mutable
+
+    return worth
 
 
 def _assigned(
-    target: ast.expr, value: ast.expr, statement: ast.stmt, worth: _Worth, alone: bool
+    target: ast.expr,
+    value: ast.expr,
+    statement: ast.stmt,
+    worth: Callable[[ast.expr], tuple[object, bool]],
+    alone: bool,
 ) -> Iterator[tuple[str, Binding]]:
     if isinstance(target, ast.Name):
-        known, mutable = worth.of(value)
+        known, mutable = worth(value)
         yield target.id, Binding(known, statement, value, not alone, mutable)
         return
     if not isinstance(target, (ast.Tuple, ast.List)):
@@ -311,7 +307,7 @@ def _assigned(
         for element, part in zip(target.elts, value.elts, strict=True):
             yield from _assigned(element, part, statement, worth, alone)
         return
-    whole, mutable = worth.of(value)
+    whole, mutable = worth(value)
     if isinstance(whole, tuple) and len(whole) == len(target.elts):
         for element, item in zip(target.elts, whole, strict=True):
             if isinstance(element, ast.Name):

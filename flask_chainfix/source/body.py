@@ -76,8 +76,7 @@ def _is_header(statement: ast.stmt) -> bool:
     return bool(bound) and bound.issubset(HEADER_NAMES)
 
 
-# --- What running `upgrade()` of a migration file comes to ---------------------------------------
-
+# --- What running `upgrade()` comes to -----------------------------------------------------------
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 # What does nothing but bind names, and so matters only to those who use the names.

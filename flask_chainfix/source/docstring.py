@@ -46,16 +46,11 @@ def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
             spans[name] = Span(*match.span(1))
             if name == "revision_id":
                 start = match.end()
-    message = message_of(lines)
+    message = lines.strip().split("\n\n")[0].rstrip()  # as Alembic shows it
     at = text.find(message)
     if message and at >= 0:
         spans["message"] = Span(at, at + len(message))
-    return (
-        Docstring(
-            message, found.get("revises"), found.get("revision_id"), found.get("create_date")
-        ),
-        spans,
-    )
+    return Docstring(message, **found), spans
 
 
 def stated_parents(text: str) -> tuple[str, ...]:
@@ -71,8 +66,3 @@ def states(text: str, parents: tuple[str, ...]) -> bool:
     if not parents:
         return text.strip().lower() in _BASE_WORDS
     return parents == (text,) or set(stated_parents(text)) == set(parents)
-
-
-def message_of(text: str) -> str:
-    """The first paragraph, which is what Alembic shows as the message."""
-    return text.strip().split("\n\n")[0].rstrip()

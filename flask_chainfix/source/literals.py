@@ -83,8 +83,7 @@ class Positions:
         return start + len(before.encode(self._encoding))
 
 
-# --- What an expression is worth, where that is certain without running anything -----------------
-
+# --- What an expression is worth -----------------------------------------------------------------
 
 # Characters and elements that a name holds which is a part of other values: each may be so in the
 # next, and so double again and again.
@@ -128,6 +127,10 @@ def evaluate(node: ast.expr, lookup: Callable[[str], object]) -> object:
             return left + right
         if type(left) is tuple and type(right) is tuple:
             return left + right
+    return _computed(node)
+
+
+def _computed(node: ast.expr) -> Computed:
     return Computed(f"is computed ({ast.unparse(node)[:60]})")
 
 
@@ -152,16 +155,15 @@ def _is_short(value: object) -> bool:
 def _elements(nodes: list[ast.expr], lookup: Callable[[str], object]) -> object:
     values: list[object] = []
     for node in nodes:
-        starred = isinstance(node, ast.Starred)
         value = _part(node.value if isinstance(node, ast.Starred) else node, lookup)
         if isinstance(value, Computed):
             return value
-        if not starred:
+        if not isinstance(node, ast.Starred):
             values.append(value)
         elif type(value) is tuple:
             values.extend(value)
         else:
-            return Computed(f"is computed ({ast.unparse(node)[:60]})")
+            return _computed(node)
     return tuple(values)
 
 
@@ -174,6 +176,6 @@ def _joined(node: ast.JoinedStr, lookup: Callable[[str], object]) -> object:
         else:
             value = evaluate(part, lookup)
         if not isinstance(value, str):
-            return Computed(f"is computed ({ast.unparse(node)[:60]})")
+            return _computed(node)
         text.append(value)
     return "".join(text)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 
 from flask_chainfix.model.files import Header, Span
 from flask_chainfix.source.bindings import BACK_DOORS
-from flask_chainfix.source.docstring import parse_docstring
+from flask_chainfix.source.docstring import Docstring, parse_docstring
 
 _EOL = r"[ \t]*(?:\#[^\r\n]*)?\r?\n"
 _STRING = r"""(?:'[^'"\\\r\n\x00]*'|"[^'"\\\r\n\x00]*")"""
@@ -96,12 +96,8 @@ def scan(data: bytes) -> Header | None:
     revision, down_revision, branch_labels, depends_on = variables
     try:
         if message is not None:
-            document = (
-                message.decode(),
-                revises.decode(),
-                revision_id.decode(),
-                create_date.decode(),
-            )
+            parts = (message, revises, revision_id, create_date)
+            document = Docstring(*[part.decode() for part in parts])
         else:
             document = parse_docstring(doc.decode() if doc else "")[0]
         return Header(
@@ -166,12 +162,10 @@ def _only_defines(data: bytes, end: int) -> bool:
 
 
 def _may_change_later(data: bytes, end: int) -> bool:
-    for word in _NAMES:
-        if data.find(word, end) >= 0:
-            return True
-    for word in _BACK_DOORS:
-        if word in data:
-            return True
+    if any(data.find(word, end) >= 0 for word in _NAMES):
+        return True
+    if any(word in data for word in _BACK_DOORS):
+        return True
     if b"exec" in data and _EXEC.search(data) is not None:
         return True
     if data.find(b"import", end) >= 0 and _STAR_IMPORT.search(data, end) is not None:
