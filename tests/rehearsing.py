@@ -17,12 +17,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import IO, Any
 
+_POPEN = subprocess.Popen
 _ROOT = str(Path(__file__).parent.parent)
 
 
@@ -90,18 +90,18 @@ def running(command: Sequence[str], **options: Any) -> Iterator[Any]:
 
     from flask_chainfix.common import processes
 
-    popen = SimpleNamespace(**{**vars(subprocess), "Popen": Process})
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(processes, "subprocess", popen)
-        with processes.running(command, **options) as process:
-            yield process
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(subprocess, "Popen", Process)
+            process = stack.enter_context(processes.running(command, **options))
+        yield process
 
 
 @cache
 def _server() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        server = subprocess.Popen(
+        server = _POPEN(
             [sys.executable, __file__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"},
