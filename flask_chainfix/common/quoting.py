@@ -142,7 +142,7 @@ def path_word(path: str) -> str:
 
 def typed_path(path: str | os.PathLike[str]) -> str:
     """A path as a user would type it here: relative where it lies below the working directory."""
-    return word(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))
+    return path_word(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))
 
 
 def ref_word(ref: str) -> str:

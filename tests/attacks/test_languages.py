@@ -84,11 +84,27 @@ def test_no_operand_path_or_ref_begins_an_option() -> None:
         assert first == "--" or not first.startswith("-")
         for quote, bare in (
             (languages.path_word, os.path.normpath),
+            (languages.typed_path, os.path.abspath),
             (languages.ref_word, _short),
         ):
             (found,) = shlex.split(quote(given))
             assert not found.startswith("-")
             assert bare(found) == bare(given)
+
+
+def test_a_typed_path_leads_to_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [each for each in ALL if "\0" not in each]
+    for paths in (given, [os.path.join("/elsewhere", each) for each in given]):
+        command = " ".join(map(languages.typed_path, paths))
+        assert controls(command) == set()
+        found = read_by("bash", command, tmp_path)
+        assert [*map(os.path.abspath, found)] == [
+            os.fsencode(os.path.abspath(each)) for each in paths
+        ]
+    assert languages.typed_path(tmp_path / "a b") == "'a b'"
 
 
 def test_a_value_of_an_option_begins_none() -> None:
