@@ -313,7 +313,10 @@ def test_nothing_is_committed(repository: Repository) -> None:
     refused("main", environment(repository))
 
 
-@pytest.mark.parametrize("lost", ["HEAD", "HEAD^{tree}", f"HEAD:{VERSIONS}/a.py"])
+@pytest.mark.parametrize(
+    "lost",
+    ["HEAD", "HEAD^{tree}", "HEAD:migrations", f"HEAD:{VERSIONS}", f"HEAD:{VERSIONS}/a.py"],
+)
 @pytest.mark.parametrize("damage", ["gone", "garbage", "empty"])
 def test_a_corrupted_repository(repository: Repository, lost: str, damage: str) -> None:
     repository.add("a", day=1)

@@ -209,8 +209,7 @@ def _files(
 
 
 def _find_commit(repository: Repository, ref: str, *, several: bool, shared: bool) -> str:
-    own = os.path.join(repository.top, ".git")
-    merging = not os.path.isdir(own) or os.path.exists(os.path.join(own, "MERGE_HEAD"))
+    merging = os.path.exists(os.path.join(repository.directory, "MERGE_HEAD"))
     if shared and not merging and _PLAIN.fullmatch(ref):  # then one question will mostly do
         with suppress(Unknown):
             return repository.git("merge-base", ref, "HEAD").decode().strip()

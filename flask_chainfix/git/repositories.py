@@ -33,6 +33,7 @@ _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 # Two messages are recognized. Nothing is fetched, as a partial clone would.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 _HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
+_PLACE = re.compile(r"(?P<directory>.*?)\n(?P<shallow>true|false)\n(?P<top>.*)\n", re.DOTALL)
 _NO_REPOSITORY = "no Git repository was found"
 
 # ssh://user@host/path, or user@host:path
@@ -68,11 +69,13 @@ class Repository(NamedTuple):
 
     Attributes:
         top: the real path of its work tree, which ends in a slash.
+        directory: the path of the Git directory of that work tree.
         shallow: whether its oldest commits have parents that are not here.
         inherited: whether only the variables and directory of this process lead to it.
     """
 
     top: str
+    directory: str
     shallow: bool
     inherited: bool
 
@@ -228,17 +231,19 @@ def _around(root: str, existing: str) -> Repository:
 
 def _ask_where(root: str, start: str | None) -> Repository:
     try:
-        # The path comes last: it may hold newlines.
-        answer = _run(start, "rev-parse", "--is-shallow-repository", "--show-toplevel")
+        answer = _run(
+            start, "rev-parse", "--absolute-git-dir", "--is-shallow-repository", "--show-toplevel"
+        )
     except Unknown as reason:
         if "not a git repository" in str(reason):
             raise Unknown(_NO_REPOSITORY) from None
         raise
-    shallow, _, top = os.fsdecode(answer).partition("\n")
-    top = real_directory(top[:-1])
-    if not root.startswith(top):
+    # The paths may hold newlines.
+    found = _PLACE.fullmatch(os.fsdecode(answer))
+    top = real_directory(found["top"]) if found else ""
+    if not found or not root.startswith(top):
         raise Unknown(_NO_REPOSITORY)
-    return Repository(top, shallow == "true", start is None)
+    return Repository(top, found["directory"], found["shallow"] == "true", start is None)
 
 
 # --- The work tree around a directory: what is checked out, its hooks, and its remotes -----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -112,32 +113,30 @@ def read_trees(
     Raises:
         Unknown: Git cannot tell.
     """
-    # A name with a line end in it cannot be asked for, but what lies above can.
-    tops = {
-        posixpath.dirname(place.partition("\n")[0]) if "\n" in place else place
-        for place in locations
-    }
-    asked = {f"{ref}:{top}": [(ref, top)] for ref in commits for top in sorted(tops)}
-    # A location that was not there is told from a tree that Git does not have by the top.
-    found = repository.objects(dict.fromkeys([*asked, *(f"{ref}:" for ref in commits)]), "tree")
+    places = set(locations)
+    above = {"", *(place[: slash.start()] for place in places for slash in re.finditer("/", place))}
+    asked = (f"{ref}:{folder}" for ref in commits for folder in (*above, *places - above))
+    found = repository.objects(asked, "tree")
     entries: dict[str, dict[str, Entry]] = {ref: {} for ref in commits if f"{ref}:" in found}
     listed: dict[str, tuple[tuple[str, Entry], ...]] = {}
-    while asked:
-        below: dict[str, list[tuple[str, str]]] = {}
-        for name, folders in asked.items():
-            tree = found.get(name)
-            if tree is not None and tree.hash not in listed:
-                listed[tree.hash] = tuple(_children(tree))
-            for ref, folder in folders:
-                if tree is None and ":" not in name:
-                    entries.pop(ref, None)
-                for child, entry in listed[tree.hash] if tree and ref in entries else ():
-                    path = posixpath.join(folder, child)
-                    if entry.mode == _FOLDER:
-                        below.setdefault(entry.blob, []).append((ref, path))
-                    else:
-                        entries[ref][path] = entry
-        asked, found = below, repository.objects(below, "tree")
+    _list(found, listed)
+    # Only what lies above tells a folder that was not there from one that Git does not have.
+    level = [(ref, "", found[f"{ref}:"].hash, "" in places) for ref in entries]
+    while level:
+        _list(
+            repository.objects({tree for *_, tree, _ in level}.difference(listed), "tree"), listed
+        )
+        below = []
+        for ref, folder, tree, is_inside in level:
+            if tree not in listed:
+                entries.pop(ref, None)
+            for child, entry in listed[tree] if ref in entries else ():
+                path = posixpath.join(folder, child)
+                if entry.mode == _FOLDER and (is_inside or path in places or path in above):
+                    below.append((ref, path, entry.blob, is_inside or path in places))
+                elif entry.mode != _FOLDER and is_inside:
+                    entries[ref][path] = entry
+        level = below
     trees = {ref: Tree(each, sourceless=sourceless) for ref, each in entries.items()}
     wanted = set[str]().union(*(tree.blobs for tree in trees.values()))
     contents = dict(_named(held, wanted))
@@ -145,6 +144,12 @@ def read_trees(
     for each in trees.values():
         each.contents = contents
     return {ref: each for ref, each in trees.items() if each.blobs.issubset(contents)}
+
+
+def _list(trees: Mapping[str, Object], listed: dict[str, tuple[tuple[str, Entry], ...]]) -> None:
+    for tree in trees.values():
+        if tree.hash not in listed:
+            listed[tree.hash] = tuple(_children(tree))
 
 
 def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
@@ -160,6 +165,8 @@ def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
 
 def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, bytes]]:
     """Those of the blobs whose content is here; their line ends may be those of a checkout."""
+    if not blobs:
+        return
     from hashlib import sha1, sha256
 
     new = sha256 if any(len(blob) == 64 for blob in blobs) else sha1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -79,7 +78,8 @@ def read_upstream(
         if len(repositories) == 1:
             found = _published(now.environment.settings, refs)
             asked = [each for each in found if each.ref != name]
-            chains = read_chains(first, [each.ref for each in asked], now)
+            main = [name] if ref is None else []  # what a user names need not be a commit
+            chains = read_chains(first, [*main, *(each.ref for each in asked)], now)
     except Unknown as reason:
         raise CannotReadGit(
             f"the repository {first.top} cannot be read: {reason}",
@@ -90,7 +90,7 @@ def read_upstream(
             f"{name!r} begins with a dash, and would be an option for Git",
             "give its hash, or its full name: refs/heads/…",
         )
-    there = read_branch(name, now)
+    there = chains.get(name) or read_branch(name, now)
     onto = PublishedChain(_short(name), name, _short(name), there.files, is_main=True)
     others = (replace(each, is_main=False) for each in _read(asked, chains))
     return Upstream(_short(name)), there, (onto, *others)
@@ -209,13 +209,9 @@ def operation(now: Snapshot) -> str:
     """The operation that Git is in the middle of, ``rebase`` for example; ``""`` for none."""
     repositories, _ = repositories_of(version_roots(now))
     for repository in repositories:
-        with suppress(Unknown):
-            # A worktree has a Git directory of its own.
-            answer = os.fsdecode(repository.git("rev-parse", "--absolute-git-dir"))
-            directory = answer.removesuffix("\n")
-            for mark, name in _OPERATIONS.items():
-                if os.path.exists(os.path.join(directory, mark)):
-                    return name
+        for mark, name in _OPERATIONS.items():
+            if os.path.exists(os.path.join(repository.directory, mark)):
+                return name
     return ""
 
 
