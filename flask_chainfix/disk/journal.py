@@ -16,7 +16,7 @@ import stat
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, timezone
 from itertools import takewhile
 from pathlib import Path
@@ -158,7 +158,7 @@ def create(
     directory, key = directory_for(environment), own_key()
     numbers = [_number(path) for path in candidates(directory) if _is_sealed(path, key)]
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    entries = tuple(map(entry_for, edits))
+    entries = tuple(replace(entry_for(edit), after=_digest(edit.after)) for edit in edits)
     path = directory / f"{max(numbers, default=0) + 1:06}-{stamp}{_ENDED}"
     journal = Journal(path, not entries, entries, missing, renamed or {}, stood or {})
     draft = directory / "draft"
@@ -251,12 +251,12 @@ def _prune(directory: Path) -> None:
 
 
 def entry_for(edit: Edit) -> Entry:
-    """What is to be known of a file before it is changed."""
+    """What is to be known of a file before it is changed, but for the digest that a journal has."""
     path = Path(os.path.realpath(edit.path))
     missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
     mode = stat.S_IMODE(path.stat().st_mode) if edit.after is None else None
     header = _header(edit.after, path.name) if path.suffix == ".py" else None
-    return Entry(path, edit.before, _digest(edit.after), missing, mode, header)
+    return Entry(path, edit.before, None, missing, mode, header)
 
 
 def _header(data: bytes | None, name: str) -> tuple[Any, ...] | None:

@@ -303,10 +303,10 @@ def _write_all(entries: Sequence[Entry], edits: Sequence[Edit]) -> None:
             script = edit.after.startswith(b"#!") and entry.path.suffix != ".py"
             mode = _SCRIPT if script else _FILE
             write_synced(beside(entry.path, "new"), edit.after, like, mode)
-    for entry in entries:
+    for entry, edit in zip(entries, edits, strict=True):
         if entry.before is not None:
             _keep_old(entry.path)
-        if entry.after is None:
+        if edit.after is None:
             entry.path.unlink()
         else:
             os.replace(beside(entry.path, "new"), entry.path)
