@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,8 @@ from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.history import Published, PublishedChain
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import ChainTables, Footprint
+from flask_chainfix.schema.object_history import History, histories_of
+from flask_chainfix.schema.objects import Key
 
 
 class _Known:
@@ -31,6 +33,8 @@ class _Known:
         self.files = files
         self.footprints = footprints or {}
         self.evidence: Evidence | None = None
+        self.histories: Mapping[Key, History] | None = None
+        self.compared: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,24 @@ class Facts(Snapshot):
         if self._known.evidence is None:
             self._known.evidence = self._evidence()
         return self._known.evidence
+
+    @property
+    def histories(self) -> Mapping[Key, History]:
+        """What becomes of each object of the schema along the chain."""
+        if self._known.histories is None:
+            with without_garbage_collection():
+                self._known.histories = histories_of(self.evidence)
+        return self._known.histories
+
+    @property
+    def compared(self) -> dict[Any, Any]:
+        """What comparing databases with these migrations has come to, by whatever was compared."""
+        return self._known.compared
+
+    @property
+    def named_schemas(self) -> frozenset[str]:
+        """The schemas that migrations name, in lower case."""
+        return frozenset(key.schema for key in self.evidence.mentioned if key.schema)
 
     def _evidence(self) -> Evidence:
         with without_garbage_collection():

@@ -33,6 +33,7 @@ from flask_chainfix.report.results import (
     RestampPlan,
     RestampScript,
     Result,
+    Traced,
     Undone,
     UndoPlan,
 )
@@ -54,7 +55,7 @@ _PARTS = (
     *("notices",),
     *("rehearsal", "rehearsal_failure", "rehearsal_differences"),
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
-    *("databases", "sql", "backups", "rules", "pieces"),
+    *("databases", "sql", "backups", "rules", "pieces", "traces"),
 )
 
 
@@ -79,6 +80,16 @@ def _parts(result: Result) -> dict[str, Any]:
 @_parts.register
 def _(result: Checked) -> dict[str, Any]:
     return _proposal(result, result.proposal)
+
+
+@_parts.register
+def _(result: Traced) -> dict[str, Any]:
+    from flask_chainfix.report.trace_text import as_json
+
+    return {
+        "directory": shown_path(result.snapshot.environment.directory),
+        "traces": as_json(result),
+    }
 
 
 @_parts.register

@@ -57,6 +57,7 @@ from flask_chainfix.report.results import (
     RestampPlan,
     RestampScript,
     Result,
+    Traced,
     Undone,
     UndoPlan,
 )
@@ -122,6 +123,22 @@ def _(result: PlanRehearsed, page: Page) -> None:
 def _(result: Rehearsed, page: Page) -> None:
     notices = (*result.diagnosis.notices, *result.notices)
     _rehearsal(page, result.rehearsal, (), result.tools, of_plan=False, notices=notices)
+
+
+@_write.register
+def _(result: Traced, page: Page) -> None:
+    from flask_chainfix.report import trace_text as traces
+
+    differs = any(each.differs for each in result.databases)
+    page.line(traces.verdict(result), style="bold red" if differs else "bold green")
+    _notices(page, result.notices)
+    for found in result.databases:
+        page.heading(found.standing.name)
+        page.line(traces.summary(found), INDENT)
+        if found.differs or found.unknown:
+            page.picture(traces.picture(found, result.snapshot))
+        _sections(page, traces.sections(found, result.snapshot))
+        _rows(page, remedy_rows(traces.steps(found, result.snapshot), result.tools), INDENT)
 
 
 @_write.register

@@ -105,6 +105,14 @@ class Evidence:
                     noted.setdefault(key, []).append(touch)
 
     @cached_property
+    def mentioned(self) -> frozenset[Key]:
+        """The keys of all objects that migrations speak of."""
+        elsewhere = (
+            self.key(effect.object) for footprint in self.elsewhere for effect in footprint.effects
+        )
+        return frozenset(self._keys.values()).union(elsewhere)
+
+    @cached_property
     def opaque(self) -> Mapping[str, tuple[Opaque, ...]]:
         """What is not known of revisions; only those of which not everything is."""
         return {

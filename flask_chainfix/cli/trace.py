@@ -1,0 +1,35 @@
+"""The command ``trace``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.running import run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands import trace as command
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.results import Traced
+
+
+@click.command(cls=Command, example="--database")
+@database_options(stamps=False)
+@format_option("text", "json")
+def trace(context: click.Context, /, *, databases: DatabaseWishes, output_format: str) -> None:
+    """Say what each database has really run, by its schema.
+
+    Compares the tables, columns, indexes and constraints of each database with what the migrations
+    make, rename and drop: its stamp is no evidence. Read only; no migration is imported. Exits with
+    1 if a database is not what its stamp says.
+    """
+
+    def work(runtime: Runtime, tools: Tools) -> Traced:
+        with progress_bar(sys.stderr) as progress:
+            return command.trace(runtime, tools, databases, progress)
+
+    run(context, output_format, work)

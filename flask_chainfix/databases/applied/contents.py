@@ -1,0 +1,190 @@
+"""Whether what a database holds fits what is thought to have run there.
+
+What a revision is certain to make must be there once it has run, unless something that has run may
+have taken it away; what only revisions make that have not run must not be. Where a database has
+other schemas than those that were looked at, and none of the chain's tables is where they were
+looked for, they are taken to be in one of those.
+"""
+
+from __future__ import annotations
+
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.databases import Standing
+from flask_chainfix.schema.footprint import SchemaObject
+from flask_chainfix.schema.live import Live
+
+Found = tuple[str, SchemaObject]  # a revision, and an object that it makes
+
+
+def contradicts(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> bool:
+    """Whether a database shows that something else has run there.
+
+    Args:
+        snapshot: the chain with the migrations' sources.
+        standing: the database.
+        revisions: what is thought to have run there.
+    """
+    return any(_compared(snapshot, standing, revisions))
+
+
+def absent(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> tuple[Found, ...]:
+    """The tables and columns that must be there and are not, each with what makes it."""
+    return _compared(snapshot, standing, revisions)[0]
+
+
+def early(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> tuple[Found, ...]:
+    """The tables and columns that are there although what makes them has not run.
+
+    An upgrade stops there, as nothing that comes before takes them away.
+    """
+    return _compared(snapshot, standing, revisions)[1]
+
+
+def _compared(
+    snapshot: Facts, standing: Standing, revisions: frozenset[str]
+) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
+    live = live_of(snapshot, standing)
+    if live is None:
+        return (), ()
+    known = snapshot.compared.get((live, revisions))
+    if known is None:
+        known = snapshot.compared[live, revisions] = _compare(snapshot, live, revisions)
+    return known
+
+
+def _compare(
+    snapshot: Facts, live: Live, revisions: frozenset[str]
+) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
+    missing: list[Step] = []
+    there_early: list[Step] = []
+    for key, history in snapshot.histories.items():
+        there = live.has(key)
+        if there is None or (key.kind is not Kind.TABLE and not live.has(table_key(key))):
+            continue
+        last, following = _around(history, revisions)
+        expected = history.first if last is None else last.there
+        if there is False and expected and last is not None and not last.with_table:
+            missing.append(last)
+        elif there and expected is False and following is not None and following.there:
+            there_early.append(following)
+    return tuple(map(_found, missing)), tuple(map(_found, there_early))
+
+
+def _around(history: History, revisions: frozenset[str]) -> tuple[Step | None, Step | None]:
+    """The last change of an object by some revisions, and the first one after that."""
+    number = len(history.steps)
+    while number and history.steps[number - 1].revision not in revisions:
+        number -= 1
+    return (
+        history.steps[number - 1] if number else None,
+        history.steps[number] if number < len(history.steps) else None,
+    )
+
+
+def _found(step: Step) -> Found:
+    return step.revision, step.object
+
+
+def live_of(snapshot: Facts, standing: Standing) -> Live | None:
+    """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
+    if standing.tables is None:
+        return None
+    names = frozenset(table.casefold() for table in standing.tables)
+    looked = {Kind.TABLE} if standing.columns is None else {Kind.TABLE, Kind.COLUMN}
+    live = Live(frozenset(keys_of(names, standing.columns or ())), frozenset(looked))
+    tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
+    return live if standing.complete or any(map(live.has, tables)) else None
+
+
+class Fit(NamedTuple):
+    """The revisions that what a database holds fits, as rows.
+
+    Attributes:
+        rows: those that stand for what has run; none where nothing of the chain is there.
+        highest: with those above them that leave no sign, and so cannot be told.
+        silent: those, in the order of the chain.
+    """
+
+    rows: tuple[str, ...]
+    highest: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+def fit(snapshot: Facts, standing: Standing) -> Fit | None:
+    """Find the revisions that a database fits; ``None`` where it fits none."""
+    found = traced(snapshot, standing)
+    if found is None or found.fits is None or found.having(Verdict.HALF_RUN):
+        return None
+    run = frozenset(found.having(Verdict.RUN))
+    if contradicts(snapshot, standing, run):
+        return None
+    graph = snapshot.graph
+    return Fit(found.fits, tops(graph, run.union(found.silent)), found.silent)
+
+
+def traced(snapshot: Facts, standing: Standing) -> Trace | None:
+    """What a database shows of each revision; ``None`` where nobody has looked."""
+    live = live_of(snapshot, standing)
+    return None if live is None else trace(snapshot, live, chains=snapshot.old)
+
+
+def proven_top(snapshot: Facts, standing: Standing) -> str | None:
+    """The one revision that a database proves to be the highest that ran there."""
+    fitting = fit(snapshot, standing)
+    return fitting.rows[0] if fitting is not None and len(fitting.rows) == 1 else None
+
+
+def never_ran(snapshot: Facts, standing: Standing, claimed: Collection[str]) -> frozenset[str]:
+    """What has not run of what rows claim."""
+    found = traced(snapshot, standing)
+    return (
+        frozenset()
+        if found is None
+        else frozenset(found.having(Verdict.NOT_RUN)).intersection(claimed)
+    )
+
+
+# --- Which of several migrations with one id have run --------------------------------------------
+
+
+def possible_ids(snapshot: Facts, standing: Standing, ids: Sequence[str]) -> Sequence[str]:
+    """Which of several ids a row can stand for, as far as the database tells.
+
+    Args:
+        snapshot: the chain.
+        standing: the database.
+        ids: those that the migrations have now which had the id in the row.
+    """
+    left = list(ids)
+    if all(id_ in snapshot.graph for id_ in ids):
+        files = [snapshot.file(id_) for id_ in ids]
+        proven = with_what_they_make(snapshot, files, standing)
+        if len(proven) == 1:
+            return [ids[proven[0]]]
+    left = [id_ for id_ in left if not absent(snapshot, standing, frozenset([id_]))]
+    return left or ids
+
+
+def with_what_they_make(
+    snapshot: Facts, files: Sequence[MigrationFile], standing: Standing
+) -> list[int]:
+    """The files whose own tables and columns are all in a database, by their index."""
+    live = live_of(snapshot, standing)
+    if live is None:
+        return []
+    made = [frozenset(_made(snapshot, file)) for file in files]
+    alone = (each.difference(*(other for other in made if other is not each)) for each in made)
+    seen = [[live.has(key) for key in each] for each in alone]
+    return [index for index, each in enumerate(seen) if True in each and False not in each]
+
+
+def _made(snapshot: Facts, file: MigrationFile) -> Iterator[Key]:
+    """The tables that a file is certain to make, and the columns that it adds to others."""
+    made = {
+        key_of(effect.object)
+        for effect in snapshot.footprint(file).effects
+        if effect.certain and effect.action is Action.CREATE
+    }
+    for key in made:
+        if key.kind is Kind.TABLE or (key.kind is Kind.COLUMN and table_key(key) not in made):
+            yield key

@@ -1,0 +1,338 @@
+"""What a database has really run, by what its schema holds, whatever its stamp says.
+
+Each object that a revision makes, renames or drops tells whether the revision has run, as long as
+no later revision can have left it as it is. What leaves nothing behind has run where something has
+run that requires it in every known chain. Signs that contradict each other decide nothing: the
+revision is unknown, and the signs are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from enum import Enum
+from math import inf
+from typing import NamedTuple
+
+from flask_chainfix.chain.graph import Graph
+from flask_chainfix.databases.applied.rows import gaps, tops
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
+from flask_chainfix.schema.live import Known, Live, Sign, sightings
+from flask_chainfix.schema.objects import Key, belongs_to_database, key_of, table_key, table_of
+
+
+class Verdict(Enum):
+    """What a schema says of one revision."""
+
+    RUN = "run"
+    NOT_RUN = "not-run"
+    HALF_RUN = "half-run"
+    UNKNOWN = "unknown"
+
+
+class RevisionTrace(NamedTuple):
+    """What a schema says of one revision.
+
+    Attributes:
+        verdict: whether it has run.
+        signs: the objects that say so, in the order of the revision's operations.
+        because: the revision that it is concluded from, where it leaves no sign itself.
+    """
+
+    verdict: Verdict
+    signs: tuple[Sign, ...] = ()
+    because: str = ""
+
+
+class Difference(NamedTuple):
+    """An object that is not as the revisions that have run leave it.
+
+    Attributes:
+        kind: ``missing``, ``extra`` (no revision makes it), or ``left`` (one has dropped it).
+        object: the object.
+        revision: the last revision that has changed it; ``""`` where there is none.
+        line: 1-based line of its operation; 0 where there is none.
+    """
+
+    kind: str
+    object: SchemaObject
+    revision: str = ""
+    line: int = 0
+
+
+class Trace(NamedTuple):
+    """What the schema of one database says of a chain.
+
+    Attributes:
+        revisions: of each revision, in the order of the chain.
+        fits: the rows that stand for what has run; ``None`` where no rows do, as something has run
+            without what it requires.
+        silent: what may have run above ``fits`` without leaving a sign, in the order of the chain.
+        differences: the objects that are otherwise than what has run leaves them.
+    """
+
+    revisions: Mapping[str, RevisionTrace]
+    fits: tuple[str, ...] | None
+    silent: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    def having(self, verdict: Verdict) -> tuple[str, ...]:
+        """The revisions of which a schema says this, in the order of the chain."""
+        return tuple(name for name, each in self.revisions.items() if each.verdict is verdict)
+
+
+def trace(
+    snapshot: Facts,
+    live: Live,
+    claimed: frozenset[str] = frozenset(),
+    chains: Sequence[Graph] = (),
+) -> Trace:
+    """Compare a schema with what the revisions of a chain leave behind.
+
+    Args:
+        snapshot: the chain with the migrations' sources.
+        live: the schema.
+        claimed: what has run there by its stamp. It is no evidence; but Alembic writes a stamp once
+            a revision is through, so that one of these has not stopped half-way.
+        chains: other chains that may have built the database.
+    """
+    found = _Tracing(snapshot, live, claimed, chains).revisions()
+    graph = snapshot.graph
+    run = {name for name, each in found.items() if each.verdict is Verdict.RUN}
+    fits = None if gaps(graph, run) or graph.open_ends else tops(graph, run)
+    return Trace(
+        found, fits, tuple(_silent(graph, found, run)), tuple(_differences(snapshot, live, found))
+    )
+
+
+def _silent(graph: Graph, found: Mapping[str, RevisionTrace], run: set[str]) -> Iterator[str]:
+    have = set(run)
+    for revision in graph.order:
+        if found[revision].verdict is Verdict.UNKNOWN and have.issuperset(
+            graph.requirements(revision)
+        ):
+            have.add(revision)
+            yield revision
+
+
+class _Tracing:
+    """The search for what has run: what is known of some revisions tells more of others."""
+
+    def __init__(
+        self, snapshot: Facts, live: Live, claimed: frozenset[str], chains: Sequence[Graph]
+    ) -> None:
+        self._graph = snapshot.graph
+        self._chains = (snapshot.graph, *chains)
+        self._claimed = claimed
+        self._below: dict[str, frozenset[str]] = {}
+        self._sightings = sightings(snapshot.histories, live)
+        self._several = {
+            name for name, files in snapshot.files_by_revision.items() if len(files) > 1
+        }
+        self._signs: Mapping[str, Sequence[Sign]] = {}
+        self._known = Known({}, {})
+        self._because: dict[str, str] = {}
+        self._doubtful = set(self._several)
+
+    def revisions(self) -> Mapping[str, RevisionTrace]:
+        """The verdict on each revision, in the order of the chain."""
+        before = None
+        while before != self._known:
+            before = Known(dict(self._known.done), dict(self._known.undone))
+            self._look()
+            self._judge_by_signs()
+            self._judge_by_order()
+        return {
+            revision: RevisionTrace(
+                self._verdict(revision),
+                tuple(self._signs.get(revision, ())),
+                self._because.get(revision, ""),
+            )
+            for revision in self._graph.order
+        }
+
+    def _look(self) -> None:
+        """Gather the signs of each revision, as far as they tell by what is known by now."""
+        found: dict[str, list[Sign]] = {}
+        self._sightings = [each.knowing(self._known) for each in self._sightings]
+        for sighting in self._sightings:
+            for sign in sighting.signs():
+                found.setdefault(sign.step.revision, []).append(sign)
+        for signs in found.values():
+            signs.sort(key=lambda sign: sign.step.place)
+        self._signs = found
+
+    def _judge_by_signs(self) -> None:
+        done: dict[str, float] = {}
+        undone: dict[str, float] = {}
+        for revision, signs in self._signs.items():
+            votes = deciding(signs)
+            made = [sign.step.place for sign in votes if sign.made]
+            missing = [sign.step.place for sign in votes if sign.made is False]
+            if made and missing and max(made) >= min(missing):
+                self._doubtful.add(revision)
+            if made:
+                done[revision] = max(made)
+            if missing:
+                undone[revision] = min(missing)
+        self._doubtful |= self._contradictory(
+            done.keys() - self._doubtful, undone.keys() - self._doubtful
+        )
+        for revision, place in done.items():
+            if revision not in self._doubtful:
+                self._known.done[revision] = max(place, self._known.done.get(revision, -1))
+        for revision, place in undone.items():
+            if revision not in self._doubtful:
+                self._known.undone[revision] = min(place, self._known.undone.get(revision, inf))
+
+    def _judge_by_order(self) -> None:
+        """What has begun has had all that it requires; on what has not ended nothing stands."""
+        above = self._required_by(self._known.done)
+        for revision in self._graph.order:
+            if revision in self._doubtful:
+                continue
+            over, lacking = above.get(revision, ""), self._lacks(revision)
+            if over and not lacking and revision not in self._known.undone:
+                if self._known.done.get(revision) is None:
+                    self._because[revision] = over
+                self._known.done[revision] = inf
+            elif lacking and not over and revision not in self._known.done:
+                if self._known.undone.get(revision) is None:
+                    self._because[revision] = lacking
+                self._known.undone[revision] = -1
+
+    def _verdict(self, revision: str) -> Verdict:
+        if revision in self._doubtful:
+            return Verdict.UNKNOWN
+        places = [sign.step.place for sign in deciding(self._signs.get(revision, ()))]
+        done = self._known.done.get(revision, -1)
+        undone = self._known.undone.get(revision, inf)
+        if done >= 0 and undone < inf:
+            # Alembic writes the stamp of a revision once it is through.
+            return Verdict.UNKNOWN if revision in self._claimed else Verdict.HALF_RUN
+        if done >= 0 and done >= max(places, default=0):
+            return Verdict.RUN
+        if undone < inf and undone <= min(places, default=inf):
+            return Verdict.NOT_RUN
+        return Verdict.UNKNOWN
+
+    def _lacks(self, revision: str) -> str:
+        """What a revision requires that has not run, or not to its end; ``""`` for nothing."""
+        return next((name for name in self.below(revision) if name in self._known.undone), "")
+
+    def _required_by(self, names: Iterable[str]) -> Mapping[str, str]:
+        """What must have run before some revisions, each with one of those."""
+        found: dict[str, str] = {}
+        for name in sorted(names, key=self._graph.position.__getitem__, reverse=True):
+            if name not in found or len(self._chains) > 1:
+                for below in self.below(name):
+                    found.setdefault(below, name)
+        return found
+
+    def below(self, revision: str) -> frozenset[str]:
+        """What runs before a revision in every known chain that has it."""
+        if revision not in self._below:
+            sets = [chain.required([revision]) for chain in self._chains if revision in chain]
+            self._below[revision] = frozenset(set.intersection(*sets)) - {revision}
+        return self._below[revision]
+
+    def _contradictory(self, begun: Set[str], unfinished: Set[str]) -> set[str]:
+        """The revisions whose signs are outvoted, as something has run without what it requires.
+
+        Of what contradicts each other, the side with fewer revisions is wrong; both, if neither is.
+        """
+        against = {name: self.below(name) & unfinished for name in begun}
+        found: set[str] = set()
+        for group in _components({name: names for name, names in against.items() if names}):
+            uppers = sorted(group & begun, key=self._graph.position.__getitem__)
+            outvoted: list[set[str]] = []
+            below: set[str] = set()
+            for number in range(len(uppers) + 1):
+                if number:
+                    below |= against[uppers[number - 1]]
+                outvoted.append(below | set(uppers[number:]))
+            fewest = min(map(len, outvoted))
+            found.update(*(names for names in outvoted if len(names) == fewest))
+        return found
+
+
+def _components(pairs: Mapping[str, frozenset[str]]) -> list[set[str]]:
+    """Group revisions that contradict each other, directly or over others."""
+    groups: list[set[str]] = []
+    for upper, lowers in pairs.items():
+        joined = {upper, *lowers}
+        apart = [group for group in groups if group.isdisjoint(joined)]
+        for group in groups:
+            if not group.isdisjoint(joined):
+                joined |= group
+        groups = [*apart, joined]
+    return groups
+
+
+def deciding(signs: Sequence[Sign]) -> list[Sign]:
+    """The signs that decide: not what comes and goes with a table, nor a table of others."""
+    return [sign for sign in signs if not sign.step.with_table and not _is_of_others(sign, signs)]
+
+
+def _is_of_others(sign: Sign, signs: Sequence[Sign]) -> bool:
+    """Whether a table is there with hardly any of its columns: something else has made it."""
+    if not (_is_table(sign) and sign.there and sign.step.there):
+        return False
+    columns = [
+        each.there
+        for each in signs
+        if each.step.object.kind is Kind.COLUMN
+        and each.made is not None
+        and key_of(table_of(each.step.object)) == _key(sign)
+    ]
+    return sum(columns) * 2 < len(columns)
+
+
+def _is_table(sign: Sign) -> bool:
+    return sign.step.object.kind is Kind.TABLE
+
+
+def _key(sign: Sign) -> Key:
+    return key_of(sign.step.object)
+
+
+def _differences(
+    snapshot: Facts, live: Live, found: Mapping[str, RevisionTrace]
+) -> Iterator[Difference]:
+    """What is otherwise than the revisions that have run leave it."""
+    settled = (Verdict.RUN, Verdict.NOT_RUN)
+    for key, history in snapshot.histories.items():
+        there = live.has(key)
+        verdicts = [found[step.revision].verdict for step in history.steps]
+        if there is None or any(verdict not in settled for verdict in verdicts):
+            continue
+        ran = [
+            step
+            for step, verdict in zip(history.steps, verdicts, strict=True)
+            if verdict is Verdict.RUN
+        ]
+        expected = ran[-1].there if ran else history.first
+        if expected is None or expected is there or not ran:
+            continue
+        if key.kind in (Kind.COLUMN, Kind.CONSTRAINT) and not live.has(table_key(key)):
+            continue
+        yield Difference(
+            "missing" if expected else "left", ran[-1].object, ran[-1].revision, ran[-1].line
+        )
+    yield from _extra(snapshot, live)
+
+
+def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
+    """The tables, and the columns of the chain's own tables, that no revision makes."""
+    evidence = snapshot.evidence
+    for key in sorted(live.there, key=lambda each: (each.schema, each.table, each.name)):
+        thing = SchemaObject(key.kind, key.name, key.table, key.schema)
+        if key.kind not in (Kind.TABLE, Kind.COLUMN) or belongs_to_database(thing):
+            continue
+        if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
+            continue
+        if key in evidence.mentioned or any(
+            evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
+        ):
+            continue
+        yield Difference("extra", thing)

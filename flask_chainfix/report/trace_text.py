@@ -1,0 +1,209 @@
+"""What databases have really run, for people and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.contradictions import completing
+from flask_chainfix.databases.applied.trace import Difference, Verdict
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.report.page import Row, Section, shown_path
+from flask_chainfix.report.picture import PictureNode
+from flask_chainfix.report.results import Traced, TracedDatabase
+from flask_chainfix.schema.live import Sign
+
+_WORDS = {
+    Verdict.RUN: "has run",
+    Verdict.NOT_RUN: "has not run",
+    Verdict.HALF_RUN: "half run",
+    Verdict.UNKNOWN: "cannot tell",
+}
+_SHOWN_SIGNS = 4
+_SHOWN_REVISIONS = 12
+_SHOWN_DIFFERENCES = 20
+
+
+def verdict(result: Traced) -> str:
+    """The one line that says it all."""
+    number = sum(each.differs for each in result.databases)
+    if number:
+        return f"{count(number, 'database')} of {len(result.databases):,} not as stamped."
+    unknown = sum(bool(each.unknown) for each in result.databases)
+    if unknown:
+        return "Nothing contradicts the stamps, as far as the schemas tell."
+    return f"{_all(len(result.databases))} as stamped."
+
+
+def _all(number: int) -> str:
+    return "The database is" if number == 1 else f"All {number:,} databases are"
+
+
+def summary(found: TracedDatabase) -> str:
+    """What one database shows, in one sentence."""
+    rows = found.standing.rows
+    stamped = f"stamped at {listing(rows)}" if rows else "not stamped"
+    trace = found.trace
+    if trace is None:
+        return f"{stamped}; its schema was not read: {found.problem}"
+    half = trace.having(Verdict.HALF_RUN)
+    parts = [
+        f"{count(len(names), 'revision')} {word}"
+        for names, word in ((found.behind, "behind"), (found.ahead, "ahead"))
+        if names
+    ]
+    parts += [f"half of {name} has run" for name in half]
+    if not parts:
+        fits = "its schema is what the stamp says"
+        if not rows:
+            fits = "its schema shows no revision either"
+        return f"{stamped}; {fits}"
+    shown = ""
+    if trace.fits is not None:
+        shown = f" what {listing(trace.fits)} leaves" if trace.fits else " no revision"
+        shown = f"its schema shows{shown}: "
+    return f"{stamped}; {shown}{', '.join(parts)}"
+
+
+def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
+    """The chain with what the schema says of each revision; what has run bears no mark."""
+    if found.trace is None:
+        return []
+    nodes = []
+    for revision, traced in found.trace.revisions.items():
+        marks = () if traced.verdict is Verdict.RUN else (_WORDS[traced.verdict],)
+        if revision in found.standing.rows:
+            marks = ("stamp", *marks)
+        wrong = revision in found.behind or revision in found.ahead
+        nodes.append(
+            PictureNode(
+                revision,
+                snapshot.graph.parents[revision],
+                snapshot.header(revision).message,
+                marks,
+                "broken" if wrong or traced.verdict is Verdict.HALF_RUN else "plain",
+            )
+        )
+    return nodes
+
+
+def sections(found: TracedDatabase, snapshot: Facts) -> Iterator[Section]:
+    """The evidence, and what is otherwise than the migrations leave it."""
+    trace = found.trace
+    if trace is None:
+        return
+    told = [name for name in trace.revisions if found.is_told(name)]
+    rows: list[Row] = []
+    for name in told[:_SHOWN_REVISIONS]:
+        traced = trace.revisions[name]
+        rows.append(Row(f"{name} {_WORDS[traced.verdict]}", "bold"))
+        if traced.because:
+            verb = "has" if traced.verdict is Verdict.RUN else "has not"
+            over = "which requires it" if verb == "has" else "which it requires"
+            rows.append(Row(f"as {traced.because}, {over}, {verb} run", indent=2))
+        rows += [Row(_evidence(sign, snapshot), indent=2) for sign in _first(traced.signs)]
+        if len(_telling(traced.signs)) > _SHOWN_SIGNS:
+            more = len(_telling(traced.signs)) - _SHOWN_SIGNS
+            rows.append(Row(f"and {more:,} more", "dim", indent=2))
+    if len(told) > _SHOWN_REVISIONS:
+        rows.append(Row(f"and {count(len(told) - _SHOWN_REVISIONS, 'more revision')}", "dim"))
+    if rows:
+        yield Section("Evidence", "", tuple(rows))
+    if trace.differences:
+        yield Section("Differences", "", tuple(_difference_rows(trace.differences, snapshot)))
+
+
+def _difference_rows(differences: tuple[Difference, ...], snapshot: Facts) -> Iterator[Row]:
+    for each in differences[:_SHOWN_DIFFERENCES]:
+        yield Row(difference(each, snapshot))
+    left = len(differences) - _SHOWN_DIFFERENCES
+    if left > 0:
+        yield Row(f"and {left:,} more", "dim")
+
+
+def difference(found: Difference, snapshot: Facts) -> str:
+    """One difference in words."""
+    thing = f"{found.object.kind.value} {found.object.spelled}"
+    if found.kind == "extra":
+        return f"{thing} is there, and no migration makes it"
+    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
+    if found.kind == "missing":
+        return f"{thing} is not there, though {place} makes it"
+    return f"{thing} is still there, though {place} drops it"
+
+
+def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
+    return [sign for sign in signs if sign.made is not None] or list(signs)
+
+
+def _first(signs: tuple[Sign, ...]) -> list[Sign]:
+    return _telling(signs)[:_SHOWN_SIGNS]
+
+
+def _evidence(sign: Sign, snapshot: Facts) -> str:
+    step = sign.step
+    thing = f"{step.object.kind.value} {step.object.spelled}"
+    does = "makes" if step.there else "drops"
+    there = "is there" if sign.there else "is not there"
+    return f"{thing} {there}: {snapshot.file(step.revision).name}:{step.line} {does} it"
+
+
+def steps(found: TracedDatabase, snapshot: Facts) -> Remedy:
+    """What puts the database and its stamp in agreement."""
+    trace = found.trace
+    if trace is None or not found.differs:
+        return Remedy()
+    for revision in trace.having(Verdict.HALF_RUN):
+        return completing(snapshot, revision)
+    if trace.fits is not None and not trace.silent:
+        return way(
+            "stamp it with what its schema shows", "{fixchain} restamp --from-schema{databases}"
+        )
+    return Remedy()
+
+
+def as_json(result: Traced) -> list[dict[str, Any]]:
+    """The value in the JSON document."""
+    return [_database(each, result.snapshot) for each in result.databases]
+
+
+def _database(found: TracedDatabase, snapshot: Facts) -> dict[str, Any]:
+    trace = found.trace
+    return {
+        "name": found.standing.name,
+        "stamp": list(found.standing.rows),
+        "fits": None if trace is None or trace.fits is None else list(trace.fits),
+        "revisions": []
+        if trace is None
+        else [
+            {
+                "revision": name,
+                "verdict": each.verdict.value,
+                "because": each.because or None,
+                "evidence": [_sign(sign, snapshot) for sign in each.signs],
+            }
+            for name, each in trace.revisions.items()
+        ],
+        "differences": []
+        if trace is None
+        else [
+            {
+                "kind": each.kind,
+                "object": f"{each.object.kind.value} {each.object.spelled}",
+                "detail": difference(each, snapshot),
+            }
+            for each in trace.differences
+        ],
+        "problem": found.problem or None,
+    }
+
+
+def _sign(sign: Sign, snapshot: Facts) -> dict[str, Any]:
+    return {
+        "kind": sign.step.object.kind.value,
+        "detail": _evidence(sign, snapshot),
+        "path": shown_path(snapshot.file(sign.step.revision).path),
+        "line": sign.step.line,
+    }
