@@ -77,7 +77,7 @@ def _traced(
 ) -> TracedDatabase:
     claimed = stood_for(now.graph, standing.rows)
     live = lives.get(standing.identity, "it was not looked at")
-    if standing.state in (DatabaseState.UNREACHABLE, DatabaseState.MISSING) or standing.told:
+    if standing.state in (DatabaseState.UNREACHABLE, DatabaseState.MISSING) or standing.by_user:
         live = standing.problem or "it cannot be reached from here"
     if isinstance(live, str):
         return TracedDatabase(standing, claimed, None, live)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.history import Published, PublishedChain
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import ChainTables, Footprint
+from flask_chainfix.schema.footprint import Footprint
 from flask_chainfix.schema.object_history import History, histories_of
 from flask_chainfix.schema.objects import Key
 
@@ -103,15 +102,6 @@ class Facts(Snapshot):
             }
             elsewhere = [self.footprint(file) for file in self.unplaced]
             return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
-
-    @cached_property
-    def chain_tables(self) -> ChainTables:
-        """What the migrations do to tables as a whole, as far as their sources tell."""
-        found = ChainTables()
-        for revision, files in self.files_by_revision.items():
-            for file in files:
-                found.note(revision, self.footprint(file), certain=len(files) == 1)
-        return found
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from flask_chainfix import disk, source
@@ -19,7 +18,6 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.contradictions import leaving_out, left_out, saying_where
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
-from flask_chainfix.databases.applied.tables import tables_altered
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.journals import journals_of
@@ -74,10 +72,10 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
     targets, left_out = _reached(runtime, wishes)
-    from flask_chainfix.databases.version_tables import read_standings, with_columns
+    from flask_chainfix.databases.version_tables import read_standings
 
     standings = read_standings(tuple(targets.values()), progress)
-    near, passed, notices = _in_passing(runtime, wishes, targets)
+    passed, notices = _in_passing(runtime, wishes, targets)
     standings += passed + given_by_user(wishes.stamps)
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)
@@ -91,12 +89,6 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         renamed = {then: journal.renamed.get(now, now) for then, now in renamed.items()}
         renamed.update(journal.renamed)
     shared = _shared(snapshot, past)
-    # Columns may tell which of several migrations with one id has run.
-    names = (*snapshot.graph.duplicates, *chain.from_iterable(shared.values()))
-    known = snapshot.files_by_revision
-    tables = tables_altered(snapshot, (file for name in names for file in known.get(name, ())))
-    if tables:
-        standings = with_columns(standings, {**targets, **near}, tables)
     databases = Databases(
         standings,
         _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
@@ -342,20 +334,20 @@ def _reached(
 
 def _in_passing(
     runtime: Runtime, wishes: DatabaseWishes, others: Collection[str]
-) -> tuple[Mapping[str, Target], tuple[Standing, ...], tuple[str, ...]]:
-    """The app's own databases by identity, where those stand that can be asked quickly, notices.
+) -> tuple[tuple[Standing, ...], tuple[str, ...]]:
+    """Where those of the app's own databases stand that can be asked quickly, and notices.
 
     Those of ``others`` (identities) are looked at anyway.
     """
     if not (wishes.own and wishes.in_passing):
-        return {}, (), ()
+        return (), ()
     from flask_chainfix.databases.targets import own_targets
     from flask_chainfix.databases.version_tables import PASSING, read_standings
 
     try:
         targets = own_targets(runtime)
     except (BadConfiguration, BadDatabase) as error:
-        return {}, (), (f"the app's own databases were not looked at: {error.message}",)
+        return (), (f"the app's own databases were not looked at: {error.message}",)
     targets = tuple(target for target in targets if target.identity not in others)
     standings = read_standings(targets, unseen, PASSING)
     notices = tuple(
@@ -365,7 +357,7 @@ def _in_passing(
         if each.state is DatabaseState.UNREACHABLE
     )
     reached = tuple(each for each in standings if each.state is not DatabaseState.UNREACHABLE)
-    return {target.identity: target for target in targets}, reached, notices
+    return reached, notices
 
 
 def given_by_user(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, column, inspect, select, table, text
+from sqlalchemy import bindparam, column, select, table, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import quoted_name
 
 from flask_chainfix.common.errors import BadDatabase
@@ -49,37 +50,6 @@ def read_standings(
         lambda done, target: progress(done, len(targets), target.name),
     )
     return tuple(found[index] for index in range(len(targets)))
-
-
-def with_columns(
-    standings: Sequence[Standing], targets: Mapping[str, Target], tables: Collection[str]
-) -> tuple[Standing, ...]:
-    """The same standings with the columns of some tables (in lower case), where these can be read.
-
-    The databases are given by identity.
-    """
-    return tuple(
-        replace(standing, columns=_columns(targets[standing.identity], standing, tables))
-        if standing.rows and standing.identity in targets
-        else standing
-        for standing in standings
-    )
-
-
-def _columns(
-    target: Target, standing: Standing, tables: Collection[str]
-) -> frozenset[tuple[str, str]] | None:
-    there = [table for table in standing.tables or () if table.lower() in tables]
-    try:
-        with connected(target) as connection, transaction(connection, target), obstacles_of(target):
-            look = inspect(connection)
-            return frozenset(
-                (table.lower(), str(column["name"]).lower())
-                for table in there
-                for column in look.get_columns(table, schema=target.schema)
-            )
-    except Obstacle:
-        return None
 
 
 def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
@@ -153,6 +123,19 @@ _MYSQL = (
     "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN :schemas"
 )
 
+_POSTGRESQL_COLUMNS = """
+SELECT n.nspname, c.relname, a.attname FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+AND n.nspname IN :schemas
+"""
+
+_MYSQL_COLUMNS = (
+    "SELECT table_schema, table_name, column_name FROM information_schema.columns"
+    " WHERE table_schema IN :schemas"
+)
+
 # Which schemas hold tables at all; and whether MySQL shows this user every table of a database.
 _POSTGRESQL_USED = """
 SELECT DISTINCT n.nspname::text FROM pg_catalog.pg_class c
@@ -193,6 +176,16 @@ ORDER BY rank
 """
 
 
+_CATALOG = {
+    "postgresql": (_POSTGRESQL, _POSTGRESQL_COLUMNS, _POSTGRESQL_WIDTHS),
+    "mysql": (_MYSQL, _MYSQL_COLUMNS, _MYSQL_WIDTHS),
+}
+_SQLITE_COLUMNS = """
+SELECT m.name, c.name FROM main.sqlite_master AS m, pragma_table_info(m.name, 'main') AS c
+WHERE m.type = 'table'
+"""
+
+
 class _Catalog(NamedTuple):
     """The tables that some schemas hold.
 
@@ -201,12 +194,14 @@ class _Catalog(NamedTuple):
         tables: the names of tables by schema.
         used: the schemas that hold all tables of the database; ``None`` where not all tables may be
             seen.
+        columns: the columns, each behind its table, by schema; ``None`` where they are not known.
         widths: how many characters fit into the column of a version table, by schema and table.
     """
 
     default: tuple[str, ...]
     tables: Mapping[str, frozenset[str]]
     used: frozenset[str] | None
+    columns: Mapping[str, frozenset[tuple[str, str]]] | None
     widths: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
@@ -226,6 +221,7 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[Standing, bool]:
         target.own,
         complete=used is not None and used <= {place},
         width=catalog.widths.get((place, target.version_table)),
+        columns=None if catalog.columns is None else catalog.columns.get(place, frozenset()),
     )
     return standing, target.version_table in names
 
@@ -241,9 +237,9 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
     default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
     found: dict[str, set[str]] = {}
     widths: dict[tuple[str, str], int] = {}
-    asked = (_POSTGRESQL, _POSTGRESQL_WIDTHS) if kind == "postgresql" else (_MYSQL, _MYSQL_WIDTHS)
-    of_tables, of_widths = (
-        text(each).bindparams(bindparam("schemas", expanding=True)) for each in asked
+    columns: dict[str, set[tuple[str, str]]] = {}
+    of_tables, of_columns, of_widths = (
+        text(each).bindparams(bindparam("schemas", expanding=True)) for each in _CATALOG[kind]
     )
     schemas = sorted(wanted.union(default))
     for start in range(0, len(schemas), _AT_ONCE):
@@ -252,12 +248,15 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
             found.setdefault(schema, set()).add(name)
         for schema, name, width in connection.execute(of_widths, part):
             widths[schema, name] = int(width)  # MariaDB's is a Decimal
+        for schema, name, each in connection.execute(of_columns, part):
+            columns.setdefault(schema, set()).add((name, each))
+    theirs = {schema: frozenset(pairs) for schema, pairs in columns.items()}
     tables = {schema: frozenset(names) for schema, names in found.items()}
     if kind == "postgresql":
         used = frozenset(connection.execute(text(_POSTGRESQL_USED)).scalars())
-        return _Catalog(default, tables, used, widths)
+        return _Catalog(default, tables, used, theirs, widths)
     seen = frozenset(connection.execute(text(_MYSQL_SEEN)).scalars())
-    return _Catalog(default, tables, seen or None, widths)
+    return _Catalog(default, tables, seen or None, theirs, widths)
 
 
 def _sqlite_catalog(connection: Connection) -> _Catalog:
@@ -276,7 +275,17 @@ def _sqlite_catalog(connection: Connection) -> _Catalog:
             for schema in attached
         },
         frozenset(["main"]),
+        _sqlite_columns(connection),
     )
+
+
+def _sqlite_columns(connection: Connection) -> Mapping[str, frozenset[tuple[str, str]]] | None:
+    """The columns; ``None`` where SQLite cannot tell, as of a table of a module that is missing."""
+    try:
+        rows = connection.execute(text(_SQLITE_COLUMNS)).all()
+    except DBAPIError:
+        return None
+    return {"main": frozenset((str(name), str(each)) for name, each in rows)}
 
 
 # --- Version tables -------------------------------------------------------------------------------

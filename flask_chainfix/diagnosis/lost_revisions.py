@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
+from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
     Survivors,
@@ -20,7 +21,6 @@ from flask_chainfix.databases.applied.lost import (
     under_its_new_id,
 )
 from flask_chainfix.databases.applied.rows import counting_as
-from flask_chainfix.databases.applied.tables import Fit, absent_tables, fit, proven_top
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision, Standing
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
@@ -100,8 +100,7 @@ def _squashed_into(
     if top is None or lost is not None:
         return top
     # Nobody knows what it was on: the chain as it is may as well be below it.
-    tables = {table.lower() for each in standings for table in each.tables or ()}
-    made_anew = top in snapshot.graph.bases and tables <= snapshot.chain_tables.makers.keys()
+    made_anew = top in snapshot.graph.bases and makes_all(snapshot, standings)
     return top if made_anew else None
 
 
@@ -109,7 +108,7 @@ def _without_git(snapshot: Facts, revision: str, standings: Sequence[Standing]) 
     """What can be done about a revision of which nothing is known."""
     remedy, close = Remedy(), close_ids(revision, snapshot.graph)
     run = frozenset(snapshot.graph.required(close[:1]))
-    if close and not any(absent_tables(snapshot, each, run) for each in standings):
+    if close and not any(absent(snapshot, each, run) for each in standings):
         remedy |= way(f"move the stamp, if it is {close[0]}", counting_as(close[0], revision))
     remedy |= (
         "look for newer code that has it, another branch, clone or release: it can take the"

@@ -71,8 +71,8 @@ class Standing:
         complete: whether ``tables`` are all that it has, in whatever schema.
         width: how many characters an id may have in its version table; ``None`` where that is
             not known, and in SQLite, which does not mind.
-        columns: the columns, each behind its table, of the tables of which they matter, in lower
-            case; ``None`` where nobody has looked.
+        columns: the columns of these tables, each behind its table; ``None`` where nobody has
+            looked.
     """
 
     name: str

@@ -15,12 +15,12 @@ from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contents import absent, contradicts, proves
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, claims, possibilities
 from flask_chainfix.databases.applied.rows import gaps, tops
-from flask_chainfix.databases.applied.tables import absent_tables, contradicts
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import DatabaseState, Standing
+from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 
 _UPGRADE_FIRST = "upgrade that database with the chain as it is, where that is possible"
@@ -201,7 +201,7 @@ def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
             for parent in named[revision]:
                 if parent not in graph or parent in applied.revisions:
                     continue
-                if not absent_tables(snapshot, applied.standing, frozenset({parent})):
+                if not absent(snapshot, applied.standing, frozenset({parent})):
                     raise _doubted(snapshot, applied, revision, graph.parents[revision], parent)
 
 
@@ -244,7 +244,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
         new = [name for name in mend.after if name not in mend.before and name not in have]
     else:  # what becomes a base may have been on any of them
         new = sorted(applied.revisions.intersection(after.graph).difference(standing.rows, have))
-    unproven = [name for name in new if not _is_proven(after, standing, name)]
+    unproven = [name for name in new if not proves(after, standing, name)]
     is_only_base = mend.code == "FC105" and set(after.graph.bases) == {mend.revision}
     if not unproven and (mend.after or is_only_base):
         return
@@ -262,7 +262,7 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
     members = next((set(each) for each in graph.cycles if mend.revision in each), set())
     required = graph.required(row for row in standing.rows if row in graph)
     above = members.intersection(required).difference(applied.revisions)
-    missing = {name for name, _ in absent_tables(after, standing, frozenset(above))}
+    missing = {name for name, _ in absent(after, standing, frozenset(above))}
     run = sorted(above - missing)
     if run:
         raise UnsafeForDatabases(
@@ -283,15 +283,3 @@ def _say_so(mend: Mend, unproven: Sequence[str]) -> Remedy:
         root = word(mend.revision)
         return way(f"if it has, and {mend.revision} is the first", f"{REPAIR} --root {root}")
     return Remedy.of(f"say with repair --attach what {mend.revision} is on")
-
-
-def _is_proven(snapshot: Facts, standing: Standing, revision: str) -> bool:
-    """Whether all the tables are there that a revision is certain to have made, and there are."""
-    tables = snapshot.chain_tables
-    made = [
-        table
-        for table, makers in tables.makers.items()
-        if makers == [revision] and not tables.removing(table)
-    ]
-    there = {table.lower() for table in standing.tables or ()}
-    return bool(made) and there.issuperset(made)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import Enum
 from typing import NamedTuple
-
-from flask_chainfix.common.dataclass import dataclass
 
 
 class Kind(Enum):
@@ -117,48 +114,3 @@ class Footprint(NamedTuple):
     effects: tuple[Effect, ...] = ()
     opaque: tuple[Opaque, ...] = ()
     unnamed: tuple[tuple[SchemaObject, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class ChainTables:
-    """What the migrations of a chain do to tables as a whole, by name in lower case.
-
-    Attributes:
-        makers: the revisions that are certain to make a table, without those of named schemas.
-        perhaps: those that may make one, or make one of that name in a named schema.
-        droppers: those that drop or rename a table, or may do so.
-        opaque: those that may drop a table without saying so; under ``None``, any table.
-        binds: the names of the binds that have tables of their own.
-    """
-
-    makers: dict[str, list[str]] = field(default_factory=dict)
-    perhaps: dict[str, set[str]] = field(default_factory=dict)
-    droppers: dict[str, set[str]] = field(default_factory=dict)
-    opaque: dict[str | None, set[str]] = field(default_factory=dict)
-    binds: set[str] = field(default_factory=set)
-
-    def note(self, revision: str, footprint: Footprint, *, certain: bool) -> None:
-        """Add what a revision does; ``certain`` where it is known to be this file that runs."""
-        for effect in footprint.effects:
-            thing = effect.object
-            if thing.database:
-                self.binds.add(thing.database)
-            if thing.kind is not Kind.TABLE or effect.action is Action.USE:
-                continue
-            name = thing.name.lower()
-            if effect.action is Action.DROP:
-                self.droppers.setdefault(name, set()).add(revision)
-            elif certain and effect.certain and not thing.schema:
-                self.makers.setdefault(name, []).append(revision)
-            else:
-                self.perhaps.setdefault(name, set()).add(revision)
-        for opaque in footprint.opaque:
-            if Action.DROP in opaque.actions:
-                table = None if opaque.table is None else opaque.table.name.lower()
-                self.opaque.setdefault(table, set()).add(revision)
-
-    def removing(self, table: str) -> frozenset[str]:
-        """The revisions that may take a table away."""
-        return frozenset().union(
-            self.droppers.get(table, ()), self.opaque.get(table, ()), self.opaque.get(None, ())
-        )

@@ -8,12 +8,20 @@ looked for, they are taken to be in one of those.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.applied.trace import Trace, Verdict, deciding, trace
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
-from flask_chainfix.schema.footprint import SchemaObject
-from flask_chainfix.schema.live import Live
+from flask_chainfix.model.files import MigrationFile
+from flask_chainfix.schema.footprint import Action, Kind
+from flask_chainfix.schema.live import Live, keys_of
+from flask_chainfix.schema.object_history import History, Step
+from flask_chainfix.schema.objects import Key, key_of, table_key
 
-Found = tuple[str, SchemaObject]  # a revision, and an object that it makes
+Found = tuple[str, str]  # a revision, and a table or column that it makes
 
 
 def contradicts(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> bool:
@@ -46,10 +54,10 @@ def _compared(
     live = live_of(snapshot, standing)
     if live is None:
         return (), ()
-    known = snapshot.compared.get((live, revisions))
-    if known is None:
-        known = snapshot.compared[live, revisions] = _compare(snapshot, live, revisions)
-    return known
+    if (live, revisions) not in snapshot.compared:
+        snapshot.compared[live, revisions] = _compare(snapshot, live, revisions)
+    found: tuple[tuple[Found, ...], tuple[Found, ...]] = snapshot.compared[live, revisions]
+    return found
 
 
 def _compare(
@@ -82,7 +90,7 @@ def _around(history: History, revisions: frozenset[str]) -> tuple[Step | None, S
 
 
 def _found(step: Step) -> Found:
-    return step.revision, step.object
+    return step.revision, step.object.spelled
 
 
 def live_of(snapshot: Facts, standing: Standing) -> Live | None:
@@ -125,7 +133,12 @@ def fit(snapshot: Facts, standing: Standing) -> Fit | None:
 def traced(snapshot: Facts, standing: Standing) -> Trace | None:
     """What a database shows of each revision; ``None`` where nobody has looked."""
     live = live_of(snapshot, standing)
-    return None if live is None else trace(snapshot, live, chains=snapshot.old)
+    if live is None:
+        return None
+    if live not in snapshot.compared:
+        snapshot.compared[live] = trace(snapshot, live, chains=snapshot.old)
+    found: Trace = snapshot.compared[live]
+    return found
 
 
 def proven_top(snapshot: Facts, standing: Standing) -> str | None:
@@ -137,11 +150,37 @@ def proven_top(snapshot: Facts, standing: Standing) -> str | None:
 def never_ran(snapshot: Facts, standing: Standing, claimed: Collection[str]) -> frozenset[str]:
     """What has not run of what rows claim."""
     found = traced(snapshot, standing)
-    return (
-        frozenset()
-        if found is None
-        else frozenset(found.having(Verdict.NOT_RUN)).intersection(claimed)
+    never = () if found is None else found.having(Verdict.NOT_RUN)
+    return frozenset(claimed).intersection(never)
+
+
+def half_made(snapshot: Facts, standing: Standing, revision: str) -> tuple[str, ...]:
+    """The tables and columns that a revision makes and that are not there, if it has half run."""
+    found = traced(snapshot, standing)
+    if found is None:
+        return ()
+    signs = deciding(found.revisions[revision].signs)
+    if not any(sign.made for sign in signs):
+        return ()
+    return tuple(sign.step.object.spelled for sign in signs if sign.made is False)
+
+
+def makes_all(snapshot: Facts, standings: Iterable[Standing]) -> bool:
+    """Whether the chain makes every table of some databases."""
+    return all(
+        Key(Kind.TABLE, "", "", "", table.casefold()) in snapshot.histories
+        for standing in standings
+        for table in standing.tables or ()
     )
+
+
+def proves(snapshot: Facts, standing: Standing, revision: str) -> bool:
+    """Whether a database has all that a revision makes, and nothing else can have made it."""
+    found = traced(snapshot, standing)
+    if found is None:
+        return False
+    of_it = found.revisions[revision]
+    return of_it.verdict is Verdict.RUN and not of_it.because
 
 
 # --- Which of several migrations with one id have run --------------------------------------------

@@ -8,6 +8,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.applied.contents import (
+    Fit,
+    absent,
+    early,
+    fit,
+    never_ran,
+    proven_top,
+)
 from flask_chainfix.databases.applied.has_run import Applied, claims, possibilities
 from flask_chainfix.databases.applied.rows import (
     catching_up,
@@ -16,14 +24,6 @@ from flask_chainfix.databases.applied.rows import (
     restamping,
     since,
     stood_for,
-)
-from flask_chainfix.databases.applied.tables import (
-    Fit,
-    absent_tables,
-    early_tables,
-    fit,
-    never_ran,
-    proven_top,
 )
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
@@ -124,8 +124,8 @@ def mismatch(snapshot: Facts, standing: Standing) -> Mismatch | None:
     found = [
         Mismatch(
             claim,
-            by_revision(absent_tables(snapshot, standing, claim.revisions)),
-            by_revision(early_tables(snapshot, standing, claim.revisions)),
+            by_revision(absent(snapshot, standing, claim.revisions)),
+            by_revision(early(snapshot, standing, claim.revisions)),
         )
         for claim in claims(snapshot, standing)
     ]
@@ -134,9 +134,8 @@ def mismatch(snapshot: Facts, standing: Standing) -> Mismatch | None:
 
 def contradiction(found: Mismatch) -> str:
     """The contradiction in words."""
-    absent, early = in_words(found.absent), in_words(found.early)
-    said = [f"not there: {absent}"] if absent else []
-    said += [f"there already: {early}"] if early else []
+    said = [f"not there: {in_words(found.absent)}"] if found.absent else []
+    said += [f"there already: {in_words(found.early)}"] if found.early else []
     return f"its tables contradict its stamp ({'; '.join(said)})"
 
 
@@ -146,12 +145,6 @@ def by_revision(found: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...
     for revision, table in found:
         tables[revision] = (*tables.get(revision, ()), table)
     return tables
-
-
-def half_made(snapshot: Facts, revision: str, there: Sequence[str]) -> tuple[str, ...]:
-    """The tables that a revision is certain to make beside those that are there already."""
-    makers = snapshot.chain_tables.makers
-    return tuple(table for table in makers if revision in makers[table] and table not in there)
 
 
 def in_words(tables: Mapping[str, Sequence[str]]) -> str:
@@ -174,7 +167,7 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     if fitting is not None:
         return _to_the_fit(snapshot, found, fitting)
     if found.absent and not found.early:
-        never = never_ran(snapshot, found.claim.revisions, found.absent)
+        never = never_ran(snapshot, found.standing, found.claim.revisions)
         ran = found.claim.revisions.intersection(graph) - never
         if ran and gaps(graph, ran):
             return catching_up(graph, ran, found.standing.rows)

@@ -16,8 +16,8 @@ from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.redundancy import impassable, stuck_at
 from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.databases.applied.contents import contradicts, possible_ids
 from flask_chainfix.databases.applied.rows import can_stand, stood_for
-from flask_chainfix.databases.applied.tables import contradicts, possible_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, Standing
 from flask_chainfix.model.files import Header, MigrationFile

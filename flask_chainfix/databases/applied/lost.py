@@ -7,8 +7,8 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.applied.contents import absent, early
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
-from flask_chainfix.databases.applied.tables import absent_tables, early_tables
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
 from flask_chainfix.schema.footprint import Footprint
@@ -111,7 +111,7 @@ def early_on_return(
     """
     rows = (row for row in (*standing.rows, *survivors(snapshot, revision).rows))
     run = snapshot.graph.required(row for row in rows if row in snapshot.graph)
-    return early_tables(snapshot, standing, frozenset(run))
+    return early(snapshot, standing, frozenset(run))
 
 
 def finishing_there(snapshot: Facts, revision: str) -> Remedy:
@@ -136,11 +136,11 @@ def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
         return way("move the stamp to its new id", move)
     run = frozenset(snapshot.graph.required([new]))
     stamped = (each for each in snapshot.databases.standings if lost.revision in each.rows)
-    absent = [pair for each in stamped for pair in absent_tables(snapshot, each, run)]
-    if not absent:
+    missing = [pair for each in stamped for pair in absent(snapshot, each, run)]
+    if not missing:
         compare = "if what was edited does not matter there"
         return way(f"move the stamp to its new id, {compare}", move)
-    tables = ", ".join(dict.fromkeys(table for _, table in absent))
+    tables = ", ".join(dict.fromkeys(table for _, table in missing))
     return way(
         f"make {tables} by hand as {new} does by now, then move the stamp to that id",
         f"{{alembic}} upgrade --sql {since(snapshot.graph, new)}",

@@ -10,6 +10,7 @@ from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Way, way
+from flask_chainfix.databases.applied.contents import absent, proven_top
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
     by_revision,
@@ -38,7 +39,6 @@ from flask_chainfix.databases.applied.rows import (
     stood_for,
     tops,
 )
-from flask_chainfix.databases.applied.tables import absent_tables, proven_top
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
 
@@ -205,12 +205,12 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
             if now is then
             else way("upgrade it first, with the chain as it is", "{alembic} upgrade heads"),
         )
-    absent = absent_tables(then, standing, frozenset(kept))
-    if absent:
+    missing = absent(then, standing, frozenset(kept))
+    if missing:
         return _refused(
             standing,
-            f"{', '.join(tops(graph, kept))} would claim tables that are not there:"
-            f" {in_words(by_revision(absent))}",
+            f"{', '.join(tops(graph, kept))} would claim what is not there:"
+            f" {in_words(by_revision(missing))}",
             _counting_less(now, applied),
         )
     after = tops(graph, kept)

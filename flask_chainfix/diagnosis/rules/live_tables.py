@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contents import half_made
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
     completing,
-    half_made,
     in_words,
     mismatch,
     ways_out,
@@ -22,9 +22,9 @@ from flask_chainfix.model.findings import Severity
 
 @rule("FC305", "half-applied", Severity.ERROR, "half-applied revision", Family.DATABASE)
 def half_applied(snapshot: Facts) -> Iterator[Fault]:
-    """Some of the tables that a revision makes are there, and it is not stamped.
+    """Some of what a revision makes is there, and it is not stamped.
 
-    Only tables are compared, and only those that a revision is certain to make.
+    Only what a revision is certain to make is compared; `{fixchain} trace` compares more.
 
     What breaks:
         “{alembic} upgrade” stops there: a table that it makes exists already
@@ -54,7 +54,7 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
     """
     for found in _mismatches(snapshot):
         for revision, early in found.early.items():
-            missing = half_made(snapshot, revision, early)
+            missing = half_made(snapshot, found.standing, revision)
             if missing:
                 yield Fault(
                     f"{found.stamped}, and {revision} has run there in part:"
@@ -68,12 +68,12 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC306", "stamp-contradicts-schema", Severity.ERROR, "contradicted stamp", Family.DATABASE)
 def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
-    """Tables exist of revisions that have not run, going by the stamp.
+    """Tables or columns exist of revisions that have not run, going by the stamp.
 
-    Only tables are compared, and only those that a revision is certain to make.
+    Only what a revision is certain to make is compared; `{fixchain} trace` compares more.
 
     What breaks:
-        “{alembic} upgrade” stops there: a table that it makes exists already
+        “{alembic} upgrade” stops there: a table or column that it makes exists already
 
     How it comes about:
         `db.create_all()` has made the tables, a dump was restored without its version table, or
@@ -81,7 +81,7 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
         checked out.
 
     How it is repaired:
-        With `{alembic} stamp`; the finding names the revision that the tables fit.
+        With `{alembic} stamp`; the finding names the revision that the database fits.
 
     Example:
         # users.py
@@ -98,13 +98,13 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
     """
     for found in _mismatches(snapshot):
         whole = {
-            revision: tables
-            for revision, tables in found.early.items()
-            if not half_made(snapshot, revision, tables)
+            revision: names
+            for revision, names in found.early.items()
+            if not half_made(snapshot, found.standing, revision)
         }
         if whole:
             yield Fault(
-                f"{found.stamped}, and tables that the next upgrade would create exist already:"
+                f"{found.stamped}, and what the next upgrade would make is there already:"
                 f" {in_words(whole)}",
                 ways_out(snapshot, found),
                 whole,

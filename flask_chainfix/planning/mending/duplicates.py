@@ -11,8 +11,8 @@ from flask_chainfix import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contents import with_what_they_make
 from flask_chainfix.databases.applied.has_run import Applied, applied_in
-from flask_chainfix.databases.applied.tables import with_what_they_make
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
