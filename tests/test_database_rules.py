@@ -313,7 +313,7 @@ def test_one_that_the_chain_as_it_is_has_built() -> None:
 def test_without_an_old_chain_a_table_that_is_not_there_proves_it() -> None:
     finding = only("FC302", looked_at(LINE, db("c", tables="t_a t_c")))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, ("b",))
-    assert finding.message.endswith("tables that should exist by then are missing: t_b (b)")
+    assert finding.message.endswith("what should be there by then is missing: t_b (b)")
     assert commands(finding) == [("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c")]
     assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"))) == []
 
@@ -340,7 +340,7 @@ def test_tables_and_no_stamp() -> None:
     finding = only("FC306", looked_at(LINE, db(tables="t_a t_b")))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, ("a", "b"))
     assert finding.message == (
-        "production is not stamped, and tables that the next upgrade would create exist already:"
+        "production is not stamped, and what the next upgrade would make is there already:"
         " t_a (a), t_b (b)"
     )
     assert commands(finding) == [("{alembic} stamp b",)]
@@ -350,7 +350,7 @@ def test_what_no_table_shows_is_for_the_user_to_look_at() -> None:
     line = chain("a", Rev("b", ("a",)).doing("op.add_column('t_a', sa.Column('n', sa.Integer()))"))
     finding = only("FC306", looked_at(line, db(tables="t_a")))
     assert commands(finding) == [("{alembic} stamp b",), ("{alembic} stamp a",)]
-    assert "if it has what b changes, which no table shows" in finding.hint
+    assert "if it has what b changes, which its schema does not show" in finding.hint
 
 
 def test_a_repair_on_another_branch_has_moved_the_stamp() -> None:

@@ -75,7 +75,15 @@ def _compare(
             missing.append(last)
         elif there and expected is False and following is not None and following.there:
             there_early.append(following)
-    return tuple(map(_found, missing)), tuple(map(_found, there_early))
+    stopping = (step for step in there_early if not _may_be_dropped(snapshot, step, revisions))
+    return tuple(map(_found, missing)), tuple(map(_found, stopping))
+
+
+def _may_be_dropped(snapshot: Facts, step: Step, revisions: frozenset[str]) -> bool:
+    """Whether what runs before an object is made may take it away, so that it can be made."""
+    below = snapshot.graph.required([step.revision]) - revisions
+    evidence = snapshot.evidence
+    return any(evidence.may_touch(name, Action.DROP, step.object) for name in below)
 
 
 def _around(history: History, revisions: frozenset[str]) -> tuple[Step | None, Step | None]:
@@ -148,10 +156,16 @@ def proven_top(snapshot: Facts, standing: Standing) -> str | None:
 
 
 def never_ran(snapshot: Facts, standing: Standing, claimed: Collection[str]) -> frozenset[str]:
-    """What has not run of what rows claim."""
+    """What has not run of what rows claim: what has left nothing, and what shows nothing above."""
     found = traced(snapshot, standing)
-    never = () if found is None else found.having(Verdict.NOT_RUN)
-    return frozenset(claimed).intersection(never)
+    never: set[str] = set()
+    for revision, each in {} if found is None else found.revisions.items():
+        signs = deciding(each.signs)
+        left_nothing = bool(signs) and all(sign.made is False for sign in signs)
+        silent = not signs and not never.isdisjoint(snapshot.graph.requirements(revision))
+        if revision in claimed and (left_nothing or silent):
+            never.add(revision)
+    return frozenset(never)
 
 
 def half_made(snapshot: Facts, standing: Standing, revision: str) -> tuple[str, ...]:

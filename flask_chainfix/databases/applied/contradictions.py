@@ -202,7 +202,7 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
     silent = ", ".join(fitting.silent)
     highest = way(
         f"its tables fit {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
-        f" {'changes' if len(fitting.silent) == 1 else 'change'}, which no table shows",
+        f" {'changes' if len(fitting.silent) == 1 else 'change'}, which its schema does not show",
         *restamping(graph, rows, fitting.highest),
     )
     return highest | way(f"stamp {names} if it has not", *to_proven)

@@ -205,7 +205,7 @@ def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool)
 def _without_tables(snapshot: Facts, standing: Standing) -> Iterator[Fault]:
     found = mismatch(snapshot, standing)
     if found is not None and found.absent:
-        missing = f"tables that should exist by then are missing: {in_words(found.absent)}"
+        missing = f"what should be there by then is missing: {in_words(found.absent)}"
         hint = ways_out(snapshot, found)
         yield Fault(f"{found.stamped}, and {missing}", hint, found.absent, "revision")
 
