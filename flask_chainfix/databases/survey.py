@@ -356,7 +356,11 @@ def _in_passing(
         for each in standings
         if each.state is DatabaseState.UNREACHABLE
     )
-    reached = tuple(each for each in standings if each.state is not DatabaseState.UNREACHABLE)
+    reached = tuple(
+        replace(each, in_passing=True)
+        for each in standings
+        if each.state is not DatabaseState.UNREACHABLE
+    )
     return reached, notices
 
 

@@ -73,6 +73,7 @@ class Standing:
             not known, and in SQLite, which does not mind.
         columns: the columns of these tables, each behind its table; ``None`` where nobody has
             looked.
+        in_passing: whether only its stamp is of interest: what it holds is not compared.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Standing:
     complete: bool = True
     width: int | None = None
     columns: frozenset[tuple[str, str]] | None = None
+    in_passing: bool = False
 
     @property
     def is_known(self) -> bool:

@@ -143,7 +143,9 @@ def _without(start: Facts, refused: MoveResult, planner: str) -> Remedy:
 
 
 # Findings that say that it is not known what a database has run.
-_NOT_KNOWN = ("FC301", "FC302", "FC305", "FC306")
+_NOT_KNOWN = {"FC301", "FC302"}
+# These, too, unless what is there too early is no doubt of what has run.
+_CONTRADICTED = {"FC305", "FC306"}
 
 
 def planned_moves(
@@ -207,13 +209,15 @@ def refuse_unknown_rows(
     """
     # Ignoring such a finding makes it no less true that a plan could strand a revision.
     of_databases = (*findings, *diagnose(snapshot, Family.DATABASE, ignored=True))
+    doubtful = unexplained(snapshot)
+    codes = _NOT_KNOWN | (_CONTRADICTED if doubtful else set())
     for finding in of_databases:
-        if finding.code in _NOT_KNOWN and finding.severity is Severity.ERROR:
+        if finding.code in codes and finding.severity is Severity.ERROR:
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
                 Remedy.of(finding.hint) | _without_what_it_is_of(snapshot, finding, planner),
             )
-    for standing in unexplained(snapshot):
+    for standing in doubtful:
         raise UnsafeForDatabases(
             f"no known chain can have written the rows of {standing.name}"
             f" ({', '.join(standing.rows)}), so what has run there is not known",

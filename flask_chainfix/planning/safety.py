@@ -262,7 +262,7 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
     members = next((set(each) for each in graph.cycles if mend.revision in each), set())
     required = graph.required(row for row in standing.rows if row in graph)
     above = members.intersection(required).difference(applied.revisions)
-    missing = {name for name, _ in absent(after, standing, frozenset(above))}
+    missing = {name for name, *_ in absent(after, standing, frozenset(above))}
     run = sorted(above - missing)
     if run:
         raise UnsafeForDatabases(

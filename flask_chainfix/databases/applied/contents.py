@@ -21,18 +21,28 @@ from flask_chainfix.schema.live import Live, keys_of
 from flask_chainfix.schema.object_history import History, Step
 from flask_chainfix.schema.objects import Key, key_of, table_key
 
-Found = tuple[str, str]  # a revision, and a table or column that it makes
+
+class Found(NamedTuple):
+    """A table or column, and the revision that makes it."""
+
+    revision: str
+    name: str
+    kind: Kind
 
 
 def contradicts(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> bool:
     """Whether a database shows that something else has run there.
+
+    A column that is there early does not: whoever made it, the next upgrade stops at it, and skips
+    nothing.
 
     Args:
         snapshot: the chain with the migrations' sources.
         standing: the database.
         revisions: what is thought to have run there.
     """
-    return any(_compared(snapshot, standing, revisions))
+    missing, there_early = _compared(snapshot, standing, revisions)
+    return bool(missing) or any(found.kind is Kind.TABLE for found in there_early)
 
 
 def absent(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> tuple[Found, ...]:
@@ -71,10 +81,13 @@ def _compare(
             continue
         last, following = _around(history, revisions)
         expected = history.first if last is None else last.there
-        if there is False and expected and last is not None and not last.with_table:
-            missing.append(last)
-        elif there and expected is False and following is not None and following.there:
-            there_early.append(following)
+        changed = following if there else last
+        if expected is not (not there) or changed is None or changed.with_table:
+            continue
+        if there and changed.there:
+            there_early.append(changed)
+        elif not there:
+            missing.append(changed)
     stopping = (step for step in there_early if not _may_be_dropped(snapshot, step, revisions))
     return tuple(map(_found, missing)), tuple(map(_found, stopping))
 
@@ -98,12 +111,12 @@ def _around(history: History, revisions: frozenset[str]) -> tuple[Step | None, S
 
 
 def _found(step: Step) -> Found:
-    return step.revision, step.object.spelled
+    return Found(step.revision, step.object.spelled, step.object.kind)
 
 
 def live_of(snapshot: Facts, standing: Standing) -> Live | None:
     """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
-    if standing.tables is None:
+    if standing.tables is None or standing.in_passing:
         return None
     names = frozenset(table.casefold() for table in standing.tables)
     looked = {Kind.TABLE} if standing.columns is None else {Kind.TABLE, Kind.COLUMN}

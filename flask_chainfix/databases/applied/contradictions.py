@@ -10,6 +10,7 @@ from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.contents import (
     Fit,
+    Found,
     absent,
     early,
     fit,
@@ -119,7 +120,8 @@ class Mismatch:
 
 def mismatch(snapshot: Facts, standing: Standing) -> Mismatch | None:
     """How the tables of a database contradict its rows, whichever chain has written them."""
-    if possibilities(snapshot, standing):
+    said = possibilities(snapshot, standing) or claims(snapshot, standing)
+    if any(claim.unknown for claim in said):
         return None
     found = [
         Mismatch(
@@ -127,9 +129,10 @@ def mismatch(snapshot: Facts, standing: Standing) -> Mismatch | None:
             by_revision(absent(snapshot, standing, claim.revisions)),
             by_revision(early(snapshot, standing, claim.revisions)),
         )
-        for claim in claims(snapshot, standing)
+        for claim in said
     ]
-    return min(found, key=lambda each: len(each.absent) + len(each.early), default=None)
+    best = min(found, key=lambda each: len(each.absent) + len(each.early), default=None)
+    return best if best is not None and (best.absent or best.early) else None
 
 
 def contradiction(found: Mismatch) -> str:
@@ -139,11 +142,11 @@ def contradiction(found: Mismatch) -> str:
     return f"its tables contradict its stamp ({'; '.join(said)})"
 
 
-def by_revision(found: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    """Group pairs of revision and table by revision."""
+def by_revision(found: Iterable[Found]) -> Mapping[str, tuple[str, ...]]:
+    """The names of tables and columns by the revision that makes them."""
     tables: dict[str, tuple[str, ...]] = {}
-    for revision, table in found:
-        tables[revision] = (*tables.get(revision, ()), table)
+    for revision, name, _ in found:
+        tables[revision] = (*tables.get(revision, ()), name)
     return tables
 
 

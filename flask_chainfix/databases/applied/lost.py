@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.databases.applied.contents import absent, early
+from flask_chainfix.databases.applied.contents import Found, absent, early
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
@@ -102,9 +102,7 @@ def survivors(snapshot: Facts, revision: str) -> Survivors:
     return Survivors(rows, between, unknown)
 
 
-def early_on_return(
-    snapshot: Facts, standing: Standing, revision: str
-) -> tuple[tuple[str, str], ...]:
+def early_on_return(snapshot: Facts, standing: Standing, revision: str) -> tuple[Found, ...]:
     """The tables that would stop the next upgrade of a database if a lost revision came back.
 
     Each is behind the revision that makes it, which has not run there by its rows.
@@ -140,7 +138,7 @@ def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
     if not missing:
         compare = "if what was edited does not matter there"
         return way(f"move the stamp to its new id, {compare}", move)
-    tables = ", ".join(dict.fromkeys(table for _, table in missing))
+    tables = ", ".join(dict.fromkeys(table for _, table, _ in missing))
     return way(
         f"make {tables} by hand as {new} does by now, then move the stamp to that id",
         f"{{alembic}} upgrade --sql {since(snapshot.graph, new)}",
