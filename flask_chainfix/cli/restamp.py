@@ -51,6 +51,11 @@ from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Resu
     callback=pairs("REVISION=OTHER"),
     help="Count a stamp that no file has for this revision; may be given several times.",
 )
+@click.option(
+    "--from-schema",
+    is_flag=True,
+    help="Give each database the rows that its schema proves, as trace shows them.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the rows; change nothing.")
 @click.option("--sql", is_flag=True, help="Print guarded SQL for an operator; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -73,6 +78,10 @@ def restamp(  # noqa: PLR0913  (an option each)
     """
     if wishes["current"] and wishes["old"] is not None:
         raise click.UsageError("--current and --old REF name different chains: give one of them")
+    if wishes["from_schema"] and (
+        wishes["old"] is not None or wishes["current"] or wishes["taken"]
+    ):
+        raise click.UsageError("--from-schema decides alone: leave out --old, --current and --lost")
     if databases.stamps and not (sql or wishes["current"]):
         raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
 
@@ -88,7 +97,7 @@ def restamp(  # noqa: PLR0913  (an option each)
             return plan
 
         def act(agreed: RestampPlan) -> Restamped:
-            follows = asked.old is None
+            follows = asked.old is None and not asked.from_schema
             moves = _moved(runtime, snapshot, agreed.moves, databases, follows=follows)
             return restamped(agreed.tools, agreed.diagnosis, moves)
 

@@ -16,6 +16,7 @@ from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases import moving
+from flask_chainfix.databases.applied.row_moves import move_by_schema
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
 from flask_chainfix.databases.survey import given_by_user, survey, targets_for
@@ -50,12 +51,14 @@ class RestampWishes:
             journal's.
         current: whether the chain as it is has stamped those of which that is in doubt.
         taken: lost revisions, and those that the user takes them for.
+        from_schema: whether what the databases hold decides.
     """
 
     databases: DatabaseWishes
     old: str | None = None
     current: bool = False
     taken: Mapping[str, str] = field(default_factory=dict)
+    from_schema: bool = False
 
 
 def plan_restamp(
@@ -80,11 +83,18 @@ def plan_restamp(
         )
     _require_lost(diagnosis.snapshot, wishes.taken)
     now = survey(runtime, diagnosis.snapshot, wishes.databases, progress, old=wishes.old)
-    moves = planned_moves(now, now, wishes.taken)
+    if wishes.from_schema:
+        from flask_chainfix.databases.live_schema import trace_databases
+
+        traced, told = trace_databases(now, targets_for(runtime, wishes.databases), progress)
+        diagnosis = diagnosis.noticing(*told)
+        moves = tuple(move_by_schema(now, each) for each in traced)
+    else:
+        moves = planned_moves(now, now, wishes.taken)
     if wishes.current:
         moves = settled(now, moves)
     diagnosis = diagnosis.with_databases(now).noticing(*notes_on_taken(now, wishes.taken))
-    if not now.old:
+    if not (now.old or wishes.from_schema):
         diagnosis = diagnosis.noticing(_NO_OLDER_CHAIN)
     plan = judged(RestampPlan(tools=tools, diagnosis=diagnosis, moves=moves), moves)
     planned = any(each.state is MoveState.PLANNED for each in moves)

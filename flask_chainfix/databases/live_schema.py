@@ -8,7 +8,10 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
+from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.databases.applied.rows import stood_for
+from flask_chainfix.databases.applied.trace import TracedDatabase, trace
 from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,
@@ -16,8 +19,12 @@ from flask_chainfix.databases.connecting import (
     obstacles_of,
     transaction,
 )
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.targets import Target
+from flask_chainfix.git.upstream import read_published
+from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.files import Header
 from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.live import Live, keys_of
 from flask_chainfix.schema.objects import Key
@@ -30,6 +37,42 @@ _EXACTLY = {
 }
 # PostgreSQL cuts longer names, MySQL refuses them; Alembic lets either happen.
 _LONGEST = {"postgresql": 63, "mysql": 64}
+
+
+def trace_databases(
+    now: Facts, targets: Mapping[str, Target], progress: Progress
+) -> tuple[tuple[TracedDatabase, ...], tuple[str, ...]]:
+    """Compare what databases hold with what the migrations leave behind.
+
+    Args:
+        now: the chain, and where its databases stand.
+        targets: those that can be reached, by identity.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Returns:
+        What each of them shows, and notices.
+    """
+    published, notices = read_published(now) if now.environment.asks_git else ((), ())
+    # A chain that others have may have built them, with other revisions below.
+    headers = (
+        [file.reading for file in chain.files if isinstance(file.reading, Header)]
+        for chain in published
+    )
+    chains = [*now.old, *map(Graph, headers)]
+    lives = read_schemas(tuple(targets.values()), now.named_schemas, progress)
+    return tuple(_traced(now, each, lives, chains) for each in now.databases.standings), notices
+
+
+def _traced(
+    now: Facts, standing: Standing, lives: Mapping[str, Live | str], chains: Sequence[Graph]
+) -> TracedDatabase:
+    claimed = stood_for(now.graph, standing.rows)
+    live = lives.get(standing.identity, "it cannot be reached from here")
+    if not standing.is_known:
+        live = standing.problem or "there is no such database"
+    if isinstance(live, str):
+        return TracedDatabase(standing, claimed, None, live)
+    return TracedDatabase(standing, claimed, trace(now, live, claimed, chains))
 
 
 def read_schemas(

@@ -11,10 +11,10 @@ from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
 
 if TYPE_CHECKING:  # a command imports what its own result is made of
-    from flask_chainfix.databases.applied.trace import Trace
+    from flask_chainfix.databases.applied.trace import TracedDatabase
     from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
-    from flask_chainfix.model.databases import Backup, MoveResult, Standing
+    from flask_chainfix.model.databases import Backup, MoveResult
     from flask_chainfix.model.files import Edit
     from flask_chainfix.model.findings import Explanation, Finding
     from flask_chainfix.model.hook_files import HookFile
@@ -287,56 +287,6 @@ class Hooked(HookPlan):
     """hook that has written its files."""
 
     is_done: ClassVar[bool] = True
-
-
-@dataclass(frozen=True)
-class TracedDatabase:
-    """What the schema of one database shows.
-
-    Attributes:
-        standing: the database, with its stamp.
-        claimed: what has run there by its stamp.
-        trace: what its schema shows; ``None`` where it could not be read.
-        problem: why not.
-    """
-
-    standing: Standing
-    claimed: frozenset[str]
-    trace: Trace | None
-    problem: str = ""
-
-    @property
-    def behind(self) -> tuple[str, ...]:
-        """The revisions that its stamp stands for and that have not run."""
-        return tuple(name for name in self._having("not-run") if name in self.claimed)
-
-    @property
-    def ahead(self) -> tuple[str, ...]:
-        """The revisions that have run though its stamp does not stand for them."""
-        return tuple(name for name in self._having("run") if name not in self.claimed)
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """The revisions of which its schema does not tell."""
-        return self._having("unknown")
-
-    @property
-    def differs(self) -> bool:
-        """Whether it is not what its stamp says."""
-        return bool(self.behind or self.ahead or self._having("half-run"))
-
-    def is_told(self, revision: str) -> bool:
-        """Whether the verdict on a revision is more than what its stamp says anyway."""
-        half = self._having("half-run")
-        return revision in {*self.behind, *self.ahead, *half} or (
-            revision in self.unknown and revision in self.claimed
-        )
-
-    def _having(self, verdict: str) -> tuple[str, ...]:
-        if self.trace is None:
-            return ()
-        revisions = self.trace.revisions.items()
-        return tuple(name for name, each in revisions if each.verdict.value == verdict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ from typing import Any
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.contradictions import completing
-from flask_chainfix.databases.applied.trace import Difference, Verdict
+from flask_chainfix.databases.applied.trace import Difference, TracedDatabase, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.report.page import Row, Section, shown_path
 from flask_chainfix.report.picture import PictureNode
-from flask_chainfix.report.results import Traced, TracedDatabase
+from flask_chainfix.report.results import Traced
 from flask_chainfix.schema.live import Sign
 
 _WORDS = {
@@ -28,17 +28,16 @@ _SHOWN_DIFFERENCES = 20
 
 def verdict(result: Traced) -> str:
     """The one line that says it all."""
+    total = len(result.databases)
     number = sum(each.differs for each in result.databases)
+    if number and total == 1:
+        return "The database is not what its stamp says."
     if number:
-        return f"{count(number, 'database')} of {len(result.databases):,} not as stamped."
-    unknown = sum(bool(each.unknown) for each in result.databases)
-    if unknown:
-        return "Nothing contradicts the stamps, as far as the schemas tell."
-    return f"{_all(len(result.databases))} as stamped."
-
-
-def _all(number: int) -> str:
-    return "The database is" if number == 1 else f"All {number:,} databases are"
+        return f"{number:,} of {total:,} databases are not what their stamps say."
+    stamps = "its stamp says" if total == 1 else "their stamps say"
+    names = "The database is" if total == 1 else f"All {total:,} databases are"
+    doubt = any(each.unknown for each in result.databases)
+    return f"{names} what {stamps}{', as far as can be told' if doubt else ''}."
 
 
 def summary(found: TracedDatabase) -> str:
@@ -55,6 +54,11 @@ def summary(found: TracedDatabase) -> str:
         if names
     ]
     parts += [f"half of {name} has run" for name in half]
+    if found.unknown and not parts:
+        claimed = [name for name in found.unknown if name in found.claimed]
+        told = f", but for {count(len(claimed), 'revision')} that leaves no sign" if claimed else ""
+        told = told.replace("leaves", "leave") if len(claimed) > 1 else told
+        return f"{stamped}; its schema is what the stamp says{told}"
     if not parts:
         fits = "its schema is what the stamp says"
         if not rows:
@@ -135,7 +139,8 @@ def difference(found: Difference, snapshot: Facts) -> str:
 
 
 def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
-    return [sign for sign in signs if sign.made is not None] or list(signs)
+    own = deciding(signs)
+    return [sign for sign in own if sign.made is not None] or own
 
 
 def _first(signs: tuple[Sign, ...]) -> list[Sign]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.databases import Standing
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
 from flask_chainfix.schema.live import Known, Live, Sign, sightings
 from flask_chainfix.schema.objects import Key, belongs_to_database, key_of, table_key, table_of
@@ -79,6 +80,56 @@ class Trace(NamedTuple):
     def having(self, verdict: Verdict) -> tuple[str, ...]:
         """The revisions of which a schema says this, in the order of the chain."""
         return tuple(name for name, each in self.revisions.items() if each.verdict is verdict)
+
+
+class TracedDatabase(NamedTuple):
+    """What the schema of one database shows.
+
+    Attributes:
+        standing: the database, with its stamp.
+        claimed: what has run there by its stamp.
+        trace: what its schema shows; ``None`` where it could not be read.
+        problem: why not.
+    """
+
+    standing: Standing
+    claimed: frozenset[str]
+    trace: Trace | None
+    problem: str = ""
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The revisions that its stamp stands for and that have not run."""
+        return tuple(name for name in self._having(Verdict.NOT_RUN) if name in self.claimed)
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """The revisions that have run though its stamp does not stand for them."""
+        return tuple(name for name in self._having(Verdict.RUN) if name not in self.claimed)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The revisions of which its schema does not tell."""
+        return self._having(Verdict.UNKNOWN)
+
+    @property
+    def half(self) -> tuple[str, ...]:
+        """The revisions that have stopped half-way."""
+        return self._having(Verdict.HALF_RUN)
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is not what its stamp says."""
+        return bool(self.behind or self.ahead or self.half)
+
+    def is_told(self, revision: str) -> bool:
+        """Whether the verdict on a revision is more than what its stamp says anyway."""
+        return revision in {*self.behind, *self.ahead, *self.half} or (
+            revision in self.unknown and revision in self.claimed
+        )
+
+    def _having(self, verdict: Verdict) -> tuple[str, ...]:
+        return () if self.trace is None else self.trace.having(verdict)
 
 
 def trace(

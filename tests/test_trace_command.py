@@ -1,0 +1,153 @@
+"""``trace`` and ``restamp --from-schema`` on real databases, and what they print, typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from tests.commands import Done, fixchain
+from tests.rehearsals import add, plain
+from tests.stamped import rows_of, sql
+
+_TWO = """
+op.create_table("secrets", sa.Column("id", sa.Integer, primary_key=True))
+op.create_table("endpoints", sa.Column("id", sa.Integer, primary_key=True))
+"""
+_COLUMN = 'op.add_column("a", sa.Column("note", sa.String(20)))'
+_ROWS = 'op.execute("DELETE FROM a")'
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chain of which each revision makes one table, one column, two tables."""
+    plain(tmp_path, "a")
+    add(tmp_path, "b <- a", _COLUMN, 'op.drop_column("a", "note")')
+    add(tmp_path, "c <- b", _TWO, 'op.drop_table("endpoints"); op.drop_table("secrets")')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _upgrade(project: Path, url: str, target: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(project / "migrations"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    command.upgrade(config, target)
+
+
+def _trace(url: str, *options: str) -> Done:
+    return fixchain("trace", "--database", url, *options)
+
+
+def _document(url: str) -> dict[str, Any]:
+    (traced,) = json.loads(_trace(url, "--format", "json").stdout)["traces"]
+    found: dict[str, Any] = traced
+    return found
+
+
+def _verdicts(url: str) -> dict[str, str]:
+    return {each["revision"]: each["verdict"] for each in _document(url)["revisions"]}
+
+
+def test_a_database_that_is_as_stamped(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "b")
+    done = _trace(database_url)
+    assert done.exit_code == 0, done
+    assert "its schema is what the stamp says" in done.stdout
+    assert _verdicts(database_url) == {"a": "run", "b": "run", "c": "not-run"}
+    assert _document(database_url)["fits"] == ["b"]
+
+
+def test_a_stamp_that_is_behind_and_one_that_is_ahead(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "b")
+    for stamp, said in (("a", "1 revision ahead"), ("c", "1 revision behind")):
+        sql(database_url, f"UPDATE alembic_version SET version_num = '{stamp}'")
+        done = _trace(database_url)
+        assert done.exit_code == 1
+        assert f"stamped at {stamp}; its schema shows what b leaves: {said}" in done.stdout
+        moved = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+        assert moved.exit_code == 0, moved
+        assert rows_of(database_url) == ["b"]
+    assert _trace(database_url).exit_code == 0
+
+
+def test_a_revision_that_has_half_run(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "b")
+    sql(database_url, "CREATE TABLE secrets (id INTEGER)")
+    done = _trace(database_url)
+    assert done.exit_code == 1
+    assert "half of c has run" in done.stdout
+    assert "table endpoints is not there: c_add.py:" in done.stdout
+    refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+    assert refused.exit_code == 3
+    assert "half of c has run" in refused.stderr
+    assert rows_of(database_url) == ["b"]
+
+
+def test_what_no_schema_shows_is_for_the_user_to_say(project: Path, database_url: str) -> None:
+    add(project, "d <- c", _ROWS, "pass")
+    _upgrade(project, database_url, "c")
+    sql(database_url, "UPDATE alembic_version SET version_num = 'a'")
+    refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+    assert refused.exit_code == 3
+    assert "its schema does not show whether d has run" in refused.stderr
+    assert "alembic stamp d" in refused.stderr
+    assert "alembic stamp c" in refused.stderr
+    # Where the stamp is one of the two, it stays.
+    for stamp in ("c", "d"):
+        sql(database_url, f"UPDATE alembic_version SET version_num = '{stamp}'")
+        kept = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+        assert (kept.exit_code, rows_of(database_url)) == (0, [stamp])
+
+
+def test_a_database_that_is_not_stamped(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "c")
+    sql(database_url, "DELETE FROM alembic_version")
+    done = _trace(database_url)
+    assert (done.exit_code, "not stamped; its schema shows what c leaves" in done.stdout) == (
+        1,
+        True,
+    )
+    assert fixchain("restamp", "--from-schema", "--database", database_url, "--yes").exit_code == 0
+    assert rows_of(database_url) == ["c"]
+
+
+def test_what_was_changed_by_hand_is_a_difference(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "c")
+    sql(database_url, "CREATE TABLE by_hand (id INTEGER)", "ALTER TABLE a ADD own INTEGER")
+    assert _document(database_url)["differences"] == [
+        {
+            "kind": "extra",
+            "object": "table by_hand",
+            "detail": "table by_hand is there, and no migration makes it",
+        },
+        {
+            "kind": "extra",
+            "object": "column a.own",
+            "detail": "column a.own is there, and no migration makes it",
+        },
+    ]
+    assert _trace(database_url).exit_code == 0
+
+
+def test_nothing_is_read_of_a_database_that_does_not_answer(project: Path, tmp_path: Path) -> None:
+    done = _trace(f"sqlite:///{tmp_path / 'gone.db'}")
+    assert done.exit_code == 3
+    assert "could not be read: there is no file" in done.stderr
+    done = _trace("postgresql+psycopg2://me:secret@127.0.0.1:1/none")
+    assert done.exit_code == 3
+    assert "secret" not in done.stderr + done.stdout
+
+
+def test_it_needs_a_database(project: Path) -> None:
+    done = fixchain("trace")
+    assert done.exit_code == 3
+    assert "fixchain trace --database URL" in done.stderr
+
+
+def test_from_schema_decides_alone(project: Path) -> None:
+    assert fixchain("restamp", "--from-schema", "--current").exit_code == 2
