@@ -6,7 +6,8 @@ finds there, and in these keys what else there is in the project, and what is do
 
     settings     what its ``[fixchain]`` section says
     databases    SQLite files by name, each with its ``rows`` of alembic_version and its other
-                 ``tables``; or the URL of a server that does not answer, with nothing
+                 ``tables``, with columns where these matter; or the URL of a server that does not
+                 answer, with nothing
     stamps       rows that are told with ``--stamp``
     carried_out  the wishes of a repair that was made before, looking at no database
     against      the Git revision that ``check`` compares with, and ``allow``, what may differ
@@ -169,7 +170,10 @@ def _databases(expected: Mapping[str, Any]) -> DatabaseWishes:
         urls.append(url)
         if holds is not None:
             stamp(url, *holds["rows"])
-            sql(url, *(f"CREATE TABLE {table} (id INTEGER)" for table in holds["tables"]))
+            tables = (
+                table if "(" in table else f"{table} (id INTEGER)" for table in holds["tables"]
+            )
+            sql(url, *(f"CREATE TABLE {table}" for table in tables))
     stamps = tuple(tuple(rows) for rows in expected.get("stamps", ()))
     return DatabaseWishes(urls=tuple(urls), stamps=stamps)
 

@@ -627,6 +627,18 @@ CLAIMS = (
         database=True,
     ),
     Claim(
+        "FC307",
+        "a table made by hand",
+        ("a", rev("b <- a").doing(TABLE.format("x"))),
+        (
+            works("upgrade a"),
+            works("upgrade head"),
+            by_hand("CREATE TABLE y (id INTEGER)"),
+            works("upgrade head"),
+        ),
+        database=True,
+    ),
+    Claim(
         "FC401",
         "beside the other",
         ("a",),

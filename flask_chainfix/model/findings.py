@@ -36,6 +36,7 @@ CODES = frozenset(
         "FC304",
         "FC305",
         "FC306",
+        "FC307",
         "FC401",
         "FC402",
         "FC501",

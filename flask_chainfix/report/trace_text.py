@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.contradictions import completing
+from flask_chainfix.databases.applied.contradictions import completing, difference_in_words
 from flask_chainfix.databases.applied.trace import Difference, TracedDatabase, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.report.page import Row, Section, shown_path
@@ -121,21 +121,10 @@ def sections(found: TracedDatabase, snapshot: Facts) -> Iterator[Section]:
 
 def _difference_rows(differences: tuple[Difference, ...], snapshot: Facts) -> Iterator[Row]:
     for each in differences[:_SHOWN_DIFFERENCES]:
-        yield Row(difference(each, snapshot))
+        yield Row(difference_in_words(each, snapshot))
     left = len(differences) - _SHOWN_DIFFERENCES
     if left > 0:
         yield Row(f"and {left:,} more", "dim")
-
-
-def difference(found: Difference, snapshot: Facts) -> str:
-    """One difference in words."""
-    thing = f"{found.object.kind.value} {found.object.spelled}"
-    if found.kind == "extra":
-        return f"{thing} is there, and no migration makes it"
-    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
-    if found.kind == "missing":
-        return f"{thing} is not there, though {place} makes it"
-    return f"{thing} is still there, though {place} drops it"
 
 
 def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
@@ -197,7 +186,7 @@ def _database(found: TracedDatabase, snapshot: Facts) -> dict[str, Any]:
             {
                 "kind": each.kind,
                 "object": f"{each.object.kind.value} {each.object.spelled}",
-                "detail": difference(each, snapshot),
+                "detail": difference_in_words(each, snapshot),
             }
             for each in trace.differences
         ],

@@ -26,6 +26,7 @@ from flask_chainfix.databases.applied.rows import (
     since,
     stood_for,
 )
+from flask_chainfix.databases.applied.trace import Difference
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
 
@@ -155,6 +156,17 @@ def in_words(tables: Mapping[str, Sequence[str]]) -> str:
     names = [f"{table} ({revision})" for revision, each in tables.items() for table in each]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def difference_in_words(found: Difference, snapshot: Facts) -> str:
+    """One difference in words."""
+    thing = f"{found.object.kind.value} {found.object.spelled}"
+    if found.kind == "extra":
+        return f"{thing} is there, and no migration makes it"
+    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
+    if found.kind == "missing":
+        return f"{thing} is not there, though {place} makes it"
+    return f"{thing} is still there, though {place} drops it"
 
 
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:

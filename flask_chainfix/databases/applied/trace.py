@@ -376,14 +376,21 @@ def _differences(
 def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
     """The tables, and the columns of the chain's own tables, that no revision makes."""
     evidence = snapshot.evidence
+    if snapshot.graph.duplicates:  # of which one file was read
+        return
     for key in sorted(live.there, key=lambda each: (each.schema, each.table, each.name)):
         thing = SchemaObject(key.kind, key.name, key.table, key.schema)
         if key.kind not in (Kind.TABLE, Kind.COLUMN) or belongs_to_database(thing):
             continue
         if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
             continue
-        if key in evidence.mentioned or any(
-            evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
+        made_elsewhere = key._replace(schema="") in evidence.schemas_of
+        if (
+            made_elsewhere
+            or key in evidence.mentioned
+            or any(
+                evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
+            )
         ):
             continue
         yield Difference("extra", thing)

@@ -1,23 +1,28 @@
-"""Databases whose tables show that more has run there than their stamps say."""
+"""Databases whose schema is not what their stamps say, or not what the migrations make."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contents import half_made
+from flask_chainfix.databases.applied.contents import half_made, traced
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
     completing,
+    difference_in_words,
     in_words,
     mismatch,
     ways_out,
 )
 from flask_chainfix.databases.applied.lost import is_noop
+from flask_chainfix.databases.applied.trace import Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.diagnosis.rules.stamps import reached
 from flask_chainfix.model.findings import Severity
+
+_SHOWN = 5  # differences in one message
 
 
 @rule("FC305", "half-applied", Severity.ERROR, "half-applied revision", Family.DATABASE)
@@ -110,6 +115,59 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
                 whole,
                 [place for each in whole for place in snapshot.locations(each, "revision")],
             )
+
+
+@rule("FC307", "schema-drift", Severity.WARNING, "database with drift", Family.DATABASE)
+def schema_drift(snapshot: Facts) -> Iterator[Fault]:
+    """A database holds tables or columns otherwise than the migrations leave them.
+
+    They are made by no migration, or are missing, or are still there. Only tables and columns are
+    compared, and only in databases whose stamp fits; `{fixchain} trace` compares more.
+
+    What breaks:
+        nothing now; but a migration that makes or changes these objects stops there, and what works
+        in one database may not work in another
+
+    How it comes about:
+        Somebody has changed the schema by hand, `db.create_all()` has made tables that no migration
+        makes, or a migration was edited after it had run.
+
+    How it is repaired:
+        By hand: write a migration that makes what the models need, or drop what nobody needs.
+        Tables of other programs are no fault: list FC307 under `ignore` in the settings.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("user", sa.Column("id", sa.Integer()))
+
+        # the tables of the database
+        user by_hand
+
+        # the rows of alembic_version
+        users
+
+        $ {fixchain} trace --database
+    """
+    for standing in reached(snapshot):
+        fits = standing.rows and all(row in snapshot.graph for row in standing.rows)
+        if not fits or mismatch(snapshot, standing) is not None:
+            continue
+        found = traced(snapshot, standing)
+        if found is None or not found.differences or found.having(Verdict.HALF_RUN):
+            continue
+        said = [difference_in_words(each, snapshot) for each in found.differences[:_SHOWN]]
+        more = len(found.differences) - len(said)
+        yield Fault(
+            f"{standing.name}: {'; '.join(said)}{f'; and {more:,} more' if more else ''}",
+            way("see all of it", "{fixchain} trace{databases}")
+            | "write a migration for what the models need, and drop what nobody needs",
+            dict.fromkeys(each.revision for each in found.differences if each.revision),
+            [],
+        )
 
 
 def _mismatches(snapshot: Facts) -> Iterator[Mismatch]:
