@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.redundancy import followed
@@ -41,6 +41,50 @@ class Ancestry:
         run, position = self._place[first]
         above, higher = self._place[second]
         return position < higher if run == above else bool(self._below[above] >> run & 1)
+
+
+class CommonAncestry:
+    """What runs before each revision of a chain in every known chain that has it.
+
+    Args:
+        graph: the chain.
+        chains: the other ones.
+
+    Attributes:
+        below: what runs before each revision, as the bits of a number.
+    """
+
+    def __init__(self, graph: Graph, chains: Iterable[Graph]) -> None:
+        self._names = graph.order
+        self._bit = {name: 1 << number for number, name in enumerate(graph.order)}
+        self.below = self._of(graph)
+        for chain in chains:
+            for name, bits in self._of(chain).items():
+                if name in self.below:
+                    self.below[name] &= bits
+
+    def _of(self, chain: Graph) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name in chain.order:
+            bits = 0
+            for required in chain.requirements(name):
+                bits |= found.get(required, 0) | self._bit.get(required, 0)
+            found[name] = bits
+        return found
+
+    def bits(self, names: Iterable[str]) -> int:
+        """Some revisions as bits."""
+        bits = 0
+        for name in names:
+            bits |= self._bit[name]
+        return bits
+
+    def names(self, bits: int) -> Iterator[str]:
+        """Bits as revisions, in the order of the chain."""
+        while bits:
+            lowest = bits & -bits
+            yield self._names[lowest.bit_length() - 1]
+            bits ^= lowest
 
 
 def upgrade_order(

@@ -13,6 +13,7 @@ from enum import Enum
 from math import inf
 from typing import NamedTuple
 
+from flask_chainfix.chain.ancestry import CommonAncestry
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
@@ -173,9 +174,8 @@ class _Tracing:
         self, snapshot: Facts, live: Live, claimed: frozenset[str], chains: Sequence[Graph]
     ) -> None:
         self._graph = snapshot.graph
-        self._chains = (snapshot.graph, *chains)
+        self._order = CommonAncestry(snapshot.graph, chains)
         self._claimed = claimed
-        self._below: dict[str, frozenset[str]] = {}
         self._sightings = sightings(snapshot.histories, live)
         self._several = {
             name for name, files in snapshot.files_by_revision.items() if len(files) > 1
@@ -269,52 +269,51 @@ class _Tracing:
 
     def _lacks(self, revision: str) -> str:
         """What a revision requires that has not run, or not to its end; ``""`` for nothing."""
-        return next((name for name in self.below(revision) if name in self._known.undone), "")
+        unfinished = self._order.bits(self._known.undone)
+        return next(self._order.names(self._order.below[revision] & unfinished), "")
 
     def _required_by(self, names: Iterable[str]) -> Mapping[str, str]:
         """What must have run before some revisions, each with one of those."""
         found: dict[str, str] = {}
+        seen = 0
         for name in sorted(names, key=self._graph.position.__getitem__, reverse=True):
-            if name not in found or len(self._chains) > 1:
-                for below in self.below(name):
-                    found.setdefault(below, name)
+            below = self._order.below[name] & ~seen
+            found.update((each, name) for each in self._order.names(below))
+            seen |= below
         return found
-
-    def below(self, revision: str) -> frozenset[str]:
-        """What runs before a revision in every known chain that has it."""
-        if revision not in self._below:
-            sets = [chain.required([revision]) for chain in self._chains if revision in chain]
-            self._below[revision] = frozenset(set.intersection(*sets)) - {revision}
-        return self._below[revision]
 
     def _contradictory(self, begun: Set[str], unfinished: Set[str]) -> set[str]:
         """The revisions whose signs are outvoted, as something has run without what it requires.
 
         Of what contradicts each other, the side with fewer revisions is wrong; both, if neither is.
         """
-        against = {name: self.below(name) & unfinished for name in begun}
+        order, lacking = self._order, self._order.bits(unfinished)
+        against = {name: order.below[name] & lacking for name in begun}
         found: set[str] = set()
-        for group in _components({name: names for name, names in against.items() if names}):
-            uppers = sorted(group & begun, key=self._graph.position.__getitem__)
-            outvoted: list[set[str]] = []
-            below: set[str] = set()
-            for number in range(len(uppers) + 1):
-                if number:
-                    below |= against[uppers[number - 1]]
-                outvoted.append(below | set(uppers[number:]))
-            fewest = min(map(len, outvoted))
-            found.update(*(names for names in outvoted if len(names) == fewest))
+        for group in _components(order, {name: bits for name, bits in against.items() if bits}):
+            uppers = [name for name in order.names(group) if name in begun]
+            outvoted: list[int] = []
+            below, left = 0, order.bits(uppers)
+            for name in ("", *uppers):
+                if name:
+                    below |= against[name]
+                    left &= ~order.bits([name])
+                outvoted.append(below | left)
+            fewest = min(bits.bit_count() for bits in outvoted)
+            for bits in outvoted:
+                if bits.bit_count() == fewest:
+                    found.update(order.names(bits))
         return found
 
 
-def _components(pairs: Mapping[str, frozenset[str]]) -> list[set[str]]:
+def _components(order: CommonAncestry, pairs: Mapping[str, int]) -> list[int]:
     """Group revisions that contradict each other, directly or over others."""
-    groups: list[set[str]] = []
+    groups: list[int] = []
     for upper, lowers in pairs.items():
-        joined = {upper, *lowers}
-        apart = [group for group in groups if group.isdisjoint(joined)]
+        joined = lowers | order.bits([upper])
+        apart = [group for group in groups if not group & joined]
         for group in groups:
-            if not group.isdisjoint(joined):
+            if group & joined:
                 joined |= group
         groups = [*apart, joined]
     return groups
