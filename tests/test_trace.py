@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_chainfix.databases.applied.trace import Trace, Verdict, deciding, trace
+from flask_chainfix.databases.applied.verdicts import Trace, Verdict, deciding, trace
 from flask_chainfix.databases.live_schema import read_live
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.schema.footprint import Kind

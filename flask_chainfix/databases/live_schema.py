@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.databases.applied.rows import stood_for
-from flask_chainfix.databases.applied.trace import TracedDatabase, trace
+from flask_chainfix.databases.applied.verdicts import TracedDatabase, trace
 from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,

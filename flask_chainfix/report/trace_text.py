@@ -8,7 +8,7 @@ from typing import Any
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.contradictions import completing, difference_in_words
-from flask_chainfix.databases.applied.trace import Difference, TracedDatabase, Verdict, deciding
+from flask_chainfix.databases.applied.verdicts import Difference, TracedDatabase, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.report.page import Row, Section, shown_path
 from flask_chainfix.report.picture import PictureNode

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.databases.applied.trace import Trace, Verdict, deciding, trace
+from flask_chainfix.databases.applied.verdicts import Trace, Verdict, deciding, trace
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import MigrationFile

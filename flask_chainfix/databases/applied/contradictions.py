@@ -26,7 +26,7 @@ from flask_chainfix.databases.applied.rows import (
     since,
     stood_for,
 )
-from flask_chainfix.databases.applied.trace import Difference
+from flask_chainfix.databases.applied.verdicts import Difference
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
 

@@ -41,7 +41,7 @@ from flask_chainfix.databases.applied.rows import (
     stood_for,
     tops,
 )
-from flask_chainfix.databases.applied.trace import TracedDatabase
+from flask_chainfix.databases.applied.verdicts import TracedDatabase
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
 

@@ -16,7 +16,7 @@ from flask_chainfix.databases.applied.contradictions import (
     ways_out,
 )
 from flask_chainfix.databases.applied.lost import is_noop
-from flask_chainfix.databases.applied.trace import Verdict
+from flask_chainfix.databases.applied.verdicts import Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.diagnosis.rules.stamps import reached
