@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.engine import make_url
 
 from tests.commands import Done, fixchain
 from tests.rehearsals import add, plain
-from tests.stamped import rows_of, sql
+from tests.stamped import rows_of, sql, user
 
 _TWO = """
 op.create_table("secrets", sa.Column("id", sa.Integer, primary_key=True))
@@ -57,7 +58,7 @@ def test_a_database_that_is_as_stamped(project: Path, database_url: str) -> None
     _upgrade(project, database_url, "b")
     done = _trace(database_url)
     assert done.exit_code == 0, done
-    assert "its schema is what the stamp says" in done.stdout
+    assert "stamped at b, and its schema matches" in done.stdout
     assert _verdicts(database_url) == {"a": "run", "b": "run", "c": "not-run"}
     assert _document(database_url)["fits"] == ["b"]
 
@@ -68,7 +69,7 @@ def test_a_stamp_that_is_behind_and_one_that_is_ahead(project: Path, database_ur
         sql(database_url, f"UPDATE alembic_version SET version_num = '{stamp}'")
         done = _trace(database_url)
         assert done.exit_code == 1
-        assert f"stamped at {stamp}; its schema shows what b leaves: {said}" in done.stdout
+        assert f"stamped at {stamp}; its schema matches b: {said}" in done.stdout
         moved = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
         assert moved.exit_code == 0, moved
         assert rows_of(database_url) == ["b"]
@@ -105,15 +106,64 @@ def test_what_no_schema_shows_is_for_the_user_to_say(project: Path, database_url
 
 
 def test_a_database_that_is_not_stamped(project: Path, database_url: str) -> None:
+    """As ``create_all`` leaves one: there may be no version table, and Alembic makes it."""
     _upgrade(project, database_url, "c")
-    sql(database_url, "DELETE FROM alembic_version")
+    sql(database_url, "DROP TABLE alembic_version")
     done = _trace(database_url)
-    assert (done.exit_code, "not stamped; its schema shows what c leaves" in done.stdout) == (
-        1,
-        True,
-    )
-    assert fixchain("restamp", "--from-schema", "--database", database_url, "--yes").exit_code == 0
-    assert rows_of(database_url) == ["c"]
+    assert done.exit_code == 1
+    assert "not stamped; its schema matches c: 3 revisions ahead" in done.stdout
+    assert "alembic stamp c" in done.stdout
+    refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+    assert refused.exit_code == 3
+    assert "alembic stamp c" in refused.stderr
+
+
+def test_something_is_missing_of_what_the_stamp_stands_for(
+    project: Path, database_url: str
+) -> None:
+    _upgrade(project, database_url, "c")
+    sql(database_url, "DROP TABLE endpoints")
+    done = _trace(database_url)
+    assert done.exit_code == 1
+    assert "something that c makes is missing" in done.stdout
+    assert "table endpoints is not there: c_add.py:" in done.stdout
+    refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+    assert (refused.exit_code, rows_of(database_url)) == (3, ["c"])
+
+
+def test_what_may_have_stopped_before_its_last_operation_is_not_said_to_have_run(
+    project: Path, database_url: str
+) -> None:
+    add(project, "d <- c", f"{_COLUMN.replace('note', 'more')}\n{_ROWS}", "pass")
+    _upgrade(project, database_url, "c")
+    sql(database_url, "ALTER TABLE a ADD more VARCHAR(20)")
+    assert _verdicts(database_url)["d"] == "unknown"
+    refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+    assert (refused.exit_code, rows_of(database_url)) == (3, ["c"])
+    # Alembic stamps a revision once it is through.
+    sql(database_url, "UPDATE alembic_version SET version_num = 'd'")
+    assert _verdicts(database_url)["d"] == "run"
+
+
+def test_a_stamp_that_no_file_has_is_not_moved(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "b")
+    sql(database_url, "UPDATE alembic_version SET version_num = 'gone'")
+    refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
+    assert (refused.exit_code, rows_of(database_url)) == (3, ["gone"])
+    assert "it is stamped with gone, which no file has" in refused.stderr
+
+
+def test_a_user_who_may_not_see_all_tables_learns_nothing(project: Path, server_url: str) -> None:
+    _upgrade(project, server_url, "c")
+    name = make_url(server_url).database
+    grants = [f"SELECT ON {name}.alembic_version"]
+    if server_url.startswith("postgresql"):
+        sql(server_url, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        grants = []
+    with user(server_url, *grants) as url:
+        done = _trace(url)
+    assert done.exit_code == 3, done
+    assert "could not be read" in done.stderr
 
 
 def test_what_was_changed_by_hand_is_a_difference(project: Path, database_url: str) -> None:

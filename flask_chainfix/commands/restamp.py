@@ -16,7 +16,7 @@ from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases import moving
-from flask_chainfix.databases.applied.row_moves import move_by_schema
+from flask_chainfix.databases.applied.by_schema import move_by_schema
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
 from flask_chainfix.databases.survey import given_by_user, survey, targets_for

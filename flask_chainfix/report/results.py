@@ -11,7 +11,7 @@ from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
 
 if TYPE_CHECKING:  # a command imports what its own result is made of
-    from flask_chainfix.databases.applied.verdicts import TracedDatabase
+    from flask_chainfix.databases.applied.by_schema import TracedDatabase
     from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.databases import Backup, MoveResult

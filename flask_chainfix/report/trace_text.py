@@ -7,8 +7,10 @@ from typing import Any
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.by_schema import TracedDatabase, against
 from flask_chainfix.databases.applied.contradictions import completing, difference_in_words
-from flask_chainfix.databases.applied.verdicts import Difference, TracedDatabase, Verdict, deciding
+from flask_chainfix.databases.applied.rows import restamping
+from flask_chainfix.databases.applied.verdicts import Difference, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.report.page import Row, Section, shown_path
 from flask_chainfix.report.picture import PictureNode
@@ -19,7 +21,7 @@ _WORDS = {
     Verdict.RUN: "has run",
     Verdict.NOT_RUN: "has not run",
     Verdict.HALF_RUN: "half run",
-    Verdict.UNKNOWN: "cannot tell",
+    Verdict.UNKNOWN: "not known",
 }
 _SHOWN_SIGNS = 4
 _SHOWN_REVISIONS = 12
@@ -30,45 +32,39 @@ def verdict(result: Traced) -> str:
     """The one line that says it all."""
     total = len(result.databases)
     number = sum(each.differs for each in result.databases)
-    if number and total == 1:
-        return "The database is not what its stamp says."
+    differing = sum(len(each.trace.differences) for each in result.databases if each.trace)
+    also = f", with {count(differing, 'difference')}" if differing else ""
+    if total == 1:
+        return f"The database {'does not match' if number else 'matches'} its stamp{also}."
     if number:
-        return f"{number:,} of {total:,} databases are not what their stamps say."
-    stamps = "its stamp says" if total == 1 else "their stamps say"
-    names = "The database is" if total == 1 else f"All {total:,} databases are"
-    doubt = any(each.unknown for each in result.databases)
-    return f"{names} what {stamps}{', as far as can be told' if doubt else ''}."
+        verb = "does not match its stamp" if number == 1 else "do not match their stamps"
+        return f"{number:,} of {total:,} databases {verb}{also}."
+    return f"All {total:,} databases match their stamps{also}."
 
 
 def summary(found: TracedDatabase) -> str:
     """What one database shows, in one sentence."""
-    rows = found.standing.rows
+    rows, trace = found.standing.rows, found.trace
     stamped = f"stamped at {listing(rows)}" if rows else "not stamped"
-    trace = found.trace
     if trace is None:
         return f"{stamped}; its schema was not read: {found.problem}"
-    half = trace.having(Verdict.HALF_RUN)
     parts = [
         f"{count(len(names), 'revision')} {word}"
         for names, word in ((found.behind, "behind"), (found.ahead, "ahead"))
         if names
     ]
-    parts += [f"half of {name} has run" for name in half]
-    if found.unknown and not parts:
-        claimed = [name for name in found.unknown if name in found.claimed]
-        told = f", but for {count(len(claimed), 'revision')} that leaves no sign" if claimed else ""
-        told = told.replace("leaves", "leave") if len(claimed) > 1 else told
-        return f"{stamped}; its schema is what the stamp says{told}"
-    if not parts:
-        fits = "its schema is what the stamp says"
-        if not rows:
-            fits = "its schema shows no revision either"
-        return f"{stamped}; {fits}"
-    shown = ""
-    if trace.fits is not None:
-        shown = f" what {listing(trace.fits)} leaves" if trace.fits else " no revision"
-        shown = f"its schema shows{shown}: "
-    return f"{stamped}; {shown}{', '.join(parts)}"
+    parts += [f"half of {name} has run" for name in found.half]
+    parts += [against(found, name) for name in found.contradicted]
+    if parts:
+        matches = ""
+        if trace.fits and not found.half:
+            matches = f"its schema matches {listing(trace.fits)}: "
+        return f"{stamped}; {matches}{', '.join(parts)}"
+    silent = [name for name in found.unknown if name in found.claimed]
+    if silent:
+        leave = "leaves" if len(silent) == 1 else "leave"
+        return f"{stamped}, and its schema matches; {listing(silent, 3)} {leave} no sign in it"
+    return f"{stamped}, and its schema {'matches' if rows else 'shows no revision'}"
 
 
 def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
@@ -80,14 +76,14 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
         marks = () if traced.verdict is Verdict.RUN else (_WORDS[traced.verdict],)
         if revision in found.standing.rows:
             marks = ("stamp", *marks)
-        wrong = revision in found.behind or revision in found.ahead
+        wrong = revision in found.told
         nodes.append(
             PictureNode(
                 revision,
                 snapshot.graph.parents[revision],
                 snapshot.header(revision).message,
                 marks,
-                "broken" if wrong or traced.verdict is Verdict.HALF_RUN else "plain",
+                "broken" if wrong else "plain",
             )
         )
     return nodes
@@ -98,7 +94,7 @@ def sections(found: TracedDatabase, snapshot: Facts) -> Iterator[Section]:
     trace = found.trace
     if trace is None:
         return
-    told = [name for name in trace.revisions if found.is_told(name)]
+    told = [name for name in trace.revisions if name in found.told]
     rows: list[Row] = []
     for name in told[:_SHOWN_REVISIONS]:
         traced = trace.revisions[name]
@@ -145,17 +141,17 @@ def _evidence(sign: Sign, snapshot: Facts) -> str:
 
 
 def steps(found: TracedDatabase, snapshot: Facts) -> Remedy:
-    """What puts the database and its stamp in agreement."""
+    """What makes the database and its stamp match."""
     trace = found.trace
     if trace is None or not found.differs:
         return Remedy()
-    for revision in trace.having(Verdict.HALF_RUN):
-        return completing(snapshot, revision)
-    if trace.fits is not None and not trace.silent:
-        return way(
-            "stamp it with what its schema shows", "{fixchain} restamp --from-schema{databases}"
-        )
-    return Remedy()
+    if found.half:
+        return completing(snapshot, found.half[0])
+    if trace.fits is None or trace.silent or found.contradicted:
+        return Remedy()
+    if not found.standing.rows:
+        return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
+    return way("move its stamp", "{fixchain} restamp --from-schema{databases}")
 
 
 def as_json(result: Traced) -> list[dict[str, Any]]:

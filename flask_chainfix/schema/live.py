@@ -18,17 +18,22 @@ class Live(NamedTuple):
         there: what it has.
         looked: the kinds of objects of which it has no more than that.
         schemas: the schemas that were looked at; ``""`` is the one where its version table is.
-        longest: how many characters of a name it keeps; objects with longer ones tell nothing.
+        longest: how many bytes of a name it keeps; objects with longer ones prove nothing.
+        unclear: what may be there for another reason, or is spelled in another case, as databases
+            may tell the two apart.
+        is_public: whether the schema of the version table is ``public``, or there is no such.
     """
 
     there: frozenset[Key]
     looked: frozenset[Kind]
     schemas: frozenset[str] = frozenset({""})
     longest: int | None = None
+    unclear: frozenset[Key] = frozenset()
+    is_public: bool = True
 
     def has(self, key: Key) -> bool | None:
         """Whether an object is there; ``None`` where that cannot be told."""
-        if key.database or key.schema not in self.schemas:
+        if key.database or key.schema not in self.schemas or key in self.unclear:
             return None
         if self.longest is not None and len(key.name.encode()) > self.longest:
             return None
@@ -40,8 +45,8 @@ class Live(NamedTuple):
 def keys_of(
     tables: Iterable[str],
     columns: Iterable[tuple[str, str]] = (),
-    parts: Iterable[tuple[str, str]] = (),
-    types: Iterable[str] = (),
+    indexes: Iterable[tuple[str, str]] = (),
+    constraints: Iterable[tuple[str, str]] = (),
     schema: str = "",
 ) -> Iterator[Key]:
     """The keys of what one schema holds.
@@ -49,19 +54,19 @@ def keys_of(
     Args:
         tables: the names of its tables.
         columns: its columns, each behind its table.
-        parts: its indexes and constraints, each behind its table. Databases make one of the other.
-        types: its enumerated types.
+        indexes: its indexes, each behind its table.
+        constraints: its constraints, each behind its table.
         schema: its name, ``""`` for that of the version table.
     """
     for table in tables:
         yield key_of(SchemaObject(Kind.TABLE, table, "", schema))
-    for table, column in columns:
-        yield key_of(SchemaObject(Kind.COLUMN, column, table, schema))
-    for table, name in parts:
-        yield key_of(SchemaObject(Kind.INDEX, name, table, schema))
-        yield key_of(SchemaObject(Kind.CONSTRAINT, name, table, schema))
-    for name in types:
-        yield key_of(SchemaObject(Kind.TYPE, name, "", schema))
+    for kind, parts in (
+        (Kind.COLUMN, columns),
+        (Kind.INDEX, indexes),
+        (Kind.CONSTRAINT, constraints),
+    ):
+        for table, name in parts:
+            yield key_of(SchemaObject(kind, name, table, schema))
 
 
 class Known(NamedTuple):
@@ -121,8 +126,9 @@ class Sighting(NamedTuple):
                 low = number + 1
             elif made is False:
                 high = min(high, number)
+        # Nothing is left where it contradicts what others show: then it decides nothing.
         left = tuple(number for number in self.fitting if low <= number <= high)
-        return self._replace(fitting=left or self.fitting)
+        return self._replace(fitting=left)
 
     def signs(self) -> Iterator[Sign]:
         """What it shows of each of its changes."""
@@ -138,6 +144,8 @@ def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
     found = []
     for key, history in histories.items():
         there = live.has(key)
+        if not live.is_public and any(_names_public(step.object) for step in history.steps):
+            continue
         table = key_of(table_of(history.steps[-1].object))
         # Of a table that is not there, its parts tell nothing more.
         if there is None or (
@@ -148,3 +156,7 @@ def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
         fitting = (number for number, state in enumerate(states) if state in (None, there))
         found.append(Sighting(history.steps, there, tuple(fitting)))
     return found
+
+
+def _names_public(thing: SchemaObject) -> bool:
+    return thing.schema.casefold() == "public"

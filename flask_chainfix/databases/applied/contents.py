@@ -116,7 +116,8 @@ def _found(step: Step) -> Found:
 
 def live_of(snapshot: Facts, standing: Standing) -> Live | None:
     """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
-    if standing.tables is None or standing.in_passing:
+    has_binds = any(key.database for key in snapshot.evidence.mentioned)
+    if standing.tables is None or standing.in_passing or has_binds:
         return None
     names = frozenset(table.casefold() for table in standing.tables)
     looked = {Kind.TABLE} if standing.columns is None else {Kind.TABLE, Kind.COLUMN}

@@ -10,12 +10,10 @@ from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Way, way
-from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import absent, proven_top
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
     by_revision,
-    completing,
     contradiction,
     in_words,
     left_out,
@@ -41,7 +39,6 @@ from flask_chainfix.databases.applied.rows import (
     stood_for,
     tops,
 )
-from flask_chainfix.databases.applied.verdicts import TracedDatabase
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
 
@@ -107,51 +104,6 @@ def move_for(
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
     return _refused(standing, OF_EITHER_CHAIN, by_its_origin(now, standing) | STAMPED_AS_IT_IS)
-
-
-def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
-    """The rows that the schema of a database proves.
-
-    It is refused where its schema proves none: a revision has half run or its signs contradict each
-    other, or it is not to be seen whether one has run that may have.
-    """
-    standing, shown = found.standing, found.trace
-    if shown is None:
-        return _refused(standing, f"its schema was not read: {found.problem}", standing.remedy)
-    for half in found.half:
-        return _refused(standing, f"half of {half} has run", completing(now, half))
-    look = way("see the evidence", "{fixchain} trace{databases}")
-    if shown.fits is None:
-        detail = "something has run there without what it requires: no stamp stands for that"
-        return _refused(standing, detail, look)
-    run = stood_for(now.graph, shown.fits)
-    silent = [revision for revision in shown.silent if not is_noop(now, revision)]
-    unclear = [name for name in found.unknown if name not in shown.silent]
-    stays = run <= found.claimed <= run.union(shown.silent)
-    if unclear and not stays:
-        return _refused(standing, f"the signs of {listing(unclear)} contradict each other", look)
-    if silent and not stays:
-        highest = tops(now.graph, run.union(shown.silent))
-        return _refused(
-            standing,
-            f"its schema does not show whether {listing(silent)} has run",
-            way("stamp it there, if so", *restamping(now.graph, standing.rows, highest))
-            | way("stamp it below, if not", *restamping(now.graph, standing.rows, shown.fits)),
-        )
-    after = standing.rows if stays else shown.fits
-    state = MoveState.UNCHANGED if after == standing.rows else MoveState.PLANNED
-    move = Move(standing.name, standing.identity, standing.rows, after)
-    return MoveResult(move, state, _why(found) if state is MoveState.PLANNED else "")
-
-
-def _why(found: TracedDatabase) -> str:
-    """What proves that a stamp is wrong, in words."""
-    said = [
-        f"{listing(names, 3)} {verb} run"
-        for names, verb in ((found.ahead, "has"), (found.behind, "has not"))
-        if names
-    ]
-    return f"by its schema: {'; '.join(said)}"
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:

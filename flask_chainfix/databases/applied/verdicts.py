@@ -17,7 +17,6 @@ from flask_chainfix.chain.ancestry import CommonAncestry
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Standing
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
 from flask_chainfix.schema.live import Known, Live, Sign, sightings
 from flask_chainfix.schema.objects import Key, belongs_to_database, key_of, table_key, table_of
@@ -83,56 +82,6 @@ class Trace(NamedTuple):
         return tuple(name for name, each in self.revisions.items() if each.verdict is verdict)
 
 
-class TracedDatabase(NamedTuple):
-    """What the schema of one database shows.
-
-    Attributes:
-        standing: the database, with its stamp.
-        claimed: what has run there by its stamp.
-        trace: what its schema shows; ``None`` where it could not be read.
-        problem: why not.
-    """
-
-    standing: Standing
-    claimed: frozenset[str]
-    trace: Trace | None
-    problem: str = ""
-
-    @property
-    def behind(self) -> tuple[str, ...]:
-        """The revisions that its stamp stands for and that have not run."""
-        return tuple(name for name in self._having(Verdict.NOT_RUN) if name in self.claimed)
-
-    @property
-    def ahead(self) -> tuple[str, ...]:
-        """The revisions that have run though its stamp does not stand for them."""
-        return tuple(name for name in self._having(Verdict.RUN) if name not in self.claimed)
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """The revisions of which its schema does not tell."""
-        return self._having(Verdict.UNKNOWN)
-
-    @property
-    def half(self) -> tuple[str, ...]:
-        """The revisions that have stopped half-way."""
-        return self._having(Verdict.HALF_RUN)
-
-    @property
-    def differs(self) -> bool:
-        """Whether it is not what its stamp says."""
-        return bool(self.behind or self.ahead or self.half)
-
-    def is_told(self, revision: str) -> bool:
-        """Whether the verdict on a revision is more than what its stamp says anyway."""
-        return revision in {*self.behind, *self.ahead, *self.half} or (
-            revision in self.unknown and revision in self.claimed
-        )
-
-    def _having(self, verdict: Verdict) -> tuple[str, ...]:
-        return () if self.trace is None else self.trace.having(verdict)
-
-
 def trace(
     snapshot: Facts,
     live: Live,
@@ -174,6 +123,7 @@ class _Tracing:
         self, snapshot: Facts, live: Live, claimed: frozenset[str], chains: Sequence[Graph]
     ) -> None:
         self._graph = snapshot.graph
+        self._footprints = snapshot.evidence.footprints
         self._order = CommonAncestry(snapshot.graph, chains)
         self._claimed = claimed
         self._sightings = sightings(snapshot.histories, live)
@@ -187,11 +137,10 @@ class _Tracing:
 
     def revisions(self) -> Mapping[str, RevisionTrace]:
         """The verdict on each revision, in the order of the chain."""
-        before = None
-        while before != self._known:
-            before = Known(dict(self._known.done), dict(self._known.undone))
-            self._look()
-            self._judge_by_signs()
+        known = None
+        while known != self._known:
+            known = self._copy()
+            self._exhaust_signs()
             self._judge_by_order()
         return {
             revision: RevisionTrace(
@@ -201,6 +150,17 @@ class _Tracing:
             )
             for revision in self._graph.order
         }
+
+    def _exhaust_signs(self) -> None:
+        """Look and judge until the signs tell nothing more; only then does the order."""
+        known = None
+        while known != self._known:
+            known = self._copy()
+            self._look()
+            self._judge_by_signs()
+
+    def _copy(self) -> Known:
+        return Known(dict(self._known.done), dict(self._known.undone))
 
     def _look(self) -> None:
         """Gather the signs of each revision, as far as they tell by what is known by now."""
@@ -255,17 +215,28 @@ class _Tracing:
     def _verdict(self, revision: str) -> Verdict:
         if revision in self._doubtful:
             return Verdict.UNKNOWN
-        places = [sign.step.place for sign in deciding(self._signs.get(revision, ()))]
+        signs = deciding(self._signs.get(revision, ()))
+        places = [sign.step.place for sign in signs]
         done = self._known.done.get(revision, -1)
         undone = self._known.undone.get(revision, inf)
         if done >= 0 and undone < inf:
             # Alembic writes the stamp of a revision once it is through.
             return Verdict.UNKNOWN if revision in self._claimed else Verdict.HALF_RUN
         if done >= 0 and done >= max(places, default=0):
-            return Verdict.RUN
+            ended = done == inf or revision in self._claimed or self._is_last(revision, signs)
+            return Verdict.RUN if ended else Verdict.UNKNOWN
         if undone < inf and undone <= min(places, default=inf):
             return Verdict.NOT_RUN
         return Verdict.UNKNOWN
+
+    def _is_last(self, revision: str, signs: Sequence[Sign]) -> bool:
+        """Whether the last sign of a revision is of the last thing that it does."""
+        step = max((sign.step for sign in signs), key=lambda step: step.place)
+        footprint = self._footprints[revision]
+        following = footprint.effects[step.place + 1 :]
+        return all(effect.line == step.line for effect in following) and all(
+            opaque.place <= step.place or opaque.line == step.line for opaque in footprint.opaque
+        )
 
     def _lacks(self, revision: str) -> str:
         """What a revision requires that has not run, or not to its end; ``""`` for nothing."""

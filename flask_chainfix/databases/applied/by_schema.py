@@ -1,0 +1,144 @@
+"""What a database shows against its stamp, and the rows that its schema proves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import completing
+from flask_chainfix.databases.applied.lost import is_noop
+from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
+from flask_chainfix.databases.applied.verdicts import Trace, Verdict, deciding
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
+
+
+class TracedDatabase(NamedTuple):
+    """What the schema of one database shows.
+
+    Attributes:
+        standing: the database, with its stamp.
+        claimed: what has run there by its stamp.
+        trace: what its schema shows; ``None`` where it could not be read.
+        problem: why not.
+    """
+
+    standing: Standing
+    claimed: frozenset[str]
+    trace: Trace | None
+    problem: str = ""
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The revisions that its stamp stands for and that have not run."""
+        return tuple(name for name in self._having(Verdict.NOT_RUN) if name in self.claimed)
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """The revisions that have run though its stamp does not stand for them."""
+        return tuple(name for name in self._having(Verdict.RUN) if name not in self.claimed)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The revisions of which its schema does not tell."""
+        return self._having(Verdict.UNKNOWN)
+
+    @property
+    def half(self) -> tuple[str, ...]:
+        """The revisions that have stopped half-way."""
+        return self._having(Verdict.HALF_RUN)
+
+    @property
+    def contradicted(self) -> tuple[str, ...]:
+        """The revisions of which a sign speaks against the stamp, though it does not decide."""
+        revisions = {} if self.trace is None else self.trace.revisions
+        return tuple(
+            name
+            for name in self.unknown
+            if any(
+                sign.made is (name not in self.claimed) for sign in deciding(revisions[name].signs)
+            )
+        )
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The revisions whose verdicts do not match its stamp."""
+        return (*self.behind, *self.ahead, *self.half, *self.contradicted)
+
+    @property
+    def differs(self) -> bool:
+        """Whether it does not match its stamp."""
+        return bool(self.told)
+
+    def _having(self, verdict: Verdict) -> tuple[str, ...]:
+        return () if self.trace is None else self.trace.having(verdict)
+
+
+def against(found: TracedDatabase, revision: str) -> str:
+    """What of a revision speaks against the stamp of a database, in words."""
+    is_missing = revision in found.claimed
+    return f"something that {revision} makes is {'missing' if is_missing else 'there already'}"
+
+
+def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
+    """The rows that the schema of a database proves.
+
+    It is refused where its schema proves none: a revision has half run or its signs contradict each
+    other, or it is not to be seen whether one has run that may have.
+    """
+    standing, shown, graph = found.standing, found.trace, now.graph
+    if shown is None:
+        return _refused(standing, f"its schema was not read: {found.problem}", standing.remedy)
+    if found.half:
+        half = found.half[0]
+        return _refused(standing, f"half of {half} has run", completing(now, half))
+    look = way("see the evidence", "{fixchain} trace{databases}")
+    gone = [row for row in standing.rows if row not in graph]
+    if gone:
+        detail = f"it is stamped with {listing(gone)}, which no file has"
+        return _refused(standing, detail, way("see where it went", "{fixchain} check{asked}"))
+    if shown.fits is None:
+        detail = "something has run there without what it requires: no stamp stands for that"
+        return _refused(standing, detail, look)
+    if found.contradicted:
+        detail = f"{against(found, found.contradicted[0])}, and that does not decide"
+        return _refused(standing, detail, look)
+    run = stood_for(graph, shown.fits)
+    reachable = run.union(shown.silent)
+    stays = standing.rows == tops(graph, found.claimed) and run <= found.claimed <= reachable
+    if stays:
+        move = Move(standing.name, standing.identity, standing.rows, standing.rows)
+        return MoveResult(move, MoveState.UNCHANGED)
+    if not reachable.issuperset(found.unknown):
+        unclear = listing([name for name in found.unknown if name not in reachable])
+        return _refused(standing, f"its schema does not show whether {unclear} has run", look)
+    silent = [revision for revision in shown.silent if not is_noop(now, revision)]
+    to_the_fit = restamping(graph, standing.rows, shown.fits)
+    if silent:
+        highest = restamping(graph, standing.rows, tops(graph, reachable))
+        return _refused(
+            standing,
+            f"its schema does not show whether {listing(silent)} has run",
+            way("stamp it there, if so", *highest) | way("stamp it below, if not", *to_the_fit),
+        )
+    if not standing.rows:  # and perhaps no version table, which Alembic makes
+        detail = f"it is not stamped, and its schema matches {listing(shown.fits) or 'no revision'}"
+        return _refused(standing, detail, way("stamp it", *to_the_fit))
+    move = Move(standing.name, standing.identity, standing.rows, shown.fits)
+    return MoveResult(move, MoveState.PLANNED, _why(found))
+
+
+def _why(found: TracedDatabase) -> str:
+    """What proves that a stamp is wrong, in words."""
+    said = [
+        f"{listing(names, 3)} {verb if len(names) == 1 else verb.replace('has', 'have')} run"
+        for names, verb in ((found.ahead, "has"), (found.behind, "has not"))
+        if names
+    ]
+    return f"by its schema: {'; '.join(said)}"
+
+
+def _refused(standing: Standing, detail: str, remedy: str | Remedy) -> MoveResult:
+    move = Move(standing.name, standing.identity, standing.rows, standing.rows)
+    return MoveResult(move, MoveState.REFUSED, detail, remedy)
