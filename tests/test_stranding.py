@@ -518,7 +518,7 @@ def test_a_doubt_does_not_hold_up_a_plan_that_changes_nothing_for_it(
     """Who has stamped c is not known, and d comes on top of it in any case."""
     url = sqlite_url(tmp_path)
     build(url, "c")
-    add(repaired_project, "b <- a", "op.add_column('a', sa.Column('x', sa.Integer()))", "pass")
+    add(repaired_project, "b <- a", "op.execute('DELETE FROM a')", "pass")
     add(repaired_project, "d <- b")
     check = fixchain("check", "--database", url, *JSON).document
     severities = {each["code"]: each["severity"] for each in check["findings"]}

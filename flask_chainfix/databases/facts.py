@@ -79,7 +79,12 @@ class Facts(Snapshot):
         """What becomes of each object of the schema along the chain."""
         if self._known.histories is None:
             with without_garbage_collection():
-                self._known.histories = histories_of(self.evidence)
+                doubles = {
+                    revision: [self.footprint(file) for file in files]
+                    for revision, files in self.files_by_revision.items()
+                    if len(files) > 1
+                }
+                self._known.histories = histories_of(self.evidence, doubles)
         return self._known.histories
 
     @property

@@ -221,7 +221,13 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[Standing, bool]:
         target.own,
         complete=used is not None and used <= {place},
         width=catalog.widths.get((place, target.version_table)),
-        columns=None if catalog.columns is None else catalog.columns.get(place, frozenset()),
+        columns=None
+        if catalog.columns is None
+        else frozenset(
+            pair
+            for pair in catalog.columns.get(place, frozenset())
+            if pair[0] != target.version_table
+        ),
     )
     return standing, target.version_table in names
 

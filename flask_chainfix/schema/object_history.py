@@ -8,10 +8,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Action, Effect, Kind, SchemaObject
+from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, SchemaObject
 from flask_chainfix.schema.objects import Key, Touch, belongs_to_database, table_of
 
 Place = tuple[int, int]  # the rank of a revision, and how many of its effects come before
@@ -61,17 +62,26 @@ class _Event(NamedTuple):
     with_table: bool = False
 
 
-def histories_of(evidence: Evidence) -> Mapping[Key, History]:
+def histories_of(
+    evidence: Evidence, doubles: Mapping[str, Sequence[Footprint]] = MappingProxyType({})
+) -> Mapping[Key, History]:
     """The history of each object that a chain makes, renames or drops.
+
+    Args:
+        evidence: what the revisions do.
+        doubles: what each of the files does of an id that several have: any of them may have run.
 
     Objects are left out of which migrations speak whose place in the chain is not known, those that
     may be in one of several schemas, and those that parallel branches change.
     """
     recorder = _Recorder(evidence)
     for revision in evidence.graph.order:
-        footprint = evidence.footprints.get(revision)
-        if footprint is not None:
-            recorder.record(revision, footprint.effects)
+        if revision in doubles:
+            for footprint in doubles[revision]:
+                perhaps = [effect._replace(certain=False) for effect in footprint.effects]
+                recorder.record(revision, perhaps)
+        elif revision in evidence.footprints:
+            recorder.record(revision, evidence.footprints[revision].effects)
     return dict(recorder.histories())
 
 
