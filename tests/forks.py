@@ -10,6 +10,7 @@ events announce most of them, from wherever they come, and SQLAlchemy's those of
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import fcntl
 import gc
@@ -17,6 +18,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import signal
 import stat
 import subprocess
@@ -137,6 +139,17 @@ def _warm_up() -> None:
             main(["-d", str(migrations), "repair", "--dry-run"])
     for name in main.commands:
         command_of(name)
+    load_everything()
+
+
+def load_everything() -> None:
+    """Import what commands import when they need it, and compile their dataclasses, once."""
+    import flask_chainfix
+
+    for found in pkgutil.walk_packages(flask_chainfix.__path__, "flask_chainfix."):
+        for value in list(vars(importlib.import_module(found.name)).values()):
+            if isinstance(value, type):
+                dataclasses.is_dataclass(value)
 
 
 def _become_command(output: int, environment: Mapping[str, str]) -> None:

@@ -123,7 +123,9 @@ def _serve(requests: socket.socket) -> None:
     import flask_sqlalchemy  # noqa: F401
 
     import flask_chainfix.rehearsal.child
+    from tests.forks import load_everything
 
+    load_everything()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()
     while True:
