@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.applied.contents import traced
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import can_have_file, notes_on_taken
@@ -404,6 +405,27 @@ def test_what_lies_below_a_gap_is_not_said_to_be_there_too_early(
 def test_a_table_that_does_not_stop_the_upgrade_is_no_fault(statement: str) -> None:
     line = chain("a", Rev("b", ("a",)).doing(statement))
     assert found(looked_at(line, db("a", tables="t_a t"))) == []
+
+
+def test_tables_that_are_named_to_be_in_public_are_not_looked_for_elsewhere() -> None:
+    """Tenants have schemas of their own, and share these."""
+    shared = "op.create_table('shared', schema='public')"
+    line = chain("a", Rev("b", ("a",)).doing(shared))
+    assert found(looked_at(line, db("b", tables="t_a"))) == []
+
+
+def test_what_is_known_of_older_chains_is_not_that_of_others() -> None:
+    """The same look at a database, judged before and after an older chain is known."""
+    now = chain("a", "b <- a", "c <- b")
+    then = chain("a", "c <- a")
+    (standing,) = looked_at(now, db("c", tables="t_a t_c")).databases.standings
+    alone, knowing = looked_at(now, standing), looked_at(now, standing, old=then.graph)
+    knowing = replace(alone, old=knowing.old)
+    verdicts = [traced(facts, standing) for facts in (alone, knowing)]
+    assert [each and each.revisions["b"].verdict.value for each in verdicts] == [
+        "unknown",
+        "not-run",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
@@ -20,6 +20,8 @@ from flask_chainfix.schema.footprint import Footprint
 from flask_chainfix.schema.object_history import History, histories_of
 from flask_chainfix.schema.objects import Key
 
+_R = TypeVar("_R")
+
 
 class _Known:
     """What some migrations do, each (by directory and name) and together, kept with the facts."""
@@ -33,7 +35,7 @@ class _Known:
         self.footprints = footprints or {}
         self.evidence: Evidence | None = None
         self.histories: Mapping[Key, History] | None = None
-        self.compared: dict[Any, Any] = {}
+        self.results: dict[Hashable, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,17 @@ class Facts(Snapshot):
                 self._known.histories = histories_of(self.evidence, doubles)
         return self._known.histories
 
-    @property
-    def compared(self) -> dict[Any, Any]:
-        """What comparing databases with these migrations has come to, by whatever was compared."""
-        return self._known.compared
+    def once(self, about: Hashable, work_out: Callable[[], _R]) -> _R:
+        """What something about these migrations comes to, worked out the first time only.
+
+        Args:
+            about: all that it depends on beside the migrations.
+            work_out: called the first time.
+        """
+        if about not in self._known.results:
+            self._known.results[about] = work_out()
+        found: _R = self._known.results[about]
+        return found
 
     @property
     def named_schemas(self) -> frozenset[str]:

@@ -103,10 +103,10 @@ def sections(found: TracedDatabase, snapshot: Facts) -> Iterator[Section]:
             verb = "has" if traced.verdict is Verdict.RUN else "has not"
             over = "which requires it" if verb == "has" else "which it requires"
             rows.append(Row(f"as {traced.because}, {over}, {verb} run", indent=2))
-        rows += [Row(_evidence(sign, snapshot), indent=2) for sign in _first(traced.signs)]
-        if len(_telling(traced.signs)) > _SHOWN_SIGNS:
-            more = len(_telling(traced.signs)) - _SHOWN_SIGNS
-            rows.append(Row(f"and {more:,} more", "dim", indent=2))
+        signs = _telling(traced.signs)
+        rows += [Row(_evidence(sign, snapshot), indent=2) for sign in signs[:_SHOWN_SIGNS]]
+        if len(signs) > _SHOWN_SIGNS:
+            rows.append(Row(f"and {len(signs) - _SHOWN_SIGNS:,} more", "dim", indent=2))
     if len(told) > _SHOWN_REVISIONS:
         rows.append(Row(f"and {count(len(told) - _SHOWN_REVISIONS, 'more revision')}", "dim"))
     if rows:
@@ -126,10 +126,6 @@ def _difference_rows(differences: tuple[Difference, ...], snapshot: Facts) -> It
 def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
     own = deciding(signs)
     return [sign for sign in own if sign.made is not None] or own
-
-
-def _first(signs: tuple[Sign, ...]) -> list[Sign]:
-    return _telling(signs)[:_SHOWN_SIGNS]
 
 
 def _evidence(sign: Sign, snapshot: Facts) -> str:

@@ -139,24 +139,29 @@ class Sighting(NamedTuple):
                 yield Sign(step, self.there, made)
 
 
+def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[Key, History, bool]]:
+    """Each object of which a database tells whether it is there, and whether it is.
+
+    Once a table is missing, its parts prove nothing.
+    """
+    for key, history in histories.items():
+        there = live.has(key)
+        if there is None or (not live.is_public and any(map(_is_in_public, history.steps))):
+            continue
+        table = key_of(table_of(history.steps[-1].object))
+        if key.kind in (Kind.TABLE, Kind.TYPE) or live.has(table) is not False:
+            yield key, history, there
+
+
+def _is_in_public(step: Step) -> bool:
+    return step.object.schema.casefold() == "public"
+
+
 def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
     """Each object of a chain as a database has it, of those of which that is known."""
     found = []
-    for key, history in histories.items():
-        there = live.has(key)
-        if not live.is_public and any(_names_public(step.object) for step in history.steps):
-            continue
-        table = key_of(table_of(history.steps[-1].object))
-        # Of a table that is not there, its parts tell nothing more.
-        if there is None or (
-            key.kind is not Kind.TYPE and live.has(table) is False and table != key
-        ):
-            continue
+    for _, history, there in observed(histories, live):
         states = (history.first, *(step.there for step in history.steps))
         fitting = (number for number, state in enumerate(states) if state in (None, there))
         found.append(Sighting(history.steps, there, tuple(fitting)))
     return found
-
-
-def _names_public(thing: SchemaObject) -> bool:
-    return thing.schema.casefold() == "public"

@@ -134,17 +134,15 @@ class _Recorder:
             else:
                 parts[key] = thing
 
-    def _parts_of(self, table: SchemaObject | None) -> Mapping[Key, SchemaObject]:
-        return {} if table is None else self._parts.get(self._evidence.key(table), {})
-
     def _take_parts(self, gone: _Event, new: SchemaObject | None) -> None:
         """With a table go its parts; where it is renamed, they are those of the new name."""
-        for thing in list(self._parts.get(self._evidence.key(gone.object), {}).values()):
+        for key, thing in list(self._parts.get(self._evidence.key(gone.object), {}).items()):
+            moved = thing
             if new is not None:
                 there = None if gone.there is None else True
                 moved = thing._replace(table=new.name, schema=new.schema)
                 self._add(gone._replace(object=moved, there=there, with_table=True))
-            if self._evidence.key(thing) not in self._parts_of(new):
+            if new is None or self._evidence.key(moved) != key:  # an index has the same key
                 self._add(gone._replace(object=thing, with_table=True))
 
     def histories(self) -> Iterator[tuple[Key, History]]:

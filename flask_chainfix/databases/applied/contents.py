@@ -17,7 +17,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.schema.footprint import Action, Kind
-from flask_chainfix.schema.live import Live, keys_of
+from flask_chainfix.schema.live import Live, keys_of, observed
 from flask_chainfix.schema.object_history import History, Step
 from flask_chainfix.schema.objects import Key, key_of, table_key
 
@@ -64,10 +64,7 @@ def _compared(
     live = live_of(snapshot, standing)
     if live is None:
         return (), ()
-    if (live, revisions) not in snapshot.compared:
-        snapshot.compared[live, revisions] = _compare(snapshot, live, revisions)
-    found: tuple[tuple[Found, ...], tuple[Found, ...]] = snapshot.compared[live, revisions]
-    return found
+    return snapshot.once((live, revisions), lambda: _compare(snapshot, live, revisions))
 
 
 def _compare(
@@ -75,10 +72,7 @@ def _compare(
 ) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
     missing: list[Step] = []
     there_early: list[Step] = []
-    for key, history in snapshot.histories.items():
-        there = live.has(key)
-        if there is None or (key.kind is not Kind.TABLE and not live.has(table_key(key))):
-            continue
+    for _, history, there in observed(snapshot.histories, live):
         last, following = _around(history, revisions)
         expected = history.first if last is None else last.there
         changed = following if there else last
@@ -119,11 +113,25 @@ def live_of(snapshot: Facts, standing: Standing) -> Live | None:
     has_binds = any(key.database for key in snapshot.evidence.mentioned)
     if standing.tables is None or standing.in_passing or has_binds:
         return None
-    names = frozenset(table.casefold() for table in standing.tables)
-    looked = {Kind.TABLE} if standing.columns is None else {Kind.TABLE, Kind.COLUMN}
-    live = Live(frozenset(keys_of(names, standing.columns or ())), frozenset(looked))
+    tables, columns, complete = standing.tables, standing.columns, standing.complete
+    # Most of a thousand tenants hold the same.
+    return snapshot.once(
+        (tables, columns, complete), lambda: _live(snapshot, tables, columns, complete=complete)
+    )
+
+
+def _live(
+    snapshot: Facts,
+    names: frozenset[str],
+    columns: frozenset[tuple[str, str]] | None,
+    *,
+    complete: bool,
+) -> Live | None:
+    looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
+    # Which schema was looked at is not known here, so what is named to be in public is left out.
+    live = Live(frozenset(keys_of(names, columns or ())), frozenset(looked), is_public=False)
     tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
-    return live if standing.complete or any(map(live.has, tables)) else None
+    return live if complete or any(map(live.has, tables)) else None
 
 
 class Fit(NamedTuple):
@@ -157,10 +165,8 @@ def traced(snapshot: Facts, standing: Standing) -> Trace | None:
     live = live_of(snapshot, standing)
     if live is None:
         return None
-    if live not in snapshot.compared:
-        snapshot.compared[live] = trace(snapshot, live, chains=snapshot.old)
-    found: Trace = snapshot.compared[live]
-    return found
+    chains = snapshot.old
+    return snapshot.once((live, chains), lambda: trace(snapshot, live, chains=chains))
 
 
 def proven_top(snapshot: Facts, standing: Standing) -> str | None:
@@ -222,13 +228,12 @@ def possible_ids(snapshot: Facts, standing: Standing, ids: Sequence[str]) -> Seq
         standing: the database.
         ids: those that the migrations have now which had the id in the row.
     """
-    left = list(ids)
     if all(id_ in snapshot.graph for id_ in ids):
         files = [snapshot.file(id_) for id_ in ids]
         proven = with_what_they_make(snapshot, files, standing)
         if len(proven) == 1:
             return [ids[proven[0]]]
-    left = [id_ for id_ in left if not absent(snapshot, standing, frozenset([id_]))]
+    left = [id_ for id_ in ids if not absent(snapshot, standing, frozenset([id_]))]
     return left or ids
 
 

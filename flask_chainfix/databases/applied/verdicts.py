@@ -18,7 +18,7 @@ from flask_chainfix.chain.graph import Graph
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
-from flask_chainfix.schema.live import Known, Live, Sign, sightings
+from flask_chainfix.schema.live import Known, Live, Sign, observed, sightings
 from flask_chainfix.schema.objects import Key, belongs_to_database, key_of, table_key, table_of
 
 
@@ -127,13 +127,12 @@ class _Tracing:
         self._order = CommonAncestry(snapshot.graph, chains)
         self._claimed = claimed
         self._sightings = sightings(snapshot.histories, live)
-        self._several = {
-            name for name, files in snapshot.files_by_revision.items() if len(files) > 1
-        }
         self._signs: Mapping[str, Sequence[Sign]] = {}
         self._known = Known({}, {})
         self._because: dict[str, str] = {}
-        self._doubtful = set(self._several)
+        self._doubtful = {
+            name for name, files in snapshot.files_by_revision.items() if len(files) > 1
+        }
 
     def revisions(self) -> Mapping[str, RevisionTrace]:
         """The verdict on each revision, in the order of the chain."""
@@ -189,6 +188,9 @@ class _Tracing:
         self._doubtful |= self._contradictory(
             done.keys() - self._doubtful, undone.keys() - self._doubtful
         )
+        for revision in self._doubtful:
+            self._known.done.pop(revision, None)
+            self._known.undone.pop(revision, None)
         for revision, place in done.items():
             if revision not in self._doubtful:
                 self._known.done[revision] = max(place, self._known.done.get(revision, -1))
@@ -322,10 +324,9 @@ def _differences(
 ) -> Iterator[Difference]:
     """What is otherwise than the revisions that have run leave it."""
     settled = (Verdict.RUN, Verdict.NOT_RUN)
-    for key, history in snapshot.histories.items():
-        there = live.has(key)
+    for _, history, there in observed(snapshot.histories, live):
         verdicts = [found[step.revision].verdict for step in history.steps]
-        if there is None or any(verdict not in settled for verdict in verdicts):
+        if any(verdict not in settled for verdict in verdicts):
             continue
         ran = [
             step
@@ -334,8 +335,6 @@ def _differences(
         ]
         expected = ran[-1].there if ran else history.first
         if expected is None or expected is there or not ran:
-            continue
-        if key.kind in (Kind.COLUMN, Kind.CONSTRAINT) and not live.has(table_key(key)):
             continue
         yield Difference(
             "missing" if expected else "left", ran[-1].object, ran[-1].revision, ran[-1].line
