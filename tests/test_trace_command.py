@@ -201,3 +201,16 @@ def test_it_needs_a_database(project: Path) -> None:
 
 def test_from_schema_decides_alone(project: Path) -> None:
     assert fixchain("restamp", "--from-schema", "--current").exit_code == 2
+
+
+def test_no_command_of_alembics_is_printed_that_a_broken_chain_stops(
+    project: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'half.db'}"
+    _upgrade(project, url, "b")
+    sql(url, "CREATE TABLE secrets (id INTEGER)")
+    add(project, "d <- gone")
+    done = _trace(url)
+    assert "half of c has run" in done.stdout
+    assert "alembic upgrade" not in done.stdout
+    assert "repair the files first" in done.stdout

@@ -142,7 +142,7 @@ def steps(found: TracedDatabase, snapshot: Facts) -> Remedy:
     if trace is None or not found.differs:
         return Remedy()
     if found.half:
-        return completing(snapshot, found.half[0])
+        return completing(snapshot, found.standing, found.half[0])
     if trace.fits is None or trace.silent or found.contradicted:
         return Remedy()
     if not found.standing.rows:

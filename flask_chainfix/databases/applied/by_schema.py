@@ -92,7 +92,7 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
         return _refused(standing, f"its schema was not read: {found.problem}", standing.remedy)
     if found.half:
         half = found.half[0]
-        return _refused(standing, f"half of {half} has run", completing(now, half))
+        return _refused(standing, f"half of {half} has run", completing(now, standing, half))
     look = way("see the evidence", "{fixchain} trace{databases}")
     gone = [row for row in standing.rows if row not in graph]
     if gone:

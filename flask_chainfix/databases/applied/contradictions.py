@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import Remedy, way
@@ -175,9 +176,8 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     lost = [row for row in found.standing.rows if row not in graph]
     if lost:
         return _counting(found.standing, lost, proven_top(snapshot, found.standing))
-    if graph.missing or graph.cycles or graph.duplicates:
-        text = "repair the files first, without that database"
-        return leaving_out(snapshot, found.standing, text=text)
+    if _is_broken(graph):
+        return _files_first(snapshot, found.standing)
     fitting = fit(snapshot, found.standing)
     if fitting is not None:
         return _to_the_fit(snapshot, found, fitting)
@@ -242,8 +242,20 @@ def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
     )
 
 
-def completing(snapshot: Facts, revision: str) -> Remedy:
-    """How to finish or take back a revision that has stopped half-way."""
+def _is_broken(graph: Graph) -> bool:
+    """Whether Alembic cannot load the chain, so that none of its commands works."""
+    return bool(graph.missing or graph.cycles or graph.duplicates)
+
+
+def _files_first(snapshot: Facts, standing: Standing) -> Remedy:
+    text = "repair the files first, without that database"
+    return leaving_out(snapshot, standing, text=text)
+
+
+def completing(snapshot: Facts, standing: Standing, revision: str) -> Remedy:
+    """How to finish or take back a revision that has stopped half-way in a database."""
+    if _is_broken(snapshot.graph):
+        return _files_first(snapshot, standing)
     by_hand = way(
         "run by hand those of its statements whose objects are missing, which this prints, and"
         " check again: that names the stamp",

@@ -65,7 +65,7 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
                     f"{found.stamped}, and {revision} has run there in part:"
                     f" {listing(early)} {_is(early)} there already, and {listing(missing)}"
                     f" {_is(missing)} not",
-                    completing(snapshot, revision),
+                    completing(snapshot, found.standing, revision),
                     [revision],
                     snapshot.locations(revision, "revision"),
                 )
