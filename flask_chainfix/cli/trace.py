@@ -11,25 +11,53 @@ from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import trace as command
+from flask_chainfix.commands.trace import Exactly
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.rehearsal.round_trip import OWN_SERVER
 from flask_chainfix.report.results import Traced
 
 
 @click.command(cls=Command, example="--database")
 @database_options(stamps=False)
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Also run the chain up to the stamp on a scratch database of the same kind, and compare"
+    " types, defaults, keys, constraints and all else that a database describes.",
+)
+@click.option(
+    "--server",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=OWN_SERVER,
+    help="With --exact: make the scratch database on this server; without a URL, on the one where"
+    " the database itself is. SQLite needs none.",
+)
 @format_option("text", "json")
-def trace(context: click.Context, /, *, databases: DatabaseWishes, output_format: str) -> None:
+def trace(
+    context: click.Context,
+    /,
+    *,
+    databases: DatabaseWishes,
+    exact: bool,
+    server: str | None,
+    output_format: str,
+) -> None:
     """Say what each database has really run, by its schema.
 
     Compares the tables, columns, indexes and constraints of each database with what the migrations
     make, rename and drop: its stamp is no evidence. Read only; no migration is imported. Exits with
     1 if a database is not what its stamp says.
     """
+    if server is not None and not exact:
+        raise click.UsageError("--server goes with --exact.", context)
+    exactly = Exactly(server and from_variable(server)) if exact else None
 
     def work(runtime: Runtime, tools: Tools) -> Traced:
         with progress_bar(sys.stderr) as progress:
-            return command.trace(runtime, tools, databases, progress)
+            return command.trace(runtime, tools, databases, progress, exactly)
 
     run(context, output_format, work)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty
 from flask_chainfix.common.errors import BadDatabase, DatabaseUnreachable
 from flask_chainfix.common.progress import Progress
@@ -11,8 +14,27 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.results import Traced
 
+if TYPE_CHECKING:
+    from flask_chainfix.rehearsal.drift import ExactComparison
 
-def trace(runtime: Runtime, tools: Tools, databases: DatabaseWishes, progress: Progress) -> Traced:
+
+class Exactly(NamedTuple):
+    """That databases are to be compared with what the chain makes on a scratch database, too.
+
+    Attributes:
+        server: the URL of a server to make it on, or ``OWN_SERVER``; ``None`` where none is named.
+    """
+
+    server: str | None
+
+
+def trace(
+    runtime: Runtime,
+    tools: Tools,
+    databases: DatabaseWishes,
+    progress: Progress,
+    exactly: Exactly | None = None,
+) -> Traced:
     """Compare the schema of each database with what the migrations leave behind.
 
     Args:
@@ -20,9 +42,12 @@ def trace(runtime: Runtime, tools: Tools, databases: DatabaseWishes, progress: P
         tools: how the user would type commands.
         databases: which databases.
         progress: called with the databases done, the databases in all, and the last one's name.
+        exactly: whether to run the chain on a scratch database of the same kind, and compare with
+            that what each database holds; ``None`` for no.
 
     Returns:
-        What each database shows; with exit code 1 where one contradicts its stamp.
+        What each database shows; with exit code 1 where one contradicts its stamp, or differs from
+        what the chain makes.
 
     Raises:
         NoMigrations: there is nothing to compare with.
@@ -36,17 +61,25 @@ def trace(runtime: Runtime, tools: Tools, databases: DatabaseWishes, progress: P
     refuse_empty(now)
     if not now.databases.standings:
         raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} trace --database URL"))
-    found, notices = trace_databases(now, targets_for(runtime, databases), progress)
+    targets = targets_for(runtime, databases)
+    found, notices = trace_databases(now, targets, progress)
     unread = [each for each in found if each.trace is None]
     if len(unread) == len(found):
         raise DatabaseUnreachable(
             f"{unread[0].standing.name} could not be read: {unread[0].problem}",
             Remedy.of(unread[0].standing.remedy or "make sure that it can be reached from here"),
         )
+    exact: Mapping[str, ExactComparison] = {}
+    if exactly is not None:
+        from flask_chainfix.rehearsal.drift import compare_exactly
+
+        exact = compare_exactly(runtime, now, targets, exactly.server, progress)
+    differing = any(each.problem or each.differences for each in exact.values())
     return Traced(
         tools=tools,
         snapshot=now,
         databases=found,
+        exact=exact,
         notices=(*diagnosis.notices, *now.databases.notices, *notices),
-        exit_code=1 if unread or any(each.differs for each in found) else 0,
+        exit_code=1 if unread or differing or any(each.differs for each in found) else 0,
     )

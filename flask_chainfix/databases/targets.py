@@ -47,6 +47,7 @@ class Target:
         version_table: the name of Alembic's version table.
         engine: the app's own, which has its own ways to connect; ``None`` to connect by the URL.
         own: whether it is one of the app's own.
+        bind: the app's name for it; ``""`` for the default one, and outside an app.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Target:
     version_table: str = "alembic_version"
     engine: Engine | None = None
     own: bool = False
+    bind: str = ""
 
     @property
     def backend(self) -> str:
@@ -141,7 +143,15 @@ def _of_app(table: tuple[str, str | None]) -> Iterator[Target]:
                 "leave the app's databases out (--no-database), and tell with --stamp"
                 " REVISION[,REVISION] where they stand",
             )
-        yield Target(named(name, schema), engine.url, schema, version_table, engine, own=True)
+        yield Target(
+            named(name, schema),
+            engine.url,
+            schema,
+            version_table,
+            engine,
+            own=True,
+            bind=bind or "",
+        )
 
 
 def _of_configuration(

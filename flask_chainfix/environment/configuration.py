@@ -322,7 +322,7 @@ def _references(value: str) -> Iterator[str]:
 
 # --- Our settings --------------------------------------------------------------------------------
 _SINGLE = ("version_table", "version_table_schema", "main_branch")
-_KEYS = ("ignore", "intended_bases", "published", *_SINGLE)
+_KEYS = ("ignore", "ignore_objects", "intended_bases", "published", *_SINGLE)
 
 
 def read_settings(options: Options) -> Settings:
@@ -355,6 +355,7 @@ def read_settings(options: Options) -> Settings:
     return Settings(
         ignore,
         frozenset(values.get("intended_bases", ())),
+        ignore_objects=tuple(values.get("ignore_objects", ())),
         published=tuple(values["published"]) if "published" in values else None,
         **single,
     )

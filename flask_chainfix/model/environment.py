@@ -22,6 +22,8 @@ class Settings:
         version_table_schema: the schema of that table, likewise.
         main_branch: the Git revision that others build on; ``None`` for the remote's default
             branch, ``""`` for none that a repair has to look at.
+        ignore_objects: patterns of the names of tables and of their parts that databases may have
+            otherwise than the chain makes them, ``audit_*`` or ``users.legacy`` for example.
         published: patterns of the branches and tags of releases; ``None`` for those that look like
             some.
     """
@@ -31,6 +33,7 @@ class Settings:
     version_table: str | None = None
     version_table_schema: str | None = None
     main_branch: str | None = None
+    ignore_objects: tuple[str, ...] = ()
     published: tuple[str, ...] | None = None
 
 

@@ -36,14 +36,15 @@ from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
 
 
 class _Phase(NamedTuple):
-    """One run of ``env.py``: in which direction, which time, to which revision."""
+    """One run of ``env.py``: in which direction, which time, to which revision.
+
+    Those of round 0 go through the old chain.
+    """
 
     direction: str
     round: int
     target: str
 
-
-_UP_DOWN_UP = (_Phase("up", 1, "heads"), _Phase("down", 1, "base"), _Phase("up", 2, "heads"))
 
 # Where a file of the chain is, or would be; its bytes in base64, ``None`` for one that Alembic
 # loads from the disk; and the id that its name gives it, if the file has none.
@@ -98,10 +99,7 @@ class _Rehearsing:
                     "leave the tables to the migrations; or have the app skip db.create_all() where"
                     " the environment variable FIXCHAIN_REHEARSAL is set",
                 )
-            phases: tuple[_Phase, ...] = _UP_DOWN_UP
-            if request["old"]:
-                starts = (_Phase("up", 0, revision) for revision in request["start"])
-                phases = (*starts, _UP_DOWN_UP[0])
+            phases = [_Phase(*each) for each in request["phases"]]
             for left, phase in zip(reversed(range(len(phases))), phases, strict=True):
                 if request["old"] and phase.round and request["restamp"]:
                     _restamp(self._urls, self._version_table, request["restamp"])
@@ -114,6 +112,8 @@ class _Rehearsing:
                     f"{', '.join(sorted(stranded))} never ran, and Alembic treats them as done"
                 )
                 self.send("failure", kind=FailureKind.STRANDED.value, message=message)
+            if not request["compare"]:
+                return
             self.scene.doing = FailureKind.COMPARISON
             differences = _differences(config, script)
             if differences is None:

@@ -8,16 +8,16 @@ import signal
 import subprocess
 import tempfile
 from base64 import b64encode
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import CannotRehearse
+from flask_chainfix.common.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.common.processes import running
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, way
@@ -30,7 +30,7 @@ from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.rehearsal import FailureKind, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.rehearsal import fresh_process as fresh
 from flask_chainfix.rehearsal.failures import remedy_for, remedy_for_stamp
-from flask_chainfix.rehearsal.scratch import scratch_databases
+from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 
 OWN_SERVER = "own"
 
@@ -89,10 +89,10 @@ def _inside_app(runtime: Runtime) -> Iterator[Runtime]:
         yield open_app(str(runtime.environment.directory), {"app": app, "x_arg": []})
 
 
-def _scratch_url(runtime: Runtime, request: RehearsalRequest) -> str | None:
+def _scratch_url(runtime: Runtime, database: str | None) -> str | None:
     """Where the scratch databases are to be; ``None`` for a temporary SQLite file."""
-    if request.database != OWN_SERVER:
-        return request.database
+    if database != OWN_SERVER:
+        return database
     if runtime.has_app:
         url = app_engines("correct the app's configuration")[None].url
         written = url.render_as_string(hide_password=False)
@@ -138,24 +138,19 @@ def rehearse(
         NoScratchDatabase: there is nothing to run it on.
         ScratchLeftBehind: a database could not be dropped.
     """
-    with _inside_app(runtime) as opened:
-        url, binds = _scratch_url(opened, request), _binds_of(opened)
-        with signals.listening(), scratch_databases(url, binds, keep=request.keep) as scratch:
-            asked = {
-                **fresh.request(opened),
-                "databases": {
-                    bind: url.render_as_string(hide_password=False)
-                    for bind, url in scratch.urls.items()
-                },
-                "chain": [_file(file) for file in chain.files],
-                "old": [_file(file) for file in old.files] if old else [],
-                "start": list(request.start),
-                "restamp": list(request.restamp),
-                "env_py": str(Path(opened.environment.directory, "env.py")),
-            }
-            with closing(_events(asked)) as events:
-                steps, failure, told = _follow(events, progress)
-        app_dialect = opened.environment.dialect or ""
+    phases = [("up", 1, "heads"), ("down", 1, "base"), ("up", 2, "heads")]
+    if old is not None:
+        phases = [*(("up", 0, revision) for revision in request.start), phases[0]]
+    asked = {
+        "chain": [_file(file) for file in chain.files],
+        "old": [_file(file) for file in old.files] if old else [],
+        "restamp": list(request.restamp),
+        "phases": phases,
+        "compare": True,
+    }
+    with _scratch_for(runtime, request.database, keep=request.keep) as place:
+        steps, failure, told = place.run(asked, progress)
+    scratch, app_dialect = place.scratch, place.runtime.environment.dialect or ""
     if failure is not None:
         if failure.kind is FailureKind.STAMP:
             ran = {step.revision for step in steps}
@@ -174,6 +169,76 @@ def rehearse(
         kept=scratch.masked_urls if request.keep else (),
         **told,
     )
+
+
+@contextmanager
+def built(
+    runtime: Runtime,
+    database: str | None,
+    chain: Facts,
+    revisions: Sequence[str],
+    progress: Progress,
+) -> Iterator[Scratch]:
+    """Scratch databases that a chain has built up to some revisions, and no further.
+
+    Args:
+        runtime: the environment.
+        database: as in ``RehearsalRequest``.
+        chain: the chain, which need not be on the disk.
+        revisions: where the databases are to be stamped.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Raises:
+        RehearsalFailed: a migration fails.
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: as ``rehearse``.
+    """
+    asked = {
+        "chain": [_file(file) for file in chain.files],
+        "old": [],
+        "restamp": [],
+        "phases": [("up", 1, revision) for revision in revisions],
+        "compare": False,
+    }
+    with _scratch_for(runtime, database) as place:
+        _, failure, _ = place.run(asked, progress)
+        if failure is not None:
+            app_dialect = place.runtime.environment.dialect or ""
+            raise RehearsalFailed(
+                f"the chain cannot be run on {place.scratch.shown}: {failure.message}",
+                remedy_for(failure, app_dialect, "{fixchain} rehearse --database"),
+            )
+        yield place.scratch
+
+
+class _Place(NamedTuple):
+    """Where chains are run: scratch databases, and the environment that a fresh process opens."""
+
+    runtime: Runtime
+    scratch: Scratch
+
+    def run(
+        self, asked: Mapping[str, Any], progress: Progress
+    ) -> tuple[list[RehearsalStep], RehearsalFailure | None, dict[str, Any]]:
+        """Run what is asked for in a fresh process; see ``_follow``."""
+        request = {
+            **fresh.request(self.runtime),
+            "databases": {
+                bind: url.render_as_string(hide_password=False)
+                for bind, url in self.scratch.urls.items()
+            },
+            "env_py": str(Path(self.runtime.environment.directory, "env.py")),
+            **asked,
+        }
+        with closing(_events(request)) as events:
+            return _follow(events, progress)
+
+
+@contextmanager
+def _scratch_for(runtime: Runtime, database: str | None, *, keep: bool = False) -> Iterator[_Place]:
+    with _inside_app(runtime) as opened:
+        url, binds = _scratch_url(opened, database), _binds_of(opened)
+        with signals.listening(), scratch_databases(url, binds, keep=keep) as scratch:
+            yield _Place(opened, scratch)
 
 
 def _file(file: MigrationFile) -> list[str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.plans import Confirmation
     from flask_chainfix.model.rehearsal import Rehearsal
     from flask_chainfix.planning.proposal import Planned, Proposal
+    from flask_chainfix.rehearsal.drift import ExactComparison
 
 _R = TypeVar("_R", bound="Result")
 
@@ -296,8 +298,11 @@ class Traced(Result):
     Attributes:
         snapshot: the chain.
         databases: what each of them shows.
+        exact: how each differs from what the chain makes, by identity; empty where nobody has run
+            it.
     """
 
     command: str = "trace"
     snapshot: Facts
     databases: tuple[TracedDatabase, ...]
+    exact: Mapping[str, ExactComparison] = field(default_factory=dict)

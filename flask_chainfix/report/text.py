@@ -129,7 +129,7 @@ def _(result: Rehearsed, page: Page) -> None:
 def _(result: Traced, page: Page) -> None:
     from flask_chainfix.report import trace_text as traces
 
-    differs = any(each.differs for each in result.databases)
+    differs = any(each.differs for each in result.databases) or traces.drifted(result)
     page.line(traces.verdict(result), style="bold red" if differs else "bold green")
     _notices(page, result.notices)
     for found in result.databases:
@@ -137,8 +137,8 @@ def _(result: Traced, page: Page) -> None:
         page.line(traces.summary(found), INDENT)
         if found.differs or found.unknown:
             page.picture(traces.picture(found, result.snapshot))
-        _sections(page, traces.sections(found, result.snapshot))
-        _rows(page, remedy_rows(traces.steps(found, result.snapshot), result.tools), INDENT)
+        _sections(page, traces.sections(found, result))
+        _rows(page, remedy_rows(traces.steps(found, result), result.tools), INDENT)
 
 
 @_write.register

@@ -10,8 +10,9 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase, against
 from flask_chainfix.databases.applied.contradictions import completing, difference_in_words
 from flask_chainfix.databases.applied.rows import restamping
-from flask_chainfix.databases.applied.verdicts import Difference, Verdict, deciding
+from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.rehearsal.drift import ExactComparison
 from flask_chainfix.report.page import Row, Section, shown_path
 from flask_chainfix.report.picture import PictureNode
 from flask_chainfix.report.results import Traced
@@ -26,13 +27,14 @@ _WORDS = {
 _SHOWN_SIGNS = 4
 _SHOWN_REVISIONS = 12
 _SHOWN_DIFFERENCES = 20
+_WIDEST = 76  # columns of a table; what is wider is stacked
 
 
 def verdict(result: Traced) -> str:
     """The one line that says it all."""
     total = len(result.databases)
     number = sum(each.differs for each in result.databases)
-    differing = sum(len(each.trace.differences) for each in result.databases if each.trace)
+    differing = sum(len(_differences(each, result)) for each in result.databases)
     also = f", with {count(differing, 'difference')}" if differing else ""
     if total == 1:
         return f"The database {'does not match' if number else 'matches'} its stamp{also}."
@@ -40,6 +42,19 @@ def verdict(result: Traced) -> str:
         verb = "does not match its stamp" if number == 1 else "do not match their stamps"
         return f"{number:,} of {total:,} databases {verb}{also}."
     return f"All {total:,} databases match their stamps{also}."
+
+
+def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
+    """In what a database differs: as the chain itself shows it, where it has been run."""
+    exact = result.exact.get(found.standing.identity)
+    if exact is not None and not exact.problem:
+        return exact.differences
+    return () if found.trace is None else found.trace.differences
+
+
+def drifted(result: Traced) -> bool:
+    """Whether a database is otherwise than the chain makes it, or was not compared."""
+    return any(each.problem or each.differences for each in result.exact.values())
 
 
 def summary(found: TracedDatabase) -> str:
@@ -89,11 +104,19 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
     return nodes
 
 
-def sections(found: TracedDatabase, snapshot: Facts) -> Iterator[Section]:
+def sections(found: TracedDatabase, result: Traced) -> Iterator[Section]:
     """The evidence, and what is otherwise than the migrations leave it."""
-    trace = found.trace
-    if trace is None:
-        return
+    if found.trace is not None:
+        yield from _evidence_sections(found, found.trace, result.snapshot)
+    exact = result.exact.get(found.standing.identity)
+    if found.trace and found.trace.differences and (exact is None or exact.problem):
+        rows = _difference_rows(found.trace.differences, result.snapshot)
+        yield Section("Differences", "", tuple(rows))
+    if exact is not None:
+        yield _exact_section(exact)
+
+
+def _evidence_sections(found: TracedDatabase, trace: Trace, snapshot: Facts) -> Iterator[Section]:
     told = [name for name in trace.revisions if name in found.told]
     rows: list[Row] = []
     for name in told[:_SHOWN_REVISIONS]:
@@ -111,8 +134,6 @@ def sections(found: TracedDatabase, snapshot: Facts) -> Iterator[Section]:
         rows.append(Row(f"and {count(len(told) - _SHOWN_REVISIONS, 'more revision')}", "dim"))
     if rows:
         yield Section("Evidence", "", tuple(rows))
-    if trace.differences:
-        yield Section("Differences", "", tuple(_difference_rows(trace.differences, snapshot)))
 
 
 def _difference_rows(differences: tuple[Difference, ...], snapshot: Facts) -> Iterator[Row]:
@@ -121,6 +142,44 @@ def _difference_rows(differences: tuple[Difference, ...], snapshot: Facts) -> It
     left = len(differences) - _SHOWN_DIFFERENCES
     if left > 0:
         yield Row(f"and {left:,} more", "dim")
+
+
+def _exact_section(exact: ExactComparison) -> Section:
+    """What is otherwise than the chain makes it on a scratch database."""
+    title = "Compared with what the chain makes"
+    if exact.problem:
+        return Section(title, "", (Row(f"not compared: {exact.problem}", "bold red"),))
+    rows = [Row(f"not compared: {words}", "dim") for words in exact.unread]
+    if not exact.differences:
+        return Section(title, "", (Row("no difference"), *rows))
+    shown = exact.differences[:_SHOWN_DIFFERENCES]
+    cells = [("", "", "the chain makes", "the database has")]
+    cells += [
+        (
+            f"{each.object.kind.value} {each.object.spelled}",
+            each.aspect,
+            each.expected or "nothing",
+            each.found or "nothing",
+        )
+        for each in shown
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    table = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+    if max(map(len, table)) <= _WIDEST:
+        lines = [Row(line, "" if number else "dim") for number, line in enumerate(table)]
+    else:
+        lines = [row for each in cells[1:] for row in _stacked(*each)]
+    left = len(exact.differences) - len(shown)
+    if left:
+        lines.append(Row(f"and {left:,} more, which --format json has", "dim"))
+    return Section(title, "", (*lines, *rows))
+
+
+def _stacked(name: str, property_: str, expected: str, found: str) -> Iterator[Row]:
+    """A difference that is too wide for a line of a table."""
+    yield Row(f"{name}: {property_}" if property_ else name, "bold")
+    yield Row(f"the chain makes   {expected}", indent=2, hanging=18)
+    yield Row(f"the database has  {found}", indent=2, hanging=18)
 
 
 def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
@@ -136,8 +195,14 @@ def _evidence(sign: Sign, snapshot: Facts) -> str:
     return f"{thing} {there}: {snapshot.file(step.revision).name}:{step.line} {does} it"
 
 
-def steps(found: TracedDatabase, snapshot: Facts) -> Remedy:
-    """What makes the database and its stamp match."""
+def steps(found: TracedDatabase, result: Traced) -> Remedy:
+    """What makes the database and its stamp match, and what lets it be compared."""
+    exact = result.exact.get(found.standing.identity)
+    comparing = Remedy.of(exact.remedy) if exact is not None else Remedy()
+    return _matching(found, result.snapshot) | comparing
+
+
+def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
     trace = found.trace
     if trace is None or not found.differs:
         return Remedy()
@@ -152,10 +217,15 @@ def steps(found: TracedDatabase, snapshot: Facts) -> Remedy:
 
 def as_json(result: Traced) -> list[dict[str, Any]]:
     """The value in the JSON document."""
-    return [_database(each, result.snapshot) for each in result.databases]
+    return [
+        _database(each, result.snapshot, result.exact.get(each.standing.identity))
+        for each in result.databases
+    ]
 
 
-def _database(found: TracedDatabase, snapshot: Facts) -> dict[str, Any]:
+def _database(
+    found: TracedDatabase, snapshot: Facts, exact: ExactComparison | None
+) -> dict[str, Any]:
     trace = found.trace
     return {
         "name": found.standing.name,
@@ -182,7 +252,25 @@ def _database(found: TracedDatabase, snapshot: Facts) -> dict[str, Any]:
             }
             for each in trace.differences
         ],
+        "exact": None if exact is None else _exact(exact),
         "problem": found.problem or None,
+    }
+
+
+def _exact(exact: ExactComparison) -> dict[str, Any]:
+    return {
+        "differences": [
+            {
+                "kind": each.object.kind.value,
+                "object": each.object.spelled,
+                "property": each.aspect or None,
+                "expected": each.expected or None,
+                "found": each.found or None,
+            }
+            for each in exact.differences
+        ],
+        "not_compared": list(exact.unread),
+        "problem": exact.problem or None,
     }
 
 
