@@ -35,6 +35,9 @@ class _Linear:
         self._graph = task.graph
         self._draft = Draft(task)
         self._placed: set[str] = set()
+        # Sets of revisions that are asked for at every step are the bits of a number.
+        self._bits = {name: 1 << number for name, number in task.graph.position.items()}
+        self._placed_bits = 0
         self._tips: dict[Lineage, str] = {}
         self._under: dict[Lineage, set[str]] = {}
         self._last_base = task.ordering.root
@@ -44,16 +47,26 @@ class _Linear:
             head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
         }
         self._needs = self._needs_of_each()
+        self._below = self._below_each()
 
-    def _needs_of_each(self) -> Mapping[str, set[str]]:
-        """What must run right before each revision, of all that can be moved."""
+    def _needs_of_each(self) -> Mapping[str, int]:
+        """What must run right before each revision, of all that can be moved, as bits."""
         movable = self._graph.ancestors(self._heads)
-        needs: dict[str, set[str]] = {}
+        needs: dict[str, int] = {}
         for revision in self._graph.order:
-            needs[revision] = set()
+            needs[revision] = 0
             for name in self._graph.requirements(revision):
-                needs[revision] |= {name} if name in movable else needs[name]
+                needs[revision] |= self._bits[name] if name in movable else needs[name]
         return needs
+
+    def _below_each(self) -> Mapping[str, int]:
+        """The ancestors of each revision, as bits."""
+        below: dict[str, int] = {}
+        for revision in self._graph.order:
+            below[revision] = 0
+            for parent in self._graph.parents[revision]:
+                below[revision] |= below[parent] | self._bits[parent]
+        return below
 
     def plan(self) -> Plan:
         waiting = [head for head in self._heads_in_order() if head in self._heads]
@@ -108,13 +121,12 @@ class _Linear:
 
     def _tops(self, head: str) -> list[str]:
         """The tops of what can go on of a head's branch: all they need is placed, or below them."""
-        parents, waits = self._graph.parents, dict[str, set[str]]()
+        parents, waits = self._graph.parents, dict[str, int]()
         for revision in self._block(head, self._placed):
-            needed = self._needs[revision].difference(self._placed, parents[revision])
-            needed.update(*(waits.get(parent, ()) for parent in parents[revision]))
-            waits[revision] = {
-                need for need in needed if not self._graph.is_ancestor(need, revision)
-            }
+            needed = self._needs[revision]
+            for parent in parents[revision]:
+                needed |= waits.get(parent, 0)
+            waits[revision] = needed & ~self._placed_bits & ~self._below[revision]
         able = [revision for revision, needed in waits.items() if not needed]
         followed = {parent for revision in able for parent in parents[revision]}
         return [revision for revision in able if revision not in followed]
@@ -153,6 +165,8 @@ class _Linear:
             self._link_bases(bases, root)
         under.update(block)
         self._placed.update(block)
+        for revision in block:
+            self._placed_bits |= self._bits[revision]
         self._tips[lineage] = tip
 
     def _bases(self, block: list[str], under: set[str]) -> list[str]:
