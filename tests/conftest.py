@@ -19,12 +19,13 @@ from tests import rehearsing
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
+from tests.nightly import examples
 from tests.repositories import Repository
 from tests.stamped import Again
 
 SAMPLE_APP = Path(__file__).parent.parent / "sample_app"
 
-settings.register_profile("flask-chainfix", deadline=None)
+settings.register_profile("flask-chainfix", deadline=None, max_examples=examples(50))
 settings.load_profile("flask-chainfix")
 
 

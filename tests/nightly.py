@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+
+_T = TypeVar("_T")
 
 TIMES = int(os.environ.get("FIXCHAIN_TIMES", "1"))
 
@@ -17,6 +19,12 @@ TIMES = int(os.environ.get("FIXCHAIN_TIMES", "1"))
 def examples(by_day: int) -> int:
     """How many random examples to try of a property."""
     return by_day * TIMES
+
+
+def some_of(steps: Iterable[_T]) -> list[_T]:
+    """Every third of many steps, with the first and the last; at night all of them."""
+    every = list(steps)
+    return every if TIMES > 1 else [*every[:-1:3], *every[-1:]]
 
 
 def first_of_each(cases: Iterable[Any], kind: Callable[[Any], object]) -> list[Any]:

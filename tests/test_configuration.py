@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from flask_chainfix.environment.configuration import Options, alembic_version
 from flask_chainfix.environment.locate import ScriptPlace, locate, read_plainly
 
+from .nightly import examples
+
 READ_HERE, KNOWS_TOML = alembic_version() >= (1, 17), alembic_version() >= (1, 16)
 # The options that say where migrations are, and some that Alembic reads as well.
 NAMES = (
@@ -317,7 +319,7 @@ TOMLS = st.one_of(
 ).map(a_toml)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.builds(
         Files,

@@ -11,6 +11,7 @@ from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_ord
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.schema.footprint import Kind, SchemaObject
 from flask_chainfix.schema.objects import key_of
+from tests.nightly import examples
 from tests.strategies_oracle import reachable, revisions
 from tests.support import Rev, chain
 
@@ -26,7 +27,7 @@ def test_ancestry_is_what_walking_down_finds(branches: tuple[Rev, ...]) -> None:
             assert runs_before(revision, above) is (revision in below)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(150))
 @given(st.data(), revisions(most=11, dependencies=True))
 def test_an_empty_database_is_upgraded_in_the_order_of_alembic(
     data: st.DataObject, branches: tuple[Rev, ...]

@@ -28,6 +28,7 @@ from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.on_top import plan_repair
+from tests.nightly import examples
 from tests.repositories import needs_git
 from tests.support import (
     Rev,
@@ -163,7 +164,7 @@ def _upgraded(headers: list[Header], rows: tuple[str, ...]) -> list[str]:
 
 
 @given(histories(), st.sampled_from(["auto", "auto", "linear", "merge"]))
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_what_is_published_runs_what_it_lacks_and_skips_nothing(
     history: History, strategy: str
 ) -> None:
@@ -191,7 +192,7 @@ def test_what_is_published_runs_what_it_lacks_and_skips_nothing(
 
 
 @given(histories(), st.data())
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 def test_a_database_of_any_branch_is_kept_beside_what_is_published(
     history: History, data: st.DataObject
 ) -> None:

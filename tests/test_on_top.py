@@ -16,6 +16,7 @@ from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.on_top import excerpt, put_on_top
 from flask_chainfix.schema.footprint import Footprint
 from flask_chainfix.schema.python import footprint_reader
+from tests.nightly import examples
 from tests.strategies_oracle import all_ancestors, parents_of, redundant_parents, revisions
 from tests.support import Rev, alembic_loads, chain, foreseen, links, stamped
 
@@ -213,7 +214,7 @@ def lines_of(snapshot: Facts, mine: Collection[str]) -> int:
     return len(frozenset(mine) - followed)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(cases())
 def test_mine_is_above_theirs_in_the_order_that_it_had(
     case: tuple[Facts, frozenset[str]],
@@ -234,7 +235,7 @@ def test_mine_is_above_theirs_in_the_order_that_it_had(
     assert not again.relinks
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(50))
 @given(cases(merges=False))
 def test_one_file_is_rewritten_for_each_line_of_mine(
     case: tuple[Facts, frozenset[str]],

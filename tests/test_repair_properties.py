@@ -33,6 +33,7 @@ from flask_chainfix.model.plans import Confirmation, Wishes
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.report.results import Result
 from tests.disk import ENV_PY, SCRIPT_MAKO, tree
+from tests.nightly import examples
 from tests.results import carried_out
 from tests.shapes import DECOY_ENDINGS
 from tests.strategies_oracle import all_ancestors, redundant_parents, revisions
@@ -280,7 +281,7 @@ def assert_only_parents_changed(case: Case, place: Path) -> None:
         )
 
 
-QUICK = settings(max_examples=70, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(35), suppress_health_check=[HealthCheck.too_slow])
 
 
 @QUICK
@@ -298,7 +299,7 @@ def test_with_alembic_in_a_fresh_process(case: Case) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["linear", "merge"])
-@settings(max_examples=50)
+@settings(max_examples=examples(25))
 @given(data=st.data())
 def test_plain_chains_are_never_refused(strategy: str, data: st.DataObject) -> None:
     """Without dependencies and labels there is a way, whatever people usually write."""

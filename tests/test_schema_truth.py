@@ -23,6 +23,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.findings import Finding
 from tests.databases import KINDS, SERVERS, new_database
+from tests.nightly import examples
 from tests.strategies_oracle import orders, parents_of, revisions
 from tests.support import Rev, chain, rev
 
@@ -140,7 +141,7 @@ def _runs_up_to(statements: Iterable[str]) -> list[str]:
     return kept
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.sampled_from(_ALONE) | _BATCHES, min_size=1, max_size=10),
     st.integers(1, 4),
@@ -163,7 +164,7 @@ def test_what_runs_is_not_accused(statements: list[str], each: int, dialect: str
     assert not judged(snapshot, dialect)
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(100))
 @given(st.data(), revisions(most=5), st.sampled_from((None, "sqlite")))
 def test_what_is_accused_fails(
     data: st.DataObject, branches: tuple[Rev, ...], dialect: str | None

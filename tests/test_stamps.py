@@ -21,6 +21,7 @@ from flask_chainfix.model.databases import LostRevision, Move, MoveResult, MoveS
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import make_plan
 from flask_chainfix.planning.proposal import planned_moves, settled
+from tests.nightly import examples
 from tests.standings import db, looked_at, lost, moved, unreachable
 from tests.strategies_oracle import all_ancestors, revisions
 from tests.support import Rev, chain, foreseen, graph, stamped
@@ -436,7 +437,7 @@ def moves_from(before: Facts, now: Facts) -> list[tuple[Standing, MoveResult]]:
     ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(80))
 @given(repairs())
 def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Facts, Facts]) -> None:
     before, now = case
@@ -449,7 +450,7 @@ def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Facts, Facts]) 
         assert not any(one in new_ways[other] for one in rows for other in rows)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(80))
 @given(repairs())
 def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Facts, Facts]) -> None:
     before, now = case
