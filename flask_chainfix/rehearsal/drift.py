@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError, NoScratchDatabase
 from flask_chainfix.common.progress import Progress
@@ -23,10 +23,14 @@ from flask_chainfix.databases.reflecting import NoSuchSchema, Reading, read_whol
 from flask_chainfix.databases.targets import Target, parse_url
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.files import Header
 from flask_chainfix.model.rehearsal import SERVERS
 from flask_chainfix.rehearsal.round_trip import OWN_SERVER, built
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.reflected import PropertyDifference, differences
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Connection
 
 
 class ExactComparison(NamedTuple):
@@ -34,15 +38,31 @@ class ExactComparison(NamedTuple):
 
     Attributes:
         differences: object by object; empty where it could not be compared.
-        unread: what was not compared, in SQLAlchemy's words.
+        unread: what was not compared, in words.
         problem: why it could not be compared; ``""`` where it was.
         remedy: what to do about that.
+        note: what else there is to know; ``""`` for nothing.
     """
 
     differences: tuple[PropertyDifference, ...] = ()
     unread: tuple[str, ...] = ()
     problem: str = ""
     remedy: str | Remedy = ""
+    note: str = ""
+
+
+class _Build(NamedTuple):
+    """What has to be built for some databases: they have the same stamp, and one server will do.
+
+    Attributes:
+        backend: the kind of server.
+        server: its URL without a database; ``None`` for a temporary SQLite file.
+        rows: the stamp.
+    """
+
+    backend: str
+    server: str | None
+    rows: tuple[str, ...]
 
 
 def compare_exactly(
@@ -66,7 +86,7 @@ def compare_exactly(
         What differs, by identity.
     """
     found: dict[str, ExactComparison] = {}
-    groups: dict[tuple[str, str | None, tuple[str, ...]], list[Target]] = {}
+    builds: dict[_Build, list[Target]] = {}
     for standing in now.databases.standings:
         target = targets.get(standing.identity)
         problem = _obstacle(now, standing, target)
@@ -78,33 +98,102 @@ def compare_exactly(
         except NoScratchDatabase as error:
             found[standing.identity] = _stopped(error)
             continue
-        groups.setdefault((target.backend, place, standing.rows), []).append(target)
-    for (_, place, rows), alike in groups.items():
-        done = len(found)
+        builds.setdefault(_Build(target.backend, place, standing.rows), []).append(target)
+    total = len(now.databases.standings)
+    for build, alike in builds.items():
+        running = _Counted(progress, len(found), total)
         try:
             with built(
-                runtime, place, now, rows, _counted(progress, done, len(targets))
+                runtime, build.server, _below(now, build.rows), build.rows, running.building
             ) as scratch:
-                found |= _compare(now, scratch, alike)
+                found |= _Comparison(now, scratch, running).of(alike)
         except ChainFixError as error:
             found |= {target.identity: _stopped(error) for target in alike}
-        progress(len(found), len(targets), "")
     return found
 
 
+class _Counted(NamedTuple):
+    """Progress of some databases among all."""
+
+    progress: Progress
+    before: int
+    total: int
+
+    def building(self, _done: int, _steps: int, running: str) -> None:
+        """Show the step of a chain that runs for them."""
+        self.progress(self.before, self.total, running)
+
+    def comparing(self, done: int, target: Target) -> None:
+        """Show that one of them is done."""
+        self.progress(self.before + done, self.total, target.name)
+
+
+# --- What can be compared, and where the chain is to run ------------------------------------------
 def _obstacle(now: Facts, standing: Standing, target: Target | None) -> ExactComparison | None:
     """Why a database cannot be compared, where that can be told without running anything."""
     if target is None or not standing.is_known:
-        return ExactComparison(problem=standing.problem or "it cannot be reached from here")
+        return ExactComparison(
+            problem=standing.problem or "it cannot be reached from here", remedy=standing.remedy
+        )
     if not standing.rows:
         return ExactComparison(problem="it is not stamped, so there is nothing to compare it with")
+    if standing.tables is None:
+        return ExactComparison(
+            problem="this user may not see all tables",
+            remedy="connect as a user that may, or GRANT SELECT on the whole database to this one",
+        )
     gone = [row for row in standing.rows if row not in now.graph]
     if gone:
         return ExactComparison(
             problem=f"it is stamped with {listing(gone)}, which no file has",
             remedy=way("see where it went", "{fixchain} check{asked}"),
         )
+    return _broken(now, standing.rows) or _reaching_out(now, target)
+
+
+def _broken(now: Facts, rows: Sequence[str]) -> ExactComparison | None:
+    """Why the chain below a stamp cannot be run with certainty."""
+    graph = now.graph
+    below = graph.required(rows)
+    faults = [
+        (below.intersection(graph.duplicates), "stands in several files"),
+        (
+            below.intersection(graph.open_ends),
+            "has a parent that is missing, or is part of a cycle",
+        ),
+        (below.intersection(graph.missing_dependencies), "depends on what no file has"),
+        (below.intersection(graph.floating), "has a parent that cannot be read"),
+    ]
+    for revisions, what in faults:
+        if revisions:
+            return ExactComparison(
+                problem=f"the chain below its stamp is broken: {min(revisions)} {what}",
+                remedy=way("see what is wrong with it", "{fixchain} check{asked}")
+                | way("repair it", "{fixchain} repair{asked}"),
+            )
     return None
+
+
+def _reaching_out(now: Facts, target: Target) -> ExactComparison | None:
+    """Why running the chain could change another database than the one that is made for it."""
+    if target.backend != "mysql" or not now.named_schemas:
+        return None
+    return ExactComparison(
+        problem=f"migrations name {listing(sorted(now.named_schemas), 3)}, which is a database of"
+        " its own there, and running them would change that",
+        remedy="leave the name of the schema to the connection, or compare by hand",
+    )
+
+
+def _below(now: Facts, rows: Sequence[str]) -> Facts:
+    """The part of the chain that a stamp stands for: what is above may be broken."""
+    wanted = now.graph.required(rows)
+    files = tuple(
+        file
+        for file in now.files
+        if isinstance(file.reading, Header) and file.reading.revision in wanted
+    )
+    return replace(now, files=files)
 
 
 def _server_for(target: Target, server: str | None) -> str | None:
@@ -118,7 +207,7 @@ def _server_for(target: Target, server: str | None) -> str | None:
     kind = SERVERS[target.backend]
     kind = f"{kind} or MariaDB" if target.backend == "mysql" else kind
     if server == OWN_SERVER:
-        return target.url.render_as_string(hide_password=False)
+        return _without_database(target.url)
     if server is None:
         raise NoScratchDatabase(
             f"the chain has to run on {kind} for that, in a database that is made there and"
@@ -126,83 +215,125 @@ def _server_for(target: Target, server: str | None) -> str | None:
             way("make it on the same server", "{fixchain} trace --exact --server{databases}")
             | way("or on another one", "{fixchain} trace --exact --server URL{databases}"),
         )
-    backend = parse_url(server, NoScratchDatabase).get_backend_name()
+    url = parse_url(server, NoScratchDatabase)
+    backend = url.get_backend_name()
     if {"mariadb": "mysql"}.get(backend, backend) != target.backend:
         raise NoScratchDatabase(
             f"it is a {kind} database, and --server names a server of another kind",
             way("name one of its kind", "{fixchain} trace --exact --server URL{databases}"),
         )
-    return server
+    return _without_database(url)
+
+
+def _without_database(url: URL) -> str:
+    """The URL of a server, the same for all databases there.
+
+    A search path that leads to the schema of a tenant leads nowhere in a new database.
+    """
+    options = url.query.get("options", "")
+    if "search_path" in str(options):
+        url = url.difference_update_query(["options"])
+    return url.set(database="").render_as_string(hide_password=False)
 
 
 def _stopped(error: ChainFixError) -> ExactComparison:
     return ExactComparison(problem=error.message, remedy=error.remedy)
 
 
-def _counted(progress: Progress, done: int, total: int) -> Progress:
-    """What shows the steps of a chain that runs for some of the databases."""
-    return lambda _step, _steps, running: progress(done, total, running)
+# --- The comparison ------------------------------------------------------------------------------
+class _Comparison:
+    """Databases that have the same stamp, beside the scratch databases that were built up to it."""
 
+    def __init__(self, now: Facts, scratch: Scratch, counted: _Counted) -> None:
+        self._now = now
+        self._scratch = scratch
+        self._counted = counted
+        self._expected: dict[tuple[str, str | None], Reading] = {}
 
-def _compare(
-    now: Facts, scratch: Scratch, targets: Sequence[Target]
-) -> Mapping[str, ExactComparison]:
-    """Compare databases that have the same stamp with the scratch databases built up to it."""
-    places = {(target.bind, target.schema) for target in targets}
-    expected = {place: _expected(now, scratch, *place) for place in places}
+    def of(self, targets: Sequence[Target]) -> Mapping[str, ExactComparison]:
+        """What each database differs in."""
+        for bind in dict.fromkeys(target.bind for target in targets):
+            self._expect(bind, {target.schema for target in targets if target.bind == bind})
+        found = run(
+            jobs_for(targets, lambda target: target),
+            self._compare,
+            lambda *_: ExactComparison(problem=no_answer().problem, remedy=no_answer().remedy),
+            self._counted.comparing,
+        )
+        return {target.identity: found[index] for index, target in enumerate(targets)}
 
-    def compare(target: Target, heard: Callable[[], None]) -> ExactComparison:
+    def _expect(self, bind: str, schemas: set[str | None]) -> None:
+        """Read what the chain has made; a schema that it does not make is that of a tenant.
+
+        Raises:
+            CannotRehearse: it has made nothing for this bind, or that cannot be read.
+        """
+        urls = self._scratch.urls
+        if bind not in urls:
+            which = f"the bind {bind}" if bind else "a database without a name"
+            names = listing([each for each in urls if each])
+            raise CannotRehearse(
+                f"env.py does not migrate {which}, but {names}",
+                "have the command find the databases in the configuration, with their names:"
+                " leave --database out",
+            )
+        scratch = Target("the scratch database", urls[bind])
+        default: Reading | None = None
         try:
-            found = _read(now, target, heard)
+            with connected(scratch) as connection:
+                for schema in schemas:
+                    with transaction(connection, scratch), obstacles_of(scratch):
+                        try:
+                            read = self._read(connection, schema)
+                        except NoSuchSchema:
+                            read = default = default or self._read(connection, None)
+                    self._expected[bind, schema] = read
         except Obstacle as obstacle:
-            return ExactComparison(problem=obstacle.problem, remedy=obstacle.remedy)
-        wanted = expected[target.bind, target.schema]
-        ignored = now.environment.settings.ignore_objects
-        return ExactComparison(
-            differences(wanted.schema, found.schema, ignored),
-            tuple(dict.fromkeys((*wanted.unread, *found.unread))),
-        )
+            raise CannotRehearse(
+                f"{self._scratch.shown}: {obstacle.problem}", obstacle.remedy
+            ) from obstacle
 
-    def work(job: Job[Target]) -> Iterator[tuple[int, ExactComparison]]:
-        for index, target in job.items.items():
-            yield index, compare(target, job.heard)
+    def _read(
+        self, connection: Connection, schema: str | None, heard: Callable[[], None] = lambda: None
+    ) -> Reading:
+        return read_whole(connection, schema, self._now.named_schemas, heard)
 
-    found = run(
-        jobs_for(targets, lambda target: target),
-        work,
-        lambda *_: ExactComparison(problem=no_answer().problem),
-    )
-    return {target.identity: found[index] for index, target in enumerate(targets)}
+    def _compare(self, job: Job[Target]) -> Iterator[tuple[int, ExactComparison]]:
+        """Compare schemas of one database over one connection."""
+        left = dict(job.items)
+        first = next(iter(left.values()))
+        try:
+            with connected(first) as connection:
+                for index, target in job.items.items():
+                    job.heard()
+                    try:
+                        with transaction(connection, target), obstacles_of(target):
+                            found = self._read(connection, target.schema, job.heard)
+                    except Obstacle as obstacle:
+                        if obstacle.lost:
+                            raise
+                        yield index, _hindered(obstacle)
+                    else:
+                        yield index, self._compared(target, found)
+                    del left[index]
+        except Obstacle as obstacle:
+            for index in left:
+                yield index, _hindered(obstacle)
+
+    def _compared(self, target: Target, found: Reading) -> ExactComparison:
+        wanted = self._expected[target.bind, target.schema]
+        settings = self._now.environment.settings
+        left_out = (target.version_table, *filter(None, (settings.version_table,)))
+        differing = differences(wanted.schema, found.schema, settings.ignore_objects, left_out)
+        note = ""
+        if differing and wanted.server != found.server:
+            note = (
+                f"the chain ran on {wanted.server}, and this is {found.server}: the two may"
+                " describe the same in other words"
+            )
+        unread = tuple(dict.fromkeys((*wanted.unread, *found.unread)))
+        return ExactComparison(differing, unread, note=note)
 
 
-def _expected(now: Facts, scratch: Scratch, bind: str, schema: str | None) -> Reading:
-    """What the chain has made; a schema that it does not make is that of a tenant.
-
-    Raises:
-        CannotRehearse: it has made nothing for this bind.
-    """
-    if bind not in scratch.urls:
-        raise CannotRehearse(
-            f"env.py does not migrate the bind {bind}", "name the databases with --database URL"
-        )
-    target = Target("the scratch database", scratch.urls[bind], schema)
-    try:
-        return _read(now, target)
-    except NoSuchSchema:
-        return _read(now, replace(target, schema=None))
-    except Obstacle as obstacle:
-        raise CannotRehearse(f"{scratch.shown}: {obstacle.problem}", obstacle.remedy) from obstacle
-
-
-def _read(now: Facts, target: Target, heard: Callable[[], None] = lambda: None) -> Reading:
-    """Read a database, and the schemas in it that migrations name.
-
-    Raises:
-        Obstacle: it cannot be read.
-    """
-    with (
-        connected(target) as connection,
-        transaction(connection, target),
-        obstacles_of(target),
-    ):
-        return read_whole(connection, target.schema, now.named_schemas, heard)
+def _hindered(obstacle: Obstacle) -> ExactComparison:
+    return ExactComparison(problem=obstacle.problem, remedy=obstacle.remedy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
@@ -58,6 +60,31 @@ def belongs_to_database(object_: SchemaObject) -> bool:
         or object_.schema.casefold() in _THEIR_SCHEMAS
         or (object_.kind is Kind.COLUMN and object_.name.casefold() in _THEIR_COLUMNS)
     )
+
+
+def is_ignored(object_: SchemaObject, patterns: Iterable[str]) -> bool:
+    """Whether an object is one of those that the settings name; with a table go its parts.
+
+    Patterns are those of file names, ``audit_*`` for tables and types, ``users.legacy`` or
+    ``*.ix_tmp_*`` for columns, indexes and constraints; a schema may stand before both. Case does
+    not count.
+    """
+    own = object_.name if not object_.table else f"{object_.table}.{object_.name}"
+    names = {own, object_.table or own}
+    if object_.schema:
+        names |= {f"{object_.schema}.{name}" for name in names}
+    return any(
+        fnmatchcase(name.casefold(), pattern.casefold()) for name in names for pattern in patterns
+    )
+
+
+def version_tables_in(objects: Iterable[SchemaObject]) -> set[str]:
+    """The names of tables that have one column, and that one is called like Alembic's."""
+    columns: dict[str, set[str]] = {}
+    for each in objects:
+        if each.kind is Kind.COLUMN:
+            columns.setdefault(each.table, set()).add(each.name.casefold())
+    return {table for table, names in columns.items() if names == {"version_num"}}
 
 
 class Touch(NamedTuple):

@@ -2,19 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.objects import belongs_to_database, table_of
+from flask_chainfix.schema.objects import (
+    belongs_to_database,
+    is_ignored,
+    table_of,
+    version_tables_in,
+)
 
 # Each object with its properties, all in the database's own words: a column has a ``type``, whether
 # it is ``nullable``, a ``default`` and the like; an index and a constraint have a ``definition``.
+# A property that could not be told is left out; one that is not there is ``""``.
 Properties = Mapping[str, str]
 Reflected = Mapping[SchemaObject, Properties]
+Described = tuple[SchemaObject, Properties]
 
+_BLANKS = re.compile(r"('(?:[^'\\]|\\.|'')*')|\s+", re.DOTALL)
 _ORDER = (Kind.TYPE, Kind.TABLE, Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX)
+
+
+class Unread(NamedTuple):
+    """Something that a database could not tell.
+
+    Attributes:
+        words: what, and why.
+    """
+
+    words: str
+
+
+def relation(name: str, properties: Properties) -> Described:
+    """A table, a view, or what else has columns."""
+    return SchemaObject(Kind.TABLE, name), properties
+
+
+def column(table: str, name: str, type_: str, *, nullable: bool, **more: str | None) -> Described:
+    """A column; of what else there is to say, ``None`` is nothing."""
+    properties = {"type": type_, "nullable": "yes" if nullable else "no"}
+    properties |= {aspect: value or "" for aspect, value in more.items()}
+    return SchemaObject(Kind.COLUMN, name, table), properties
+
+
+def constraint(table: str, name: str, definition: str) -> Described:
+    """A constraint; one without a name goes by its definition."""
+    return SchemaObject(Kind.CONSTRAINT, name or definition, table), {"definition": definition}
+
+
+def index(table: str, name: str, definition: str) -> Described:
+    """An index."""
+    return SchemaObject(Kind.INDEX, name, table), {"definition": definition}
+
+
+def on_one_line(words: str) -> str:
+    """SQL with single blanks, but for those in quotes."""
+    return _BLANKS.sub(lambda found: found[1] or " ", words).strip()
+
+
+def enumeration(name: str, labels: str) -> Described:
+    """An enumerated type, or a domain."""
+    return SchemaObject(Kind.TYPE, name), {"type": labels}
 
 
 class PropertyDifference(NamedTuple):
@@ -44,23 +94,31 @@ class PropertyDifference(NamedTuple):
 
 
 def differences(
-    expected: Reflected, found: Reflected, ignored: Sequence[str] = ()
+    expected: Reflected,
+    found: Reflected,
+    ignored: Sequence[str] = (),
+    version_tables: Collection[str] = (),
 ) -> tuple[PropertyDifference, ...]:
     """Compare two schemas, object by object.
+
+    Version tables of Alembic are left out: those that are named, and what looks like one.
 
     Args:
         expected: the one that is right.
         found: the other one.
-        ignored: patterns of the names that are left out, ``audit_*`` or ``users.legacy`` for
-            example; with a table go its parts.
+        ignored: patterns of what is left out, see ``objects.is_ignored``.
+        version_tables: the names of some.
 
     Returns:
         What differs, table by table. Of a table that one of them has not, nothing but that.
     """
+    left_out = {*version_tables} | version_tables_in({*expected, *found})
     result = (
         each
         for thing in sorted({*expected, *found}, key=_place)
-        if not _is_left_out(thing, ignored)
+        if not belongs_to_database(thing)
+        and table_of(thing).name not in left_out
+        and not is_ignored(thing, ignored)
         for each in _compared(thing, expected, found)
     )
     return tuple(result)
@@ -71,9 +129,9 @@ def _compared(
 ) -> Iterator[PropertyDifference]:
     wanted, there = expected.get(thing), found.get(thing)
     if wanted is not None and there is not None:
-        for name in dict.fromkeys((*wanted, *there)):
-            if wanted.get(name, "") != there.get(name, ""):
-                yield PropertyDifference(thing, name, wanted.get(name, ""), there.get(name, ""))
+        for name, value in wanted.items():
+            if there.get(name, value) != value:
+                yield PropertyDifference(thing, name, value, there[name])
         return
     table = table_of(thing)
     if thing.table and (table in expected) is not (table in found):
@@ -101,11 +159,3 @@ def described(properties: Properties | None) -> str:
 def _place(thing: SchemaObject) -> tuple[str, bool, str, int, str]:
     table = table_of(thing).name if thing.table else thing.name
     return thing.schema, thing.kind is not Kind.TYPE, table, _ORDER.index(thing.kind), thing.name
-
-
-def _is_left_out(thing: SchemaObject, ignored: Sequence[str]) -> bool:
-    if belongs_to_database(thing):
-        return True
-    names = {thing.name, f"{thing.table}.{thing.name}" if thing.table else "", thing.table} - {""}
-    names |= {f"{thing.schema}.{name}" for name in names if thing.schema}
-    return any(fnmatchcase(name, pattern) for name in names for pattern in ignored)

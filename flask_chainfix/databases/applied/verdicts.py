@@ -19,7 +19,15 @@ from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
 from flask_chainfix.schema.live import Known, Live, Sign, observed, sightings
-from flask_chainfix.schema.objects import Key, belongs_to_database, key_of, table_key, table_of
+from flask_chainfix.schema.objects import (
+    Key,
+    belongs_to_database,
+    is_ignored,
+    key_of,
+    table_key,
+    table_of,
+    version_tables_in,
+)
 
 
 class Verdict(Enum):
@@ -336,6 +344,8 @@ def _differences(
         expected = ran[-1].there if ran else history.first
         if expected is None or expected is there or not ran:
             continue
+        if is_ignored(ran[-1].object, snapshot.environment.settings.ignore_objects):
+            continue
         yield Difference(
             "missing" if expected else "left", ran[-1].object, ran[-1].revision, ran[-1].line
         )
@@ -344,12 +354,16 @@ def _differences(
 
 def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
     """The tables, and the columns of the chain's own tables, that no revision makes."""
-    evidence = snapshot.evidence
+    evidence, settings = snapshot.evidence, snapshot.environment.settings
     if snapshot.graph.duplicates:  # of which one file was read
         return
-    for key in sorted(live.there, key=lambda each: (each.schema, each.table, each.name)):
-        thing = SchemaObject(key.kind, key.name, key.table, key.schema)
+    there = {key: SchemaObject(key.kind, key.name, key.table, key.schema) for key in live.there}
+    left_out = version_tables_in(there.values()) | {(settings.version_table or "").casefold()}
+    for key in sorted(there, key=lambda each: (each.schema, each.table, each.name)):
+        thing = there[key]
         if key.kind not in (Kind.TABLE, Kind.COLUMN) or belongs_to_database(thing):
+            continue
+        if table_of(thing).name in left_out or is_ignored(thing, settings.ignore_objects):
             continue
         if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
             continue

@@ -1,0 +1,104 @@
+"""Read a whole schema as the database itself describes it, in a few queries.
+
+``postgresql_catalog``, ``mysql_catalog`` and ``sqlite_master`` ask one kind of database each.
+SQLAlchemy's inspector does not tell all of it: it knows no types but its own, no exclusion
+constraints and no indexes of expressions in SQLite, and it asks MySQL table by table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Set
+from typing import NamedTuple
+
+from sqlalchemy.engine import Connection
+
+from flask_chainfix.databases.connecting import Obstacle
+from flask_chainfix.databases.reflecting import mysql_catalog, postgresql_catalog, sqlite_master
+from flask_chainfix.schema.footprint import SchemaObject
+from flask_chainfix.schema.reflected import Described, Properties, Reflected, Unread
+
+_READERS = {
+    "postgresql": postgresql_catalog,
+    "mysql": mysql_catalog,
+    "mariadb": mysql_catalog,
+    "sqlite": sqlite_master,
+}
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
+
+
+class Reading(NamedTuple):
+    """What a database holds.
+
+    Attributes:
+        schema: each object with its properties. A property that could not be told is left out.
+            A constraint without a name goes by its definition.
+        unread: what could not be told, in words.
+        server: the kind and the version of the server.
+    """
+
+    schema: Reflected
+    unread: tuple[str, ...] = ()
+    server: str = ""
+
+
+class NoSuchSchema(Obstacle):
+    """A database does not have the schema that was to be read."""
+
+
+def read_whole(
+    connection: Connection,
+    schema: str | None = None,
+    also: Set[str] = frozenset(),
+    heard: Callable[[], None] = lambda: None,
+) -> Reading:
+    """Read tables with all their parts, views and enumerated types.
+
+    Args:
+        connection: to the database, in a transaction.
+        schema: the one that is to be read; ``None`` for the default one.
+        also: others to read, in lower case, by whose names their objects go; those that are not
+            there are left out.
+        heard: called each time that the database has answered.
+
+    Raises:
+        NoSuchSchema: ``schema`` is not there, or there is no default one.
+        SQLAlchemyError: it cannot be read.
+    """
+    reader = _READERS[connection.dialect.name]
+    default, names = reader.schemas(connection)
+    own = default if schema is None else schema
+    if own is None:
+        raise NoSuchSchema(
+            "its search path leads to no schema", "create the schema, or have search_path name one"
+        )
+    if own not in names:
+        raise NoSuchSchema(f"there is no schema {own}", "name one that is there")
+    places = {own: ""} | {
+        name: name.casefold() for name in names if name != own and name.casefold() in also
+    }
+    found: dict[SchemaObject, Properties] = {}
+    unread: dict[str, None] = {}
+    for place, label in places.items():
+        _take(reader.objects(connection, place, heard), label, found, unread)
+    return Reading(found, tuple(unread), _server(connection))
+
+
+def _take(
+    objects: Iterable[Described | Unread],
+    label: str,
+    found: dict[SchemaObject, Properties],
+    unread: dict[str, None],
+) -> None:
+    for each in objects:
+        if isinstance(each, Unread):
+            unread[each.words] = None
+        else:
+            thing, properties = each
+            found[thing._replace(schema=label)] = properties
+
+
+def _server(connection: Connection) -> str:
+    dialect = connection.dialect
+    name = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
+    version = (dialect.server_version_info or ())[: 1 if name == "postgresql" else 2]
+    return " ".join((_NAMES[name], ".".join(map(str, version))))

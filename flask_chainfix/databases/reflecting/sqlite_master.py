@@ -1,0 +1,208 @@
+"""What SQLite says of a schema: its pragmas, and the statements that have made its objects.
+
+Names of constraints, checks, collations and generated columns stand in these statements only. They
+are valid, as SQLite has read them, so it is enough to know where each clause begins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from flask_chainfix.schema.reflected import (
+    Described,
+    Unread,
+    column,
+    constraint,
+    index,
+    relation,
+)
+
+_OBJECTS = """
+SELECT type, name, tbl_name, sql FROM {}.sqlite_master
+WHERE type IN ('table', 'view', 'index') AND sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%'
+ESCAPE '\\'
+"""
+_COLUMNS = 'SELECT name, type, "notnull", dflt_value, hidden FROM pragma_table_xinfo(:t, :s)'
+_HIDDEN = 1  # columns of virtual tables that are arguments
+
+_TOKEN = re.compile(
+    r"""\s+|--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]"""
+    r"""|[\w$.]+|<=|>=|<>|!=|==|\|\||<<|>>|->>?|.""",
+    re.DOTALL,
+)
+_PLAIN = re.compile(r"[^\W\d]\w*")
+_OF_TABLE = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
+_BEGINNINGS = _OF_TABLE | {"NOT", "NULL", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED", "AS"}
+# What a word that begins a clause goes on with where it stands behind these.
+_GOING_ON = frozenset({("NOT", "NULL"), ("SET", "NULL"), ("SET", "DEFAULT"), ("ALWAYS", "AS")})
+_KEYWORD = re.compile(
+    "action|always|and|as|asc|autoincrement|between|cascade|check|collate|conflict|default"
+    "|deferrable|deferred|delete|desc|exists|foreign|from|generated|ignore|immediate|in|initially"
+    "|is|key|like|match|no|not|null|on|or|primary|references|restrict|rowid|select|set|stored"
+    "|strict|unique|update|virtual|where|without",
+    re.IGNORECASE,
+)
+
+
+def schemas(connection: Connection) -> tuple[str | None, set[str]]:
+    """The default schema, and the names of all."""
+    rows = connection.execute(text("PRAGMA database_list")).all()
+    return "main", {row[1] for row in rows}
+
+
+def objects(
+    connection: Connection, schema: str, heard: Callable[[], None]
+) -> Iterator[Described | Unread]:
+    """What a schema holds."""
+    place = connection.dialect.identifier_preparer.quote_identifier(schema)
+    for kind, name, table, sql in connection.execute(text(_OBJECTS.format(place))).all():
+        words = _tokens(sql)
+        if kind == "index":
+            unique = "UNIQUE " if words[1].upper() == "UNIQUE" else ""
+            yield index(table, name, unique + _joined(words[words.index("(") :]))
+        elif kind == "view":
+            query = words[[word.upper() for word in words].index("AS") + 1 :]
+            yield relation(name, {"type": "view", "query": _joined(query)})
+            yield from _columns(connection, schema, name, {})
+        elif words[1].upper() == "VIRTUAL":
+            module = words[[word.upper() for word in words].index("USING") + 1 :]
+            yield relation(name, {"type": "virtual table", "module": _joined(module)})
+            yield from _columns(connection, schema, name, {})
+        else:
+            yield from _table(connection, schema, name, words)
+        heard()
+
+
+def _table(
+    connection: Connection, schema: str, name: str, words: Sequence[str]
+) -> Iterator[Described | Unread]:
+    items, options = _items(words[words.index("(") :])
+    yield relation(name, {"type": "table", "options": _joined(options)})
+    more: dict[str, dict[str, str]] = {}
+    for item in items:
+        clauses = _clauses(item)
+        of_column = "" if clauses[0][0].upper() in _OF_TABLE else _bare(clauses[0][0])
+        called = ""
+        for clause in clauses[1:] if of_column else clauses:
+            first = clause[0].upper()
+            if first == "CONSTRAINT":
+                called = _bare(clause[1])
+                continue
+            if first in ("GENERATED", "AS"):
+                computed = clause[clause.index("(") :]
+                more.setdefault(of_column, {})["computed"] = _joined(computed)
+            elif first == "COLLATE":
+                more.setdefault(of_column, {})["collation"] = _bare(clause[1]).upper()
+            elif first not in ("NOT", "NULL", "DEFAULT"):
+                yield constraint(name, called, _definition(clause, of_column))
+            called = ""
+    yield from _columns(connection, schema, name, more)
+
+
+def _columns(
+    connection: Connection, schema: str, table: str, more: dict[str, dict[str, str]]
+) -> Iterator[Described | Unread]:
+    """The columns of a table or a view, as far as SQLite can still make it out."""
+    query = text('SELECT name, type, "notnull", dflt_value, hidden FROM pragma_table_xinfo(:t, :s)')
+    try:
+        rows = connection.execute(query, {"t": table, "s": schema}).all()
+    except DBAPIError as error:
+        yield Unread(f"the columns of {table}: {error.orig}")
+        return
+    for name, type_, is_required, default, hidden in rows:
+        if hidden == _HIDDEN:
+            continue
+        known = more.get(name, {})
+        yield column(
+            table,
+            name,
+            " ".join(type_.upper().split()),
+            nullable=not is_required,
+            default=_joined(_tokens(default or "")),
+            computed=known.get("computed"),
+            collation=known.get("collation"),
+        )
+
+
+# --- Statements ----------------------------------------------------------------------------------
+def _tokens(sql: str) -> list[str]:
+    """The words of a statement, without blanks and comments."""
+    found = _TOKEN.findall(sql)
+    return [each for each in found if not each.isspace() and each[:2] not in ("--", "/*")]
+
+
+def _bare(word: str) -> str:
+    """A name without its quotes."""
+    if word[:1] in "\"`'":
+        return word[1:-1].replace(word[0] * 2, word[0])
+    return word[1:-1] if word.startswith("[") else word
+
+
+def _items(words: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+    """What stands in the first parentheses, split at commas, and what follows these."""
+    items: list[list[str]] = [[]]
+    depth = 0
+    for number, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        if depth == 0:
+            return items, list(words[number + 1 :])
+        if depth == 1 and word == ",":
+            items.append([])
+        elif number:
+            items[-1].append(word)
+    return items, []
+
+
+def _clauses(item: Sequence[str]) -> list[list[str]]:
+    """A column or a constraint clause by clause; the first one of a column is its name and type."""
+    clauses: list[list[str]] = []
+    depth = 0
+    for number, word in enumerate(item):
+        upper, before = word.upper(), item[number - 1].upper() if number else ""
+        begins = number == 0 or (
+            depth == 0
+            and upper in _BEGINNINGS
+            and (before, upper) not in _GOING_ON
+            and (len(clauses[-1]) > 1 or before not in ("DEFAULT", "CONSTRAINT"))
+            and [each.upper() for each in item[number : number + 2]] != ["NOT", "DEFERRABLE"]
+            and not (upper == "REFERENCES" and clauses[-1][0].upper() == "FOREIGN")
+        )
+        if begins:
+            clauses.append([])
+        clauses[-1].append(word)
+        depth += (word == "(") - (word == ")")
+    return clauses
+
+
+def _definition(clause: Sequence[str], of_column: str) -> str:
+    """A constraint as one of the table, also where it stands behind a column."""
+    first = clause[0].upper()
+    if of_column and first == "REFERENCES":
+        return f"FOREIGN KEY ({of_column}) {_joined(clause)}"
+    if of_column and first in ("PRIMARY", "UNIQUE"):
+        number = 2 if first == "PRIMARY" else 1
+        return f"{_joined(clause[:number])} ({of_column}) {_joined(clause[number:])}".strip()
+    return _joined(clause)
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Words in one spelling: names without quotes where they can be, and the usual blanks."""
+    text_ = ""
+    before = "("
+    for word in words:
+        if word[0] in '"`[':
+            name = _bare(word)
+            spelled = name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+        else:
+            spelled = word.upper() if _KEYWORD.fullmatch(word) else word
+        close = spelled in (",", ")", ".") or before in ("(", ".")
+        if spelled == "(":
+            close = before == "(" or not (_KEYWORD.fullmatch(before) or before[-1] in ",=<>|+-*/)")
+        text_ += spelled if close else f" {spelled}"
+        before = spelled
+    return text_
