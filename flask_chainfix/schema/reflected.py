@@ -145,7 +145,7 @@ def described(properties: Properties | None) -> str:
         return ""
     if "definition" in properties:
         return properties["definition"]
-    words = [properties.get("type", "there")]
+    words = [properties["type"]] if properties.get("type") else []
     if properties.get("nullable") == "no":
         words.append("NOT NULL")
     words += [
@@ -153,7 +153,7 @@ def described(properties: Properties | None) -> str:
         for name, value in properties.items()
         if name not in ("type", "nullable") and value
     ]
-    return " ".join(words)
+    return " ".join(words) or "there"
 
 
 def _place(thing: SchemaObject) -> tuple[str, bool, str, int, str]:

@@ -33,13 +33,14 @@ _VIEWS = """
 SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = :schema
 """
 _COLUMNS = """
-SELECT c.table_name, c.column_name, c.column_type, c.is_nullable, c.column_default, c.extra,
+SELECT c.table_name, c.column_name, c.column_type, c.is_nullable,
+    CASE t.table_type WHEN 'VIEW' THEN NULL ELSE c.column_default END, c.extra,
     c.generation_expression, NULLIF(c.collation_name, s.default_collation_name)
 FROM information_schema.columns c
 JOIN information_schema.schemata s ON s.schema_name = c.table_schema
-WHERE c.table_schema = :schema AND c.table_name NOT IN (
-    SELECT t.table_name FROM information_schema.tables t
-    WHERE t.table_schema = :schema AND t.table_type = 'SEQUENCE')
+JOIN information_schema.tables t ON t.table_schema = c.table_schema
+    AND t.table_name = c.table_name AND t.table_type <> 'SEQUENCE'
+WHERE c.table_schema = :schema AND t.table_schema = :schema
 """
 _INDEXES = """
 SELECT table_name, index_name, non_unique, index_type, column_name, sub_part,
