@@ -27,20 +27,17 @@ SELECT t.table_name, t.table_type, t.engine, t.create_options,
     NULLIF(t.table_collation, s.default_collation_name)
 FROM information_schema.tables t
 JOIN information_schema.schemata s ON s.schema_name = t.table_schema
-WHERE t.table_schema = :schema AND t.table_type <> 'SEQUENCE'
+WHERE t.table_schema = :schema
 """
 _VIEWS = """
 SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = :schema
 """
 _COLUMNS = """
-SELECT c.table_name, c.column_name, c.column_type, c.is_nullable,
-    CASE t.table_type WHEN 'VIEW' THEN NULL ELSE c.column_default END, c.extra,
+SELECT c.table_name, c.column_name, c.column_type, c.is_nullable, c.column_default, c.extra,
     c.generation_expression, NULLIF(c.collation_name, s.default_collation_name)
 FROM information_schema.columns c
 JOIN information_schema.schemata s ON s.schema_name = c.table_schema
-JOIN information_schema.tables t ON t.table_schema = c.table_schema
-    AND t.table_name = c.table_name AND t.table_type <> 'SEQUENCE'
-WHERE c.table_schema = :schema AND t.table_schema = :schema
+WHERE c.table_schema = :schema
 """
 _INDEXES = """
 SELECT table_name, index_name, non_unique, index_type, column_name, sub_part,
@@ -104,6 +101,7 @@ class _Catalog:
         self._heard = heard
         dialect: Any = connection.dialect
         self._is_mariadb: bool = dialect.is_mariadb
+        self._kinds: dict[str, str] = {}
         self._version: tuple[Any, ...] = dialect.server_version_info or ()
 
     def rows(self, query: str) -> list[Any]:
@@ -117,6 +115,9 @@ class _Catalog:
     def tables(self) -> Iterator[Described | Unread]:
         queries: dict[str, str] = dict(self.rows(_VIEWS))
         for name, kind, engine, options, collation in self.rows(_TABLES):
+            self._kinds[name] = kind
+            if kind == "SEQUENCE":
+                continue
             about = {"type": _TYPES.get(kind, kind.lower())}
             if kind != "VIEW":
                 told = {"engine": engine, "options": options, "collation": collation}
@@ -130,6 +131,11 @@ class _Catalog:
     def columns(self) -> Iterator[Described]:
         for row in self.rows(_COLUMNS):
             table, name, type_, nullable, default, extra, computed, collation = row
+            kind = self._kinds.get(table, "SEQUENCE")  # or a table that was made meanwhile
+            if kind == "SEQUENCE":
+                continue
+            if kind == "VIEW":  # that is the default of what the view shows
+                default = None
             written = _marked(default) if self._is_mariadb else _quoted(default, extra)
             yield column(
                 table,
