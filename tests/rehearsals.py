@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from tests.conftest import SAMPLE_APP
 
@@ -106,6 +108,14 @@ def add(
     path = project / "migrations/versions" / f"{revision}_add.py"
     path.write_text(text.replace("\n\ndef upgrade", f"\n{before}\n\ndef upgrade", 1))
     return path
+
+
+def upgrade(project: Path, url: str, to: str) -> None:
+    """Have Alembic itself upgrade a database of a plain environment."""
+    config = Config()
+    config.set_main_option("script_location", str(project / "migrations"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    command.upgrade(config, to)
 
 
 def line_of(path: Path, code: str) -> int:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.engine import make_url
 
 from tests.commands import Done, fixchain
 from tests.rehearsals import add, plain
+from tests.rehearsals import upgrade as _upgrade
 from tests.stamped import rows_of, sql, user
 
 _TWO = """
@@ -31,13 +30,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     add(tmp_path, "c <- b", _TWO, 'op.drop_table("endpoints"); op.drop_table("secrets")')
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def _upgrade(project: Path, url: str, target: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(project / "migrations"))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(config, target)
 
 
 def _trace(url: str, *options: str) -> Done:

@@ -6,6 +6,7 @@ import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import InterpolationError
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -47,7 +48,7 @@ class Target:
         version_table: the name of Alembic's version table.
         engine: the app's own, which has its own ways to connect; ``None`` to connect by the URL.
         own: whether it is one of the app's own.
-        bind: the app's name for it; ``""`` for the default one, and outside an app.
+        bind: its name in the app or in the configuration; ``""`` for the default one.
     """
 
     name: str
@@ -113,7 +114,7 @@ def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, 
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
         BadDatabase: Alembic's configuration names something that is no database.
     """
-    urls = () if runtime.has_app else configured_urls(runtime)
+    urls = {} if runtime.has_app else configured_binds(runtime)
     if not (runtime.has_app or urls):  # then nobody needs to know the version table
         return ()
     table = version_table(runtime, in_schemas=in_schemas)
@@ -155,15 +156,15 @@ def _of_app(table: tuple[str, str | None]) -> Iterator[Target]:
 
 
 def _of_configuration(
-    runtime: Runtime, urls: Iterable[str], table: tuple[str, str | None]
+    runtime: Runtime, urls: Mapping[str, str], table: tuple[str, str | None]
 ) -> Iterator[Target]:
-    for written in urls:
+    for bind, written in urls.items():
         try:
             url = _connectable(written, f"sqlalchemy.url in {runtime.options.ini}")
         except BadDatabase as error:
             leave_out = "leave it out (--no-database)"
             raise BadDatabase(error.message, Remedy.of(error.remedy) | leave_out) from error
-        yield _named(url, table, own=True)
+        yield replace(_named(url, table, own=True), bind=bind)
 
 
 def _named(url: URL, table: tuple[str, str | None], *, own: bool = False) -> Target:
@@ -173,11 +174,17 @@ def _named(url: URL, table: tuple[str, str | None], *, own: bool = False) -> Tar
 
 def configured_urls(runtime: Runtime) -> tuple[str, ...]:
     """The URLs that Alembic's configuration holds; not what only ``env.py`` makes one of."""
+    return tuple(configured_binds(runtime).values())
+
+
+def configured_binds(runtime: Runtime) -> Mapping[str, str]:
+    """The same URLs by the names of their databases; ``""`` where there is only one."""
     section = runtime.options.section
     # What ``alembic init -t multidb`` makes has a section for each database.
     others = _option(runtime, section, "databases").replace(",", " ").split()
-    urls = (_option(runtime, each, "sqlalchemy.url") for each in (section, *others))
-    return tuple(url for url in urls if url and _is_url(url))
+    urls = {"": _option(runtime, section, "sqlalchemy.url")}
+    urls |= {name: _option(runtime, name, "sqlalchemy.url") for name in others}
+    return {name: url for name, url in urls.items() if url and _is_url(url)}
 
 
 def _option(runtime: Runtime, section: str, name: str) -> str:

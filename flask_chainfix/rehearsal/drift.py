@@ -159,7 +159,7 @@ def _broken(now: Facts, rows: Sequence[str]) -> ExactComparison | None:
         (below.intersection(graph.duplicates), "stands in several files"),
         (
             below.intersection(graph.open_ends),
-            "has a parent that is missing, or is part of a cycle",
+            "has a missing parent, or is in a cycle",
         ),
         (below.intersection(graph.missing_dependencies), "depends on what no file has"),
         (below.intersection(graph.floating), "has a parent that cannot be read"),
@@ -270,12 +270,10 @@ class _Comparison:
         """
         urls = self._scratch.urls
         if bind not in urls:
-            which = f"the bind {bind}" if bind else "a database without a name"
-            names = listing([each for each in urls if each])
+            which = f"not {bind}" if bind else "--database does not tell which of these it is"
             raise CannotRehearse(
-                f"env.py does not migrate {which}, but {names}",
-                "have the command find the databases in the configuration, with their names:"
-                " leave --database out",
+                f"env.py migrates {listing([*urls])}, and {which}",
+                way("have the databases found in the configuration", "{fixchain} trace --exact"),
             )
         scratch = Target("the scratch database", urls[bind])
         default: Reading | None = None

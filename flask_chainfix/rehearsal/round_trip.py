@@ -202,10 +202,10 @@ def built(
     with _scratch_for(runtime, database) as place:
         _, failure, _ = place.run(asked, progress)
         if failure is not None:
-            app_dialect = place.runtime.environment.dialect or ""
+            at = f" at {failure.revision}" if failure.revision else ""
             raise RehearsalFailed(
-                f"the chain cannot be run on {place.scratch.shown}: {failure.message}",
-                remedy_for(failure, app_dialect, "{fixchain} rehearse --database"),
+                f"the chain stops on {place.scratch.shown}{at}: {failure.message}",
+                remedy_for(failure, place.scratch.dialect, "{fixchain} rehearse --database"),
             )
         yield place.scratch
 

@@ -137,7 +137,7 @@ def _(result: Traced, page: Page) -> None:
         page.line(traces.summary(found), INDENT)
         if found.differs or found.unknown:
             page.picture(traces.picture(found, result.snapshot))
-        _sections(page, traces.sections(found, result))
+        _sections(page, traces.sections(found, result, page.style.width - INDENT))
         _rows(page, remedy_rows(traces.steps(found, result), result.tools), INDENT)
 
 

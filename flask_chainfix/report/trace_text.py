@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase, against
@@ -13,10 +14,12 @@ from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.rehearsal.drift import ExactComparison
+from flask_chainfix.report.lines import cells as columns_of
 from flask_chainfix.report.page import Row, Section, shown_path
 from flask_chainfix.report.picture import PictureNode
 from flask_chainfix.report.results import Traced
 from flask_chainfix.schema.live import Sign
+from flask_chainfix.schema.reflected import PropertyDifference
 
 _WORDS = {
     Verdict.RUN: "has run",
@@ -27,7 +30,6 @@ _WORDS = {
 _SHOWN_SIGNS = 4
 _SHOWN_REVISIONS = 12
 _SHOWN_DIFFERENCES = 20
-_WIDEST = 76  # columns of a table; what is wider is stacked
 
 
 def verdict(result: Traced) -> str:
@@ -36,6 +38,11 @@ def verdict(result: Traced) -> str:
     number = sum(each.differs for each in result.databases)
     differing = sum(len(_differences(each, result)) for each in result.databases)
     also = f", with {count(differing, 'difference')}" if differing else ""
+    uncompared = sum(bool(each.problem) for each in result.exact.values())
+    if uncompared:
+        which = "" if total == 1 else f" {uncompared:,}"
+        verb = "was" if uncompared == 1 else "were"
+        also += f", but{which} {verb} not compared with what the chain makes"
     if total == 1:
         return f"The database {'does not match' if number else 'matches'} its stamp{also}."
     if number:
@@ -104,8 +111,14 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
     return nodes
 
 
-def sections(found: TracedDatabase, result: Traced) -> Iterator[Section]:
-    """The evidence, and what is otherwise than the migrations leave it."""
+def sections(found: TracedDatabase, result: Traced, width: int) -> Iterator[Section]:
+    """The evidence, and what is otherwise than the migrations leave it.
+
+    Args:
+        found: the database.
+        result: what came of the command.
+        width: columns for a row.
+    """
     if found.trace is not None:
         yield from _evidence_sections(found, found.trace, result.snapshot)
     exact = result.exact.get(found.standing.identity)
@@ -113,7 +126,8 @@ def sections(found: TracedDatabase, result: Traced) -> Iterator[Section]:
         rows = _difference_rows(found.trace.differences, result.snapshot)
         yield Section("Differences", "", tuple(rows))
     if exact is not None:
-        yield _exact_section(exact)
+        rows = _exact_rows(exact, _first_alike(found, exact, result), width)
+        yield Section("Compared with what the chain makes", "", tuple(rows))
 
 
 def _evidence_sections(found: TracedDatabase, trace: Trace, snapshot: Facts) -> Iterator[Section]:
@@ -144,42 +158,57 @@ def _difference_rows(differences: tuple[Difference, ...], snapshot: Facts) -> It
         yield Row(f"and {left:,} more", "dim")
 
 
-def _exact_section(exact: ExactComparison) -> Section:
+def _first_alike(found: TracedDatabase, exact: ExactComparison, result: Traced) -> str:
+    """The name of an earlier database with the same differences; ``""`` for none."""
+    for each in result.databases:
+        if each is found:
+            break
+        other = result.exact.get(each.standing.identity)
+        if exact.differences and other is not None and other.differences == exact.differences:
+            return each.standing.name
+    return ""
+
+
+def _exact_rows(exact: ExactComparison, alike: str, width: int) -> Iterator[Row]:
     """What is otherwise than the chain makes it on a scratch database."""
-    title = "Compared with what the chain makes"
     if exact.problem:
-        return Section(title, "", (Row(f"not compared: {exact.problem}", "bold red"),))
-    rows = [Row(f"not compared: {words}", "dim") for words in exact.unread]
-    if not exact.differences:
-        return Section(title, "", (Row("no difference"), *rows))
-    shown = exact.differences[:_SHOWN_DIFFERENCES]
-    cells = [("", "", "the chain makes", "the database has")]
-    cells += [
-        (
-            f"{each.object.kind.value} {each.object.spelled}",
-            each.aspect,
-            each.expected or "nothing",
-            each.found or "nothing",
-        )
-        for each in shown
-    ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    table = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-    if max(map(len, table)) <= _WIDEST:
-        lines = [Row(line, "" if number else "dim") for number, line in enumerate(table)]
+        yield Row(f"not compared: {exact.problem}", "bold red")
+        return
+    if alike:
+        yield Row(f"the same {count(len(exact.differences), 'difference')} as in {alike}")
+    elif exact.differences:
+        yield from _table(exact.differences[:_SHOWN_DIFFERENCES], width)
+        left = len(exact.differences) - _SHOWN_DIFFERENCES
+        if left > 0:
+            yield Row(f"and {left:,} more, which --format json has", "dim")
     else:
-        lines = [row for each in cells[1:] for row in _stacked(*each)]
-    left = len(exact.differences) - len(shown)
-    if left:
-        lines.append(Row(f"and {left:,} more, which --format json has", "dim"))
-    return Section(title, "", (*lines, *rows))
+        yield Row("no difference")
+    for words in exact.unread:
+        yield Row(f"not compared: {words}", "dim")
+    if exact.note:
+        yield Row(exact.note, "dim")
 
 
-def _stacked(name: str, property_: str, expected: str, found: str) -> Iterator[Row]:
-    """A difference that is too wide for a line of a table."""
-    yield Row(f"{name}: {property_}" if property_ else name, "bold")
-    yield Row(f"the chain makes   {expected}", indent=2, hanging=18)
-    yield Row(f"the database has  {found}", indent=2, hanging=18)
+def _table(differences: Sequence[PropertyDifference], width: int) -> Iterator[Row]:
+    """A line for each difference; where one does not fit, all are stacked."""
+    cells = [("", "", "the chain makes", "the database has")]
+    for each in differences:
+        name = f"{each.object.kind.value} {each.object.spelled}"
+        said = (name, each.aspect, each.expected or "nothing", each.found or "nothing")
+        cells.append((printable(said[0]), said[1], printable(said[2]), printable(said[3])))
+    widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) <= width:
+        for number, line in enumerate(cells):
+            padded = (
+                cell + " " * (room - columns_of(cell))
+                for cell, room in zip(line, widths, strict=True)
+            )
+            yield Row("  ".join(padded).rstrip(), "" if number else "dim", wrapped=False)
+        return
+    for name, aspect, expected, found in cells[1:]:
+        yield Row(f"{name}: {aspect}" if aspect else name, "bold")
+        yield Row(f"the chain makes   {expected}", indent=2, hanging=18)
+        yield Row(f"the database has  {found}", indent=2, hanging=18)
 
 
 def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
@@ -270,6 +299,7 @@ def _exact(exact: ExactComparison) -> dict[str, Any]:
             for each in exact.differences
         ],
         "not_compared": list(exact.unread),
+        "note": exact.note or None,
         "problem": exact.problem or None,
     }
 

@@ -1,0 +1,483 @@
+"""``trace --exact``: databases beside what the chain makes on a scratch database of their kind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic
+import flask_migrate  # type: ignore[import-untyped]
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import make_url
+
+from flask_chainfix.commands.trace import Exactly, trace
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases import connecting
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.rehearsal import drift, round_trip
+from flask_chainfix.rehearsal.scratch import scratch_databases
+from tests.commands import Done, fixchain, flask
+from tests.databases import new_database
+from tests.disk import tree
+from tests.rehearsals import add, plain, upgrade, with_app
+from tests.stamped import cutting_proxy, rows_of, sql, user
+from tests.test_scratch import names_on
+
+_USERS = """
+op.create_table("users", sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("mail", sa.String(40), nullable=False))
+op.create_index("ix_mail", "users", ["mail"])
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chain that makes a table, and then another one with an index."""
+    place = tmp_path / "project"
+    place.mkdir()
+    plain(place, "a")
+    add(place, "b <- a", _USERS, 'op.drop_table("users")')
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def database(project: Path, tmp_path: Path) -> str:
+    """A SQLite database that the chain has made."""
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    upgrade(project, url, "b")
+    return url
+
+
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the scratch databases that are made."""
+    names: list[str] = []
+
+    @contextmanager
+    def noted(*args: Any, **options: Any) -> Iterator[Any]:
+        with scratch_databases(*args, **options) as made:
+            names.extend(str(url.database) for url in made.urls.values())
+            yield made
+
+    monkeypatch.setattr(round_trip, "scratch_databases", noted)
+    return names
+
+
+def _trace(url: str, *options: str) -> Done:
+    server = () if url.startswith("sqlite") or "--server" in options else ("--server",)
+    return fixchain("trace", "--exact", "--database", url, *server, *options)
+
+
+def _said(done: Done) -> str:
+    """The text on one line."""
+    return " ".join(done.stdout.split())
+
+
+def _exact(done: Done) -> list[dict[str, Any]]:
+    return [each["exact"] for each in done.document["traces"]]
+
+
+def _told(url: str, *options: str) -> dict[str, Any]:
+    (found,) = _exact(_trace(url, *options, "--format", "json"))
+    return found
+
+
+def _objects(url: str) -> list[str]:
+    return [f"{each['kind']} {each['object']}" for each in _told(url)["differences"]]
+
+
+def _settings(project: Path, **settings: str) -> None:
+    lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
+    (project / "migrations/alembic.ini").write_text(f"[alembic]\n[fixchain]\n{lines}")
+
+
+# --- What is told --------------------------------------------------------------------------------
+
+
+def test_a_database_as_the_chain_makes_it_and_one_that_was_changed(
+    project: Path, database_url: str, scratch: list[str]
+) -> None:
+    upgrade(project, database_url, "b")
+    done = _trace(database_url)
+    assert done.exit_code == 0, done
+    assert "Compared with what the chain makes\n  no difference" in done.stdout
+    sql(
+        database_url,
+        "CREATE TABLE by_hand (id INTEGER)",
+        "ALTER TABLE users ADD nick VARCHAR(20) DEFAULT 'none'",
+    )
+    done = _trace(database_url)
+    assert done.exit_code == 1, done
+    assert done.stdout.startswith("The database matches its stamp, with 2 differences.\n")
+    assert _objects(database_url) == ["table by_hand", "column users.nick"]
+    assert rows_of(database_url) == ["b"]
+    assert database_url.startswith("sqlite") or not names_on(database_url).intersection(scratch)
+
+
+def test_the_table_is_stacked_where_it_is_too_wide(database: str) -> None:
+    sql(database, f"CREATE TABLE t{'x' * 60} (id INTEGER)", "DROP INDEX ix_mail")
+    done = _trace(database)
+    assert "index users.ix_mail\n    the chain makes   (mail)\n    the database has  nothing" in (
+        done.stdout
+    )
+
+
+def test_the_keys_of_the_json(database: str) -> None:
+    sql(database, "DROP INDEX ix_mail", "CREATE INDEX ix_mail ON users (id)")
+    assert _told(database) == {
+        "differences": [
+            {
+                "kind": "index",
+                "object": "users.ix_mail",
+                "property": "definition",
+                "expected": "(mail)",
+                "found": "(id)",
+            }
+        ],
+        "not_compared": [],
+        "note": None,
+        "problem": None,
+    }
+
+
+def test_what_the_settings_name_is_left_out(project: Path, database: str) -> None:
+    sql(
+        database,
+        "CREATE TABLE audit_log (id INTEGER)",
+        "CREATE TABLE logs (id INTEGER)",
+        "ALTER TABLE users ADD legacy INTEGER",
+        "ALTER TABLE a ADD legacy INTEGER",
+        "CREATE INDEX by_hand ON users (id)",
+    )
+    assert _objects(database) == [
+        "column a.legacy",
+        "table audit_log",
+        "table logs",
+        "column users.legacy",
+        "index users.by_hand",
+    ]
+    _settings(project, ignore_objects="Audit_*, users.legacy, *.by_hand")
+    assert _objects(database) == ["column a.legacy", "table logs"]
+    done = fixchain("trace", "--database", database, "--format", "json")
+    (traced,) = done.document["traces"]
+    assert [each["object"] for each in traced["differences"]] == ["table logs", "column a.legacy"]
+    done = fixchain("check", "--database", database, "--format", "json")
+    (finding,) = (each for each in done.document["findings"] if each["code"] == "FC307")
+    assert "logs" in finding["message"]
+    assert "audit_log" not in finding["message"]
+
+
+def test_version_tables_are_left_out(project: Path, database: str) -> None:
+    """That of the settings, whatever else it holds, and those of other environments."""
+    sql(
+        database,
+        "ALTER TABLE alembic_version RENAME TO stamps",
+        "ALTER TABLE stamps ADD since INTEGER",
+        "CREATE TABLE other_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+    )
+    _settings(project, version_table="stamps")
+    done = _trace(database, "--format", "json")
+    assert _exact(done)[0]["differences"] == []
+    assert done.document["traces"][0]["differences"] == []
+    assert done.exit_code == 0, done
+
+
+def test_what_cannot_be_told_is_said(project: Path, mariadb: str) -> None:
+    add(project, "c <- b", 'op.execute("CREATE VIEW v AS SELECT id FROM users")', "pass")
+    upgrade(project, mariadb, "c")
+    name = make_url(mariadb).database
+    with user(mariadb, f"SELECT ON {name}.*") as url:
+        found = _told(url, "--server", mariadb)
+    assert found["differences"] == []
+    assert found["not_compared"] == ["the query of the view v, which needs the right SHOW VIEW"]
+
+
+# --- What keeps a database from being compared ---------------------------------------------------
+
+
+def test_only_a_stamp_that_the_chain_has_says_what_to_compare_with(database: str) -> None:
+    sql(database, "UPDATE alembic_version SET version_num = 'gone'")
+    done = _trace(database)
+    assert done.exit_code == 1
+    assert "not compared: it is stamped with gone, which no file has" in done.stdout
+    assert "fixchain check" in done.stdout
+    sql(database, "DELETE FROM alembic_version")
+    done = _trace(database)
+    assert done.exit_code == 1
+    assert "not compared: it is not stamped" in done.stdout
+    assert "stamp, but was not compared with what the chain makes. sqlite:" in _said(done)
+
+
+def test_a_database_at_several_heads(project: Path, database: str) -> None:
+    add(project, "c <- a")
+    upgrade(project, database, "heads")
+    assert rows_of(database) == ["b", "c"]
+    assert _told(database)["differences"] == []
+    sql(database, "DROP TABLE c")
+    assert _objects(database) == ["table c"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "what"),
+    [
+        ("b <- a", "again.py", "b stands in several files"),
+        ("a <- gone", "a_add.py", "a has a missing parent, or is in a cycle"),
+        ("a <- b", "a_add.py", "a has a missing parent, or is in a cycle"),
+    ],
+)
+def test_a_chain_that_is_broken_below_the_stamp(
+    project: Path, database: str, spec: str, name: str, what: str, scratch: list[str]
+) -> None:
+    other = project.parent / "other"
+    plain(other, "z")
+    written = add(other, spec)
+    written.replace(project / "migrations/versions" / name)
+    done = _trace(database)
+    assert done.exit_code == 1, done
+    assert "not compared: the chain below its stamp is broken" in done.stdout
+    assert what in _said(done)
+    assert "fixchain check" in done.stdout
+    assert "fixchain repair" in done.stdout
+    assert scratch == []
+
+
+def test_a_chain_that_is_broken_above_the_stamp(project: Path, database: str) -> None:
+    add(project, "d <- gone")
+    (project / "migrations/versions/odd.py").write_text("revision = 'e'\ndown_revision = (")
+    assert _told(database)["differences"] == []
+
+
+def test_a_migration_that_fails_on_the_scratch_database(project: Path, database: str) -> None:
+    before = tree(project)
+    add(project, "a", 'op.execute("SELECT AND nothing")')
+    done = _trace(database)
+    assert done.exit_code == 1, done
+    assert "not compared: the chain stops on a temporary SQLite file at a:" in done.stdout
+    assert 'near "AND": syntax error' in _said(done)
+    assert set(tree(project)) == set(before)
+
+
+def test_an_environment_that_needs_something(project: Path, database: str) -> None:
+    env = project / "migrations/env.py"
+    env.write_text('raise SystemExit("name the tenant with -x tenant=NAME")\n' + env.read_text())
+    done = _trace(database)
+    assert done.exit_code == 1, done
+    assert "name the tenant with -x tenant=NAME" in _said(done)
+
+
+def test_a_server_has_to_be_named(project: Path, server_url: str, scratch: list[str]) -> None:
+    upgrade(project, server_url, "b")
+    done = fixchain("trace", "--exact", "--database", server_url)
+    assert done.exit_code == 1, done
+    assert "trace --exact --server" in done.stdout
+    assert "in a database that is made there and dropped again" in _said(done)
+    done = _trace(server_url, "--server", "sqlite://")
+    assert "--server names a server of another kind" in _said(done)
+    assert scratch == []
+
+
+def test_no_right_to_create_a_database(project: Path, server_url: str) -> None:
+    upgrade(project, server_url, "b")
+    name = make_url(server_url).database
+    grant = "pg_read_all_data" if server_url.startswith("postgresql") else f"SELECT ON {name}.*"
+    with user(server_url, grant) as url:
+        done = _trace(url)
+        assert done.exit_code == 1, done
+        assert "cannot create a database" in _said(done)
+        assert "s3cret" not in done.stdout + done.stderr
+        # With another user for the scratch database, reading is enough.
+        assert _told(url, "--server", server_url)["differences"] == []
+
+
+def test_a_user_who_may_not_see_all_tables(project: Path, mariadb: str) -> None:
+    upgrade(project, mariadb, "b")
+    name = make_url(mariadb).database
+    with user(mariadb, f"SELECT ON {name}.alembic_version", f"SELECT ON {name}.a") as url:
+        done = _trace(url, "--server", mariadb)
+    assert done.exit_code == 3, done
+    assert "may not see all tables" in done.stderr
+
+
+def test_migrations_that_name_another_database_are_not_run(project: Path, mariadb: str) -> None:
+    """A schema is a database there, which scratch databases do not stand for."""
+    upgrade(project, mariadb, "b")
+    name = make_url(mariadb).database
+    add(project, "c <- b", f'op.drop_table("users", schema="{name}")', "pass")
+    sql(mariadb, "UPDATE alembic_version SET version_num = 'c'")
+    done = _trace(mariadb)
+    assert f"migrations name {name}, which is a database of its own there" in (_said(done))
+    assert sql(mariadb, "SELECT * FROM users") == []
+
+
+def test_a_server_that_stops_half_way(
+    project: Path, postgresql: str, scratch: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(project, postgresql, "b")
+    for closing in (True, False):
+        monkeypatch.setattr(connecting, "SILENCE", 15 if closing else 3)
+        with cutting_proxy(postgresql, b"pg_get_viewdef", passing=False, closing=closing) as url:
+            found = _told(url, "--server", postgresql)
+        assert found["problem"], found
+        assert found["differences"] == []
+    assert "it has not answered for 3 seconds" in found["problem"]
+    assert len(scratch) == 2
+    assert not names_on(postgresql).intersection(scratch)
+
+
+def test_a_stop_leaves_no_scratch_database(
+    project: Path, postgresql: str, scratch: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(project, postgresql, "b")
+
+    def stopped(*_: object) -> None:
+        assert names_on(postgresql).intersection(scratch)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drift, "read_whole", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        _compare_here(project, postgresql)
+    assert len(scratch) == 1
+    assert not names_on(postgresql).intersection(scratch)
+
+
+# --- Many databases ------------------------------------------------------------------------------
+
+
+def _compare_here(project: Path, *urls: str, **wishes: Any) -> tuple[list[tuple[int, int]], Any]:
+    """Compare without the command line; the progress, and what came of it."""
+    steps: list[tuple[int, int]] = []
+    databases = DatabaseWishes(urls=urls, own=False, **wishes)
+    result = trace(
+        open_directory(str(project / "migrations")),
+        Tools(),
+        databases,
+        lambda done, total, _: steps.append((done, total)),
+        Exactly(round_trip.OWN_SERVER),
+    )
+    return steps, result
+
+
+def test_databases_with_one_stamp_share_one_scratch_database(
+    project: Path, tmp_path: Path, postgresql: str, scratch: list[str]
+) -> None:
+    with new_database("postgresql", tmp_path) as other, new_database("postgresql", tmp_path) as old:
+        for url in (postgresql, other):
+            upgrade(project, url, "b")
+        upgrade(project, old, "a")
+        sql(other, "DROP INDEX ix_mail")
+        steps, result = _compare_here(project, postgresql, other, old)
+    found = [len(each.differences) for each in result.exact.values()]
+    assert sorted(found) == [0, 0, 1]
+    assert len(scratch) == 2
+    assert steps[-1] == (3, 3)
+    assert {(1, 3), (2, 3)} <= set(steps)
+
+
+def test_schemas_of_tenants(project: Path, postgresql: str, scratch: list[str]) -> None:
+    names = [f"tenant_{number}" for number in range(4)]
+    sql(postgresql, *(f"CREATE SCHEMA {name}" for name in names))
+    for name in names:
+        path = {"options": f"-csearch_path={name}"}
+        upgrade(project, make_url(postgresql).update_query_dict(path).render_as_string(False), "b")
+    sql(postgresql, "ALTER TABLE tenant_2.users ALTER mail TYPE TEXT", "DROP TABLE tenant_3.a")
+    done = _trace(postgresql, "--schemas", "tenant_*", "--format", "json")
+    assert done.exit_code == 1, done
+    told = {
+        each["name"].rpartition(" ")[2]: [
+            (diff["object"], diff["property"]) for diff in each["exact"]["differences"]
+        ]
+        for each in done.document["traces"]
+    }
+    assert told == {
+        "tenant_0": [],
+        "tenant_1": [],
+        "tenant_2": [("users.mail", "type")],
+        "tenant_3": [("a", None)],
+    }
+    assert len(scratch) == 1
+    # And where the URL leads to a tenant.
+    path = {"options": "-csearch_path=tenant_2"}
+    url = make_url(postgresql).update_query_dict(path).render_as_string(False)
+    assert _objects(url) == ["column users.mail"]
+
+
+def test_what_differs_alike_is_shown_once(project: Path, tmp_path: Path) -> None:
+    urls = [f"sqlite:///{tmp_path / f'{number}.db'}" for number in range(3)]
+    for url in urls:
+        upgrade(project, url, "b")
+        sql(url, "CREATE TABLE by_hand (id INTEGER)")
+    options = [word for url in urls for word in ("--database", url)]
+    done = fixchain("trace", "--exact", *options)
+    assert done.stdout.startswith("All 3 databases match their stamps, with 3 differences.")
+    assert done.stdout.count("by_hand") == 1
+    assert _said(done).count("the same 1 difference as in sqlite:") == 2
+
+
+_MULTIDB = """\
+revision = "a"
+down_revision = None
+
+from alembic import op
+import sqlalchemy as sa
+
+def upgrade(engine_name=""):
+    name = {"users": "people"}.get(engine_name, "things")
+    op.create_table(name, sa.Column("id", sa.Integer, primary_key=True))
+
+def downgrade(engine_name=""):
+    pass
+"""
+
+
+def test_several_binds_of_an_app(project: Path) -> None:
+    with_app(project / "app", uri="sqlite:///own.db", binds={"users": "sqlite:///users.db"})
+    template = Path(flask_migrate.__file__).parent / "templates/flask-multidb/env.py"
+    shutil.copy(template, project / "app/migrations/env.py")
+    (project / "app/migrations/versions/a.py").write_text(_MULTIDB)
+
+    def panel(*args: str) -> Done:
+        return flask("db", *args, cwd=project / "app", env={"FLASK_APP": "panel:create_app"})
+
+    assert panel("upgrade").exit_code == 0
+    done = panel("fixchain", "trace", "--exact", "--format", "json")
+    assert [(each["differences"], each["problem"]) for each in _exact(done)] == [([], None)] * 2
+    sql(f"sqlite:///{project / 'app/instance/users.db'}", "DROP TABLE people")
+    done = panel("fixchain", "trace", "--exact", "--format", "json")
+    assert [[diff["object"] for diff in each["differences"]] for each in _exact(done)] == [
+        [],
+        ["people"],
+    ]
+
+
+def test_several_databases_of_a_configuration(tmp_path: Path) -> None:
+    """As `alembic init -t multidb` has them."""
+    template = Path(alembic.__file__).parent / "templates/multidb/env.py"
+    (tmp_path / "migrations/versions").mkdir(parents=True)
+    (tmp_path / "migrations/env.py").write_text(template.read_text().replace("fileConfig(", "("))
+    (tmp_path / "migrations/versions/a.py").write_text(_MULTIDB)
+    urls = {name: f"sqlite:///{tmp_path / name}.db" for name in ("things", "users")}
+    lines = [f"[{name}]\nsqlalchemy.url = {url}\n" for name, url in urls.items()]
+    ini = tmp_path / "alembic.ini"
+    head = "[alembic]\nscript_location = %(here)s/migrations\ndatabases = things, users\n"
+    ini.write_text(head + "".join(lines))
+    command.upgrade(Config(str(ini)), "head")
+    sql(urls["users"], "ALTER TABLE people ADD nick TEXT")
+
+    given = ("-c", "alembic.ini", "trace", "--exact", "--database")
+
+    def objects(*options: str) -> list[list[str]]:
+        done = fixchain(*given, *options, "--format", "json", cwd=tmp_path)
+        assert done.exit_code == 1, done
+        return [[diff["object"] for diff in each["differences"]] for each in _exact(done)]
+
+    assert objects() == [[], ["people.nick"]]
+    # Named by its URL, there is no telling which of the two it is.
+    done = fixchain(*given, urls["users"], cwd=tmp_path)
+    assert "--database does not tell which of these it is" in _said(done)
