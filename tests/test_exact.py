@@ -189,6 +189,22 @@ def test_version_tables_are_left_out(project: Path, database: str) -> None:
     assert done.exit_code == 0, done
 
 
+def test_databases_have_collations_of_their_own(project: Path, mariadb: str) -> None:
+    made = 'op.create_table("c", sa.Column("t", sa.Text){})'
+    add(project, "c <- b", made.format(', mysql_charset="utf8mb4"'), "pass")
+    add(project, "d <- c", made.format("").replace('"c"', '"d"'), "pass")
+    sql(mariadb, f"ALTER DATABASE {make_url(mariadb).database} CHARACTER SET latin1")
+    upgrade(project, mariadb, "d")
+    assert _told(mariadb)["differences"] == []
+    sql(mariadb, "ALTER TABLE d MODIFY t TEXT COLLATE latin1_bin")
+    (found,) = _told(mariadb)["differences"]
+    assert (found["property"], found["expected"], found["found"]) == (
+        "collation",
+        None,
+        "latin1_bin",
+    )
+
+
 def test_what_cannot_be_told_is_said(project: Path, mariadb: str) -> None:
     add(project, "c <- b", 'op.execute("CREATE VIEW v AS SELECT id FROM users")', "pass")
     upgrade(project, mariadb, "c")

@@ -152,6 +152,7 @@ _CHANGES = {
         "t: VARCHAR(10) -> VARCHAR(20)": ["column t.a type", "column v.a type"],
         "t: POINT -> GEOMETRY": ["column t.c type"],
         "t:  NOT NULL -> ": ["column t.a nullable"],
+        "t: NOT NULL -> NOT NULL ON CONFLICT FAIL": ["+constraint t.NOT NULL (a) ON CONFLICT FAIL"],
         "t: 'x  y' -> 'x y'": ["column t.a default"],
         "t: b < 9 -> b < 8": ["constraint t.ck definition"],
         "t: CONSTRAINT uq UNIQUE (a), -> ": ["-constraint t.uq"],

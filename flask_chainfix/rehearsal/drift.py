@@ -322,7 +322,11 @@ class _Comparison:
         wanted = self._expected[target.bind, target.schema]
         settings = self._now.environment.settings
         left_out = (target.version_table, *filter(None, (settings.version_table,)))
-        differing = differences(wanted.schema, found.schema, settings.ignore_objects, left_out)
+        differing = tuple(
+            each
+            for each in differences(wanted.schema, found.schema, settings.ignore_objects, left_out)
+            if not _is_default(each, wanted, found)
+        )
         note = ""
         if differing and wanted.server != found.server:
             note = (
@@ -331,6 +335,12 @@ class _Comparison:
             )
         unread = tuple(dict.fromkeys((*wanted.unread, *found.unread)))
         return ExactComparison(differing, unread, note=note)
+
+
+def _is_default(difference: PropertyDifference, wanted: Reading, found: Reading) -> bool:
+    """Whether one database names what is the default collation of the other."""
+    collations = difference.expected or wanted.collation, difference.found or found.collation
+    return difference.aspect == "collation" and collations[0] == collations[1]
 
 
 def _hindered(obstacle: Obstacle) -> ExactComparison:

@@ -34,11 +34,13 @@ class Reading(NamedTuple):
             A constraint without a name goes by its definition.
         unread: what could not be told, in words.
         server: the kind and the version of the server.
+        collation: the one of what names none; ``""`` where that is always the same.
     """
 
     schema: Reflected
     unread: tuple[str, ...] = ()
     server: str = ""
+    collation: str = ""
 
 
 class NoSuchSchema(Obstacle):
@@ -80,7 +82,10 @@ def read_whole(
     unread: dict[str, None] = {}
     for place, label in places.items():
         _take(reader.objects(connection, place, heard), label, found, unread)
-    return Reading(found, tuple(unread), _server(connection))
+    collation = ""
+    if reader is mysql_catalog:
+        collation = mysql_catalog.default_collation(connection, own)
+    return Reading(found, tuple(unread), _server(connection), collation)
 
 
 def _take(

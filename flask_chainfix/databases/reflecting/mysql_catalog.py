@@ -21,6 +21,9 @@ from flask_chainfix.schema.reflected import (
     relation,
 )
 
+_COLLATION = """
+SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = :schema
+"""
 # A collation that nobody has asked for is that of the database, whichever that is.
 _TABLES = """
 SELECT t.table_name, t.table_type, t.engine, t.create_options,
@@ -79,6 +82,11 @@ def schemas(connection: Connection) -> tuple[str | None, set[str]]:
     names = connection.execute(text("SELECT schema_name FROM information_schema.schemata"))
     default = connection.execute(text("SELECT DATABASE()")).scalar()
     return default, set(names.scalars())
+
+
+def default_collation(connection: Connection, schema: str) -> str:
+    """The collation of what names none."""
+    return str(connection.execute(text(_COLLATION), {"schema": schema}).scalar())
 
 
 def objects(

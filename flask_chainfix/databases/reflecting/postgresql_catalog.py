@@ -80,7 +80,8 @@ WHERE k.contype IN ('p', 'u', 'f', 'c', 'x') AND k.conparentid = 0
 """
 
 _INDEXES = """
-SELECT c.relname, i.relname, x.indisunique, x.indisvalid, pg_get_indexdef(x.indexrelid)
+SELECT c.relname, i.relname, x.indisunique, x.indisvalid,
+    replace(pg_get_indexdef(i.oid), quote_ident(i.relname) || ' ON ', 'ON ')
 FROM {relations}
 JOIN pg_catalog.pg_index x ON x.indrelid = c.oid
 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid AND NOT i.relispartition

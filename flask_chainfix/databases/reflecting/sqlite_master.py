@@ -98,7 +98,7 @@ def _table(
                 more.setdefault(of_column, {})["computed"] = _joined(computed)
             elif first == "COLLATE":
                 more.setdefault(of_column, {})["collation"] = _bare(clause[1]).upper()
-            elif first not in ("NOT", "NULL", "DEFAULT"):
+            elif first not in ("NULL", "DEFAULT") and (first != "NOT" or len(clause) > 2):
                 yield constraint(name, called, _definition(clause, of_column))
             called = ""
     yield from _columns(connection, schema, name, more)
@@ -184,8 +184,8 @@ def _definition(clause: Sequence[str], of_column: str) -> str:
     first = clause[0].upper()
     if of_column and first == "REFERENCES":
         return f"FOREIGN KEY ({of_column}) {_joined(clause)}"
-    if of_column and first in ("PRIMARY", "UNIQUE"):
-        number = 2 if first == "PRIMARY" else 1
+    if of_column and first in ("PRIMARY", "NOT", "UNIQUE"):
+        number = 1 if first == "UNIQUE" else 2
         return f"{_joined(clause[:number])} ({of_column}) {_joined(clause[number:])}".strip()
     return _joined(clause)
 
