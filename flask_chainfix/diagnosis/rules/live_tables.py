@@ -134,7 +134,7 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
 
     How it is repaired:
         By hand: write a migration that makes what the models need, or drop what nobody needs.
-        Tables of other programs are no fault: list FC307 under `ignore` in the settings.
+        Tables of other programs are no fault: name them under `ignore_objects` in the settings.
 
     Example:
         # users.py
