@@ -19,7 +19,7 @@ from flask_chainfix.databases.connecting import (
 )
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.pool import Job, jobs_for, run
-from flask_chainfix.databases.reflecting import NoSuchSchema, Reading, read_whole
+from flask_chainfix.databases.reflecting import Reading, read_whole, schemas_there
 from flask_chainfix.databases.targets import Target, parse_url
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import Standing
@@ -106,7 +106,7 @@ def compare_exactly(
             with built(
                 runtime, build.server, _below(now, build.rows), build.rows, running.building
             ) as scratch:
-                found |= _Comparison(now, scratch, running).of(alike)
+                found |= compare_with(now, scratch, alike, running.comparing)
         except ChainFixError as error:
             found |= {target.identity: _stopped(error) for target in alike}
     return found
@@ -241,28 +241,45 @@ def _stopped(error: ChainFixError) -> ExactComparison:
 
 
 # --- The comparison ------------------------------------------------------------------------------
-class _Comparison:
-    """Databases that have the same stamp, beside the scratch databases that were built up to it."""
+def compare_with(
+    now: Facts,
+    scratch: Scratch,
+    targets: Sequence[Target],
+    done: Callable[[int, Target], None] = lambda *_: None,
+) -> Mapping[str, ExactComparison]:
+    """Compare databases that have the same stamp with scratch databases that were built up to it.
 
-    def __init__(self, now: Facts, scratch: Scratch, counted: _Counted) -> None:
+    Args:
+        now: the chain.
+        scratch: the scratch databases.
+        targets: the databases.
+        done: called with the databases done and the last one of them.
+
+    Returns:
+        What differs, by identity.
+
+    Raises:
+        CannotRehearse: the scratch databases have nothing to compare with, or cannot be read.
+    """
+    comparison = _Comparison(now, scratch)
+    for bind in dict.fromkeys(target.bind for target in targets):
+        comparison.expect(bind, {target.schema for target in targets if target.bind == bind})
+    found = run(
+        jobs_for(targets, lambda target: target),
+        comparison.compare,
+        lambda *_: _hindered(no_answer()),
+        done,
+    )
+    return {target.identity: found[index] for index, target in enumerate(targets)}
+
+
+class _Comparison:
+    def __init__(self, now: Facts, scratch: Scratch) -> None:
         self._now = now
         self._scratch = scratch
-        self._counted = counted
         self._expected: dict[tuple[str, str | None], Reading] = {}
 
-    def of(self, targets: Sequence[Target]) -> Mapping[str, ExactComparison]:
-        """What each database differs in."""
-        for bind in dict.fromkeys(target.bind for target in targets):
-            self._expect(bind, {target.schema for target in targets if target.bind == bind})
-        found = run(
-            jobs_for(targets, lambda target: target),
-            self._compare,
-            lambda *_: ExactComparison(problem=no_answer().problem, remedy=no_answer().remedy),
-            self._counted.comparing,
-        )
-        return {target.identity: found[index] for index, target in enumerate(targets)}
-
-    def _expect(self, bind: str, schemas: set[str | None]) -> None:
+    def expect(self, bind: str, schemas: set[str | None]) -> None:
         """Read what the chain has made; a schema that it does not make is that of a tenant.
 
         Raises:
@@ -276,27 +293,27 @@ class _Comparison:
                 way("have the databases found in the configuration", "{fixchain} trace --exact"),
             )
         scratch = Target("the scratch database", urls[bind])
-        default: Reading | None = None
+        read: dict[str | None, Reading] = {}
         try:
             with connected(scratch) as connection:
-                for schema in schemas:
+                with transaction(connection, scratch), obstacles_of(scratch):
+                    made = schemas_there(connection, {each for each in schemas if each is not None})
+                for place in {schema if schema in made else None for schema in schemas}:
                     with transaction(connection, scratch), obstacles_of(scratch):
-                        try:
-                            read = self._read(connection, schema)
-                        except NoSuchSchema:
-                            read = default = default or self._read(connection, None)
-                    self._expected[bind, schema] = read
+                        read[place] = self._read(connection, place)
         except Obstacle as obstacle:
             raise CannotRehearse(
                 f"{self._scratch.shown}: {obstacle.problem}", obstacle.remedy
             ) from obstacle
+        for schema in schemas:
+            self._expected[bind, schema] = read[schema if schema in made else None]
 
     def _read(
         self, connection: Connection, schema: str | None, heard: Callable[[], None] = lambda: None
     ) -> Reading:
         return read_whole(connection, schema, self._now.named_schemas, heard)
 
-    def _compare(self, job: Job[Target]) -> Iterator[tuple[int, ExactComparison]]:
+    def compare(self, job: Job[Target]) -> Iterator[tuple[int, ExactComparison]]:
         """Compare schemas of one database over one connection."""
         left = dict(job.items)
         first = next(iter(left.values()))

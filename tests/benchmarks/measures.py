@@ -16,6 +16,7 @@ from .processes import ROOT, Took, in_turns, program, task
 READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "check, in process"
 PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
 LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
+QUERIES, COMPARE_TENANTS = "a loop of the queries of a comparison", "compare each exactly"
 REBASE = "rebase, 20 of mine in 1 line"
 CLICK, PYTEST, SAMPLE_HEADS = "python -c 'import click'", "pytest, one test", "flask db heads: CPU"
 # What starts quickly: the command, what it is compared with, how many times its CPU time at most.
@@ -237,6 +238,8 @@ def tenant_schemas(server: str, size: int) -> Section:
         Row(LOOP, took.seconds["loop"]),
         Row(READ_TENANTS, took.seconds["read"]),
         Row("move the rows of each", took.seconds["move"]),
+        Row(QUERIES, took.seconds["queries"]),
+        Row(COMPARE_TENANTS, took.seconds["compare"]),
     )
     return Section(f"{size:,} schemas of one PostgreSQL database", size, rows)
 

@@ -15,9 +15,11 @@ from .measures import (
     ALEMBIC,
     CHECK,
     CHECK_SAMPLE,
+    COMPARE_TENANTS,
     HEADS,
     LOOP,
     PARSE,
+    QUERIES,
     READ_TENANTS,
     READING,
     REBASE,
@@ -172,6 +174,12 @@ def goals(results: Results) -> Iterator[Goal]:
             f"reading {schemas.revisions:,} schemas at most {_TIMES_LOOP:g} times a loop",
             schemas.seconds(READ_TENANTS),
             schemas.seconds(LOOP),
+            at_most=_TIMES_LOOP,
+        )
+        yield _goal(
+            f"comparing {schemas.revisions:,} schemas at most {_TIMES_LOOP:g} times their queries",
+            schemas.seconds(COMPARE_TENANTS),
+            schemas.seconds(QUERIES),
             at_most=_TIMES_LOOP,
         )
 

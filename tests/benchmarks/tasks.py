@@ -195,6 +195,7 @@ def tenants(url: str, size: str) -> Figures:
 
     names = [f"tenant_{number}" for number in range(int(size))]
     _make_tenants(url, names)
+    compared = _compare_tenants(url, names)
     targets = {item.identity: item for item in (Target(n, make_url(url), n) for n in names)}
     start = perf_counter()
     _read_in_a_loop(url, names)
@@ -211,7 +212,7 @@ def tenants(url: str, size: str) -> Figures:
     for number, result in enumerate(results):
         state, row = (MoveState.MOVED, "b") if number % 10 else (MoveState.REFUSED, "other")
         assert (result.state, rows[number]) == (state, (row,)), result
-    return {"loop": looped - start, "read": read - looped, "move": moved - begun}
+    return {"loop": looped - start, "read": read - looped, "move": moved - begun, **compared}
 
 
 def _make_tenants(url: str, names: list[str]) -> None:
@@ -236,6 +237,47 @@ def _read_in_a_loop(url: str, names: list[str]) -> None:
             assert len(connection.execute(tables, {"name": name}).all()) == 2
             rows = connection.execute(text(f"SELECT version_num FROM {name}.alembic_version"))
             assert rows.all() == [("a",)]
+
+
+def _compare_tenants(url: str, names: list[str]) -> Figures:
+    """Compare each schema with another database; and send the same queries in a plain loop."""
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.engine import make_url
+
+    from flask_chainfix.databases.reflecting import read_whole
+    from flask_chainfix.databases.targets import Target
+    from flask_chainfix.rehearsal.drift import compare_with
+    from flask_chainfix.rehearsal.scratch import Scratch
+    from tests.support import chain, rev
+
+    engine = create_engine(url)
+    sent: list[tuple[str, dict[str, object]]] = []
+    with engine.connect() as connection:
+        event.listen(
+            connection,
+            "before_cursor_execute",
+            lambda _c, _u, statement, parameters, *_: sent.append((statement, parameters)),
+        )
+        read_whole(connection, names[0])
+    start = perf_counter()
+    with engine.connect() as connection:
+        for name in names:
+            with connection.begin():
+                for statement, parameters in sent:
+                    own = {
+                        key: name if value == names[0] else value
+                        for key, value in parameters.items()
+                    }
+                    assert connection.exec_driver_sql(statement, own).all() is not None
+    looped = perf_counter()
+    targets = [Target(name, make_url(url), name) for name in names]
+    scratch = Scratch({"": make_url(url).set(database="postgres")}, "another one")
+    found = compare_with(chain(rev("a")), scratch, targets)
+    compared = perf_counter()
+    assert [each.object.name for each in found[targets[-1].identity].differences] == ["account"]
+    assert len(found) == len(names)
+    assert not any(each.problem for each in found.values()), found
+    return {"queries": looped - start, "compare": compared - looped}
 
 
 def _change(url: str, names: list[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Set
 from typing import NamedTuple
 
+from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.databases.connecting import Obstacle
@@ -67,17 +68,16 @@ def read_whole(
         SQLAlchemyError: it cannot be read.
     """
     reader = _READERS[connection.dialect.name]
-    default, names = reader.schemas(connection)
-    own = default if schema is None else schema
+    own = reader.default_schema(connection) if schema is None else schema
     if own is None:
         raise NoSuchSchema(
             "its search path leads to no schema", "create the schema, or have search_path name one"
         )
+    names = schemas_there(connection, {own}, also)
+    heard()
     if own not in names:
         raise NoSuchSchema(f"there is no schema {own}", "name one that is there")
-    places = {own: ""} | {
-        name: name.casefold() for name in names if name != own and name.casefold() in also
-    }
+    places = {own: ""} | {name: name.casefold() for name in sorted(names - {own})}
     found: dict[SchemaObject, Properties] = {}
     unread: dict[str, None] = {}
     for place, label in places.items():
@@ -86,6 +86,24 @@ def read_whole(
     if reader is mysql_catalog:
         collation = mysql_catalog.default_collation(connection, own)
     return Reading(found, tuple(unread), _server(connection), collation)
+
+
+def schemas_there(
+    connection: Connection, names: Set[str], folded: Set[str] = frozenset()
+) -> set[str]:
+    """Which of some schemas a database has, of which it may have a thousand.
+
+    Args:
+        connection: to the database.
+        names: their names.
+        folded: names of others in lower case.
+    """
+    query = text(_READERS[connection.dialect.name].SCHEMAS).bindparams(
+        bindparam("exact", expanding=True), bindparam("folded", expanding=True)
+    )
+    # No schema has an empty name; an empty list would have no type.
+    wanted = {"exact": ["", *names], "folded": ["", *folded]}
+    return set(connection.execute(query, wanted).scalars())
 
 
 def _take(

@@ -21,6 +21,10 @@ from flask_chainfix.schema.reflected import (
     relation,
 )
 
+SCHEMAS = """
+SELECT schema_name FROM information_schema.schemata
+WHERE schema_name IN :exact OR lower(schema_name) IN :folded
+"""
 _COLLATION = """
 SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = :schema
 """
@@ -77,11 +81,10 @@ _USUAL_RULES = ("RESTRICT", "NO ACTION")  # which mean the same there
 _EXPRESSIONS_SINCE = (8, 0, 13)
 
 
-def schemas(connection: Connection) -> tuple[str | None, set[str]]:
-    """The default schema, and the names of all."""
-    names = connection.execute(text("SELECT schema_name FROM information_schema.schemata"))
-    default = connection.execute(text("SELECT DATABASE()")).scalar()
-    return default, set(names.scalars())
+def default_schema(connection: Connection) -> str | None:
+    """The database of the connection; ``None`` where it has none."""
+    found: str | None = connection.execute(text("SELECT DATABASE()")).scalar()
+    return found
 
 
 def default_collation(connection: Connection, schema: str) -> str:

@@ -20,6 +20,11 @@ from flask_chainfix.schema.reflected import (
     relation,
 )
 
+SCHEMAS = """
+SELECT nspname::text FROM pg_catalog.pg_namespace
+WHERE nspname IN :exact OR lower(nspname) IN :folded
+"""
+
 # Names of the schema that is read come without it. What extensions bring is mostly in public, where
 # the schemas of tenants are beside it.
 _PATH = """
@@ -106,10 +111,10 @@ _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _GENERATED_SINCE = (12,)
 
 
-def schemas(connection: Connection) -> tuple[str | None, set[str]]:
-    """The default schema, and the names of all."""
-    names = connection.execute(text("SELECT nspname::text FROM pg_catalog.pg_namespace")).scalars()
-    return connection.execute(text("SELECT current_schema()")).scalar(), set(names)
+def default_schema(connection: Connection) -> str | None:
+    """The schema in which what names none is made; ``None`` where there is none."""
+    found: str | None = connection.execute(text("SELECT current_schema()::text")).scalar()
+    return found
 
 
 def objects(

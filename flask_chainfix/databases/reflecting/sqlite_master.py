@@ -22,6 +22,7 @@ from flask_chainfix.schema.reflected import (
     relation,
 )
 
+SCHEMAS = "SELECT name FROM pragma_database_list WHERE name IN :exact OR lower(name) IN :folded"
 _OBJECTS = """
 SELECT type, name, tbl_name, sql FROM {}.sqlite_master
 WHERE type IN ('table', 'view', 'index') AND sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%'
@@ -49,10 +50,9 @@ _KEYWORD = re.compile(
 )
 
 
-def schemas(connection: Connection) -> tuple[str | None, set[str]]:
-    """The default schema, and the names of all."""
-    rows = connection.execute(text("PRAGMA database_list")).all()
-    return "main", {row[1] for row in rows}
+def default_schema(_: Connection) -> str:
+    """The file itself, without what is attached."""
+    return "main"
 
 
 def objects(
