@@ -49,8 +49,8 @@ def trace(
     """Say what each database has really run, by its schema.
 
     Compares the tables, columns, indexes and constraints of each database with what the migrations
-    make, rename and drop: its stamp is no evidence. Read only; no migration is imported. Exits with
-    1 if a database is not what its stamp says.
+    make, rename and drop: its stamp is no evidence. Read only; no migration is imported, but with
+    --exact they run on a scratch database. Exits with 1 if a database is not what its stamp says.
     """
     if server is not None and not exact:
         raise click.UsageError("--server goes with --exact.", context)

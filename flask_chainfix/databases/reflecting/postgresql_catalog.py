@@ -28,8 +28,7 @@ WHERE nspname IN :exact OR lower(nspname) IN :folded
 # Names of the schema that is read come without it. What extensions bring is mostly in public, where
 # the schemas of tenants are beside it.
 _PATH = """
-SELECT set_config('search_path', CASE :schema WHEN 'public' THEN 'public'
-    ELSE quote_ident(:schema) || ', public' END, true)
+SELECT set_config('search_path', quote_ident(CAST(:schema AS text)) || ', public', true)
 """
 
 # What an extension has brought along is nobody's migration.
