@@ -137,7 +137,10 @@ class Again:
         if kind == "mariadb":
             sql(url, f"DROP DATABASE {name}", f"CREATE DATABASE {name}")
             return url
-        found = sql(url, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_)'")
+        found = sql(
+            url,
+            "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|information_)'",
+        )
         schemas = ", ".join(str(row[0]) for row in found)
         sql(
             url,

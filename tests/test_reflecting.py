@@ -11,8 +11,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_chainfix.databases.reflecting import Reading, read_whole
-from flask_chainfix.schema.reflected import Reflected, differences
+from flask_chainfix.databases.reflecting import NoSuchSchema, Reading, read_whole
+from flask_chainfix.schema.reflected import Reflected, described, differences
 
 from .databases import KINDS, SERVERS, new_database
 from .nightly import examples
@@ -323,3 +323,85 @@ def test_what_was_changed_by_hand_is_found(
     assert _told(before.schema, after.schema) == list(told)
     assert _told(before.schema, before.schema) == []
     assert after.unread == ()
+
+
+# --- Statements that are hard to read ------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "CREATE TABLE t (a INT, -- comment, with (paren\n b /* , */ INT)",
+            {"a": "INT", "b": "INT"},
+        ),
+        (
+            "CREATE TABLE t (a INT, CONSTRAINT c CHECK (a IN ('(', ')', ',', 'CONSTRAINT x')))",
+            {"a": "INT", "c": "CHECK (a IN ('(', ')', ',', 'CONSTRAINT x'))"},
+        ),
+        (
+            'CREATE TABLE t ("check" INT, [primary] INT, generated INT DEFAULT NULL, key INT)',
+            {
+                "check": "INT",
+                "primary": "INT",
+                "generated": "INT DEFAULT NULL",
+                "key": "INT",
+            },
+        ),
+        (
+            "CREATE TABLE t (a INT CHECK (a > 0) CONSTRAINT n NOT NULL CONSTRAINT u UNIQUE"
+            " REFERENCES x ON DELETE SET NULL ON UPDATE SET DEFAULT NOT DEFERRABLE)",
+            {
+                "a": "INT NOT NULL",
+                "CHECK (a > 0)": "CHECK (a > 0)",
+                "u": "UNIQUE (a)",
+                "FOREIGN KEY (a) REFERENCES x ON DELETE SET NULL ON UPDATE SET DEFAULT NOT"
+                " DEFERRABLE": "FOREIGN KEY (a) REFERENCES x ON DELETE SET NULL ON UPDATE SET"
+                " DEFAULT NOT DEFERRABLE",
+            },
+        ),
+        (
+            "CREATE TABLE t (a INT, UNIQUE (a) CHECK (a > 0) CONSTRAINT z UNIQUE (a))",
+            {
+                "a": "INT",
+                "UNIQUE (a)": "UNIQUE (a)",
+                "CHECK (a > 0)": "CHECK (a > 0)",
+                "z": "UNIQUE (a)",
+            },
+        ),
+        (
+            "CREATE TABLE t (a INT, b AS (a + 1), c TEXT DEFAULT (upper('a  b')) COLLATE rtrim)",
+            {
+                "a": "INT",
+                "b": "COMPUTED (a + 1)",
+                "c": "TEXT DEFAULT upper('a  b') COLLATION RTRIM",
+            },
+        ),
+    ],
+)
+def test_statements_of_sqlite(statement: str, told: dict[str, str]) -> None:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    found = _read(engine).schema
+    assert {
+        thing.name: described(properties) for thing, properties in found.items() if thing.table
+    } == told
+
+
+def test_a_schema_that_is_not_there(postgresql: str) -> None:
+    engine = create_engine(postgresql, poolclass=NullPool)
+    with pytest.raises(NoSuchSchema, match="no schema gone"):
+        _read(engine, "gone")
+    sql(postgresql, "DROP SCHEMA public")
+    with pytest.raises(NoSuchSchema, match="search path leads to no schema"):
+        _read(engine)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])  # PostgreSQL lets no view break
+def test_a_view_that_is_broken_has_no_columns(kind: str, again: Again, tmp_path: Path) -> None:
+    url = again.url(kind, tmp_path)
+    engine = create_engine(url, poolclass=NullPool)
+    sql(url, "CREATE TABLE t (a INTEGER)", "CREATE VIEW v AS SELECT a FROM t")
+    sql(url, "DROP TABLE t")
+    found = _read(engine)
+    assert [thing.name for thing in found.schema] == ["v"]
+    assert bool(found.unread) is (kind == "sqlite")
