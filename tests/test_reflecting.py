@@ -21,7 +21,7 @@ from .traces import random_chain, run
 
 
 def _read(engine: Engine, schema: str | None = None) -> Reading:
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         return read_whole(connection, schema)
 
 
@@ -283,12 +283,12 @@ def base(
         engine: Engine = request.getfixturevalue("_postgresql")
     else:
         engine = create_engine(again.url(kind, tmp_path), poolclass=NullPool)
-    with engine.connect() as connection:
+    with engine.connect() as connection, connection.begin() as begun:
         if kind != "postgresql":
             for statement in _BASE[kind]:
                 connection.exec_driver_sql(statement)
         yield connection
-        connection.rollback()
+        begun.rollback()
 
 
 def _change(connection: Connection, kind: str, change: str) -> None:
