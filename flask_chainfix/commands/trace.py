@@ -67,7 +67,7 @@ def trace(
     if len(unread) == len(found):
         raise DatabaseUnreachable(
             f"{unread[0].standing.name} could not be read: {unread[0].problem}",
-            Remedy.of(unread[0].standing.remedy or "make sure that it can be reached from here"),
+            Remedy.of(unread[0].remedy or "make sure that it can be reached from here"),
         )
     exact: Mapping[str, ExactComparison] = {}
     if exactly is not None:

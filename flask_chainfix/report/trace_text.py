@@ -8,7 +8,13 @@ from typing import Any
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase, against
-from flask_chainfix.databases.applied.contradictions import completing, difference_in_words
+from flask_chainfix.databases.applied.contradictions import (
+    changing,
+    completing,
+    difference_in_words,
+    in_state,
+    named,
+)
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
@@ -189,10 +195,8 @@ def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
 
 def _evidence(sign: Sign, snapshot: Facts) -> str:
     step = sign.step
-    thing = f"{step.object.kind.value} {step.object.spelled}"
-    does = "makes" if step.there else "drops"
-    there = "is there" if sign.there else "is not there"
-    return f"{thing} {there}: {snapshot.file(step.revision).name}:{step.line} {does} it"
+    place = f"{snapshot.file(step.revision).name}:{step.line}"
+    return f"{in_state(step.object, sign.state)}: {place} {changing(step.object, step.state)}"
 
 
 def steps(found: TracedDatabase, result: Traced) -> Remedy:
@@ -247,7 +251,7 @@ def _database(
         else [
             {
                 "kind": each.kind,
-                "object": f"{each.object.kind.value} {each.object.spelled}",
+                "object": named(each.object),
                 "detail": difference_in_words(each, snapshot),
             }
             for each in trace.differences

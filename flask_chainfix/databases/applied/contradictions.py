@@ -30,6 +30,8 @@ from flask_chainfix.databases.applied.rows import (
 from flask_chainfix.databases.applied.verdicts import Difference
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
+from flask_chainfix.schema.object_history import State
 
 _SCHEMA = ", schema "  # behind a name: no option names a schema alone
 
@@ -161,13 +163,35 @@ def in_words(tables: Mapping[str, Sequence[str]]) -> str:
 
 def difference_in_words(found: Difference, snapshot: Facts) -> str:
     """One difference in words."""
-    thing = f"{found.object.kind.value} {found.object.spelled}"
     if found.kind == "extra":
-        return f"{thing} is there, and no migration makes it"
+        return f"{named(found.object)} is there, and no migration makes it"
     place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
+    thing = in_state(found.object, found.state)
+    if found.kind == "otherwise":
+        return f"{thing}, though {place} {changing(found.object, found.expected)}"
     if found.kind == "missing":
-        return f"{thing} is not there, though {place} makes it"
-    return f"{thing} is still there, though {place} drops it"
+        return f"{thing}, though {place} {changing(found.object, found.expected)}"
+    return f"{named(found.object)} is still there, though {place} drops it"
+
+
+def named(thing: SchemaObject) -> str:
+    """An object with its kind; of a property, the column."""
+    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
+    return f"{kind.value} {thing.spelled}"
+
+
+def in_state(thing: SchemaObject, state: State) -> str:
+    """What an object is, in words: whether it is there, or what it has."""
+    if thing.kind in PROPERTIES:
+        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
+    return f"{named(thing)} {'is there' if state else 'is not there'}"
+
+
+def changing(thing: SchemaObject, state: State) -> str:
+    """What an operation does that leaves an object like this, in words."""
+    if not isinstance(state, str):
+        return "makes it" if state else "drops it"
+    return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
 
 
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:

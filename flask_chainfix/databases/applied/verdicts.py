@@ -17,8 +17,9 @@ from flask_chainfix.chain.ancestry import CommonAncestry
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
+from flask_chainfix.schema.footprint import PROPERTIES, Action, Kind, SchemaObject
 from flask_chainfix.schema.live import Known, Live, Sign, observed, sightings
+from flask_chainfix.schema.object_history import State
 from flask_chainfix.schema.objects import Key, belongs_to_database, key_of, table_key, table_of
 
 
@@ -49,16 +50,21 @@ class Difference(NamedTuple):
     """An object that is not as the revisions that have run leave it.
 
     Attributes:
-        kind: ``missing``, ``extra`` (no revision makes it), or ``left`` (one has dropped it).
+        kind: ``missing``, ``extra`` (no revision makes it), ``left`` (one has dropped it), or
+            ``otherwise`` for a property of a column.
         object: the object.
         revision: the last revision that has changed it; ``""`` where there is none.
         line: 1-based line of its operation; 0 where there is none.
+        expected: what the revision leaves there.
+        state: what is there.
     """
 
     kind: str
     object: SchemaObject
     revision: str = ""
     line: int = 0
+    expected: State = None
+    state: State = None
 
 
 class Trace(NamedTuple):
@@ -126,6 +132,7 @@ class _Tracing:
         self._footprints = snapshot.evidence.footprints
         self._order = CommonAncestry(snapshot.graph, chains)
         self._claimed = claimed
+        self._bind = live.bind
         self._sightings = sightings(snapshot.histories, live)
         self._signs: Mapping[str, Sequence[Sign]] = {}
         self._known = Known({}, {})
@@ -236,7 +243,9 @@ class _Tracing:
         step = max((sign.step for sign in signs), key=lambda step: step.place)
         footprint = self._footprints[revision]
         following = footprint.effects[step.place + 1 :]
-        return all(effect.line == step.line for effect in following) and all(
+        return all(
+            effect.line == step.line or effect.object.database != self._bind for effect in following
+        ) and all(
             opaque.place <= step.place or opaque.line == step.line for opaque in footprint.opaque
         )
 
@@ -299,10 +308,10 @@ def deciding(signs: Sequence[Sign]) -> list[Sign]:
 
 def _is_of_others(sign: Sign, signs: Sequence[Sign]) -> bool:
     """Whether a table is there with hardly any of its columns: something else has made it."""
-    if not (_is_table(sign) and sign.there and sign.step.there):
+    if not (_is_table(sign) and sign.state and sign.step.state):
         return False
     columns = [
-        each.there
+        bool(each.state)
         for each in signs
         if each.step.object.kind is Kind.COLUMN
         and each.made is not None
@@ -324,7 +333,7 @@ def _differences(
 ) -> Iterator[Difference]:
     """What is otherwise than the revisions that have run leave it."""
     settled = (Verdict.RUN, Verdict.NOT_RUN)
-    for _, history, there in observed(snapshot.histories, live):
+    for history, state in observed(snapshot.histories, live):
         verdicts = [found[step.revision].verdict for step in history.steps]
         if any(verdict not in settled for verdict in verdicts):
             continue
@@ -333,12 +342,15 @@ def _differences(
             for step, verdict in zip(history.steps, verdicts, strict=True)
             if verdict is Verdict.RUN
         ]
-        expected = ran[-1].there if ran else history.first
-        if expected is None or expected is there or not ran:
+        if not ran or ran[-1].state is None or ran[-1].state == state:
             continue
-        yield Difference(
-            "missing" if expected else "left", ran[-1].object, ran[-1].revision, ran[-1].line
-        )
+        revision, expected, thing, line, *_ = ran[-1]
+        kind = "missing" if expected else "left"
+        if thing.kind in PROPERTIES:
+            if not expected:  # that the column is still there says it all
+                continue
+            kind = "otherwise"
+        yield Difference(kind, thing, revision, line, expected, state)
     yield from _extra(snapshot, live)
 
 
@@ -347,9 +359,10 @@ def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
     evidence = snapshot.evidence
     if snapshot.graph.duplicates:  # of which one file was read
         return
-    for key in sorted(live.there, key=lambda each: (each.schema, each.table, each.name)):
-        thing = SchemaObject(key.kind, key.name, key.table, key.schema)
-        if key.kind not in (Kind.TABLE, Kind.COLUMN) or belongs_to_database(thing):
+    found = (key for key in live.found if key.kind in (Kind.TABLE, Kind.COLUMN))
+    for key in sorted(found, key=lambda each: (each.schema, each.table, each.name)):
+        thing = SchemaObject(key.kind, key.name, key.table, key.schema, key.database)
+        if key in live.unclear or belongs_to_database(thing):
             continue
         if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
             continue
