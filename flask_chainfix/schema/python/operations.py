@@ -133,12 +133,18 @@ class Operation:
         return any(self.values.get(name) is not None for name in OF_A_TABLE)
 
     def use_columns(
-        self, columns: object, table: SchemaObject | None, *, certain: bool = True
+        self,
+        columns: object,
+        table: SchemaObject | None,
+        *,
+        certain: bool = True,
+        properties: ColumnProperties = (),
     ) -> None:
         """Note that columns of a table are used, those that are given by name."""
         for name in elements(columns) or ():
             if isinstance(name, str) and table is not None:
-                self.run.note(USE, table.part(Kind.COLUMN, name), self.line, certain=certain)
+                column = table.part(Kind.COLUMN, name)
+                self.run.note(USE, column, self.line, certain=certain, properties=properties)
 
     def refer(self, column: ColumnValue | ConstraintValue, *, but: SchemaObject | None) -> None:
         """Note the targets of foreign keys, but for the table itself."""
@@ -388,10 +394,12 @@ def _drop_part(operation: Operation) -> None:
 def _create_constraint(operation: Operation) -> None:
     # A copy leaves out the constraints of columns that are not there.
     columns, table = operation.values.get("columns"), operation.table
-    operation.use_columns(columns, table, certain=not operation.copies)
-    if operation.name == "create_primary_key" and table is not None:  # no column of one is NULL
-        doubtful = frozenset({Kind.NULLABILITY})
-        operation.run.doubt("a primary key", operation.line, table=table, kinds=doubtful)
+    is_key = operation.name == "create_primary_key"  # no column of which may be NULL
+    properties = ((Kind.NULLABILITY, None),) if is_key else ()
+    operation.use_columns(columns, table, certain=not operation.copies, properties=properties)
+    if is_key and not all(isinstance(name, str) for name in elements(columns) or (None,)):
+        detail, kinds = "the columns of a primary key are computed", frozenset({Kind.NULLABILITY})
+        operation.run.doubt(detail, operation.line, table=table, kinds=kinds)
     operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name")
 
 
