@@ -14,6 +14,7 @@ from flask_chainfix.databases.applied.contradictions import (
     difference_in_words,
     in_state,
     named,
+    only,
 )
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, deciding
@@ -208,7 +209,9 @@ def steps(found: TracedDatabase, result: Traced) -> Remedy:
 
 def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
     trace = found.trace
-    if trace is None or not found.differs:
+    if trace is None:
+        return Remedy.of(found.remedy)
+    if not found.differs:
         return Remedy()
     if found.half:
         return completing(snapshot, found.standing, found.half[0])
@@ -216,7 +219,8 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
         return Remedy()
     if not found.standing.rows:
         return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
-    return way("move its stamp", "{fixchain} restamp --from-schema{databases}")
+    options = only(snapshot, found.standing)
+    return way("move its stamp", f"{{fixchain}} restamp --from-schema{options}")
 
 
 def as_json(result: Traced) -> list[dict[str, Any]]:

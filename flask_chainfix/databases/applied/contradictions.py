@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.databases.applied.contents import (
     Fit,
     Found,
     absent,
+    contradicts,
     early,
     fit,
     never_ran,
@@ -68,6 +69,21 @@ def naming(names: Iterable[str]) -> str | None:
         elif "://" in name:
             options += f" --database {word(name)}"
     return options
+
+
+def only(snapshot: Facts, standing: Standing) -> str:
+    """The options that name one database alone; those of all, where no option can say that.
+
+    Args:
+        snapshot: with all databases.
+        standing: the one; with one of the app's own go the others.
+    """
+    if len(snapshot.databases.standings) == 1:
+        return "{databases}"
+    if standing.own:
+        return "{own}"
+    is_masked = "***" in standing.name
+    return (None if is_masked else naming([standing.name])) or "{databases}"
 
 
 def leaving_out(
@@ -201,6 +217,8 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     if lost:
         return _counting(found.standing, lost, proven_top(snapshot, found.standing))
     if _is_broken(graph):
+        if not contradicts(snapshot, found.standing, found.claim.revisions):
+            return way("repair the files first", REPAIR)  # which it does not stop
         return _files_first(snapshot, found.standing)
     fitting = fit(snapshot, found.standing)
     if fitting is not None:
@@ -253,7 +271,7 @@ def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
     if origin:
         return way(
             f"if the chain of commit {origin} has written its rows, move its stamp by that",
-            f"{{fixchain}} restamp --old {origin}{{databases}}",
+            f"{{fixchain}} restamp --old {origin}{only(snapshot, standing)}",
         )
     if origin is None:
         return Remedy.of("look for a clone whose Git has the chain that has written its rows")
@@ -262,7 +280,7 @@ def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
         "put the commit whose chain has written its rows in the place of COMMIT; the first command"
         " lists those that changed migrations",
         f"git log --oneline --all -- {words(places)}",
-        "{fixchain} restamp --old COMMIT{databases}",
+        f"{{fixchain}} restamp --old COMMIT{only(snapshot, standing)}",
     )
 
 
