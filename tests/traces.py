@@ -279,6 +279,27 @@ def random_chain(random: Random, length: int) -> list[Written]:
     return written
 
 
+def line_of_tables(length: int) -> list[Written]:
+    """A chain of which each revision makes a table, an index, and a column of the table before."""
+    columns = (
+        "sa.Column('id', sa.Integer(), primary_key=True)",
+        "sa.Column('name', sa.String(40), nullable=False)",
+        "sa.Column('number', sa.Integer(), server_default='0')",
+        *(f"sa.Column('col_{at}', {kind})" for at, kind in enumerate(_TYPES[2:])),
+    )
+    written = []
+    for at in range(length):
+        operations = [
+            f"op.create_table('table_{at}', {', '.join(columns)})",
+            f"op.create_index('ix_{at}', 'table_{at}', ['name'])",
+        ]
+        if at:
+            operations.append(f"op.add_column('table_{at - 1}', sa.Column('more', sa.String(10)))")
+        parents = (f"r{at - 1:05}",) if at else ()
+        written.append(Written(f"r{at:05}", parents, tuple(operations)))
+    return written
+
+
 def facts_of(written: Sequence[Written], dialect: str) -> Facts:
     """The chain as its files tell it."""
     revisions = (

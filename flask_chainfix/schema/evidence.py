@@ -178,6 +178,8 @@ class Evidence:
 
     def limited(self, action: Action, object_: SchemaObject) -> Iterator[tuple[str, int]]:
         """What is not known and concerns some tables, where an object belongs to one of them."""
+        if not self._limited:
+            return
         for table in (None, self.key(table_of(object_))):
             for revision, doubt in self._limited.get(table, ()):
                 if self._concerns(doubt, action, object_):

@@ -69,12 +69,10 @@ class Live:
             return self.found[key]
         return False if key.kind in self.looked else None
 
-    def spells(self, things: Iterable[SchemaObject], key: Key) -> bool:
+    def spells(self, steps: Iterable[Step], key: Key) -> bool:
         """Whether an object that is there has its name in the same letters."""
-        if self.spelled is None:
-            return True
-        name = self.spelled.get(key, key.name)
-        return any(thing.name == name for thing in things)
+        name = key.name if self.spelled is None else self.spelled.get(key, key.name)
+        return any(step.object.name == name for step in steps)
 
 
 def keys_of(
@@ -202,12 +200,12 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
         state = live.state(key)
         if state is None or (not live.is_public and any(map(_is_in_public, history.steps))):
             continue
-        things = {step.object for step in history.steps}
         if state is False and key.kind not in (Kind.TABLE, Kind.TYPE):
             # An index has been made on a table that may have another name by now.
-            if all(live.state(key_of(table_of(thing))) is False for thing in things):
+            tables = {table_of(step.object) for step in history.steps}
+            if all(live.state(key_of(table)) is False for table in tables):
                 continue
-        elif state is True and not live.spells(things, key):
+        elif live.spelled is not None and state is True and not live.spells(history.steps, key):
             continue
         yield history, state
 
@@ -217,9 +215,14 @@ def _is_in_public(step: Step) -> bool:
 
 
 def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
-    """Each object of a chain as a database has it, of those of which that is known."""
+    """Each object of a chain as a database has it, of those of which that is known.
+
+    Not what properties of columns show that nothing has changed but what has made their tables.
+    """
     found = []
     for history, state in observed(histories, live):
+        if isinstance(state, str) and not history.happens_alone:
+            continue
         states = enumerate(history.states)
         fitting = (number for number, each in states if each is None or each == state)
         found.append(Sighting(history.steps, state, tuple(fitting)))

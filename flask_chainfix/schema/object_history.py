@@ -66,6 +66,11 @@ class History(NamedTuple):
     steps: tuple[Step, ...]
 
     @property
+    def happens_alone(self) -> bool:
+        """Whether one of the changes is not just what happens to its table."""
+        return not all(step.with_table for step in self.steps)
+
+    @property
     def states(self) -> tuple[State, ...]:
         """What it is before the chain runs, and after each of its changes."""
         return (self.first, *(step.state for step in self.steps))
@@ -149,10 +154,13 @@ class _Recorder:
     def _is_with_table(self, event: _Event) -> bool:
         """Whether something is made by the operation that makes its table."""
         thing = event.object
-        made = event.revision, event.line, self._evidence.key(table_of(thing))
         if thing.kind is Kind.TABLE and event.state:
-            self._made = made
-        return thing.kind in (Kind.COLUMN, Kind.CONSTRAINT) and self._made == made
+            self._made = event.revision, event.line, self._evidence.key(thing)
+        if thing.kind not in (Kind.COLUMN, Kind.CONSTRAINT) or self._made is None:
+            return False
+        *operation, table = self._made
+        same = operation == [event.revision, event.line]
+        return same and self._evidence.key(table_of(thing)) == table
 
     def _add(self, event: _Event) -> None:
         thing = event.object
@@ -170,26 +178,29 @@ class _Recorder:
         column, told = event.object, dict(effect.properties)
         altered = effect.action is Action.USE or effect.renamed is not None
         before = None if altered or event.before else event.before
+        own, known = self._evidence.key(column), self._events
         for kind in told if altered else PROPERTIES:
             state = event.state and told.get(kind)
-            thing = column._replace(kind=kind)
-            if state or self._evidence.key(thing) in self._events:
-                self._add(event._replace(object=thing, before=before, state=state))
+            key = Key(kind, *own[1:])
+            if state or key in known:
+                known.setdefault(key, []).append(
+                    event._replace(object=column, before=before, state=state)
+                )
 
     def _move_properties(self, gone: _Event, old: SchemaObject, new: SchemaObject | None) -> None:
         """The properties of a column that is dropped, or has another name or table from then on."""
+        key, known = self._evidence.key, self._events
         for kind in PROPERTIES:
-            thing = old._replace(kind=kind)
-            events = self._events.get(self._evidence.key(thing))
+            events = known.get(Key(kind, *key(old)[1:]))
             if events is None:
                 continue
             last = events[-1]
             if new is not None:
-                doubt = self._doubt_after(last.place, Action.DROP, thing)
+                doubt = self._doubt_after(last.place, Action.DROP, old._replace(kind=kind))
                 is_known = gone.state is not None and (doubt is None or doubt > gone.place)
-                moved = new._replace(kind=kind)
-                self._add(_moved(gone, moved, False, last.state if is_known else None))
-            self._add(_moved(gone, thing, None, gone.state))
+                moved = _moved(gone, new, False, last.state if is_known else None)
+                known.setdefault(Key(kind, *key(new)[1:]), []).append(moved)
+            events.append(_moved(gone, old, None, gone.state))
 
     def _take_parts(self, gone: _Event, new: SchemaObject | None) -> None:
         """With a table go its parts; where it is renamed, they are those of the new name."""
@@ -212,18 +223,19 @@ class _Recorder:
         evidence = self._evidence
         for key, events in self._events.items():
             changes = [event for event in events if event.changes]
-            owner = key._replace(kind=Kind.COLUMN) if key.kind in PROPERTIES else key
-            if not changes or evidence.has_twin(owner):
+            if not changes:
                 continue
-            thing = changes[0].object
+            thing = changes[0].object  # of a property, the column
+            if evidence.has_twin(evidence.key(thing)):
+                continue
             if any(event.object.name != thing.name for event in changes):
                 continue
-            if evidence.elsewhere:
-                whole = thing._replace(kind=owner.kind)
-                if any(evidence.may_happen_elsewhere(action, whole) for action in Action):
-                    continue
+            if evidence.elsewhere and any(
+                evidence.may_happen_elsewhere(action, thing) for action in Action
+            ):
+                continue
             if self._in_line(changes):
-                yield key, self._history(events)
+                yield key, self._history(key.kind, events)
 
     def _in_line(self, changes: Sequence[_Event]) -> bool:
         """Whether a chain has changes in one order, whichever way it runs."""
@@ -232,7 +244,11 @@ class _Recorder:
         names = list(dict.fromkeys(event.revision for event in changes))
         return all(self._evidence.runs_before(lower, upper) for lower, upper in pairwise(names))
 
-    def _history(self, events: Sequence[_Event]) -> History:
+    def _history(self, kind: Kind, events: Sequence[_Event]) -> History:
+        if kind in PROPERTIES:
+            events = [
+                event._replace(object=SchemaObject(kind, *event.object[1:])) for event in events
+            ]
         first = events[0].before
         if first and events[0].object.kind in _UNSEEN:
             first = None
@@ -263,6 +279,7 @@ class _Recorder:
     def _doubt_after(self, place: Place, action: Action, thing: SchemaObject) -> Place | None:
         """The first place after another one where something may be done to an object."""
         evidence = self._evidence
+        unlimited = self._doubts.get((action, thing.kind), ())
         found = [
             (evidence.rank[revision], number)
             for revision, number in evidence.limited(action, thing)
@@ -274,7 +291,6 @@ class _Recorder:
             if thing.kind is Kind.CONSTRAINT and evidence.dialect == "sqlite":
                 # A copy of the table, which a batch makes, is without some of its constraints.
                 found += _places(evidence, evidence.users.get(table, ()))
-        unlimited = self._doubts.get((action, thing.kind), ())
         found += unlimited[bisect_right(unlimited, place) :][:1]
         return min((each for each in found if each > place), default=None)
 

@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 from flask_chainfix.chain.ancestry import CommonAncestry
 from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.schema.footprint import PROPERTIES, Action, Kind, SchemaObject
 from flask_chainfix.schema.live import Known, Live, Sign, observed, sightings
-from flask_chainfix.schema.object_history import State
+from flask_chainfix.schema.object_history import History, State
 from flask_chainfix.schema.objects import Key, belongs_to_database, key_of, table_key, table_of
 
 
@@ -103,13 +104,13 @@ def trace(
             a revision is through, so that one of these has not stopped half-way.
         chains: other chains that may have built the database.
     """
-    found = _Tracing(snapshot, live, claimed, chains).revisions()
-    graph = snapshot.graph
-    run = {name for name, each in found.items() if each.verdict is Verdict.RUN}
-    fits = None if gaps(graph, run) or graph.open_ends else tops(graph, run)
-    return Trace(
-        found, fits, tuple(_silent(graph, found, run)), tuple(_differences(snapshot, live, found))
-    )
+    histories, graph = snapshot.histories, snapshot.graph
+    with without_garbage_collection():
+        found = _Tracing(snapshot, histories, live, claimed, chains).revisions()
+        run = {name for name, each in found.items() if each.verdict is Verdict.RUN}
+        fits = None if gaps(graph, run) or graph.open_ends else tops(graph, run)
+        differences = tuple(_differences(snapshot, live, found))
+    return Trace(found, fits, tuple(_silent(graph, found, run)), differences)
 
 
 def _silent(graph: Graph, found: Mapping[str, RevisionTrace], run: set[str]) -> Iterator[str]:
@@ -126,14 +127,19 @@ class _Tracing:
     """The search for what has run: what is known of some revisions tells more of others."""
 
     def __init__(
-        self, snapshot: Facts, live: Live, claimed: frozenset[str], chains: Sequence[Graph]
+        self,
+        snapshot: Facts,
+        histories: Mapping[Key, History],
+        live: Live,
+        claimed: frozenset[str],
+        chains: Sequence[Graph],
     ) -> None:
         self._graph = snapshot.graph
         self._footprints = snapshot.evidence.footprints
         self._order = CommonAncestry(snapshot.graph, chains)
         self._claimed = claimed
         self._bind = live.bind
-        self._sightings = sightings(snapshot.histories, live)
+        self._sightings = sightings(histories, live)
         self._signs: Mapping[str, Sequence[Sign]] = {}
         self._known = Known({}, {})
         self._because: dict[str, str] = {}
@@ -332,16 +338,12 @@ def _differences(
     snapshot: Facts, live: Live, found: Mapping[str, RevisionTrace]
 ) -> Iterator[Difference]:
     """What is otherwise than the revisions that have run leave it."""
-    settled = (Verdict.RUN, Verdict.NOT_RUN)
+    settled = {Verdict.RUN: True, Verdict.NOT_RUN: False}
+    has_run = {revision: settled.get(each.verdict) for revision, each in found.items()}
     for history, state in observed(snapshot.histories, live):
-        verdicts = [found[step.revision].verdict for step in history.steps]
-        if any(verdict not in settled for verdict in verdicts):
+        if any(has_run[step.revision] is None for step in history.steps):
             continue
-        ran = [
-            step
-            for step, verdict in zip(history.steps, verdicts, strict=True)
-            if verdict is Verdict.RUN
-        ]
+        ran = [step for step in history.steps if has_run[step.revision]]
         if not ran or ran[-1].state is None or ran[-1].state == state:
             continue
         revision, expected, thing, line, *_ = ran[-1]
@@ -359,7 +361,11 @@ def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
     evidence = snapshot.evidence
     if snapshot.graph.duplicates:  # of which one file was read
         return
-    found = (key for key in live.found if key.kind in (Kind.TABLE, Kind.COLUMN))
+    found = (
+        key
+        for key in live.found
+        if key.kind in (Kind.TABLE, Kind.COLUMN) and key not in evidence.mentioned
+    )
     for key in sorted(found, key=lambda each: (each.schema, each.table, each.name)):
         thing = SchemaObject(key.kind, key.name, key.table, key.schema, key.database)
         if key in live.unclear or belongs_to_database(thing):
@@ -367,12 +373,8 @@ def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
         if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
             continue
         made_elsewhere = key._replace(schema="") in evidence.schemas_of
-        if (
-            made_elsewhere
-            or key in evidence.mentioned
-            or any(
-                evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
-            )
+        if made_elsewhere or any(
+            evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
         ):
             continue
         yield Difference("extra", thing)

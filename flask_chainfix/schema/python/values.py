@@ -242,7 +242,9 @@ def held_by(value: object) -> Iterable[object]:
         return [*value, *value.values()]
     if isinstance(value, Local):
         return ()
-    return [getattr(value, name) for name in getattr(value, "__slots__", ())]
+    names = getattr(value, "__slots__", ())
+    # Those of a column are a few words, whatever the source says.
+    return [getattr(value, name) for name in names if name != "properties"]
 
 
 def uses(values: Iterable[object]) -> tuple[SchemaObject, ...]:
