@@ -173,7 +173,7 @@ def goals(results: Results) -> Iterator[Goal]:
     )
     for traced in results.traced:
         yield _goal(
-            f"trace of {traced.revisions:,} tables at most {_TIMES_INSPECTOR:g} times inspecting them",
+            f"trace of {traced.revisions:,} tables at most {_TIMES_INSPECTOR:g} times inspection",
             traced.seconds(TRACE),
             traced.seconds(INSPECTOR),
             at_most=_TIMES_INSPECTOR,
