@@ -354,6 +354,13 @@ def test_what_no_table_shows_is_for_the_user_to_look_at() -> None:
     assert "if it has what b changes, which its schema does not show" in finding.hint
 
 
+def test_a_column_that_is_early_keeps_no_repair_from_the_database() -> None:
+    adds = Rev("b", ("a",)).doing("op.add_column('t_a', sa.Column('n', sa.Integer()))")
+    early = replace(db("a", tables="t_a"), columns=frozenset({("t_a", "n")}))
+    finding = only("FC306", looked_at(chain("a", adds, "c <- gone"), early))
+    assert commands(finding) == [("{fixchain} repair{databases}",)]
+
+
 def test_a_repair_on_another_branch_has_moved_the_stamp() -> None:
     """Two heads are one line there, and two heads here again."""
     finding = only(

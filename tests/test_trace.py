@@ -192,7 +192,7 @@ _ADDS = "op.add_column({!r}, sa.Column({!r}, sa.Integer()))"
 def _shown(written: Sequence[Rev], *tables: str, columns: Sequence[tuple[str, str]] = ()) -> Trace:
     """What a database with these tables shows of a chain."""
     keys = keys_of(tables, [*((table, "id") for table in tables), *columns])
-    live = Live(frozenset(keys), frozenset({Kind.TABLE, Kind.COLUMN}))
+    live = Live(dict.fromkeys(keys, True), frozenset({Kind.TABLE, Kind.COLUMN}))
     return trace(chain(*written), live)
 
 
@@ -237,7 +237,7 @@ def test_a_revision_put_below_what_a_database_has_run() -> None:
         rev("b <- a").doing(_MAKES.format("tokens")),
         rev("c <- b").doing(_MAKES.format("logs")),
     )
-    live = Live(frozenset(keys_of(["users", "logs"])), frozenset({Kind.TABLE}))
+    live = Live(dict.fromkeys(keys_of(["users", "logs"]), True), frozenset({Kind.TABLE}))
     assert _verdicts(trace(now, live, chains=[old.graph])) == {
         "a": "run",
         "b": "not-run",

@@ -117,7 +117,7 @@ def test_something_is_missing_of_what_the_stamp_stands_for(
     sql(database_url, "DROP TABLE endpoints")
     done = _trace(database_url)
     assert done.exit_code == 1
-    assert "something that c makes is missing" in done.stdout
+    assert "something is not as c leaves it" in done.stdout
     assert "table endpoints is not there: c_add.py:" in done.stdout
     refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
     assert (refused.exit_code, rows_of(database_url)) == (3, ["c"])
@@ -206,3 +206,39 @@ def test_no_command_of_alembics_is_printed_that_a_broken_chain_stops(
     assert "half of c has run" in done.stdout
     assert "alembic upgrade" not in done.stdout
     assert "repair the files first" in done.stdout
+
+
+def test_a_remedy_moves_no_stamp_but_that_of_its_database(project: Path, tmp_path: Path) -> None:
+    urls = [f"sqlite:///{tmp_path / name}.db" for name in ("right", "wrong")]
+    for url in urls:
+        _upgrade(project, url, "b")
+    sql(urls[1], "UPDATE alembic_version SET version_num = 'a'")
+    done = fixchain("trace", "--database", urls[0], "--database", urls[1])
+    (remedy,) = [line for line in done.stdout.splitlines() if "restamp --from-schema" in line]
+    assert urls[1] in remedy
+    assert urls[0] not in remedy
+
+
+def test_a_column_that_is_otherwise_is_told_in_text_and_json(
+    project: Path, database_url: str
+) -> None:
+    altered = 'with op.batch_alter_table("a") as batch:\n    batch.alter_column({})'
+    shorter = '"note", existing_type=sa.String(20), nullable=False'
+    path = add(project, "d <- c", altered.format(shorter), "pass")
+    _upgrade(project, database_url, "c")
+    (evidence,) = [
+        each
+        for revision in _document(database_url)["revisions"]
+        if revision["revision"] == "d"
+        for each in revision["evidence"]
+    ]
+    assert evidence["detail"].startswith("column a.note is nullable: d_add.py:")
+    assert evidence["detail"].endswith(" makes it NOT NULL")
+    assert (evidence["kind"], evidence["path"]) == ("nullability", "migrations/versions/d_add.py")
+    path.unlink()
+    sql(database_url, "ALTER TABLE a DROP COLUMN note", "ALTER TABLE a ADD note INTEGER")
+    (difference,) = _document(database_url)["differences"]
+    assert difference["kind"] == "otherwise"
+    assert difference["object"] == "column a.note"
+    assert "column a.note is INTEGER, though b (b_add.py:" in _trace(database_url).stdout
+    assert " makes it VARCHAR(20)" in difference["detail"]

@@ -1,12 +1,12 @@
 """Random chains as people write them, and databases that Alembic builds from parts of them.
 
-Each revision does a few things that the schema before it allows: tables, columns, renames, indexes,
-constraints, batches, rows.
+Each revision does a few things that the schema before it allows: tables, columns, renames, types,
+nullability, defaults, indexes, constraints, batches, rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import NamedTuple
@@ -21,6 +21,53 @@ from flask_chainfix.databases.facts import Facts
 from .support import Rev, chain
 
 _TYPES = ("sa.Integer()", "sa.String(40)", "sa.Text()", "sa.Boolean()", "sa.DateTime()")
+# Other types that a column without rows can get, and those in which a default is a number.
+_OTHER_TYPES = {
+    "sa.Integer()": ("sa.BigInteger()", "sa.String(40)", "sa.Numeric(10, 2)"),
+    "sa.BigInteger()": ("sa.Integer()", "sa.SmallInteger()"),
+    "sa.SmallInteger()": ("sa.Integer()",),
+    "sa.Numeric(10, 2)": ("sa.Numeric(12, 4)", "sa.Float()"),
+    "sa.Numeric(12, 4)": ("sa.Numeric(10, 2)",),
+    "sa.Float()": ("sa.Integer()",),
+    "sa.String(40)": ("sa.String(80)", "sa.Text()"),
+    "sa.String(80)": ("sa.String(40)", "sa.Text()"),
+    "sa.Text()": ("sa.String(40)",),
+    "sa.DateTime()": ("sa.Date()",),
+    "sa.Date()": ("sa.DateTime()",),
+}
+_WITH_DEFAULT = frozenset(_OTHER_TYPES) - {"sa.DateTime()", "sa.Date()", "sa.Text()"}
+
+
+class Column(NamedTuple):
+    """A column as the chain leaves it.
+
+    Attributes:
+        kind: its type, as a migration writes it.
+        nullable: whether it is.
+        default: whether it has one.
+    """
+
+    kind: str
+    nullable: bool = True
+    default: bool = False
+
+    def defined(self, name: str) -> str:
+        """How a migration writes it."""
+        rest = "" if self.nullable else ", nullable=False"
+        rest += ", server_default='1'" if self.default else ""
+        return f"sa.Column({name!r}, {self.kind}{rest})"
+
+    def altered(self, new: Column, random: Random) -> str:
+        """The arguments that make it another one; people leave out at times what stays."""
+        says = not self.nullable or self.default or random.random() < 0.5
+        parts = [f"{'existing_type' if new.kind == self.kind else 'type_'}={new.kind}"]
+        for name, before, after in (
+            ("nullable", self.nullable, new.nullable),
+            ("server_default", "1" if self.default else None, "1" if new.default else None),
+        ):
+            if before != after or says:
+                parts.append(f"{'existing_' if before == after else ''}{name}={after!r}")
+        return ", ".join(parts)
 
 
 @dataclass
@@ -29,13 +76,13 @@ class Sketch:
 
     Attributes:
         random: what decides.
-        tables: the type of each column by table.
+        tables: the columns by table.
         built: the indexes and unique constraints: the table and the column of each.
         numbers: how many names have been given.
     """
 
     random: Random
-    tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    tables: dict[str, dict[str, Column]] = field(default_factory=dict)
     built: dict[str, tuple[str, str]] = field(default_factory=dict)
     numbers: int = 0
 
@@ -52,6 +99,7 @@ class Sketch:
             *[self._add_column] * 3,
             *(self._drop_column, self._rename_column, self._drop_table, self._rename_table),
             *(self._create_index, self._drop_index, self._unique, self._rows),
+            *(self._alter_type, self._alter_nullable, self._alter_default),
         )
         wanted = self.random.choice((1, 1, 1, 2, 2, 3, 4))
         found: list[str] = []
@@ -71,26 +119,32 @@ class Sketch:
         taken = {column for where, column in self.built.values() if where == table}
         free = [
             name
-            for name, kind in self.tables[table].items()
-            if name not in taken and not (short and "Text" in kind)
+            for name, column in self.tables[table].items()
+            if name not in taken and not (short and "Text" in column.kind)
         ]
         return self.random.choice(free) if free else None
 
     def _create_table(self) -> list[str]:
         table = self._name("table")
-        columns = {
-            self._name("col"): self.random.choice(_TYPES) for _ in range(self.random.randint(1, 3))
-        }
+        columns = {self._name("col"): self._column() for _ in range(self.random.randint(1, 3))}
         self.tables[table] = columns
-        rest = "".join(f", sa.Column({name!r}, {kind})" for name, kind in columns.items())
+        rest = "".join(f", {column.defined(name)}" for name, column in columns.items())
         return [
             f"op.create_table({table!r}, sa.Column('id', sa.Integer(), primary_key=True){rest})"
         ]
 
+    def _column(self) -> Column:
+        kind = self.random.choice(_TYPES)
+        default = kind in _WITH_DEFAULT and self.random.random() < 0.3
+        return Column(kind, self.random.random() < 0.6, default)
+
     def _add_column(self) -> list[str]:
-        table, column = self._table(), self._name("col")
-        kind = self.tables[table][column] = self.random.choice(_TYPES)
-        made = f"sa.Column({column!r}, {kind}, nullable=True)"
+        table, name = self._table(), self._name("col")
+        column = self._column()
+        if not column.default:  # which SQLite refuses to a column that may not be NULL
+            column = column._replace(nullable=True)
+        self.tables[table][name] = column
+        made = column.defined(name)
         if self.random.random() < 0.5:
             return [_batch(table, f"add_column({made})")]
         return [f"op.add_column({table!r}, {made})"]
@@ -108,12 +162,36 @@ class Sketch:
         column = self._free_column(table)
         if column is None:
             return []
-        kind = self.tables[table][new] = self.tables[table].pop(column)
-        return [
-            _batch(
-                table, f"alter_column({column!r}, new_column_name={new!r}, existing_type={kind})"
-            )
-        ]
+        old = self.tables[table][new] = self.tables[table].pop(column)
+        arguments = old.altered(old, self.random)
+        return [_batch(table, f"alter_column({column!r}, new_column_name={new!r}, {arguments})")]
+
+    def _alter(self, change: Callable[[Column], Column | None]) -> list[str]:
+        table = self._table()
+        name = self._free_column(table)
+        old = self.tables[table][name] if name is not None else None
+        new = change(old) if old is not None else None
+        if name is None or old is None or new is None:
+            return []
+        self.tables[table][name] = new
+        return [_batch(table, f"alter_column({name!r}, {old.altered(new, self.random)})")]
+
+    def _alter_type(self) -> list[str]:
+        def change(old: Column) -> Column | None:
+            kind = self.random.choice(_OTHER_TYPES.get(old.kind, (None,)))
+            if kind is None or (old.default and kind not in _WITH_DEFAULT):
+                return None
+            return old._replace(kind=kind)
+
+        return self._alter(change)
+
+    def _alter_nullable(self) -> list[str]:
+        return self._alter(lambda old: old._replace(nullable=not old.nullable))
+
+    def _alter_default(self) -> list[str]:
+        return self._alter(
+            lambda old: old._replace(default=not old.default) if old.kind in _WITH_DEFAULT else None
+        )
 
     def _rows(self) -> list[str]:
         return [f"op.execute('DELETE FROM {self._table()}')"] if self.random.random() < 0.3 else []
@@ -198,6 +276,27 @@ def random_chain(random: Random, length: int) -> list[Written]:
             written.append(Written(name, (*heads, *others), ()))
             heads = (name,)
             trunk.take(branch)
+    return written
+
+
+def line_of_tables(length: int) -> list[Written]:
+    """A chain of which each revision makes a table, an index, and a column of the table before."""
+    columns = (
+        "sa.Column('id', sa.Integer(), primary_key=True)",
+        "sa.Column('name', sa.String(40), nullable=False)",
+        "sa.Column('number', sa.Integer(), server_default='0')",
+        *(f"sa.Column('col_{at}', {kind})" for at, kind in enumerate(_TYPES[2:])),
+    )
+    written = []
+    for at in range(length):
+        operations = [
+            f"op.create_table('table_{at}', {', '.join(columns)})",
+            f"op.create_index('ix_{at}', 'table_{at}', ['name'])",
+        ]
+        if at:
+            operations.append(f"op.add_column('table_{at - 1}', sa.Column('more', sa.String(10)))")
+        parents = (f"r{at - 1:05}",) if at else ()
+        written.append(Written(f"r{at:05}", parents, tuple(operations)))
     return written
 
 

@@ -57,17 +57,20 @@ def trace(
     from flask_chainfix.databases.live_schema import trace_databases
 
     diagnosis = read_and_judge(runtime, tools)
-    now = survey(runtime, diagnosis.snapshot, databases, progress)
+    snapshot, targets = diagnosis.snapshot, targets_for(runtime, databases)
+    kinds = {target.backend for target in targets.values()}
+    if len(kinds) == 1 and snapshot.environment.dialect is None:
+        snapshot = snapshot.read_for(*kinds)
+    now = survey(runtime, snapshot, databases, progress)
     refuse_empty(now)
     if not now.databases.standings:
         raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} trace --database URL"))
-    targets = targets_for(runtime, databases)
     found, notices = trace_databases(now, targets, progress)
     unread = [each for each in found if each.trace is None]
     if len(unread) == len(found):
         raise DatabaseUnreachable(
             f"{unread[0].standing.name} could not be read: {unread[0].problem}",
-            Remedy.of(unread[0].standing.remedy or "make sure that it can be reached from here"),
+            Remedy.of(unread[0].remedy or "make sure that it can be reached from here"),
         )
     exact: Mapping[str, ExactComparison] = {}
     if exactly is not None:

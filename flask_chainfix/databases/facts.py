@@ -69,6 +69,13 @@ class Facts(Snapshot):
         parts = {each.name: getattr(snapshot, each.name) for each in fields(snapshot)}
         return cls(**{**parts, **known})
 
+    def read_for(self, dialect: str) -> Facts:
+        """The same, with what the migrations do in databases of one dialect."""
+        if dialect == self.environment.dialect:
+            return self
+        environment = replace(self.environment, dialect=dialect)
+        return replace(self, environment=environment, _known=_Known())
+
     @property
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; reading that takes longer than all else."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import suppress
-from typing import Any
 
-from sqlalchemy import inspect, text
+from sqlalchemy import bindparam, inspect, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.progress import Progress
@@ -26,24 +23,60 @@ from flask_chainfix.databases.connecting import (
 )
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.pool import Job, jobs_for, run
+from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import Header
-from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.live import Live, keys_of
-from flask_chainfix.schema.objects import Key
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
+from flask_chainfix.schema.live import Live, states_of
+from flask_chainfix.schema.object_history import State
+from flask_chainfix.schema.objects import Key, key_of, table_of
+from flask_chainfix.schema.reflected import Reflected
 
 _ALWAYS = frozenset({Kind.TABLE, Kind.COLUMN, Kind.INDEX})
 # MySQL does not keep the names of primary keys.
 _LOOKED = {
-    "postgresql": _ALWAYS | {Kind.CONSTRAINT},
+    "postgresql": _ALWAYS | {Kind.CONSTRAINT, Kind.TYPE, Kind.VALUE},
     "sqlite": _ALWAYS | {Kind.CONSTRAINT},
     "mysql": _ALWAYS,
 }
 # PostgreSQL cuts longer names, MySQL refuses them.
 _LONGEST = {"postgresql": 63, "mysql": 64}
-_SQLITE_INDEXES = "SELECT tbl_name, name FROM main.sqlite_master WHERE type = 'index'"
+# What downgrades leave behind, types and their values, and what comes from other tables.
+_POSTGRESQL = """
+SELECT n.nspname::text, 'type', '', t.typname::text
+FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+WHERE n.nspname IN :schemas AND t.typelem = 0 AND (t.typtype <> 'c' OR c.relkind = 'c')
+UNION ALL
+SELECT n.nspname::text, 'value', t.typname::text, e.enumlabel::text
+FROM pg_catalog.pg_enum e
+JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname IN :schemas
+UNION ALL
+SELECT n.nspname::text, 'column', c.relname::text, a.attname::text
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN :schemas AND a.attinhcount > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT n.nspname::text, 'constraint', c.relname::text, k.conname::text
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN :schemas AND k.coninhcount > 0
+UNION ALL
+SELECT n.nspname::text, 'index', '', c.relname::text
+FROM pg_catalog.pg_inherits i
+JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN :schemas AND c.relkind IN ('i', 'I')
+"""
+_SQLITE = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table'"
+_CONSTRAINT = re.compile(r"""\bCONSTRAINT\s+(?:(["'`])(.+?)\1|\[([^]]+)\]|(\w+))""", re.IGNORECASE)
 
 
 def trace_databases(
@@ -67,28 +100,48 @@ def trace_databases(
     )
     chains = [*now.old, *map(Graph, headers)]
     lives = read_schemas(tuple(targets.values()), now.named_schemas, progress)
-    return tuple(_traced(now, each, lives, chains) for each in now.databases.standings), notices
+    of_kinds: dict[str | None, Facts] = {None: now}
+    found = []
+    for standing in now.databases.standings:
+        target = targets.get(standing.identity)
+        # What a migration does depends on the kind of the database.
+        kind = None if target is None else _kind(now, target)
+        if kind is not None and kind not in of_kinds:
+            of_kinds[kind] = now.read_for(kind)
+        found.append(_traced(of_kinds[kind], standing, lives.get(standing.identity), chains))
+    return tuple(found), notices
+
+
+def _kind(now: Facts, target: Target) -> str | None:
+    """The dialect of a database, where that is not the one by which migrations are read anyway."""
+    told = now.environment.dialect
+    same = target.backend == ("mysql" if told == "mariadb" else told)
+    return None if same else target.backend
 
 
 def _traced(
-    now: Facts, standing: Standing, lives: Mapping[str, Live | str], chains: Sequence[Graph]
+    now: Facts, standing: Standing, live: Live | Obstacle | None, chains: Sequence[Graph]
 ) -> TracedDatabase:
     claimed = stood_for(now.graph, standing.rows)
-    live = lives.get(standing.identity, "it cannot be reached from here")
+    problem, remedy = "", standing.remedy
     if not standing.is_known:
-        live = standing.problem or "there is no such database"
+        problem = standing.problem or "there is no such database"
     elif standing.tables is None:
-        live = "this user may not see all tables: grant SELECT on the whole database"
-    elif any(key.database for key in now.evidence.mentioned):
-        live = "several binds have tables here, and trace does not tell them apart"
-    if isinstance(live, str):
-        return TracedDatabase(standing, claimed, None, live)
-    return TracedDatabase(standing, claimed, trace(now, live, claimed, chains))
+        problem = "this user may not see all tables: grant SELECT on the whole database"
+    elif not standing.own and any(key.database for key in now.evidence.mentioned):
+        problem = "the migrations work on several binds, and a URL does not tell which one it is"
+    elif live is None:
+        problem = "it cannot be reached from here"
+    elif isinstance(live, Obstacle):
+        problem, remedy = live.problem, live.remedy
+    else:
+        return TracedDatabase(standing, claimed, trace(now, live, claimed, chains))
+    return TracedDatabase(standing, claimed, None, problem, remedy)
 
 
 def read_schemas(
     targets: Sequence[Target], schemas: Set[str], progress: Progress
-) -> Mapping[str, Live | str]:
+) -> Mapping[str, Live | Obstacle]:
     """Read what several databases hold.
 
     Args:
@@ -100,7 +153,7 @@ def read_schemas(
         What each holds, by identity, or why it could not be read.
     """
 
-    def work(job: Job[Target]) -> Iterator[tuple[int, Live | str]]:
+    def work(job: Job[Target]) -> Iterator[tuple[int, Live | Obstacle]]:
         for index, target in job.items.items():
             try:
                 with (
@@ -110,13 +163,13 @@ def read_schemas(
                 ):
                     yield index, read_live(connection, target, schemas)
             except Obstacle as obstacle:
-                yield index, obstacle.problem
+                yield index, obstacle
             job.heard()
 
     found = run(
         jobs_for(targets, lambda target: target),
         work,
-        lambda *_: no_answer().problem,
+        lambda *_: no_answer(),
         lambda done, target: progress(done, len(targets), target.name),
     )
     return {target.identity: found[index] for index, target in enumerate(targets)}
@@ -133,114 +186,91 @@ def read_live(connection: Connection, target: Target, schemas: Set[str] = frozen
     Raises:
         Obstacle: this user may not use the schema.
     """
-    look: Any = inspect(connection)
-    own = target.schema
-    if target.backend == "postgresql":
-        own = own or connection.execute(text("SELECT current_schema()")).scalar()
-        usable = text("SELECT has_schema_privilege(:schema, 'USAGE')")
-        if own is None or not connection.execute(usable, {"schema": own}).scalar():
-            raise Obstacle(
-                "this user may not use the schema of the version table",
-                "connect as a user that may, or GRANT USAGE ON SCHEMA to this one",
-            )
-    places = {"": {target.schema}}
-    for name in look.get_schema_names() if schemas else ():
-        if name.casefold() in schemas:
-            places.setdefault(name.casefold(), set()).add(name)
-    there: set[Key] = set()
-    unclear: set[Key] = set()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what SQLAlchemy does not reflect
-        for schema, names in places.items():
-            for place in names:
-                found = _Found(look, target.backend, place, schema)
-                there.update(found.keys)
-                unclear.update(found.unclear())
-    known = [schema for schema, names in places.items() if len(names) == 1]
+    backend = target.backend
+    own = _own_schema(connection, target)
+    names = inspect(connection).get_schema_names() if schemas else ()
+    places = {own: ""} | {name: name.casefold() for name in names if name.casefold() in schemas}
+    twice = Counter(name.casefold() for name in places)
+    reading = read_whole(connection, target.schema, schemas - {own.casefold()})
+    held, unclear = _states(reading.schema, backend)
+    unclear.update(key_of(thing) for thing in _unclear(connection, backend, places, reading.schema))
+    spelled = {
+        key_of(thing): thing.name for thing in reading.schema if thing.name != thing.name.casefold()
+    }
+    if own.casefold() in schemas:  # by whose name migrations may call it, too
+        held |= {_within(key, own): state for key, state in held.items() if not key.schema}
+        unclear |= {_within(key, own) for key in unclear if not key.schema}
+        spelled |= {_within(key, own): name for key, name in spelled.items() if not key.schema}
+    bind = target.bind
     return Live(
-        frozenset(there),
-        _LOOKED[target.backend],
-        frozenset(known) | (schemas - places.keys()),
-        _LONGEST.get(target.backend),
-        frozenset(unclear),
-        target.backend != "postgresql" or own == "public",
+        {key._replace(database=bind): state for key, state in held.items()} if bind else held,
+        _LOOKED[backend],
+        frozenset({""} | {name for name in schemas if twice[name] <= 1}),
+        _LONGEST.get(backend),
+        frozenset(key._replace(database=bind) for key in unclear),
+        spelled if backend == "postgresql" and not bind else None,
+        backend != "postgresql" or own == "public",
+        bind,
     )
 
 
-class _Found:
-    """What one schema holds."""
+def _own_schema(connection: Connection, target: Target) -> str:
+    """The schema that holds the version table.
 
-    def __init__(self, look: Any, backend: str, place: str | None, schema: str) -> None:
-        self._backend = backend
-        self._schema = schema
-        tables = look.get_table_names(schema=place)
-        columns = _of_each(look, "columns", place, tables)
-        self._columns = [
-            (table, column["name"]) for table, found in columns.items() for column in found
-        ]
-        self._tables = [*tables, *self._views(look, place)]
-        self._indexes = self._parts(look, "indexes", place, tables)
-        if backend == "sqlite" and place is None:  # SQLAlchemy leaves out those of expressions
-            self._indexes += look.bind.execute(text(_SQLITE_INDEXES)).all()
-        uniques = self._parts(look, "unique_constraints", place, tables)
-        self._constraints = [
-            *uniques,
-            *self._parts(look, "foreign_keys", place, tables),
-            *self._parts(look, "check_constraints", place, tables),
-            *(
-                (table, key["name"])
-                for table, key in _of_each(look, "pk_constraint", place, tables).items()
-                if key.get("name")
-            ),
-        ]
-        self._indexes += uniques  # an index in all but name
-
-    def _views(self, look: Any, place: str | None) -> Iterator[str]:
-        """The views, and what else has columns; one that is broken has none."""
-        kinds = ["get_view_names"]
-        if self._backend == "postgresql":
-            kinds += ["get_materialized_view_names", "get_foreign_table_names"]
-        for kind in kinds:
-            for name in getattr(look, kind, lambda **_: ())(schema=place):
-                yield name
-                with suppress(SQLAlchemyError):
-                    columns = look.get_columns(name, schema=place)
-                    self._columns += ((name, column["name"]) for column in columns)
-
-    @staticmethod
-    def _parts(look: Any, what: str, place: str | None, tables: Sequence[str]) -> list[Any]:
-        found = _of_each(look, what, place, tables)
-        return [(table, part["name"]) for table in found for part in found[table] if part["name"]]
-
-    @property
-    def keys(self) -> Iterator[Key]:
-        """All of it."""
-        return keys_of(self._tables, self._columns, self._indexes, self._constraints, self._schema)
-
-    def unclear(self) -> Iterator[Key]:
-        """What says nothing of migrations, whether it is there or not."""
-        if self._backend == "mysql":
-            # An index of a foreign key is called like its column; and each table has its own names.
-            columns = {(table, column) for table, column in self._columns}
-            names = Counter(name for _, name in self._indexes)
-            odd = [
-                (table, name)
-                for table, name in self._indexes
-                if (table, name) in columns or names[name] > 1
-            ]
-            yield from keys_of((), (), odd, (), self._schema)
-        if self._backend == "postgresql":
-            odd_tables = [name for name in self._tables if name != name.casefold()]
-            twice = Counter(name.casefold() for name in self._tables)
-            yield from keys_of(
-                [name for name in odd_tables if twice[name.casefold()] > 1], schema=self._schema
-            )
+    Raises:
+        Obstacle: this user may not use it.
+    """
+    if target.backend != "postgresql":
+        return target.schema or str(inspect(connection).default_schema_name)
+    own = target.schema or connection.execute(text("SELECT current_schema()")).scalar()
+    usable = text("SELECT has_schema_privilege(:schema, 'USAGE')")
+    if own is None or not connection.execute(usable, {"schema": own}).scalar():
+        raise Obstacle(
+            "this user may not use the schema of the version table",
+            "connect as a user that may, or GRANT USAGE ON SCHEMA to this one",
+        )
+    return own
 
 
-def _of_each(look: Any, what: str, place: str | None, names: Sequence[str]) -> Mapping[str, Any]:
-    """What an inspector says of each table; at once, if it can (SQLAlchemy 2)."""
-    at_once = getattr(look, f"get_multi_{what}", None)
-    if at_once is None:
-        return {name: getattr(look, f"get_{what}")(name, schema=place) for name in names}
-    wanted = set(names)
-    return {table: found for (_, table), found in at_once(schema=place).items() if table in wanted}
+def _within(key: Key, schema: str) -> Key:
+    return key._replace(schema=schema.casefold())
+
+
+def _states(schema: Reflected, backend: str) -> tuple[dict[Key, State], set[Key]]:
+    """What there is, and what several objects are called that databases may tell apart."""
+    held: dict[Key, State] = {}
+    unclear: set[Key] = set()
+    for thing, properties in schema.items():
+        key = key_of(thing)
+        if key in held:
+            unclear.add(key)
+        held[key] = True
+        if thing.kind is Kind.COLUMN and schema[table_of(thing)]["type"] == "table":
+            held.update((key._replace(kind=kind), state) for kind, state in states_of(properties))
+        elif thing.kind is Kind.CONSTRAINT and properties["definition"].startswith("UNIQUE"):
+            held[key_of(thing._replace(kind=Kind.INDEX))] = True  # which it is in all but name
+    return held, unclear
+
+
+def _unclear(
+    connection: Connection, backend: str, places: Mapping[str, str], schema: Reflected
+) -> Iterator[SchemaObject]:
+    """What says nothing of migrations, whether it is there or not."""
+    if backend == "mysql":  # an index of a foreign key is called like its column
+        for thing in schema:
+            if thing.kind is Kind.INDEX and thing._replace(kind=Kind.COLUMN) in schema:
+                yield thing
+    elif backend == "sqlite":
+        for table, sql in connection.execute(text(_SQLITE)):
+            for _, *names in _CONSTRAINT.findall(sql or ""):
+                thing = SchemaObject(Kind.CONSTRAINT, "".join(names), table)
+                if thing not in schema:  # SQLAlchemy does not tell the name
+                    yield thing
+    else:
+        query = text(_POSTGRESQL).bindparams(bindparam("schemas", expanding=True))
+        found = connection.execute(query, {"schemas": list(places)})
+        for place, kind, table, name in found:
+            thing = SchemaObject(Kind(kind), name, table, places[place])
+            yield thing
+            if thing.kind is Kind.COLUMN:
+                yield from (thing._replace(kind=kind) for kind in PROPERTIES)

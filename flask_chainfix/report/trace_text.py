@@ -9,7 +9,14 @@ from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase, against
-from flask_chainfix.databases.applied.contradictions import completing, difference_in_words
+from flask_chainfix.databases.applied.contradictions import (
+    changing,
+    completing,
+    difference_in_words,
+    in_state,
+    named,
+    only,
+)
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
@@ -218,10 +225,8 @@ def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
 
 def _evidence(sign: Sign, snapshot: Facts) -> str:
     step = sign.step
-    thing = f"{step.object.kind.value} {step.object.spelled}"
-    does = "makes" if step.there else "drops"
-    there = "is there" if sign.there else "is not there"
-    return f"{thing} {there}: {snapshot.file(step.revision).name}:{step.line} {does} it"
+    place = f"{snapshot.file(step.revision).name}:{step.line}"
+    return f"{in_state(step.object, sign.state)}: {place} {changing(step.object, step.state)}"
 
 
 def steps(found: TracedDatabase, result: Traced) -> Remedy:
@@ -233,7 +238,9 @@ def steps(found: TracedDatabase, result: Traced) -> Remedy:
 
 def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
     trace = found.trace
-    if trace is None or not found.differs:
+    if trace is None:
+        return Remedy.of(found.remedy)
+    if not found.differs:
         return Remedy()
     if found.half:
         return completing(snapshot, found.standing, found.half[0])
@@ -241,7 +248,8 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
         return Remedy()
     if not found.standing.rows:
         return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
-    return way("move its stamp", "{fixchain} restamp --from-schema{databases}")
+    options = only(snapshot, found.standing)
+    return way("move its stamp", f"{{fixchain}} restamp --from-schema{options}")
 
 
 def as_json(result: Traced) -> list[dict[str, Any]]:
@@ -276,7 +284,7 @@ def _database(
         else [
             {
                 "kind": each.kind,
-                "object": f"{each.object.kind.value} {each.object.spelled}",
+                "object": named(each.object),
                 "detail": difference_in_words(each, snapshot),
             }
             for each in trace.differences

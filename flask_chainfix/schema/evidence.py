@@ -83,7 +83,9 @@ class Evidence:
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
         own = OwnTouches()
-        for place, (action, object_, line, certain, renamed, tolerant) in enumerate(effects):
+        for place, (action, object_, line, certain, renamed, tolerant, _) in enumerate(effects):
+            if object_.kind is Kind.VALUE:
+                continue  # which comes and goes with its type
             key = self.key(object_)
             touch = Touch(revision, line, object_, certain, place, tolerant)
             if renamed is not None and action is Action.CREATE:
@@ -158,8 +160,9 @@ class Evidence:
         for revision, doubts in self.opaque.items():
             for doubt in doubts:
                 if _is_unlimited(doubt):
-                    for pair in product(doubt.actions, doubt.kinds):
-                        found.setdefault(pair, []).append((revision, doubt.place))
+                    for action, kind in product(Action, doubt.kinds):
+                        if doubt.may(action, kind):
+                            found.setdefault((action, kind), []).append((revision, doubt.place))
         return found
 
     @cached_property
@@ -175,6 +178,8 @@ class Evidence:
 
     def limited(self, action: Action, object_: SchemaObject) -> Iterator[tuple[str, int]]:
         """What is not known and concerns some tables, where an object belongs to one of them."""
+        if not self._limited:
+            return
         for table in (None, self.key(table_of(object_))):
             for revision, doubt in self._limited.get(table, ()):
                 if self._concerns(doubt, action, object_):
@@ -198,7 +203,7 @@ class Evidence:
 
         What is unknown about the parts of a table says nothing about the table itself.
         """
-        if action not in doubt.actions or object_.kind not in doubt.kinds:
+        if not doubt.may(action, object_.kind):
             return False
         if doubt.table is None:
             return True

@@ -14,19 +14,34 @@ class Kind(Enum):
     INDEX = "index"
     CONSTRAINT = "constraint"
     TYPE = "type"
+    VALUE = "value"  # of an enumerated type
+    # Properties of columns.
+    DATA_TYPE = "data type"
+    NULLABILITY = "nullability"
+    DEFAULT = "default"
 
     # Each member is there once. Enum's own hash is that of the name, and slow where objects are
     # looked up by the hundred thousand.
     __hash__ = object.__hash__
 
 
+PROPERTIES = (Kind.DATA_TYPE, Kind.NULLABILITY, Kind.DEFAULT)
+# What a property may be; a data type is one of a few words, with the length.
+NULLABLE, NOT_NULL = "nullable", "NOT NULL"
+A_DEFAULT, NO_DEFAULT = "a default", "no default"
+
+ColumnProperties = tuple[tuple[Kind, str | None], ...]
+"""What an operation makes of properties of a column; ``None`` where that is not known."""
+
+
 class SchemaObject(NamedTuple):
-    """A named object of a schema.
+    """A named object of a schema, or a property of a column, which has the column's name.
 
     Attributes:
         kind: what it is.
         name: its own name, as the migration spells it; SQL names without quotes in lower case.
-        table: the table that it belongs to; ``""`` for tables, types, and where it is not said.
+        table: the table that it belongs to, of a value the type; ``""`` for tables, types, and
+            where it is not said.
         schema: the schema as it is named; ``""`` where none is.
         database: the bind whose database it is in, of a multi-database environment; else ``""``.
     """
@@ -71,6 +86,8 @@ class Effect(NamedTuple):
         renamed: the other name of an object that is being renamed.
         tolerant: whether it succeeds, on some databases at least, where the object is there
             already: a batch that copies its table, a type that is made together with a table.
+        properties: what it makes of the column's properties. Those that are not listed are not
+            known of a new column, and stay as they are of one that is used or renamed.
     """
 
     action: Action
@@ -79,6 +96,7 @@ class Effect(NamedTuple):
     certain: bool = True
     renamed: SchemaObject | None = None
     tolerant: bool = False
+    properties: ColumnProperties = ()
 
 
 class Opaque(NamedTuple):
@@ -99,6 +117,14 @@ class Opaque(NamedTuple):
     table: SchemaObject | None = None
     kinds: frozenset[Kind] = frozenset(Kind)
     place: int = 0
+
+    def may(self, action: Action, kind: Kind) -> bool:
+        """Whether it may be this. Only what may do anything changes a property of a column."""
+        if kind not in self.kinds:
+            return False
+        if kind in PROPERTIES:
+            return len(self.actions) == len(Action)
+        return action in self.actions
 
 
 class Footprint(NamedTuple):

@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import NamedTuple
 
-from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.object_history import History, Step
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.schema.footprint import (
+    A_DEFAULT,
+    NO_DEFAULT,
+    NOT_NULL,
+    NULLABLE,
+    Kind,
+    SchemaObject,
+)
+from flask_chainfix.schema.object_history import History, State, Step
 from flask_chainfix.schema.objects import Key, key_of, table_of
+from flask_chainfix.schema.reflected import Properties
+
+# Databases' words for the types that are compared, as SQLAlchemy reflects them.
+_TYPES = {
+    **{word: word for word in ("BIGINT", "DATE", "DATETIME", "INTEGER", "SMALLINT", "TEXT")},
+    **dict.fromkeys(("BOOL", "BOOLEAN", "TINYINT(1)"), "BOOLEAN"),
+    **dict.fromkeys(("DOUBLE", "DOUBLE PRECISION", "FLOAT", "REAL"), "FLOAT"),
+    "DECIMAL": "NUMERIC",
+    "NUMERIC": "NUMERIC",
+    "TIMESTAMP WITHOUT TIME ZONE": "DATETIME",
+    "VARCHAR": "VARCHAR",
+}
+_SIZED = ("NUMERIC", "VARCHAR")
+_TYPE = re.compile(r"([A-Z]+(?: [A-Z]+)*?)(\([\d, ]+\))?(?: (?:CHARACTER SET|COLLATE) .*)?")
 
 
-class Live(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Live:
     """What one database holds, as far as somebody has looked.
 
     Attributes:
-        there: what it has.
+        found: what it has: ``True`` for each object, and what the properties of columns are.
         looked: the kinds of objects of which it has no more than that.
         schemas: the schemas that were looked at; ``""`` is the one where its version table is.
         longest: how many bytes of a name it keeps; objects with longer ones prove nothing.
         unclear: what may be there for another reason, or is spelled in another case, as databases
             may tell the two apart.
+        spelled: the names that are not in lower case, where the database tells case apart.
         is_public: whether the schema of the version table is ``public``, or there is no such.
+        bind: the app's name for it; ``""`` for the default one.
     """
 
-    there: frozenset[Key]
+    found: Mapping[Key, State]
     looked: frozenset[Kind]
     schemas: frozenset[str] = frozenset({""})
     longest: int | None = None
     unclear: frozenset[Key] = frozenset()
+    spelled: Mapping[Key, str] | None = None
     is_public: bool = True
+    bind: str = ""
 
-    def has(self, key: Key) -> bool | None:
-        """Whether an object is there; ``None`` where that cannot be told."""
-        if key.database or key.schema not in self.schemas or key in self.unclear:
+    def state(self, key: Key) -> State:
+        """Whether an object is there, or what a property is; ``None`` where that is not known."""
+        if key.database != self.bind or key.schema not in self.schemas or key in self.unclear:
             return None
         if self.longest is not None and len(key.name.encode()) > self.longest:
             return None
-        if key in self.there:
-            return True
+        if key in self.found:
+            return self.found[key]
         return False if key.kind in self.looked else None
+
+    def spells(self, steps: Iterable[Step], key: Key) -> bool:
+        """Whether an object that is there has its name in the same letters."""
+        name = key.name if self.spelled is None else self.spelled.get(key, key.name)
+        return any(step.object.name == name for step in steps)
 
 
 def keys_of(
@@ -69,6 +102,25 @@ def keys_of(
             yield key_of(SchemaObject(kind, name, table, schema))
 
 
+def states_of(column: Properties) -> Iterator[tuple[Kind, str]]:
+    """What is certain of a column's type, nullability and default, as a database describes it.
+
+    MySQL gives timestamps a nullability and a default of their own.
+    """
+    type_ = _TYPE.fullmatch(column["type"])
+    name, size = type_.groups("") if type_ is not None else ("", "")
+    word = _TYPES.get(f"{name}{size}", _TYPES.get(name))
+    if word is not None:
+        yield Kind.DATA_TYPE, f"{word}{size}" if word in _SIZED else word
+    default = column["default"].upper()
+    if name == "TIMESTAMP" or "computed" in column or "identity" in column:
+        return
+    yield Kind.NULLABILITY, NULLABLE if column["nullable"] == "yes" else NOT_NULL
+    if not default.startswith("NEXTVAL("):
+        has_none = not default or re.match(r"\(*NULL\b", default)
+        yield Kind.DEFAULT, NO_DEFAULT if has_none else A_DEFAULT
+
+
 class Known(NamedTuple):
     """How far revisions have come, each counted in places of its operations.
 
@@ -92,13 +144,13 @@ class Sign(NamedTuple):
 
     Attributes:
         step: the change that the revision makes of the object.
-        there: whether the object is there.
+        state: what the object is.
         made: whether that shows that the change has been made, or that it has not; ``None`` where
             other changes may have left the object like this.
     """
 
     step: Step
-    there: bool
+    state: State
     made: bool | None
 
 
@@ -107,12 +159,12 @@ class Sighting(NamedTuple):
 
     Attributes:
         steps: its changes along the chain.
-        there: whether it is there.
+        state: what it is.
         fitting: after how many of the changes it is as it is; several where that looks the same.
     """
 
     steps: tuple[Step, ...]
-    there: bool
+    state: State
     fitting: tuple[int, ...]
 
     def knowing(self, known: Known) -> Sighting:
@@ -133,24 +185,29 @@ class Sighting(NamedTuple):
     def signs(self) -> Iterator[Sign]:
         """What it shows of each of its changes."""
         for number, step in enumerate(self.steps, 1):
-            if step.there is not None and self.fitting:
+            if step.state is not None and self.fitting:
                 made = True if number <= self.fitting[0] else None
                 made = False if number > self.fitting[-1] else made
-                yield Sign(step, self.there, made)
+                yield Sign(step, self.state, made)
 
 
-def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[Key, History, bool]]:
-    """Each object of which a database tells whether it is there, and whether it is.
+def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[History, State]]:
+    """Each object of which a database tells what it is, and what it is.
 
     Once a table is missing, its parts prove nothing.
     """
     for key, history in histories.items():
-        there = live.has(key)
-        if there is None or (not live.is_public and any(map(_is_in_public, history.steps))):
+        state = live.state(key)
+        if state is None or (not live.is_public and any(map(_is_in_public, history.steps))):
             continue
-        table = key_of(table_of(history.steps[-1].object))
-        if key.kind in (Kind.TABLE, Kind.TYPE) or live.has(table) is not False:
-            yield key, history, there
+        if state is False and key.kind not in (Kind.TABLE, Kind.TYPE):
+            # An index has been made on a table that may have another name by now.
+            tables = {table_of(step.object) for step in history.steps}
+            if all(live.state(key_of(table)) is False for table in tables):
+                continue
+        elif live.spelled is not None and state is True and not live.spells(history.steps, key):
+            continue
+        yield history, state
 
 
 def _is_in_public(step: Step) -> bool:
@@ -158,10 +215,15 @@ def _is_in_public(step: Step) -> bool:
 
 
 def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
-    """Each object of a chain as a database has it, of those of which that is known."""
+    """Each object of a chain as a database has it, of those of which that is known.
+
+    Not what properties of columns show that nothing has changed but what has made their tables.
+    """
     found = []
-    for _, history, there in observed(histories, live):
-        states = (history.first, *(step.there for step in history.steps))
-        fitting = (number for number, state in enumerate(states) if state in (None, there))
-        found.append(Sighting(history.steps, there, tuple(fitting)))
+    for history, state in observed(histories, live):
+        if isinstance(state, str) and not history.happens_alone:
+            continue
+        states = enumerate(history.states)
+        fitting = (number for number, each in states if each is None or each == state)
+        found.append(Sighting(history.steps, state, tuple(fitting)))
     return found

@@ -1,4 +1,4 @@
-"""What becomes of each object of a schema along a chain: made, renamed, dropped, made again.
+"""What becomes of each object of a schema along a chain: made, altered, renamed, dropped.
 
 The histories are made once for a chain, and then compared with any number of databases.
 """
@@ -12,11 +12,24 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, SchemaObject
+from flask_chainfix.schema.footprint import (
+    PROPERTIES,
+    Action,
+    Effect,
+    Footprint,
+    Kind,
+    SchemaObject,
+)
 from flask_chainfix.schema.objects import Key, Touch, belongs_to_database, table_of
 
+State = bool | str | None
+"""Whether an object is there, or what a property of a column is, ``False`` where the column is not
+there; ``None`` where that is not known."""
+
 Place = tuple[int, int]  # the rank of a revision, and how many of its effects come before
-_PARTS = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
+_PARTS = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT, Kind.VALUE)
+# What databases make beside what they are told, and so may have been made unseen.
+_UNSEEN = (Kind.INDEX, Kind.CONSTRAINT, Kind.TYPE, Kind.VALUE)
 
 
 class Step(NamedTuple):
@@ -24,16 +37,17 @@ class Step(NamedTuple):
 
     Attributes:
         revision: its id.
-        there: whether the object is there afterwards; ``None`` where that is not known.
+        state: what it is afterwards.
         object: the object as the operation spells it.
         line: 1-based line of the operation.
         place: how many of the revision's effects come before the operation's first: one operation
             happens at once, so what it does to several objects has the same place.
-        with_table: whether it happens to the object because it happens to its table.
+        with_table: whether it happens to the object because it happens to its table, or to its
+            column.
     """
 
     revision: str
-    there: bool | None
+    state: State
     object: SchemaObject
     line: int
     place: int
@@ -44,18 +58,29 @@ class History(NamedTuple):
     """What becomes of one object.
 
     Attributes:
-        first: whether it is there before the chain runs; ``None`` where that is not known.
+        first: what it is before the chain runs.
         steps: its changes, in the order in which they run.
     """
 
-    first: bool | None
+    first: State
     steps: tuple[Step, ...]
+
+    @property
+    def happens_alone(self) -> bool:
+        """Whether one of the changes is not just what happens to its table."""
+        return not all(step.with_table for step in self.steps)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """What it is before the chain runs, and after each of its changes."""
+        return (self.first, *(step.state for step in self.steps))
 
 
 class _Event(NamedTuple):
     place: Place
     revision: str
-    there: bool | None
+    before: State  # what it must be for the operation to succeed
+    state: State
     object: SchemaObject
     line: int
     changes: bool = True  # else the object is only used, and so is there
@@ -65,14 +90,15 @@ class _Event(NamedTuple):
 def histories_of(
     evidence: Evidence, doubles: Mapping[str, Sequence[Footprint]] = MappingProxyType({})
 ) -> Mapping[Key, History]:
-    """The history of each object that a chain makes, renames or drops.
+    """The history of each object that a chain makes, alters, renames or drops.
 
     Args:
         evidence: what the revisions do.
         doubles: what each of the files does of an id that several have: any of them may have run.
 
     Objects are left out of which migrations speak whose place in the chain is not known, those that
-    may be in one of several schemas, and those that parallel branches change.
+    may be in one of several schemas or are spelled in several ways, and those that parallel
+    branches change.
     """
     recorder = _Recorder(evidence)
     for revision in evidence.graph.order:
@@ -99,29 +125,42 @@ class _Recorder:
     def record(self, revision: str, effects: Sequence[Effect]) -> None:
         """Add what the next revision does."""
         for number, effect in enumerate(effects):
-            thing = effect.object
+            thing, action = effect.object, effect.action
             if belongs_to_database(thing):
                 continue
             # Renaming is two effects of one operation.
-            renames = effect.renamed is not None and effect.action is Action.CREATE
+            renames = effect.renamed is not None and action is Action.CREATE
             place = self._evidence.rank[revision], number - renames
-            there = (effect.action is not Action.DROP) if effect.certain else None
-            if effect.action is Action.USE:
+            there = (action is not Action.DROP) if effect.certain else None
+            if action is Action.USE:
+                event = _Event(place, revision, True, True, thing, effect.line, changes=False)
                 if effect.certain:
-                    self._add(_Event(place, revision, True, thing, effect.line, changes=False))
+                    self._add(event)
+                if effect.properties:
+                    self._alter(event._replace(state=there, changes=True), effect)
                 continue
-            event = _Event(place, revision, there, thing, effect.line)
-            self._add(event._replace(with_table=self._is_with_table(event)))
-            if thing.kind is Kind.TABLE and effect.action is Action.DROP:
-                self._take_parts(event, effect.renamed)
+            before = None if there is None else not there
+            event = _Event(place, revision, before, there, thing, effect.line)
+            event = event._replace(with_table=self._is_with_table(event))
+            self._add(event)
+            if thing.kind is Kind.COLUMN:
+                if effect.renamed is not None and action is Action.DROP:
+                    self._move_properties(event, thing, effect.renamed)
+                else:
+                    self._alter(event, effect)
+            elif action is Action.DROP or (thing.kind is Kind.TYPE and not effect.tolerant):
+                self._take_parts(event, effect.renamed if action is Action.DROP else None)
 
     def _is_with_table(self, event: _Event) -> bool:
         """Whether something is made by the operation that makes its table."""
         thing = event.object
-        made = event.revision, event.line, self._evidence.key(table_of(thing))
-        if thing.kind is Kind.TABLE and event.there:
-            self._made = made
-        return thing.kind in (Kind.COLUMN, Kind.CONSTRAINT) and self._made == made
+        if thing.kind is Kind.TABLE and event.state:
+            self._made = event.revision, event.line, self._evidence.key(thing)
+        if thing.kind not in (Kind.COLUMN, Kind.CONSTRAINT) or self._made is None:
+            return False
+        *operation, table = self._made
+        same = operation == [event.revision, event.line]
+        return same and self._evidence.key(table_of(thing)) == table
 
     def _add(self, event: _Event) -> None:
         thing = event.object
@@ -129,71 +168,118 @@ class _Recorder:
         self._events.setdefault(key, []).append(event)
         if thing.kind in _PARTS and event.changes:
             parts = self._parts.setdefault(self._evidence.key(table_of(thing)), {})
-            if event.there is False:
+            if event.state is False:
                 parts.pop(key, None)
             else:
                 parts[key] = thing
 
+    def _alter(self, event: _Event, effect: Effect) -> None:
+        """Add what becomes of the properties of a column that is made, altered or dropped."""
+        column, told = event.object, dict(effect.properties)
+        altered = effect.action is Action.USE or effect.renamed is not None
+        before = None if altered or event.before else event.before
+        own, known = self._evidence.key(column), self._events
+        for kind in told if altered else PROPERTIES:
+            state = event.state and told.get(kind)
+            key = Key(kind, *own[1:])
+            if state or key in known:
+                known.setdefault(key, []).append(
+                    event._replace(object=column, before=before, state=state)
+                )
+
+    def _move_properties(self, gone: _Event, old: SchemaObject, new: SchemaObject | None) -> None:
+        """The properties of a column that is dropped, or has another name or table from then on."""
+        key, known = self._evidence.key, self._events
+        for kind in PROPERTIES:
+            events = known.get(Key(kind, *key(old)[1:]))
+            if events is None:
+                continue
+            last = events[-1]
+            if new is not None:
+                doubt = self._doubt_after(last.place, Action.DROP, old._replace(kind=kind))
+                is_known = gone.state is not None and (doubt is None or doubt > gone.place)
+                moved = _moved(gone, new, False, last.state if is_known else None)
+                known.setdefault(Key(kind, *key(new)[1:]), []).append(moved)
+            events.append(_moved(gone, old, None, gone.state))
+
     def _take_parts(self, gone: _Event, new: SchemaObject | None) -> None:
         """With a table go its parts; where it is renamed, they are those of the new name."""
         for key, thing in list(self._parts.get(self._evidence.key(gone.object), {}).items()):
-            moved = thing
+            if thing.kind is Kind.VALUE:  # those of a type that is made anew are not known
+                self._add(_moved(gone, thing, None, None))
+                continue
+            moved = None
             if new is not None:
-                there = None if gone.there is None else True
+                there = None if gone.state is None else True
                 moved = thing._replace(table=new.name, schema=new.schema)
-                self._add(gone._replace(object=moved, there=there, with_table=True))
-            if new is None or self._evidence.key(moved) != key:  # an index has the same key
-                self._add(gone._replace(object=thing, with_table=True))
+                self._add(_moved(gone, moved, there and False, there))
+            if moved is None or self._evidence.key(moved) != key:  # an index has the same key
+                self._add(_moved(gone, thing, None if gone.state is None else True, gone.state))
+            if thing.kind is Kind.COLUMN:
+                self._move_properties(gone, thing, moved)
 
     def histories(self) -> Iterator[tuple[Key, History]]:
         """The history of each object of which one can be told."""
         evidence = self._evidence
         for key, events in self._events.items():
             changes = [event for event in events if event.changes]
-            if not changes or evidence.has_twin(key):
+            if not changes:
                 continue
-            thing = changes[0].object
-            if any(evidence.may_happen_elsewhere(action, thing) for action in Action):
+            thing = changes[0].object  # of a property, the column
+            if evidence.has_twin(evidence.key(thing)):
+                continue
+            if any(event.object.name != thing.name for event in changes):
+                continue
+            if evidence.elsewhere and any(
+                evidence.may_happen_elsewhere(action, thing) for action in Action
+            ):
                 continue
             if self._in_line(changes):
-                yield key, self._history(events)
+                yield key, self._history(key.kind, events)
 
     def _in_line(self, changes: Sequence[_Event]) -> bool:
         """Whether a chain has changes in one order, whichever way it runs."""
+        if len(changes) == 1:
+            return True
         names = list(dict.fromkeys(event.revision for event in changes))
         return all(self._evidence.runs_before(lower, upper) for lower, upper in pairwise(names))
 
-    def _history(self, events: Sequence[_Event]) -> History:
-        first = _needs(events[0])
+    def _history(self, kind: Kind, events: Sequence[_Event]) -> History:
+        if kind in PROPERTIES:
+            events = [
+                event._replace(object=SchemaObject(kind, *event.object[1:])) for event in events
+            ]
+        first = events[0].before
+        if first and events[0].object.kind in _UNSEEN:
+            first = None
         steps: list[Step] = []
-        there = first
-        for index, event in enumerate(events):
-            following = events[index + 1 :]
-            if event.changes and (event.there is None or event.there is not there):
-                there = event.there
+        state = first
+        for event, following in pairwise((*events, None)):
+            assert event is not None
+            if event.changes and (event.state is None or event.state != state):
+                state = event.state
                 steps.append(_step(event))
-            doubt = self._doubt(event, following, there)
+            doubt = self._doubt(event, following, state)
             if doubt is not None:
-                there = None
+                state = None
                 revision = self._evidence.graph.order[doubt[0]]
                 steps.append(Step(revision, None, event.object, 0, doubt[1]))
         return History(first, tuple(steps))
 
-    def _doubt(
-        self, event: _Event, following: Sequence[_Event], there: bool | None
-    ) -> Place | None:
+    def _doubt(self, event: _Event, following: _Event | None, state: State) -> Place | None:
         """Where something that is not known may change an object before its next event."""
-        if there is None or (following and _needs(following[0]) is there):
+        if state is None or (following is not None and following.before == state):
             return None
-        action = Action.DROP if there else Action.CREATE
+        action = Action.DROP if state else Action.CREATE
         found = self._doubt_after(event.place, action, event.object)
-        if found is None or (following and found > following[0].place):
+        if found is None or (following is not None and found > following.place):
             return None
         return found
 
     def _doubt_after(self, place: Place, action: Action, thing: SchemaObject) -> Place | None:
         """The first place after another one where something may be done to an object."""
         evidence = self._evidence
+        unlimited = self._doubts.get((action, thing.kind), ())
         found = [
             (evidence.rank[revision], number)
             for revision, number in evidence.limited(action, thing)
@@ -205,22 +291,19 @@ class _Recorder:
             if thing.kind is Kind.CONSTRAINT and evidence.dialect == "sqlite":
                 # A copy of the table, which a batch makes, is without some of its constraints.
                 found += _places(evidence, evidence.users.get(table, ()))
-        unlimited = self._doubts.get((action, thing.kind), ())
         found += unlimited[bisect_right(unlimited, place) :][:1]
         return min((each for each in found if each > place), default=None)
 
 
 def _step(event: _Event) -> Step:
     _, place = event.place
-    return Step(event.revision, event.there, event.object, event.line, place, event.with_table)
+    return Step(event.revision, event.state, event.object, event.line, place, event.with_table)
+
+
+def _moved(gone: _Event, thing: SchemaObject, before: State, state: State) -> _Event:
+    """What happens to something with its table, its column or its type."""
+    return gone._replace(object=thing, before=before, state=state, with_table=True)
 
 
 def _places(evidence: Evidence, touches: Iterable[Touch]) -> Iterator[Place]:
     return ((evidence.rank[touch.revision], touch.place) for touch in touches)
-
-
-def _needs(event: _Event) -> bool | None:
-    """Whether an object must be there for what is done with it to succeed."""
-    if not event.changes:
-        return True
-    return None if event.there is None else not event.there

@@ -47,9 +47,11 @@ def table_key(key: Key) -> Key:
 
 
 def table_of(object_: SchemaObject) -> SchemaObject:
-    """The table that a part belongs to; a table itself."""
+    """The table that a part belongs to, of a value its type; a table itself."""
     if object_.kind is Kind.TABLE:
         return object_
+    if object_.kind is Kind.VALUE:
+        return SchemaObject(Kind.TYPE, object_.table, "", object_.schema, object_.database)
     return SchemaObject(Kind.TABLE, object_.table, "", object_.schema, object_.database)
 
 

@@ -18,6 +18,7 @@ from .measures import (
     shared_chain,
     starts,
     tenant_schemas,
+    traced_schema,
 )
 from .report import Results, show
 
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
     parser.add_argument("--dependencies", type=int, default=4_000, help="depends_on")
     parser.add_argument("--empty", type=int, default=20_000, help="files of a hostile project")
+    parser.add_argument("--traced", type=int, nargs="+", default=[1_000], help="tables to trace")
     parser.add_argument("--tenants", type=int, default=1_000, help="schemas of one PostgreSQL")
     parser.add_argument(
         "--postgresql",
@@ -71,13 +73,24 @@ def main() -> None:
         )
         _say("hostile projects")
         hostile = _done(hostile_projects(scratch, options.empty))
+        _say("trace")
+        traced = [_done(traced_schema(scratch, size)) for size in sorted(options.traced)]
         tenants = []
         if options.postgresql:
             _say(f"{options.tenants:,} schemas")
             tenants.append(_done(tenant_schemas(options.postgresql, options.tenants)))
     show(
         Results(
-            plain, shared, busy, labelled, dependent, sample_section, starting, hostile, tenants
+            plain,
+            shared,
+            busy,
+            labelled,
+            dependent,
+            sample_section,
+            starting,
+            hostile,
+            traced,
+            tenants,
         )
     )
 

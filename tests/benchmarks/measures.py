@@ -17,6 +17,7 @@ READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "
 PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
 LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
 QUERIES, COMPARE_TENANTS = "a loop of the queries of a comparison", "compare each exactly"
+INSPECTOR, TRACE = "SQLAlchemy's inspector, table by table", "trace, all of it"
 REBASE = "rebase, 20 of mine in 1 line"
 CLICK, PYTEST, SAMPLE_HEADS = "python -c 'import click'", "pytest, one test", "flask db heads: CPU"
 # What starts quickly: the command, what it is compared with, how many times its CPU time at most.
@@ -217,6 +218,19 @@ def hostile_projects(scratch: Path, empty: int) -> Section:
         rows.append(Row(f"{size:,} {kind}", took.seconds["cpu"], took.peak))
         shutil.rmtree(place)
     return Section("check of hostile projects, whole processes", 0, tuple(rows))
+
+
+def traced_schema(scratch: Path, size: int) -> Section:
+    """A database of as many tables as its chain has revisions, compared with that."""
+    took = task("trace", scratch / f"traced-{size}.db", size)
+    rows = (
+        Row(INSPECTOR, took.seconds["inspector"]),
+        Row("read the schema", took.seconds["read"]),
+        Row("understand the migrations", took.seconds["understand"]),
+        Row("compare them", took.seconds["compare"]),
+        Row(TRACE, sum(took.seconds[name] for name in ("read", "understand", "compare"))),
+    )
+    return Section(f"trace of {size:,} revisions and as many tables", size, rows)
 
 
 def tenant_schemas(server: str, size: int) -> Section:

@@ -17,6 +17,7 @@ from .measures import (
     CHECK_SAMPLE,
     COMPARE_TENANTS,
     HEADS,
+    INSPECTOR,
     LOOP,
     PARSE,
     QUERIES,
@@ -25,6 +26,7 @@ from .measures import (
     REBASE,
     SCHEMA,
     STARTS,
+    TRACE,
     Section,
 )
 
@@ -41,7 +43,7 @@ _NOTE = (
     " own work."
 )
 _FASTER, _TIMES_READING, _TIMES_PARSING, _FLAT, _TIMES_LOOP = 5.0, 3.0, 2.5, 1.5, 3.0
-_TIMES_CHECK = 1.5
+_TIMES_CHECK, _TIMES_INSPECTOR = 1.5, 2.0
 _MOST_SECONDS, _MOST_MEGABYTES = 10.0, 500.0
 
 
@@ -59,6 +61,7 @@ class Results(NamedTuple):
     sample: Section
     starts: Section
     hostile: Section
+    traced: Sequence[Section]
     tenants: Sequence[Section]
 
 
@@ -97,6 +100,7 @@ def _table(results: Results) -> Table:
         results.sample,
         results.starts,
         results.hostile,
+        *results.traced,
         *results.tenants,
     ):
         table.add_row(section.title)
@@ -169,6 +173,13 @@ def goals(results: Results) -> Iterator[Goal]:
         f" ({largest.name})",
         slowest.seconds <= _MOST_SECONDS and (largest.peak or 0) <= _MOST_MEGABYTES * 1e6,
     )
+    for traced in results.traced:
+        yield _goal(
+            f"trace of {traced.revisions:,} tables at most {_TIMES_INSPECTOR:g} times inspection",
+            traced.seconds(TRACE),
+            traced.seconds(INSPECTOR),
+            at_most=_TIMES_INSPECTOR,
+        )
     for schemas in results.tenants:
         yield _goal(
             f"reading {schemas.revisions:,} schemas at most {_TIMES_LOOP:g} times a loop",

@@ -215,6 +215,49 @@ def tenants(url: str, size: str) -> Figures:
     return {"loop": looped - start, "read": read - looped, "move": moved - begun, **compared}
 
 
+def trace(place: str, size: str) -> Figures:
+    """Compare a SQLite database with the chain that has built it, and read it without that.
+
+    Args:
+        place: the database's file, which is not there yet.
+        size: the number of revisions; each makes a table of seven columns with an index.
+    """
+    from sqlalchemy import create_engine, inspect
+
+    from flask_chainfix.databases.applied.verdicts import trace
+    from flask_chainfix.databases.live_schema import read_live
+    from flask_chainfix.databases.targets import Target
+    from tests.traces import facts_of, line_of_tables, run
+
+    written = line_of_tables(int(size))
+    engine = create_engine(f"sqlite:///{place}")
+    run(engine, (operation for each in written for operation in each.operations))
+    facts = facts_of(written, "sqlite")
+    start = process_time()
+    with engine.connect() as connection:
+        look = inspect(connection)
+        for name in look.get_table_names():
+            look.get_columns(name), look.get_pk_constraint(name), look.get_indexes(name)
+            look.get_unique_constraints(name), look.get_foreign_keys(name)
+            look.get_check_constraints(name)
+    begun = process_time()
+    with engine.connect() as connection:
+        live = read_live(connection, Target("the database", engine.url))
+    read = process_time()
+    histories = facts.histories
+    understood = process_time()
+    found = trace(facts, live)
+    done = process_time()
+    assert histories
+    assert found.fits == (written[-1].revision,)
+    return {
+        "inspector": begun - start,
+        "read": read - begun,
+        "understand": understood - read,
+        "compare": done - understood,
+    }
+
+
 def _make_tenants(url: str, names: list[str]) -> None:
     from sqlalchemy import create_engine
 
@@ -310,6 +353,7 @@ _TASKS: dict[str, Callable[..., Figures]] = {
         repair,
         rebase,
         tenants,
+        trace,
     )
 }
 

@@ -22,12 +22,14 @@ class TracedDatabase(NamedTuple):
         claimed: what has run there by its stamp.
         trace: what its schema shows; ``None`` where it could not be read.
         problem: why not.
+        remedy: what to do about that.
     """
 
     standing: Standing
     claimed: frozenset[str]
     trace: Trace | None
     problem: str = ""
+    remedy: str | Remedy = ""
 
     @property
     def behind(self) -> tuple[str, ...]:
@@ -77,8 +79,9 @@ class TracedDatabase(NamedTuple):
 
 def against(found: TracedDatabase, revision: str) -> str:
     """What of a revision speaks against the stamp of a database, in words."""
-    is_missing = revision in found.claimed
-    return f"something that {revision} makes is {'missing' if is_missing else 'there already'}"
+    if revision in found.claimed:
+        return f"something is not as {revision} leaves it"
+    return f"something is as {revision} leaves it already"
 
 
 def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
@@ -89,7 +92,7 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
     """
     standing, shown, graph = found.standing, found.trace, now.graph
     if shown is None:
-        return _refused(standing, f"its schema was not read: {found.problem}", standing.remedy)
+        return _refused(standing, f"its schema was not read: {found.problem}", found.remedy)
     if found.half:
         half = found.half[0]
         return _refused(standing, f"half of {half} has run", completing(now, standing, half))

@@ -72,13 +72,13 @@ def _compare(
 ) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
     missing: list[Step] = []
     there_early: list[Step] = []
-    for _, history, there in observed(snapshot.histories, live):
+    for history, there in observed(snapshot.histories, live):
         last, following = _around(history, revisions)
-        expected = history.first if last is None else last.there
+        expected = history.first if last is None else last.state
         changed = following if there else last
         if expected is not (not there) or changed is None or changed.with_table:
             continue
-        if there and changed.there:
+        if there and changed.state:
             there_early.append(changed)
         elif not there:
             missing.append(changed)
@@ -129,9 +129,10 @@ def _live(
 ) -> Live | None:
     looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
     # Which schema was looked at is not known here, so what is named to be in public is left out.
-    live = Live(frozenset(keys_of(names, columns or ())), frozenset(looked), is_public=False)
+    there = dict.fromkeys(keys_of(names, columns or ()), True)
+    live = Live(there, frozenset(looked), is_public=False)
     tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
-    return live if complete or any(map(live.has, tables)) else None
+    return live if complete or any(map(live.state, tables)) else None
 
 
 class Fit(NamedTuple):
@@ -246,7 +247,7 @@ def with_what_they_make(
         return []
     made = [frozenset(_made(snapshot, file)) for file in files]
     alone = (each.difference(*(other for other in made if other is not each)) for each in made)
-    seen = [[live.has(key) for key in each] for each in alone]
+    seen = [[live.state(key) for key in each] for each in alone]
     return [index for index, each in enumerate(seen) if True in each and False not in each]
 
 

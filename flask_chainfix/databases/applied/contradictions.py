@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.databases.applied.contents import (
     Fit,
     Found,
     absent,
+    contradicts,
     early,
     fit,
     never_ran,
@@ -30,6 +31,8 @@ from flask_chainfix.databases.applied.rows import (
 from flask_chainfix.databases.applied.verdicts import Difference
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Standing
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
+from flask_chainfix.schema.object_history import State
 
 _SCHEMA = ", schema "  # behind a name: no option names a schema alone
 
@@ -66,6 +69,21 @@ def naming(names: Iterable[str]) -> str | None:
         elif "://" in name:
             options += f" --database {word(name)}"
     return options
+
+
+def only(snapshot: Facts, standing: Standing) -> str:
+    """The options that name one database alone; those of all, where no option can say that.
+
+    Args:
+        snapshot: with all databases.
+        standing: the one; with one of the app's own go the others.
+    """
+    if len(snapshot.databases.standings) == 1:
+        return "{databases}"
+    if standing.own:
+        return "{own}"
+    is_masked = "***" in standing.name
+    return (None if is_masked else naming([standing.name])) or "{databases}"
 
 
 def leaving_out(
@@ -161,13 +179,35 @@ def in_words(tables: Mapping[str, Sequence[str]]) -> str:
 
 def difference_in_words(found: Difference, snapshot: Facts) -> str:
     """One difference in words."""
-    thing = f"{found.object.kind.value} {found.object.spelled}"
     if found.kind == "extra":
-        return f"{thing} is there, and no migration makes it"
+        return f"{named(found.object)} is there, and no migration makes it"
     place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
+    thing = in_state(found.object, found.state)
+    if found.kind == "otherwise":
+        return f"{thing}, though {place} {changing(found.object, found.expected)}"
     if found.kind == "missing":
-        return f"{thing} is not there, though {place} makes it"
-    return f"{thing} is still there, though {place} drops it"
+        return f"{thing}, though {place} {changing(found.object, found.expected)}"
+    return f"{named(found.object)} is still there, though {place} drops it"
+
+
+def named(thing: SchemaObject) -> str:
+    """An object with its kind; of a property, the column."""
+    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
+    return f"{kind.value} {thing.spelled}"
+
+
+def in_state(thing: SchemaObject, state: State) -> str:
+    """What an object is, in words: whether it is there, or what it has."""
+    if thing.kind in PROPERTIES:
+        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
+    return f"{named(thing)} {'is there' if state else 'is not there'}"
+
+
+def changing(thing: SchemaObject, state: State) -> str:
+    """What an operation does that leaves an object like this, in words."""
+    if not isinstance(state, str):
+        return "makes it" if state else "drops it"
+    return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
 
 
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
@@ -177,6 +217,8 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     if lost:
         return _counting(found.standing, lost, proven_top(snapshot, found.standing))
     if _is_broken(graph):
+        if not contradicts(snapshot, found.standing, found.claim.revisions):
+            return way("repair the files first", REPAIR)  # which it does not stop
         return _files_first(snapshot, found.standing)
     fitting = fit(snapshot, found.standing)
     if fitting is not None:
@@ -229,7 +271,7 @@ def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
     if origin:
         return way(
             f"if the chain of commit {origin} has written its rows, move its stamp by that",
-            f"{{fixchain}} restamp --old {origin}{{databases}}",
+            f"{{fixchain}} restamp --old {origin}{only(snapshot, standing)}",
         )
     if origin is None:
         return Remedy.of("look for a clone whose Git has the chain that has written its rows")
@@ -238,7 +280,7 @@ def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
         "put the commit whose chain has written its rows in the place of COMMIT; the first command"
         " lists those that changed migrations",
         f"git log --oneline --all -- {words(places)}",
-        "{fixchain} restamp --old COMMIT{databases}",
+        f"{{fixchain}} restamp --old COMMIT{only(snapshot, standing)}",
     )
 
 

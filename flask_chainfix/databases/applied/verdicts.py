@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 from flask_chainfix.chain.ancestry import CommonAncestry
 from flask_chainfix.chain.graph import Graph
+from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
+from flask_chainfix.schema.footprint import PROPERTIES, Action, Kind, SchemaObject
 from flask_chainfix.schema.live import Known, Live, Sign, observed, sightings
+from flask_chainfix.schema.object_history import History, State
 from flask_chainfix.schema.objects import (
     Key,
     belongs_to_database,
@@ -57,16 +59,21 @@ class Difference(NamedTuple):
     """An object that is not as the revisions that have run leave it.
 
     Attributes:
-        kind: ``missing``, ``extra`` (no revision makes it), or ``left`` (one has dropped it).
+        kind: ``missing``, ``extra`` (no revision makes it), ``left`` (one has dropped it), or
+            ``otherwise`` for a property of a column.
         object: the object.
         revision: the last revision that has changed it; ``""`` where there is none.
         line: 1-based line of its operation; 0 where there is none.
+        expected: what the revision leaves there.
+        state: what is there.
     """
 
     kind: str
     object: SchemaObject
     revision: str = ""
     line: int = 0
+    expected: State = None
+    state: State = None
 
 
 class Trace(NamedTuple):
@@ -105,13 +112,13 @@ def trace(
             a revision is through, so that one of these has not stopped half-way.
         chains: other chains that may have built the database.
     """
-    found = _Tracing(snapshot, live, claimed, chains).revisions()
-    graph = snapshot.graph
-    run = {name for name, each in found.items() if each.verdict is Verdict.RUN}
-    fits = None if gaps(graph, run) or graph.open_ends else tops(graph, run)
-    return Trace(
-        found, fits, tuple(_silent(graph, found, run)), tuple(_differences(snapshot, live, found))
-    )
+    histories, graph = snapshot.histories, snapshot.graph
+    with without_garbage_collection():
+        found = _Tracing(snapshot, histories, live, claimed, chains).revisions()
+        run = {name for name, each in found.items() if each.verdict is Verdict.RUN}
+        fits = None if gaps(graph, run) or graph.open_ends else tops(graph, run)
+        differences = tuple(_differences(snapshot, live, found))
+    return Trace(found, fits, tuple(_silent(graph, found, run)), differences)
 
 
 def _silent(graph: Graph, found: Mapping[str, RevisionTrace], run: set[str]) -> Iterator[str]:
@@ -128,13 +135,19 @@ class _Tracing:
     """The search for what has run: what is known of some revisions tells more of others."""
 
     def __init__(
-        self, snapshot: Facts, live: Live, claimed: frozenset[str], chains: Sequence[Graph]
+        self,
+        snapshot: Facts,
+        histories: Mapping[Key, History],
+        live: Live,
+        claimed: frozenset[str],
+        chains: Sequence[Graph],
     ) -> None:
         self._graph = snapshot.graph
         self._footprints = snapshot.evidence.footprints
         self._order = CommonAncestry(snapshot.graph, chains)
         self._claimed = claimed
-        self._sightings = sightings(snapshot.histories, live)
+        self._bind = live.bind
+        self._sightings = sightings(histories, live)
         self._signs: Mapping[str, Sequence[Sign]] = {}
         self._known = Known({}, {})
         self._because: dict[str, str] = {}
@@ -244,7 +257,9 @@ class _Tracing:
         step = max((sign.step for sign in signs), key=lambda step: step.place)
         footprint = self._footprints[revision]
         following = footprint.effects[step.place + 1 :]
-        return all(effect.line == step.line for effect in following) and all(
+        return all(
+            effect.line == step.line or effect.object.database != self._bind for effect in following
+        ) and all(
             opaque.place <= step.place or opaque.line == step.line for opaque in footprint.opaque
         )
 
@@ -307,10 +322,10 @@ def deciding(signs: Sequence[Sign]) -> list[Sign]:
 
 def _is_of_others(sign: Sign, signs: Sequence[Sign]) -> bool:
     """Whether a table is there with hardly any of its columns: something else has made it."""
-    if not (_is_table(sign) and sign.there and sign.step.there):
+    if not (_is_table(sign) and sign.state and sign.step.state):
         return False
     columns = [
-        each.there
+        bool(each.state)
         for each in signs
         if each.step.object.kind is Kind.COLUMN
         and each.made is not None
@@ -331,24 +346,23 @@ def _differences(
     snapshot: Facts, live: Live, found: Mapping[str, RevisionTrace]
 ) -> Iterator[Difference]:
     """What is otherwise than the revisions that have run leave it."""
-    settled = (Verdict.RUN, Verdict.NOT_RUN)
-    for _, history, there in observed(snapshot.histories, live):
-        verdicts = [found[step.revision].verdict for step in history.steps]
-        if any(verdict not in settled for verdict in verdicts):
+    settled = {Verdict.RUN: True, Verdict.NOT_RUN: False}
+    has_run = {revision: settled.get(each.verdict) for revision, each in found.items()}
+    for history, state in observed(snapshot.histories, live):
+        if any(has_run[step.revision] is None for step in history.steps):
             continue
-        ran = [
-            step
-            for step, verdict in zip(history.steps, verdicts, strict=True)
-            if verdict is Verdict.RUN
-        ]
-        expected = ran[-1].there if ran else history.first
-        if expected is None or expected is there or not ran:
+        ran = [step for step in history.steps if has_run[step.revision]]
+        if not ran or ran[-1].state is None or ran[-1].state == state:
             continue
-        if is_ignored(ran[-1].object, snapshot.environment.settings.ignore_objects):
+        revision, expected, thing, line, *_ = ran[-1]
+        if is_ignored(thing, snapshot.environment.settings.ignore_objects):
             continue
-        yield Difference(
-            "missing" if expected else "left", ran[-1].object, ran[-1].revision, ran[-1].line
-        )
+        kind = "missing" if expected else "left"
+        if thing.kind in PROPERTIES:
+            if not expected:  # that the column is still there says it all
+                continue
+            kind = "otherwise"
+        yield Difference(kind, thing, revision, line, expected, state)
     yield from _extra(snapshot, live)
 
 
@@ -357,23 +371,28 @@ def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
     evidence, settings = snapshot.evidence, snapshot.environment.settings
     if snapshot.graph.duplicates:  # of which one file was read
         return
-    there = {key: SchemaObject(key.kind, key.name, key.table, key.schema) for key in live.there}
-    left_out = version_tables_in(there.values()) | {(settings.version_table or "").casefold()}
-    for key in sorted(there, key=lambda each: (each.schema, each.table, each.name)):
-        thing = there[key]
-        if key.kind not in (Kind.TABLE, Kind.COLUMN) or belongs_to_database(thing):
+    left_out = version_tables_in(map(_thing, live.found))
+    left_out |= {(settings.version_table or "").casefold()}
+    found = (
+        key
+        for key in live.found
+        if key.kind in (Kind.TABLE, Kind.COLUMN) and key not in evidence.mentioned
+    )
+    for key in sorted(found, key=lambda each: (each.schema, each.table, each.name)):
+        thing = _thing(key)
+        if key in live.unclear or belongs_to_database(thing):
             continue
         if table_of(thing).name in left_out or is_ignored(thing, settings.ignore_objects):
             continue
         if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
             continue
         made_elsewhere = key._replace(schema="") in evidence.schemas_of
-        if (
-            made_elsewhere
-            or key in evidence.mentioned
-            or any(
-                evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
-            )
+        if made_elsewhere or any(
+            evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
         ):
             continue
         yield Difference("extra", thing)
+
+
+def _thing(key: Key) -> SchemaObject:
+    return SchemaObject(key.kind, key.name, key.table, key.schema, key.database)

@@ -29,7 +29,8 @@ _SHOWN = 5  # differences in one message
 def half_applied(snapshot: Facts) -> Iterator[Fault]:
     """Some of what a revision makes is there, and it is not stamped.
 
-    Only what a revision is certain to make is compared; `{fixchain} trace` compares more.
+    Only the tables and columns that a revision is certain to make are compared, by name;
+    `{fixchain} trace` also compares indexes, constraints, and what columns are like.
 
     What breaks:
         “{alembic} upgrade” stops there: a table that it makes exists already
@@ -75,7 +76,8 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
 def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
     """Tables or columns exist of revisions that have not run, going by the stamp.
 
-    Only what a revision is certain to make is compared; `{fixchain} trace` compares more.
+    Only the tables and columns that a revision is certain to make are compared, by name;
+    `{fixchain} trace` also compares indexes, constraints, and what columns are like.
 
     What breaks:
         “{alembic} upgrade” stops there: a table or column that it makes exists already
@@ -122,7 +124,8 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
     """A database holds tables or columns otherwise than the migrations leave them.
 
     They are made by no migration, or are missing, or are still there. Only tables and columns are
-    compared, and only in databases whose stamp fits; `{fixchain} trace` compares more.
+    compared, by name, and only in databases whose stamp fits; `{fixchain} trace` also tells columns
+    with another type, nullability or default, and `{fixchain} trace --exact` whatever differs.
 
     What breaks:
         nothing now; but a migration that makes or changes these objects stops there, and what works

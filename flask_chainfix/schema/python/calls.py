@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_chainfix.schema.footprint import Action
-from flask_chainfix.schema.python.definitions import DEFINITIONS
+from flask_chainfix.schema.python.definitions import DEFINITIONS, data_type
 from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.operations import perform, run_statement
 from flask_chainfix.schema.python.values import (
@@ -15,6 +15,7 @@ from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
+    DataType,
     Foreign,
     Handle,
     Imported,
@@ -123,6 +124,9 @@ def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
             run.note(Action.USE, thing, arguments.line)
         return Clause(used)
     if name in _GIVES_HANDLE:
+        if "schema_translate_map" in arguments.named:
+            run.names_move = True
+            run.doubt("names mean other schemas from then on", arguments.line)
         return owner
     if name not in _HARMLESS:
         run.doubt(f"the connection's {name}()", arguments.line)
@@ -179,6 +183,8 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
     if package == "sqlalchemy":
         if name in _SESSIONS:
             return Handle()
+        if (word := data_type(function, arguments)) is not None:
+            return DataType(word)
         types = [value for value in arguments.values if isinstance(value, TypeValue)]
         return types[0] if types else Clause(uses(arguments.values))
     known = package in sys.stdlib_module_names or package in _LIBRARIES

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from flask_chainfix.schema.footprint import Action, Kind
+from flask_chainfix.schema.footprint import (
+    A_DEFAULT,
+    NO_DEFAULT,
+    NOT_NULL,
+    NULLABLE,
+    Action,
+    ColumnProperties,
+    Kind,
+)
 from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.values import (
     UNKNOWN,
@@ -13,6 +21,8 @@ from flask_chainfix.schema.python.values import (
     Clause,
     ColumnValue,
     ConstraintValue,
+    DataType,
+    Imported,
     Partial,
     Reference,
     TableValue,
@@ -22,6 +32,24 @@ from flask_chainfix.schema.python.values import (
     is_constant,
     uses,
 )
+
+# What SQLAlchemy's own types come to in every database.
+_TYPES = {
+    **dict.fromkeys(("INT", "INTEGER", "Integer"), "INTEGER"),
+    **dict.fromkeys(("BIGINT", "BigInteger"), "BIGINT"),
+    **dict.fromkeys(("SMALLINT", "SmallInteger"), "SMALLINT"),
+    **dict.fromkeys(("TEXT", "Text"), "TEXT"),
+    **dict.fromkeys(("BOOLEAN", "Boolean"), "BOOLEAN"),
+    **dict.fromkeys(("DATE", "Date"), "DATE"),
+    **dict.fromkeys(("DATETIME", "DateTime"), "DATETIME"),
+    **dict.fromkeys(("FLOAT", "Float"), "FLOAT"),
+}
+_SIZED = {
+    **dict.fromkeys(("String", "VARCHAR"), ("VARCHAR", ("length",))),
+    **dict.fromkeys(("DECIMAL", "NUMERIC", "Numeric"), ("NUMERIC", ("precision", "scale"))),
+}
+_MODULES = frozenset({"sqlalchemy", "sqlalchemy.types", "sqlalchemy.sql.sqltypes"})
+_LONGEST_VARCHAR = 4_000  # MySQL makes another type of longer ones
 
 _Definition = Callable[[Run, Arguments], object]
 DEFINITIONS: dict[str, _Definition] = {}
@@ -55,7 +83,75 @@ def _column(run: Run, arguments: Arguments) -> object:
         computed=not arguments.complete
         or not is_constant(arguments.named.get("server_default"))
         or any(isinstance(value, Text) for value in arguments.values),
+        properties=_properties(arguments),
     )
+
+
+def _properties(arguments: Arguments) -> ColumnProperties:
+    """What is known of the type, the nullability and the default of a column.
+
+    A primary key says more of its columns, and so do sequences, identities and computed values.
+    """
+    named = arguments.named
+    parts = arguments.positional[1:]
+    type_ = named.get("type_", parts[0] if parts else None)
+    word = data_type(type_)
+    parts = [part for part in parts if part is not type_]
+    if not arguments.complete or not all(isinstance(part, ConstraintValue) for part in parts):
+        return ((Kind.DATA_TYPE, word),)
+    if not {"autoincrement", "primary_key"}.isdisjoint(named):
+        return ((Kind.DATA_TYPE, word),)
+    return (
+        (Kind.DATA_TYPE, word),
+        (Kind.NULLABILITY, nullability(named.get("nullable", True))),
+        (Kind.DEFAULT, default(named.get("server_default"))),
+    )
+
+
+def data_type(value: object, arguments: Arguments | None = None) -> str | None:
+    """The word for a type, ``None`` where it may come to different ones.
+
+    Args:
+        value: a class of SQLAlchemy's, or an instance of one.
+        arguments: those that the class is called with.
+    """
+    if isinstance(value, DataType):
+        return value.word
+    module, _, name = value.name.rpartition(".") if isinstance(value, Imported) else ("", "", "")
+    arguments = arguments or Arguments([], {}, 0)
+    if module not in _MODULES or not arguments.complete:
+        return None
+    if name in _TYPES:
+        return None if arguments.values else _TYPES[name]
+    if name not in _SIZED:
+        return None
+    word, parameters = _SIZED[name]
+    given = {**arguments.named, **dict(zip(parameters, arguments.positional, strict=False))}
+    sizes = [given.pop(parameter, None) for parameter in parameters]
+    if given or len(arguments.positional) > len(parameters):
+        return None
+    if word == "VARCHAR" and sizes == [None]:
+        return word
+    if not all(isinstance(size, int) and 0 <= size <= _LONGEST_VARCHAR for size in sizes):
+        return None
+    return f"{word}({', '.join(map(str, sizes))})"
+
+
+def nullability(value: object) -> str | None:
+    """What ``nullable`` makes of a column; ``None`` where that is not known."""
+    if isinstance(value, bool):
+        return NULLABLE if value else NOT_NULL
+    return None
+
+
+def default(value: object) -> str | None:
+    """What ``server_default`` makes of a column; ``None`` where that is not known."""
+    if value is None:
+        return NO_DEFAULT
+    sql = value.sql if isinstance(value, Text) else value
+    if isinstance(sql, str):
+        return None if sql.strip("() ").upper().startswith("NULL") else A_DEFAULT
+    return A_DEFAULT if isinstance(value, Clause) else None
 
 
 @_definition("ForeignKey")
@@ -79,9 +175,15 @@ def _foreign(
     return ConstraintValue(_name(name), references or (), references is not None)
 
 
-@_definition("CheckConstraint", "ExcludeConstraint", "PrimaryKeyConstraint", "UniqueConstraint")
+@_definition("CheckConstraint", "ExcludeConstraint", "UniqueConstraint")
 def _constraint(run: Run, arguments: Arguments) -> object:
     return ConstraintValue(_name(arguments.named.get("name")))
+
+
+@_definition("PrimaryKeyConstraint")
+def _primary_key(run: Run, arguments: Arguments) -> object:
+    columns = (*arguments.positional, *(() if arguments.complete else (UNKNOWN,)))
+    return ConstraintValue(_name(arguments.named.get("name")), primary=columns)
 
 
 @_definition("Index")
@@ -165,6 +267,6 @@ def _nothing_of_interest(run: Run, arguments: Arguments) -> object:
     return Clause(())
 
 
-@_definition("inspect")
-def _inspect(run: Run, arguments: Arguments) -> object:
+@_definition("inspect", "FetchedValue", "Identity", "null")
+def _not_known(run: Run, arguments: Arguments) -> object:
     return UNKNOWN

@@ -15,6 +15,7 @@ from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
+    DataType,
     Handle,
     Imported,
     Local,
@@ -28,6 +29,8 @@ from flask_chainfix.schema.python.values import (
     uses,
 )
 
+# Values that hold nothing worth a look.
+_SMALL = frozenset({DataType, Handle, Imported, Operations, bool, int, type(None), type(UNKNOWN)})
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
 _STRING_METHODS = frozenset({"join", "lower", "replace", "strip", "upper"})
 # What is put into strings as it is.
@@ -44,7 +47,10 @@ def evaluate(run: Run, node: ast.expr) -> object:
         TooMuch: the steps for the file have been spent.
     """
     value = _EVALUATORS.get(type(node), _combined)(run, node)
-    run.budget.look_into((value,))
+    if type(value) in _SMALL:
+        run.budget.spend()
+    else:
+        run.budget.look_into((value,))
     return value
 
 

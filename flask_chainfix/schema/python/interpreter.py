@@ -7,10 +7,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.footprint import (
+    Action,
+    ColumnProperties,
+    Effect,
+    Footprint,
+    Kind,
+    Opaque,
+    SchemaObject,
+)
+from flask_chainfix.schema.objects import table_of
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
 from flask_chainfix.schema.sql.parsing import Allowance
-from flask_chainfix.schema.sql.script import may_do, read_sql
+from flask_chainfix.schema.sql.script import may_do, moves_names, read_sql
 
 if TYPE_CHECKING:
     from flask_chainfix.schema.python.module_names import Module
@@ -90,6 +99,8 @@ class Run:
         defining: whether arguments of a column or table are being read: what is called there
             makes types and defaults, whatever module it comes from.
         copied: whether the batch that has been reached may copy its table.
+        temporary: the tables that are gone with the session.
+        names_move: whether names may mean objects of another schema by now.
     """
 
     def __init__(
@@ -107,6 +118,8 @@ class Run:
         self.certain = not module.may_yield
         self.defining = False
         self.copied = False
+        self.names_move = False
+        self.temporary: set[SchemaObject] = set()
         self.dialect = dialect
         self.local = local
         self._follow = follow
@@ -158,19 +171,27 @@ class Run:
         certain: bool = True,
         renamed: SchemaObject | None = None,
         tolerant: bool = False,
+        properties: ColumnProperties = (),
     ) -> None:
         """Note an effect."""
         if max(map(len, object_[1:4])) > _LONGEST_NAME:
             self.doubt("a name that no database could have", line, action)
             return
         certain = certain and self.certain
-        self._add(Effect(action, object_, line, certain, renamed, tolerant))
+        self._add(Effect(action, object_, line, certain, renamed, tolerant, properties))
 
     def _add(self, effect: Effect) -> None:
         """Add an effect; the same use once more, or the same change at once, says nothing new."""
+        thing = effect.object
+        if table_of(thing) in self.temporary:
+            if thing.kind is not Kind.TABLE or effect.action is Action.USE:
+                return
+            effect = effect._replace(certain=False)  # of another table of that name
+        if self.names_move and not thing.schema:
+            effect = effect._replace(certain=False)
         if effect in self._used or effect in self._effects[-1:]:
             return
-        if effect.action is Action.USE:
+        if effect.action is Action.USE and not effect.properties:
             self._used.add(effect)
         self._effects.append(effect)
 
@@ -209,6 +230,9 @@ class Run:
 
     def sql(self, script: str | Partial, line: int) -> None:
         """Note what a SQL script does."""
+        if moves_names(script.known if isinstance(script, Partial) else script):
+            self.names_move = True
+            self.doubt("the schema that names mean is another one from then on", line)
         if isinstance(script, Partial):
             self.doubt("SQL that is computed", line, *may_do(script.known))
             return

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
+from flask_chainfix.schema.footprint import (
+    PROPERTIES,
+    Action,
+    ColumnProperties,
+    Kind,
+    SchemaObject,
+)
+from flask_chainfix.schema.python.definitions import data_type, default, nullability
 from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.values import (
     UNKNOWN,
@@ -30,12 +37,15 @@ COPYING = (None, "sqlite")
 # The parameters that name the table of an operation.
 OF_A_TABLE = ("table_name", "source_table")
 
-_PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX})
+_PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX, *PROPERTIES})
 # What operations do to a table of which the name is computed; the others touch parts of it.
 _COMPUTED: dict[str, tuple[tuple[Action, ...], frozenset[Kind]]] = {
     "create_table": ((CREATE, USE), frozenset(Kind)),
     "drop_table": ((DROP,), frozenset(Kind)),
 }
+_MYSQL = ("mariadb", "mysql")
+# Where altering one property of a column leaves the others as they are.
+_ALTER_ALONE = ("postgresql", "sqlite")
 _DROP_INDEX_ON = frozenset({"mariadb", "mssql", "mysql"})
 _NO_USE = frozenset({"batch_alter_table", "create_table", "drop_table"})
 # What SQLite does in a batch without a copy of the table; it adds some columns so, too.
@@ -79,16 +89,27 @@ class Operation:
         return value if isinstance(value, str) else ""
 
     def note(
-        self, action: Action, thing: SchemaObject, *, certain: bool = True, tolerant: bool = False
+        self,
+        action: Action,
+        thing: SchemaObject,
+        *,
+        certain: bool = True,
+        tolerant: bool = False,
+        properties: ColumnProperties = (),
     ) -> None:
         """Note an effect."""
         certain = certain and (self.certain or action is USE)
-        self.run.note(action, thing, self.line, certain=certain, tolerant=tolerant)
+        self.run.note(
+            action, thing, self.line, certain=certain, tolerant=tolerant, properties=properties
+        )
 
-    def rename(self, old: SchemaObject, new: SchemaObject) -> None:
+    def rename(
+        self, old: SchemaObject, new: SchemaObject, properties: ColumnProperties = ()
+    ) -> None:
         """Note that an object has another name from then on."""
-        self.run.note(DROP, old, self.line, certain=self.certain, renamed=new)
-        self.run.note(CREATE, new, self.line, certain=self.certain, renamed=old)
+        certain, line = self.certain, self.line
+        self.run.note(DROP, old, line, certain=certain, renamed=new)
+        self.run.note(CREATE, new, line, certain=certain, renamed=old, properties=properties)
 
     def doubt(self, detail: str, *actions: Action, table: SchemaObject | None = None) -> None:
         """Note that something is not known."""
@@ -112,12 +133,18 @@ class Operation:
         return any(self.values.get(name) is not None for name in OF_A_TABLE)
 
     def use_columns(
-        self, columns: object, table: SchemaObject | None, *, certain: bool = True
+        self,
+        columns: object,
+        table: SchemaObject | None,
+        *,
+        certain: bool = True,
+        properties: ColumnProperties = (),
     ) -> None:
         """Note that columns of a table are used, those that are given by name."""
         for name in elements(columns) or ():
             if isinstance(name, str) and table is not None:
-                self.run.note(USE, table.part(Kind.COLUMN, name), self.line, certain=certain)
+                column = table.part(Kind.COLUMN, name)
+                self.run.note(USE, column, self.line, certain=certain, properties=properties)
 
     def refer(self, column: ColumnValue | ConstraintValue, *, but: SchemaObject | None) -> None:
         """Note the targets of foreign keys, but for the table itself."""
@@ -202,6 +229,8 @@ def _create_table(operation: Operation) -> object:
     table = operation.table
     if table is None:
         return None
+    if _is_temporary(operation):
+        operation.run.temporary.add(table)
     columns = [value for value in operation.rest if isinstance(value, ColumnValue)]
     constraints = [value for value in operation.rest if isinstance(value, ConstraintValue)]
     known = len(columns) + len(constraints) == len(operation.rest) and operation.complete
@@ -210,9 +239,13 @@ def _create_table(operation: Operation) -> object:
     for constraint in constraints:
         operation.refer(constraint, but=table)
     operation.note(CREATE, table)
+    keys = [name for constraint in constraints for name in constraint.primary]
     for column in columns:
         if column.name is not None:
-            operation.note(CREATE, table.part(Kind.COLUMN, column.name))
+            in_key = column.name in keys or not all(isinstance(name, str) for name in keys)
+            thing = table.part(Kind.COLUMN, column.name)
+            # The key says more of it, its type aside.
+            operation.note(CREATE, thing, properties=column.properties[: 1 if in_key else None])
         _make_types(operation, column.types)
         _make_parts(operation, column, table)
     for constraint in constraints:
@@ -221,6 +254,12 @@ def _create_table(operation: Operation) -> object:
     if not known or any(column.name is None for column in columns):
         operation.doubt("some columns are computed", CREATE, table=table)
     return TableValue(table, tuple(columns))
+
+
+def _is_temporary(operation: Operation) -> bool:
+    """Whether a table may be gone with the session."""
+    prefixes = elements(operation.values.get("prefixes", ()))
+    return prefixes is None or any("TEMP" in str(prefix).upper() for prefix in prefixes)
 
 
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
@@ -275,7 +314,8 @@ def _add_column(operation: Operation) -> None:
         for type_ in column.types:  # PostgreSQL makes no type with a column alone
             if type_.object is not None:
                 operation.note(USE, type_.object, certain=False)
-        operation.note(CREATE, table.part(Kind.COLUMN, column.name))
+        thing = table.part(Kind.COLUMN, column.name)
+        operation.note(CREATE, thing, properties=column.properties)
         _make_parts(operation, column, table)
 
 
@@ -285,12 +325,47 @@ def _alter_column(operation: Operation) -> None:
     new_name = operation.values.get("new_column_name", operation.values.get("name"))
     if not name or table is None:
         operation.doubt("the name of the column is computed", table=table)
-    elif new_name is None or new_name == name:
-        operation.note(USE, table.part(Kind.COLUMN, name))
-    elif isinstance(new_name, str):
-        operation.rename(table.part(Kind.COLUMN, name), table.part(Kind.COLUMN, new_name))
+    elif new_name is None or isinstance(new_name, str):
+        column, renames = table.part(Kind.COLUMN, name), new_name not in (None, name)
+        properties = _altered(operation, renames=renames)
+        if renames and new_name:
+            operation.rename(column, table.part(Kind.COLUMN, new_name), properties)
+        else:
+            operation.note(USE, column, properties=properties)
     else:
         operation.doubt("the new name of the column is computed", table=table)
+
+
+def _altered(operation: Operation, *, renames: bool) -> ColumnProperties:
+    """What becomes of the properties of a column, its name aside.
+
+    MySQL defines a column anew, with what the operation says of it and no more.
+    """
+    values, dialect = operation.values, operation.run.dialect
+    if not operation.complete:
+        return tuple((kind, None) for kind in PROPERTIES)
+    found: dict[Kind, str | None] = {}
+    if values.get("type_") is not None:
+        found[Kind.DATA_TYPE] = data_type(values["type_"])
+    if values.get("nullable") is not None:
+        found[Kind.NULLABILITY] = nullability(values["nullable"])
+    new_default = values.get("server_default", False)
+    anew = renames or bool(found) or "autoincrement" in values or "comment" in values
+    anew = anew or not isinstance(new_default, (bool, str, type(None)))
+    if new_default is not False:
+        found[Kind.DEFAULT] = default(new_default)
+    if anew and dialect not in _ALTER_ALONE:
+        kept: dict[Kind, str | None] = dict.fromkeys(PROPERTIES)
+        if dialect in _MYSQL and isinstance(new_default, (bool, str, type(None))):
+            there = values.get("existing_nullable")
+            old_default = values.get("existing_server_default") or None
+            kept = {
+                Kind.DATA_TYPE: data_type(values.get("existing_type")),
+                Kind.NULLABILITY: nullability(True if there is None else there),
+                Kind.DEFAULT: default(old_default),
+            }
+        found = {**kept, **found}
+    return tuple(found.items())
 
 
 @_operation("create_index", "index_name", "table_name", "columns")
@@ -318,8 +393,13 @@ def _drop_part(operation: Operation) -> None:
 @_operation("create_exclude_constraint", "constraint_name", "table_name")
 def _create_constraint(operation: Operation) -> None:
     # A copy leaves out the constraints of columns that are not there.
-    columns = operation.values.get("columns")
-    operation.use_columns(columns, operation.table, certain=not operation.copies)
+    columns, table = operation.values.get("columns"), operation.table
+    is_key = operation.name == "create_primary_key"  # no column of which may be NULL
+    properties = ((Kind.NULLABILITY, None),) if is_key else ()
+    operation.use_columns(columns, table, certain=not operation.copies, properties=properties)
+    if is_key and not all(isinstance(name, str) for name in elements(columns) or (None,)):
+        detail, kinds = "the columns of a primary key are computed", frozenset({Kind.NULLABILITY})
+        operation.run.doubt(detail, operation.line, table=table, kinds=kinds)
     operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name")
 
 
@@ -386,6 +466,9 @@ def _batch_alter_table(operation: Operation) -> object:
     if recreate == "always" and operation.table is not None:
         operation.note(USE, operation.table)
     operation.run.copied = recreate not in (None, "never") or not operation.complete
+    if not {"copy_from", "reflect_args"}.isdisjoint(operation.values):
+        detail, alike = "a batch that says what its table is like", frozenset(PROPERTIES)
+        operation.run.doubt(detail, operation.line, table=operation.table, kinds=alike)
     return Operations(True, operation.table, copies=recreate != "never")
 
 

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from flask_chainfix.schema.footprint import Kind, SchemaObject
+from flask_chainfix.schema.footprint import ColumnProperties, Kind, SchemaObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,7 @@ class ColumnValue:
         constraints: the names of the constraints that are made with it; ``None`` where the database
             chooses one.
         computed: whether it has a default that is no constant, or is a computed one.
+        properties: what is known of its type, its nullability and its default.
     """
 
     name: str | None
@@ -134,6 +135,7 @@ class ColumnValue:
     indexed: bool = False
     constraints: tuple[str | None, ...] = ()
     computed: bool = False
+    properties: ColumnProperties = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,21 @@ class ConstraintValue:
         references: the targets of a foreign key.
         complete: whether every target is known.
         kind: whether it is a constraint or an index.
+        primary: the columns of a primary key; one that is not known is no string.
     """
 
     name: str | None
     references: tuple[Reference, ...] = ()
     complete: bool = True
     kind: Kind = Kind.CONSTRAINT
+    primary: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """A type that every database has, in one word for all the ways to spell it."""
+
+    word: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +242,9 @@ def held_by(value: object) -> Iterable[object]:
         return [*value, *value.values()]
     if isinstance(value, Local):
         return ()
-    return [getattr(value, name) for name in getattr(value, "__slots__", ())]
+    names = getattr(value, "__slots__", ())
+    # Those of a column are a few words, whatever the source says.
+    return [getattr(value, name) for name in names if name != "properties"]
 
 
 def uses(values: Iterable[object]) -> tuple[SchemaObject, ...]:

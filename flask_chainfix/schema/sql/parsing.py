@@ -11,7 +11,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.footprint import (
+    PROPERTIES,
+    Action,
+    Effect,
+    Kind,
+    Opaque,
+    SchemaObject,
+)
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -70,6 +77,11 @@ def named(name: str, schema: str = "", kind: Kind = Kind.TABLE) -> SchemaObject:
 def use(thing: SchemaObject, *, certain: bool = True) -> Effect:
     """It is needed."""
     return Effect(Action.USE, thing, 0, certain)
+
+
+def alter(column: SchemaObject, *kinds: Kind) -> Effect:
+    """It is needed, and some of its properties may be others from then on; all by default."""
+    return use(column)._replace(properties=tuple((kind, None) for kind in kinds or PROPERTIES))
 
 
 def create(thing: SchemaObject, *, certain: bool = True) -> Effect:
@@ -153,6 +165,17 @@ class Words:
         ):
             raise Unread
         return str(token.text).lower()
+
+    def text(self) -> str:
+        """What a string holds.
+
+        Raises:
+            Unread: none stands here.
+        """
+        if self.ended or not is_text(self._tokens[self.at]):
+            raise Unread
+        self.at += 1
+        return str(self._tokens[self.at - 1].text)
 
     def parts(self) -> list[str]:
         """A name and what it is qualified with: ``schema.table.column``."""

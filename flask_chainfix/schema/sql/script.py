@@ -47,6 +47,11 @@ _DIALECTS = {
 _GUESSES = ("postgres", "mysql", "sqlite", "")
 # Comments that MySQL runs, and comments in comments: versions of sqlglot differ about them.
 _AMBIGUOUS = re.compile(r"/\*!|/\*(?:(?!\*/)[\s\S])*?/\*")
+_PATH = re.compile(
+    r"(?:^|;)\s*(?:SET\s+(?:(?:LOCAL|SESSION)\s+)?(?:search_path\b|SCHEMA\b)|USE\s)"
+    r"|set_config\s*\(\s*'search_path'",
+    re.IGNORECASE,
+)
 _PARAMETER = re.compile(r"%\(\w+\)s|%s\b|(?<![:\w\\]):[A-Za-z_]\w*")
 _SYSTEM_SCHEMAS = frozenset(
     {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
@@ -98,6 +103,11 @@ _ACTIONS = word_set("ADD ALTER ATTACH CHANGE DETACH DROP INHERIT MODIFY RENAME")
 _REACHES_OUT = frozenset(
     {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
 )
+
+
+def moves_names(known: str) -> bool:
+    """Whether a script, as far as it is known, changes the schema that names without one mean."""
+    return _PATH.search(known) is not None
 
 
 def may_do(known: str) -> tuple[Action, ...]:
@@ -275,9 +285,18 @@ def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     if kind == "INDEX" and script.dialect == "tsql":
         raise Unread  # DROP INDEX table.name, or name ON table, name ON table
     yield from _dropped(kind, words, certain=certain)
+    if "CASCADE" in words.behind(words.at):
+        of_type = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
+        yield _taken_along(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
     words.skips(_DROP_ENDS)
     if not words.ended and words.peek() not in ("ALGORITHM", "LOCK"):
         raise Unread
+
+
+def _taken_along(what: str, *kinds: Kind) -> Opaque:
+    """What CASCADE drops beside a thing and its parts."""
+    detail = f"what is dropped together with the {what} that it needs"
+    return Opaque(detail, 0, frozenset({Action.DROP}), kinds=frozenset(kinds))
 
 
 def _dropped(kind: str, words: Words, *, certain: bool) -> Deeds:
@@ -308,7 +327,7 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
         thing = words.qualified(_KIND_OF[kind])
         if words.takes("ON") or runs_on(tokens):
             raise Unread
-        yield from _renamed(thing, words) or [use(thing)]
+        yield from _value(thing, words) or _renamed(thing, words) or [use(thing)]
     elif not kind or runs_on(tokens) or (kind == "SCHEMA" and "RENAME" in words.behind(words.at)):
         raise Unread  # whatever is in a schema changes its name with it
     elif kind in _ON_TABLE:
@@ -325,10 +344,27 @@ def _alter_table(table: SchemaObject, words: Words, tokens: Sequence[Any], scrip
         first, *rest = words.behind(words.at)
         if first in _ABOUT_TABLE and _ACTIONS.isdisjoint(rest):
             return iter(())
-        return iter(list(altered(script.tree(tokens), table, script)))
+        read: list[Effect | Opaque] = list(altered(script.tree(tokens), table, script))
+        if "CASCADE" in rest and any(getattr(deed, "action", None) is Action.DROP for deed in read):
+            read.append(_taken_along("part of a table", Kind.CONSTRAINT))
+        return iter(read)
     except Exception:
         reaches_out = not _REACHES_OUT.isdisjoint(words.behind(0)) or runs_on(tokens)
         return iter([_unread(tokens, script, None if reaches_out else table)])
+
+
+def _value(type_: SchemaObject, words: Words) -> list[Effect | Opaque]:
+    """What ALTER TYPE does to a value of an enumerated type."""
+    if words.takes("ADD", "VALUE"):
+        certain = not words.takes("IF", "NOT", "EXISTS")
+        value = type_.part(Kind.VALUE, words.text())
+        return [use(type_), create(value, certain=certain)]
+    if words.takes("RENAME", "VALUE"):
+        old = type_.part(Kind.VALUE, words.text())
+        if not words.takes("TO"):
+            raise Unread
+        return [use(type_), *rename(old, type_.part(Kind.VALUE, words.text()))]
+    return []
 
 
 def _renamed(thing: SchemaObject, words: Words) -> list[Effect | Opaque]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -12,6 +13,7 @@ from flask_chainfix.schema.sql.parsing import (
     Deeds,
     Script,
     Unread,
+    alter,
     create,
     doubtful,
     drop,
@@ -158,7 +160,7 @@ def _renamed_column(action: Any, table: SchemaObject, script: Script) -> Iterato
 
 def _altered_column(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:
     _only(action, {"allow_null", "comment", "default", "drop", "dtype", "this", "using"})
-    yield use(table.part(Kind.COLUMN, _text(action.this)))
+    yield alter(table.part(Kind.COLUMN, _text(action.this)))
     yield from types_used(action)
     using = action.args.get("using")
     yield from (use(table.part(Kind.COLUMN, name)) for name in columns_named([using]))
@@ -232,7 +234,9 @@ def _constraint(
     if isinstance(node, exp.ForeignKey):
         yield from _reference(node.args["reference"], script)
     if alone:
-        yield from (use(table.part(Kind.COLUMN, column)) for column in columns_named(columns))
+        for column in map(partial(table.part, Kind.COLUMN), columns_named(columns)):
+            is_key = isinstance(node, exp.PrimaryKey)
+            yield alter(column, Kind.NULLABILITY) if is_key else use(column)
     if name:
         yield create(table.part(Kind.CONSTRAINT, name))
     elif own is not None:
