@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -23,15 +22,13 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from alembic.util import CommandError, load_python_file
-from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.engine import URL, Dialect, Engine, make_url
-from sqlalchemy.pool import NullPool, Pool
+from sqlalchemy.engine import make_url
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError
-from flask_chainfix.databases.drivers import usable
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.failures import ForeignConnection, Scene, describe
+from flask_chainfix.rehearsal.confinement import confine, replace_engines, restamp, tables_in
+from flask_chainfix.rehearsal.failures import Scene, describe
 from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
 
 
@@ -88,11 +85,11 @@ class _Rehearsing:
     def run(self) -> None:
         """Everything, in order; the first failure ends it."""
         request = self._request
-        _confine(self._urls)
+        confine(self._urls)
         if "app" in request:
-            _replace_engines(self._urls)
+            replace_engines(self._urls)
         with entered(request):
-            if tables := _tables_in(self._urls):
+            if tables := tables_in(self._urls):
                 raise CannotRehearse(
                     f"the app itself creates tables when it is loaded: {', '.join(tables)}; on a"
                     " new database the migrations would find them there",
@@ -102,7 +99,7 @@ class _Rehearsing:
             phases = [_Phase(*each) for each in request["phases"]]
             for left, phase in zip(reversed(range(len(phases))), phases, strict=True):
                 if request["old"] and phase.round and request["restamp"]:
-                    _restamp(self._urls, self._version_table, request["restamp"])
+                    restamp(self._urls, self._version_table, request["restamp"])
                 self._run_phase(phase, left)
             config, script = self._open(request["chain"])
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
@@ -217,94 +214,6 @@ def _module(path: Path, data: str | None) -> ModuleType:
     module = module_from_spec(spec)
     loader.exec_module(module)
     return module
-
-
-# --- The scratch databases, and no others --------------------------------------------------------
-_CHECKED = "fixchain_checked"
-
-
-def _confine(urls: Mapping[str, URL]) -> None:
-    """From now on nothing in this process connects to another database through SQLAlchemy."""
-
-    def check(
-        dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
-    ) -> None:
-        in_memory = dialect.name == "sqlite" and arguments[0] in (":memory:", "")
-        if not in_memory and not any(_is_to(url, arguments, options) for url in urls.values()):
-            raise ForeignConnection(_target(dialect, arguments, options))
-        if record is not None:
-            record.info[_CHECKED] = True
-
-    def check_again(connection: Any, record: Any) -> None:
-        # An engine with a ``creator`` of its own does not ask before it connects.
-        if _CHECKED not in record.info:
-            connection.close()
-            raise ForeignConnection("another database, through an engine with a creator function")
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")  # nobody needs it after a power cut
-
-    event.listen(Engine, "do_connect", check)
-    event.listen(Pool, "connect", check_again)
-
-
-def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
-    names = {str(value) for value in (*arguments, *options.values())}
-    place = {"host": url.host, "port": url.port}
-    return url.database in names and all(
-        str(options[key]) == str(value) for key, value in place.items() if key in options
-    )
-
-
-def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
-    """Words for a database that hold no password."""
-    if dialect.name == "sqlite" and arguments:
-        return f"the SQLite database {arguments[0]}"
-    named = next((f" {options[key]}" for key in ("database", "dbname", "db") if key in options), "")
-    return f"the {dialect.name} database{named} on {options.get('host') or 'localhost'}"
-
-
-def _replace_engines(urls: Mapping[str, URL]) -> None:
-    """Put Flask-SQLAlchemy's engines on the scratch databases as soon as an app has them.
-
-    An app that connects while it is made does what it does on a new, empty database.
-    """
-    from flask import Flask
-    from flask_sqlalchemy import SQLAlchemy
-
-    make_engines = SQLAlchemy.init_app
-
-    def init_app(self: SQLAlchemy, app: Flask) -> None:
-        make_engines(self, app)
-        with app.app_context():
-            engines: Any = self.engines  # the app's own dictionary
-        for bind, engine in list(engines.items()):
-            if (bind or "") in urls:
-                engines[bind] = create_engine(urls[bind or ""], poolclass=NullPool)
-                # Where an app translates the names of schemas, for example.
-                engines[bind].update_execution_options(**engine.get_execution_options())
-
-    SQLAlchemy.init_app = init_app  # type: ignore[method-assign]
-
-
-def _restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:
-    """Give every scratch database that is stamped other rows."""
-    for url in urls.values():
-        engine = create_engine(usable(url), poolclass=NullPool)
-        if inspect(engine).has_table(version_table.name, version_table.schema):
-            with engine.begin() as connection:
-                connection.execute(version_table.delete())
-                for row in rows:
-                    connection.execute(version_table.insert().values(version_num=row))
-        engine.dispose()
-
-
-def _tables_in(urls: Mapping[str, URL]) -> list[str]:
-    names: set[str] = set()
-    for url in urls.values():
-        engine = create_engine(usable(url), poolclass=NullPool)
-        names.update(inspect(engine).get_table_names())
-        engine.dispose()
-    return sorted(names)
 
 
 # --- The models and the migrated database ---------------------------------------------------------
