@@ -46,6 +46,7 @@ def read_whole(
     schema: str | None = None,
     also: Set[str] = frozenset(),
     heard: Callable[[], None] = lambda: None,
+    only: Set[str] | None = None,
 ) -> Reading:
     """Read tables with all their parts, views and enumerated types.
 
@@ -55,6 +56,7 @@ def read_whole(
         also: others to read, in lower case, by whose names their objects go; those that are not
             there are left out.
         heard: called each time that the database has answered.
+        only: the names of the tables and views to read; ``None`` for all.
 
     Raises:
         NoSuchSchema: ``schema`` is not there.
@@ -69,7 +71,7 @@ def read_whole(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for place, label in places.items():
-            for thing, properties in _Reader(connection, place, label).objects():
+            for thing, properties in _Reader(connection, place, label, only).objects():
                 found[thing] = properties
                 heard()
     unread = dict.fromkeys(str(warning.message).split("\n")[0] for warning in caught)
@@ -77,18 +79,21 @@ def read_whole(
 
 
 class _Reader:
-    def __init__(self, connection: Connection, place: str | None, label: str) -> None:
+    def __init__(
+        self, connection: Connection, place: str | None, label: str, only: Set[str] | None
+    ) -> None:
         self._connection = connection
         self._look: Any = inspect(connection)
         self._dialect = connection.dialect
         self._place = place
         self._label = label
+        self._only = only
         # Names of the schema itself are left out where a database puts them before others.
         self._own = {place, self._look.default_schema_name if place is None else place, None}
 
     def objects(self) -> Iterator[tuple[SchemaObject, Properties]]:
         """Each object with its properties."""
-        tables = self._look.get_table_names(schema=self._place)
+        tables = self._names("get_table_names")
         for name in tables:
             yield self._table(name), {"type": "table"}
         for table, columns in self._of_each("columns", tables).items():
@@ -101,6 +106,10 @@ class _Reader:
             labels = ", ".join(map(repr, found["labels"]))
             yield SchemaObject(Kind.TYPE, found["name"], "", self._label), {"type": labels}
 
+    def _names(self, method: str) -> list[str]:
+        found = getattr(self._look, method, lambda **_: ())(schema=self._place)
+        return [name for name in found if self._only is None or name in self._only]
+
     def _table(self, name: str) -> SchemaObject:
         return SchemaObject(Kind.TABLE, name, "", self._label)
 
@@ -108,7 +117,7 @@ class _Reader:
         """The views, and what else has columns; one that is broken has none."""
         more = _POSTGRESQL_VIEWS if self._dialect.name == "postgresql" else {}
         for word, method in (_VIEWS | more).items():
-            for name in getattr(self._look, method, lambda **_: ())(schema=self._place):
+            for name in self._names(method):
                 definition = ""
                 with suppress(SQLAlchemyError, NotImplementedError):
                     if word != "foreign table":
@@ -124,7 +133,7 @@ class _Reader:
         for column in columns:
             found = {
                 "type": self._type(column["type"]),
-                "nullable": "yes" if column["nullable"] else "no",
+                "nullable": "yes" if column["nullable"] and not column.get("primary_key") else "no",
                 "default": self._plain(str(column["default"] or "")),
             }
             for name in ("computed", "identity"):
@@ -183,6 +192,8 @@ class _Reader:
         if self._dialect.name == "sqlite":  # SQLAlchemy leaves out those of expressions
             place = self._dialect.identifier_preparer.quote(self._place or "main")
             for table, name, sql in self._connection.execute(text(_SQLITE_INDEXES.format(place))):
+                if self._only is not None and table not in self._only:
+                    continue
                 _, _, definition = sql.partition("(")
                 unique = "UNIQUE " if " UNIQUE " in sql.upper().partition(" ON ")[0] else ""
                 found = f"{unique}({self._plain(definition)}"
@@ -205,12 +216,15 @@ class _Reader:
 
     def _of_each(self, what: str, names: Sequence[str]) -> Mapping[str, Any]:
         """What an inspector says of each table; at once, if it can (SQLAlchemy 2)."""
+        if not names:  # which SQLAlchemy would take for all
+            return {}
         at_once = getattr(self._look, f"get_multi_{what}", None)
         if at_once is None:
             one = getattr(self._look, f"get_{what}")
             return {name: one(name, schema=self._place) for name in names}
         wanted = set(names)
-        found = at_once(schema=self._place)
+        some = {} if self._only is None else {"filter_names": list(names)}
+        found = at_once(schema=self._place, **some)
         return {table: parts for (_, table), parts in found.items() if table in wanted}
 
     def _plain(self, words: str) -> str:
