@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -19,10 +20,11 @@ from typing import Any, NamedTuple, TextIO
 from alembic.autogenerate import RevisionContext
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from alembic.util import CommandError, load_python_file
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Connection, make_url
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError
 from flask_chainfix.environment.messages import secrets_of
@@ -30,12 +32,21 @@ from flask_chainfix.model.rehearsal import FailureKind
 from flask_chainfix.rehearsal.confinement import confine, replace_engines, restamp, tables_in
 from flask_chainfix.rehearsal.failures import Scene, describe
 from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
+from flask_chainfix.rehearsal.rows import RowMaker, lost
+from flask_chainfix.rehearsal.schema_watch import (
+    Parts,
+    SchemaWatch,
+    after_down,
+    after_second_up,
+    compared,
+)
 
 
 class _Phase(NamedTuple):
     """One run of ``env.py``: in which direction, which time, to which revision.
 
-    Those of round 0 go through the old chain.
+    Those of round 0 go through the old chain. In the direction ``stairs`` each revision goes up,
+    down and up again before the next one.
     """
 
     direction: str
@@ -69,6 +80,7 @@ class _Rehearsing:
         self._stream = stream
         self._urls = {bind: make_url(url) for bind, url in request["databases"].items()}
         self._ran: set[str] = set()
+        self._rows: dict[str, RowMaker] = {}
         self._version_table: Any = None
         self.scene = Scene(
             dialect=next(iter(self._urls.values())).get_backend_name(),
@@ -89,7 +101,7 @@ class _Rehearsing:
         if "app" in request:
             replace_engines(self._urls)
         with entered(request):
-            if tables := tables_in(self._urls):
+            if not request["copied"] and (tables := tables_in(self._urls)):
                 raise CannotRehearse(
                     f"the app itself creates tables when it is loaded: {', '.join(tables)}; on a"
                     " new database the migrations would find them there",
@@ -137,17 +149,24 @@ class _Rehearsing:
 
     def _run_phase(self, phase: _Phase, left: int) -> None:
         config, script = self._open(self._request["chain" if phase.round else "old"])
-        asked = False
+        asked, is_stairway = False, phase.direction == "stairs"
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
             nonlocal asked
             asked = True
-            found = self._steps_from(script, heads, phase)
-            self.send("plan", count=len(found), left=left)
-            self._version_table = context._version
             database = context.connection.engine.url.database
             binds = (bind for bind, url in self._urls.items() if url.database == database)
-            yield from self._timed(found, phase, next(binds, ""))
+            place = _Place(context, next(binds, ""))
+            if self._request["copied"]:
+                self.send("found", what="stamps", bind=place.bind, rows=sorted(heads))
+            found = self._steps_from(script, heads, phase)
+            self.send("plan", count=len(found) * (3 if is_stairway else 1), left=left)
+            self._version_table = context._version
+            if is_stairway:
+                yield from self._stairs(found, place)
+            else:
+                for step in found:
+                    yield from self._timed(step, phase.direction, phase.round, place)
 
         with EnvironmentContext(
             config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
@@ -164,22 +183,118 @@ class _Rehearsing:
         try:
             return list(script._upgrade_revs(phase.target, heads))
         except Exception:
-            if self._request["old"] and phase.round:  # the old stamp means nothing in the new chain
+            stamped = self._request["old"] or self._request["copied"]
+            if stamped and phase.round:  # the stamp means nothing in this chain
                 self.scene.doing = FailureKind.STAMP
             raise
 
-    def _timed(self, steps: Sequence[Any], phase: _Phase, bind: str) -> Iterator[Any]:
-        """Each step, with an event before and one after it and its stamp."""
-        direction, number, _ = phase
+    def _timed(self, step: Any, direction: str, round_: int, place: _Place) -> Iterator[Any]:
+        """A step, with an event before and one after it and its stamp."""
+        revision = step.revision.revision
+        rows = self._rows_in(place)
+        held: Mapping[str, int] = {}
+        if rows is not None and round_:
+            with place.transaction() as connection:
+                for table, why in rows.fill(connection).items():
+                    self.send("found", what="empty", bind=place.bind, table=table, why=why)
+                held = rows.counted(connection) if direction == "down" else {}
+            place.commit()
+        self.scene.step = (revision, direction, round_, place.bind)
+        self.send("start", revision=revision, direction=direction, round=round_, bind=place.bind)
+        started = perf_counter()
+        yield step
+        self.send("done", seconds=round(perf_counter() - started, 4))
+        self.scene.step = None
+        self._ran.add(revision)
+        if rows is not None and held:
+            with place.transaction() as connection:
+                gone = lost(held, rows.counted(connection))
+            at = {"revision": revision, "bind": place.bind}
+            for table, number in gone.items():
+                self.send("found", what="lost", **at, table=table, rows=number)
+
+    def _rows_in(self, place: _Place) -> RowMaker | None:
+        if not self._request["rows"]:
+            return None
+        new = RowMaker(place.context._version.name)
+        return self._rows.setdefault(place.bind, new)
+
+    def _stairs(self, steps: Sequence[Any], place: _Place) -> Iterator[Any]:
+        """Each revision up, down and up again, with the schema compared before and after."""
+        watch = SchemaWatch(place.context._version.name, set(self._request["schemas"]))
+        ignored = self._request["ignored"]
+        before = place.look(watch)
         for step in steps:
-            revision = step.revision.revision
-            self.scene.step = (revision, direction, number, bind)
-            self.send("start", revision=revision, direction=direction, round=number, bind=bind)
-            started = perf_counter()
-            yield step
-            self.send("done", seconds=round(perf_counter() - started, 4))
-            self.scene.step = None
-            self._ran.add(revision)
+            yield from self._timed(step, "up", 1, place)
+            above = place.look(watch)
+            down, again = (self._new_step(step, up) for up in (False, True))
+            yield from self._timed(down, "down", 1, place)
+            below = place.look(watch)
+            left = compared(before, below, ignored)
+            self._tell_gap(down, map(after_down, left), place)
+            if left and not compared(above, below, ignored):
+                again.migration_fn = _do_nothing  # it would only stumble over its own objects
+                yield again
+                before = below
+            else:
+                yield from self._timed(again, "up", 2, place)
+                before = place.look(watch)
+                if not left:
+                    changed = compared(above, before, ignored)
+                    self._tell_gap(down, map(after_second_up, changed), place)
+
+    def _tell_gap(self, down: Any, found: Iterable[str], place: _Place) -> None:
+        if faults := list(found):
+            code = getattr(down.migration_fn, "__code__", None)
+            line = None if code is None else code.co_firstlineno
+            revision, path = down.revision.revision, down.revision.path
+            self.send(
+                "found",
+                what="gaps",
+                revision=revision,
+                bind=place.bind,
+                path=path,
+                line=line,
+                faults=faults,
+            )
+
+    def _new_step(self, step: Any, up: bool) -> Any:
+        """A step of the same revision, whose module is new as in a process of its own."""
+        new = RevisionStep(step.revision_map, step.revision, up)
+        (file,) = (each for each in self._request["chain"] if each[0] == step.revision.path)
+        new.migration_fn = getattr(_script(file).module, new.migration_fn.__name__)
+        return new
+
+
+class _Place(NamedTuple):
+    """Where steps run: Alembic's context of one database."""
+
+    context: Any
+    bind: str
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """The connection that migrations have, in their transaction or in one of its own."""
+        connection: Connection = self.context.connection
+        with nullcontext() if connection.in_transaction() else connection.begin():
+            yield connection
+
+    def look(self, watch: SchemaWatch) -> Parts:
+        """What the database holds after a step, which is final from here on."""
+        self.commit()
+        self.context.impl.memo.clear()  # the types that it has made, which may be dropped by now
+        with self.transaction() as connection:
+            return watch.look(connection)
+
+    def commit(self) -> None:
+        """End Alembic's transaction around all steps, as a command for each step would."""
+        if self.context._transaction is not None and self.context.impl.transactional_ddl:
+            self.context._transaction.commit()
+            self.context._transaction = self.context.connection.begin()
+
+
+def _do_nothing(**_: Any) -> None:
+    pass
 
 
 # --- The chain, which need not be on the disk ----------------------------------------------------
