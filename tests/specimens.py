@@ -10,6 +10,7 @@ finds there, and in these keys what else there is in the project, and what is do
                  answer, with nothing
     stamps       rows that are told with ``--stamp``
     carried_out  the wishes of a repair that was made before, looking at no database
+    rehearsed    whether ``rehearse --stairway`` finds it, and not ``check``
     against      the Git revision that ``check`` compares with, and ``allow``, what may differ
     repair, rebase, lock, restamp, undo
                  what is asked of that command: for repair the fields of ``Wishes``, for rebase
@@ -38,6 +39,7 @@ import pytest
 from flask_chainfix.commands.check import Against, check
 from flask_chainfix.commands.lock import plan_lock
 from flask_chainfix.commands.rebase import plan_rebase
+from flask_chainfix.commands.rehearse import rehearse
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.restamp import RestampWishes, plan_restamp
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
@@ -47,9 +49,11 @@ from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.databases import DatabaseWishes, MoveState
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import edits_between
+from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.page import unified_diff
-from flask_chainfix.report.results import Checked
+from flask_chainfix.report.results import Checked, Rehearsed
 from tests.disk import ENV_PY, SCRIPT_MAKO
+from tests.rehearsals import PLAIN_ENV
 from tests.repositories import Repository, needs_git
 from tests.results import Outcome, carried_out
 from tests.stamped import sql, stamp
@@ -75,7 +79,9 @@ class Specimen:
     @property
     def is_files_alone(self) -> bool:
         """Whether what is wrong shows without Git, databases and what was done before."""
-        more = {"databases", "stamps", "carried_out", "against"}.intersection(self.expected)
+        more = {"databases", "stamps", "carried_out", "against", "rehearsed"}.intersection(
+            self.expected
+        )
         return not more and not (self.directory / "commits").is_dir()
 
     def asked_of(self, command: str) -> dict[str, Any] | None:
@@ -123,9 +129,11 @@ class Project:
     runtime: Runtime
     databases: DatabaseWishes
 
-    def checked(self) -> Checked:
-        """What check says of it."""
+    def checked(self) -> Checked | Rehearsed:
+        """What check says of it, or a rehearsal."""
         expected = self.specimen.expected
+        if "rehearsed" in expected:
+            return rehearse(self.runtime, Tools(), RehearsalRequest(stairway=True), _unseen)
         against = None
         if "against" in expected:
             against = Against(expected["against"], frozenset(expected.get("allow", ())))
@@ -148,7 +156,9 @@ def project(specimen: Specimen, top: Path) -> Project:
         _fill(place, specimen.directory / "commits" / str(number))
         Repository(top).commit(number)
     _fill(place, specimen.directory)
-    (place / "env.py").write_text(ENV_PY)
+    models = "from sqlalchemy import MetaData\ntarget_metadata = MetaData()"
+    runs = PLAIN_ENV.format(models=models)
+    (place / "env.py").write_text(runs if "rehearsed" in specimen.expected else ENV_PY)
     (place / "script.py.mako").write_text(SCRIPT_MAKO)
     runtime = open_directory("m")
     if "carried_out" in specimen.expected:

@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,11 +26,15 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.commands.check import Against, check
+from flask_chainfix.commands.rehearse import rehearse
+from flask_chainfix.common.progress import unseen
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.diagnosis.rules import all_rules
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.findings import Finding
+from flask_chainfix.rehearsal.round_trip import RehearsalRequest
+from flask_chainfix.report.results import Checked, Rehearsed
 from tests.disk import SCRIPT_MAKO
 from tests.repositories import Repository, needs_git
 from tests.stamped import Again, sql
@@ -260,6 +264,7 @@ class Claim:
         database: whether the finding is one about a database.
         kind: of the database.
         against: the Git revision that the files are compared with.
+        rehearsed: whether only a rehearsal finds it.
     """
 
     code: str
@@ -270,6 +275,7 @@ class Claim:
     database: bool = False
     kind: str = "sqlite"
     against: str | None = None
+    rehearsed: bool = False
 
 
 def uses(spec: str, table: str, column: str = "note") -> Rev:
@@ -569,6 +575,17 @@ CLAIMS = (
         kind="postgresql",
     ),
     Claim(
+        "FC206",
+        "a column that stays",
+        ("a", replace(uses("b <- a", "t_a"), downgrade=("pass",))),
+        (
+            works("upgrade head"),
+            works("downgrade a"),
+            stops("upgrade head", "duplicate column name: note"),
+        ),
+        rehearsed=True,
+    ),
+    Claim(
         "FC301",
         "of a file that is gone",
         ("a",),
@@ -705,14 +722,18 @@ def project(claim: Claim, top: Path, again: Again, monkeypatch: pytest.MonkeyPat
 
 def finding(claim: Claim, project: Project) -> Finding:
     """The finding of ``check`` that the claim is about."""
-    report = check(
-        open_directory(str(project.directory)),
+    runtime = open_directory(str(project.directory))
+    report: Checked | Rehearsed = check(
+        runtime,
         Tools(),
         strict=False,
         schema=True,
         databases=DatabaseWishes(urls=(project.url,) if claim.database else ()),
         against=Against(claim.against) if claim.against else None,
     )
+    if claim.rehearsed:
+        assert claim.code not in {each.code for each in report.diagnosis.findings}
+        report = rehearse(runtime, Tools(), RehearsalRequest(stairway=True), unseen)
     found = [each for each in report.diagnosis.findings if each.code == claim.code]
     assert found, report.diagnosis.findings
     return found[0]

@@ -24,6 +24,18 @@ def _parse_from(
     return parse_revisions(value or "")
 
 
+_BESIDE_COPY = {
+    "--from": "the copy is stamped already",
+    "--rows": "the copy has rows of its own",
+    "--keep": "the copy holds what the app's database holds, and is always dropped",
+}
+
+
+def _refuse_beside_copy(**given: object) -> None:
+    for option in (name for name, value in given.items() if value):
+        raise click.UsageError(f"--copy and {option} exclude each other: {_BESIDE_COPY[option]}.")
+
+
 @click.command(cls=Command, example="--database")
 @click.option(
     "--database",
@@ -41,13 +53,37 @@ def _parse_from(
     callback=_parse_from,
     help="Upgrade a database that the chain before the last repair has stamped there.",
 )
+@click.option(
+    "--stairway",
+    is_flag=True,
+    help="Run each revision up, down and up again before the next one, and find downgrades that"
+    " leave something behind. Exits with 1 if there are any.",
+)
+@click.option(
+    "--rows",
+    is_flag=True,
+    help="Give every table a few rows before each step: what fails on real rows then fails here.",
+)
+@click.option(
+    "--copy",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=OWN_SERVER,
+    help="Begin with a copy of this database, or of the app's own without a URL, and upgrade that"
+    " from where it is stamped. It is made on the same server unless --database names another.",
+)
 @click.option("--keep", is_flag=True, help="Do not drop the scratch databases.")
 @format_option("text", "json")
 @click.pass_context
-def rehearse(
+def rehearse(  # noqa: PLR0913  (an option each)
     context: click.Context,
+    /,
+    *,
     database: str | None,
     start: tuple[str, ...],
+    stairway: bool,
+    rows: bool,
+    copy: str | None,
     keep: bool,
     output_format: str,
 ) -> None:
@@ -56,10 +92,14 @@ def rehearse(
     Upgrades a new database to the head, downgrades it to the base, upgrades it again, and compares
     it with the models. Exits with 1 if they differ.
     """
+    if copy is not None:
+        _refuse_beside_copy(**{"--from": start, "--rows": rows, "--keep": keep})
 
     def work(runtime: Runtime, tools: Tools) -> Rehearsed:
-        url = None if database is None else from_variable(database)
-        request = RehearsalRequest(database=url, keep=keep, start=start)
+        url, source = (each and from_variable(each) for each in (database, copy))
+        request = RehearsalRequest(
+            database=url, keep=keep, start=start, stairway=stairway, rows=rows, copy=source
+        )
         with progress_bar(sys.stderr) as progress:
             return command.rehearse(runtime, tools, request, progress)
 

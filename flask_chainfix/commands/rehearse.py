@@ -13,16 +13,19 @@ from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import cause_of, in_doubt
-from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, cause_of, in_doubt
+from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import MoveResult, MoveState
+from flask_chainfix.model.databases import MoveResult, MoveState, Trouble
 from flask_chainfix.model.rehearsal import Rehearsal, RehearsalFailure
 from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.rehearsal import round_trip
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Planning, Rehearsed
+
+# What rows are against.
+_OF_ROWS = (Trouble.NULLS, Trouble.VIOLATED, Trouble.CAST)
 
 
 def rehearse(
@@ -47,6 +50,11 @@ def rehearse(
     now = diagnosis.snapshot
     old = _old_chain(runtime, now, request.start) if request.start else None
     rehearsal = _run(runtime, request, now, progress, old)
+    if rehearsal.gaps:
+        shown = replace(diagnosis.snapshot, downgrade_gaps=rehearsal.gaps)
+        diagnosis = replace(diagnosis, snapshot=shown).judge(Family.REHEARSAL)
+        if DOWNGRADE_INCOMPLETE in now.environment.settings.ignore:
+            rehearsal = replace(rehearsal, gaps=())
     result = Rehearsed(tools=tools, diagnosis=diagnosis, rehearsal=rehearsal)
     result = result.noticing(*_missed_server(rehearsal))
     if rehearsal.failure is not None:
@@ -57,7 +65,7 @@ def rehearse(
             f"the chain has {faults}, so nothing is proven: Alembic runs it in an order of its own,"
             " and may choose another one next time"
         )
-    return replace(result, exit_code=1 if rehearsal.differences else 0)
+    return replace(result, exit_code=1 if rehearsal.differences or rehearsal.gaps else 0)
 
 
 def rehearse_plan(
@@ -130,8 +138,18 @@ def _run(
     if failure is None:
         return rehearsal
     cause, mend = cause_of(chain, failure)
+    if failure.trouble in _OF_ROWS:
+        cause = _cause_in_rows(request) or cause
     failure = replace(failure, cause=cause, remedy=Remedy.of(mend) | failure.remedy)
     return replace(rehearsal, failure=failure)
+
+
+def _cause_in_rows(request: RehearsalRequest) -> str:
+    if request.copy is not None:
+        return "the rows that were copied do not allow it, and neither will those of the database"
+    if request.rows:
+        return "tables hold rows here, as they do in production; without --rows they are empty"
+    return ""
 
 
 def _missed_server(rehearsal: Rehearsal) -> tuple[str, ...]:

@@ -24,6 +24,18 @@ def listing(items: Iterable[str], most: int = _LISTED) -> str:
     return f"{shown} and {left_out:,} more" if left_out > 0 else shown
 
 
+_UNITS = ("bytes", "kB", "MB", "GB")
+
+
+def bytes_in_words(number: float) -> str:
+    """``12 bytes``, ``3.4 MB``."""
+    for unit in _UNITS[:-1]:
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} {_UNITS[-1]}"
+
+
 # --- Which of the known ids somebody may have meant ----------------------------------------------
 
 

@@ -205,8 +205,9 @@ _TABLE = (
     _Row(
         Trouble.CAST,
         "22001 42804 42846 22P02 22003 22007 22008 1264 1265 1292 1366 1406",
-        migrating="values do not fit the type of the column: correct them first, or say how to"
-        ' convert them, on PostgreSQL with postgresql_using="COLUMN::TYPE"',
+        migrating="values do not fit the type of the column, or are NULL where it becomes NOT NULL:"
+        " correct them first, or say how to convert them, on PostgreSQL with"
+        ' postgresql_using="COLUMN::TYPE"',
     ),
     _Row(
         Trouble.IN_TRANSACTION,

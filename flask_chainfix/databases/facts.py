@@ -15,6 +15,7 @@ from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.history import Published, PublishedChain
+from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint
 from flask_chainfix.schema.object_history import History, histories_of
@@ -48,6 +49,8 @@ class Facts(Snapshot):
         old: older chains, which may have stamped them, the latest first.
         published: what others have already; ``None`` where nobody has looked.
         published_chains: what the main branch and releases have; none where nobody has looked.
+        downgrade_gaps: what downgrades do not undo, as a rehearsal has shown; none where nobody
+            has looked.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -55,6 +58,7 @@ class Facts(Snapshot):
     old: tuple[Graph, ...] = field(default=(), compare=False)
     published: Published | None = field(default=None, compare=False)
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
+    downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     _known: _Known = field(default_factory=_Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from flask_chainfix.model.rehearsal import RehearsalFailure
 from flask_chainfix.schema.footprint import Action
 
 LONG_ID = "FC109"
+DOWNGRADE_INCOMPLETE = "FC206"
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     """
     if failure.revision is None or failure.revision not in snapshot.graph:
         return "", ""
+    if failure.refuses:
+        return "downgrade() itself raises this: going back is refused on purpose", ""
     if failure.direction == "down":
         return next(_told_down(snapshot, failure.revision, failure.line), ""), ""
     found = diagnose(snapshot, Family.SCHEMA)

@@ -30,6 +30,7 @@ CODES = frozenset(
         "FC203",
         "FC204",
         "FC205",
+        "FC206",
         "FC301",
         "FC302",
         "FC303",

@@ -52,6 +52,74 @@ class RehearsalStep(NamedTuple):
     bind: str = ""
 
 
+class DowngradeGap(NamedTuple):
+    """What the ``downgrade()`` of one revision does not undo.
+
+    Attributes:
+        revision: its id.
+        bind: as in ``RehearsalStep``.
+        path: its file.
+        line: where ``downgrade()`` begins there, 1-based; ``None`` where that is not known.
+        faults: what is otherwise than before, ``leaves column users.mail`` for example.
+    """
+
+    revision: str
+    bind: str
+    path: Path
+    line: int | None
+    faults: tuple[str, ...]
+
+
+class LostRows(NamedTuple):
+    """Rows that one ``downgrade()`` has deleted.
+
+    Attributes:
+        revision: its id.
+        bind: as in ``RehearsalStep``.
+        table: the table that held them.
+        rows: how many.
+    """
+
+    revision: str
+    bind: str
+    table: str
+    rows: int
+
+
+class EmptyTable(NamedTuple):
+    """A table for which no rows could be made.
+
+    Attributes:
+        bind: as in ``RehearsalStep``.
+        table: its name.
+        why: what stands against it.
+    """
+
+    bind: str
+    table: str
+    why: str
+
+
+class CopiedDatabase(NamedTuple):
+    """A copy of one of the app's databases, put into a scratch database.
+
+    Attributes:
+        database: the one that was copied, its password masked.
+        size: bytes of the backup.
+        tables: how many tables it holds.
+        seconds: how long it took to copy it and to put it there.
+        bind: as in ``RehearsalStep``.
+        stamp: the rows of its version table.
+    """
+
+    database: str
+    size: int
+    tables: int
+    seconds: float
+    bind: str = ""
+    stamp: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class RehearsalFailure:
     """What ended a rehearsal.
@@ -69,6 +137,7 @@ class RehearsalFailure:
         cause: what the migrations' own text tells of it; ``""`` where nobody has asked.
         remedy: what to do about it.
         trouble: what the database's error is about; ``None`` where it has raised none.
+        refuses: whether it is a ``downgrade()`` that raises this itself.
     """
 
     kind: FailureKind
@@ -83,6 +152,7 @@ class RehearsalFailure:
     cause: str = ""
     remedy: str | Remedy = ""
     trouble: Trouble | None = None
+    refuses: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +171,10 @@ class Rehearsal:
         start: where the database was stamped; empty for a rehearsal from nothing.
         way_of: the known databases that stand there, whose way this was.
         kept: URLs of the databases that are still there, passwords masked.
+        gaps: what downgrades do not undo; ``None`` where nobody has looked.
+        lost: rows that downgrades have deleted; ``None`` where no rows were made.
+        empty: tables for which no rows could be made.
+        copies: what was put into the scratch databases first.
     """
 
     database: str
@@ -114,6 +188,10 @@ class Rehearsal:
     start: tuple[str, ...] = ()
     way_of: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    gaps: tuple[DowngradeGap, ...] | None = None
+    lost: tuple[LostRows, ...] | None = None
+    empty: tuple[EmptyTable, ...] = ()
+    copies: tuple[CopiedDatabase, ...] = ()
 
     @property
     def missed_server(self) -> str:

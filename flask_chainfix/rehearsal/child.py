@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -20,25 +20,33 @@ from typing import Any, NamedTuple, TextIO
 from alembic.autogenerate import RevisionContext
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from alembic.util import CommandError, load_python_file
-from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.engine import URL, Dialect, Engine, make_url
-from sqlalchemy.pool import NullPool, Pool
+from sqlalchemy.engine import Connection, make_url
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError
-from flask_chainfix.databases.drivers import usable
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.failures import ForeignConnection, Scene, describe
+from flask_chainfix.rehearsal.confinement import confine, replace_engines, restamp, tables_in
+from flask_chainfix.rehearsal.failures import Scene, describe
 from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
+from flask_chainfix.rehearsal.rows import RowMaker, lost
+from flask_chainfix.rehearsal.schema_watch import (
+    Parts,
+    SchemaWatch,
+    after_down,
+    after_second_up,
+    compared,
+)
 
 
 class _Phase(NamedTuple):
     """One run of ``env.py``: in which direction, which time, to which revision.
 
-    Those of round 0 go through the old chain.
+    Those of round 0 go through the old chain. In the direction ``stairs`` each revision goes up,
+    down and up again before the next one.
     """
 
     direction: str
@@ -72,6 +80,7 @@ class _Rehearsing:
         self._stream = stream
         self._urls = {bind: make_url(url) for bind, url in request["databases"].items()}
         self._ran: set[str] = set()
+        self._rows: dict[str, RowMaker] = {}
         self._version_table: Any = None
         self.scene = Scene(
             dialect=next(iter(self._urls.values())).get_backend_name(),
@@ -88,11 +97,11 @@ class _Rehearsing:
     def run(self) -> None:
         """Everything, in order; the first failure ends it."""
         request = self._request
-        _confine(self._urls)
+        confine(self._urls)
         if "app" in request:
-            _replace_engines(self._urls)
+            replace_engines(self._urls)
         with entered(request):
-            if tables := _tables_in(self._urls):
+            if not request["copied"] and (tables := tables_in(self._urls)):
                 raise CannotRehearse(
                     f"the app itself creates tables when it is loaded: {', '.join(tables)}; on a"
                     " new database the migrations would find them there",
@@ -102,7 +111,7 @@ class _Rehearsing:
             phases = [_Phase(*each) for each in request["phases"]]
             for left, phase in zip(reversed(range(len(phases))), phases, strict=True):
                 if request["old"] and phase.round and request["restamp"]:
-                    _restamp(self._urls, self._version_table, request["restamp"])
+                    restamp(self._urls, self._version_table, request["restamp"])
                 self._run_phase(phase, left)
             config, script = self._open(request["chain"])
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
@@ -140,17 +149,24 @@ class _Rehearsing:
 
     def _run_phase(self, phase: _Phase, left: int) -> None:
         config, script = self._open(self._request["chain" if phase.round else "old"])
-        asked = False
+        asked, is_stairway = False, phase.direction == "stairs"
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
             nonlocal asked
             asked = True
-            found = self._steps_from(script, heads, phase)
-            self.send("plan", count=len(found), left=left)
-            self._version_table = context._version
             database = context.connection.engine.url.database
             binds = (bind for bind, url in self._urls.items() if url.database == database)
-            yield from self._timed(found, phase, next(binds, ""))
+            place = _Place(context, next(binds, ""))
+            if self._request["copied"]:
+                self.send("found", what="stamps", bind=place.bind, rows=sorted(heads))
+            found = self._steps_from(script, heads, phase)
+            self.send("plan", count=len(found) * (3 if is_stairway else 1), left=left)
+            self._version_table = context._version
+            if is_stairway:
+                yield from self._stairs(found, place)
+            else:
+                for step in found:
+                    yield from self._timed(step, phase.direction, phase.round, place)
 
         with EnvironmentContext(
             config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
@@ -167,22 +183,118 @@ class _Rehearsing:
         try:
             return list(script._upgrade_revs(phase.target, heads))
         except Exception:
-            if self._request["old"] and phase.round:  # the old stamp means nothing in the new chain
+            stamped = self._request["old"] or self._request["copied"]
+            if stamped and phase.round:  # the stamp means nothing in this chain
                 self.scene.doing = FailureKind.STAMP
             raise
 
-    def _timed(self, steps: Sequence[Any], phase: _Phase, bind: str) -> Iterator[Any]:
-        """Each step, with an event before and one after it and its stamp."""
-        direction, number, _ = phase
+    def _timed(self, step: Any, direction: str, round_: int, place: _Place) -> Iterator[Any]:
+        """A step, with an event before and one after it and its stamp."""
+        revision = step.revision.revision
+        rows = self._rows_in(place)
+        held: Mapping[str, int] = {}
+        if rows is not None and round_:
+            with place.transaction() as connection:
+                for table, why in rows.fill(connection).items():
+                    self.send("found", what="empty", bind=place.bind, table=table, why=why)
+                held = rows.counted(connection) if direction == "down" else {}
+            place.commit()
+        self.scene.step = (revision, direction, round_, place.bind)
+        self.send("start", revision=revision, direction=direction, round=round_, bind=place.bind)
+        started = perf_counter()
+        yield step
+        self.send("done", seconds=round(perf_counter() - started, 4))
+        self.scene.step = None
+        self._ran.add(revision)
+        if rows is not None and held:
+            with place.transaction() as connection:
+                gone = lost(held, rows.counted(connection))
+            at = {"revision": revision, "bind": place.bind}
+            for table, number in gone.items():
+                self.send("found", what="lost", **at, table=table, rows=number)
+
+    def _rows_in(self, place: _Place) -> RowMaker | None:
+        if not self._request["rows"]:
+            return None
+        new = RowMaker(place.context._version.name)
+        return self._rows.setdefault(place.bind, new)
+
+    def _stairs(self, steps: Sequence[Any], place: _Place) -> Iterator[Any]:
+        """Each revision up, down and up again, with the schema compared before and after."""
+        watch = SchemaWatch(place.context._version.name, set(self._request["schemas"]))
+        ignored = self._request["ignored"]
+        before = place.look(watch)
         for step in steps:
-            revision = step.revision.revision
-            self.scene.step = (revision, direction, number, bind)
-            self.send("start", revision=revision, direction=direction, round=number, bind=bind)
-            started = perf_counter()
-            yield step
-            self.send("done", seconds=round(perf_counter() - started, 4))
-            self.scene.step = None
-            self._ran.add(revision)
+            yield from self._timed(step, "up", 1, place)
+            above = place.look(watch)
+            down, again = (self._new_step(step, up) for up in (False, True))
+            yield from self._timed(down, "down", 1, place)
+            below = place.look(watch)
+            left = compared(before, below, ignored)
+            self._tell_gap(down, map(after_down, left), place)
+            if left and not compared(above, below, ignored):
+                again.migration_fn = _do_nothing  # it would only stumble over its own objects
+                yield again
+                before = below
+            else:
+                yield from self._timed(again, "up", 2, place)
+                before = place.look(watch)
+                if not left:
+                    changed = compared(above, before, ignored)
+                    self._tell_gap(down, map(after_second_up, changed), place)
+
+    def _tell_gap(self, down: Any, found: Iterable[str], place: _Place) -> None:
+        if faults := list(found):
+            code = getattr(down.migration_fn, "__code__", None)
+            line = None if code is None else code.co_firstlineno
+            revision, path = down.revision.revision, down.revision.path
+            self.send(
+                "found",
+                what="gaps",
+                revision=revision,
+                bind=place.bind,
+                path=path,
+                line=line,
+                faults=faults,
+            )
+
+    def _new_step(self, step: Any, up: bool) -> Any:
+        """A step of the same revision, whose module is new as in a process of its own."""
+        new = RevisionStep(step.revision_map, step.revision, up)
+        (file,) = (each for each in self._request["chain"] if each[0] == step.revision.path)
+        new.migration_fn = getattr(_script(file).module, new.migration_fn.__name__)
+        return new
+
+
+class _Place(NamedTuple):
+    """Where steps run: Alembic's context of one database."""
+
+    context: Any
+    bind: str
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """The connection that migrations have, in their transaction or in one of its own."""
+        connection: Connection = self.context.connection
+        with nullcontext() if connection.in_transaction() else connection.begin():
+            yield connection
+
+    def look(self, watch: SchemaWatch) -> Parts:
+        """What the database holds after a step, which is final from here on."""
+        self.commit()
+        self.context.impl.memo.clear()  # the types that it has made, which may be dropped by now
+        with self.transaction() as connection:
+            return watch.look(connection)
+
+    def commit(self) -> None:
+        """End Alembic's transaction around all steps, as a command for each step would."""
+        if self.context._transaction is not None and self.context.impl.transactional_ddl:
+            self.context._transaction.commit()
+            self.context._transaction = self.context.connection.begin()
+
+
+def _do_nothing(**_: Any) -> None:
+    pass
 
 
 # --- The chain, which need not be on the disk ----------------------------------------------------
@@ -217,94 +329,6 @@ def _module(path: Path, data: str | None) -> ModuleType:
     module = module_from_spec(spec)
     loader.exec_module(module)
     return module
-
-
-# --- The scratch databases, and no others --------------------------------------------------------
-_CHECKED = "fixchain_checked"
-
-
-def _confine(urls: Mapping[str, URL]) -> None:
-    """From now on nothing in this process connects to another database through SQLAlchemy."""
-
-    def check(
-        dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
-    ) -> None:
-        in_memory = dialect.name == "sqlite" and arguments[0] in (":memory:", "")
-        if not in_memory and not any(_is_to(url, arguments, options) for url in urls.values()):
-            raise ForeignConnection(_target(dialect, arguments, options))
-        if record is not None:
-            record.info[_CHECKED] = True
-
-    def check_again(connection: Any, record: Any) -> None:
-        # An engine with a ``creator`` of its own does not ask before it connects.
-        if _CHECKED not in record.info:
-            connection.close()
-            raise ForeignConnection("another database, through an engine with a creator function")
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")  # nobody needs it after a power cut
-
-    event.listen(Engine, "do_connect", check)
-    event.listen(Pool, "connect", check_again)
-
-
-def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
-    names = {str(value) for value in (*arguments, *options.values())}
-    place = {"host": url.host, "port": url.port}
-    return url.database in names and all(
-        str(options[key]) == str(value) for key, value in place.items() if key in options
-    )
-
-
-def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
-    """Words for a database that hold no password."""
-    if dialect.name == "sqlite" and arguments:
-        return f"the SQLite database {arguments[0]}"
-    named = next((f" {options[key]}" for key in ("database", "dbname", "db") if key in options), "")
-    return f"the {dialect.name} database{named} on {options.get('host') or 'localhost'}"
-
-
-def _replace_engines(urls: Mapping[str, URL]) -> None:
-    """Put Flask-SQLAlchemy's engines on the scratch databases as soon as an app has them.
-
-    An app that connects while it is made does what it does on a new, empty database.
-    """
-    from flask import Flask
-    from flask_sqlalchemy import SQLAlchemy
-
-    make_engines = SQLAlchemy.init_app
-
-    def init_app(self: SQLAlchemy, app: Flask) -> None:
-        make_engines(self, app)
-        with app.app_context():
-            engines: Any = self.engines  # the app's own dictionary
-        for bind, engine in list(engines.items()):
-            if (bind or "") in urls:
-                engines[bind] = create_engine(urls[bind or ""], poolclass=NullPool)
-                # Where an app translates the names of schemas, for example.
-                engines[bind].update_execution_options(**engine.get_execution_options())
-
-    SQLAlchemy.init_app = init_app  # type: ignore[method-assign]
-
-
-def _restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:
-    """Give every scratch database that is stamped other rows."""
-    for url in urls.values():
-        engine = create_engine(usable(url), poolclass=NullPool)
-        if inspect(engine).has_table(version_table.name, version_table.schema):
-            with engine.begin() as connection:
-                connection.execute(version_table.delete())
-                for row in rows:
-                    connection.execute(version_table.insert().values(version_num=row))
-        engine.dispose()
-
-
-def _tables_in(urls: Mapping[str, URL]) -> list[str]:
-    names: set[str] = set()
-    for url in urls.values():
-        engine = create_engine(usable(url), poolclass=NullPool)
-        names.update(inspect(engine).get_table_names())
-        engine.dispose()
-    return sorted(names)
 
 
 # --- The models and the migrated database ---------------------------------------------------------

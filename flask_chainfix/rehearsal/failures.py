@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from flask_chainfix.chain.graph import Graph
 from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.drivers import missing_driver, remedy_for_migrating, trouble_of
 from flask_chainfix.environment.messages import masked, said
@@ -138,6 +139,7 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
         "path": path,
         "line": line,
         "trouble": None if trouble is None else trouble.value,
+        "refuses": direction == "down" and _raises_it(frames, scene),
         "operation": masked(_operation(innermost, frames, scene), scene.passwords),
     }
 
@@ -166,6 +168,16 @@ def _place(frames: _Frames, scene: Scene) -> tuple[str | None, int | None]:
         if number := _last(frames, files):
             return frames[number - 1].filename, frames[number - 1].lineno or 1
     return None, None
+
+
+def _raises_it(frames: _Frames, scene: Scene) -> bool:
+    """Whether the migration has raised the exception itself, with ``raise``."""
+    last = frames[-1] if frames else None
+    return (
+        last is not None
+        and last.filename in scene.migrations
+        and (last.line or "").startswith("raise ")
+    )
 
 
 def _operation(error: BaseException, frames: _Frames, scene: Scene) -> str:
@@ -269,8 +281,14 @@ def _of_type(failure: RehearsalFailure) -> str:
     )
 
 
-def _of_downgrade(failure: RehearsalFailure) -> str:
+def _of_downgrade(failure: RehearsalFailure) -> str | Remedy:
     """What is wrong with a ``downgrade()``: the one that fails, or one that has left a trace."""
+    if failure.refuses and failure.revision is not None:
+        return way(
+            "the way up is proven: leave this downgrade() as it is, where nobody is ever to go"
+            " back, and rehearse what comes after it",
+            f"{{fixchain}} rehearse --stairway --from {word(failure.revision)}",
+        )
     missing = failure.trouble in _MISSING
     found = _TYPE.search(failure.message)
     if failure.direction == "down":

@@ -12,27 +12,46 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 from typing import Any, NamedTuple
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import CannotRehearse, RehearsalFailed
+from flask_chainfix.common.errors import CannotBackUp, CannotRehearse, RehearsalFailed
 from flask_chainfix.common.processes import running
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.backup import copy_into
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.targets import app_engines, configured_urls
+from flask_chainfix.databases.targets import Target, app_engines, configured_urls, parse_url
 from flask_chainfix.environment.locate import Runtime, open_app
-from flask_chainfix.environment.messages import masked, said
-from flask_chainfix.model.databases import Trouble
+from flask_chainfix.environment.messages import masked, said, shown_url
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.rehearsal import FailureKind, Rehearsal, RehearsalFailure, RehearsalStep
+from flask_chainfix.model.rehearsal import (
+    SERVERS,
+    CopiedDatabase,
+    FailureKind,
+    Rehearsal,
+    RehearsalFailure,
+    RehearsalStep,
+)
 from flask_chainfix.rehearsal import fresh_process as fresh
 from flask_chainfix.rehearsal.failures import remedy_for, remedy_for_stamp
+from flask_chainfix.rehearsal.following import follow
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 
 OWN_SERVER = "own"
+
+# What a request asks of the fresh process where it says nothing else.
+_PLAINLY: Mapping[str, Any] = {
+    "old": [],
+    "restamp": [],
+    "compare": False,
+    "rows": False,
+    "schemas": [],
+    "ignored": [],
+    "copied": False,
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,10 @@ class RehearsalRequest:
             nothing.
         restamp: the rows that it gets before it is upgraded; empty to leave it as it is stamped.
         on_server: the command that does the same on the server of the app's own database.
+        stairway: whether each revision goes up, down and up again before the next one.
+        rows: whether tables get rows before each step.
+        copy: URL of the database that the scratch database is to begin as a copy of, or
+            ``OWN_SERVER`` for the app's own; ``None`` to begin with nothing.
     """
 
     database: str | None = None
@@ -54,6 +77,9 @@ class RehearsalRequest:
     start: tuple[str, ...] = ()
     restamp: tuple[str, ...] = ()
     on_server: str = "{fixchain} rehearse --database"
+    stairway: bool = False
+    rows: bool = False
+    copy: str | None = None
 
 
 @contextmanager
@@ -139,6 +165,10 @@ def rehearse(
         ScratchLeftBehind: a database could not be dropped.
     """
     phases = [("up", 1, "heads"), ("down", 1, "base"), ("up", 2, "heads")]
+    if request.stairway:
+        phases = [("stairs", 1, "heads")]
+    if request.copy is not None:
+        phases = phases[:1]
     if old is not None:
         phases = [*(("up", 0, revision) for revision in request.start), phases[0]]
     asked = {
@@ -147,14 +177,21 @@ def rehearse(
         "restamp": list(request.restamp),
         "phases": phases,
         "compare": True,
+        "rows": request.rows,
+        "schemas": sorted(chain.named_schemas) if request.stairway else [],
+        "ignored": list(chain.environment.settings.ignore_objects),
     }
-    with _scratch_for(runtime, request.database, keep=request.keep) as place:
-        steps, failure, told = place.run(asked, progress)
+    with _scratch_for(runtime, request.database, keep=request.keep, copy=request.copy) as place:
+        copies = place.fill(progress)
+        steps, failure, told = place.run({**asked, "copied": bool(copies)}, progress)
     scratch, app_dialect = place.scratch, place.runtime.environment.dialect or ""
+    stamps = {bind: tuple(rows) for bind, rows in told.pop("stamps", ())}
+    start = request.start or tuple(sorted({row for rows in stamps.values() for row in rows}))
     if failure is not None:
         if failure.kind is FailureKind.STAMP:
-            ran = {step.revision for step in steps}
-            rows = request.restamp or request.start
+            # What has run on the app's own database is not known here.
+            ran = set(chain.graph) if copies else {step.revision for step in steps}
+            rows = request.restamp or start
             remedy: str | Remedy = remedy_for_stamp(chain.graph, rows, ran)
         else:
             remedy = remedy_for(failure, app_dialect, request.on_server)
@@ -165,9 +202,14 @@ def rehearse(
         app_dialect=app_dialect,
         steps=tuple(steps),
         failure=failure,
-        start=request.start,
+        start=start,
         kept=scratch.masked_urls if request.keep else (),
-        **told,
+        copies=tuple(each._replace(stamp=stamps.get(each.bind, ())) for each in copies),
+        **{
+            "gaps": () if request.stairway else None,
+            "lost": () if request.rows else None,
+            **told,
+        },
     )
 
 
@@ -194,10 +236,7 @@ def built(
     """
     asked = {
         "chain": [_file(file) for file in chain.files],
-        "old": [],
-        "restamp": [],
         "phases": [("up", 1, revision) for revision in revisions],
-        "compare": False,
     }
     with _scratch_for(runtime, database) as place:
         _, failure, _ = place.run(asked, progress)
@@ -211,15 +250,39 @@ def built(
 
 
 class _Place(NamedTuple):
-    """Where chains are run: scratch databases, and the environment that a fresh process opens."""
+    """Where chains are run: scratch databases, and the environment that a fresh process opens.
+
+    Attributes:
+        runtime: the environment.
+        scratch: the databases.
+        sources: by bind, what each of them is to begin as a copy of.
+    """
 
     runtime: Runtime
     scratch: Scratch
+    sources: Mapping[str, Target]
+
+    def fill(self, progress: Progress) -> tuple[CopiedDatabase, ...]:
+        """Put the copies into the scratch databases.
+
+        Raises:
+            CannotRehearse: one cannot be made.
+        """
+        found = []
+        for bind, source in self.sources.items():
+            place = Target("the scratch database", self.scratch.urls[bind])
+            try:
+                made = copy_into(place, source, lambda _done, _all, what: progress(0, 0, what))
+            except CannotBackUp as error:
+                remedy = str(error.remedy).replace(" with --to", " as TMPDIR")
+                raise CannotRehearse(f"no copy of the database: {error.message}", remedy) from error
+            found.append(CopiedDatabase(source.name, made.size, made.tables, made.seconds, bind))
+        return tuple(found)
 
     def run(
         self, asked: Mapping[str, Any], progress: Progress
     ) -> tuple[list[RehearsalStep], RehearsalFailure | None, dict[str, Any]]:
-        """Run what is asked for in a fresh process; see ``_follow``."""
+        """Run what is asked for in a fresh process; see ``follow``."""
         request = {
             **fresh.request(self.runtime),
             "databases": {
@@ -227,18 +290,74 @@ class _Place(NamedTuple):
                 for bind, url in self.scratch.urls.items()
             },
             "env_py": str(Path(self.runtime.environment.directory, "env.py")),
+            **_PLAINLY,
             **asked,
         }
         with closing(_events(request)) as events:
-            return _follow(events, progress)
+            return follow(events, progress)
 
 
 @contextmanager
-def _scratch_for(runtime: Runtime, database: str | None, *, keep: bool = False) -> Iterator[_Place]:
+def _scratch_for(
+    runtime: Runtime, database: str | None, *, keep: bool = False, copy: str | None = None
+) -> Iterator[_Place]:
     with _inside_app(runtime) as opened:
-        url, binds = _scratch_url(opened, database), _binds_of(opened)
+        binds = _binds_of(opened)
+        sources = {} if copy is None else _sources(opened, copy, binds)
+        url = _scratch_url(opened, database)
+        if sources:
+            url = _server_of_same_kind(sources[binds[0]], database, url)
         with signals.listening(), scratch_databases(url, binds, keep=keep) as scratch:
-            yield _Place(opened, scratch)
+            yield _Place(opened, scratch, sources)
+
+
+def _sources(runtime: Runtime, copy: str, binds: Sequence[str]) -> dict[str, Target]:
+    """The databases to copy, by bind.
+
+    Raises:
+        CannotRehearse: they are not known.
+    """
+    if copy != OWN_SERVER:
+        if len(binds) > 1:
+            raise CannotRehearse(
+                f"env.py migrates {len(binds)} databases, and one URL is given to copy",
+                way("copy the app's own", "{fixchain} rehearse --copy"),
+            )
+        urls = {binds[0]: parse_url(copy, CannotRehearse, "--copy")}
+    elif runtime.has_app:
+        engines = app_engines("correct the app's configuration")
+        urls = {bind: engines[bind or None].url for bind in binds}
+    else:
+        parser, section = runtime.options.parser, runtime.options.section
+        written = {
+            bind: parser.get(bind or section, "sqlalchemy.url", fallback="") for bind in binds
+        }
+        if missing := [bind or section for bind, url in written.items() if not url]:
+            raise CannotRehearse(
+                f"the configuration names no database to copy ({listing(missing)})",
+                "write its URL as sqlalchemy.url there, or after --copy",
+            )
+        urls = {bind: parse_url(url, CannotRehearse) for bind, url in written.items()}
+    return {bind: Target(shown_url(url), url) for bind, url in urls.items()}
+
+
+def _server_of_same_kind(source: Target, database: str | None, url: str | None) -> str | None:
+    """Where the copy goes: to the server that is named, else to that of its source.
+
+    Raises:
+        CannotRehearse: that is of another kind.
+    """
+    if database is None:
+        server = source.url.render_as_string(hide_password=False)
+        return None if source.backend == "sqlite" else server
+    kind = Target("", parse_url(url or "sqlite://", CannotRehearse)).backend
+    if kind != source.backend:
+        names = {"sqlite": "SQLite", **SERVERS}
+        raise CannotRehearse(
+            f"a {names[source.backend]} database cannot be copied to {names[kind]}",
+            way("leave --database out, to copy it on its own server", "{fixchain} rehearse --copy"),
+        )
+    return url
 
 
 def _file(file: MigrationFile) -> list[str | None]:
@@ -277,58 +396,3 @@ def _events(request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         except ValueError:
             how = f"exit status {code}"
         yield {"event": "died", "message": f"the process died with {how}{last_words}"}
-
-
-def _follow(
-    events: Iterator[dict[str, Any]], progress: Progress
-) -> tuple[list[RehearsalStep], RehearsalFailure | None, dict[str, Any]]:
-    """The steps that have ended, what ended them early, and what else the process tells."""
-    steps: list[RehearsalStep] = []
-    step: RehearsalStep | None = None
-    failure: RehearsalFailure | None = None
-    told: dict[str, Any] = {}
-    total, started = 0, 0.0
-    for event in events:
-        match event.pop("event"):
-            case "plan":
-                total = max(total, len(steps) + event["count"] * (1 + event["left"]))
-            case "start":
-                step, started = RehearsalStep(**event, seconds=0.0), monotonic()
-                progress(len(steps), total, f"{step.direction} {step.revision}")
-            case "done" if step is not None:
-                steps.append(step._replace(**event))
-                step = None
-                progress(len(steps), total, "")
-            case "failure":
-                failure = _failure(**event)
-            case "died":
-                failure = _death(step, event["message"])
-            case "refused":
-                raise CannotRehearse(**event)
-            case "told":
-                told |= {
-                    name: tuple(value) if isinstance(value, list) else value
-                    for name, value in event.items()
-                }
-    if failure is not None and step is not None:
-        seconds = round(monotonic() - started, 4)
-        steps.append(step._replace(seconds=seconds, error=failure.message))
-    return steps, failure, told
-
-
-def _death(step: RehearsalStep | None, message: str) -> RehearsalFailure:
-    if step is None:
-        return RehearsalFailure(FailureKind.ENVIRONMENT, message)
-    at = (step.revision, step.direction, step.round)
-    return RehearsalFailure(FailureKind.MIGRATION, message, *at, bind=step.bind)
-
-
-def _failure(
-    kind: str, path: str | None = None, trouble: str | None = None, **other: Any
-) -> RehearsalFailure:
-    return RehearsalFailure(
-        FailureKind(kind),
-        path=None if path is None else Path(path),
-        trouble=None if trouble is None else Trouble(trouble),
-        **other,
-    )

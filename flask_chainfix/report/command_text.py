@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flask_chainfix.common.quoting import path_word, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import bytes_in_words, count
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.databases import Backup
@@ -26,8 +26,6 @@ from flask_chainfix.report.page import (
     unified_diff,
 )
 from flask_chainfix.report.results import HookPlan
-
-_UNITS = ("bytes", "kB", "MB", "GB")
 
 
 def verdict(diagnosis: Diagnosis) -> str:
@@ -188,17 +186,9 @@ def hook_steps(plan: HookPlan) -> list[Step]:
 
 def backup_facts(backup: Backup) -> Iterator[str]:
     """What is to be known of a backup, besides its place and its command."""
-    size = f"{_size(backup.size)}, {count(backup.tables, 'table')}"
+    size = f"{bytes_in_words(backup.size)}, {count(backup.tables, 'table')}"
     yield f"{size}, read back and complete, {backup.seconds:.2f} s"
     yield f"SHA-256 {backup.sha256}"
-
-
-def _size(number: float) -> str:
-    for unit in _UNITS[:-1]:
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} {_UNITS[-1]}"
 
 
 # --- Kinds of findings ---------------------------------------------------------------------------

@@ -55,6 +55,7 @@ _PARTS = (
     *("notices",),
     *("rehearsal", "rehearsal_failure", "rehearsal_differences"),
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
+    *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import bytes_in_words, count, listing
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.page import Row, Section, said, shown_path
@@ -36,7 +36,7 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
         where = f" at {failure.revision} ({_way(failure)})" if failure.revision else ""
         return f"The rehearsal of the {chain} failed{where}."
     revisions = count(len({step.revision for step in rehearsal.steps}), "revision")
-    ways = f"up from {', '.join(rehearsal.start)}" if rehearsal.start else "up, down, up again"
+    ways = _ways(rehearsal)
     if rehearsal.differences is None:
         result = f"not compared with the models: {rehearsal.not_compared}"
     elif rehearsal.differences:
@@ -44,16 +44,31 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
         result = f"the result differs from the models in {places}"
     else:
         result = "the result fits the models"
+    if rehearsal.gaps:
+        gaps = len({gap.revision for gap in rehearsal.gaps})
+        result = f"{count(gaps, 'downgrade')} left something otherwise; {result}"
     server = SERVERS.get(rehearsal.dialect)
     where = f"a new {server} database" if server else rehearsal.database
+    if rehearsal.copies:
+        where = f"a copy of a {server or 'SQLite'} database"
     return f"The {chain} was rehearsed on {where}: {revisions} {ways}; {result}."
+
+
+def _ways(rehearsal: Rehearsal) -> str:
+    """Which way the revisions ran."""
+    from_ = ", ".join(rehearsal.start)
+    if rehearsal.gaps is not None:
+        return f"each up, down and up again{f', above {from_}' if from_ else ''}"
+    if from_:
+        return f"up from {from_}"
+    return "up; it was not stamped" if rehearsal.copies else "up, down, up again"
 
 
 def color(rehearsal: Rehearsal) -> str:
     """The colour of the verdict."""
     if rehearsal.failure is not None:
         return "bold red"
-    return "yellow" if rehearsal.differences else "bold green"
+    return "yellow" if rehearsal.differences or rehearsal.gaps else "bold green"
 
 
 def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Iterator[Section]:
@@ -65,11 +80,16 @@ def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Ite
         width: columns for a row.
     """
     failure = rehearsal.failure
+    for copy in rehearsal.copies:
+        size = f"{count(copy.tables, 'table')}, a backup of {bytes_in_words(copy.size)}"
+        yield Section("Copy", copy.database, (Row(f"{size}, copied in {copy.seconds:.2f} s"),))
     rows = tuple(_table(rehearsal, width))
     if rows:
         yield Section("Rehearsal", rehearsal.database, rows)
     if failure is not None:
         yield Section("Failure", failure.kind.value, tuple(_failure_rows(failure)))
+    if rehearsal.lost or rehearsal.empty:
+        yield Section("Rows", "made for the rehearsal", tuple(_rows(rehearsal)))
     if rehearsal.differences:
         yield Section("Differences", "to the models", tuple(_difference_rows(rehearsal)))
     if ways:
@@ -77,6 +97,20 @@ def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Ite
     if rehearsal.kept:
         kept = tuple(Row(url, "cyan", wrapped=False) for url in rehearsal.kept)
         yield Section("Kept", "", kept)
+
+
+def _rows(rehearsal: Rehearsal) -> Iterator[Row]:
+    """What downgrades have deleted, and the tables that had no rows."""
+    lost = rehearsal.lost or ()
+    lines = [
+        f"the downgrade of {each.revision} deletes {count(each.rows, 'row')} of {each.table}"
+        for each in lost
+    ]
+    lines += [f"{each.table} was empty: {each.why}" for each in rehearsal.empty]
+    for line in lines[:_SHOWN_ROWS]:
+        yield Row(line)
+    if len(lines) > _SHOWN_ROWS:
+        yield Row(f"and {len(lines) - _SHOWN_ROWS:,} more, which --format json has", "dim")
 
 
 def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
@@ -203,7 +237,21 @@ def as_json(rehearsal: Rehearsal, tools: Tools) -> dict[str, Any]:
         "rehearsal_differences": None if differences is None else list(differences),
         "rehearsal_database": rehearsal.database,
         "rehearsal_kept": list(rehearsal.kept) or None,
+        "rehearsal_rows": None if rehearsal.lost is None else _rows_as_json(rehearsal),
+        "rehearsal_copies": _copies_as_json(rehearsal),
     }
+
+
+def _rows_as_json(rehearsal: Rehearsal) -> dict[str, Any]:
+    return {
+        "lost": [said(each, "revision", "bind", "table", "rows") for each in rehearsal.lost or ()],
+        "empty": [said(each, "bind", "table", "why") for each in rehearsal.empty],
+    }
+
+
+def _copies_as_json(rehearsal: Rehearsal) -> list[dict[str, Any]] | None:
+    names = ("database", "bind", "size", "tables", "seconds", "stamp")
+    return [said(each, *names) for each in rehearsal.copies] or None
 
 
 def _failure(failure: RehearsalFailure, tools: Tools) -> dict[str, Any]:

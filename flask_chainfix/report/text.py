@@ -12,7 +12,7 @@ from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
+from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, Diagnosis, errors_of
 from flask_chainfix.model.databases import Backup, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Severity
@@ -109,20 +109,27 @@ def _(result: Planning, page: Page) -> None:
     _outcome(page, proposal, result.error)
     if result.rehearsal is not None:
         page.line("")
-        _rehearsal(page, result.rehearsal, result.ways, result.tools, of_plan=True)
+        _rehearsal(page, result.rehearsal, result.ways, of_plan=True)
+        _steps_after_rehearsal(page, result.rehearsal, result.tools, of_plan=True)
 
 
 @_write.register
 def _(result: PlanRehearsed, page: Page) -> None:
     page.line("")
     ways = result.planning.ways
-    _rehearsal(page, result.rehearsal, ways, result.tools, of_plan=True, notices=result.notices)
+    _rehearsal(page, result.rehearsal, ways, of_plan=True, notices=result.notices)
+    _steps_after_rehearsal(page, result.rehearsal, result.tools, of_plan=True)
 
 
 @_write.register
 def _(result: Rehearsed, page: Page) -> None:
     notices = (*result.diagnosis.notices, *result.notices)
-    _rehearsal(page, result.rehearsal, (), result.tools, of_plan=False, notices=notices)
+    _rehearsal(page, result.rehearsal, (), of_plan=False, notices=notices)
+    shown = [each for each in result.diagnosis.findings if each.code == DOWNGRADE_INCOMPLETE]
+    if shown:
+        page.heading("Findings")
+        _findings(page, result, shown)
+    _steps_after_rehearsal(page, result.rehearsal, result.tools, of_plan=False)
 
 
 @_write.register
@@ -259,7 +266,7 @@ def _verdict_and_findings(page: Page, result: Checked | Planning, proposal: Prop
     page.picture(current_state(proposal))
     if diagnosis.findings:
         page.heading("Findings")
-        _findings(page, result, diagnosis)
+        _findings(page, result, diagnosis.findings)
     table = _table(result, proposal.snapshot)
     _sections(page, databases.sections(table))
 
@@ -284,9 +291,9 @@ def _table(result: Checked | Planning | RestampPlan, snapshot: Facts) -> databas
     return databases.Table(snapshot, moves, result.tools, told, distances)
 
 
-def _findings(page: Page, result: Result, diagnosis: Diagnosis) -> None:
+def _findings(page: Page, result: Result, findings: Sequence[Finding]) -> None:
     shown: Counter[str] = Counter()
-    for finding in diagnosis.findings:
+    for finding in findings:
         shown[finding.code] += 1
         if shown[finding.code] <= _SHOWN_FINDINGS:
             _finding(page, result, finding)
@@ -352,11 +359,10 @@ def _rows(page: Page, rows: Iterable[Row], indent: int) -> None:
             page.verbatim(f"{' ' * (indent + row.indent)}{row.text}".rstrip(), row.style)
 
 
-def _rehearsal(  # noqa: PLR0913  (what it tells of)
+def _rehearsal(
     page: Page,
     done: Rehearsal,
     ways: Sequence[Rehearsal],
-    tools: Tools,
     *,
     of_plan: bool,
     notices: Sequence[str] = (),
@@ -364,6 +370,9 @@ def _rehearsal(  # noqa: PLR0913  (what it tells of)
     page.line(rehearsal.verdict(done, of_plan=of_plan), style=rehearsal.color(done))
     _notices(page, notices)
     _sections(page, rehearsal.sections(done, ways, page.style.width - INDENT))
+
+
+def _steps_after_rehearsal(page: Page, done: Rehearsal, tools: Tools, *, of_plan: bool) -> None:
     steps = advice.steps_after_rehearsal(done, tools, of_plan=of_plan)
     _steps(page, "What to do now", steps)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from hashlib import sha256
 from itertools import count
@@ -32,12 +34,17 @@ _LONGEST = 100  # characters of a database's name
 _PART = re.compile(r"-\d{8}T\d{6}Z(-\d+)?\.[a-z]+\.part$")
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
-_MYSQL = (".sql", servers.write_mysql, servers.restore_mysql)
+_MYSQL = (".sql", servers.write_mysql, servers.restore_mysql, servers.load_mysql)
 # Of each kind: the suffix of a copy, what writes one to an empty file and counts the tables in it,
-# and the command that puts one back.
+# the command that puts one back, and what puts it into another, empty database.
 _KINDS = {
-    "sqlite": (".db", sqlite.write, sqlite.restore),
-    "postgresql": (".dump", servers.write_postgresql, servers.restore_postgresql),
+    "sqlite": (".db", sqlite.write, sqlite.restore, sqlite.load),
+    "postgresql": (
+        ".dump",
+        servers.write_postgresql,
+        servers.restore_postgresql,
+        servers.load_postgresql,
+    ),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
 }
@@ -83,7 +90,7 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
     started = monotonic()
     url, name = database.url, database.name
     check_url(url, CannotBackUp)
-    suffix, write, restore = _KINDS[url.get_backend_name()]
+    suffix, write, restore, _ = _KINDS[url.get_backend_name()]
     stem = url.database or ""
     stem = Path(stem).stem if database.backend == "sqlite" else stem
     made: list[Path] = []
@@ -102,6 +109,31 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
             sync_directory(directory)
             signals.stay(Stays.BACKUPS)
     return Backup(name, path, size, digest, tables, round(monotonic() - started, 4), command)
+
+
+def copy_into(place: Target, database: Target, progress: Progress) -> Backup:
+    """Put a copy of one database into an empty one of the same kind; no file is left of it.
+
+    Args:
+        place: where it goes.
+        database: what is copied, which is only read.
+        progress: as for ``back_up``.
+
+    Returns:
+        The backup that there was in between; its seconds are those of both ways.
+
+    Raises:
+        CannotBackUp: it cannot be copied, or not be put there.
+    """
+    started, stays = monotonic(), signals.stays()
+    with tempfile.TemporaryDirectory(prefix="fixchain_copy_") as directory:
+        made = back_up(database, Path(directory, "copy"), progress)
+        signals.stay(stays)
+        progress(0, 0, f"restoring {database.name}")
+        *_, load = _KINDS[database.url.get_backend_name()]
+        with _file_errors(made.path.parent):
+            load(place, made.path)
+    return replace(made, seconds=round(monotonic() - started, 4))
 
 
 def unfinished(directory: Path) -> tuple[Path, ...]:

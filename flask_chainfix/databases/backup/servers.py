@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NamedTuple
 from urllib.parse import quote, urlencode
 
 from sqlalchemy.engine import URL
@@ -32,6 +32,11 @@ _SHOWN_LINES = 3
 _IDLE = re.compile(r"(?i)^$|^warning\b|deprecated program name|^hint:")
 _SPEAKER = re.compile(
     r"^[\w/.-]+: (?:error: |fatal: )?|^(?:detail|error)(?: \d+ \(\w+\))?:? ", re.IGNORECASE
+)
+_TO_READ = "give the user the right to read everything in the database, or name one that has it"
+_TO_RESTORE = (
+    "the backup holds what only an administrator may make, such as an extension or a routine of"
+    " another user: name a server with --database where the user may make it"
 )
 _WRONG_VERSION = re.compile(r"server version mismatch|server version: \d")
 
@@ -70,44 +75,53 @@ def _parameters(url: URL, names: Mapping[str, str], options: str) -> dict[str, s
     return {key: str(value) for key, value in found.items() if value not in (None, "")}
 
 
-def _dump(
-    database: Target,
-    command: Sequence[str],
-    secret: Mapping[str, str],
-    part: Path,
-    progress: Progress,
-) -> None:
+class _Program(NamedTuple):
+    """A tool that works on one database.
+
+    Attributes:
+        database: the database.
+        command: the tool and its arguments.
+        variables: what is added to its environment, such as a password.
+        rights: what to do where it lacks rights.
+    """
+
+    database: Target
+    command: Sequence[str]
+    variables: Mapping[str, str]
+    rights: str = _TO_READ
+
+
+def _dump(program: _Program, part: Path, progress: Progress) -> None:
     """Write to a file what the dumping program prints."""
-    name = database.name
+    name = program.database.name
     with part.open("wb") as file:
-        _run(database, command, secret, file, lambda done: progress(done, 0, f"dumping {name}"))
+        _run(program, file, lambda done: progress(done, 0, f"dumping {name}"))
     progress(0, 0, f"reading back {name}")
 
 
 def _run(
-    database: Target,
-    command: Sequence[str],
-    variables: Mapping[str, str],
+    program: _Program,
     output: IO[bytes],
     advance: Callable[[int], None] = lambda _: None,
+    source: IO[bytes] | None = None,
 ) -> None:
-    """Write what a program prints to a file, and tell the bytes so far."""
+    """Write what a program prints to a file, and tell the bytes so far; ``source`` is its input."""
     # Some of what they say is recognized.
-    environment = {**os.environ, "LC_ALL": "C", **variables}
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    environment = {**os.environ, "LC_ALL": "C", **program.variables}
+    pipes = {"stdin": source or subprocess.DEVNULL, "stdout": subprocess.PIPE}
     with tempfile.TemporaryFile() as errors:
-        with running(command, stderr=errors, env=environment, **pipes) as process:
+        with running(program.command, stderr=errors, env=environment, **pipes) as process:
             while chunk := process.stdout.read(_CHUNK) if process.stdout else b"":
                 output.write(chunk)
                 advance(output.tell())
             code = process.wait()
         if code:
             errors.seek(0)
-            said = errors.read().decode(errors="replace")
-            raise _failure(database, Path(command[0]).name, code, said)
+            raise _failure(program, code, errors.read().decode(errors="replace"))
 
 
-def _failure(database: Target, program: str, code: int, said: str) -> CannotBackUp:
+def _failure(program: _Program, code: int, said: str) -> CannotBackUp:
+    database, tool = program.database, Path(program.command[0]).name
     lines = [line.strip() for line in said.splitlines()]
     kept = [_SPEAKER.sub("", line) for line in lines if not _IDLE.search(line)]
     shown = "; ".join(kept[:_SHOWN_LINES])
@@ -117,8 +131,7 @@ def _failure(database: Target, program: str, code: int, said: str) -> CannotBack
     shown = masked(shown or f"exit status {code}", secrets_of(database.url))
     remedy = remedy_for_connecting(
         trouble_told_by(shown),
-        rights="give the user the right to read everything in the database, or name one that has"
-        " it",
+        rights=program.rights,
         otherwise="see that the server is well and that the tool fits it, then run the command"
         " again",
     )
@@ -127,7 +140,7 @@ def _failure(database: Target, program: str, code: int, said: str) -> CannotBack
             f"install the {_POSTGRESQL} of the server's version, and put its directory first on"
             " PATH"
         )
-    return CannotBackUp(f"{program} failed on {database.name}: {shown}", remedy)
+    return CannotBackUp(f"{tool} failed on {database.name}: {shown}", remedy)
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
@@ -156,11 +169,11 @@ def write_postgresql(database: Target, part: Path, progress: Progress) -> int:
     if "password" in parameters:
         variables["PGPASSWORD"] = parameters["password"]
     command = [dump, "--format=custom", "--no-password", _dbname(parameters)]
-    _dump(database, command, variables, part, progress)
+    _dump(_Program(database, command, variables), part, progress)
     listing = io.BytesIO()
     every_row = [restorer, f"--file={os.devnull}", "--", str(part)]
     for command in every_row, [restorer, "--list", "--", str(part)]:
-        _run(database, command, {}, listing)
+        _run(_Program(database, command, {}), listing)
     return len(_TABLE_DATA.findall(listing.getvalue().decode(errors="replace")))
 
 
@@ -168,6 +181,19 @@ def restore_postgresql(url: URL, path: Path) -> str:
     """The command that puts the archive's contents back: all of them, or nothing."""
     options = ["--clean", "--if-exists", "--single-transaction", _dbname(_libpq_parameters(url))]
     return f"pg_restore {words(options)} -- {typed_path(path)}"
+
+
+def load_postgresql(place: Target, path: Path) -> None:
+    """Put an archive's contents into an empty database, in the name of the user of its URL.
+
+    Raises:
+        CannotBackUp: pg_restore cannot do it.
+    """
+    restorer, parameters = _find(_POSTGRESQL, "pg_restore"), _libpq_parameters(place.url)
+    variables = {"PGPASSWORD": parameters["password"]} if "password" in parameters else {}
+    options = ["--no-password", "--no-owner", "--no-privileges", "--single-transaction"]
+    command = [restorer, *options, _dbname(parameters), "--", str(path)]
+    _run(_Program(place, command, variables, _TO_RESTORE), io.BytesIO())
 
 
 def _dbname(parameters: Mapping[str, str]) -> str:
@@ -225,7 +251,7 @@ def write_mysql(database: Target, part: Path, progress: Progress) -> int:
         )
     variables = {"MYSQL_PWD": parameters["password"]} if "password" in parameters else {}
     command = [dump, *_DUMPING, *_mysql_place(parameters), "--", parameters["database"]]
-    _dump(database, command, variables, part, progress)
+    _dump(_Program(database, command, variables), part, progress)
     found, last = 0, b""
     with part.open("rb") as file:
         for line in file:
@@ -246,6 +272,21 @@ def restore_mysql(url: URL, path: Path) -> str:
     password = ["--password"] if "password" in parameters else []
     options = [*_mysql_place(parameters), *password, "--", parameters["database"]]
     return f"{words([Path(client).name, *options])} < {typed_path(path)}"
+
+
+def load_mysql(place: Target, path: Path) -> None:
+    """Read a dump into an empty database.
+
+    Raises:
+        CannotBackUp: the client cannot do it.
+    """
+    _, client = _programs()
+    parameters = _mysql_parameters(place.url)
+    variables = {"MYSQL_PWD": parameters["password"]} if "password" in parameters else {}
+    options = ["--no-defaults", *_mysql_place(parameters)]
+    command = [client, *options, "--", parameters["database"]]
+    with path.open("rb") as dump:
+        _run(_Program(place, command, variables, _TO_RESTORE), io.BytesIO(), source=dump)
 
 
 def _programs() -> tuple[str, str]:

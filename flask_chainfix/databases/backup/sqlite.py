@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -69,6 +70,16 @@ def restore(url: URL, path: Path) -> str:
     # What is left of transactions would be applied to the copy.
     beside = " ".join(typed_path(f"{place}{suffix}") for suffix in ("-journal", "-wal", "-shm"))
     return f"rm -f -- {beside} && cp -- {typed_path(path)} {typed_path(place)}"
+
+
+def load(place: Target, path: Path) -> None:
+    """Put a copy into a file of our own.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    assert place.file is not None
+    shutil.copyfile(path, place.file)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -53,6 +53,7 @@ def read_whole(
     schema: str | None = None,
     also: Set[str] = frozenset(),
     heard: Callable[[], None] = lambda: None,
+    only: Set[str] | None = None,
 ) -> Reading:
     """Read tables with all their parts, views and enumerated types.
 
@@ -62,6 +63,7 @@ def read_whole(
         also: others to read, in lower case, by whose names their objects go; those that are not
             there are left out.
         heard: called each time that the database has answered.
+        only: the names of the tables and views to read; ``None`` for all.
 
     Raises:
         NoSuchSchema: ``schema`` is not there, or there is no default one.
@@ -81,7 +83,7 @@ def read_whole(
     found: dict[SchemaObject, Properties] = {}
     unread: dict[str, None] = {}
     for place, label in places.items():
-        _take(reader.objects(connection, place, heard), label, found, unread)
+        _take(reader.objects(connection, place, heard, only), label, found, unread)
     collation = ""
     if reader is mysql_catalog:
         collation = mysql_catalog.default_collation(connection, own)

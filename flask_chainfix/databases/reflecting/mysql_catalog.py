@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -72,9 +72,12 @@ SELECT t.table_name, c.constraint_name, c.check_clause
 FROM information_schema.check_constraints c
 JOIN information_schema.table_constraints t ON t.constraint_schema = c.constraint_schema
     AND t.constraint_name = c.constraint_name AND t.constraint_type = 'CHECK'
-WHERE c.constraint_schema = :schema
+WHERE t.table_schema = :schema AND c.constraint_schema = :schema
 """,
 }
+
+# Where a query says which schema it is about; the tables have it, too.
+_SCHEMA = re.compile(r"(?<=WHERE )(?:([tck]\.|)table_schema|constraint_schema) = :schema")
 
 _TYPES = {"BASE TABLE": "table", "VIEW": "view"}
 _USUAL_RULES = ("RESTRICT", "NO ACTION")  # which mean the same there
@@ -93,10 +96,10 @@ def default_collation(connection: Connection, schema: str) -> str:
 
 
 def objects(
-    connection: Connection, schema: str, heard: Callable[[], None]
+    connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
-    """What a schema holds."""
-    catalog = _Catalog(connection, schema, heard)
+    """What a schema holds: all of it, or some of its tables."""
+    catalog = _Catalog(connection, schema, heard, only)
     yield from catalog.tables()
     yield from catalog.columns()
     yield from catalog.indexes()
@@ -106,8 +109,15 @@ def objects(
 
 
 class _Catalog:
-    def __init__(self, connection: Connection, schema: str, heard: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        schema: str,
+        heard: Callable[[], None],
+        only: Set[str] | None,
+    ) -> None:
         self._connection = connection
+        self._only = only
         self._schema = schema
         self._heard = heard
         dialect: Any = connection.dialect
@@ -116,7 +126,11 @@ class _Catalog:
         self._version: tuple[Any, ...] = dialect.server_version_info or ()
 
     def rows(self, query: str) -> list[Any]:
-        found = self._connection.execute(text(query), {"schema": self._schema}).all()
+        asked = text(query)
+        if self._only is not None:
+            asked = text(_SCHEMA.sub(r"\g<0> AND \1table_name IN :only", query))
+            asked = asked.bindparams(bindparam("only", ["", *self._only], expanding=True))
+        found = self._connection.execute(asked, {"schema": self._schema}).all()
         self._heard()
         return list(found)
 

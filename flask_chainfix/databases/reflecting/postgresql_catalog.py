@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.schema.reflected import (
@@ -117,18 +117,21 @@ def default_schema(connection: Connection) -> str | None:
 
 
 def objects(
-    connection: Connection, schema: str, heard: Callable[[], None]
+    connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
-    """What a schema holds."""
+    """What a schema holds: all of it, or some of its tables with the types."""
     version = connection.dialect.server_version_info or _GENERATED_SINCE
     words = {
-        "relations": _RELATIONS,
+        "relations": _RELATIONS if only is None else f"{_RELATIONS} AND c.relname IN :only",
         "own": _OWN.format("pg_type", "t"),
         "generated": "a.attgenerated" if version >= _GENERATED_SINCE else "''",
     }
 
     def rows(query: str) -> list[Any]:
-        found = connection.execute(text(query.format(**words)), {"schema": schema}).all()
+        asked, values = text(query.format(**words)), {"schema": schema}
+        if ":only" in asked.text:
+            asked = asked.bindparams(bindparam("only", ["", *only or ()], expanding=True))
+        found = connection.execute(asked, values).all()
         heard()
         return list(found)
 

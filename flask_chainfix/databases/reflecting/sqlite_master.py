@@ -7,7 +7,7 @@ are valid, as SQLite has read them, so it is enough to know where each clause be
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -56,11 +56,13 @@ def default_schema(_: Connection) -> str:
 
 
 def objects(
-    connection: Connection, schema: str, heard: Callable[[], None]
+    connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
-    """What a schema holds."""
+    """What a schema holds: all of it, or some of its tables."""
     place = connection.dialect.identifier_preparer.quote_identifier(schema)
     for kind, name, table, sql in connection.execute(text(_OBJECTS.format(place))).all():
+        if only is not None and table not in only:
+            continue
         words = _tokens(sql)
         if kind == "index":
             unique = "UNIQUE " if words[1].upper() == "UNIQUE" else ""

@@ -33,6 +33,7 @@ class Family(Enum):
     ENVIRONMENT = "what lies around the chain: env.py, configuration files, other environments"
     LOCK = "the chain lock"
     PUBLISHED = "what others have already, as Git knows it"
+    REHEARSAL = "what a rehearsal has shown, which takes running the migrations"
 
 
 # The modules that hold the rules of a family; what is not asked for is not imported.
@@ -43,6 +44,7 @@ _MODULES = {
     Family.ENVIRONMENT: ("around",),
     Family.LOCK: ("around",),
     Family.PUBLISHED: ("around",),
+    Family.REHEARSAL: ("rehearsed",),
 }
 
 
