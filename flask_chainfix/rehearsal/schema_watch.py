@@ -7,6 +7,7 @@ takes far longer, and most steps change one table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -118,18 +119,32 @@ class SchemaWatch:
             reading = read_whole(connection, also=self._schemas, only=changed)
             parts: dict[str, dict[SchemaObject, Properties]] = {name: {} for name in ("", *changed)}
             for thing, properties in reading.schema.items():
-                if connection.dialect.name == "sqlite" and _is_unnamed_check(thing):
-                    continue  # batch mode copies tables without them
+                kept: Properties | None = properties
+                if connection.dialect.name == "sqlite":
+                    kept = _as_copied(connection, thing, properties)
                 name = "" if thing.kind is Kind.TYPE else table_of(thing).name
-                parts[name][thing] = properties
+                if kept is not None:
+                    parts[name][thing] = kept
             self._parts = {**self._parts, **parts}
         self._known = now
         return self._parts
 
 
-def _is_unnamed_check(thing: SchemaObject) -> bool:
-    """Whether it is a check that goes by its condition, for lack of a name."""
-    return thing.kind is Kind.CONSTRAINT and thing.name.startswith("CHECK (")
+def _as_copied(
+    connection: Connection, thing: SchemaObject, properties: Properties
+) -> Properties | None:
+    """What batch mode makes of something in SQLite whenever it copies a table.
+
+    Some constraints without a name, which go by their definitions here, are lost, and so are
+    collations; types are spelled as SQLAlchemy spells them.
+    """
+    if thing.kind is Kind.CONSTRAINT and thing.name.startswith(("CHECK (", "UNIQUE (")):
+        return None
+    if thing.kind is not Kind.COLUMN:
+        return properties
+    dialect: Any = connection.dialect
+    type_ = dialect._resolve_type_affinity(properties.get("type", ""))
+    return {**properties, "type": str(type_), "collation": ""}
 
 
 def compared(before: Parts, after: Parts, ignored: Sequence[str]) -> tuple[PropertyDifference, ...]:
