@@ -213,6 +213,38 @@ class Plan:
         )
 
 
+class CarryOver(NamedTuple):
+    """Something that a migration does and no schema shows.
+
+    Attributes:
+        revision: its id.
+        path: its file.
+        line: 1-based line of the operation.
+        detail: what it is.
+    """
+
+    revision: str
+    path: Path
+    line: int
+    detail: str
+
+
+class Proof(NamedTuple):
+    """That two chains make the same schema on a server.
+
+    Attributes:
+        database: where, passwords masked.
+        dialect: ``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``.
+        compared: how many objects were compared.
+        rows: the tables with rows that only the old chain puts into a new database: how many each.
+    """
+
+    database: str
+    dialect: str
+    compared: int
+    rows: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Confirmation:
     """What Alembic itself said of the files on the disk.

@@ -191,7 +191,10 @@ def steps_after_repair(repair: Repair) -> list[Step]:
     upstream = repair.planned.upstream
     if upstream is not None:
         return [_test(repair), _finish_rebase(repair, upstream), upgrade]
-    commit = Step("Commit it:", (_add(repair), 'git commit -m "Relink the migration chain"'))
+    message = "Relink the migration chain"
+    if repair.planned.plan.strategy == "squash":
+        message = "Squash the migration chain"
+    commit = Step("Commit it:", (_add(repair), f"git commit -m {word(message)}"))
     return [
         _test(repair),
         *([commit] if repair.commit is not None else []),

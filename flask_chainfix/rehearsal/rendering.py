@@ -1,0 +1,394 @@
+"""Write the schema of a database down as Alembic's own operations, as autogenerate does.
+
+Autogenerate compares the reflected schema with a database that looks empty, and renders what it
+finds. It knows no types, sequences and schemas of their own, and makes every foreign key together
+with its table: those come before and after the tables here.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from alembic.autogenerate import produce_migrations, render_op_text
+from alembic.autogenerate.api import AutogenContext
+from alembic.migration import MigrationContext
+from alembic.operations import ops
+from sqlalchemy import MetaData, Table, event, inspect, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.types import Enum
+
+from flask_chainfix.databases.catalog import (
+    sqlite_clauses,
+    sqlite_definition,
+    sqlite_references,
+    sqlite_uniques,
+)
+
+# The server's own text of sequences that no column has by itself: those of identities.
+_SEQUENCES = """
+SELECT n.nspname, c.relname, s.seqtypid::regtype::text AS type, s.seqstart, s.seqincrement,
+  s.seqmin, s.seqmax, s.seqcache, s.seqcycle, t.relname AS of_table, a.attname AS of_column
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass
+  AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+LEFT JOIN pg_class t ON t.oid = d.refobjid
+LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE d.deptype IS DISTINCT FROM 'i' AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
+"""
+_EXPRESSION_INDEXES = """
+SELECT n.nspname, n.nspname = current_schema(), c.relname, pg_get_indexdef(c.oid)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE i.indexprs IS NOT NULL AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
+"""
+_WIDEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+_SQLITE_OPTIONS = {
+    "AUTOINCREMENT": ("sqlite_autoincrement", True),
+    "WITHOUT ROWID": ("sqlite_with_rowid", False),
+    "STRICT": ("sqlite_strict", True),
+}
+_BIND = re.compile(r"(?<![:\w\\]):(?=\w)")  # what Alembic takes for a parameter
+
+
+class Rendered(NamedTuple):
+    """The text of a migration's functions, for its template.
+
+    Attributes:
+        upgrade: the body of ``upgrade()``, without the indent of its first line.
+        downgrade: that of ``downgrade()``.
+        imports: what both need beside ``op`` and ``sa``.
+    """
+
+    upgrade: str
+    downgrade: str
+    imports: tuple[str, ...]
+
+
+class _Step(NamedTuple):
+    """An operation, and what takes it back; ``None`` where that goes with something else."""
+
+    up: ops.MigrateOperation
+    down: ops.MigrateOperation | None
+
+
+def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
+    """Write down what makes the schema of a database.
+
+    Args:
+        connection: to the database.
+        left_out: the names of version tables, in lower case.
+
+    Raises:
+        SQLAlchemyError: it cannot be read.
+        Exception: Alembic cannot render it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is not known is told by the comparison
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda *_: False, "include_schemas": True}
+        )
+        steps = list(_Schema(context, left_out).steps())
+        autogenerate = AutogenContext(
+            context,
+            opts={
+                "sqlalchemy_module_prefix": "sa.",
+                "alembic_module_prefix": "op.",
+                "render_item": _render_item,
+                "render_as_batch": False,
+                "user_module_prefix": None,
+            },
+        )
+        up = [each.up for each in steps]
+        down = [each.down for each in reversed(steps) if each.down is not None]
+        bodies = _body(autogenerate, up), _body(autogenerate, down)
+        return Rendered(*bodies, imports=tuple(sorted(autogenerate.imports)))
+
+
+def _body(autogenerate: AutogenContext, operations: Sequence[ops.MigrateOperation]) -> str:
+    lines = "\n".join(render_op_text(autogenerate, each) for each in operations)
+    return lines.replace("\n", "\n    ") or "pass"
+
+
+def _render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | Any:
+    """A column with an enumerated type of PostgreSQL's names it; it is made on its own."""
+    if kind == "type" and isinstance(thing, postgresql.ENUM):
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+        schema = f", schema={thing.schema!r}" if thing.schema else ""
+        return f"postgresql.ENUM(name={thing.name!r}{schema}, create_type=False)"
+    return False
+
+
+class _Schema:
+    """One database while it is written down."""
+
+    def __init__(self, context: MigrationContext, left_out: Sequence[str]) -> None:
+        assert context.connection is not None
+        self._context = context
+        self._connection = context.connection
+        self._dialect = context.dialect
+        self._look: Any = inspect(self._connection)
+        self._quote = self._dialect.identifier_preparer.quote
+        self._left_out = left_out
+        self._is_postgresql = self._dialect.name == "postgresql"
+        self._serial: set[tuple[str | None, str, str]] = set()
+
+    def steps(self) -> Iterator[_Step]:
+        """All operations, in an order in which they succeed."""
+        schemas, metadata = self._schemas(), MetaData()
+        event.listen(metadata, "column_reflect", self._column)
+        for schema in (None, *schemas):
+            metadata.reflect(
+                self._connection,
+                schema=schema,
+                resolve_fks=False,
+                only=lambda name, _: name.casefold() not in self._left_out,
+            )
+        for schema in schemas:
+            if not self._holds_versions(schema):
+                name = self._quote(schema)
+                yield _sql(f"CREATE SCHEMA {name}", f"DROP SCHEMA {name}")
+        if self._is_postgresql:
+            yield from self._types(schemas)
+        sequences = self._sequences() if self._is_postgresql else []
+        for made, dropped, _ in sequences:
+            yield _sql(made, dropped)
+        yield from self._tables(metadata)
+        for _, _, owned in sequences:
+            if owned:
+                yield _sql(owned)
+
+    def _schemas(self) -> list[str]:
+        """The schemas beside the default one."""
+        if not self._is_postgresql:
+            return []
+        known = {"information_schema", self._look.default_schema_name}
+        names = self._look.get_schema_names()
+        return [name for name in names if name not in known and not name.startswith("pg_")]
+
+    def _holds_versions(self, schema: str) -> bool:
+        """Whether a schema is there before any migration, as Alembic's own table is in it."""
+        tables = self._look.get_table_names(schema=schema)
+        return any(name.casefold() in self._left_out for name in tables)
+
+    def _column(self, inspector: Any, table: Table, column: dict[str, Any]) -> None:
+        """What autogenerate makes of a reflected column, and types as people write them."""
+        column["type"] = self._plain(column["type"])
+        default = str(column.get("default") or "")
+        if not (self._is_postgresql and default.startswith("nextval(")):
+            return
+        prefix = f"{table.schema}." if table.schema else ""
+        if default == f"nextval('{prefix}{table.name}_{column['name']}_seq'::regclass)":
+            impl: Any = self._context.impl
+            impl.autogen_column_reflect(inspector, table, column)
+            if not column.get("default"):
+                self._serial.add((table.schema, table.name, column["name"]))
+
+    def _plain(self, type_: Any) -> Any:
+        """A type that is no dialect's, where the database would make the same of it."""
+        if isinstance(type_, Enum):
+            return type_
+        try:
+            plain = type_.as_generic()
+            same = plain.compile(dialect=self._dialect) == type_.compile(dialect=self._dialect)
+        except Exception:  # there is none, or the type is not known
+            return type_
+        return plain if same else type_
+
+    def _types(self, schemas: Sequence[str]) -> Iterator[_Step]:
+        for schema in (None, *schemas):
+            for found in self._look.get_enums(schema=schema):
+                name = self._full(schema, found["name"])
+                labels = ", ".join(_literal(each) for each in found["labels"])
+                yield _sql(f"CREATE TYPE {name} AS ENUM ({labels})", f"DROP TYPE {name}")
+
+    def _full(self, schema: str | None, name: str) -> str:
+        return ".".join(self._quote(each) for each in (schema, name) if each)
+
+    def _sequences(self) -> list[tuple[str, str | None, str]]:
+        """What makes each sequence, what drops it, and what gives it to its column."""
+        found: list[tuple[str, str | None, str]] = []
+        default = self._look.default_schema_name
+        for each in self._connection.execute(text(_SEQUENCES.replace("::", "\\:\\:"))):
+            row = each._asdict()
+            schema = None if row["nspname"] == default else row["nspname"]
+            if (schema, row["of_table"], row["of_column"]) in self._serial:
+                continue
+            name = self._full(schema, row["relname"])
+            made = f"CREATE SEQUENCE {name} AS {row['type']}{_options(row)}"
+            if row["of_table"] is None:
+                found.append((made, f"DROP SEQUENCE {name}", ""))
+                continue
+            column = f"{self._full(schema, row['of_table'])}.{self._quote(row['of_column'])}"
+            found.append((made, None, f"ALTER SEQUENCE {name} OWNED BY {column}"))
+        return found
+
+    def _tables(self, metadata: MetaData) -> Iterator[_Step]:
+        """Tables, then their indexes, then the foreign keys that need both."""
+        for table in metadata.tables.values():
+            self._set_options(table)
+            _leave_out_defaults(table)
+        produced: Any = produce_migrations(self._context, metadata).upgrade_ops
+        made: set[str] = set()
+        indexes: list[ops.MigrateOperation] = []
+        later: list[ForeignKeyConstraint] = []
+        for operation in produced.ops:
+            if not isinstance(operation, ops.CreateTableOp):
+                indexes += getattr(operation, "ops", [operation])
+                continue
+            table = metadata.tables[_key(operation.schema, operation.table_name)]
+            made.add(table.key)
+            apart = [each for each in table.foreign_key_constraints if self._is_apart(each, made)]
+            gone = {id(each) for each in apart}
+            operation.columns = [each for each in operation.columns if id(each) not in gone]
+            later += sorted(apart, key=lambda each: str(each.name))
+            yield _Step(operation, operation.reverse())
+        yield from self._indexes(indexes)
+        for key in later:
+            add = ops.CreateForeignKeyOp.from_constraint(key)
+            yield _Step(add, add.reverse())
+
+    def _indexes(self, operations: Sequence[ops.MigrateOperation]) -> Iterator[_Step]:
+        """Those that are reflected; those of expressions by the database's own text."""
+        texts: dict[tuple[str | None, str], str] = {}
+        if self._dialect.name == "sqlite":
+            statement = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql <> ''"
+            rows = self._connection.execute(text(statement))
+            texts = {(None, name): sql for name, sql in rows}
+        elif self._is_postgresql:
+            own = f" ON {self._quote(self._look.default_schema_name)}."
+            rows = self._connection.execute(text(_EXPRESSION_INDEXES))
+            texts = {
+                (None if is_own else schema, name): sql.replace(own, " ON ", 1)
+                for schema, is_own, name, sql in rows
+            }
+        for operation in operations:
+            assert isinstance(operation, ops.CreateIndexOp)
+            operation.unique = bool(operation.unique)
+            key = operation.schema, str(operation.index_name)
+            if key in texts and not self._tells_all(operation, texts[key]):
+                continue
+            texts.pop(key, None)
+            yield _Step(operation, operation.reverse())
+        for (schema, name), sql in texts.items():
+            yield _sql(sql, f"DROP INDEX {self._full(schema, name)}")
+
+    def _tells_all(self, operation: ops.CreateIndexOp, sql: str) -> bool:
+        """Whether an index that was reflected is the one of a text of SQLite's."""
+        if self._is_postgresql:
+            return False
+        created = str(CreateIndex(operation.to_index()).compile(dialect=self._dialect))
+        return sqlite_definition(sql) == sqlite_definition(created)
+
+    def _is_apart(self, key: ForeignKeyConstraint, made: set[str]) -> bool:
+        """Whether a foreign key is made after all tables and their indexes.
+
+        MySQL makes an index for one that finds none, under a name of its own; SQLite minds no
+        order, and adds none to a table.
+        """
+        if self._dialect.name == "sqlite":
+            return False
+        referred = key.elements[0].target_fullname.rpartition(".")[0]
+        return self._dialect.name in ("mysql", "mariadb") or referred not in made
+
+    def _set_options(self, table: Table) -> None:
+        """What reflection leaves out of a table in SQLite, or finds and nobody has said."""
+        if self._dialect.name == "sqlite":
+            quoted = {"name": table.name}
+            statement = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
+            sql = self._connection.execute(text(statement), quoted).scalar_one_or_none()
+            for clause in sqlite_clauses(sql or ""):
+                if clause in _SQLITE_OPTIONS:
+                    _set(table, *_SQLITE_OPTIONS[clause])
+            self._set_keys(table)
+        defaults = self._defaults()
+        for name, value in list(table.kwargs.items()):
+            if defaults.get(name.partition("_")[2]) == value:
+                del table.kwargs[name]
+
+    def _set_keys(self, table: Table) -> None:
+        """Keys as SQLite's pragmas tell them, as SQLAlchemy reads no more than usual texts."""
+        known = {
+            tuple(c.name for c in each.columns): each for each in table.foreign_key_constraints
+        }
+        for reference in sqlite_references(self._connection, table.name):
+            key = known.get(reference.columns)
+            if key is not None:
+                update, delete = (None if a == "NO ACTION" else a for a in reference.actions)
+                key.onupdate, key.ondelete = key.onupdate or update, key.ondelete or delete
+        uniques = [
+            tuple(column.name for column in each.columns)
+            for each in table.constraints
+            if isinstance(each, UniqueConstraint)
+        ]
+        for columns in sqlite_uniques(self._connection, table.name):
+            if columns not in uniques:
+                table.append_constraint(UniqueConstraint(*columns))
+
+    def _defaults(self) -> Mapping[str, str]:
+        """The options that every table of a MySQL database gets where nothing is said."""
+        if self._dialect.name not in ("mysql", "mariadb"):
+            return {}
+        statement = (
+            "SELECT @@default_storage_engine AS engine, @@character_set_database AS"
+            " `default charset`, @@collation_database AS collate"
+        )
+        return dict(self._connection.execute(text(statement)).mappings().one())
+
+
+def _leave_out_defaults(table: Table) -> None:
+    """Take away what reflection says of everything, and what means nothing."""
+    for column in table.columns:
+        if not column.primary_key:
+            column.autoincrement = "auto"
+    parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
+    for part in parts:
+        for name, value in list(part.dialect_kwargs.items()):
+            if value in ([], {}, None):
+                del part.dialect_kwargs[name]
+
+
+def _set(table: Table, option: str, value: object) -> None:
+    try:
+        table.kwargs[option] = value
+    except ArgumentError:  # an older SQLAlchemy does not know it: the comparison tells
+        return
+
+
+def _key(schema: str | None, name: str) -> str:
+    return f"{schema}.{name}" if schema else name
+
+
+def _sql(up: str, down: str | None = None) -> _Step:
+    """SQL that Alembic has no operation for."""
+    made, dropped = (
+        None if each is None else ops.ExecuteSQLOp(_BIND.sub(r"\\:", each)) for each in (up, down)
+    )
+    assert made is not None
+    return _Step(made, dropped)
+
+
+def _literal(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _options(row: Mapping[str, Any]) -> str:
+    """What of a sequence is not as a new one has it."""
+    widest = _WIDEST.get(row["type"], 0)
+    down = row["seqincrement"] < 0
+    usual = {
+        "INCREMENT": ("seqincrement", 1),
+        "MINVALUE": ("seqmin", -widest - 1 if down else 1),
+        "MAXVALUE": ("seqmax", -1 if down else widest),
+        "START": ("seqstart", row["seqmax"] if down else row["seqmin"]),
+        "CACHE": ("seqcache", 1),
+    }
+    words = [f" {word} {row[key]}" for word, (key, value) in usual.items() if row[key] != value]
+    return "".join((*words, " CYCLE" if row["seqcycle"] else ""))
