@@ -137,6 +137,7 @@ class _Schema:
         self._quote = self._dialect.identifier_preparer.quote
         self._left_out = left_out
         self._is_postgresql = self._dialect.name == "postgresql"
+        self._owned: set[tuple[str | None, str, str]] = set()
         self._serial: set[tuple[str | None, str, str]] = set()
 
     def steps(self) -> Iterator[_Step]:
@@ -156,7 +157,13 @@ class _Schema:
                 yield _sql(f"CREATE SCHEMA {name}", f"DROP SCHEMA {name}")
         if self._is_postgresql:
             yield from self._types(schemas)
-        sequences = self._sequences() if self._is_postgresql else []
+        sequences = []
+        if self._is_postgresql:
+            rows = self._sequence_rows()
+            self._owned = {(row["schema"], row["of_table"], row["of_column"]) for row in rows}
+            for table in metadata.tables.values():
+                self._set_serial(table)
+            sequences = [self._sequence(row) for row in rows if not self._is_serial(row)]
         for made, dropped, _ in sequences:
             yield _sql(made, dropped)
         yield from self._tables(metadata)
@@ -177,18 +184,20 @@ class _Schema:
         tables = self._look.get_table_names(schema=schema)
         return any(name.casefold() in self._left_out for name in tables)
 
-    def _column(self, inspector: Any, table: Table, column: dict[str, Any]) -> None:
-        """What autogenerate makes of a reflected column, and types as people write them."""
+    def _column(self, _: Any, __: Table, column: dict[str, Any]) -> None:
+        """A reflected column with a type as people write it."""
         column["type"] = self._plain(column["type"])
-        default = str(column.get("default") or "")
-        if not (self._is_postgresql and default.startswith("nextval(")):
-            return
-        prefix = f"{table.schema}." if table.schema else ""
-        if default == f"nextval('{prefix}{table.name}_{column['name']}_seq'::regclass)":
-            impl: Any = self._context.impl
-            impl.autogen_column_reflect(inspector, table, column)
-            if not column.get("default"):
-                self._serial.add((table.schema, table.name, column["name"]))
+
+    def _set_serial(self, table: Table) -> None:
+        """Have a key that counts by its own sequence make that again; others are made before."""
+        for column in table.primary_key.columns:
+            default: Any = column.server_default
+            text_ = str(getattr(default, "arg", ""))
+            own = f"nextval('{_key(table.schema, table.name)}_{column.name}_seq'::regclass)"
+            place = table.schema, table.name, column.name
+            if text_ == own and place in self._owned and len(table.primary_key.columns) == 1:
+                column.server_default = None
+                self._serial.add(place)
 
     def _plain(self, type_: Any) -> Any:
         """A type that is no dialect's, where the database would make the same of it."""
@@ -211,23 +220,25 @@ class _Schema:
     def _full(self, schema: str | None, name: str) -> str:
         return ".".join(self._quote(each) for each in (schema, name) if each)
 
-    def _sequences(self) -> list[tuple[str, str | None, str]]:
-        """What makes each sequence, what drops it, and what gives it to its column."""
-        found: list[tuple[str, str | None, str]] = []
+    def _sequence_rows(self) -> list[dict[str, Any]]:
         default = self._look.default_schema_name
-        for each in self._connection.execute(text(_SEQUENCES.replace("::", "\\:\\:"))):
-            row = each._asdict()
-            schema = None if row["nspname"] == default else row["nspname"]
-            if (schema, row["of_table"], row["of_column"]) in self._serial:
-                continue
-            name = self._full(schema, row["relname"])
-            made = f"CREATE SEQUENCE {name} AS {row['type']}{_options(row)}"
-            if row["of_table"] is None:
-                found.append((made, f"DROP SEQUENCE {name}", ""))
-                continue
-            column = f"{self._full(schema, row['of_table'])}.{self._quote(row['of_column'])}"
-            found.append((made, None, f"ALTER SEQUENCE {name} OWNED BY {column}"))
-        return found
+        found = self._connection.execute(text(_SEQUENCES.replace("::", "\\:\\:")))
+        rows = [row._asdict() for row in found]
+        return [
+            {**row, "schema": None if row["nspname"] == default else row["nspname"]} for row in rows
+        ]
+
+    def _is_serial(self, row: Mapping[str, Any]) -> bool:
+        return (row["schema"], row["of_table"], row["of_column"]) in self._serial
+
+    def _sequence(self, row: Mapping[str, Any]) -> tuple[str, str | None, str]:
+        """What makes a sequence, what drops it, and what gives it to its column."""
+        name = self._full(row["schema"], row["relname"])
+        made = f"CREATE SEQUENCE {name} AS {row['type']}{_options(row)}"
+        if row["of_table"] is None:
+            return made, f"DROP SEQUENCE {name}", ""
+        column = f"{self._full(row['schema'], row['of_table'])}.{self._quote(row['of_column'])}"
+        return made, None, f"ALTER SEQUENCE {name} OWNED BY {column}"
 
     def _tables(self, metadata: MetaData) -> Iterator[_Step]:
         """Tables, then their indexes, then the foreign keys that need both."""
@@ -337,7 +348,7 @@ class _Schema:
             return {}
         statement = (
             "SELECT @@default_storage_engine AS engine, @@character_set_database AS"
-            " `default charset`, @@collation_database AS collate"
+            " `default charset`, @@collation_database AS `collate`"
         )
         return dict(self._connection.execute(text(statement)).mappings().one())
 
@@ -345,7 +356,7 @@ class _Schema:
 def _leave_out_defaults(table: Table) -> None:
     """Take away what reflection says of everything, and what means nothing."""
     for column in table.columns:
-        if not column.primary_key:
+        if not column.primary_key or column.server_default is not None:
             column.autoincrement = "auto"
     parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
     for part in parts:
