@@ -187,6 +187,11 @@ _MYSQL_TABLES = """
 SELECT table_name FROM information_schema.tables
 WHERE table_schema = database() AND table_type NOT IN ('VIEW', 'SEQUENCE')
 """
+_COLUMN_CHECKS = """
+SELECT constraint_name, check_clause FROM information_schema.check_constraints
+WHERE constraint_schema = database() AND table_name = :table AND level = 'Column'
+"""
+_KEY = re.compile(r"(?:[A-Z]+ )?KEY `((?:[^`]|``)+)` \(")
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 
 _SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
@@ -229,13 +234,45 @@ def _mysql(connection: Connection) -> Iterator[tuple[Item, str]]:
     for query in _MYSQL:
         for kind, name, definition in connection.execute(text(query)):
             yield Item(kind, name), " ".join((definition or "").replace(own, "").split())
-    quote = connection.dialect.identifier_preparer.quote_identifier
     for name in connection.execute(text(_MYSQL_TABLES)).scalars().all():
-        statement = f"SHOW CREATE TABLE {quote(name)}".replace("%", "%%")
-        (_, created) = connection.exec_driver_sql(statement).one()
-        for line in created.splitlines()[1:]:  # in which order they are says nothing
-            clause = _COUNTER.sub("", line.strip().rstrip(","))
+        for clause in mysql_clauses(connection, name):  # in which order they are says nothing
             yield Item("table", f"{name}: {clause}"), "there"
+
+
+def mysql_clauses(connection: Connection, table: str) -> list[str]:
+    """What MySQL says of a table: a column, a key or an option each."""
+    quoted = connection.dialect.identifier_preparer.quote_identifier(table)
+    (_, created) = connection.execute(text(f"SHOW CREATE TABLE {escaped(quoted)}")).one()
+    return [_COUNTER.sub("", line.strip().rstrip(",")) for line in created.split("\n")[1:]]
+
+
+def escaped(sql: str) -> str:
+    """SQL in which SQLAlchemy sees no parameter."""
+    return sql.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def mysql_index(clause: str) -> str:
+    """The name of the index that a clause makes; ``""`` for one that makes none."""
+    found = _KEY.match(clause)
+    return found[1].replace("``", "`") if found else ""
+
+
+def mysql_checks(connection: Connection, table: str) -> list[tuple[str, str, str]]:
+    """The checks that are parts of columns in MariaDB: the column, the check and the clause."""
+    known = text(
+        "SELECT 1 FROM information_schema.columns WHERE table_schema ="
+        " 'information_schema' AND table_name = 'CHECK_CONSTRAINTS' AND column_name = 'LEVEL'"
+    )
+    if connection.execute(known).first() is None:
+        return []
+    rows = connection.execute(text(_COLUMN_CHECKS), {"table": table}).all()
+    clauses = mysql_clauses(connection, table)
+    return [
+        (column, check, clause)
+        for column, check in rows
+        for clause in clauses
+        if clause.startswith(f"`{column}` ")
+    ]
 
 
 def sqlite_clauses(sql: str) -> Mapping[str, int]:
@@ -246,8 +283,8 @@ def sqlite_clauses(sql: str) -> Mapping[str, int]:
     )
 
 
-def sqlite_definition(sql: str) -> str:
-    """What an index in SQLite is made of, whatever its table is called in its text."""
+def index_parts(sql: str) -> str:
+    """What an index is made of, by its text, whatever it and its table are called."""
     unique = "UNIQUE " if " UNIQUE " in sql.upper().partition(" ON ")[0] else ""
     definition = re.sub(r"[\s\"`]+", "", sql.partition("(")[2])
     return f"{unique}({definition}"
@@ -262,7 +299,7 @@ def _sqlite(connection: Connection) -> Iterator[tuple[Item, str]]:
         elif kind == "index":
             parts = connection.exec_driver_sql(f"PRAGMA index_xinfo({quote(name)})").all()
             found = " ".join(str(tuple(part[2:5])) for part in parts)
-            yield Item(kind, name), f"{found} {sqlite_definition(words)}"
+            yield Item(kind, name), f"{found} {index_parts(words)}"
         elif words.upper().startswith("CREATE VIRTUAL"):
             yield Item("virtual table", name), words
         else:

@@ -181,7 +181,7 @@ def _schemas(connection: Connection) -> frozenset[str]:
 def _rendered(connection: Connection, left_out: Sequence[str]) -> Rendered:
     try:
         return render_schema(connection, left_out)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, CannotPlan):
         raise
     except Exception as error:  # types of other people's can raise anything
         raise CannotPlan(

@@ -21,11 +21,16 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.types import Enum
+from sqlalchemy.types import JSON, Enum, NullType
 
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.catalog import (
+    index_parts,
+    mysql_checks,
+    mysql_clauses,
+    mysql_index,
     sqlite_clauses,
-    sqlite_definition,
     sqlite_references,
     sqlite_uniques,
 )
@@ -43,12 +48,25 @@ LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE d.deptype IS DISTINCT FROM 'i' AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
 """
 _EXPRESSION_INDEXES = """
-SELECT n.nspname, n.nspname = current_schema(), c.relname, pg_get_indexdef(c.oid)
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE i.indexprs IS NOT NULL AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
 """
 _WIDEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+# How MySQL shows whole numbers where nobody says it, by whether they are unsigned.
+_WIDTHS = {
+    ("TINYINT", False): (4,),
+    ("TINYINT", True): (3,),
+    ("SMALLINT", False): (6,),
+    ("SMALLINT", True): (5,),
+    ("MEDIUMINT", False): (9,),
+    ("MEDIUMINT", True): (8,),
+    ("INTEGER", False): (11,),
+    ("INTEGER", True): (10,),
+    ("BIGINT", False): (20,),
+    ("BIGINT", True): (20,),
+}
 _SQLITE_OPTIONS = {
     "AUTOINCREMENT": ("sqlite_autoincrement", True),
     "WITHOUT ROWID": ("sqlite_with_rowid", False),
@@ -87,6 +105,7 @@ def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
 
     Raises:
         SQLAlchemyError: it cannot be read.
+        CannotPlan: it has types that SQLAlchemy does not know.
         Exception: Alembic cannot render it.
     """
     with warnings.catch_warnings():
@@ -137,7 +156,9 @@ class _Schema:
         self._quote = self._dialect.identifier_preparer.quote
         self._left_out = left_out
         self._is_postgresql = self._dialect.name == "postgresql"
+        self._is_mysql = self._dialect.name in ("mysql", "mariadb")
         self._owned: set[tuple[str | None, str, str]] = set()
+        self._more: list[_Step] = []
         self._serial: set[tuple[str | None, str, str]] = set()
 
     def steps(self) -> Iterator[_Step]:
@@ -151,6 +172,7 @@ class _Schema:
                 resolve_fks=False,
                 only=lambda name, _: name.casefold() not in self._left_out,
             )
+        _refuse_unknown_types(metadata)
         for schema in schemas:
             if not self._holds_versions(schema):
                 name = self._quote(schema)
@@ -203,6 +225,10 @@ class _Schema:
         """A type that is no dialect's, where the database would make the same of it."""
         if isinstance(type_, Enum):
             return type_
+        width = getattr(type_, "display_width", None)
+        if width in _WIDTHS.get((type_.__visit_name__, getattr(type_, "unsigned", False)), ()):
+            type_ = type_.copy()
+            type_.display_width = None
         try:
             plain = type_.as_generic()
             same = plain.compile(dialect=self._dialect) == type_.compile(dialect=self._dialect)
@@ -260,42 +286,51 @@ class _Schema:
             operation.columns = [each for each in operation.columns if id(each) not in gone]
             later += sorted(apart, key=lambda each: str(each.name))
             yield _Step(operation, operation.reverse())
+        yield from self._more
         yield from self._indexes(indexes)
         for key in later:
             add = ops.CreateForeignKeyOp.from_constraint(key)
             yield _Step(add, add.reverse())
 
     def _indexes(self, operations: Sequence[ops.MigrateOperation]) -> Iterator[_Step]:
-        """Those that are reflected; those of expressions by the database's own text."""
-        texts: dict[tuple[str | None, str], str] = {}
-        if self._dialect.name == "sqlite":
-            statement = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql <> ''"
-            rows = self._connection.execute(text(statement))
-            texts = {(None, name): sql for name, sql in rows}
-        elif self._is_postgresql:
-            own = f" ON {self._quote(self._look.default_schema_name)}."
-            rows = self._connection.execute(text(_EXPRESSION_INDEXES))
-            texts = {
-                (None if is_own else schema, name): sql.replace(own, " ON ", 1)
-                for schema, is_own, name, sql in rows
-            }
+        """Those that are reflected with all they have; others by the database's own text."""
+        texts = self._index_texts()
         for operation in operations:
             assert isinstance(operation, ops.CreateIndexOp)
             operation.unique = bool(operation.unique)
-            key = operation.schema, str(operation.index_name)
-            if key in texts and not self._tells_all(operation, texts[key]):
+            key = operation.schema, operation.table_name, str(operation.index_name)
+            made, _ = texts.get(key, ("", ""))
+            created = str(CreateIndex(operation.to_index()).compile(dialect=self._dialect))
+            if made and (self._is_postgresql or index_parts(made) != index_parts(created)):
                 continue
             texts.pop(key, None)
             yield _Step(operation, operation.reverse())
-        for (schema, name), sql in texts.items():
-            yield _sql(sql, f"DROP INDEX {self._full(schema, name)}")
+        for made, dropped in texts.values():
+            yield _sql(made, dropped)
 
-    def _tells_all(self, operation: ops.CreateIndexOp, sql: str) -> bool:
-        """Whether an index that was reflected is the one of a text of SQLite's."""
+    def _index_texts(self) -> dict[tuple[str | None, str, str], tuple[str, str]]:
+        """What makes and drops indexes that may not be reflected as they are."""
+        if self._is_mysql:
+            return {
+                (None, table, name): (
+                    f"ALTER TABLE {self._quote(table)} ADD {clause}",
+                    f"DROP INDEX {self._quote(name)} ON {self._quote(table)}",
+                )
+                for table in self._look.get_table_names()
+                for clause in mysql_clauses(self._connection, table)
+                if (name := mysql_index(clause))
+            }
         if self._is_postgresql:
-            return False
-        created = str(CreateIndex(operation.to_index()).compile(dialect=self._dialect))
-        return sqlite_definition(sql) == sqlite_definition(created)
+            own = f" ON {self._quote(self._look.default_schema_name)}."
+            rows = self._connection.execute(text(_EXPRESSION_INDEXES)).all()
+            found = [(*key, sql.replace(own, " ON ", 1)) for *key, sql in rows]
+        else:
+            statement = "SELECT NULL, tbl_name, name, sql FROM sqlite_master WHERE type = 'index'"
+            found = [tuple(row) for row in self._connection.execute(text(statement)) if row[3]]
+        return {
+            (schema, table, name): (sql, f"DROP INDEX {self._full(schema, name)}")
+            for schema, table, name, sql in found
+        }
 
     def _is_apart(self, key: ForeignKeyConstraint, made: set[str]) -> bool:
         """Whether a foreign key is made after all tables and their indexes.
@@ -306,7 +341,7 @@ class _Schema:
         if self._dialect.name == "sqlite":
             return False
         referred = key.elements[0].target_fullname.rpartition(".")[0]
-        return self._dialect.name in ("mysql", "mariadb") or referred not in made
+        return self._is_mysql or referred not in made
 
     def _set_options(self, table: Table) -> None:
         """What reflection leaves out of a table in SQLite, or finds and nobody has said."""
@@ -318,6 +353,8 @@ class _Schema:
                 if clause in _SQLITE_OPTIONS:
                     _set(table, *_SQLITE_OPTIONS[clause])
             self._set_keys(table)
+        if self._is_mysql:
+            self._set_checks(table)
         defaults = self._defaults()
         for name, value in list(table.kwargs.items()):
             if defaults.get(name.partition("_")[2]) == value:
@@ -342,15 +379,42 @@ class _Schema:
             if columns not in uniques:
                 table.append_constraint(UniqueConstraint(*columns))
 
+    def _set_checks(self, table: Table) -> None:
+        """In MariaDB what is called JSON is a text with a check; other checks of columns follow."""
+        if table.comment is not None:  # as it is written in SQL
+            table.comment = table.comment.replace("''", "'")
+        for name in [name for name in table.kwargs if name.endswith("_comment")]:
+            del table.kwargs[name]
+        for column, clause, definition in mysql_checks(self._connection, table.name):
+            if clause == f"json_valid(`{column}`)":
+                table.columns[column].type = JSON()
+            else:
+                made = f"ALTER TABLE {self._quote(table.name)} MODIFY {definition}"
+                self._more.append(_sql(made))
+
     def _defaults(self) -> Mapping[str, str]:
         """The options that every table of a MySQL database gets where nothing is said."""
-        if self._dialect.name not in ("mysql", "mariadb"):
+        if not self._is_mysql:
             return {}
         statement = (
             "SELECT @@default_storage_engine AS engine, @@character_set_database AS"
             " `default charset`, @@collation_database AS `collate`"
         )
         return dict(self._connection.execute(text(statement)).mappings().one())
+
+
+def _refuse_unknown_types(metadata: MetaData) -> None:
+    unknown = [
+        f"{table.name}.{column.name}"
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, NullType)
+    ]
+    if unknown:
+        raise CannotPlan(
+            f"SQLAlchemy does not know the type of {listing(unknown)}, and no operation can make it",
+            "squash up to a revision below that which makes it, with --upto",
+        )
 
 
 def _leave_out_defaults(table: Table) -> None:
