@@ -24,7 +24,13 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_published
-from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.databases import (
+    DatabaseWishes,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
@@ -39,7 +45,7 @@ from flask_chainfix.planning.cut import (
     refuse_unpublished,
 )
 from flask_chainfix.planning.edits import edits_between
-from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
+from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.rehearsal.proving import (
     Difference,
@@ -127,19 +133,27 @@ def plan_squash(
     proofs += [_proved(work, server, after, work.make(server, now)) for server in servers[1:]]
     looked = bool(now.databases.standings)
     told += noticed_missing(now, databases) if looked else (NO_DATABASE_TOLD,)
-    plan = Plan("squash", (), (new,), after.graph.order, why=new.why)
+    squashed = dict.fromkeys(sorted(cut.below), cut.top)
+    plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)
-    proposal = with_moves(Proposal(diagnosis, planned), "squash")
-    result = SquashPlan(
+    moves = tuple(map(_staying, now.databases.standings))
+    foresee(after, places_after(moves), now)
+    return SquashPlan(
         tools=tools,
-        proposal=proposal,
+        proposal=Proposal(diagnosis, planned, moves=moves),
         notices=told,
         replaced=cut.replaced,
         proofs=tuple(proofs),
         carry_over=carried_over(now, cut),
         exit_code=1,
     )
-    return result if proposal.obstacle is None else result.stopped_by(proposal.obstacle)
+
+
+def _staying(standing: Standing) -> MoveResult:
+    """The rows of a database that is not below the cut, which mean the same as before."""
+    return MoveResult(
+        Move(standing.name, standing.identity, standing.rows, standing.rows), MoveState.UNCHANGED
+    )
 
 
 def _published(
@@ -187,7 +201,6 @@ def _squashed(
             "correct file_template, so that every migration has a name of its own",
         )
     after = now.after([*gone, added])
-    foresee(after, before=now)
     edits = edits_between(now, after)
     lock = heads_file.edit_for(after)
     if lock is not None:

@@ -184,6 +184,7 @@ class Plan:
         why: why this strategy.
         mends: what else changes in single files.
         choices: the other ways to what it does without being certain.
+        squashed: the revision that others go into, by their ids.
     """
 
     strategy: str
@@ -193,6 +194,7 @@ class Plan:
     why: tuple[Reason, ...] = ()
     mends: tuple[Mend, ...] = ()
     choices: Remedy = field(default_factory=Remedy)
+    squashed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def renamed(self) -> Mapping[str, str]:

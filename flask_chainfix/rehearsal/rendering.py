@@ -412,7 +412,7 @@ def _refuse_unknown_types(metadata: MetaData) -> None:
     ]
     if unknown:
         raise CannotPlan(
-            f"SQLAlchemy does not know the type of {listing(unknown)}, and no operation can make it",
+            f"SQLAlchemy does not know the type of {listing(unknown)}: no operation makes it",
             "squash up to a revision below that which makes it, with --upto",
         )
 
