@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import CannotPlan, CannotReadGit
+from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count
@@ -236,7 +236,14 @@ def _proved(work: _Squash, server: str | None, after: Facts, old: Made) -> Proof
         CannotPlan: it does not; with what differs.
         RehearsalFailed: it cannot be run.
     """
-    new = work.make(server, after)
+    try:
+        new = work.make(server, after)
+    except RehearsalFailed as error:
+        raise CannotPlan(
+            f"what Alembic makes of the schema does not run: {error.message}",
+            "squash up to a lower revision with --upto, one below that which makes this",
+            unchanged=True,
+        ) from error
     found = compared(old, new)
     if found:
         raise _unequal(work, old, found)

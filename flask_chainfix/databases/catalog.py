@@ -195,6 +195,12 @@ _KEY = re.compile(r"(?:[A-Z]+ )?KEY `((?:[^`]|``)+)` \(")
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 
 _SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+_AFFINITIES = (
+    (("INT",), "INTEGER"),
+    (("CHAR", "CLOB", "TEXT"), "TEXT"),
+    (("BLOB",), "BLOB"),
+    (("REAL", "FLOA", "DOUB"), "REAL"),
+)
 _QUOTED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^]]*\]|--[^\n]*|/\*.*?\*/", re.S
 )
@@ -294,6 +300,8 @@ def _sqlite(connection: Connection) -> Iterator[tuple[Item, str]]:
     quote = connection.dialect.identifier_preparer.quote_identifier
     for kind, name, table, sql in connection.execute(text(_SQLITE)).all():
         words = " ".join((sql or "").split())
+        if name.startswith("sqlite_"):
+            continue
         if kind in ("view", "trigger"):
             yield Item(kind, name if kind == "view" else f"{table}.{name}"), words
         elif kind == "index":
@@ -311,12 +319,26 @@ def _sqlite(connection: Connection) -> Iterator[tuple[Item, str]]:
 def _parts_of_sqlite_table(connection: Connection, table: str) -> Iterator[tuple[Item, str]]:
     """Columns, and the keys that have no names."""
     place = connection.dialect.identifier_preparer.quote_identifier(table)
-    for _, column, *parts in connection.exec_driver_sql(f"PRAGMA table_xinfo({place})").all():
-        yield Item("column", f"{table}.{column}"), " ".join(map(str, parts))
+    for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({place})").all():
+        _, column, type_, not_null, default, in_key, hidden = row
+        words = [_affinity(type_)]
+        if in_key:
+            words += ["PRIMARY KEY", str(in_key), *(["ROWID"] * (type_.upper() == "INTEGER"))]
+        words += ["NOT NULL"] * not_null + [f"DEFAULT {default}"] * (default is not None)
+        words += [f"GENERATED {hidden}"] * bool(hidden)
+        yield Item("column", f"{table}.{column}"), " ".join(words)
     for columns in sqlite_uniques(connection, table):
         yield Item("unique constraint", f"{table} ({', '.join(columns)})"), "there"
     for key in sqlite_references(connection, table):
         yield Item("foreign key", f"{table} ({', '.join(key.columns)})"), f"to {key.definition}"
+
+
+def _affinity(type_: str) -> str:
+    """What SQLite makes of a column's type: https://www.sqlite.org/datatype3.html, section 3.1."""
+    for words, affinity in _AFFINITIES:
+        if any(word in type_.upper() for word in words):
+            return affinity
+    return "NUMERIC" if type_ else "BLOB"
 
 
 def sqlite_uniques(connection: Connection, table: str) -> list[tuple[str, ...]]:

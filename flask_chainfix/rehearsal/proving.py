@@ -23,7 +23,12 @@ from flask_chainfix.model.rehearsal import SERVERS
 from flask_chainfix.rehearsal.rendering import Rendered, render_schema
 from flask_chainfix.rehearsal.round_trip import OWN_SERVER, built
 from flask_chainfix.rehearsal.scratch import Scratch
+from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import differences
+
+# Constraints without names, in SQLite alone: its pragmas, which the catalog holds, know them all,
+# and SQLAlchemy those that are written as usual.
+_BY_PRAGMAS = ("FOREIGN KEY (", "UNIQUE (")
 
 
 class Difference(NamedTuple):
@@ -221,6 +226,8 @@ def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
     for each in differences(old.reading.schema, new.reading.schema):
         thing = each.object
         if thing.spelled in told or thing.table in told or thing.name in told:
+            continue
+        if thing.kind is Kind.CONSTRAINT and thing.name.startswith(_BY_PRAGMAS):
             continue
         what = f"{thing.kind.value} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
         yield Difference(what, thing.name, each.expected, each.found)

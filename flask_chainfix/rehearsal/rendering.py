@@ -35,23 +35,30 @@ from flask_chainfix.databases.catalog import (
     sqlite_uniques,
 )
 
-# The server's own text of sequences that no column has by itself: those of identities.
 _SEQUENCES = """
 SELECT n.nspname, c.relname, s.seqtypid::regtype::text AS type, s.seqstart, s.seqincrement,
-  s.seqmin, s.seqmax, s.seqcache, s.seqcycle, t.relname AS of_table, a.attname AS of_column
+  s.seqmin, s.seqmax, s.seqcache, s.seqcycle, t.relname AS of_table, a.attname AS of_column,
+  coalesce(d.deptype = 'i', false) AS of_identity
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass
   AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
 LEFT JOIN pg_class t ON t.oid = d.refobjid
 LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-WHERE d.deptype IS DISTINCT FROM 'i' AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
+WHERE n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
 """
 _EXPRESSION_INDEXES = """
 SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE i.indexprs IS NOT NULL AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
+"""
+# Constraints that autogenerate does not know, or would not make as they are.
+_CONSTRAINTS = """
+SELECT nullif(n.nspname, current_schema()), t.relname, k.conname, pg_get_constraintdef(k.oid)
+FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
+JOIN pg_namespace n ON n.oid = t.relnamespace
+WHERE (k.contype = 'x' OR NOT k.convalidated) AND n.nspname !~ '^pg_' ORDER BY 1, 2, 3
 """
 _WIDEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 # How MySQL shows whole numbers where nobody says it, by whether they are unsigned.
@@ -159,6 +166,7 @@ class _Schema:
         self._is_mysql = self._dialect.name in ("mysql", "mariadb")
         self._owned: set[tuple[str | None, str, str]] = set()
         self._more: list[_Step] = []
+        self._odd_constraints: Sequence[Any] = ()
         self._serial: set[tuple[str | None, str, str]] = set()
 
     def steps(self) -> Iterator[_Step]:
@@ -179,15 +187,10 @@ class _Schema:
                 yield _sql(f"CREATE SCHEMA {name}", f"DROP SCHEMA {name}")
         if self._is_postgresql:
             yield from self._types(schemas)
-        sequences = []
-        if self._is_postgresql:
-            rows = self._sequence_rows()
-            self._owned = {(row["schema"], row["of_table"], row["of_column"]) for row in rows}
-            for table in metadata.tables.values():
-                self._set_serial(table)
-            sequences = [self._sequence(row) for row in rows if not self._is_serial(row)]
+        sequences = self._sequences(metadata) if self._is_postgresql else []
         for made, dropped, _ in sequences:
-            yield _sql(made, dropped)
+            if made:
+                yield _sql(made, dropped)
         yield from self._tables(metadata)
         for _, _, owned in sequences:
             if owned:
@@ -246,6 +249,14 @@ class _Schema:
     def _full(self, schema: str | None, name: str) -> str:
         return ".".join(self._quote(each) for each in (schema, name) if each)
 
+    def _sequences(self, metadata: MetaData) -> list[tuple[str, str | None, str]]:
+        """For each sequence that does not come with its column what ``_sequence`` says."""
+        rows = self._sequence_rows()
+        self._owned = {(row["schema"], row["of_table"], row["of_column"]) for row in rows}
+        for table in metadata.tables.values():
+            self._set_serial(table)
+        return [self._sequence(row) for row in rows if not self._is_serial(row)]
+
     def _sequence_rows(self) -> list[dict[str, Any]]:
         default = self._look.default_schema_name
         found = self._connection.execute(text(_SEQUENCES.replace("::", "\\:\\:")))
@@ -258,16 +269,22 @@ class _Schema:
         return (row["schema"], row["of_table"], row["of_column"]) in self._serial
 
     def _sequence(self, row: Mapping[str, Any]) -> tuple[str, str | None, str]:
-        """What makes a sequence, what drops it, and what gives it to its column."""
+        """What makes a sequence, what drops it, and what gives it to its column, or its name."""
         name = self._full(row["schema"], row["relname"])
         made = f"CREATE SEQUENCE {name} AS {row['type']}{_options(row)}"
         if row["of_table"] is None:
             return made, f"DROP SEQUENCE {name}", ""
+        if row["of_identity"]:
+            usual = self._full(row["schema"], f"{row['of_table']}_{row['of_column']}_seq")
+            renamed = f"ALTER SEQUENCE {usual} RENAME TO {self._quote(row['relname'])}"
+            return "", None, "" if usual == name else renamed
         column = f"{self._full(row['schema'], row['of_table'])}.{self._quote(row['of_column'])}"
         return made, None, f"ALTER SEQUENCE {name} OWNED BY {column}"
 
     def _tables(self, metadata: MetaData) -> Iterator[_Step]:
         """Tables, then their indexes, then the foreign keys that need both."""
+        if self._is_postgresql:
+            self._odd_constraints = self._connection.execute(text(_CONSTRAINTS)).all()
         for table in metadata.tables.values():
             self._set_options(table)
             _leave_out_defaults(table)
@@ -286,8 +303,8 @@ class _Schema:
             operation.columns = [each for each in operation.columns if id(each) not in gone]
             later += sorted(apart, key=lambda each: str(each.name))
             yield _Step(operation, operation.reverse())
-        yield from self._more
         yield from self._indexes(indexes)
+        yield from self._more
         for key in later:
             add = ops.CreateForeignKeyOp.from_constraint(key)
             yield _Step(add, add.reverse())
@@ -295,18 +312,22 @@ class _Schema:
     def _indexes(self, operations: Sequence[ops.MigrateOperation]) -> Iterator[_Step]:
         """Those that are reflected with all they have; others by the database's own text."""
         texts = self._index_texts()
+        of_constraints = {tuple(row)[:3] for row in self._odd_constraints}
         for operation in operations:
             assert isinstance(operation, ops.CreateIndexOp)
             operation.unique = bool(operation.unique)
             key = operation.schema, operation.table_name, str(operation.index_name)
+            if key in of_constraints:
+                continue
             made, _ = texts.get(key, ("", ""))
             created = str(CreateIndex(operation.to_index()).compile(dialect=self._dialect))
             if made and (self._is_postgresql or index_parts(made) != index_parts(created)):
                 continue
             texts.pop(key, None)
             yield _Step(operation, operation.reverse())
-        for made, dropped in texts.values():
-            yield _sql(made, dropped)
+        for key, (made, dropped) in texts.items():
+            if key not in of_constraints:
+                yield _sql(made, dropped)
 
     def _index_texts(self) -> dict[tuple[str | None, str, str], tuple[str, str]]:
         """What makes and drops indexes that may not be reflected as they are."""
@@ -355,6 +376,8 @@ class _Schema:
             self._set_keys(table)
         if self._is_mysql:
             self._set_checks(table)
+        if self._is_postgresql:
+            self._set_apart(table)
         defaults = self._defaults()
         for name, value in list(table.kwargs.items()):
             if defaults.get(name.partition("_")[2]) == value:
@@ -378,6 +401,15 @@ class _Schema:
         for columns in sqlite_uniques(self._connection, table.name):
             if columns not in uniques:
                 table.append_constraint(UniqueConstraint(*columns))
+
+    def _set_apart(self, table: Table) -> None:
+        """Have constraints that are to be made by the database's own text follow the tables."""
+        for schema, name, constraint, definition in self._odd_constraints:
+            if (schema, name) == (table.schema, table.name):
+                table.constraints -= {each for each in table.constraints if each.name == constraint}
+                where, quoted = self._full(schema, name), self._quote(constraint)
+                made = f"ALTER TABLE {where} ADD CONSTRAINT {quoted} {definition}"
+                self._more.append(_sql(made, f"ALTER TABLE {where} DROP CONSTRAINT {quoted}"))
 
     def _set_checks(self, table: Table) -> None:
         """In MariaDB what is called JSON is a text with a check; other checks of columns follow."""

@@ -38,7 +38,7 @@ def sections(plan: SquashPlan) -> Iterator[Section]:
     yield Section("Proof", "old chain and new, compared exactly", tuple(map(_proof, plan.proofs)))
     rows = (*_carried(plan), *_lost_rows(plan.proofs))
     if rows:
-        yield Section("To carry over by hand", "what no schema shows", rows)
+        yield Section("To look at", "no schema shows it: carry over what new databases need", rows)
 
 
 def _proof(proof: Proof) -> Row:
