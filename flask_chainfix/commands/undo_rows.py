@@ -125,8 +125,9 @@ def _way_back(
     # A row of neither chain is none the worse for going back, nor is one of both where the old
     # chain cannot be loaded and so means nothing.
     is_broken = then.graph.missing or then.graph.cycles or then.graph.duplicates
-    known = known_then and all(row in now.graph for row in rows)
-    if known and (is_broken or _is_alike(now, then, rows)):
+    if known_then and (
+        _is_alike(now, then, rows) or (is_broken and all(row in now.graph for row in rows))
+    ):
         return stay
     if any(row not in now.graph and row not in then.graph for row in rows):
         return replace(stay, detail="no file has its rows, before or after")
@@ -134,9 +135,12 @@ def _way_back(
 
 
 def _is_alike(now: Facts, then: Facts, rows: Sequence[str]) -> bool:
-    """Whether rows stand for the same before and after a squash."""
+    """Whether rows stand for the same before and after a squash, or are from before it."""
+    squashed = now.databases.squashed
+    if any(row in squashed for row in rows):
+        return all(row in squashed or row in now.graph for row in rows)
     ran = stood_for(then.graph, rows)
-    gone = {name for name, into in now.databases.squashed.items() if into in ran}
+    gone = {name for name, into in squashed.items() if into in ran}
     return bool(gone) and ran - gone == stood_for(now.graph, rows)
 
 
