@@ -149,7 +149,7 @@ def _refuse_hanging(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
                 )
             if inside and needed not in cut.replaced:
                 raise CannotPlan(
-                    f"{name} is below {cut.top} and depends on {needed}, which is not",
+                    f"{name} depends on {needed}, which is not below {cut.top}",
                     _lower(now, cut, name, wishes),
                 )
 
