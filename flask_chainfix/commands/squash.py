@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.remedies import LINE, Remedy, Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
@@ -118,7 +120,7 @@ def plan_squash(
     diagnosis = read_and_judge(runtime, tools)
     refuse_broken(diagnosis)
     cut = cut_at(diagnosis.snapshot, wishes)
-    servers = servers_for(runtime, wishes.servers)
+    servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto))
     chains, told = _published(diagnosis.snapshot, wishes)
     refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
     now = survey(runtime, diagnosis.snapshot, databases, progress)
@@ -138,9 +140,11 @@ def plan_squash(
     planned = Planned(plan, now, after, edits)
     moves = tuple(map(_staying, now.databases.standings))
     foresee(after, places_after(moves), now)
+    proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
         tools=tools,
-        proposal=Proposal(diagnosis, planned, moves=moves),
+        proposal=proposal,
+        commit=commit_before(proposal),
         notices=told,
         replaced=cut.replaced,
         proofs=tuple(proofs),
@@ -191,11 +195,16 @@ def _squashed(
     new = NewRevision(cut.top, None, now.version_location(top.path), message, (), (why,))
     gone = [Edit(file.path, file.data, None) for file in map(now.file, cut.replaced)]
     stem = file_stem(now.after(gone), cut.top, message)
-    new, added = render(work.runtime, new, stem, _for_template(cut, message, rendered))
+    try:
+        new, added = render(work.runtime, new, stem, _for_template(cut, message, rendered))
+    except CannotPlan as error:  # to link a chain instead is no way for a squash
+        remedy = error.remedy.instead_of((LINE,), Remedy())
+        raise CannotPlan(error.message, remedy) from error
+    data = {file.path: file.data for file in now.files}
     if any(edit.path == added.path for edit in gone):  # the name is that of an old file
         gone = [edit for edit in gone if edit.path != added.path]
-        added = Edit(added.path, added.path.read_bytes(), added.after)
-    elif added.path in {file.path for file in now.files}:
+        added = Edit(added.path, data[added.path], added.after)
+    elif added.path in data:
         raise CannotPlan(
             f"{added.path.name} is there already, and is another migration",
             "correct file_template, so that every migration has a name of its own",

@@ -39,9 +39,10 @@ class SquashWishes:
     published_by: str | None = None
     typed: str = ""
 
-    def command(self, top: str) -> str:
-        """The command that squashes up to a revision."""
-        return f"{{fixchain}} squash {option('--upto', top)}{self.typed}{{databases}}"
+    def command(self, top: str | None, server: str = "") -> str:
+        """The command that squashes up to a revision, with one more server."""
+        upto = "" if top is None else f" {option('--upto', top)}"
+        return f"{{fixchain}} squash{upto}{self.typed}{server}{{databases}}"
 
 
 @dataclass(frozen=True)

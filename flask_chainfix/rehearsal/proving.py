@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -71,12 +71,15 @@ class Made(NamedTuple):
     rendered: Mapping[str, Rendered]
 
 
-def servers_for(runtime: Runtime, named: Sequence[str]) -> tuple[str | None, ...]:
+def servers_for(
+    runtime: Runtime, named: Sequence[str], again: Callable[[str], str]
+) -> tuple[str | None, ...]:
     """Where the chains are to run; the first is of the project's own kind.
 
     Args:
         runtime: the environment.
         named: the URLs of servers, and ``OWN_SERVER`` for that of the project's own database.
+        again: the command that was typed, with an option more.
 
     Returns:
         For each server what ``built`` takes; ``None`` is a temporary SQLite file.
@@ -93,17 +96,15 @@ def servers_for(runtime: Runtime, named: Sequence[str]) -> tuple[str | None, ...
         raise NoScratchDatabase(
             "nothing tells on which kind of database this project runs, and the chain has to run"
             " there to be squashed",
-            way(
-                "name a server; the scratch databases are dropped", "{fixchain} squash --server URL"
-            )
-            | way("if it is SQLite, say so", "{fixchain} squash --server sqlite://"),
+            way("name a server; the scratch databases are dropped", again(" --server URL"))
+            | way("if it is SQLite, say so", again(" --server sqlite://")),
         )
     elif own and own != "sqlite" and own not in kinds.values():
         raise NoScratchDatabase(
             f"this project runs on {SERVERS.get(own, own)}, and the chain has to run there to be"
             " squashed, in a database that is made for it and dropped again",
-            way("make it on the server of the app's own database", "{fixchain} squash --server")
-            | way("or on another one", "{fixchain} squash --server URL"),
+            way("make it on the server of the app's own database", again(" --server"))
+            | way("or on another one", again(" --server URL")),
         )
     first = next((each for each in servers if each and kinds[each] == own), servers[0])
     return (first, *(each for each in servers if each != first))

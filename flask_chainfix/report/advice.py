@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _STEP = 2
-_MASKED = re.compile(r"--database[ =]\S*\*\*\*")
+_MASKED = re.compile(r"--(?:database|server)[ =]\S*\*\*\*")
 
 _ABOUT_MASKS = (
     "*** stands for a password, which is never printed: type it in its place, or set an environment"
-    " variable to the URL and type --database with its name"
+    " variable to the URL and type its name there"
 )
 
 _STYLE = "bold"
