@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -218,9 +217,9 @@ def test_a_database_that_moves_meanwhile(project: Path, tmp_path: Path) -> None:
     url = _upgraded(sqlite_url(tmp_path), "c")
     before = migrations(Path("migrations"))
 
-    def downgraded(*_: object) -> Iterator[object]:
+    def downgraded(old: proving.Made, new: proving.Made) -> tuple[proving.Difference, ...]:
         sql(url, "UPDATE alembic_version SET version_num = 'a'")
-        return original(*_)
+        return original(old, new)
 
     original = proving.compared
     with pytest.MonkeyPatch.context() as patched:
