@@ -271,7 +271,7 @@ def test_several_kinds(project: Path, postgresql: str) -> None:
 
 def test_a_chain_that_does_not_run(project: Path) -> None:
     add(project, "d <- c", 'op.drop_table("nowhere")')
-    assert "the chain cannot be run on a temporary SQLite file" in _refused().stderr
+    assert "on a temporary SQLite file at d: no such table" in _refused().stderr
 
 
 def test_several_databases_of_one_app(tmp_path: Path) -> None:

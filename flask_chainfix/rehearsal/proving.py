@@ -28,6 +28,7 @@ from flask_chainfix.schema.reflected import differences
 
 # Constraints without names, in SQLite alone: its pragmas, which the catalog holds, know them all,
 # and SQLAlchemy those that are written as usual.
+_ALIKE = ("INTEGER", "INT")  # but in a key of SQLite's, which the catalog tells
 _BY_PRAGMAS = ("FOREIGN KEY (", "UNIQUE (")
 
 
@@ -153,11 +154,11 @@ def make(  # noqa: PLR0913  (where, what, and whether to write it down)
                 also = chain.named_schemas
                 if connection.dialect.name == "postgresql":
                     also |= _schemas(connection)
-                held[bind] = _Held(
-                    read_whole(connection, None, also), read_catalog(connection), rows
-                )
                 if render:
                     rendered[bind] = _rendered(connection, sorted(left_out))
+                catalog = read_catalog(connection)
+                # Last, as it has names mean others in this connection.
+                held[bind] = _Held(read_whole(connection, None, also), catalog, rows)
     return Made(scratch.shown, scratch.dialect, held, rendered)
 
 
@@ -229,6 +230,8 @@ def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
         if thing.spelled in told or thing.table in told or thing.name in told:
             continue
         if thing.kind is Kind.CONSTRAINT and thing.name.startswith(_BY_PRAGMAS):
+            continue
+        if (each.found, each.expected) == _ALIKE:
             continue
         what = f"{thing.kind.value} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
         yield Difference(what, thing.name, each.expected, each.found)
