@@ -19,6 +19,7 @@ _SUMMARIES = {
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
     "restamp": "Move the stamps of databases to the repaired chain.",
+    "squash": "Replace the chain up to a revision by one migration, and prove it.",
     "trace": "Say what each database has really run, by its schema.",
     "undo": "Put back the files and the stamps of the last repair.",
 }

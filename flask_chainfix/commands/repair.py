@@ -175,7 +175,8 @@ def carry_out(
         missing = frozenset(before.graph.missing)
         stood = {each.identity: each.rows for each in before.databases.standings}
         renamed = planned.plan.renamed
-        with disk.changed_files(directory, planned.edits, missing, renamed, stood) as journal:
+        ids, squashed = (missing, renamed, stood), planned.plan.squashed
+        with disk.changed_files(directory, planned.edits, *ids, squashed=squashed) as journal:
             try:
                 confirmation = confirm(runtime, after, places_after(proposal.moves), before)
             except (ChainFixError, OSError, KeyboardInterrupt) as error:

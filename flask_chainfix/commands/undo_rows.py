@@ -13,6 +13,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
+from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import survey
 from flask_chainfix.databases.targets import Target
@@ -63,7 +64,9 @@ def look_back(
         )
     then = disk.before_repair(looked_at, journal)
     old_ids = {new: old for old, new in journal.renamed.items()}
-    looked_at = replace(looked_at, databases=replace(looked_at.databases, renamed=old_ids))
+    squashed = {**looked_at.databases.squashed, **journal.squashed}
+    known = replace(looked_at.databases, renamed=old_ids, squashed=squashed)
+    looked_at = replace(looked_at, databases=known)
     if not journal.finished:  # and so no chain of the journal that survey knows of
         looked_at = replace(looked_at, old=(then.graph, *looked_at.old))
     results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
@@ -122,11 +125,23 @@ def _way_back(
     # A row of neither chain is none the worse for going back, nor is one of both where the old
     # chain cannot be loaded and so means nothing.
     is_broken = then.graph.missing or then.graph.cycles or then.graph.duplicates
-    if is_broken and known_then and all(row in now.graph for row in rows):
+    if known_then and (
+        _is_alike(now, then, rows) or (is_broken and all(row in now.graph for row in rows))
+    ):
         return stay
     if any(row not in now.graph and row not in then.graph for row in rows):
         return replace(stay, detail="no file has its rows, before or after")
     return result
+
+
+def _is_alike(now: Facts, then: Facts, rows: Sequence[str]) -> bool:
+    """Whether rows stand for the same before and after a squash, or are from before it."""
+    squashed = now.databases.squashed
+    if any(row in squashed for row in rows):
+        return all(row in squashed or row in now.graph for row in rows)
+    ran = stood_for(then.graph, rows)
+    gone = {name for name, into in squashed.items() if into in ran}
+    return bool(gone) and ran - gone == stood_for(now.graph, rows)
 
 
 def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: Journal) -> None:

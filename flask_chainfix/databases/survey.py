@@ -93,6 +93,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         standings,
         _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
         renamed=renamed,
+        squashed={then: now for each in speaking for then, now in each.squashed.items()},
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),

@@ -93,6 +93,7 @@ class Journal:
         missing: the ids that migrations named before it, and no file had.
         renamed: the ids that revisions got with it, by those that they had.
         stood: the rows of databases when it began, by identity.
+        squashed: the revision that others went into with it, by their ids.
     """
 
     path: Path
@@ -101,6 +102,7 @@ class Journal:
     missing: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     stood: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    squashed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -140,12 +142,14 @@ class Journal:
         sync_directory(self.path.parent)
 
 
-def create(
+def create(  # noqa: PLR0913  (what a journal tells, the last by name)
     environment: Path,
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
     renamed: Mapping[str, str] | None = None,
     stood: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    squashed: Mapping[str, str] | None = None,
 ) -> Journal:
     """Write a journal for edits that are about to be made, before any of them is made.
 
@@ -160,7 +164,8 @@ def create(
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     entries = tuple(replace(entry_for(edit), after=_digest(edit.after)) for edit in edits)
     path = directory / f"{max(numbers, default=0) + 1:06}-{stamp}{_ENDED}"
-    journal = Journal(path, not entries, entries, missing, renamed or {}, stood or {})
+    ids = renamed or {}, stood or {}, squashed or {}
+    journal = Journal(path, not entries, entries, missing, *ids)
     draft = directory / "draft"
     document = _document(journal, os.path.realpath(environment))
     try:
@@ -212,12 +217,16 @@ def read_journal(path: Path, key: bytes) -> Journal:
             raise ValueError("it is of another version")
         entries = tuple(_entry_from(file, environment) for file in document["files"])
         missing = frozenset(map(str, document.get("missing", ())))
-        renamed = {str(old): str(new) for old, new in document.get("renamed", {}).items()}
+        renamed, squashed = (
+            {str(old): str(new) for old, new in document.get(name, {}).items()}
+            for name in ("renamed", "squashed")
+        )
         stood = {
             str(name): tuple(map(str, rows)) for name, rows in document.get("stood", {}).items()
         }
         ended = path.suffix == _ENDED
-        return Journal(path.with_suffix(_ENDED), ended, entries, missing, renamed, stood)
+        ended_path = path.with_suffix(_ENDED)
+        return Journal(ended_path, ended, entries, missing, renamed, stood, squashed)
     except (*_DAMAGED, OSError) as error:
         raise NotOurs(f"it cannot be read: {error}") from error
 
@@ -294,6 +303,7 @@ def _document(journal: Journal, environment: str) -> bytes:
         "files": files,
         "missing": sorted(journal.missing),
         "renamed": dict(journal.renamed),
+        "squashed": dict(journal.squashed),
         "stood": {identity: list(rows) for identity, rows in journal.stood.items()},
     }
     return json.dumps(document, indent=1).encode()

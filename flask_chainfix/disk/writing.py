@@ -49,12 +49,14 @@ _SCRIPT, _FILE = 0o777, 0o666  # less what the umask takes away
 
 
 @contextmanager
-def changed_files(
+def changed_files(  # noqa: PLR0913  (what a journal tells, the last by name)
     environment: Path,
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
     renamed: Mapping[str, str] | None = None,
     stood: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    squashed: Mapping[str, str] | None = None,
 ) -> Iterator[Journal]:
     """Make the edits; keep them if the block ends, and put every file back if it raises.
 
@@ -64,6 +66,7 @@ def changed_files(
         missing: the ids that migrations name and no file has, for ``undo``.
         renamed: the ids that revisions get, by those that they have, for ``restamp``.
         stood: the rows of databases, by identity, for ``undo``.
+        squashed: the revision that others go into, by their ids, for both.
 
     Raises:
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
@@ -74,7 +77,9 @@ def changed_files(
     try:
         with signals.held():
             _compare(edits)
-            journal = journals.create(environment, edits, missing, renamed, stood)
+            journal = journals.create(
+                environment, edits, missing, renamed, stood, squashed=squashed
+            )
         _write_all(journal.entries, edits)
         yield journal
         with signals.held():

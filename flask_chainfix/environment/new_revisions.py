@@ -6,11 +6,13 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from configparser import ConfigParser, Error
 from dataclasses import replace
 from json import dumps
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,11 +34,17 @@ _DEFAULT_NAME = "%(rev)s_%(slug)s"
 _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 
 
-def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple[NewRevision, Edit]:
+def render(
+    runtime: Runtime,
+    new: NewRevision,
+    stem: str | None = None,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
 
     The template is code of the project, which runs here unless ``runtime`` says otherwise. The
     file is named ``stem`` where ``file_template`` says nothing; ``None`` is Alembic's default.
+    ``more`` is what the template is to be given otherwise, or besides.
 
     Returns:
         The new revision with its path, and the edit that creates the file.
@@ -64,19 +72,18 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
             path = path.with_name(f"{stem}.py")
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "revision"
-            util.template_to_file(
-                str(template),
-                str(target),
-                script.output_encoding,
-                up_revision=new.revision,
-                down_revision=tuple_rev_as_scalar(new.down_revision),
-                branch_labels=None,
-                depends_on=None,
-                create_date=create_date,
-                comma=util.format_as_comma,
-                message=new.message,
-                config=runtime.config,
-            )
+            values: dict[str, Any] = {
+                "up_revision": new.revision,
+                "down_revision": tuple_rev_as_scalar(new.down_revision),
+                "branch_labels": None,
+                "depends_on": None,
+                "create_date": create_date,
+                "comma": util.format_as_comma,
+                "message": new.message,
+                "config": runtime.config,
+                **more,
+            }
+            util.template_to_file(str(template), str(target), script.output_encoding, **values)
             data = target.read_bytes()
     except Exception as error:  # a template is code and can raise anything
         raise CannotPlan(

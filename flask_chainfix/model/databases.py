@@ -207,6 +207,7 @@ class Databases:
         lost: what version control knows of revisions that no file has, by revision.
         sought: what version control was asked about, whether it knows it or not.
         renamed: the ids that revisions have now, by those that they had before a repair.
+        squashed: the revision that others have gone into with a squash, by their ids.
         shared: for each id that several migrations had in an older chain, the ids that they have
             now; of one that is gone, the name of its file.
         anew: while a repair is planned, the ids that it gives to revisions, by those that rows
@@ -225,6 +226,7 @@ class Databases:
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
     sought: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    squashed: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anew: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)

@@ -184,6 +184,7 @@ class Plan:
         why: why this strategy.
         mends: what else changes in single files.
         choices: the other ways to what it does without being certain.
+        squashed: the revision that others go into, by their ids.
     """
 
     strategy: str
@@ -193,6 +194,7 @@ class Plan:
     why: tuple[Reason, ...] = ()
     mends: tuple[Mend, ...] = ()
     choices: Remedy = field(default_factory=Remedy)
+    squashed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def renamed(self) -> Mapping[str, str]:
@@ -211,6 +213,38 @@ class Plan:
         return tuple(
             dict.fromkeys(each.detail for why in whys for each in why if each.kind == GUESS)
         )
+
+
+class CarryOver(NamedTuple):
+    """Something that a migration does and no schema shows.
+
+    Attributes:
+        revision: its id.
+        path: its file.
+        line: 1-based line of the operation.
+        detail: what it is.
+    """
+
+    revision: str
+    path: Path
+    line: int
+    detail: str
+
+
+class Proof(NamedTuple):
+    """That two chains make the same schema on a server.
+
+    Attributes:
+        database: where, passwords masked.
+        dialect: ``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``.
+        compared: how many objects were compared.
+        rows: the tables with rows that only the old chain puts into a new database: how many each.
+    """
+
+    database: str
+    dialect: str
+    compared: int
+    rows: Mapping[str, int]
 
 
 @dataclass(frozen=True)

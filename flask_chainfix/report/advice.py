@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _STEP = 2
-_MASKED = re.compile(r"--database[ =]\S*\*\*\*")
+_MASKED = re.compile(r"--(?:database|server)[ =]\S*\*\*\*")
 
 _ABOUT_MASKS = (
     "*** stands for a password, which is never printed: type it in its place, or set an environment"
-    " variable to the URL and type --database with its name"
+    " variable to the URL and type its name there"
 )
 
 _STYLE = "bold"
@@ -191,7 +191,10 @@ def steps_after_repair(repair: Repair) -> list[Step]:
     upstream = repair.planned.upstream
     if upstream is not None:
         return [_test(repair), _finish_rebase(repair, upstream), upgrade]
-    commit = Step("Commit it:", (_add(repair), 'git commit -m "Relink the migration chain"'))
+    message = "Relink the migration chain"
+    if repair.planned.plan.strategy == "squash":
+        message = "Squash the migration chain"
+    commit = Step("Commit it:", (_add(repair), f"git commit -m {word(message)}"))
     return [
         _test(repair),
         *([commit] if repair.commit is not None else []),

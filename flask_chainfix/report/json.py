@@ -33,6 +33,7 @@ from flask_chainfix.report.results import (
     RestampPlan,
     RestampScript,
     Result,
+    SquashPlan,
     Traced,
     Undone,
     UndoPlan,
@@ -57,6 +58,7 @@ _PARTS = (
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
     *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
+    *("replaced", "proofs", "carry_over"),
 )
 
 
@@ -103,6 +105,19 @@ def _(result: Planning) -> dict[str, Any]:
 
 
 @_parts.register
+def _(result: SquashPlan) -> dict[str, Any]:
+    return {**_parts.dispatch(Planning)(result), **_squash(result)}
+
+
+def _squash(result: SquashPlan) -> dict[str, Any]:
+    return {
+        "replaced": list(result.replaced),
+        "proofs": [said(each, *each._fields) for each in result.proofs],
+        "carry_over": [said(each, *each._fields) for each in result.carry_over],
+    }
+
+
+@_parts.register
 def _(result: Repaired) -> dict[str, Any]:
     planning = result.planning
     copied = planning.backup.notices if planning.backup else ()
@@ -112,6 +127,7 @@ def _(result: Repaired) -> dict[str, Any]:
         "verified": said(result.confirmation, *_VERIFIED),
         "journal": shown_path(result.journal),
         **_proof(planning),
+        **(_squash(planning) if isinstance(planning, SquashPlan) else {}),
         "databases": databases_as_json(result.snapshot, result.moves),
     }
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.files import Edit
     from flask_chainfix.model.findings import Explanation, Finding
     from flask_chainfix.model.hook_files import HookFile
-    from flask_chainfix.model.plans import Confirmation
+    from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal
     from flask_chainfix.planning.proposal import Planned, Proposal
     from flask_chainfix.rehearsal.drift import ExactComparison
@@ -129,6 +129,22 @@ class Planning(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SquashPlan(Planning):
+    """squash that has changed nothing: what one migration would replace, and the proof.
+
+    Attributes:
+        replaced: the revisions that it replaces, base first; the last one keeps its id.
+        proofs: that the old chain and the new one make the same schema, a server each.
+        carry_over: what of the replaced migrations no schema shows.
+    """
+
+    command: str = "squash"
+    replaced: tuple[str, ...]
+    proofs: tuple[Proof, ...]
+    carry_over: tuple[CarryOver, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRehearsed(Result):
     """What a rehearsal of a plan has come to, below the plan that has been shown."""
 
@@ -139,7 +155,7 @@ class PlanRehearsed(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired(Result):
-    """repair or rebase that has changed the files.
+    """repair, rebase or squash that has changed the files.
 
     Attributes:
         planning: what was planned.

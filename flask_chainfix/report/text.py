@@ -21,6 +21,7 @@ from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
 from flask_chainfix.report import rehearsal_text as rehearsal
+from flask_chainfix.report import squash_text as squash
 from flask_chainfix.report.advice import Step, about_masks, choice_rows, remedy_rows
 from flask_chainfix.report.chain_picture import current_state, expected_state
 from flask_chainfix.report.command_text import (
@@ -57,6 +58,7 @@ from flask_chainfix.report.results import (
     RestampPlan,
     RestampScript,
     Result,
+    SquashPlan,
     Traced,
     Undone,
     UndoPlan,
@@ -111,6 +113,17 @@ def _(result: Planning, page: Page) -> None:
         page.line("")
         _rehearsal(page, result.rehearsal, result.ways, of_plan=True)
         _steps_after_rehearsal(page, result.rehearsal, result.tools, of_plan=True)
+
+
+@_write.register
+def _(result: SquashPlan, page: Page) -> None:
+    proposal, planned = result.proposal, result.proposal.planned
+    page.line(squash.verdict(result), style="bold green" if result.error is None else "bold red")
+    _notices(page, (*result.diagnosis.notices, *result.notices))
+    _sections(page, squash.sections(result))
+    _sections(page, databases.sections(_table(result, proposal.snapshot)))
+    if planned is not None:
+        _changes(page, squash.shown(planned.edits))
 
 
 @_write.register
@@ -208,7 +221,10 @@ def _(result: HookPlan, page: Page) -> None:
 def _(result: Repaired, page: Page) -> None:
     planning, planned = result.planning, result.planned
     done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else "Repaired"
-    page.line(f"{done}: {size(planned.plan)}.", style="bold green")
+    done = f"{done}: {size(planned.plan)}."
+    if isinstance(planning, SquashPlan):
+        done = squash.verdict(planning, done=True)
+    page.line(done, style="bold green")
     _notices(page, result.notices)
     if planning.backup is not None:
         _notices(page, planning.backup.notices)

@@ -135,8 +135,10 @@ class Footprint(NamedTuple):
         opaque: what is not.
         unnamed: the tables that get constraints or indexes whose names the source does not tell,
             each with the number of effects that come before.
+        rows: what may change rows, in words, each with its 1-based line.
     """
 
     effects: tuple[Effect, ...] = ()
     opaque: tuple[Opaque, ...] = ()
     unnamed: tuple[tuple[SchemaObject, int], ...] = ()
+    rows: tuple[tuple[str, int], ...] = ()

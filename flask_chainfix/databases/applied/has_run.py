@@ -199,6 +199,7 @@ def _readings(snapshot: Facts, chain: Graph, standing: Standing) -> Iterator[fro
         yield from _readings_of_old_ids(snapshot, standing)
         return
     run = stood_for(chain, standing.rows)
+    run -= {then for then, now in known.squashed.items() if now in run}
     twice = [name for name in chain.duplicates if name in run and name in known.shared]
     graph, ids = snapshot.graph, known.renamed
     moved = {old for old in ids if old not in graph and ids[old] in graph}

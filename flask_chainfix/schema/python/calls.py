@@ -119,6 +119,7 @@ def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
         run_statement(run, arguments.get(0, "statement", "clause"), arguments.line)
         return UNKNOWN
     if name in _QUERIES:
+        run.changes_rows(f"{name}()", arguments.line)
         used = uses(arguments.values)
         for thing in used:
             run.note(Action.USE, thing, arguments.line)

@@ -66,6 +66,7 @@ def read_footprint(
             found.effects + more.effects,
             (*found.opaque, *(one._replace(place=one.place + before) for one in more.opaque)),
             (*found.unnamed, *((table, place + before) for table, place in more.unnamed)),
+            found.rows + more.rows,
         )
     return found
 

@@ -19,7 +19,7 @@ from flask_chainfix.schema.footprint import (
 from flask_chainfix.schema.objects import table_of
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
 from flask_chainfix.schema.sql.parsing import Allowance
-from flask_chainfix.schema.sql.script import may_do, moves_names, read_sql
+from flask_chainfix.schema.sql.script import may_do, moves_names, read_sql, verb_for_rows
 
 if TYPE_CHECKING:
     from flask_chainfix.schema.python.module_names import Module
@@ -129,12 +129,14 @@ class Run:
         self._used: set[Effect] = set()
         self._opaque: dict[Opaque, None] = {}
         self._unnamed: dict[tuple[SchemaObject, int], None] = {}
+        self._rows: dict[tuple[str, int], None] = {}
         self._depth = 0
 
     @property
     def footprint(self) -> Footprint:
         """What has been found so far."""
-        return Footprint(tuple(self._effects), tuple(self._opaque), tuple(self._unnamed))
+        unnamed, rows = tuple(self._unnamed), tuple(self._rows)
+        return Footprint(tuple(self._effects), tuple(self._opaque), unnamed, rows)
 
     @property
     def has_types(self) -> bool:
@@ -228,11 +230,17 @@ class Run:
         if table is not None:
             self._unnamed[table, len(self._effects)] = None
 
+    def changes_rows(self, what: str, line: int) -> None:
+        """Note that rows may be changed."""
+        self._rows[what, line] = None
+
     def sql(self, script: str | Partial, line: int) -> None:
         """Note what a SQL script does."""
         if moves_names(script.known if isinstance(script, Partial) else script):
             self.names_move = True
             self.doubt("the schema that names mean is another one from then on", line)
+        if verb := verb_for_rows(script.known if isinstance(script, Partial) else script):
+            self.changes_rows(verb, line)
         if isinstance(script, Partial):
             self.doubt("SQL that is computed", line, *may_do(script.known))
             return

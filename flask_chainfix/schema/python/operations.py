@@ -433,6 +433,7 @@ def _nothing_more(operation: Operation) -> None:
 
 @_operation("bulk_insert", "table", "rows")
 def _bulk_insert(operation: Operation) -> None:
+    operation.run.changes_rows("bulk_insert", operation.line)
     table = operation.values.get("table")
     if not isinstance(table, TableValue) or table.table is None:
         operation.doubt("the table is computed", USE)
@@ -453,6 +454,7 @@ def run_statement(run: Run, statement: object, line: int) -> None:
     if isinstance(statement, Text):
         statement = statement.sql
     if isinstance(statement, (Clause, TableValue)):
+        run.changes_rows("a statement of SQLAlchemy's", line)
         for used in uses([statement]):
             run.note(USE, used, line)
     else:

@@ -110,6 +110,19 @@ def moves_names(known: str) -> bool:
     return _PATH.search(known) is not None
 
 
+_COMMENT = re.compile(r"--[^\n]*(?:\n|\Z)|/\*.*?\*/", re.DOTALL)
+_CHANGING_ROWS = re.compile(
+    r"(?:\A|;)[\s(]*(INSERT|UPDATE|DELETE|MERGE|REPLACE|COPY|TRUNCATE|LOAD|WITH|CALL|DO)\b",
+    re.IGNORECASE,
+)
+
+
+def verb_for_rows(script: str) -> str:
+    """The first verb of a script that may change rows; ``""`` where none may."""
+    found = _CHANGING_ROWS.search(_COMMENT.sub(" ", script[:MOST_CHARACTERS]))
+    return found[1].upper() if found else ""
+
+
 def may_do(known: str) -> tuple[Action, ...]:
     """What a script may do of which only parts are known; nothing where it may do anything."""
     verb, *words = re.findall(r"\w+|;", known.upper()) or [""]

@@ -1,0 +1,109 @@
+"""The command ``squash``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands.repair import carry_out
+from flask_chainfix.commands.squash import plan_squash
+from flask_chainfix.common.quoting import option, word
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.survey import missing_database
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.messages import as_typed, from_variable
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.planning.cut import SquashWishes
+from flask_chainfix.rehearsal.round_trip import OWN_SERVER
+from flask_chainfix.report.results import Planning, Repaired, Result
+
+
+@click.command(cls=Command, example="--dry-run")
+@click.option(
+    "--upto",
+    metavar="REVISION",
+    help="The highest revision that is replaced, with all that is below it.  [default: the head]",
+)
+@click.option(
+    "--published-by",
+    metavar="REF",
+    help="Replace only what this Git branch, tag or commit has: a release that every database"
+    " runs.  [default: what the main branch or a release has]",
+)
+@click.option(
+    "--server",
+    "servers",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=OWN_SERVER,
+    multiple=True,
+    help="Prove it in scratch databases on this server, too; without a URL, on that of the app's"
+    " own database. One of the project's own kind is needed; SQLite needs none. May be given"
+    " several times.",
+)
+@database_options()
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan, the proof and the new file; change nothing."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option("text", "json")
+def squash(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    upto: str | None,
+    published_by: str | None,
+    servers: tuple[str, ...],
+    databases: DatabaseWishes,
+    dry_run: bool,
+    yes: bool,
+    output_format: str,
+) -> None:
+    """Replace the chain up to a revision by one migration, and prove it.
+
+    Runs the old chain on a scratch database, writes what it has made as one migration with the id
+    of the highest revision, runs that on another one, and compares both exactly: nothing is
+    written unless they are equal. Databases at that revision or above need nothing. Shows the
+    plan, asks, has Alembic confirm the result, and can be undone.
+    """
+    wishes = SquashWishes(
+        upto,
+        tuple(each if each == OWN_SERVER else from_variable(each) for each in servers),
+        published_by,
+        _typed(servers, published_by),
+    )
+
+    def work(runtime: Runtime, tools: Tools) -> Result:
+        with progress_bar(sys.stderr) as progress:
+            planning = plan_squash(runtime, tools, wishes, databases, progress)
+        planned = planning.proposal.planned
+        if planned is None or dry_run:
+            return planning
+        missing = missing_database(planning.proposal.snapshot, "squash", databases)
+        if missing is not None:
+            return planning.stopped_by(missing)
+
+        def act(agreed: Planning) -> Repaired:
+            with progress_bar(sys.stderr) as progress:
+                return carry_out(runtime, agreed, planned, databases, progress)
+
+        return after_asking(planning, output_format, "" if yes else "Make these changes?", act)
+
+    run(context, output_format, work)
+
+
+def _typed(servers: tuple[str, ...], published_by: str | None) -> str:
+    """The options as the user would type them again."""
+    options = [
+        *(
+            "--server" if each == OWN_SERVER else f"--server {word(as_typed(each))}"
+            for each in servers
+        ),
+        *([option("--published-by", published_by)] if published_by is not None else []),
+    ]
+    return "".join(f" {each}" for each in options)

@@ -1,0 +1,296 @@
+"""squash: one migration in the place of a chain, proved to make the same schema."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from flask_chainfix.chain import heads_file
+from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.check import commit_before
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import LINE, Remedy, Tools, way
+from flask_chainfix.common.wording import count
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import (
+    NO_DATABASE_TOLD,
+    noticed_missing,
+    refuse_unreachable,
+    survey,
+)
+from flask_chainfix.diagnosis.numbering import file_stem
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.new_revisions import render
+from flask_chainfix.git.past import read_branch
+from flask_chainfix.git.upstream import read_published
+from flask_chainfix.model.databases import (
+    DatabaseWishes,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.history import PublishedChain
+from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
+from flask_chainfix.planning.cut import (
+    Cut,
+    SquashWishes,
+    carried_over,
+    cut_at,
+    mentioned_at,
+    refuse_below,
+    refuse_broken,
+    refuse_unpublished,
+)
+from flask_chainfix.planning.edits import edits_between
+from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
+from flask_chainfix.rehearsal.confirm import foresee
+from flask_chainfix.rehearsal.proving import (
+    Difference,
+    Made,
+    compared,
+    make,
+    proof_of,
+    servers_for,
+)
+from flask_chainfix.rehearsal.rendering import Rendered
+from flask_chainfix.report.results import SquashPlan
+
+_NO_GIT = "Git does not tell what the main branch and releases have, so nothing is said about that"
+_SHOWN = 40  # differences
+_WIDTH = 88
+
+
+@dataclass(frozen=True)
+class _Squash:
+    """What a squash knows.
+
+    Attributes:
+        runtime: the environment.
+        wishes: what the user asks.
+        now: the chain as it is, and where its databases stand.
+        cut: what is replaced.
+        progress: as in ``plan_squash``.
+    """
+
+    runtime: Runtime
+    wishes: SquashWishes
+    now: Facts
+    cut: Cut
+    progress: Progress
+
+    def make(self, server: str | None, chain: Facts, *, render: bool = False) -> Made:
+        """Run a chain up to the cut on a server."""
+        return make(self.runtime, server, chain, self.cut.top, self.progress, render=render)
+
+
+def plan_squash(
+    runtime: Runtime,
+    tools: Tools,
+    wishes: SquashWishes,
+    databases: DatabaseWishes,
+    progress: Progress,
+) -> SquashPlan:
+    """Write one migration for a chain, and prove it on scratch databases; change nothing.
+
+    It has the id of the highest revision that it replaces. So whatever is stamped with that, and
+    whatever is on that, stays as it is.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        wishes: what the user asks.
+        databases: which databases must not be below that revision.
+        progress: called with what is done, what there is to do, and what is running.
+
+    Raises:
+        NoMigrations: there is nothing to squash.
+        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        CannotPlan: the chain does not allow it, or the new migration makes something else.
+        UnsafeForDatabases, DatabaseUnreachable: a known database is below, or cannot be asked.
+        CannotReadGit: there is no such Git revision.
+        RehearsalFailed, CannotRehearse, NoScratchDatabase: a chain cannot be run.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    refuse_interrupted(runtime, tools)
+    diagnosis = read_and_judge(runtime, tools)
+    refuse_broken(diagnosis)
+    cut = cut_at(diagnosis.snapshot, wishes)
+    servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto))
+    chains, told = _published(diagnosis.snapshot, wishes)
+    refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
+    now = survey(runtime, diagnosis.snapshot, databases, progress)
+    refuse_unreachable(now, "squash")
+    diagnosis = diagnosis.with_databases(now)
+    refuse_below(now, cut, wishes)
+    refuse_unknown_rows(now, diagnosis.findings, "squash")
+    work = _Squash(runtime, wishes, now, cut, progress)
+    old = work.make(servers[0], now, render=True)
+    new, edits, after = _squashed(work, old.rendered)
+    proofs = [_proved(work, servers[0], after, old)]
+    proofs += [_proved(work, server, after, work.make(server, now)) for server in servers[1:]]
+    looked = bool(now.databases.standings)
+    told += noticed_missing(now, databases) if looked else (NO_DATABASE_TOLD,)
+    squashed = dict.fromkeys(sorted(cut.below), cut.top)
+    plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
+    planned = Planned(plan, now, after, edits)
+    moves = tuple(map(_staying, now.databases.standings))
+    foresee(after, places_after(moves), now)
+    proposal = Proposal(diagnosis, planned, moves=moves)
+    return SquashPlan(
+        tools=tools,
+        proposal=proposal,
+        commit=commit_before(proposal),
+        notices=told,
+        replaced=cut.replaced,
+        proofs=tuple(proofs),
+        carry_over=carried_over(now, cut),
+        exit_code=1,
+    )
+
+
+def _staying(standing: Standing) -> MoveResult:
+    """The rows of a database that is not below the cut, which mean the same as before."""
+    return MoveResult(
+        Move(standing.name, standing.identity, standing.rows, standing.rows), MoveState.UNCHANGED
+    )
+
+
+def _published(
+    now: Facts, wishes: SquashWishes
+) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
+    """What everybody has, and notices.
+
+    Raises:
+        CannotReadGit: what the user names is not there.
+    """
+    ref = wishes.published_by
+    if ref is None:
+        chains, notices = read_published(now) if now.environment.asks_git else ((), ())
+        return chains, notices if chains else (*notices, _NO_GIT)
+    if not ref or ref.startswith("-"):
+        raise CannotReadGit(
+            f"{ref!r} names no branch, tag or commit", "name one behind --published-by"
+        )
+    return (PublishedChain(ref, ref, ref, read_branch(ref, now).files),), ()
+
+
+# --- The new migration ---------------------------------------------------------------------------
+def _squashed(
+    work: _Squash, rendered: Mapping[str, Rendered]
+) -> tuple[NewRevision, tuple[Edit, ...], Facts]:
+    """The new migration, the changes of files, and the chain with it.
+
+    Raises:
+        CannotPlan: Alembic's template cannot be rendered, or Alembic would not load the result.
+    """
+    now, cut = work.now, work.cut
+    top = now.file(cut.top)
+    why = Reason("squash", f"makes what {count(len(cut.replaced), 'revision')} made")
+    message = f"squash of {count(len(cut.replaced), 'revision')}"
+    new = NewRevision(cut.top, None, now.version_location(top.path), message, (), (why,))
+    gone = [Edit(file.path, file.data, None) for file in map(now.file, cut.replaced)]
+    stem = file_stem(now.after(gone), cut.top, message)
+    try:
+        new, added = render(work.runtime, new, stem, _for_template(cut, message, rendered))
+    except CannotPlan as error:  # to link a chain instead is no way for a squash
+        remedy = error.remedy.instead_of((LINE,), Remedy())
+        raise CannotPlan(error.message, remedy) from error
+    data = {file.path: file.data for file in now.files}
+    if any(edit.path == added.path for edit in gone):  # the name is that of an old file
+        gone = [edit for edit in gone if edit.path != added.path]
+        added = Edit(added.path, data[added.path], added.after)
+    elif added.path in data:
+        raise CannotPlan(
+            f"{added.path.name} is there already, and is another migration",
+            "correct file_template, so that every migration has a name of its own",
+        )
+    after = now.after([*gone, added])
+    edits = edits_between(now, after)
+    lock = heads_file.edit_for(after)
+    if lock is not None:
+        edits, after = (*edits, lock), after.after([lock])
+    return new, edits, after
+
+
+def _for_template(cut: Cut, message: str, rendered: Mapping[str, Rendered]) -> dict[str, object]:
+    """What Alembic's template is given: its names for one database, and for several."""
+    names = ", ".join(cut.replaced).replace("\\", "\\\\").replace('"', '\\"')
+    replaces = textwrap.fill(
+        f"It replaces, base first: {names}.", _WIDTH, break_long_words=False, break_on_hyphens=False
+    )
+    values: dict[str, object] = {
+        "message": f"{message}\n\n{replaces}",
+        "branch_labels": cut.labels or None,
+        "imports": "\n".join(
+            dict.fromkeys(line for each in rendered.values() for line in each.imports)
+        ),
+    }
+    for bind, each in rendered.items():
+        values |= {f"{bind}_upgrades": each.upgrade, f"{bind}_downgrades": each.downgrade}
+        if not bind:
+            values |= {"upgrades": each.upgrade, "downgrades": each.downgrade}
+    return values
+
+
+# --- The proof -----------------------------------------------------------------------------------
+def _proved(work: _Squash, server: str | None, after: Facts, old: Made) -> Proof:
+    """That the new chain makes on a server what the old one has made there.
+
+    Raises:
+        CannotPlan: it does not; with what differs.
+        RehearsalFailed: it cannot be run.
+    """
+    try:
+        new = work.make(server, after)
+    except RehearsalFailed as error:
+        raise CannotPlan(
+            f"what Alembic makes of the schema does not run: {error.message}",
+            "squash up to a lower revision with --upto, one below that which makes this",
+            unchanged=True,
+        ) from error
+    found = compared(old, new)
+    if found:
+        raise _unequal(work, old, found)
+    return proof_of(old, new)
+
+
+def _unequal(work: _Squash, old: Made, found: Sequence[Difference]) -> CannotPlan:
+    now, cut = work.now, work.cut
+    lost = {each.what: each.name.rpartition(".")[2].partition("(")[0] for each in found if each.old}
+    places = mentioned_at(now, cut, lost)
+    lines = []
+    for each in found[:_SHOWN]:
+        place = places.get(each.what)
+        where = f" ({place.path.name}:{place.line})" if place else ""
+        if not each.new:
+            lines.append(f"{each.what}: not made any more{where}")
+        elif not each.old:
+            lines.append(f"{each.what}: made, and was not")
+        else:
+            lines.append(f"{each.what}: {each.new} instead of {each.old}{where}")
+    if len(found) > _SHOWN:
+        lines.append(f"and {len(found) - _SHOWN:,} more")
+    first = [name for name in cut.replaced if name in {each.revision for each in places.values()}]
+    return CannotPlan(
+        f"one migration cannot make on {old.database} all that the chain makes there:",
+        _below(work, first),
+        [f"  {line}" for line in lines],
+        unchanged=True,
+    )
+
+
+def _below(work: _Squash, first: Sequence[str]) -> Remedy:
+    """To squash what is below the first of the revisions that cannot be squashed."""
+    graph = work.now.graph
+    parents = graph.parents[first[0]] if first else ()
+    if len(parents) == 1 and graph.parents[parents[0]]:
+        text = f"squash what is below {first[0]}, and leave the rest as it is"
+        return way(text, work.wishes.command(parents[0]))
+    return Remedy.of(
+        "leave these revisions as they are: Alembic's operations cannot make what they make"
+    )

@@ -1,0 +1,418 @@
+"""What a database says of all that it holds, in its own words: also what SQLAlchemy never reads."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+
+class Item(NamedTuple):
+    """One thing in a catalog.
+
+    Attributes:
+        kind: what it is, ``view`` for example.
+        name: its name, with its schema where that is not the default one.
+    """
+
+    kind: str
+    name: str
+
+
+Catalog = Mapping[Item, str]
+
+# What the queries below have in common. What belongs to an extension comes with that, and what
+# begins with pg_ with the server; names of the default schema are shown without it.
+_WORDS = {
+    "OURS": """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+        SELECT FROM pg_depend e WHERE e.objid = {0}.oid AND e.classid = '{1}'::regclass
+        AND e.deptype = 'e')""",
+    "NAME": "CASE n.nspname WHEN current_schema() THEN '' ELSE n.nspname || '.' END || {0}",
+    "COMMENT": "coalesce(' COMMENT ' || quote_literal(obj_description({0}.oid, '{1}')), '')",
+}
+_WORD = re.compile(rf"({'|'.join(_WORDS)})\(([\w.]+)(?:, (\w+))?\)")
+_POSTGRESQL = (
+    # Tables, views and sequences.
+    """
+    SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN
+      'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'sequence' END,
+      NAME(c.relname),
+      concat_ws(' ',
+        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+        CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END,
+        CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
+        'WITH ' || c.reloptions::text,
+        CASE WHEN c.relrowsecurity THEN 'ROW SECURITY' END,
+        'INHERITS ' || (SELECT string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
+          FROM pg_inherits i WHERE i.inhrelid = c.oid),
+        pg_get_expr(c.relpartbound, c.oid),
+        'REPLICA ' || nullif(nullif(c.relreplident::text, 'd'), 'n'),
+        'GRANTS ' || c.relacl::text,
+        (SELECT concat_ws(' ', 'AS', s.seqtypid::regtype, 'START', s.seqstart, 'BY',
+          s.seqincrement, 'FROM', s.seqmin, 'TO', s.seqmax, 'CACHE', s.seqcache,
+          CASE WHEN s.seqcycle THEN 'CYCLE' END,
+          (SELECT 'OF ' || d.refobjid::regclass || '.' || a.attname FROM pg_depend d
+            JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+            WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')))
+          FROM pg_sequence s WHERE s.seqrelid = c.oid)
+      ) || COMMENT(c, pg_class)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND OURS(c, pg_class)
+    """,
+    """
+    SELECT 'column', NAME(c.relname) || '.' || a.attname,
+      concat_ws(' ',
+        format_type(a.atttypid, a.atttypmod),
+        CASE WHEN a.attcollation <> t.typcollation THEN
+          (SELECT 'COLLATE ' || quote_ident(l.collname) FROM pg_collation l
+            WHERE l.oid = a.attcollation) END,
+        CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+        'DEFAULT ' || pg_get_expr(f.adbin, f.adrelid),
+        'IDENTITY ' || nullif(a.attidentity::text, ''),
+        'GENERATED ' || nullif(a.attgenerated::text, ''),
+        'STORAGE ' || nullif(a.attstorage::text, t.typstorage::text),
+        'GRANTS ' || a.attacl::text,
+        'COMMENT ' || quote_literal(col_description(c.oid, a.attnum)))
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_attrdef f ON f.adrelid = c.oid AND f.adnum = a.attnum
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'c')
+    AND OURS(c, pg_class)
+    """,
+    """
+    SELECT 'index', NAME(c.relname),
+      pg_get_indexdef(c.oid) || CASE WHEN i.indisclustered THEN ' CLUSTERED' ELSE '' END
+      || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END || COMMENT(c, pg_class)
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE OURS(c, pg_class)
+    """,
+    # From version 18 on, NOT NULL is one, too: the columns say it.
+    """
+    SELECT 'constraint',
+      concat_ws('.', nullif(k.conrelid, 0)::regclass::text, nullif(k.contypid, 0)::regtype::text,
+        k.conname),
+      pg_get_constraintdef(k.oid) || COMMENT(k, pg_constraint)
+    FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
+    WHERE k.contype <> 'n' AND OURS(k, pg_constraint)
+    """,
+    """
+    SELECT 'trigger', g.tgrelid::regclass || '.' || g.tgname,
+      pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
+    FROM pg_trigger g WHERE NOT g.tgisinternal
+    """,
+    """
+    SELECT 'function', NAME(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+      CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE pg_get_functiondef(p.oid) END
+      || coalesce(' GRANTS ' || p.proacl::text, '') || COMMENT(p, pg_proc)
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE OURS(p, pg_proc)
+    """,
+    """
+    SELECT 'type', NAME(t.typname),
+      concat_ws(' ', t.typtype::text,
+        (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
+          FROM pg_enum e WHERE e.enumtypid = t.oid),
+        CASE WHEN t.typbasetype <> 0 THEN format_type(t.typbasetype, t.typtypmod) END,
+        CASE WHEN t.typnotnull THEN 'NOT NULL' END,
+        'DEFAULT ' || t.typdefault) || COMMENT(t, pg_type)
+    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+    LEFT JOIN pg_class c ON c.oid = t.typrelid
+    WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND OURS(t, pg_type)
+    """,
+    "SELECT 'extension', x.extname, 'there' FROM pg_extension x WHERE x.extname <> 'plpgsql'",
+    """
+    SELECT 'schema', n.nspname, coalesce('GRANTS ' || n.nspacl::text, '') FROM pg_namespace n
+    WHERE OURS(n, pg_namespace)
+    """,
+    """
+    SELECT 'policy', p.polrelid::regclass || '.' || p.polname,
+      concat_ws(' ', p.polcmd::text, p.polpermissive, p.polroles::regrole[]::text,
+        pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM pg_policy p
+    """,
+    """
+    SELECT 'rule', r.ev_class::regclass || '.' || r.rulename, pg_get_ruledef(r.oid)
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.rulename <> '_RETURN' AND OURS(c, pg_class)
+    """,
+    "SELECT 'statistics object', s.stxname, pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s",
+    "SELECT 'event trigger', evtname, evtevent || ' ' || evtfoid::regproc FROM pg_event_trigger",
+    "SELECT 'publication', pubname, '' FROM pg_publication",
+    "SELECT 'foreign server', srvname, '' FROM pg_foreign_server",
+    """
+    SELECT 'collation', NAME(l.collname), '' FROM pg_collation l
+    JOIN pg_namespace n ON n.oid = l.collnamespace WHERE OURS(l, pg_collation)
+    """,
+    """
+    SELECT 'operator', NAME(o.oprname), o.oid::regoperator::text FROM pg_operator o
+    JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE OURS(o, pg_operator)
+    """,
+    """
+    SELECT 'cast', c.castsource::regtype || ' as ' || c.casttarget::regtype, '' FROM pg_cast c
+    JOIN pg_type t ON t.oid = c.castsource JOIN pg_type u ON u.oid = c.casttarget
+    WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = c.oid
+      AND e.classid = 'pg_cast'::regclass AND e.deptype = 'e')
+    """,
+    "SELECT 'default privileges', d.oid::text, d.defaclacl::text FROM pg_default_acl d",
+)
+
+_MYSQL = (
+    """
+    SELECT 'view', table_name, view_definition FROM information_schema.views
+    WHERE table_schema = database()
+    """,
+    """
+    SELECT 'trigger', concat(event_object_table, '.', trigger_name),
+      concat_ws(' ', action_timing, event_manipulation, action_statement)
+    FROM information_schema.triggers WHERE trigger_schema = database()
+    """,
+    """
+    SELECT lower(routine_type), routine_name, coalesce(routine_definition, '')
+    FROM information_schema.routines WHERE routine_schema = database()
+    """,
+    """
+    SELECT 'event', event_name, event_definition FROM information_schema.events
+    WHERE event_schema = database()
+    """,
+    """
+    SELECT 'sequence', table_name, '' FROM information_schema.tables
+    WHERE table_schema = database() AND table_type = 'SEQUENCE'
+    """,
+)
+_MYSQL_TABLES = """
+SELECT table_name FROM information_schema.tables
+WHERE table_schema = database() AND table_type NOT IN ('VIEW', 'SEQUENCE')
+"""
+_COLUMN_CHECKS = """
+SELECT constraint_name, check_clause FROM information_schema.check_constraints
+WHERE constraint_schema = database() AND table_name = :table AND level = 'Column'
+"""
+_KEY = re.compile(r"(?:[A-Z]+ )?KEY `((?:[^`]|``)+)` \(")
+_COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
+
+_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+_AFFINITIES = (
+    (("INT",), "INTEGER"),
+    (("CHAR", "CLOB", "TEXT"), "TEXT"),
+    (("BLOB",), "BLOB"),
+    (("REAL", "FLOA", "DOUB"), "REAL"),
+)
+_QUOTED = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^]]*\]|--[^\n]*|/\*.*?\*/", re.S
+)
+_CLAUSE = re.compile(
+    r"\bAUTOINCREMENT\b|\bCOLLATE\s+\w+|\bON\s+CONFLICT\s+\w+|\b(?:NOT\s+)?DEFERRABLE\b"
+    r"|\bINITIALLY\s+\w+|\bCHECK\b|\bWITHOUT\s+ROWID\b|\)\s*STRICT\b|,\s*STRICT\b",
+    re.IGNORECASE,
+)
+
+
+def read_catalog(connection: Connection) -> Catalog:
+    """Read everything that a database of one owner holds, whatever it is.
+
+    Args:
+        connection: to the database.
+
+    Returns:
+        The definition of each item, to be compared with that in a database of the same server.
+
+    Raises:
+        SQLAlchemyError: it cannot be read.
+    """
+    return dict(_READERS[connection.dialect.name](connection))
+
+
+def _postgresql(connection: Connection) -> Iterator[tuple[Item, str]]:
+    def spelled(found: re.Match[str]) -> str:
+        return _WORDS[found[1]].format(found[2], found[3])
+
+    for query in _POSTGRESQL:
+        for kind, name, definition in connection.exec_driver_sql(_WORD.sub(spelled, query)):
+            yield Item(kind, name), " ".join((definition or "").split())
+
+
+def _mysql(connection: Connection) -> Iterator[tuple[Item, str]]:
+    own = f"`{connection.engine.url.database}`."
+    for query in _MYSQL:
+        for kind, name, definition in connection.execute(text(query)):
+            yield Item(kind, name), " ".join((definition or "").replace(own, "").split())
+    for name in connection.execute(text(_MYSQL_TABLES)).scalars().all():
+        for clause in mysql_clauses(connection, name):  # in which order they are says nothing
+            yield Item("table", f"{name}: {clause}"), "there"
+
+
+def mysql_clauses(connection: Connection, table: str) -> list[str]:
+    """What MySQL says of a table: a column, a key or an option each."""
+    quoted = connection.dialect.identifier_preparer.quote_identifier(table)
+    (_, created) = connection.execute(text(f"SHOW CREATE TABLE {escaped(quoted)}")).one()
+    return [_COUNTER.sub("", line.strip().rstrip(",")) for line in created.split("\n")[1:]]
+
+
+def escaped(sql: str) -> str:
+    """SQL in which SQLAlchemy sees no parameter."""
+    return sql.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def mysql_index(clause: str) -> str:
+    """The name of the index that a clause makes; ``""`` for one that makes none."""
+    found = _KEY.match(clause)
+    return found[1].replace("``", "`") if found else ""
+
+
+def mysql_checks(connection: Connection, table: str) -> list[tuple[str, str, str]]:
+    """The checks that are parts of columns in MariaDB: the column, the check and the clause."""
+    known = text(
+        "SELECT 1 FROM information_schema.columns WHERE table_schema ="
+        " 'information_schema' AND table_name = 'CHECK_CONSTRAINTS' AND column_name = 'LEVEL'"
+    )
+    if connection.execute(known).first() is None:
+        return []
+    rows = connection.execute(text(_COLUMN_CHECKS), {"table": table}).all()
+    clauses = mysql_clauses(connection, table)
+    return [
+        (column, check, clause)
+        for column, check in rows
+        for clause in clauses
+        if clause.startswith(f"`{column}` ")
+    ]
+
+
+def sqlite_clauses(sql: str) -> Mapping[str, int]:
+    """What the text of a table says that SQLite's pragmas do not tell, and how often."""
+    plain = _QUOTED.sub("''", sql)
+    return Counter(
+        " ".join(found[0].strip("), ").upper().split()) for found in _CLAUSE.finditer(plain)
+    )
+
+
+def index_parts(sql: str) -> str:
+    """What an index is made of, by its text, whatever it and its table are called."""
+    unique = "UNIQUE " if " UNIQUE " in sql.upper().partition(" ON ")[0] else ""
+    definition = re.sub(r"[\s\"`]+", "", sql.partition("(")[2])
+    return f"{unique}({definition}"
+
+
+def _sqlite(connection: Connection) -> Iterator[tuple[Item, str]]:
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    for kind, name, table, sql in connection.execute(text(_SQLITE)).all():
+        words = " ".join((sql or "").split())
+        if name.startswith("sqlite_"):
+            continue
+        if kind in ("view", "trigger"):
+            yield Item(kind, name if kind == "view" else f"{table}.{name}"), words
+        elif kind == "index":
+            parts = connection.exec_driver_sql(f"PRAGMA index_xinfo({quote(name)})").all()
+            found = " ".join(str(tuple(part[2:5])) for part in parts)
+            yield Item(kind, name), f"{found} {index_parts(words)}"
+        elif words.upper().startswith("CREATE VIRTUAL"):
+            yield Item("virtual table", name), words
+        else:
+            clauses = sorted(sqlite_clauses(sql).items())
+            yield Item(kind, name), ", ".join(f"{clause} ({number})" for clause, number in clauses)
+            yield from _parts_of_sqlite_table(connection, name)
+
+
+def _parts_of_sqlite_table(connection: Connection, table: str) -> Iterator[tuple[Item, str]]:
+    """Columns, and the keys that have no names."""
+    place = connection.dialect.identifier_preparer.quote_identifier(table)
+    for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({place})").all():
+        _, column, type_, not_null, default, in_key, hidden = row
+        words = [_affinity(type_)]
+        if in_key:
+            words += ["PRIMARY KEY", str(in_key), *(["ROWID"] * (type_.upper() == "INTEGER"))]
+        words += ["NOT NULL"] * not_null + [f"DEFAULT {default}"] * (default is not None)
+        words += [f"GENERATED {hidden}"] * bool(hidden)
+        yield Item("column", f"{table}.{column}"), " ".join(words)
+    for columns in sqlite_uniques(connection, table):
+        yield Item("unique constraint", f"{table} ({', '.join(columns)})"), "there"
+    for key in sqlite_references(connection, table):
+        yield Item("foreign key", f"{table} ({', '.join(key.columns)})"), f"to {key.definition}"
+
+
+def _affinity(type_: str) -> str:
+    """What SQLite makes of a column's type: https://www.sqlite.org/datatype3.html, section 3.1."""
+    for words, affinity in _AFFINITIES:
+        if any(word in type_.upper() for word in words):
+            return affinity
+    return "NUMERIC" if type_ else "BLOB"
+
+
+def sqlite_uniques(connection: Connection, table: str) -> list[tuple[str, ...]]:
+    """The columns of each unique constraint of a table in SQLite, whatever its text is like."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    found = []
+    for _, name, _, origin, *_ in connection.exec_driver_sql(
+        f"PRAGMA index_list({quote(table)})"
+    ).all():
+        if origin == "u":
+            parts = connection.exec_driver_sql(f"PRAGMA index_info({quote(name)})").all()
+            found.append(tuple(str(part[2]) for part in parts))
+    return sorted(found)
+
+
+class Reference(NamedTuple):
+    """A foreign key of a table in SQLite.
+
+    Attributes:
+        columns: of the table.
+        table: the one that it refers to.
+        referred: the columns there; empty where none are named.
+        actions: what happens ``ON UPDATE`` and ``ON DELETE``.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    referred: tuple[str, ...]
+    actions: tuple[str, str]
+
+    @property
+    def definition(self) -> str:
+        """Where it leads, and what happens then."""
+        update, delete = self.actions
+        referred = ", ".join(self.referred)
+        return f"{self.table} ({referred}) ON UPDATE {update} ON DELETE {delete}"
+
+
+def sqlite_references(connection: Connection, table: str) -> list[Reference]:
+    """The foreign keys of a table in SQLite, whatever its text is like."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    rows = connection.exec_driver_sql(f"PRAGMA foreign_key_list({quote(table)})").all()
+    keys: dict[int, list[Any]] = {}
+    for row in rows:
+        keys.setdefault(row[0], []).append(row)
+    return [
+        Reference(
+            tuple(row[3] for row in key),
+            key[0][2],
+            tuple(row[4] for row in key if row[4] is not None),
+            (key[0][5], key[0][6]),
+        )
+        for key in keys.values()
+    ]
+
+
+_READERS = {
+    "postgresql": _postgresql,
+    "mysql": _mysql,
+    "mariadb": _mysql,
+    "sqlite": _sqlite,
+}
+
+
+def rows_in(connection: Connection) -> Mapping[str, int]:
+    """The tables of the default schema that hold rows: how many each has.
+
+    Raises:
+        SQLAlchemyError: it cannot be read.
+    """
+    from sqlalchemy import func, inspect, select, table
+
+    numbers = {
+        name: connection.execute(select(func.count()).select_from(table(name))).scalar_one()
+        for name in inspect(connection).get_table_names()
+    }
+    return {name: number for name, number in numbers.items() if number}

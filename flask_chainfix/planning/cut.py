@@ -1,0 +1,258 @@
+"""Which revisions one migration can replace, and what of them no schema shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.common.quoting import option, word
+from flask_chainfix.common.remedies import Remedy, Way, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import leaving_out
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
+from flask_chainfix.diagnosis.rules import Family, codes_of
+from flask_chainfix.model.history import PublishedChain
+from flask_chainfix.model.plans import CarryOver
+from flask_chainfix.schema.footprint import Action
+
+_NAMED = 3  # revisions that a sentence names
+_REMEDY = way("repair the chain first", "{fixchain} repair{databases}")
+
+
+@dataclass(frozen=True)
+class SquashWishes:
+    """What the user asks of a squash.
+
+    Attributes:
+        upto: the highest revision that goes into it; ``None`` for the head.
+        servers: the URLs of servers to prove it on; ``OWN_SERVER`` for that of the project's own
+            database.
+        published_by: the Git revision that says what everybody has; ``None`` for the main branch
+            and the releases.
+        typed: the last two as options, passwords masked, with a blank before each.
+    """
+
+    upto: str | None = None
+    servers: tuple[str, ...] = ()
+    published_by: str | None = None
+    typed: str = ""
+
+    def command(self, top: str | None, server: str = "") -> str:
+        """The command that squashes up to a revision, with one more server."""
+        upto = "" if top is None else f" {option('--upto', top)}"
+        return f"{{fixchain}} squash{upto}{self.typed}{server}{{databases}}"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The revisions at and below one of them, which nothing else hangs on.
+
+    Attributes:
+        top: the highest; what replaces them has its id.
+        replaced: all of them, base first.
+        labels: the branch labels that they declare.
+    """
+
+    top: str
+    replaced: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def below(self) -> frozenset[str]:
+        """Those whose ids are gone afterwards."""
+        return frozenset(self.replaced) - {self.top}
+
+
+def refuse_broken(diagnosis: Diagnosis) -> None:
+    """Stop where the chain is not healthy.
+
+    Raises:
+        CannotPlan: something is wrong with it, or unknown.
+    """
+    now, codes = diagnosis.snapshot, codes_of(Family.CHAIN)
+    for fault in errors_of(diagnosis.findings):
+        if fault.code in codes:
+            raise CannotPlan(
+                f"a broken chain cannot be squashed: {fault.message}", _REMEDY | fault.hint
+            )
+    if now.compiled or now.unplaced:
+        name = (*now.compiled, *now.unplaced)[0].name
+        raise CannotPlan(
+            f"the place of {name} in the chain is not known",
+            "write revision and down_revision of that file as plain values, and put sources beside"
+            " compiled migrations",
+        )
+
+
+def cut_at(now: Facts, wishes: SquashWishes) -> Cut:
+    """The revisions that go into one.
+
+    Args:
+        now: a healthy chain.
+        wishes: what the user asks.
+
+    Raises:
+        CannotPlan: there is no such revision, or something else hangs on those below it.
+    """
+    graph, top = now.graph, wishes.upto
+    if top is None:
+        top = _only_head(now, wishes)
+    elif top not in graph:
+        raise CannotPlan(
+            f"there is no revision {top!r} in this chain",
+            way("give --upto the full id of a revision; to see them", "{alembic} history"),
+        )
+    ancestors = {*graph.ancestors([top]), top}
+    replaced = tuple(name for name in graph.order if name in ancestors)
+    if len(replaced) == 1:
+        raise CannotPlan(
+            f"there is nothing below {top} to squash it with", "give --upto a later revision"
+        )
+    labels = (label for name in replaced for label in graph.labels.get(name, ()))
+    cut = Cut(top, replaced, tuple(dict.fromkeys(labels)))
+    _refuse_hanging(now, cut, wishes)
+    return cut
+
+
+def _only_head(now: Facts, wishes: SquashWishes) -> str:
+    heads = now.graph.heads
+    if len(heads) > 1:
+        raise CannotPlan(
+            f"the chain has {len(heads)} heads: {listing(heads, _NAMED)}",
+            Remedy(
+                tuple(
+                    Way(f"squash up to {head}", (wishes.command(head),)) for head in heads[:_NAMED]
+                )
+            ),
+        )
+    return heads[0]
+
+
+def _refuse_hanging(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
+    """Stop where a revision that stays needs one that goes, or the other way round."""
+    graph = now.graph
+    for name in graph.order:
+        inside = name in cut.below or name == cut.top
+        if not inside:
+            for parent in graph.parents[name]:
+                if parent in cut.below:
+                    raise CannotPlan(
+                        f"{name} is on {parent}, which is below {cut.top}, and would lose it",
+                        _lower(now, cut, parent, wishes),
+                    )
+        for needed in graph.dependencies.get(name, ()):
+            if not inside and needed in cut.below:
+                raise CannotPlan(
+                    f"{name} depends on {needed}, which is below {cut.top}, and would lose it",
+                    _lower(now, cut, needed, wishes),
+                )
+            if inside and needed not in cut.replaced:
+                raise CannotPlan(
+                    f"{name} depends on {needed}, which is not below {cut.top}",
+                    _lower(now, cut, name, wishes),
+                )
+
+
+def _lower(now: Facts, cut: Cut, name: str, wishes: SquashWishes) -> Remedy:
+    """To squash no further than where something hangs."""
+    if name == cut.top or not now.graph.ancestors([name]) - {name}:
+        return Remedy.of("give --upto a revision on which nothing else hangs")
+    return way(f"squash up to {name} only", wishes.command(name))
+
+
+def refuse_unpublished(
+    now: Facts, cut: Cut, chains: Sequence[PublishedChain], wishes: SquashWishes
+) -> None:
+    """Stop where others do not have a revision yet.
+
+    A database that they know and nobody here may be below the cut then.
+
+    Args:
+        now: the chain.
+        cut: what is to be replaced.
+        chains: what the main branch and releases have, or what the user names; none where nobody
+            knows.
+        wishes: what the user asks.
+
+    Raises:
+        CannotPlan: none of the chains has it.
+    """
+    known = frozenset[str]().union(*(chain.revisions for chain in chains))
+    missing = [name for name in cut.replaced if name not in known]
+    if not chains or not missing:
+        return
+    names = " or ".join(chain.name for chain in chains[:_NAMED])
+    raise CannotPlan(
+        f"{listing(missing, _NAMED)} {'is' if len(missing) == 1 else 'are'} not in {names}: only"
+        " what everybody has can be squashed",
+        _highest(now, cut, known, wishes),
+    )
+
+
+def _highest(now: Facts, cut: Cut, known: Collection[str], wishes: SquashWishes) -> Remedy:
+    """To squash up to the highest revision that everybody has, with all that is below it."""
+    for name in reversed(cut.replaced):
+        below = {*now.graph.ancestors([name]), name}
+        if len(below) > 1 and below.issubset(known):
+            return way(f"squash up to {name}, which is there", wishes.command(name))
+    return Remedy.of("squash once these revisions are there")
+
+
+def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
+    """Stop where a known database has not run all that is replaced.
+
+    Raises:
+        UnsafeForDatabases: so it is; with the command that upgrades it.
+    """
+    for standing in now.databases.standings:
+        below = [row for row in standing.rows if row in cut.below]
+        if below:
+            where = "" if standing.own else f", with env.py connecting to {standing.name}"
+            raise UnsafeForDatabases(
+                f"{standing.name} is at {', '.join(below)}, below {cut.top}: upgrade it first, as"
+                " the files that it still needs go",
+                way(
+                    f"upgrade it{where}",
+                    f"{{alembic}} upgrade {word(cut.top)}",
+                    wishes.command(cut.top),
+                )
+                | leaving_out(now, standing, "squash"),
+            )
+
+
+# --- What no schema shows ------------------------------------------------------------------------
+def carried_over(now: Facts, cut: Cut) -> tuple[CarryOver, ...]:
+    """What of the replaced migrations the user has to look at: rows, and what cannot be read."""
+    found = (each for name in cut.replaced for each in _unseen(now, name))
+    return tuple(dict.fromkeys(found))
+
+
+def _unseen(now: Facts, revision: str) -> Iterator[CarryOver]:
+    file = now.file(revision)
+    footprint = now.footprint(file)
+    notes: dict[int, str] = {
+        each.line: each.detail
+        for each in footprint.opaque
+        if each.actions != frozenset({Action.USE})
+    }
+    notes |= {line: f"changes rows: {what}" for what, line in footprint.rows}
+    for line, detail in sorted(notes.items()):
+        yield CarryOver(revision, file.path, line, detail)
+
+
+def mentioned_at(now: Facts, cut: Cut, names: Mapping[str, str]) -> Mapping[str, CarryOver]:
+    """Where the replaced migrations first write some names, by what each is the name of."""
+    places: dict[str, CarryOver] = {}
+    for revision in cut.replaced:
+        file = now.file(revision)
+        lines = file.data.decode(errors="replace").splitlines()
+        for about, name in names.items():
+            if about in places:
+                continue
+            for number, line in enumerate(lines, 1):
+                if name.casefold() in line.casefold():
+                    places[about] = CarryOver(revision, file.path, number, about)
+                    break
+    return places

@@ -1,0 +1,302 @@
+"""``squash``: what one migration makes in the place of a chain, proved on real servers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, inspect
+
+from tests.commands import Done, fixchain
+from tests.disk import migrations
+from tests.nightly import examples
+from tests.rehearsals import add, plain
+from tests.stamped import rows_of
+from tests.traces import random_chain
+
+_ALTERED = """
+op.add_column("a", sa.Column("note", sa.String(20), server_default="x:y", nullable=False))
+op.create_index("ix_note", "a", ["note"], unique=True)
+"""
+_TWO = """
+op.create_table("r", sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("a_id", sa.Integer, sa.ForeignKey("a.id", ondelete="CASCADE")),
+    sa.Column("kind", sa.Enum("one", "it's: two", name="kind")),
+    sa.Column("price", sa.Numeric(10, 2)), sa.CheckConstraint("price > 0", name="ck_price"),
+    sa.Column("made", sa.DateTime, server_default=sa.func.now()),
+    sa.Column("more", sa.JSON), sa.UniqueConstraint("a_id", "price", name="uq_r"))
+"""
+_CYCLE = """
+op.create_table("x", sa.Column("id", sa.Integer, primary_key=True), sa.Column("r_id", sa.Integer),
+    sa.ForeignKeyConstraint(["r_id"], ["r.id"], name="fk_r"))
+with op.batch_alter_table("r") as batch:
+    batch.add_column(sa.Column("x_id", sa.Integer))
+    batch.create_foreign_key("fk_x", "x", ["x_id"], ["id"])
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chain ``a <- b <- c <- d``; ``d`` renames a table of ``c``."""
+    place = tmp_path / "project"
+    plain(place, "a")
+    add(place, "b <- a", _ALTERED, 'op.drop_column("a", "note")')
+    add(place, "c <- b", _TWO, 'op.drop_table("r")')
+    add(place, "d <- c", 'op.rename_table("a", "q")', 'op.rename_table("q", "a")')
+    monkeypatch.chdir(place)
+    return place
+
+
+def _squash(url: str, *options: str) -> Done:
+    return fixchain("squash", "--server", url, *options)
+
+
+def _document(done: Done) -> dict[str, Any]:
+    assert done.exit_code in (0, 1), done
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _alembic(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "migrations")
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def _names() -> list[str]:
+    return sorted(path.name for path in Path("migrations/versions").glob("*.py"))
+
+
+def test_one_migration_makes_what_four_made(project: Path, database_url: str) -> None:
+    add(project, "e <- d", _CYCLE, "pass")
+    old = migrations(Path("migrations"))
+    done = _squash(database_url, "--upto", "e", "--yes", "--no-database")
+    assert done.exit_code == 0, done
+    assert "5 revisions can become one" in done.stdout
+    assert _names() == ["e_squash_of_5_revisions.py"]
+    written = Path("migrations/versions/e_squash_of_5_revisions.py").read_text()
+    assert "It replaces, base first: a, b, c, d, e." in written
+    # It runs, up and down, and leaves nothing behind.
+    command.upgrade(_alembic(database_url), "head")
+    assert rows_of(database_url) == ["e"]
+    command.downgrade(_alembic(database_url), "base")
+    look = inspect(create_engine(database_url))
+    assert look.get_table_names() == ["alembic_version"]
+    assert getattr(look, "get_enums", list)() == []
+    assert fixchain("undo", "--yes", "--no-database").exit_code == 0
+    kept = {name: node for name, node in migrations(Path("migrations")).items() if name in old}
+    assert kept == old
+
+
+def test_what_is_above_stays_as_it_is(project: Path) -> None:
+    above = Path("migrations/versions/d_add.py").read_bytes()
+    done = _squash("sqlite://", "--upto", "c", "--yes")
+    assert done.exit_code == 0, done
+    assert _names() == ["c_squash_of_3_revisions.py", "d_add.py"]
+    assert Path("migrations/versions/d_add.py").read_bytes() == above
+    assert fixchain("check").exit_code == 0
+
+
+def test_a_dry_run_shows_the_proof_and_writes_nothing(project: Path) -> None:
+    before = migrations(Path("migrations"))
+    done = _squash("sqlite://", "--dry-run", "--format", "json")
+    assert done.exit_code == 1
+    document = _document(done)
+    assert document["replaced"] == ["a", "b", "c", "d"]
+    assert [proof["dialect"] for proof in document["proofs"]] == ["sqlite"]
+    assert document["carry_over"] == []
+    assert document["plan"]["new_revisions"][0]["revision"] == "d"
+    assert migrations(Path("migrations")) == before
+    refused = _squash("sqlite://")  # nobody is there to be asked
+    assert refused.exit_code == 3
+    assert "pass --yes" in refused.stderr
+    assert migrations(Path("migrations")) == before
+
+
+@pytest.mark.parametrize("seed", range(examples(2)))
+def test_any_chain(
+    seed: int, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain(tmp_path)
+    random = Random(seed)
+    for each in random_chain(random, random.randint(5, 40)):
+        spec = f"{each.revision} <- {', '.join(each.parents)}"
+        add(tmp_path, spec, "\n".join(each.operations) or "pass", "pass")
+    monkeypatch.chdir(tmp_path)
+    done = _squash(database_url, "--dry-run", "--format", "json")
+    document = _document(done)
+    assert document["proofs"], done
+    # What changes rows is told, and nothing else.
+    told = {(place["path"], place["line"]) for place in document["carry_over"]}
+    written = {
+        (f"migrations/versions/{path.name}", number)
+        for path in Path("migrations/versions").glob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if "DELETE FROM" in line
+    }
+    assert told == written
+
+
+# --- What no schema shows ------------------------------------------------------------------------
+def test_data_migrations_are_told(project: Path) -> None:
+    rows = """
+    op.execute("INSERT INTO q (id, note) VALUES (1, 'n')")
+    op.bulk_insert(sa.table("q", sa.column("id"), sa.column("note")), [{"id": 2, "note": "m"}])
+    op.get_bind().execute(sa.text("-- all\\nUPDATE q SET note = note"))
+    """
+    path = add(project, "e <- d", rows, "pass")
+    done = _squash("sqlite://", "--dry-run", "--format", "json")
+    document = _document(done)
+    first = path.read_text().splitlines().index("def upgrade():") + 1
+    lines = [place["line"] - first for place in document["carry_over"]]
+    assert [place["path"] for place in document["carry_over"]] == [
+        "migrations/versions/e_add.py"
+    ] * 3
+    assert lines == sorted(lines)
+    assert [place["detail"] for place in document["carry_over"]] == [
+        "changes rows: INSERT",
+        "changes rows: bulk_insert",
+        "changes rows: UPDATE",
+    ]
+    assert document["proofs"][0]["rows"] == {"q": 2}
+    shown = _squash("sqlite://", "--dry-run").stdout
+    assert "carry over what new databases need" in shown
+    assert "rows that a new database had, and will not have: q (2)" in shown
+
+
+def test_a_statement_that_cannot_be_read_is_told(project: Path) -> None:
+    add(project, "e <- d", 'op.execute("ANALYZE" + str(len("")).replace("0", ""))', "pass")
+    (told,) = _document(_squash("sqlite://", "--dry-run", "--format", "json"))["carry_over"]
+    assert told["revision"] == "e"
+
+
+_VIEW = 'op.execute("CREATE VIEW notes AS SELECT note FROM q")'
+_TRIGGER = {
+    "sqlite": "CREATE TRIGGER clock AFTER INSERT ON q BEGIN SELECT 1; END",
+    "postgresql": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    " CREATE TRIGGER clock BEFORE INSERT ON q FOR EACH ROW EXECUTE FUNCTION f()",
+    "mysql": "CREATE TRIGGER clock BEFORE INSERT ON q FOR EACH ROW SET @seen = 1",
+}
+
+
+def test_a_view_is_no_part_of_a_squash(project: Path, database_url: str) -> None:
+    path = add(project, "e <- d", _VIEW, 'op.execute("DROP VIEW notes")')
+    add(project, "f <- e")
+    before = migrations(Path("migrations"))
+    done = _squash(database_url, "--yes", "--no-database")
+    assert done.exit_code == 3
+    line = path.read_text().splitlines().index(f"    {_VIEW}") + 1
+    assert f"view notes: not made any more (e_add.py:{line})" in done.stderr
+    assert migrations(Path("migrations")) == before
+    # What is advised works.
+    assert "squash --upto d" in done.stderr
+    assert _squash(database_url, "--upto", "d", "--dry-run").exit_code == 1
+
+
+def test_a_trigger_is_no_part_of_a_squash(project: Path, database_url: str) -> None:
+    kind = database_url.partition(":")[0].partition("+")[0]
+    add(project, "e <- d", f'op.execute("""{_TRIGGER[kind]}""")', "pass")
+    done = _squash(database_url, "--yes", "--no-database")
+    assert done.exit_code == 3
+    assert "trigger q.clock: not made any more (e_add.py:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("CREATE EXTENSION citext", "extension citext"),
+        ("CREATE DOMAIN positive AS integer CHECK (VALUE > 0)", "type positive"),
+        (
+            "CREATE TABLE parts (day date) PARTITION BY RANGE (day)",
+            "partitioned table parts",
+        ),
+        ("CREATE MATERIALIZED VIEW mat AS SELECT 1 AS one", "materialized view mat"),
+        ("ALTER TABLE q ENABLE ROW LEVEL SECURITY", "table q"),
+        ("CREATE TABLE heir () INHERITS (q)", "does not run"),
+    ],
+)
+def test_what_only_postgresql_has(project: Path, postgresql: str, made: str, told: str) -> None:
+    add(project, "e <- d", f'op.execute("{made}")', "pass")
+    done = _squash(postgresql, "--yes", "--no-database")
+    assert done.exit_code == 3
+    assert told in done.stderr
+
+
+_ODD = {
+    "postgresql": [
+        'CREATE SCHEMA "Odd s"',
+        "CREATE TYPE mood AS ENUM ('a', 'b''c', ':x')",
+        "CREATE TABLE users (id serial PRIMARY KEY, m mood NOT NULL DEFAULT 'a', ms mood[],"
+        " e varchar(20) COLLATE \"C\", j jsonb DEFAULT '{}', t timestamptz DEFAULT now(),"
+        " g int GENERATED ALWAYS AS (1 + 2) STORED, n numeric(10,2) CHECK (n > 0),"
+        " i int GENERATED BY DEFAULT AS IDENTITY (START 5), sm smallserial)",
+        'ALTER TABLE users RENAME TO "People"',
+        'CREATE TABLE "Odd s"."a b" (id bigserial PRIMARY KEY, x int,'
+        ' p int REFERENCES "People"(id) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED)',
+        'ALTER TABLE "People" ADD COLUMN o int REFERENCES "Odd s"."a b"(id)',
+        'CREATE INDEX ON "People" (lower(e) DESC) WHERE n > 3',
+        'CREATE INDEX gi ON "People" USING gin (j jsonb_path_ops)',
+        "COMMENT ON TABLE \"People\" IS 'it''s 100% :so'",
+        "COMMENT ON COLUMN \"People\".e IS 'mail'",
+        "CREATE SEQUENCE odd START 7 INCREMENT 3 CYCLE",
+        'ALTER TABLE "People" ADD CONSTRAINT ck CHECK (n < 99) NOT VALID',
+        'ALTER TABLE "People" ADD CONSTRAINT ex EXCLUDE USING gist (int4range(o, o) WITH &&)',
+    ],
+    "mariadb": [
+        "CREATE TABLE `order` (id int unsigned AUTO_INCREMENT PRIMARY KEY, `key` varchar(20)"
+        " NOT NULL DEFAULT 'a:b' COMMENT 'x', e enum('a','b''c') DEFAULT 'a', s set('x','y'),"
+        " t timestamp DEFAULT current_timestamp ON UPDATE current_timestamp, j json,"
+        " d decimal(10,2) unsigned CHECK (d > 0), b tinyint(1) DEFAULT 0, q double, tx mediumtext,"
+        " g int AS (d + 1) VIRTUAL, FULLTEXT KEY ft (tx), KEY pre (tx(10)), KEY dd (`key` DESC),"
+        " UNIQUE KEY uk (`key`, b)) COMMENT='it''s' DEFAULT CHARSET=latin1",
+        "CREATE TABLE Child (id int PRIMARY KEY, p2 int, order_id int unsigned,"
+        " FOREIGN KEY (order_id) REFERENCES `order`(id) ON DELETE CASCADE,"
+        " CONSTRAINT fk_self FOREIGN KEY (p2) REFERENCES Child(id))",
+        "CREATE TABLE m (a int, b bigint) ENGINE=MyISAM",
+    ],
+    "sqlite": [
+        "CREATE TABLE odd (id integer PRIMARY KEY AUTOINCREMENT, email varchar(20) NOT NULL UNIQUE,"
+        " n int DEFAULT 3 CHECK (n > 0), d datetime DEFAULT CURRENT_TIMESTAMP)",
+        "CREATE TABLE child (id integer PRIMARY KEY, o int REFERENCES odd(id) ON DELETE CASCADE,"
+        " c int REFERENCES later(id), s varchar DEFAULT 'a:b')",
+        "CREATE TABLE later (id integer PRIMARY KEY, c int REFERENCES child(id))",
+        "CREATE TABLE plain (a text PRIMARY KEY, b int) WITHOUT ROWID",
+        "CREATE INDEX ix ON odd (lower(email))",
+        "CREATE UNIQUE INDEX ix2 ON child (s) WHERE s > 'x'",
+        "CREATE INDEX ix3 ON child (s DESC)",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", _ODD)
+def test_odd_schemas(kind: str, request: pytest.FixtureRequest, project: Path) -> None:
+    url = "sqlite://" if kind == "sqlite" else request.getfixturevalue(kind)
+    statements = "\n".join(
+        f"op.get_bind().exec_driver_sql({each.replace('%', '%%')!r})" for each in _ODD[kind]
+    )
+    add(project, "e <- d", statements, "pass")
+    done = _squash(url, "--yes", "--no-database")
+    assert done.exit_code == 0, done
+    rehearsed = fixchain("rehearse", "--database", url, "--format", "json")
+    assert json.loads(rehearsed.stdout)["rehearsal_failure"] is None
+
+
+def test_what_sqlite_alone_says_of_a_table_is_compared(project: Path) -> None:
+    made = "CREATE TABLE nocase (a text COLLATE NOCASE)"
+    add(project, "e <- d", f'op.execute("{made}")', "pass")
+    done = _squash("sqlite://", "--yes")
+    assert done.exit_code == 3
+    assert "COLLATE NOCASE" in done.stderr
+
+
+def test_a_type_that_sqlalchemy_does_not_know(project: Path, mariadb: str) -> None:
+    add(project, "e <- d", 'op.execute("CREATE TABLE places (spot geometrycollection)")', "pass")
+    done = _squash(mariadb, "--yes", "--no-database")
+    assert done.exit_code == 3
+    assert "does not know the type of places.spot" in done.stderr
