@@ -49,7 +49,7 @@ def _below(written: list[Written], heads: set[str]) -> frozenset[str]:
 
 
 def _case(random: Random) -> Case:
-    written = random_chain(random, random.randint(5, 40))
+    written = random_chain(random, random.randint(5, 60))
     heads = {random.choice(written).revision for _ in range(random.choice((1, 1, 2)))}
     ran = _below(written, heads)
     following = [
@@ -115,7 +115,7 @@ def _in_memory() -> Iterator[Engine]:
 
 def test_a_verdict_is_never_wrong_and_seldom_missing() -> None:
     total = undecided = 0
-    for seed in range(examples(100)):
+    for seed in range(examples(50)):
         with _in_memory() as engine:
             size, unknown = _check(engine, seed)
         total += size
@@ -125,7 +125,7 @@ def test_a_verdict_is_never_wrong_and_seldom_missing() -> None:
 
 @pytest.mark.parametrize("kind", SERVERS)
 def test_a_server_shows_what_has_run(kind: str, tmp_path: Path) -> None:
-    for seed in range(examples(8)):
+    for seed in range(examples(4)):
         with new_database(kind, tmp_path) as url:
             engine = create_engine(url, poolclass=NullPool)
             _check(engine, seed)
@@ -134,7 +134,7 @@ def test_a_server_shows_what_has_run(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["table", "column"])
 def test_what_was_removed_by_hand_is_no_proof(kind: str) -> None:
     """A revision above has run; only where nothing else tells may one look as if it had not."""
-    for seed in range(examples(30)):
+    for seed in range(examples(15)):
         random = Random(seed)
         case = _case(random)._replace(half="", operations=())
         with _in_memory() as engine:
