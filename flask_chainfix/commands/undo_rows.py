@@ -13,6 +13,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
+from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import survey
 from flask_chainfix.databases.targets import Target
@@ -119,6 +120,8 @@ def _way_back(
             return _put_back(move.name, rows, recorded)
         if not (recorded.stays or rows == recorded.before):
             return result
+    if rows and _mean_the_same(rows, now, then):  # whatever the schema has to say
+        return stay
     # A row of neither chain is none the worse for going back, nor is one of both where the old
     # chain cannot be loaded and so means nothing.
     is_broken = then.graph.missing or then.graph.cycles or then.graph.duplicates
@@ -127,6 +130,20 @@ def _way_back(
     if any(row not in now.graph and row not in then.graph for row in rows):
         return replace(stay, detail="no file has its rows, before or after")
     return result
+
+
+def _mean_the_same(rows: tuple[str, ...], now: Facts, then: Facts) -> bool:
+    """Whether rows stand for the same files, with the same bytes, in both chains."""
+    ran = stood_for(now.graph, rows)
+    return (
+        all(row in then.graph for row in rows)
+        and ran == stood_for(then.graph, rows)
+        and all(_contents(now, revision) == _contents(then, revision) for revision in ran)
+    )
+
+
+def _contents(chain: Facts, revision: str) -> list[bytes]:
+    return [file.data for file in chain.files_by_revision[revision]]
 
 
 def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: Journal) -> None:

@@ -11,6 +11,8 @@ from configparser import ConfigParser, Error
 from dataclasses import replace
 from json import dumps
 from pathlib import Path
+from textwrap import indent
+from typing import Any, NamedTuple
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,11 +34,42 @@ _DEFAULT_NAME = "%(rev)s_%(slug)s"
 _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 
 
-def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple[NewRevision, Edit]:
+class Body(NamedTuple):
+    """What a new revision does.
+
+    Attributes:
+        upgrade: the lines of ``upgrade()``, not indented.
+        downgrade: the same of ``downgrade()``.
+        imports: what they need besides ``op`` and ``sa``, a line each.
+    """
+
+    upgrade: str
+    downgrade: str
+    imports: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What Alembic gives to a template."""
+        return {
+            "upgrades": _indented(self.upgrade),
+            "downgrades": _indented(self.downgrade),
+            "imports": "\n".join(self.imports),
+        }
+
+
+def _indented(code: str) -> str:
+    """Code for a place in a template that is indented already."""
+    return indent(code, "    ").strip()
+
+
+def render(
+    runtime: Runtime, new: NewRevision, stem: str | None = None, body: Body | None = None
+) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
 
     The template is code of the project, which runs here unless ``runtime`` says otherwise. The
     file is named ``stem`` where ``file_template`` says nothing; ``None`` is Alembic's default.
+    Without a ``body`` it does nothing, and there is a way that needs no new file.
 
     Returns:
         The new revision with its path, and the edit that creates the file.
@@ -47,6 +80,7 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
     from alembic import util  # most plans need no new file
     from alembic.script.revision import tuple_rev_as_scalar
 
+    instead = _LINE if body is None else Remedy()
     script = script_directory(runtime.options)
     template = runtime.environment.directory / "script.py.mako"
     if not runtime.own_template and template.is_file():
@@ -54,7 +88,7 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
     if _WIDE.search(script.file_template):
         raise CannotPlan(
             "file_template pads a name to more than 999 characters",
-            _LINE | "correct file_template",
+            instead | "correct file_template",
         )
     try:
         # Alembic offers its naming and dating only together with loading every migration.
@@ -76,25 +110,32 @@ def render(runtime: Runtime, new: NewRevision, stem: str | None = None) -> tuple
                 comma=util.format_as_comma,
                 message=new.message,
                 config=runtime.config,
+                **(body.arguments if body is not None else {}),
             )
             data = target.read_bytes()
     except Exception as error:  # a template is code and can raise anything
         raise CannotPlan(
             f"script.py.mako cannot be rendered: {error}",
-            _LINE | "if the template uses the app, use flask db fixchain",
+            instead | "if the template uses the app, use flask db fixchain",
         ) from error
     locations, folder = runtime.environment.version_locations, Path(os.path.abspath(path.parent))
     below = any(folder.is_relative_to(location) for location in locations)
     if folder not in locations and not (runtime.environment.recursive and below):
         raise CannotPlan(
             f"the new revision would be {path}, where Alembic does not look for migrations",
-            _LINE | "correct file_template, or set recursive_version_locations = true",
+            instead | "correct file_template, or set recursive_version_locations = true",
         )
-    _require_header(new, source.read(data, path.name))
+    _require_header(new, source.read(data, path.name), instead)
+    written = data.decode(script.output_encoding).replace("\r\n", "\n")
+    if body is not None and _indented(body.upgrade) not in written:
+        raise CannotPlan(
+            "script.py.mako does not write the operations that it is given",
+            'have the template write `${upgrades if upgrades else "pass"}` in upgrade()',
+        )
     return replace(new, path=path), Edit(path, None, data)
 
 
-def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
+def _require_header(new: NewRevision, reading: Header | Unreadable, instead: Remedy) -> None:
     """Stop where the template does not write the header that it was given."""
     fault = "does not write the revision and down_revision that it is given"
     if isinstance(reading, Unreadable):
@@ -104,7 +145,7 @@ def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
     raise CannotPlan(
         f"script.py.mako {fault}",
         "have the template write `revision = ${repr(up_revision)}` and `down_revision ="
-        " ${repr(down_revision)}`" | _LINE,
+        " ${repr(down_revision)}`" | instead,
     )
 
 

@@ -130,7 +130,7 @@ def objects(
     def rows(query: str) -> list[Any]:
         asked, values = text(query.format(**words)), {"schema": schema}
         if ":only" in asked.text:
-            asked = asked.bindparams(bindparam("only", ["", *only or ()], expanding=True))
+            asked = asked.bindparams(bindparam("only", ["", *(only or ())], expanding=True))
         found = connection.execute(asked, values).all()
         heard()
         return list(found)
