@@ -31,7 +31,7 @@ FAMILIES = {
     "FC5": "What others have already",
 }
 COPIES = {"project/security.md": ".github/SECURITY.md", "project/changelog.md": "CHANGELOG.md"}
-_OPTIONS = re.compile(r"^<!-- options: (\w+) -->$", re.MULTILINE)
+_OPTIONS = re.compile(r"^<!-- options: ([\w-]+) -->$", re.MULTILINE)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -80,7 +80,7 @@ def _path(rule: dict[str, Any]) -> str:
 def _page(rule: dict[str, Any], family: str) -> str:
     files, _, commands = rule["example"].rpartition("\n\n")
     text = "".join(map(str, rule.values()))
-    named = dict.fromkeys(re.findall(r"flask db fixchain (\w+)", text))
+    named = dict.fromkeys(re.findall(r"flask db fixchain ([\w-]+)", text))
     more = ", ".join(f"[{name}](../commands/{name}.md)" for name in named)
     return f"""# {rule["code"]} {rule["name"]}
 

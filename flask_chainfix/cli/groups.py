@@ -11,6 +11,7 @@ from flask_chainfix.cli.usage import Group
 # The first sentence of each command's help, so that the help of a group imports none of them.
 _SUMMARIES = {
     "backup": "Copy databases to files before anything is changed.",
+    "catch-up": "Write a migration that makes what some databases lack.",
     "check": "Say what is wrong with the migration chain.",
     "explain": "Say what a finding means.",
     "hook": "Check the chain in every commit and every pull request.",
@@ -28,14 +29,15 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class LazyGroup(Group):
-    """A group that imports a command when it is called: ``check`` from ``cli/check.py``."""
+    """A group that imports a command when it is called: ``catch-up`` from ``cli/catch_up.py``."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name."""
         if super().get_command(ctx, cmd_name) is None:
             return None
-        module = import_module(f"flask_chainfix.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"flask_chainfix.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

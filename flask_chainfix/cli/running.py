@@ -115,6 +115,10 @@ def _unwritten(context: click.Context, result: Result, error: BaseException) -> 
             "the stamps were moved as far as they could be",
             way("see where each database stands", f"{{fixchain}} restamp{named} --dry-run"),
         ),
+        "catch-up": (
+            "the migration was written",
+            way("take it back", f"{{fixchain}} undo{named}"),
+        ),
         "hook": ("the files were written", way("see those of the work tree", "git status")),
     }.get(
         result.command,

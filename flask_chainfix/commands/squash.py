@@ -12,7 +12,7 @@ from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.remedies import LINE, Remedy, Tools, way
+from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
@@ -195,11 +195,7 @@ def _squashed(
     new = NewRevision(cut.top, None, now.version_location(top.path), message, (), (why,))
     gone = [Edit(file.path, file.data, None) for file in map(now.file, cut.replaced)]
     stem = file_stem(now.after(gone), cut.top, message)
-    try:
-        new, added = render(work.runtime, new, stem, _for_template(cut, message, rendered))
-    except CannotPlan as error:  # to link a chain instead is no way for a squash
-        remedy = error.remedy.instead_of((LINE,), Remedy())
-        raise CannotPlan(error.message, remedy) from error
+    new, added = render(work.runtime, new, stem, _for_template(cut, message, rendered))
     data = {file.path: file.data for file in now.files}
     if any(edit.path == added.path for edit in gone):  # the name is that of an old file
         gone = [edit for edit in gone if edit.path != added.path]

@@ -74,9 +74,9 @@ def trace(
         )
     exact: Mapping[str, ExactComparison] = {}
     if exactly is not None:
-        from flask_chainfix.rehearsal.drift import compare_exactly
+        from flask_chainfix.rehearsal.drift import ScratchServer, compare_exactly
 
-        exact = compare_exactly(runtime, now, targets, exactly.server, progress)
+        exact = compare_exactly(runtime, now, targets, ScratchServer(exactly.server), progress)
     differing = any(each.problem or each.differences for each in exact.values())
     return Traced(
         tools=tools,

@@ -125,23 +125,39 @@ def _way_back(
     # A row of neither chain is none the worse for going back, nor is one of both where the old
     # chain cannot be loaded and so means nothing.
     is_broken = then.graph.missing or then.graph.cycles or then.graph.duplicates
-    if known_then and (
-        _is_alike(now, then, rows) or (is_broken and all(row in now.graph for row in rows))
-    ):
-        return stay
+    if rows and known_then:  # whatever the schema has to say
+        known_now = all(row in now.graph for row in rows)
+        if (is_broken and known_now) or _is_alike(now, then, rows):
+            return stay
     if any(row not in now.graph and row not in then.graph for row in rows):
         return replace(stay, detail="no file has its rows, before or after")
     return result
 
 
-def _is_alike(now: Facts, then: Facts, rows: Sequence[str]) -> bool:
-    """Whether rows stand for the same before and after a squash, or are from before it."""
+def _is_alike(now: Facts, then: Facts, rows: tuple[str, ...]) -> bool:
+    """Whether rows stand for the same before and after, or are from before a squash."""
     squashed = now.databases.squashed
     if any(row in squashed for row in rows):
         return all(row in squashed or row in now.graph for row in rows)
     ran = stood_for(then.graph, rows)
     gone = {name for name, into in squashed.items() if into in ran}
-    return bool(gone) and ran - gone == stood_for(now.graph, rows)
+    if gone:
+        return ran - gone == stood_for(now.graph, rows)
+    return _mean_the_same(rows, now, then)
+
+
+def _mean_the_same(rows: tuple[str, ...], now: Facts, then: Facts) -> bool:
+    """Whether rows stand for the same files, with the same bytes, in both chains."""
+    ran = stood_for(now.graph, rows)
+    return (
+        all(row in then.graph for row in rows)
+        and ran == stood_for(then.graph, rows)
+        and all(_contents(now, revision) == _contents(then, revision) for revision in ran)
+    )
+
+
+def _contents(chain: Facts, revision: str) -> list[bytes]:
+    return [file.data for file in chain.files_by_revision[revision]]
 
 
 def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: Journal) -> None:

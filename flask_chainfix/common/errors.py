@@ -154,6 +154,10 @@ class StrangeJournal(ChainFixError):
     """The only journals are none that this user has made on this machine."""
 
 
+class StatementFailed(ChainFixError):
+    """A statement of a migration has failed in a database; the message says what has run."""
+
+
 class RowsNotMoved(ChainFixError):
     """The version rows of a database could not be moved; those of others may have been."""
 

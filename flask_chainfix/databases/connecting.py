@@ -145,16 +145,19 @@ def is_missing(target: Target) -> bool:
 
 
 @contextmanager
-def connected(target: Target, *, writing: bool = False) -> Iterator[Connection]:
+def connected(
+    target: Target, *, writing: bool = False, patience: int | None = None
+) -> Iterator[Connection]:
     """A connection to the database of a target, for all schemas of it.
 
     The file of a SQLite database has to be there. Unless it is for writing, nothing can be changed.
+    A statement may take ``patience`` seconds, where that is not the usual.
 
     Raises:
         Obstacle: it cannot be reached.
     """
     with obstacles_of(target):
-        connection = _engine(target, writing).connect()
+        connection = _engine(target, writing, patience or 2 * WAITING).connect()
     try:
         with obstacles_of(target):
             connection = _isolated(connection, target)
@@ -168,21 +171,26 @@ def connected(target: Target, *, writing: bool = False) -> Iterator[Connection]:
 
 @contextmanager
 def transaction(
-    connection: Connection, target: Target, *, writing: bool = False
+    connection: Connection, target: Target, *, writing: bool = False, patience: int | None = None
 ) -> Iterator[RootTransaction]:
-    """A transaction that is rolled back at the end unless it was committed."""
+    """A transaction that is rolled back at the end unless it was committed; see ``connected``."""
     with obstacles_of(target):
         begun = connection.begin()
     try:
         with obstacles_of(target):
-            _begin(connection, target, writing)
+            _begin(connection, target, writing, patience or 2 * WAITING)
         yield begun
     finally:
         with suppress(Exception):  # then the server rolls back, as it has lost the connection
             begun.close()
 
 
-def _engine(target: Target, writing: bool) -> Engine:
+def verbatim(statement: str) -> Any:
+    """A statement in which a colon is a colon, and a percent sign a percent sign."""
+    return text(statement.replace(":", r"\:"))
+
+
+def _engine(target: Target, writing: bool, patience: int) -> Engine:
     own = target.engine is not None and not target.engine.dialect.is_async
     # The app's own way to open a file would write it when it is closed: it keeps up the WAL.
     if target.file is not None and not (own and writing):
@@ -190,7 +198,7 @@ def _engine(target: Target, writing: bool) -> Engine:
     if target.engine is not None and own:
         return target.engine
     url = usable(target.url)
-    bounds = timeouts(url, CONNECTING, 2 * WAITING)
+    bounds = timeouts(url, CONNECTING, patience)
     return create_engine(url, poolclass=NullPool, connect_args=bounds)
 
 
@@ -230,7 +238,7 @@ def _prepare(connection: Connection, target: Target, writing: bool) -> None:
                 connection.execute(text("SET SESSION TRANSACTION READ ONLY"))
 
 
-def _begin(connection: Connection, target: Target, writing: bool) -> None:
+def _begin(connection: Connection, target: Target, writing: bool, patience: int) -> None:
     if target.backend == "postgresql":
         # For the transaction only: a pool on the way may hand the session to somebody else.
         connection.execute(
@@ -239,7 +247,7 @@ def _begin(connection: Connection, target: Target, writing: bool) -> None:
                 " set_config('statement_timeout', :statement, true)"
                 + ("" if writing else ", set_config('transaction_read_only', 'on', true)")
             ),
-            {"lock": f"{WAITING}s", "statement": f"{2 * WAITING}s"},
+            {"lock": f"{WAITING}s", "statement": f"{patience}s"},
         )
     elif target.backend == "sqlite":
         _driver(connection).rollback()  # what a listener of the app may have begun

@@ -28,6 +28,7 @@ from flask_chainfix.databases.connecting import (
     obstacle_from,
     obstacles_of,
     transaction,
+    verbatim,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.targets import Target
@@ -176,9 +177,7 @@ def _shown(rows: tuple[str, ...]) -> str:
 def _locked_rows(connection: Connection, target: Target) -> tuple[str, ...]:
     """The rows, which nobody else can change before the end of the transaction."""
     if target.backend == "postgresql":
-        connection.execute(
-            _verbatim(f"LOCK TABLE {_quoted_table(target)} IN ACCESS EXCLUSIVE MODE")
-        )
+        connection.execute(verbatim(f"LOCK TABLE {_quoted_table(target)} IN ACCESS EXCLUSIVE MODE"))
     elif target.backend == "mysql":
         names = {"schema": target.schema, "name": target.version_table}
         if engine := connection.execute(text(_WITHOUT_TRANSACTIONS), names).scalar():
@@ -287,11 +286,6 @@ def _preparer(target: Target) -> Any:
     # With this style of parameters no percent sign is doubled.
     of_backend: Any = target.url.get_dialect()
     return of_backend(paramstyle="named").identifier_preparer
-
-
-def _verbatim(statement: str) -> Any:
-    """A statement in which a colon is a colon."""
-    return text(statement.replace(":", r"\:"))
 
 
 def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:

@@ -6,11 +6,12 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from configparser import ConfigParser, Error
 from dataclasses import replace
 from json import dumps
 from pathlib import Path
+from textwrap import indent
 from types import MappingProxyType
 from typing import Any
 
@@ -34,17 +35,33 @@ _DEFAULT_NAME = "%(rev)s_%(slug)s"
 _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 
 
+def operations(upgrade: str, downgrade: str, imports: Iterable[str] = ()) -> dict[str, object]:
+    """What a template is given for a revision that does something.
+
+    Args:
+        upgrade: the lines of ``upgrade()``, not indented.
+        downgrade: the same of ``downgrade()``.
+        imports: what they need besides ``op`` and ``sa``, a line each.
+    """
+    return {
+        "upgrades": indent(upgrade, "    ").strip(),
+        "downgrades": indent(downgrade, "    ").strip(),
+        "imports": "\n".join(imports),
+    }
+
+
 def render(
     runtime: Runtime,
     new: NewRevision,
     stem: str | None = None,
-    more: Mapping[str, object] = MappingProxyType({}),
+    given: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
 
     The template is code of the project, which runs here unless ``runtime`` says otherwise. The
     file is named ``stem`` where ``file_template`` says nothing; ``None`` is Alembic's default.
-    ``more`` is what the template is to be given otherwise, or besides.
+    ``given`` is what the template is given otherwise, or besides. Without it the revision does
+    nothing, and there is a way that needs no new file.
 
     Returns:
         The new revision with its path, and the edit that creates the file.
@@ -55,6 +72,7 @@ def render(
     from alembic import util  # most plans need no new file
     from alembic.script.revision import tuple_rev_as_scalar
 
+    instead = Remedy() if given else _LINE
     script = script_directory(runtime.options)
     template = runtime.environment.directory / "script.py.mako"
     if not runtime.own_template and template.is_file():
@@ -62,7 +80,7 @@ def render(
     if _WIDE.search(script.file_template):
         raise CannotPlan(
             "file_template pads a name to more than 999 characters",
-            _LINE | "correct file_template",
+            instead | "correct file_template",
         )
     try:
         # Alembic offers its naming and dating only together with loading every migration.
@@ -81,27 +99,34 @@ def render(
                 "comma": util.format_as_comma,
                 "message": new.message,
                 "config": runtime.config,
-                **more,
+                **given,
             }
             util.template_to_file(str(template), str(target), script.output_encoding, **values)
             data = target.read_bytes()
     except Exception as error:  # a template is code and can raise anything
         raise CannotPlan(
             f"script.py.mako cannot be rendered: {error}",
-            _LINE | "if the template uses the app, use flask db fixchain",
+            instead | "if the template uses the app, use flask db fixchain",
         ) from error
     locations, folder = runtime.environment.version_locations, Path(os.path.abspath(path.parent))
     below = any(folder.is_relative_to(location) for location in locations)
     if folder not in locations and not (runtime.environment.recursive and below):
         raise CannotPlan(
             f"the new revision would be {path}, where Alembic does not look for migrations",
-            _LINE | "correct file_template, or set recursive_version_locations = true",
+            instead | "correct file_template, or set recursive_version_locations = true",
         )
-    _require_header(new, source.read(data, path.name))
+    _require_header(new, source.read(data, path.name), instead)
+    written = data.decode(script.output_encoding).replace("\r\n", "\n")
+    upgrades = (str(code) for name, code in given.items() if name.endswith("upgrades"))
+    if any(code.strip() not in written for code in upgrades):
+        raise CannotPlan(
+            "script.py.mako does not write the operations that it is given",
+            'have the template write `${upgrades if upgrades else "pass"}` in upgrade()',
+        )
     return replace(new, path=path), Edit(path, None, data)
 
 
-def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
+def _require_header(new: NewRevision, reading: Header | Unreadable, instead: Remedy) -> None:
     """Stop where the template does not write the header that it was given."""
     fault = "does not write the revision and down_revision that it is given"
     if isinstance(reading, Unreadable):
@@ -111,7 +136,7 @@ def _require_header(new: NewRevision, reading: Header | Unreadable) -> None:
     raise CannotPlan(
         f"script.py.mako {fault}",
         "have the template write `revision = ${repr(up_revision)}` and `down_revision ="
-        " ${repr(down_revision)}`" | _LINE,
+        " ${repr(down_revision)}`" | instead,
     )
 
 

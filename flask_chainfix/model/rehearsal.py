@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
@@ -118,6 +118,20 @@ class CopiedDatabase(NamedTuple):
     seconds: float
     bind: str = ""
     stamp: tuple[str, ...] = ()
+
+
+class Statement(NamedTuple):
+    """What a migration sends to its database.
+
+    Attributes:
+        sql: in the words of its driver.
+        parameters: what goes with it, as JSON has it; ``None`` where JSON does not know a value.
+        many: whether it runs once for each of several sets of parameters.
+    """
+
+    sql: str
+    parameters: Any
+    many: bool = False
 
 
 @dataclass(frozen=True)

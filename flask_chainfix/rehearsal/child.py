@@ -24,7 +24,8 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from alembic.util import CommandError, load_python_file
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, make_url
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError
 from flask_chainfix.environment.messages import secrets_of
@@ -82,6 +83,7 @@ class _Rehearsing:
         self._ran: set[str] = set()
         self._rows: dict[str, RowMaker] = {}
         self._version_table: Any = None
+        self._statements: list[tuple[str, Any, bool]] = []
         self.scene = Scene(
             dialect=next(iter(self._urls.values())).get_backend_name(),
             migrations={path for path, *_ in (*request["chain"], *request["old"])},
@@ -108,11 +110,15 @@ class _Rehearsing:
                     "leave the tables to the migrations; or have the app skip db.create_all() where"
                     " the environment variable FIXCHAIN_REHEARSAL is set",
                 )
+            if request.get("record"):
+                event.listen(Engine, "before_cursor_execute", self._record)
             phases = [_Phase(*each) for each in request["phases"]]
             for left, phase in zip(reversed(range(len(phases))), phases, strict=True):
                 if request["old"] and phase.round and request["restamp"]:
                     restamp(self._urls, self._version_table, request["restamp"])
                 self._run_phase(phase, left)
+            if request.get("record"):
+                self.send("told", statements=self._statements)
             config, script = self._open(request["chain"])
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
             if request["old"] and stranded:
@@ -129,6 +135,18 @@ class _Rehearsing:
                 self.send("told", not_compared="env.py names no models (target_metadata)")
             else:
                 self.send("told", differences=differences)
+
+    def _record(self, *sent: Any) -> None:
+        """Note what a migration sends to the database, without the stamp that Alembic writes."""
+        statement, parameters = sent[2:4]
+        if self.scene.step is None or self._version_table.name in statement:
+            return
+        # One INSERT of many rows counts for SQLAlchemy as several, too.
+        many = bool(parameters) and all(isinstance(each, (dict, tuple)) for each in parameters)
+        try:
+            self._statements.append((statement, json.loads(json.dumps(parameters)), many))
+        except TypeError:  # a value that JSON does not know
+            self._statements.append((statement, None, many))
 
     def _open(self, files: Sequence[_File]) -> tuple[Config, ScriptDirectory]:
         """The environment's configuration and a chain, new as in a process of their own."""

@@ -65,11 +65,56 @@ class _Build(NamedTuple):
     rows: tuple[str, ...]
 
 
+class ScratchServer(NamedTuple):
+    """Where scratch databases are to be made.
+
+    Attributes:
+        url: the URL of a server, or ``OWN_SERVER`` for that of each database; ``None`` where nobody
+            has named one, with which only those of SQLite can be made.
+        command: the command that needs them, as the user has typed it.
+    """
+
+    url: str | None
+    command: str = "trace --exact"
+
+    def place_for(self, target: Target) -> str | None:
+        """Where the scratch database of one is to be; ``None`` for a temporary SQLite file.
+
+        Raises:
+            NoScratchDatabase: nobody has named a server of its kind.
+        """
+        if target.backend == "sqlite":
+            return None
+        kind = SERVERS[target.backend]
+        kind = f"{kind} or MariaDB" if target.backend == "mysql" else kind
+        if self.url == OWN_SERVER:
+            return _without_database(target.url)
+        elsewhere = f"{{fixchain}} {self.command} --server URL{{databases}}"
+        if self.url is None:
+            raise NoScratchDatabase(
+                f"the chain has to run on {kind} for that, in a database that is made there and"
+                " dropped again",
+                way(
+                    "make it on the same server",
+                    f"{{fixchain}} {self.command} --server{{databases}}",
+                )
+                | way("or on another one", elsewhere),
+            )
+        url = parse_url(self.url, NoScratchDatabase)
+        backend = url.get_backend_name()
+        if {"mariadb": "mysql"}.get(backend, backend) != target.backend:
+            raise NoScratchDatabase(
+                f"it is a {kind} database, and --server names a server of another kind",
+                way("name one of its kind", elsewhere),
+            )
+        return _without_database(url)
+
+
 def compare_exactly(
     runtime: Runtime,
     now: Facts,
     targets: Mapping[str, Target],
-    server: str | None,
+    server: ScratchServer,
     progress: Progress,
 ) -> Mapping[str, ExactComparison]:
     """Compare each database with what the chain makes up to its stamp.
@@ -78,8 +123,7 @@ def compare_exactly(
         runtime: the environment.
         now: the chain, and where its databases stand.
         targets: the databases, by identity.
-        server: the URL of a server for the scratch databases, or ``OWN_SERVER`` for that of each
-            database; ``None`` for none, with which only SQLite databases can be compared.
+        server: where the scratch databases are to be.
         progress: called with the databases done, the databases in all, and what is running.
 
     Returns:
@@ -94,7 +138,7 @@ def compare_exactly(
             found[standing.identity] = problem or ExactComparison(problem="it cannot be reached")
             continue
         try:
-            place = _server_for(target, server)
+            place = server.place_for(target)
         except NoScratchDatabase as error:
             found[standing.identity] = _stopped(error)
             continue
@@ -194,35 +238,6 @@ def _below(now: Facts, rows: Sequence[str]) -> Facts:
         if isinstance(file.reading, Header) and file.reading.revision in wanted
     )
     return replace(now, files=files)
-
-
-def _server_for(target: Target, server: str | None) -> str | None:
-    """Where the scratch database of one is to be; ``None`` for a temporary SQLite file.
-
-    Raises:
-        NoScratchDatabase: nobody has named a server of its kind.
-    """
-    if target.backend == "sqlite":
-        return None
-    kind = SERVERS[target.backend]
-    kind = f"{kind} or MariaDB" if target.backend == "mysql" else kind
-    if server == OWN_SERVER:
-        return _without_database(target.url)
-    if server is None:
-        raise NoScratchDatabase(
-            f"the chain has to run on {kind} for that, in a database that is made there and"
-            " dropped again",
-            way("make it on the same server", "{fixchain} trace --exact --server{databases}")
-            | way("or on another one", "{fixchain} trace --exact --server URL{databases}"),
-        )
-    url = parse_url(server, NoScratchDatabase)
-    backend = url.get_backend_name()
-    if {"mariadb": "mysql"}.get(backend, backend) != target.backend:
-        raise NoScratchDatabase(
-            f"it is a {kind} database, and --server names a server of another kind",
-            way("name one of its kind", "{fixchain} trace --exact --server URL{databases}"),
-        )
-    return _without_database(url)
 
 
 def _without_database(url: URL) -> str:
@@ -336,22 +351,55 @@ class _Comparison:
                 yield index, _hindered(obstacle)
 
     def _compared(self, target: Target, found: Reading) -> ExactComparison:
-        wanted = self._expected[target.bind, target.schema]
-        settings = self._now.environment.settings
-        left_out = (target.version_table, *filter(None, (settings.version_table,)))
-        differing = tuple(
-            each
-            for each in differences(wanted.schema, found.schema, settings.ignore_objects, left_out)
-            if not _is_default(each, wanted, found)
+        return compared(self._now, target, self.made(target), found)
+
+    def made(self, target: Target) -> Reading:
+        """What the chain has made for a database."""
+        return self._expected[target.bind, target.schema]
+
+
+def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:
+    """What the chain has made on scratch databases for a database.
+
+    Raises:
+        CannotRehearse: as ``compare_with``.
+    """
+    comparison = _Comparison(now, scratch)
+    comparison.expect(target.bind, {target.schema})
+    return comparison.made(target)
+
+
+def read_schema(now: Facts, target: Target) -> Reading:
+    """Read a database, and the schemas in it that migrations name.
+
+    Raises:
+        Obstacle: it cannot be read.
+    """
+    with (
+        connected(target) as connection,
+        transaction(connection, target),
+        obstacles_of(target),
+    ):
+        return read_whole(connection, target.schema, now.named_schemas)
+
+
+def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> ExactComparison:
+    """Compare what a database holds with what the chain has made."""
+    settings = now.environment.settings
+    left_out = (target.version_table, *filter(None, (settings.version_table,)))
+    differing = tuple(
+        each
+        for each in differences(wanted.schema, found.schema, settings.ignore_objects, left_out)
+        if not _is_default(each, wanted, found)
+    )
+    note = ""
+    if differing and wanted.server != found.server:
+        note = (
+            f"the chain ran on {wanted.server}, and this is {found.server}: the two may"
+            " describe the same in other words"
         )
-        note = ""
-        if differing and wanted.server != found.server:
-            note = (
-                f"the chain ran on {wanted.server}, and this is {found.server}: the two may"
-                " describe the same in other words"
-            )
-        unread = tuple(dict.fromkeys((*wanted.unread, *found.unread)))
-        return ExactComparison(differing, unread, note=note)
+    unread = tuple(dict.fromkeys((*wanted.unread, *found.unread)))
+    return ExactComparison(differing, unread, note=note)
 
 
 def _is_default(difference: PropertyDifference, wanted: Reading, found: Reading) -> bool:

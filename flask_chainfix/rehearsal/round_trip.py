@@ -34,6 +34,7 @@ from flask_chainfix.model.rehearsal import (
     Rehearsal,
     RehearsalFailure,
     RehearsalStep,
+    Statement,
 )
 from flask_chainfix.rehearsal import fresh_process as fresh
 from flask_chainfix.rehearsal.failures import remedy_for, remedy_for_stamp
@@ -181,7 +182,7 @@ def rehearse(
         "schemas": sorted(chain.named_schemas) if request.stairway else [],
         "ignored": list(chain.environment.settings.ignore_objects),
     }
-    with _scratch_for(runtime, request.database, keep=request.keep, copy=request.copy) as place:
+    with scratch_for(runtime, request.database, keep=request.keep, copy=request.copy) as place:
         copies = place.fill(progress)
         steps, failure, told = place.run({**asked, "copied": bool(copies)}, progress)
     scratch, app_dialect = place.scratch, place.runtime.environment.dialect or ""
@@ -234,22 +235,24 @@ def built(
         RehearsalFailed: a migration fails.
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: as ``rehearse``.
     """
-    asked = {
-        "chain": [_file(file) for file in chain.files],
-        "phases": [("up", 1, revision) for revision in revisions],
-    }
-    with _scratch_for(runtime, database) as place:
-        _, failure, _ = place.run(asked, progress)
-        if failure is not None:
-            at = f" at {failure.revision}" if failure.revision else ""
-            raise RehearsalFailed(
-                f"the chain stops on {place.scratch.shown}{at}: {failure.message}",
-                remedy_for(failure, place.scratch.dialect, "{fixchain} rehearse --database"),
-            )
+    with scratch_for(runtime, database) as place:
+        place.upgrade(chain, revisions, progress)
         yield place.scratch
 
 
-class _Place(NamedTuple):
+class Upgraded(NamedTuple):
+    """What came of an upgrade that has succeeded.
+
+    Attributes:
+        revisions: what has run, in this order.
+        statements: what was sent to the database meanwhile, where that was wanted.
+    """
+
+    revisions: tuple[str, ...]
+    statements: tuple[Statement, ...] = ()
+
+
+class Place(NamedTuple):
     """Where chains are run: scratch databases, and the environment that a fresh process opens.
 
     Attributes:
@@ -279,6 +282,44 @@ class _Place(NamedTuple):
             found.append(CopiedDatabase(source.name, made.size, made.tables, made.seconds, bind))
         return tuple(found)
 
+    def upgrade(
+        self,
+        chain: Facts,
+        revisions: Sequence[str],
+        progress: Progress,
+        *,
+        filled: bool = False,
+        record: bool = False,
+    ) -> Upgraded:
+        """Have a chain upgrade the databases to some revisions, and no further.
+
+        Args:
+            chain: the chain, which need not be on the disk.
+            revisions: where the databases are to be stamped.
+            progress: called with the steps done, the steps in all, and what is running.
+            filled: whether there are tables in them already.
+            record: whether the statements are wanted.
+
+        Raises:
+            RehearsalFailed: a migration fails.
+            CannotRehearse: it cannot begin.
+        """
+        asked = {
+            "chain": [_file(file) for file in chain.files],
+            "phases": [("up", 1, revision) for revision in revisions],
+            "copied": filled,
+            "record": record,
+        }
+        steps, failure, told = self.run(asked, progress)
+        if failure is not None:
+            at = f" at {failure.revision}" if failure.revision else ""
+            raise RehearsalFailed(
+                f"the chain stops on {self.scratch.shown}{at}: {failure.message}",
+                remedy_for(failure, self.scratch.dialect, "{fixchain} rehearse --database"),
+            )
+        statements = tuple(Statement(*each) for each in told.get("statements", ()))
+        return Upgraded(tuple(step.revision for step in steps), statements)
+
     def run(
         self, asked: Mapping[str, Any], progress: Progress
     ) -> tuple[list[RehearsalStep], RehearsalFailure | None, dict[str, Any]]:
@@ -298,9 +339,21 @@ class _Place(NamedTuple):
 
 
 @contextmanager
-def _scratch_for(
+def scratch_for(
     runtime: Runtime, database: str | None, *, keep: bool = False, copy: str | None = None
-) -> Iterator[_Place]:
+) -> Iterator[Place]:
+    """Empty scratch databases, one for each that ``env.py`` migrates, dropped at the end.
+
+    Args:
+        runtime: the environment.
+        database: as in ``RehearsalRequest``.
+        keep: do not drop them, unless an exception ends the block.
+        copy: as in ``RehearsalRequest``.
+
+    Raises:
+        CannotRehearse: the app cannot be loaded, or it is not known what to copy.
+        NoScratchDatabase, ScratchLeftBehind: they cannot be made, or not be dropped.
+    """
     with _inside_app(runtime) as opened:
         binds = _binds_of(opened)
         sources = {} if copy is None else _sources(opened, copy, binds)
@@ -308,7 +361,7 @@ def _scratch_for(
         if sources:
             url = _server_of_same_kind(sources[binds[0]], database, url)
         with signals.listening(), scratch_databases(url, binds, keep=keep) as scratch:
-            yield _Place(opened, scratch, sources)
+            yield Place(opened, scratch, sources)
 
 
 def _sources(runtime: Runtime, copy: str, binds: Sequence[str]) -> dict[str, Target]:

@@ -185,15 +185,20 @@ def _guesses(plan: Plan) -> str:
     return f"; {count(number, 'guess')} in it for you to judge" if number else ""
 
 
+# What a commit is about, by the strategy of its plan.
+_MESSAGES = {
+    "catch-up": "Make what some databases lack",
+    "squash": "Squash the migration chain",
+}
+
+
 def steps_after_repair(repair: Repair) -> list[Step]:
     """The way from a repair to an upgrade."""
     upgrade = Step("Upgrade your database:", (_upgrade(repair),))
     upstream = repair.planned.upstream
     if upstream is not None:
         return [_test(repair), _finish_rebase(repair, upstream), upgrade]
-    message = "Relink the migration chain"
-    if repair.planned.plan.strategy == "squash":
-        message = "Squash the migration chain"
+    message = _MESSAGES.get(repair.planned.plan.strategy, "Relink the migration chain")
     commit = Step("Commit it:", (_add(repair), f"git commit -m {word(message)}"))
     return [
         _test(repair),

@@ -23,8 +23,11 @@ from flask_chainfix.report.page import Style, said, shown_path
 from flask_chainfix.report.rehearsal_text import as_json as rehearsal_as_json
 from flask_chainfix.report.results import (
     BackedUp,
+    CatchUpPlan,
     Checked,
     Explained,
+    Finished,
+    FinishPlan,
     HookPlan,
     LockPlan,
     Planning,
@@ -58,7 +61,7 @@ _PARTS = (
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
     *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
-    *("replaced", "proofs", "carry_over"),
+    *("replaced", "proofs", "carry_over", "lacking", "unfinished"),
 )
 
 
@@ -118,11 +121,32 @@ def _squash(result: SquashPlan) -> dict[str, Any]:
 
 
 @_parts.register
+def _(result: CatchUpPlan) -> dict[str, Any]:
+    from flask_chainfix.report.catch_up_text import as_json
+
+    return {**_parts.dispatch(Planning)(result), "lacking": as_json(result)}
+
+
+@_parts.register
+def _(result: FinishPlan) -> dict[str, Any]:
+    from flask_chainfix.report.catch_up_text import unfinished_as_json
+
+    moves = result.moves if isinstance(result, Finished) else ()
+    copies = result.backup if isinstance(result, Finished) else None
+    return {
+        **_diagnosis(result, result.diagnosis),
+        "databases": databases_as_json(result.diagnosis.snapshot, moves),
+        "unfinished": unfinished_as_json(result),
+        "backups": _backups(copies.backups) if copies else None,
+    }
+
+
+@_parts.register
 def _(result: Repaired) -> dict[str, Any]:
     planning = result.planning
     copied = planning.backup.notices if planning.backup else ()
     return {
-        **_proposal(planning, planning.proposal),
+        **_parts(planning),
         "notices": [*_notices(planning, planning.diagnosis), *copied, *result.notices],
         "verified": said(result.confirmation, *_VERIFIED),
         "journal": shown_path(result.journal),

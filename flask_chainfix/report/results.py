@@ -22,7 +22,10 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal
     from flask_chainfix.planning.proposal import Planned, Proposal
+    from flask_chainfix.rehearsal.catching_up import Lacking
     from flask_chainfix.rehearsal.drift import ExactComparison
+    from flask_chainfix.rehearsal.unfinished import Unfinished
+    from flask_chainfix.schema.footprint import SchemaObject
 
 _R = TypeVar("_R", bound="Result")
 
@@ -142,6 +145,51 @@ class SquashPlan(Planning):
     replaced: tuple[str, ...]
     proofs: tuple[Proof, ...]
     carry_over: tuple[CarryOver, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatchUpPlan(Planning):
+    """catch-up that has changed nothing: a migration, or none where no database lacks anything.
+
+    Attributes:
+        databases: what each of them lacks, and in what else it differs.
+        left: what no migration is written for, and why.
+        states: from how many different states of databases the migration was run.
+    """
+
+    command: str = "catch-up"
+    databases: tuple[Lacking, ...]
+    left: Mapping[SchemaObject, str] = field(default_factory=dict)
+    states: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishPlan(Result):
+    """catch-up --finish that has changed nothing.
+
+    Attributes:
+        diagnosis: the chain, and where the databases stand.
+        databases: those in which the revision is to be finished, and how far it has come there.
+    """
+
+    command: str = "catch-up"
+    diagnosis: Diagnosis
+    databases: tuple[Unfinished, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(FinishPlan):
+    """catch-up --finish that has run what was left.
+
+    Attributes:
+        moves: what has become of the version rows of each database.
+        backup: the copies that were made before.
+    """
+
+    is_done: ClassVar[bool] = True
+
+    moves: tuple[MoveResult, ...]
+    backup: BackedUp | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,8 +47,11 @@ from flask_chainfix.report.page import (
 )
 from flask_chainfix.report.results import (
     BackedUp,
+    CatchUpPlan,
     Checked,
     Explained,
+    Finished,
+    FinishPlan,
     HookPlan,
     LockPlan,
     Planning,
@@ -124,6 +127,44 @@ def _(result: SquashPlan, page: Page) -> None:
     _sections(page, databases.sections(_table(result, proposal.snapshot)))
     if planned is not None:
         _changes(page, squash.shown(planned.edits))
+
+
+@_write.register
+def _(result: CatchUpPlan, page: Page) -> None:
+    from flask_chainfix.report import catch_up_text as catching_up
+
+    planned = result.proposal.planned
+    page.line(catching_up.verdict(result), style="bold green")
+    _notices(page, (*result.diagnosis.notices, *result.notices))
+    _sections(page, catching_up.sections(result))
+    if planned is not None:
+        write_plan(page, planned.plan)
+        _changes(page, planned.edits)
+        page.line("")
+        page.line(catching_up.proof(result), style="green")
+
+
+@_write.register
+def _(result: FinishPlan, page: Page) -> None:
+    from flask_chainfix.report import catch_up_text as catching_up
+
+    page.line(catching_up.verdict_on_finish(result), style="bold green")
+    _notices(page, (*result.diagnosis.notices, *result.notices))
+    _sections(page, catching_up.finish_sections(result))
+    if result.databases:
+        page.line("")
+
+
+@_write.register
+def _(result: Finished, page: Page) -> None:
+    from flask_chainfix.report import catch_up_text as catching_up
+
+    page.line(catching_up.verdict_on_finish(result), style="bold green")
+    if result.backup is not None:
+        _notices(page, result.backup.notices)
+        _copies(page, result.backup.backups)
+    table = databases.Table(result.diagnosis.snapshot, result.moves, result.tools)
+    _sections(page, databases.sections(table))
 
 
 @_write.register
@@ -221,6 +262,7 @@ def _(result: HookPlan, page: Page) -> None:
 def _(result: Repaired, page: Page) -> None:
     planning, planned = result.planning, result.planned
     done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else "Repaired"
+    done = "Written" if result.command == "catch-up" else done
     done = f"{done}: {size(planned.plan)}."
     if isinstance(planning, SquashPlan):
         done = squash.verdict(planning, done=True)

@@ -244,6 +244,11 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
         return Remedy()
     if found.half:
         return completing(snapshot, found.standing, found.half[0])
+    if found.claimed.intersection(found.contradicted):
+        return way(
+            "see the migration that makes what is missing",
+            "{fixchain} catch-up --server --dry-run{databases}",
+        )
     if trace.fits is None or trace.silent or found.contradicted:
         return Remedy()
     if not found.standing.rows:

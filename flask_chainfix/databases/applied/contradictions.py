@@ -298,12 +298,25 @@ def completing(snapshot: Facts, standing: Standing, revision: str) -> Remedy:
     """How to finish or take back a revision that has stopped half-way in a database."""
     if _is_broken(snapshot.graph):
         return _files_first(snapshot, standing)
-    by_hand = way(
+    return finishing(revision) | by_hand(snapshot, revision)
+
+
+def finishing(revision: str) -> Remedy:
+    """How to have run what is left of a revision that has stopped half-way."""
+    return way(
+        "have run what is left of it, which is shown first and asked",
+        f"{{fixchain}} catch-up {option('--finish', revision)} --server{{databases}}",
+    )
+
+
+def by_hand(snapshot: Facts, revision: str) -> Remedy:
+    """How to do the same by hand, or to take it back."""
+    each = way(
         "run by hand those of its statements whose objects are missing, which this prints, and"
         " check again: that names the stamp",
         f"{{alembic}} upgrade --sql {since(snapshot.graph, revision)}",
     )
-    return by_hand | "drop what it has made, if nothing is in it yet, and upgrade again"
+    return each | "drop what it has made, if nothing is in it yet, and upgrade again"
 
 
 def _all(snapshot: Facts) -> str:

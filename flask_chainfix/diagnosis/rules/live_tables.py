@@ -40,8 +40,10 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
         once, as MySQL and MariaDB do.
 
     How it is repaired:
-        By running by hand what is missing, then `{alembic} stamp REVISION`; the finding names the
-        command that prints the statements, and the next check the stamp.
+        With `{fixchain} catch-up --finish REVISION`: it shows the statements that are left, asks,
+        runs them and stamps the database. Where it cannot tell which are left: by running by hand
+        what is missing, then `{alembic} stamp REVISION`; the finding names the command that prints
+        the statements, and the next check the stamp.
 
     Example:
         # secrets.py

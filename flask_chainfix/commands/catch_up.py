@@ -1,0 +1,337 @@
+"""catch-up: one new migration that makes what databases lack, proved before it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from textwrap import indent
+from typing import TYPE_CHECKING
+
+from flask_chainfix.chain import heads_file
+from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
+from flask_chainfix.common.errors import (
+    BadDatabase,
+    CannotPlan,
+    DatabaseUnreachable,
+    UnsafeForDatabases,
+)
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import word
+from flask_chainfix.common.remedies import Remedy, Tools, Way, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.by_schema import TracedDatabase
+from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import (
+    NO_DATABASE_NAMED,
+    refuse_unreachable,
+    survey,
+    targets_for,
+)
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
+from flask_chainfix.diagnosis.numbering import NewIds, file_stem
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.new_revisions import operations, render
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    DatabaseWishes,
+    Move,
+    MoveResult,
+    MoveState,
+)
+from flask_chainfix.model.plans import NewRevision, Plan, Reason
+from flask_chainfix.planning.edits import require_known_headers
+from flask_chainfix.planning.proposal import Planned, Proposal
+from flask_chainfix.rehearsal.confirm import foresee
+from flask_chainfix.report.results import CatchUpPlan
+
+if TYPE_CHECKING:
+    from flask_chainfix.databases.existing_rows import InTheWay
+    from flask_chainfix.rehearsal.catching_up import Completed, Lacking
+    from flask_chainfix.rehearsal.drift import ExactComparison
+    from flask_chainfix.schema.footprint import SchemaObject
+
+MESSAGE = "make what some databases lack"
+_DOWNGRADE = """\
+# Nothing is dropped: databases that had all of this before have it from the revisions below,
+# and nobody can tell any more which those are.
+pass"""
+_NAMED = 3
+
+
+def plan_catch_up(
+    runtime: Runtime,
+    tools: Tools,
+    databases: DatabaseWishes,
+    server: str | None,
+    progress: Progress,
+) -> CatchUpPlan:
+    """Work out a migration that makes what databases lack of what the chain makes.
+
+    The chain is run on scratch databases of the same kinds, so migrations are imported and run, in
+    processes of their own. Databases are only read.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        databases: which databases.
+        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` where none is
+            named.
+        progress: called with what is done, how much there is in all, and what is running.
+
+    Returns:
+        A plan with its edits, proved; no plan where no database lacks anything.
+
+    Raises:
+        NoMigrations: there is nothing to compare with.
+        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        CannotPlan: the chain is broken, or what a database lacks cannot be added.
+        UnsafeForDatabases: the rows or the stamp of a database do not allow it.
+        DatabaseUnreachable: a database cannot be read.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be proved.
+    """
+    from flask_chainfix.databases.live_schema import trace_databases
+    from flask_chainfix.rehearsal.catching_up import Proof, completing, lacking_in
+    from flask_chainfix.rehearsal.drift import ScratchServer, compare_exactly
+
+    diagnosis = sound_chain(runtime, tools)
+    now = looked_at(runtime, diagnosis.snapshot, databases, progress)
+    diagnosis = replace(diagnosis, snapshot=now)
+    targets = targets_for(runtime, databases)
+    traced, notices = trace_databases(now, targets, progress)
+    for found in traced:
+        _refuse_stamp(now, found)
+    place = ScratchServer(server, "catch-up")
+    compared = compare_exactly(runtime, now, targets, place, progress)
+    _refuse_uncompared(now, compared)
+    stamped = {name: each for name, each in compared.items() if not each.problem}
+    lacking = lacking_in(now, targets, stamped, place)
+    planning = CatchUpPlan(tools=tools, proposal=Proposal(diagnosis), databases=lacking)
+    planning = planning.noticing(*notices, *now.databases.notices)
+    if not any(each.missing for each in lacking):
+        return planning
+    with completing(runtime, now, lacking, progress) as completed:
+        planning = replace(planning, left=completed.left)
+        if not completed.additions:
+            raise _nothing_can_be_added(completed)
+        _refuse_rows(lacking, completed)
+        planned = _planned(runtime, now, lacking, completed)
+        states = Proof(runtime, now, planned.after, completed).run(lacking, progress)
+    proposal = Proposal(diagnosis, planned, moves=_as_they_are(now))
+    return replace(planning, proposal=proposal, states=states, exit_code=1)
+
+
+def sound_chain(runtime: Runtime, tools: Tools) -> Diagnosis:
+    """The chain, which has one head and nothing wrong with it.
+
+    Raises:
+        CannotPlan: it has not; a repair comes first.
+        NoMigrations, RepairInterrupted, RepairRunning: as ``plan_catch_up``.
+    """
+    refuse_interrupted(runtime, tools)
+    diagnosis = read_and_judge(runtime, tools)
+    now = diagnosis.snapshot
+    refuse_empty(now)
+    broken = in_doubt(diagnosis.findings) or errors_of(diagnosis.findings)
+    repair = way("repair it first", "{fixchain} repair{databases}")
+    if broken:
+        remedy = repair if broken[0].repairable else broken[0].hint
+        raise CannotPlan(f"the chain is broken: {broken[0].message}", remedy)
+    if len(now.graph.heads) != 1:
+        heads = listing(sorted(now.graph.heads), _NAMED)
+        raise CannotPlan(
+            f"the chain has several heads on purpose ({heads}), and a new migration has one place",
+            way("join them, if they need not stay apart", "{alembic} merge heads"),
+        )
+    require_known_headers(now)
+    return diagnosis
+
+
+def looked_at(
+    runtime: Runtime, chain: Facts, databases: DatabaseWishes, progress: Progress
+) -> Facts:
+    """The chain with where its databases stand, which can all be read.
+
+    Raises:
+        BadDatabase, BadConfiguration: none is named, or there is no telling which are meant.
+        DatabaseUnreachable: one cannot be read.
+    """
+    now = survey(runtime, chain, databases, progress)
+    refuse_unreachable(now, "catch-up")
+    if not now.databases.standings:
+        raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} catch-up --database URL"))
+    for standing in now.databases.standings:
+        if standing.state is DatabaseState.MISSING:
+            raise DatabaseUnreachable(
+                f"{standing.name} cannot be read: {standing.problem or 'it does not exist'}",
+                leaving_out(now, standing, "catch-up")
+                | "correct its name, or make the database first",
+            )
+    return now
+
+
+# --- What keeps databases from being caught up ---------------------------------------------------
+def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
+    """Stop where more has run than the stamp of a database says: it would run again.
+
+    Raises:
+        UnsafeForDatabases: so it is.
+    """
+    name, without = found.standing.name, leaving_out(now, found.standing, "catch-up")
+    if found.trace is None:  # what nobody may see would look as if it were lacking
+        raise UnsafeForDatabases(
+            f"it cannot be told what {name} lacks: {found.problem}",
+            Remedy.of(found.standing.remedy) | without,
+        )
+    if found.half:
+        raise UnsafeForDatabases(
+            f"half of {found.half[0]} has run in {name}, and Alembic would run it from its start",
+            finishing(found.half[0]) | without,
+        )
+    if found.ahead:
+        raise UnsafeForDatabases(
+            f"{listing(found.ahead, _NAMED)} {'has' if len(found.ahead) == 1 else 'have'} run in"
+            f" {name}, and its stamp does not say so: Alembic would run"
+            f" {'it' if len(found.ahead) == 1 else 'them'} again",
+            way("move its stamp first", "{fixchain} restamp --from-schema{databases}")
+            if found.standing.rows
+            else way("see what it really has run", "{fixchain} trace{databases}") | without,
+        )
+
+
+def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> None:
+    """Stop where a database was not compared; an empty one lacks nothing.
+
+    Raises:
+        DatabaseUnreachable: so it is.
+    """
+    for standing in now.databases.standings:
+        found = compared[standing.identity]
+        if found.problem and standing.state is not DatabaseState.EMPTY:
+            raise DatabaseUnreachable(
+                f"{standing.name} cannot be compared with what the chain makes: {found.problem}",
+                Remedy.of(found.remedy) | leaving_out(now, standing, "catch-up"),
+            )
+
+
+def _refuse_rows(lacking: Sequence[Lacking], completed: Completed) -> None:
+    """Stop where rows would have to be guessed, changed or deleted.
+
+    Raises:
+        UnsafeForDatabases: with each table and column, and what to do.
+        DatabaseUnreachable: a database cannot be read.
+    """
+    from flask_chainfix.databases.connecting import Obstacle
+    from flask_chainfix.databases.existing_rows import in_the_way
+
+    told: list[str] = []
+    remedy = Remedy()
+    for each in lacking:
+        wanted = [
+            (addition.object, addition.element)
+            for addition in completed.additions
+            if addition.object in each.missing
+        ]
+        try:
+            found = in_the_way(each.target, wanted, each.missing)
+        except Obstacle as obstacle:
+            raise DatabaseUnreachable(
+                f"the rows of {each.standing.name} cannot be read: {obstacle.problem}",
+                obstacle.remedy,
+            ) from obstacle
+        told += [f"{each.standing.name}: {one.reason}" for one in found]
+        for one in found:
+            remedy |= _way_out(one, each, completed)
+    if told:
+        message = f"the rows that are there do not allow it: {told[0]}"
+        raise UnsafeForDatabases(message, remedy, told[1:])
+
+
+def _way_out(found: InTheWay, database: Lacking, completed: Completed) -> Remedy:
+    """What to do about rows that are in the way."""
+    if found.query:
+        text = f"change or delete these rows of {database.standing.name}, which this shows:"
+        return Remedy((Way(text, lines=(found.query,)),))
+    text = (
+        "write a migration with these lines in upgrade(), what the rows are to have in the place of"
+        " VALUE; upgrade with it, and catch up again"
+    )
+    command = f"{{alembic}} revision -m {word(f'add {found.object.spelled}')}"
+    code = completed.codes[found.object][database.target.backend]
+    return Remedy((Way(text, (command,), tuple(_by_hand(found.object, code))),))
+
+
+def _by_hand(thing: SchemaObject, code: str) -> Iterator[str]:
+    """The lines that add a column together with the values of the rows that are there."""
+    table, name = thing.table, thing.name
+    batch, add, alter = code.splitlines()
+    found = f"sa.inspect(op.get_bind()).get_columns({table!r})"
+    yield f"if {name!r} not in {{each['name'] for each in {found}}}:"
+    filled = f"sa.table({table!r}, sa.column({name!r})).update().values({{{name!r}: VALUE}})"
+    for line in (batch, add, f"op.execute({filled})", batch, alter):
+        yield indent(line, "    ")
+
+
+def _nothing_can_be_added(completed: Completed) -> CannotPlan:
+    things = [f"{each.kind.value} {each.spelled}: {why}" for each, why in completed.left.items()]
+    return CannotPlan(
+        "what is lacking cannot be made by a migration that is written here",
+        way("write one by hand", f"{{alembic}} revision -m {word(MESSAGE)}"),
+        things or ["later revisions drop it or give it another name"],
+    )
+
+
+# --- The plan ------------------------------------------------------------------------------------
+def _planned(
+    runtime: Runtime, now: Facts, lacking: Sequence[Lacking], completed: Completed
+) -> Planned:
+    """The new migration, and the chain lock in step with it.
+
+    Raises:
+        CannotPlan: it would break the chain.
+    """
+    from flask_chainfix.rehearsal.additions import upgrade_text
+
+    upgrade = upgrade_text(completed.additions, completed.codes)
+    imports = sorted({line for each in completed.additions for line in each.imports})
+    head = now.graph.heads[0]
+    names = [each.standing.name for each in lacking if each.missing]
+    new = NewRevision(
+        NewIds(now).next(upgrade.encode(), MESSAGE),
+        None,
+        now.version_location(now.file(head).path),
+        MESSAGE,
+        (head,),
+        (
+            Reason(
+                "lacking",
+                f"it makes {count(len(completed.additions), 'object')} that"
+                f" {listing(names, _NAMED)} {'lacks' if len(names) == 1 else 'lack'}",
+            ),
+        ),
+    )
+    given = operations(upgrade, _DOWNGRADE, imports)
+    new, edit = render(runtime, new, file_stem(now, new.revision, new.message), given)
+    edits = [edit]
+    after = now.after(edits)
+    before = {(each.code, each.revisions) for each in diagnose(now, Family.CHAIN, Family.SCHEMA)}
+    for fault in errors_of(diagnose(after, Family.CHAIN, Family.SCHEMA)):
+        if (fault.code, fault.revisions) not in before:
+            raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
+    foresee(after, before=now)
+    lock = heads_file.edit_for(after)
+    if lock is not None:
+        edits.append(lock)
+        after = after.after([lock])
+    plan = Plan("catch-up", (), (new,), after.graph.order)
+    return Planned(plan, now, after, tuple(edits))
+
+
+def _as_they_are(now: Facts) -> tuple[MoveResult, ...]:
+    """No row moves: what is new is above all of them."""
+    return tuple(
+        MoveResult(Move(each.name, each.identity, each.rows, each.rows), MoveState.UNCHANGED)
+        for each in now.databases.standings
+    )

@@ -1,0 +1,389 @@
+"""``catch-up`` on real databases: one migration after which all have what the chain makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from random import Random
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from flask_chainfix.commands import repair
+from flask_chainfix.common.errors import NotConfirmed
+from flask_chainfix.databases.reflecting import read_whole
+from flask_chainfix.schema.footprint import Kind
+from flask_chainfix.schema.objects import belongs_to_database
+from flask_chainfix.schema.reflected import Reflected, differences
+from tests.commands import Done, fixchain
+from tests.databases import KINDS, new_database
+from tests.disk import tree
+from tests.nightly import examples, first_of
+from tests.rehearsals import add, plain
+from tests.stamped import rows_of, sql
+from tests.traces import random_chain, run
+
+_USERS = """
+op.create_table(
+    "users",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    sa.Column("name", sa.String(40), nullable=False, server_default="nobody"),
+)
+"""
+_POSTS = """
+op.create_table(
+    "posts",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    sa.Column("user_id", sa.Integer(), nullable=False),
+    sa.Column("title", sa.String(50)),
+    sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_posts_user", ondelete="CASCADE"),
+)
+op.create_index("ix_posts_title", "posts", ["title"])
+"""
+_MORE = """
+with op.batch_alter_table("users") as batch:
+    batch.add_column(sa.Column("email", sa.String(80)))
+    batch.add_column(sa.Column("born", sa.Date(), nullable=True))
+    batch.add_column(sa.Column("active", sa.Boolean(), nullable=False, server_default="1"))
+    batch.create_unique_constraint("uq_users_email", ["email"])
+    batch.create_check_constraint("ck_users_email", "email <> ''")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chain that makes every kind of object."""
+    plain(tmp_path)
+    add(tmp_path, "a", _USERS, 'op.drop_table("users")')
+    add(tmp_path, "b <- a", _POSTS, 'op.drop_table("posts")')
+    add(tmp_path, "c <- b", _MORE.replace('"1"', "sa.true()"), "pass")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def upgrade(project: Path, url: str, target: str = "head") -> None:
+    config = Config()
+    config.set_main_option("script_location", str(project / "migrations"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    command.upgrade(config, target)
+
+
+def catch_up(url: str, *options: str) -> Done:
+    return fixchain("catch-up", "--server", "own", "--database", url, *options)
+
+
+def schema_of(url: str) -> Reflected:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return read_whole(connection).schema
+
+
+def new_file(project: Path) -> Path:
+    (path,) = (project / "migrations/versions").glob("*lack.py")
+    return path
+
+
+def _drop(url: str, *things: str) -> None:
+    """Drop objects as somebody does by hand."""
+    engine = create_engine(url, poolclass=NullPool)
+    backend = engine.dialect.name
+    for thing in things:
+        kind, _, name = thing.partition(" ")
+        table, _, part = name.partition(".")
+        kind = "index" if kind == "unique" and backend == "mysql" else kind
+        run(
+            engine,
+            [
+                f"op.drop_table({name!r})"
+                if kind == "table"
+                else f"op.drop_index({part!r}, table_name={table!r})"
+                if kind == "index"
+                else f"with op.batch_alter_table({table!r}) as batch: batch.drop_column({part!r})"
+                if kind == "column"
+                else f"with op.batch_alter_table({table!r}) as batch:"
+                f" batch.drop_constraint({part!r}, type_={kind!r})"
+            ],
+        )
+
+
+_LOST: Sequence[tuple[str, ...]] = (
+    ("table posts",),
+    ("column users.born", "column users.active", "index posts.ix_posts_title"),
+)
+_LOST_ON_SERVERS: Sequence[tuple[str, ...]] = (
+    ("unique users.uq_users_email", "check users.ck_users_email"),
+    ("foreignkey posts.fk_posts_user",),
+)
+
+
+def _proves_itself(project: Path, url: str, lost: Sequence[str]) -> None:
+    upgrade(project, url)
+    right = schema_of(url)
+    _drop(url, *lost)
+    assert schema_of(url) != right
+    done = catch_up(url, "--yes")
+    assert done.exit_code == 0, done
+    for thing in lost:
+        assert thing.partition(".")[2] in done.stdout
+    upgrade(project, url)
+    assert differences(right, schema_of(url)) == ()
+    again = catch_up(url)
+    assert (again.exit_code, "there is nothing to do" in again.stdout) == (0, True), again
+
+
+@pytest.mark.parametrize("lost", _LOST, ids=" ".join)
+def test_what_is_lacking_is_made(project: Path, database_url: str, lost: Sequence[str]) -> None:
+    _proves_itself(project, database_url, lost)
+
+
+@pytest.mark.parametrize("lost", _LOST_ON_SERVERS, ids=" ".join)
+def test_constraints_that_are_lacking_are_made(
+    project: Path, server_url: str, lost: Sequence[str]
+) -> None:
+    _proves_itself(project, server_url, lost)
+
+
+# --- Refusals: nothing is guessed, and nothing is written ----------------------------------------
+def _refused(project: Path, url: str, *said: str) -> Done:
+    before = tree(project / "migrations")
+    done = catch_up(url, "--yes")
+    assert done.exit_code == 3, done
+    for words in said:
+        assert words in done.stderr, done.stderr
+    assert tree(project / "migrations") == before
+    return done
+
+
+def test_rows_that_would_have_to_be_guessed(project: Path, database_url: str) -> None:
+    """All that is in the way is told at once, with what to do about it."""
+    both = 'sa.Column("code", sa.Integer(), nullable=False), sa.Column("x", sa.Integer())'
+    keyed = 'sa.ForeignKeyConstraint(["x"], ["users.id"], name="fk_odd")'
+    unique = 'sa.UniqueConstraint("code", name="uq_code")'
+    made = f'op.create_table("odd", sa.Column("id", sa.Integer(), primary_key=True), {both}'
+    add(project, "d <- c", f"{made}, {keyed}, {unique})", "pass")
+    more = 'batch.add_column(sa.Column("must", sa.Integer()))\n    batch.alter_column("must"'
+    change = f'with op.batch_alter_table("odd") as batch:\n    {more}'
+    add(project, "e <- d", f"{change}, existing_type=sa.Integer(), nullable=False)", "pass")
+    upgrade(project, database_url)
+    sql(
+        database_url,
+        "DROP TABLE odd",
+        "CREATE TABLE odd (id INTEGER NOT NULL PRIMARY KEY, code INTEGER NOT NULL, x INTEGER)",
+        "INSERT INTO odd VALUES (1, 5, 77), (2, 5, NULL)",
+    )
+    done = _refused(
+        project,
+        database_url,
+        "odd.must may not be NULL and has no default, and odd has rows",
+        "uq_code is unique, and rows of odd have the same code",
+        "fk_odd: rows of odd refer by x to rows that users does not have",
+        "alembic revision -m 'add odd.must'",
+    )
+    for query in re.findall(r"SELECT .*;", done.stderr):
+        assert len(sql(database_url, query.rstrip(";"))) == 1
+    sql(database_url, "DELETE FROM odd")
+    assert catch_up(database_url, "--dry-run").exit_code == 1
+
+
+@pytest.fixture
+def url(project: Path, tmp_path: Path) -> str:
+    """The URL of a SQLite database at the head."""
+    found = f"sqlite:///{tmp_path / 'one.db'}"
+    upgrade(project, found)
+    return found
+
+
+def test_a_stamp_that_lies(project: Path, url: str) -> None:
+    add(project, "d <- c", 'op.create_table("x", sa.Column("id", sa.Integer()))', "pass")
+    _drop(url, "table posts")
+    sql(url, "CREATE TABLE x (id INTEGER)")
+    _refused(project, url, "d has run in", "fixchain restamp --from-schema --database")
+
+
+def test_a_revision_that_has_half_run(project: Path, url: str) -> None:
+    up = (
+        'op.create_table("x", sa.Column("id", sa.Integer()))\nop.create_table("y", sa.Column("id"))'
+    )
+    add(project, "d <- c", up.replace('"id")', '"id", sa.Integer())'), "pass")
+    sql(url, "CREATE TABLE x (id INTEGER)")
+    done = _refused(project, url, "half of d has run in")
+    assert f"fixchain catch-up --finish d --server --database {url}" in done.stderr
+
+
+def test_a_chain_that_is_broken_is_repaired_first(project: Path, url: str) -> None:
+    _drop(url, "table posts")
+    add(project, "d <- c")
+    add(project, "e <- c")
+    _refused(project, url, "the chain is broken", "fixchain repair --database")
+
+
+def test_a_server_is_used_only_where_that_is_asked_for(project: Path, server_url: str) -> None:
+    upgrade(project, server_url)
+    _drop(server_url, "table posts")
+    done = fixchain("catch-up", "--database", server_url)
+    assert done.exit_code == 3
+    assert "fixchain catch-up --server --database" in done.stderr
+
+
+def test_a_later_revision_that_stops_first(project: Path, url: str) -> None:
+    """What is lacking has to be made before it can be upgraded to the new migration."""
+    add(project, "d <- c", 'op.create_index("ix_user", "posts", ["user_id"])', "pass")
+    _drop(url, "table posts")
+    done = _refused(project, url, "could not be upgraded to the new migration")
+    assert f"fixchain catch-up --finish b --server --database {url}" in done.stderr
+    finished = fixchain(
+        "catch-up", "--finish", "b", "--server", "--database", url, "--yes", "--no-backup"
+    )
+    assert finished.exit_code == 0, finished
+    assert rows_of(url) == ["c"]
+    upgrade(project, url)
+
+
+# --- What is written, and what is not ------------------------------------------------------------
+def test_what_somebody_has_made_by_hand_is_not_made_elsewhere(project: Path, url: str) -> None:
+    _drop(url, "table posts")
+    sql(url, "CREATE TABLE by_hand (id INTEGER)", "ALTER TABLE users ADD own INTEGER")
+    done = catch_up(url, "--yes")
+    assert done.exit_code == 0, done
+    assert "has table by_hand, which no migration makes" in done.stdout
+    assert "has column users.own, which no migration makes" in done.stdout
+    text = new_file(project).read_text()
+    assert "by_hand" not in text
+    assert "users" not in text
+
+
+def test_several_databases_in_several_states(project: Path, tmp_path: Path, url: str) -> None:
+    others = [f"sqlite:///{tmp_path / name}.db" for name in ("two", "three", "four")]
+    for other, target in zip(others, ("head", "head", "b"), strict=True):
+        upgrade(project, other, target)
+    right = schema_of(url)
+    _drop(url, "table posts", "column users.born")
+    _drop(others[0], "index posts.ix_posts_title")
+    named = [part for other in others for part in ("--database", other)]
+    done = catch_up(url, *named, "--yes", "--format", "json")
+    document = done.document
+    assert done.exit_code == 0, done
+    assert [len(each["missing"]) for each in document["lacking"]] == [2, 1, 0, 0]
+    assert document["command"] == "catch-up"
+    assert document["verified"]["heads"] == [document["plan"]["new_revisions"][0]["revision"]]
+    for each in (url, *others):
+        upgrade(project, each)
+        assert differences(right, schema_of(each)) == ()
+
+
+def test_it_can_be_undone_and_is_asked(project: Path, url: str) -> None:
+    _drop(url, "table posts")
+    assert fixchain("lock", "--yes").exit_code == 0
+    before = tree(project / "migrations/versions")
+    asked = catch_up(url)
+    assert (asked.exit_code, "pass --yes" in asked.stderr) == (3, True)
+    dry = catch_up(url, "--dry-run", "--format", "json")
+    assert (dry.exit_code, dry.document["exit_code"]) == (1, 1)
+    assert tree(project / "migrations/versions") == before
+    assert catch_up(url, "--yes").exit_code == 0
+    assert fixchain("check").exit_code == 0  # the lock is in step
+    assert fixchain("undo", "--yes", "--database", url).exit_code == 0
+    assert tree(project / "migrations/versions") == before
+
+
+def test_nothing_stays_where_alembic_does_not_confirm(
+    project: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _drop(url, "table posts")
+    before = tree(project / "migrations/versions")
+
+    def refuse(*_: object) -> None:
+        raise NotConfirmed("Alembic sees another chain", "every file was put back")
+
+    monkeypatch.setattr(repair, "confirm", refuse)
+    done = catch_up(url, "--yes")
+    assert (done.exit_code, "Alembic sees another chain" in done.stderr) == (3, True)
+    assert tree(project / "migrations/versions").keys() == before.keys()
+
+
+def test_a_template_that_leaves_the_operations_out(project: Path, url: str) -> None:
+    _drop(url, "table posts")
+    template = project / "migrations/script.py.mako"
+    template.write_text(template.read_text().replace('${upgrades if upgrades else "pass"}', "pass"))
+    _refused(project, url, "script.py.mako does not write the operations")
+
+
+def test_databases_of_two_kinds(project: Path, url: str, postgresql: str) -> None:
+    """What is not written alike for both is written for each."""
+    upgrade(project, postgresql)
+    right = {each: schema_of(each) for each in (url, postgresql)}
+    for each in (url, postgresql):
+        _drop(each, "column users.born", "table posts")
+    done = catch_up(url, "--database", postgresql, "--yes")
+    assert done.exit_code == 0, done
+    assert new_file(project).read_text().count("op.get_bind().dialect.name ==") == 2
+    assert new_file(project).read_text().count("op.add_column('users'") == 1
+    for each in (url, postgresql):
+        upgrade(project, each)
+        assert differences(right[each], schema_of(each)) == ()
+
+
+def test_the_downgrade_does_nothing_and_says_why(project: Path, url: str) -> None:
+    _drop(url, "table posts")
+    assert catch_up(url, "--yes").exit_code == 0
+    _, _, downgrade = new_file(project).read_text().partition("def downgrade():\n")
+    assert downgrade.strip().startswith("# Nothing is dropped")
+    assert downgrade.strip().endswith("pass")
+
+
+# --- Any chain, any object -----------------------------------------------------------------------
+_KINDS = {Kind.TABLE: "table", Kind.COLUMN: "column", Kind.INDEX: "index"}
+
+
+def _lose_some(random: Random, url: str) -> list[str]:
+    """Drop a few objects of a database, and say which."""
+    lost = []
+    for _ in range(random.randint(1, 4)):
+        there = [
+            f"{_KINDS.get(thing.kind, 'unique')} {thing.spelled}"
+            for thing in schema_of(url)
+            if not belongs_to_database(thing) and thing.name != "id" and "(" not in thing.name
+            if thing.kind is not Kind.CONSTRAINT or thing.name.startswith("uq")
+        ]
+        if there:
+            lost.append(random.choice(there))
+            with suppress(SQLAlchemyError):  # an index stands on the column, for example
+                _drop(url, lost[-1])
+    return lost
+
+
+@pytest.mark.parametrize("kind", first_of(KINDS))
+@pytest.mark.parametrize("seed", range(examples(2)))
+def test_after_an_upgrade_all_databases_are_equal(
+    kind: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(f"{kind}{seed}")
+    plain(tmp_path)
+    for each in random_chain(random, random.randint(3, 8)):
+        add(
+            tmp_path,
+            f"{each.revision} <- {' '.join(each.parents)}",
+            "\n".join(each.operations or ("pass",)),
+            "pass",
+        )
+    monkeypatch.chdir(tmp_path)
+    with ExitStack() as made:
+        urls = [made.enter_context(new_database(kind, tmp_path / name)) for name in ("a", "b", "c")]
+        for url in urls:
+            (tmp_path / "abc"[urls.index(url)]).mkdir()
+            upgrade(tmp_path, url)
+        right = schema_of(urls[0])
+        lost = [_lose_some(random, url) for url in urls[1:]]
+        named = [part for url in urls for part in ("--database", url)]
+        done = fixchain("catch-up", "--server", *named, "--yes")
+        assert done.exit_code == 0, (done, lost)
+        for url in urls:
+            upgrade(tmp_path, url)
+            # What a column that cannot be dropped leaves behind in SQLite.
+            assert differences(right, schema_of(url), ["_alembic_tmp_*"]) == (), lost

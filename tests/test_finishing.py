@@ -1,0 +1,148 @@
+"""``catch-up --finish`` on real databases: what is left of a revision that stopped half-way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.commands import Done, fixchain
+from tests.rehearsals import add, create, plain
+from tests.stamped import rows_of, sql
+from tests.test_catch_up import schema_of, upgrade
+
+_THREE = """
+op.create_table("secrets", sa.Column("id", sa.Integer, primary_key=True))
+op.add_column("a", sa.Column("note", sa.String(20)))
+op.create_table("endpoints", sa.Column("id", sa.Integer, primary_key=True))
+op.bulk_insert(sa.table("endpoints", sa.column("id", sa.Integer)), [{"id": 7}, {"id": 8}])
+"""
+
+_FIRST = {
+    "sqlite": "CREATE TABLE secrets (id INTEGER NOT NULL, PRIMARY KEY (id))",
+    "postgresql": "CREATE TABLE secrets (id SERIAL NOT NULL PRIMARY KEY)",
+    "mysql": "CREATE TABLE secrets (id INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY)",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    plain(tmp_path, "a")
+    add(tmp_path, "b <- a", _THREE, "pass")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def finish(url: str, *options: str, revision: str = "b") -> Done:
+    return fixchain("catch-up", "--finish", revision, "--server", "--database", url, *options)
+
+
+def test_what_is_left_is_run_and_stamped(project: Path, database_url: str) -> None:
+    upgrade(project, database_url, "a")
+    sql(database_url, _FIRST[make_url(database_url).get_backend_name()])
+    shown = finish(database_url, "--dry-run")
+    assert shown.exit_code == 1, shown
+    assert "1 of 4 statements of b have run" in shown.stdout
+    assert "ALTER TABLE a ADD COLUMN note VARCHAR(20);" in shown.stdout
+    assert "CREATE TABLE secrets" not in shown.stdout
+    done = finish(database_url, "--yes", "--no-backup")
+    assert done.exit_code == 0, done
+    assert rows_of(database_url) == ["b"]
+    assert sql(database_url, "SELECT id FROM endpoints ORDER BY id") == [(7,), (8,)]
+
+
+@pytest.fixture
+def half(project: Path, tmp_path: Path) -> str:
+    """The URL of a SQLite database in which the first statement of ``b`` has run."""
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    upgrade(project, url, "a")
+    sql(url, _FIRST["sqlite"])
+    return url
+
+
+def _refused(url: str, *said: str) -> Done:
+    before = schema_of(url)
+    done = finish(url, "--yes", "--no-backup")
+    assert done.exit_code == 3, done
+    for words in said:
+        assert words in done.stderr, done.stderr
+    assert (schema_of(url), rows_of(url)) == (before, ["a"])
+    return done
+
+
+def test_it_is_asked_and_copied_first(project: Path, half: str) -> None:
+    asked = finish(half)
+    assert (asked.exit_code, "pass --yes" in asked.stderr) == (3, True), asked
+    assert rows_of(half) == ["a"]
+    done = finish(half, "--yes", "--format", "json")
+    assert done.exit_code == 0, done
+    (unfinished,) = done.document["unfinished"]
+    assert (unfinished["revision"], unfinished["done"], len(unfinished["left"])) == ("b", 1, 3)
+    (copy,) = done.document["backups"]
+    assert "secrets" in str(schema_of(f"sqlite:///{project / copy['path']}"))
+    assert [each["result"] for each in done.document["databases"]] == ["moved"]
+    # The stamp goes back; what has run stays.
+    assert fixchain("undo", "--database", half, "--yes").exit_code == 0
+    assert rows_of(half) == ["a"]
+    again = finish(half, "--yes")
+    assert "does not show whether this ran: INSERT INTO endpoints" in again.stderr
+    assert "alembic stamp b" in again.stderr
+
+
+def test_only_the_stamp_may_be_left(project: Path, half: str) -> None:
+    add(project, "b <- a", create("secrets"), "pass")
+    done = finish(half, "--yes", "--no-backup")
+    assert "only the stamp is left" in done.stdout
+    assert rows_of(half) == ["b"]
+    assert "it has all that b makes" in " ".join(finish(half).stdout.split())
+
+
+def test_what_the_schema_does_not_show_is_not_run(project: Path, half: str) -> None:
+    silent = "op.execute('UPDATE a SET id = id + 1')"
+    up = _THREE.replace("op.add_column", f"{silent}\nop.add_column")
+    add(project, "b <- a", up, "pass")
+    done = _refused(half, "does not show whether this ran: UPDATE a SET id = id + 1")
+    assert "alembic upgrade --sql a:b" in done.stderr
+
+
+def test_what_depends_on_rows_is_not_run(project: Path, half: str) -> None:
+    reads = "for row in op.get_bind().execute(sa.text('SELECT id FROM a')):\n    pass"
+    add(project, "b <- a", f"{_THREE}\n{reads}", "pass")
+    _refused(half, "it reads rows: SELECT id FROM a")
+
+
+def test_a_database_that_was_never_on_its_way(project: Path, half: str) -> None:
+    sql(half, "DROP TABLE secrets", "CREATE TABLE endpoints (id INTEGER)")
+    _refused(half, "looks as it never does on its way")
+
+
+def test_nothing_has_run_or_something_else_has_to(project: Path, half: str) -> None:
+    sql(half, "DROP TABLE secrets")
+    add(project, "c <- b")
+    done = finish(half)
+    assert (done.exit_code, "`alembic upgrade b` runs it" in done.stdout) == (0, True), done
+    later = finish(half, revision="c")
+    assert "b has not run there, which c requires" in " ".join(later.stdout.split())
+    assert finish(half, revision="gone").exit_code == 3
+
+
+def test_a_statement_that_fails_is_told_and_gone_on_from(project: Path, mariadb: str) -> None:
+    """What MariaDB has made final stays, and the next time goes on behind it."""
+    up = 'op.create_unique_constraint("uq_note", "a", ["note"])'
+    add(project, "b <- a", _THREE.replace("op.bulk", f"{up}\nop.bulk"), "pass")
+    upgrade(project, mariadb, "a")
+    sql(mariadb, _FIRST["mysql"], "INSERT INTO a VALUES (1), (2)")
+    sql(mariadb, "ALTER TABLE a ADD COLUMN note VARCHAR(20)", "UPDATE a SET note = 'same'")
+    done = finish(mariadb, "--yes", "--no-backup")
+    assert done.exit_code == 3
+    assert "statement 2 of 3 has failed" in done.stderr
+    assert "those before it have run" in done.stderr
+    assert rows_of(mariadb) == ["a"]
+    sql(mariadb, "DELETE FROM a WHERE id = 2")
+    assert finish(mariadb, "--yes", "--no-backup").exit_code == 0
+    assert rows_of(mariadb) == ["b"]
+
+
+def test_no_backup_goes_with_finish(project: Path) -> None:
+    assert fixchain("catch-up", "--no-backup").exit_code == 2
