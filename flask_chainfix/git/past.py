@@ -13,13 +13,8 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.git.repositories import (
-    Repository,
-    Unknown,
-    literal,
-    real_directory,
-    repositories_of,
-)
+from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.git.tree import Tree, read_trees
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile, Unreadable
