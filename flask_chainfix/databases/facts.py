@@ -14,7 +14,7 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import Edit, MigrationFile
-from flask_chainfix.model.history import Published, PublishedChain
+from flask_chainfix.model.history import ChainLock, Merge, Published, PublishedChain
 from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint
@@ -51,6 +51,7 @@ class Facts(Snapshot):
         published_chains: what the main branch and releases have; none where nobody has looked.
         downgrade_gaps: what downgrades do not undo, as a rehearsal has shown; none where nobody
             has looked.
+        merges: what merges with others would be; none where nobody has looked.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -59,6 +60,7 @@ class Facts(Snapshot):
     published: Published | None = field(default=None, compare=False)
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
+    merges: tuple[Merge, ...] = field(default=(), compare=False)
     _known: _Known = field(default_factory=_Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +148,17 @@ class Facts(Snapshot):
         from flask_chainfix.schema.python.footprint_reader import read_footprint
 
         return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
+
+    def of_others(self, files: tuple[MigrationFile, ...], lock: ChainLock | None = None) -> Facts:
+        """The facts of other migrations of this environment, of which nothing else is known."""
+        mine = {(file.directory, file.name): file for file in self.files}
+        kept = {
+            (file.directory, file.name): self._known.footprints[file.directory, file.name]
+            for file in files
+            if mine.get((file.directory, file.name)) is file
+            and (file.directory, file.name) in self._known.footprints
+        }
+        return Facts(self.environment, files, lock, _known=_Known((), kept))
 
     def after(self, edits: Iterable[Edit]) -> Facts:
         """The facts as they would be once the edits were made; nothing is written."""

@@ -1,0 +1,388 @@
+"""What merges would break, told before anybody merges."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from flask_chainfix.common.quoting import path_word, ref_word
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.diagnosis.numbering import same_numbers
+from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
+from flask_chainfix.model.files import MigrationFile
+from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.model.history import Conflict, Merge, Settling, Side
+from flask_chainfix.schema.footprint import Action
+from flask_chainfix.schema.objects import Key, key_of, table_key
+
+_NAMED = 3
+_STOPS = {
+    "contents": "both sides have changed it",
+    "modify/delete": "one side has changed it, and the other has deleted it",
+    "rename/delete": "one side has renamed it, and the other has deleted it",
+    "rename/rename": "both sides have renamed it",
+}
+
+
+@rule("FC503", "merge-would-break", Severity.ERROR, "breaking merge", Family.MERGE)
+def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
+    """The chain would be broken after a merge, though both sides are sound by themselves.
+
+    Git is asked what it would make of the merge, with files renamed, deleted or changed on both
+    sides; nothing is merged for that. What is wrong with the result and with neither side is told:
+    several heads or bases, an id that both sides have taken, a parent that the other side has
+    deleted, a cycle; and migrations at which Git would stop.
+
+    What breaks:
+        after the merge, “{alembic} upgrade” stops, with “Multiple head revisions are present for
+        given argument 'head'” for example
+
+    How it comes about:
+        Two branches that were made from the same commit both add a migration. Each has one head,
+        and Git sees nothing to complain about, as the files have different names.
+
+    How it is repaired:
+        `git merge REF`, then `{fixchain} rebase --onto REF` puts the migrations of this branch on
+        top of the others, before anybody else sees both.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py on origin/main
+        revision = "orders"
+        down_revision = "users"
+
+        # payments.py here
+        revision = "payments"
+        down_revision = "users"
+
+        $ {fixchain} check --against origin/main
+    """
+    for merge in snapshot.merges:
+        if merge.is_gate and not merge.mine.ref:
+            for finding in breaking(snapshot, merge):
+                yield _broken(snapshot, merge, finding)
+            for conflict in _of_migrations(snapshot, merge):
+                yield _stopped(snapshot, merge, conflict)
+
+
+def breaking(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
+    """The errors of the chain after a merge that neither side has by itself."""
+    about = (breaking, merge.mine.ref, merge.theirs.ref)
+    return snapshot.once(about, lambda: tuple(_breaking(snapshot, merge)))
+
+
+def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
+    after = snapshot.of_others(merge.files, merge.lock)
+    found = errors_of(diagnose(after))
+    if not found:  # else its lock is not to be trusted
+        found = errors_of(diagnose(after, Family.LOCK))
+    if not found:
+        return
+    known = {
+        _identity(each) for side in (merge.mine, merge.theirs) for each in _errors(snapshot, side)
+    }
+    stopped = {conflict.path for conflict in merge.conflicts}
+    for finding in found:
+        told = finding.code == "FC106" and all(each.path in stopped for each in finding.locations)
+        if _identity(finding) not in known and not told:
+            yield finding
+
+
+def _errors(snapshot: Facts, side: Side) -> list[Finding]:
+    there = snapshot.of_others(side.files, side.lock)
+    return errors_of((*diagnose(there), *diagnose(there, Family.LOCK)))
+
+
+def _identity(finding: Finding) -> tuple[str, object]:
+    """What makes a finding the same in another chain; its files may lie elsewhere there."""
+    return finding.code, finding.revisions or finding.message
+
+
+def _of_migrations(snapshot: Facts, merge: Merge) -> Iterator[Conflict]:
+    lock = snapshot.environment.lock_path
+    return (each for each in merge.conflicts if each.path != lock)
+
+
+def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
+    ref = merge.theirs.ref
+    theirs = {file.path for file in merge.theirs.files}.difference(
+        file.path for file in merge.mine.files
+    )
+    new = new_on(merge.theirs, merge.mine)
+    came = [
+        f"{each} came with {merge.changes[each]}"
+        for each in finding.revisions
+        if each in new and each in merge.changes
+    ]
+    numbers = []
+    if finding.code == "FC102":
+        pairs = same_numbers(snapshot.of_others(merge.files), new_on(merge.mine, merge.theirs), new)
+        numbers = [f"{one} and {other} take the same number" for one, other in pairs]
+    more = "".join(f"; {each}" for each in (*numbers[:_NAMED], *came[:_NAMED]))
+    return Fault(
+        f"a merge of {ref} gives {finding.code} {finding.name}: {finding.message}{more}",
+        _way_out(snapshot, merge),
+        finding.revisions,
+        [
+            place._replace(ref=ref, commit=merge.theirs.commit) if place.path in theirs else place
+            for place in finding.locations
+        ],
+    )
+
+
+def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
+    ref, name = merge.theirs.ref, os.path.relpath(conflict.path)
+    why = _STOPS.get(conflict.kind, f"both sides are in conflict ({conflict.kind})")
+    steps = _steps(snapshot, merge)
+    return Fault(
+        f"a merge of {ref} stops at {name}: {why}",
+        way(
+            f"what {ref} has stays as it is there: take its file, and put a change of yours into a"
+            " new migration",
+            *steps,
+        ),
+        locations=[Location(conflict.path, None)],
+    )
+
+
+# --- What to type --------------------------------------------------------------------------------
+def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
+    text = "merge, and put your migrations on top, before others see both"
+    if merge.settling is Settling.REPAIR:
+        text = "merge, and repair the chain, before others see both"
+    if merge.others:
+        what = count(merge.others, "file")
+        text += f"; Git stops at {what} that {'is' if merge.others == 1 else 'are'} no migration,"
+        text += " which you resolve and add before the merge is ended"
+    return way(text, *_steps(snapshot, merge))
+
+
+def _steps(snapshot: Facts, merge: Merge) -> tuple[str, ...]:
+    """What is typed to merge, from the state that the repository is in."""
+    ref, theirs = ref_word(merge.theirs.ref), {file.path for file in merge.theirs.files}
+    steps = []
+    if merge.to_commit:
+        steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
+    if merge.tracking:
+        steps.append(f"git fetch {ref_word(merge.tracking)}")
+    steps.append(f"git merge {ref}")
+    for conflict in merge.conflicts:
+        if conflict.path in theirs:
+            steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
+        elif conflict.path.suffix == ".py":
+            steps.append(f"git rm --quiet -- {_paths([conflict.path])}")
+    if merge.settling is Settling.REBASE:
+        steps.append(f"{{fixchain}} rebase --onto {ref}{{databases}}")
+    elif merge.settling is Settling.REPAIR:
+        steps.append("{fixchain} repair{databases}")
+    ended = bool(merge.conflicts or merge.others)
+    if ended or merge.settling is not Settling.NOTHING:
+        steps.append(f"git add -- {_paths(_directories(snapshot))}")
+        steps.append("git commit --no-edit" if ended else 'git commit -m "Relink migrations"')
+    return tuple(steps)
+
+
+def _directories(snapshot: Facts) -> list[Path]:
+    """Where migrations and the chain lock lie."""
+    environment = snapshot.environment
+    apart = {
+        place
+        for place in environment.version_locations
+        if not place.is_relative_to(environment.directory)
+    }
+    return [environment.directory, *sorted(apart)]
+
+
+def _paths(paths: Iterable[Path]) -> str:
+    return " ".join(path_word(os.path.relpath(path)) for path in paths)
+
+
+# --- What both sides do to the schema ------------------------------------------------------------
+@rule(
+    "FC504",
+    "merge-would-conflict",
+    Severity.ERROR,
+    "conflicting change",
+    Family.MERGE,
+)
+def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
+    """What two branches do to the schema does not go together, in whatever order they are linked.
+
+    Judged is the chain that `rebase` would make after a merge: the migrations of this branch on top
+    of the others. Both make the same table, column, index or constraint, or both drop it; or this
+    branch uses what the other one drops or renames.
+
+    What breaks:
+        after the merge, “{alembic} upgrade” stops, with “already exists” or “no such” for example
+
+    How it comes about:
+        Two people solve the same problem, or one cleans up what the other builds on. No file is in
+        conflict, so Git sees nothing.
+
+    How it is repaired:
+        By hand: the operation goes from the migration that nobody else has yet, with its
+        counterpart in `downgrade()`; or it is changed to fit what the other branch makes. Then
+        `git merge REF` and `{fixchain} rebase --onto REF`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("users", sa.Column("id", sa.Integer()))
+
+        # emails.py on origin/main
+        revision = "emails"
+        down_revision = "users"
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        # contacts.py here
+        revision = "contacts"
+        down_revision = "users"
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        $ {fixchain} check --against origin/main
+    """
+    for merge in snapshot.merges:
+        for finding in clashes(snapshot, merge):
+            yield _clash(snapshot, merge, finding)
+
+
+def clashes(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
+    """What stops an upgrade of both sides of a merge in every order; none where one works."""
+    orders = [clashes_in(snapshot, merge, index) for index in range(len(merge.meetings))]
+    return orders[0] if orders and all(orders) else ()
+
+
+def clashes_in(snapshot: Facts, merge: Merge, index: int) -> tuple[Finding, ...]:
+    """What stops an upgrade of both sides of a merge in one order."""
+    about = (clashes_in, merge.mine.ref, merge.theirs.ref, index)
+    return snapshot.once(about, lambda: tuple(_clashes(snapshot, merge, index)))
+
+
+def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Finding]:
+    """The errors of the schema between a migration of one side and one of the other."""
+    meeting = snapshot.of_others(merge.meetings[index].files)
+    theirs, mine = new_on(merge.theirs, merge.mine), new_on(merge.mine, merge.theirs)
+    # An id that both sides have taken has become another one on the side on top.
+    top = mine if merge.meetings[index].above == merge.mine.ref else theirs
+    below = theirs if top is mine else mine
+    top = frozenset(meeting.graph).difference(_ids(merge.theirs if top is mine else merge.mine))
+    for finding in errors_of(diagnose(meeting, Family.SCHEMA)):
+        involved = frozenset(finding.revisions)
+        if involved & top and involved & below:
+            yield finding
+
+
+def may_clash(snapshot: Facts, merge: Merge) -> bool:
+    """Whether both sides do something with one object, and one more than to use it."""
+    doings = [
+        _doings(snapshot.of_others(side.files), new_files(side, other))
+        for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
+    ]
+    uses = {Action.USE}
+    return any(
+        doings[0][key] != uses or doings[1][key] != uses for key in doings[0].keys() & doings[1]
+    )
+
+
+def _doings(snapshot: Facts, files: Iterable[MigrationFile]) -> Mapping[Key, set[Action]]:
+    found: dict[Key, set[Action]] = {}
+    for file in files:
+        for effect in snapshot.footprint(file).effects:
+            key = key_of(effect.object)
+            found.setdefault(key, set()).add(effect.action)
+            if key.table:
+                found.setdefault(table_key(key), set()).add(Action.USE)
+    return found
+
+
+def _clash(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
+    mine, theirs = new_on(merge.mine, merge.theirs), new_on(merge.theirs, merge.mine)
+    names = {
+        **dict.fromkeys(theirs, merge.theirs.name),
+        **dict.fromkeys(mine, merge.mine.name),
+    }
+    whose = listing(
+        f"{each} is {'yours' if names[each] == 'yours' else f'from {names[each]}'}"
+        + (f", {merge.changes[each]}" if each in merge.changes else "")
+        for each in finding.revisions
+        if each in names
+    )
+    elsewhere = {}
+    for side in (merge.theirs, merge.mine):
+        elsewhere.update(
+            {file.path: (side.ref, side.commit if side.ref else "") for file in side.files}
+        )
+    places = [
+        place._replace(ref=elsewhere[place.path][0], commit=elsewhere[place.path][1])
+        if place.path in elsewhere
+        else place
+        for place in finding.locations
+    ]
+    return Fault(
+        f"{finding.message}; {whose}",
+        _change(snapshot, merge, places),
+        finding.revisions,
+        places,
+        finding.number,
+    )
+
+
+def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy:
+    """What to change, and what is typed after that."""
+    spots = [each for each in places if each.ref == merge.mine.ref]
+    where = listing(dict.fromkeys(f"{each.path.name}:{each.line}" for each in spots), _NAMED)
+    if merge.mine.ref:
+        return Remedy.of(
+            f"let one of the two land, and change the other: {where} of {merge.mine.ref}, or what"
+            f" it is in conflict with in {merge.theirs.ref}"
+        )
+    text = (
+        f"change yours, at {where}, so that it goes with what {merge.theirs.ref} does: leave out"
+        " what is done there already, with its counterpart in downgrade(), or do without what is"
+        " gone there"
+    )
+    return way(f"{text}; then merge", *_steps(snapshot, merge))
+
+
+# --- Which migrations are new --------------------------------------------------------------------
+def _ids(side: Side) -> frozenset[str]:
+    ids = (getattr(file.reading, "revision", None) for file in side.files)
+    return frozenset(each for each in ids if each is not None)
+
+
+def new_on(side: Side, other: Side) -> frozenset[str]:
+    """The ids of the migrations that one side has and the other has not, or has otherwise."""
+    found = (getattr(file.reading, "revision", None) for file in new_files(side, other))
+    return frozenset(each for each in found if each is not None)
+
+
+def new_files(side: Side, other: Side) -> list[MigrationFile]:
+    """The migrations that one side has and the other has not, or has otherwise."""
+    known, ids = set(map(id, other.files)), _ids(other)
+    return [
+        file
+        for file in side.files
+        if id(file) not in known
+        and (getattr(file.reading, "revision", None) not in ids or _is_other(file, other))
+    ]
+
+
+def _is_other(file: MigrationFile, other: Side) -> bool:
+    """Whether the other side has a different migration with the same id, in another file."""
+    id_ = getattr(file.reading, "revision", None)
+    same = [each for each in other.files if getattr(each.reading, "revision", None) == id_]
+    return all(each.path != file.path and each.data != file.data for each in same)
