@@ -42,13 +42,11 @@ def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Mer
     """
     with merging(ref, snapshot) as git:
         read = git.read(ref, others)
-        merges = tuple(
-            _with_changes(git, snapshot, _judged(snapshot, each)) for each in read.merges
-        )
+        merges = tuple(_with_changes(git, snapshot, judged(snapshot, each)) for each in read.merges)
     return read._replace(merges=merges)
 
 
-def _judged(snapshot: Facts, merge: Merge) -> Merge:
+def judged(snapshot: Facts, merge: Merge) -> Merge:
     """A merge with what makes a sound chain of it, and both sides in one line where they clash."""
     if not merge.is_new:
         return merge
@@ -84,10 +82,9 @@ def _on_top(chain: Facts, below: Side) -> Facts | None:
 
 def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
     """A merge with who last changed the migrations that something is to be said of."""
-    found = clashes(snapshot, merge)
+    concerned = {name for fault in clashes(snapshot, merge) for name in fault.revisions}
     if merge.is_gate and not merge.mine.ref and merge.is_new:
-        found = (*found, *breaking(snapshot, merge))
-    concerned = {revision for each in found for revision in each.revisions}
+        concerned.update(name for each in breaking(snapshot, merge) for name in each.revisions)
     changes = {
         revision: change
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from flask_chainfix.common.quoting import path_word, ref_word
@@ -16,8 +16,7 @@ from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.history import Conflict, Merge, Settling, Side
-from flask_chainfix.schema.footprint import Action
-from flask_chainfix.schema.objects import Key, key_of, table_key
+from flask_chainfix.schema.side_by_side import Branch, can_collide, collisions
 
 _NAMED = 3
 _STOPS = {
@@ -112,9 +111,6 @@ def _of_migrations(snapshot: Facts, merge: Merge) -> Iterator[Conflict]:
 
 def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
     ref = merge.theirs.ref
-    theirs = {file.path for file in merge.theirs.files}.difference(
-        file.path for file in merge.mine.files
-    )
     new = new_on(merge.theirs, merge.mine)
     came = [
         f"{each} came with {merge.changes[each]}"
@@ -130,11 +126,21 @@ def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
         f"a merge of {ref} gives {finding.code} {finding.name}: {finding.message}{more}",
         _way_out(snapshot, merge),
         finding.revisions,
-        [
-            place._replace(ref=ref, commit=merge.theirs.commit) if place.path in theirs else place
-            for place in finding.locations
-        ],
+        _places(merge, finding.locations),
     )
+
+
+def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]:
+    """These places with who has them, those on the disk first."""
+    sides = {file.path: side for side in (merge.theirs, merge.mine) for file in side.files}
+    places = [
+        place._replace(ref=sides[place.path].ref, commit=sides[place.path].commit)
+        if place.path in sides
+        else place
+        for place in locations
+        if isinstance(place, Location)
+    ]
+    return sorted(places, key=lambda place: place.ref != "")
 
 
 def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
@@ -154,6 +160,9 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
 
 # --- What to type --------------------------------------------------------------------------------
 def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
+    clashing = clashes(snapshot, merge)
+    if clashing:  # until that is changed, a rebase is refused
+        return _change(snapshot, merge, _places(merge, clashing[0].locations))
     text = "merge, and put your migrations on top, before others see both"
     if merge.settling is Settling.REPAIR:
         text = "merge, and repair the chain, before others see both"
@@ -256,60 +265,68 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} check --against origin/main
     """
     for merge in snapshot.merges:
-        for finding in clashes(snapshot, merge):
-            yield _clash(snapshot, merge, finding)
+        for fault in clashes(snapshot, merge):
+            yield _clash(snapshot, merge, fault)
 
 
-def clashes(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
+def clashes(snapshot: Facts, merge: Merge) -> tuple[Fault, ...]:
     """What stops an upgrade of both sides of a merge in every order; none where one works."""
     orders = [clashes_in(snapshot, merge, index) for index in range(len(merge.meetings))]
     return orders[0] if orders and all(orders) else ()
 
 
-def clashes_in(snapshot: Facts, merge: Merge, index: int) -> tuple[Finding, ...]:
+def clashes_in(snapshot: Facts, merge: Merge, index: int) -> tuple[Fault, ...]:
     """What stops an upgrade of both sides of a merge in one order."""
     about = (clashes_in, merge.mine.ref, merge.theirs.ref, index)
     return snapshot.once(about, lambda: tuple(_clashes(snapshot, merge, index)))
 
 
-def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Finding]:
-    """The errors of the schema between a migration of one side and one of the other."""
+def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
+    """What is wrong between a migration of one side and one of the other."""
     meeting = snapshot.of_others(merge.meetings[index].files)
-    theirs, mine = new_on(merge.theirs, merge.mine), new_on(merge.mine, merge.theirs)
+    sides = (merge.theirs, merge.mine)
+    below, above = sides if merge.meetings[index].above == merge.mine.ref else sides[::-1]
     # An id that both sides have taken has become another one on the side on top.
-    top = mine if merge.meetings[index].above == merge.mine.ref else theirs
-    below = theirs if top is mine else mine
-    top = frozenset(meeting.graph).difference(_ids(merge.theirs if top is mine else merge.mine))
+    top, lower = frozenset(meeting.graph).difference(_ids(below)), new_on(below, above)
+    told = set()
     for finding in errors_of(diagnose(meeting, Family.SCHEMA)):
         involved = frozenset(finding.revisions)
-        if involved & top and involved & below:
-            yield finding
+        if involved & top and involved & lower:
+            told.add(involved)
+            places, number = finding.locations, finding.number
+            yield Fault(finding.message, "", finding.revisions, places, number)
+    for first, second, why in collisions(_branch(meeting, lower), _branch(meeting, top)):
+        involved = frozenset([first.revision, second.revision])
+        if involved not in told:
+            told.add(involved)
+            yield Fault(
+                f"{second.revision} {why.format(first.revision)}",
+                "",
+                sorted(involved),
+                [
+                    Location(meeting.file(touch.revision).path, touch.line)
+                    for touch in (second, first)
+                ],
+            )
 
 
 def may_clash(snapshot: Facts, merge: Merge) -> bool:
-    """Whether both sides do something with one object, and one more than to use it."""
-    doings = [
-        _doings(snapshot.of_others(side.files), new_files(side, other))
+    """Whether what both sides do to the schema has to be looked at together."""
+    branches = [
+        [(file.name, facts.footprint(file)) for file in new_files(side, other)]
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
+        for facts in [snapshot.of_others(side.files)]
     ]
-    uses = {Action.USE}
-    return any(
-        doings[0][key] != uses or doings[1][key] != uses for key in doings[0].keys() & doings[1]
-    )
+    return can_collide(*branches)
 
 
-def _doings(snapshot: Facts, files: Iterable[MigrationFile]) -> Mapping[Key, set[Action]]:
-    found: dict[Key, set[Action]] = {}
-    for file in files:
-        for effect in snapshot.footprint(file).effects:
-            key = key_of(effect.object)
-            found.setdefault(key, set()).add(effect.action)
-            if key.table:
-                found.setdefault(table_key(key), set()).add(Action.USE)
-    return found
+def _branch(chain: Facts, revisions: Collection[str]) -> Branch:
+    """What some revisions do, in the order of the chain."""
+    order = (name for name in chain.graph.order if name in revisions)
+    return [(name, chain.footprint(chain.file(name))) for name in order]
 
 
-def _clash(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
+def _clash(snapshot: Facts, merge: Merge, fault: Fault) -> Fault:
     mine, theirs = new_on(merge.mine, merge.theirs), new_on(merge.theirs, merge.mine)
     names = {
         **dict.fromkeys(theirs, merge.theirs.name),
@@ -317,27 +334,17 @@ def _clash(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
     }
     whose = listing(
         f"{each} is {'yours' if names[each] == 'yours' else f'from {names[each]}'}"
-        + (f", {merge.changes[each]}" if each in merge.changes else "")
-        for each in finding.revisions
+        + (f" ({merge.changes[each]})" if each in merge.changes else "")
+        for each in fault.revisions
         if each in names
     )
-    elsewhere = {}
-    for side in (merge.theirs, merge.mine):
-        elsewhere.update(
-            {file.path: (side.ref, side.commit if side.ref else "") for file in side.files}
-        )
-    places = [
-        place._replace(ref=elsewhere[place.path][0], commit=elsewhere[place.path][1])
-        if place.path in elsewhere
-        else place
-        for place in finding.locations
-    ]
+    places = _places(merge, fault.locations)
     return Fault(
-        f"{finding.message}; {whose}",
+        f"{fault.message}; {whose}",
         _change(snapshot, merge, places),
-        finding.revisions,
+        fault.revisions,
         places,
-        finding.number,
+        fault.number,
     )
 
 
@@ -345,10 +352,16 @@ def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy
     """What to change, and what is typed after that."""
     spots = [each for each in places if each.ref == merge.mine.ref]
     where = listing(dict.fromkeys(f"{each.path.name}:{each.line}" for each in spots), _NAMED)
+    if not merge.is_gate:
+        whose = f"yours, at {where}," if not merge.mine.ref else f"{where} of {merge.mine.ref}"
+        return Remedy.of(
+            f"let one of the two land, and change the other to go with it: {whose} or what"
+            f" {merge.theirs.ref} does"
+        )
     if merge.mine.ref:
         return Remedy.of(
-            f"let one of the two land, and change the other: {where} of {merge.mine.ref}, or what"
-            f" it is in conflict with in {merge.theirs.ref}"
+            f"before {merge.mine.ref} lands, change {where} there, so that it goes with what"
+            f" {merge.theirs.ref} does"
         )
     text = (
         f"change yours, at {where}, so that it goes with what {merge.theirs.ref} does: leave out"
