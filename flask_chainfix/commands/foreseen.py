@@ -17,7 +17,6 @@ from flask_chainfix.diagnosis.rules.merging import (
     clashes,
     clashes_in,
     may_clash,
-    new_on,
 )
 from flask_chainfix.git.merging import Merges, Merging, merging
 from flask_chainfix.model.history import (
@@ -64,7 +63,7 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         theirs = _on_top(resolved, merge.mine)
         meetings += [Meeting(merge.theirs.ref, theirs.files)] if theirs is not None else []
     settling = Settling.NOTHING
-    if broken and errors_of(diagnose(resolved)):
+    if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
         settling = Settling.REBASE if mine is not None else Settling.REPAIR
     return replace(merge, settling=settling, meetings=tuple(meetings))
 
@@ -88,7 +87,7 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
     changes = {
         revision: change
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
-        for revision in sorted(concerned & new_on(side, other))
+        for revision in sorted(concerned & side.ids_beside(other))
         for change in _changes(git, snapshot, side, revision)
     }
     return replace(merge, changes=changes) if changes else merge

@@ -178,7 +178,7 @@ class Merging:
             Unknown: Git cannot tell.
         """
         for place in self._places:
-            name = place.name_of(path)
+            name = place.name_of(path.parent, path.name)
             if name is not None:
                 return place.last_change(place.commits.get(ref or "HEAD", ""), name)
         return None
@@ -237,7 +237,8 @@ class _Place:
         self.repository = repository._replace(batch=stack.enter_context(batch(start, store)))
         self._now = now
         self._real_names: dict[Path, str] = {}
-        self._lock_name = self.name_of(now.environment.lock_path)
+        lock = now.environment.lock_path
+        self._lock_name = self.name_of(lock.parent, lock.name)
         self._trees: dict[str, Tree] = {}
         self.locks: dict[str, ChainLock] = {}
         self.commits: dict[str, str] = {}
@@ -246,11 +247,11 @@ class _Place:
         self.tracking = ""
         self.merged: dict[_Pair, _Merged] = {}
 
-    def name_of(self, path: Path) -> str | None:
+    def name_of(self, directory: Path, name: str) -> str | None:
         """What Git calls a file; ``None`` for one outside."""
-        if path.parent not in self._real_names:
-            self._real_names[path.parent] = os.path.realpath(path.parent)
-        real = os.path.join(self._real_names[path.parent], path.name)
+        if directory not in self._real_names:
+            self._real_names[directory] = os.path.join(os.path.realpath(directory), "")
+        real = self._real_names[directory] + name
         return self.repository.name(real) if real.startswith(self.repository.top) else None
 
     def load(self, commits: Iterable[str]) -> None:
@@ -361,7 +362,7 @@ class _Place:
         """
         head, merging = self.commits.get("HEAD"), self.commits.get("MERGE_HEAD")
         committed = {} if head is None else self._committed(head)
-        here = {self.name_of(file.path): file.data for file in self._now.files}
+        here = {self.name_of(file.directory, file.name): file.data for file in self._now.files}
         lock = self._now.lock
         if lock is not None:
             here[self._lock_name] = lock.data or b""

@@ -217,6 +217,30 @@ class Side:
         """What to call it in a sentence."""
         return self.ref or "yours"
 
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of its migrations."""
+        return frozenset(filter(None, map(_id_of, self.files)))
+
+    def ids_beside(self, other: Side) -> frozenset[str]:
+        """The ids of the migrations that the other side does not have."""
+        return frozenset(filter(None, map(_id_of, self.files_beside(other))))
+
+    def files_beside(self, other: Side) -> list[MigrationFile]:
+        """The migrations that the other side does not have, under their ids or at all."""
+        known = set(map(id, other.files))
+        new = (file for file in self.files if id(file) not in known)
+        return [file for file in new if _id_of(file) not in other.ids or other.differs_from(file)]
+
+    def differs_from(self, file: MigrationFile) -> bool:
+        """Whether the id of a file is that of another migration here: in another file."""
+        same = (each for each in self.files if _id_of(each) == _id_of(file))
+        return all(each.path != file.path and each.data != file.data for each in same)
+
+
+def _id_of(file: MigrationFile) -> str | None:
+    return file.reading.revision if isinstance(file.reading, Header) else None
+
 
 class Meeting(NamedTuple):
     """A chain in which one side of a merge stands on top of the other.
@@ -279,6 +303,8 @@ class Merge:
     @property
     def resolved(self) -> tuple[MigrationFile, ...]:
         """The migrations, with those at which Git would stop as the other side has them."""
+        if not self.conflicts:
+            return self.files
         stopped = {conflict.path for conflict in self.conflicts}
         taken = (file for file in self.theirs.files if file.path in stopped)
         return (*(file for file in self.files if file.path not in stopped), *taken)

@@ -13,7 +13,6 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.numbering import same_numbers
 from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
-from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.history import Conflict, Merge, Settling, Side
 from flask_chainfix.schema.side_by_side import Branch, can_collide, collisions
@@ -84,14 +83,23 @@ def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
         found = errors_of(diagnose(after, Family.LOCK))
     if not found:
         return
-    known = {
-        _identity(each) for side in (merge.mine, merge.theirs) for each in _errors(snapshot, side)
-    }
+    known: set[object] | None = None
     stopped = {conflict.path for conflict in merge.conflicts}
     for finding in found:
         told = finding.code == "FC106" and all(each.path in stopped for each in finding.locations)
-        if _identity(finding) not in known and not told:
+        if told:
+            continue
+        if known is None and not _is_of_both(merge, finding):
+            sides = (merge.mine, merge.theirs)
+            known = {_identity(each) for side in sides for each in _errors(snapshot, side)}
+        if known is None or _identity(finding) not in known:
             yield finding
+
+
+def _is_of_both(merge: Merge, finding: Finding) -> bool:
+    """Whether a finding is about migrations of both sides, and so about neither side alone."""
+    sides = (merge.mine.ids_beside(merge.theirs), merge.theirs.ids_beside(merge.mine))
+    return not any(ids.isdisjoint(finding.revisions) for ids in sides)
 
 
 def _errors(snapshot: Facts, side: Side) -> list[Finding]:
@@ -111,7 +119,7 @@ def _of_migrations(snapshot: Facts, merge: Merge) -> Iterator[Conflict]:
 
 def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
     ref = merge.theirs.ref
-    new = new_on(merge.theirs, merge.mine)
+    new = merge.theirs.ids_beside(merge.mine)
     came = [
         f"{each} came with {merge.changes[each]}"
         for each in finding.revisions
@@ -119,7 +127,9 @@ def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
     ]
     numbers = []
     if finding.code == "FC102":
-        pairs = same_numbers(snapshot.of_others(merge.files), new_on(merge.mine, merge.theirs), new)
+        pairs = same_numbers(
+            snapshot.of_others(merge.files), merge.mine.ids_beside(merge.theirs), new
+        )
         numbers = [f"{one} and {other} take the same number" for one, other in pairs]
     more = "".join(f"; {each}" for each in (*numbers[:_NAMED], *came[:_NAMED]))
     return Fault(
@@ -132,7 +142,13 @@ def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
 
 def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]:
     """These places with who has them, those on the disk first."""
-    sides = {file.path: side for side in (merge.theirs, merge.mine) for file in side.files}
+    paths = {place.path for place in locations if isinstance(place, Location)}
+    sides = {
+        file.path: side
+        for side in (merge.theirs, merge.mine)
+        for file in side.files
+        if any(file.name == path.name for path in paths)
+    }
     places = [
         place._replace(ref=sides[place.path].ref, commit=sides[place.path].commit)
         if place.path in sides
@@ -287,7 +303,7 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
     sides = (merge.theirs, merge.mine)
     below, above = sides if merge.meetings[index].above == merge.mine.ref else sides[::-1]
     # An id that both sides have taken has become another one on the side on top.
-    top, lower = frozenset(meeting.graph).difference(_ids(below)), new_on(below, above)
+    top, lower = frozenset(meeting.graph).difference(below.ids), below.ids_beside(above)
     told = set()
     for finding in errors_of(diagnose(meeting, Family.SCHEMA)):
         involved = frozenset(finding.revisions)
@@ -313,7 +329,7 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
 def may_clash(snapshot: Facts, merge: Merge) -> bool:
     """Whether what both sides do to the schema has to be looked at together."""
     branches = [
-        [(file.name, facts.footprint(file)) for file in new_files(side, other)]
+        [(file.name, facts.footprint(file)) for file in side.files_beside(other)]
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
         for facts in [snapshot.of_others(side.files)]
     ]
@@ -327,7 +343,7 @@ def _branch(chain: Facts, revisions: Collection[str]) -> Branch:
 
 
 def _clash(snapshot: Facts, merge: Merge, fault: Fault) -> Fault:
-    mine, theirs = new_on(merge.mine, merge.theirs), new_on(merge.theirs, merge.mine)
+    mine, theirs = merge.mine.ids_beside(merge.theirs), merge.theirs.ids_beside(merge.mine)
     names = {
         **dict.fromkeys(theirs, merge.theirs.name),
         **dict.fromkeys(mine, merge.mine.name),
@@ -369,33 +385,3 @@ def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy
         " gone there"
     )
     return way(f"{text}; then merge", *_steps(snapshot, merge))
-
-
-# --- Which migrations are new --------------------------------------------------------------------
-def _ids(side: Side) -> frozenset[str]:
-    ids = (getattr(file.reading, "revision", None) for file in side.files)
-    return frozenset(each for each in ids if each is not None)
-
-
-def new_on(side: Side, other: Side) -> frozenset[str]:
-    """The ids of the migrations that one side has and the other has not, or has otherwise."""
-    found = (getattr(file.reading, "revision", None) for file in new_files(side, other))
-    return frozenset(each for each in found if each is not None)
-
-
-def new_files(side: Side, other: Side) -> list[MigrationFile]:
-    """The migrations that one side has and the other has not, or has otherwise."""
-    known, ids = set(map(id, other.files)), _ids(other)
-    return [
-        file
-        for file in side.files
-        if id(file) not in known
-        and (getattr(file.reading, "revision", None) not in ids or _is_other(file, other))
-    ]
-
-
-def _is_other(file: MigrationFile, other: Side) -> bool:
-    """Whether the other side has a different migration with the same id, in another file."""
-    id_ = getattr(file.reading, "revision", None)
-    same = [each for each in other.files if getattr(each.reading, "revision", None) == id_]
-    return all(each.path != file.path and each.data != file.data for each in same)
