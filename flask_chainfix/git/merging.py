@@ -33,7 +33,7 @@ from flask_chainfix.git.past import (
     trees_of,
     version_roots,
 )
-from flask_chainfix.git.program import Unknown, batch, quoted, run
+from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import MigrationFile
@@ -92,19 +92,19 @@ class Merging:
             place.find_base(ref)
             place.load([place.base, *place.commits.values()])
         base, absent, _ = self._snapshot([place.base for place in self._places])
-        sides = {_DISK: Side(_DISK, self._now.files, self._now.lock)}
-        for name in names:
-            there, _, lock = self._snapshot([place.commits[name] for place in self._places])
-            commit = self._places[0].commits[name][:_ABBREVIATED]
-            sides[name] = Side(name, there.files, lock, commit)
         try:
-            merges = self._merges(ref, sides)
+            merges = self._merges(ref, names)
         except Unknown as reason:
             return Merges(base, absent, (), (self._too_old() or _untold(ref, reason),))
         unrelated = any(place.unrelated for place in self._places)
         return Merges(base, absent, merges, (_foreign(ref),) if unrelated else ())
 
-    def _merges(self, ref: str, sides: Mapping[str, Side]) -> tuple[Merge, ...]:
+    def _merges(self, ref: str, names: Sequence[str]) -> tuple[Merge, ...]:
+        sides = {_DISK: Side(_DISK, self._now.files, self._now.lock)}
+        for name in names:
+            there, _, lock = self._snapshot([place.commits[name] for place in self._places])
+            commit = self._places[0].commits[name][:_ABBREVIATED]
+            sides[name] = Side(name, there.files, lock, commit)
         pairs = [(_DISK, name) for name in sides if name]
         pairs += combinations([name for name in sides if name], 2)
         changed: list[Path] = []
@@ -234,7 +234,9 @@ class _Place:
         store = str(self._scratch / "objects")
         os.makedirs(store)
         start = None if repository.inherited else repository.top
-        self.repository = repository._replace(batch=stack.enter_context(batch(start, store)))
+        self._stack = stack
+        self._batch = stack.enter_context(batch(start, store))
+        self.repository = repository._replace(batch=self._ask)
         self._now = now
         self._real_names: dict[Path, str] = {}
         lock = now.environment.lock_path
@@ -253,6 +255,17 @@ class _Place:
             self._real_names[directory] = os.path.join(os.path.realpath(directory), "")
         real = self._real_names[directory] + name
         return self.repository.name(real) if real.startswith(self.repository.top) else None
+
+    def _ask(self, sent: bytes) -> bytes:
+        """What ``git cat-file --batch`` answers; of a partial clone, what it has."""
+        try:
+            return self._batch(sent)
+        except Ended:  # the bare repository knows of nobody to fetch from
+            self._make_scratch()
+            store = str(self._scratch / "objects")
+            again = batch(self.repository.top, store, self._variables)
+            self._batch = self._stack.enter_context(again)
+            return self._batch(sent)
 
     def load(self, commits: Iterable[str]) -> None:
         """Read what commits or trees have in the version locations, and their chain locks.
@@ -275,7 +288,10 @@ class _Place:
             Unknown: Git does not have all of that.
         """
         if commit not in self._trees:
-            raise Unknown("some of its files are not in the repository")
+            raise Unknown(
+                "some of its files are not in the repository; in a partial clone,"
+                " `git fetch --refetch --no-filter` brings them"
+            )
         return self._trees[commit]
 
     # --- What is to be merged --------------------------------------------------------------------
@@ -429,7 +445,12 @@ class _Place:
         return name.endswith(".py") and any(map(path.startswith, self.roots))
 
     def _git(self, *arguments: str, sent: bytes) -> str:
-        """What Git answers in the bare repository, which is made first."""
+        """What Git answers in the bare repository."""
+        self._make_scratch()
+        answer = run(self.repository.top, *arguments, sent=sent, variables=self._variables)
+        return os.fsdecode(answer).removesuffix("\n")
+
+    def _make_scratch(self) -> None:
         git = self._scratch
         if not (git / "HEAD").exists():
             (git / "refs").mkdir()
@@ -442,15 +463,16 @@ class _Place:
             if self.repository.shallow and shallow.exists():
                 shutil.copyfile(shallow, git / "shallow")
             (git / "HEAD").write_text("ref: refs/heads/none\n")
-        variables = {
-            "GIT_DIR": str(git),
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {
+            "GIT_DIR": str(self._scratch),
             # Its .gitattributes tell how files merge; nothing is written there.
             "GIT_WORK_TREE": self.repository.top,
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
         }
-        answer = run(self.repository.top, *arguments, sent=sent, variables=variables)
-        return os.fsdecode(answer).removesuffix("\n")
 
     # --- What a commit has, and who has changed it -----------------------------------------------
     def last_change(self, commit: str, name: str) -> Change | None:

@@ -118,19 +118,22 @@ def _too_long() -> str:
 
 
 @contextmanager
-def batch(start: str | None, store: str) -> Iterator[Batch]:
+def batch(
+    start: str | None, store: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Batch]:
     """Run one ``git cat-file --batch`` for many questions.
 
     Args:
         start: as in ``run``.
         store: a directory with more objects than those of the repository.
+        variables: as in ``command``.
 
     Raises:
         Unknown: Git is not there.
     """
     import subprocess
 
-    words, around = command(start, "cat-file", "--batch")
+    words, around = command(start, "cat-file", "--batch", variables=variables)
     around["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = quoted(store)
     try:
         process = subprocess.Popen(
@@ -154,6 +157,10 @@ def quoted(path: str) -> str:
     return '"{}"'.format("".join(f"\\{byte:03o}" for byte in os.fsencode(path)))
 
 
+class Ended(Unknown):
+    """Git has ended in the middle, as it does where it would have to fetch an object."""
+
+
 class Batch:
     """A running ``git cat-file --batch``.
 
@@ -170,7 +177,8 @@ class Batch:
         """What Git answers to lines of input.
 
         Raises:
-            Unknown: it has ended, or takes too long.
+                Ended: it has ended.
+            Unknown: it takes too long.
         """
         from threading import Timer
 
@@ -179,8 +187,9 @@ class Batch:
         try:
             return b"".join(self._answers(sent))
         except (OSError, EOFError) as error:
-            late = not watch.is_alive()
-            raise Unknown(_too_long() if late else "git ended before it had answered") from error
+            if watch.is_alive():
+                raise Ended("git ended before it had answered") from error
+            raise Unknown(_too_long()) from error
         finally:
             watch.cancel()
 

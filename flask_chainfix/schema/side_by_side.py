@@ -14,7 +14,7 @@ from flask_chainfix.schema.objects import Key, Touch, key_of, table_key
 
 Branch = Sequence[tuple[str, Footprint]]  # revisions in the order in which they run
 
-_BUILT = (Kind.INDEX, Kind.CONSTRAINT)
+_FOLLOWED = (Kind.COLUMN, Kind.INDEX)
 
 
 class Collision(NamedTuple):
@@ -75,6 +75,11 @@ def _touches(branch: Branch) -> Iterator[tuple[Touch, Effect]]:
             )
 
 
+def _key(effect: Effect) -> Key:
+    """The key of an object; that of an index also tells its table."""
+    return key_of(effect.object)._replace(table=effect.object.table.casefold())
+
+
 class _Left:
     """What a branch has left behind, by the names that tables have come to have since."""
 
@@ -86,30 +91,23 @@ class _Left:
 
     def take(self, touch: Touch, effect: Effect) -> None:
         """Add what one operation of the branch has left."""
-        key = key_of(effect.object)
-        if key.kind is Kind.TABLE:
-            self.forget(effect)
-        elif key.kind is Kind.COLUMN and effect.action is Action.USE:
+        key = _key(effect)
+        self.forget(effect)
+        if key.kind not in _FOLLOWED:
+            return
+        if effect.action is Action.USE:
             self._used.append((touch.revision, effect.line, key))
-        elif key.kind is Kind.COLUMN:
-            kept, lost = (
-                (self._made, self._gone)
-                if effect.action is Action.CREATE
-                else (self._gone, self._made)
-            )
-            lost.pop(key, None)
-            kept[key] = touch
-        elif key.kind in _BUILT and effect.action is Action.DROP:
-            self.forget(effect)
-        elif key.kind in _BUILT and effect.action is Action.CREATE:
+            return
+        (self._made if effect.action is Action.CREATE else self._gone)[key] = touch
+        if key.kind is Kind.INDEX and effect.action is Action.CREATE:
             for revision, line, column in self._used:
                 if (revision, line) == (touch.revision, effect.line):
                     self._built[column] = touch
 
     def collision(self, touch: Touch, effect: Effect) -> Collision | None:
         """Why an operation of the other branch fails."""
-        key = key_of(effect.object)
-        if key.kind is not Kind.COLUMN or not touch.certain:
+        key = _key(effect)
+        if key.kind not in _FOLLOWED or not touch.certain:
             return None
         name = f"{effect.object.kind.value} {effect.object.spelled}"
         if effect.action is Action.CREATE:
@@ -127,10 +125,10 @@ class _Left:
 
     def forget(self, effect: Effect) -> None:
         """Follow a table to its new name, and forget what is done anew."""
-        key = key_of(effect.object)
-        if key.kind in _BUILT and effect.action is Action.DROP:
+        key = _key(effect)
+        if key.kind is Kind.INDEX and effect.action is Action.DROP:
             built = self._built.items()
-            self._built = {on: what for on, what in built if key_of(what.object) != key}
+            self._built = {on: what for on, what in built if what.object.name != effect.object.name}
         for known in (self._made, self._gone, self._built):
             if key.kind is not Kind.TABLE:
                 if effect.action is not Action.USE:
