@@ -1,4 +1,4 @@
-"""check --against as a gate: what is said of merges in real repositories, and what is typed then."""
+"""check --against as a gate: what is said of merges, and what is typed then, in repositories."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Mer
     """
     with merging(ref, snapshot) as git:
         read = git.read(ref, others)
+        snapshot = replace(snapshot, merges=read.merges)  # what all of them share is read once
         merges = tuple(_with_changes(git, snapshot, judged(snapshot, each)) for each in read.merges)
     return read._replace(merges=merges)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -151,14 +152,18 @@ class Facts(Snapshot):
 
     def of_others(self, files: tuple[MigrationFile, ...], lock: ChainLock | None = None) -> Facts:
         """The facts of other migrations of this environment, of which nothing else is known."""
-        mine = {(file.directory, file.name): file for file in self.files}
+        known = self._known.footprints
         kept = {
-            (file.directory, file.name): self._known.footprints[file.directory, file.name]
+            place: known[place]
             for file in files
-            if mine.get((file.directory, file.name)) is file
-            and (file.directory, file.name) in self._known.footprints
+            for place in [(file.directory, file.name)]
+            if id(file) in self._own and place in known
         }
         return Facts(self.environment, files, lock, _known=_Known((), kept))
+
+    @cached_property
+    def _own(self) -> frozenset[int]:
+        return frozenset(map(id, self.files))
 
     def after(self, edits: Iterable[Edit]) -> Facts:
         """The facts as they would be once the edits were made; nothing is written."""

@@ -222,14 +222,18 @@ class Side:
         """The ids of its migrations."""
         return frozenset(filter(None, map(_id_of, self.files)))
 
+    @cached_property
+    def held(self) -> frozenset[int]:
+        """The identities of its migrations: what two sides have in common is one object."""
+        return frozenset(map(id, self.files))
+
     def ids_beside(self, other: Side) -> frozenset[str]:
         """The ids of the migrations that the other side does not have."""
         return frozenset(filter(None, map(_id_of, self.files_beside(other))))
 
     def files_beside(self, other: Side) -> list[MigrationFile]:
         """The migrations that the other side does not have, under their ids or at all."""
-        known = set(map(id, other.files))
-        new = (file for file in self.files if id(file) not in known)
+        new = (file for file in self.files if id(file) not in other.held)
         return [file for file in new if _id_of(file) not in other.ids or other.differs_from(file)]
 
     def differs_from(self, file: MigrationFile) -> bool:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 
-from flask_chainfix.common.quoting import path_word, ref_word
+from flask_chainfix.chain.shortened import Trunk
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.diagnosis.merge_steps import merge_steps
 from flask_chainfix.diagnosis.numbering import same_numbers
 from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
+from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.history import Conflict, Merge, Settling, Side
+from flask_chainfix.schema.footprint import Footprint
 from flask_chainfix.schema.side_by_side import Branch, can_collide, collisions
 
 _NAMED = 3
@@ -77,9 +79,11 @@ def breaking(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
 
 
 def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
-    after = snapshot.of_others(merge.files, merge.lock)
+    gate = merge.is_gate and not merge.mine.ref
+    short = None if gate else _trunk(snapshot).shorten(merge.files)
+    after = snapshot.of_others(short or merge.files, merge.lock)
     found = errors_of(diagnose(after))
-    if not found:  # else its lock is not to be trusted
+    if not found and gate:  # else its lock is not to be trusted
         found = errors_of(diagnose(after, Family.LOCK))
     if not found:
         return
@@ -96,9 +100,23 @@ def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
             yield finding
 
 
+def _trunk(snapshot: Facts) -> Trunk:
+    """What all sides of all merges have in common."""
+
+    def work_out() -> Trunk:
+        sides = {id(side): side for each in snapshot.merges for side in (each.mine, each.theirs)}
+        known = [frozenset(map(id, side.files)) for side in sides.values()]
+        shared = frozenset.intersection(*known) if known else frozenset()
+        files = tuple(file for file in snapshot.files if id(file) in shared)
+        return Trunk(snapshot.of_others(files))
+
+    names = tuple((each.mine.ref, each.theirs.ref) for each in snapshot.merges)
+    return snapshot.once((_trunk, names), work_out)
+
+
 def _is_of_both(merge: Merge, finding: Finding) -> bool:
     """Whether a finding is about migrations of both sides, and so about neither side alone."""
-    sides = (merge.mine.ids_beside(merge.theirs), merge.theirs.ids_beside(merge.mine))
+    sides = (merge.mine.ids - merge.theirs.ids, merge.theirs.ids - merge.mine.ids)
     return not any(ids.isdisjoint(finding.revisions) for ids in sides)
 
 
@@ -162,7 +180,7 @@ def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]
 def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     ref, name = merge.theirs.ref, os.path.relpath(conflict.path)
     why = _STOPS.get(conflict.kind, f"both sides are in conflict ({conflict.kind})")
-    steps = _steps(snapshot, merge)
+    steps = merge_steps(snapshot.environment, merge)
     return Fault(
         f"a merge of {ref} stops at {name}: {why}",
         way(
@@ -186,47 +204,7 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
         what = count(merge.others, "file")
         text += f"; Git stops at {what} that {'is' if merge.others == 1 else 'are'} no migration,"
         text += " which you resolve and add before the merge is ended"
-    return way(text, *_steps(snapshot, merge))
-
-
-def _steps(snapshot: Facts, merge: Merge) -> tuple[str, ...]:
-    """What is typed to merge, from the state that the repository is in."""
-    ref, theirs = ref_word(merge.theirs.ref), {file.path for file in merge.theirs.files}
-    steps = []
-    if merge.to_commit:
-        steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
-    if merge.tracking:
-        steps.append(f"git fetch {ref_word(merge.tracking)}")
-    steps.append(f"git merge {ref}")
-    for conflict in merge.conflicts:
-        if conflict.path in theirs:
-            steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
-        elif conflict.path.suffix == ".py":
-            steps.append(f"git rm --quiet -- {_paths([conflict.path])}")
-    if merge.settling is Settling.REBASE:
-        steps.append(f"{{fixchain}} rebase --onto {ref}{{databases}}")
-    elif merge.settling is Settling.REPAIR:
-        steps.append("{fixchain} repair{databases}")
-    ended = bool(merge.conflicts or merge.others)
-    if ended or merge.settling is not Settling.NOTHING:
-        steps.append(f"git add -- {_paths(_directories(snapshot))}")
-        steps.append("git commit --no-edit" if ended else 'git commit -m "Relink migrations"')
-    return tuple(steps)
-
-
-def _directories(snapshot: Facts) -> list[Path]:
-    """Where migrations and the chain lock lie."""
-    environment = snapshot.environment
-    apart = {
-        place
-        for place in environment.version_locations
-        if not place.is_relative_to(environment.directory)
-    }
-    return [environment.directory, *sorted(apart)]
-
-
-def _paths(paths: Iterable[Path]) -> str:
-    return " ".join(path_word(os.path.relpath(path)) for path in paths)
+    return way(text, *merge_steps(snapshot.environment, merge))
 
 
 # --- What both sides do to the schema ------------------------------------------------------------
@@ -329,11 +307,16 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
 def may_clash(snapshot: Facts, merge: Merge) -> bool:
     """Whether what both sides do to the schema has to be looked at together."""
     branches = [
-        [(file.name, facts.footprint(file)) for file in side.files_beside(other)]
+        [(file.name, _footprint(snapshot, file)) for file in side.files_beside(other)]
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
-        for facts in [snapshot.of_others(side.files)]
     ]
     return can_collide(*branches)
+
+
+def _footprint(snapshot: Facts, file: MigrationFile) -> Footprint:
+    """What a migration of any side does."""
+    about = (_footprint, file.name, file.data)
+    return snapshot.once(about, lambda: snapshot.of_others((file,)).footprint(file))
 
 
 def _branch(chain: Facts, revisions: Collection[str]) -> Branch:
@@ -384,4 +367,4 @@ def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy
         " what is done there already, with its counterpart in downgrade(), or do without what is"
         " gone there"
     )
-    return way(f"{text}; then merge", *_steps(snapshot, merge))
+    return way(f"{text}; then merge", *merge_steps(snapshot.environment, merge))
