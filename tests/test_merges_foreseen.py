@@ -22,6 +22,7 @@ from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.diagnosis.rules.merging import breaking, clashes
 from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import Merge, Side
 from tests.disk import environment
 from tests.nightly import examples
@@ -225,19 +226,19 @@ def facts_of(revisions: Sequence[Written]) -> Facts:
     )
 
 
+def side_of(name: str, files: Mapping[str, MigrationFile], revisions: Sequence[Written]) -> Side:
+    return Side(name, tuple(files[each.revision] for each in revisions))
+
+
 def pairs(number: int) -> Iterator[tuple[bool, bool, Merge]]:
     """Whether a merge fails on SQLite after a rebase, and whether that was foreseen."""
     for seed in range(number):
         base, theirs, mine = sketched(Random(seed))
         whole = facts_of([*base, *theirs, *mine])
-        by_id = {file.reading.revision: file for file in whole.files}  # type: ignore[union-attr]
-
-        def side(name: str, revisions: Sequence[Written], by_id=by_id) -> Side:
-            return Side(name, tuple(by_id[each.revision] for each in revisions))
-
-        ours = side("", [*base, *mine])
+        by_id = {name: files[0] for name, files in whole.files_by_revision.items()}
+        ours = side_of("", by_id, [*base, *mine])
         now = whole.of_others(ours.files)
-        merge = judged(now, Merge(ours, side("theirs", [*base, *theirs]), whole.files))
+        merge = judged(now, Merge(ours, side_of("theirs", by_id, [*base, *theirs]), whole.files))
         order = [each.revision for each in (*base, *theirs, *mine)]
         yield not runs(whole, order), bool(clashes(now, merge)), merge
 

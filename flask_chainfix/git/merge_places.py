@@ -23,7 +23,7 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.git.past import location_name, no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import Repository
-from flask_chainfix.git.tree import Tree
+from flask_chainfix.git.tree import Tree, raw_entries
 from flask_chainfix.model.history import ChainLock, Change, Conflict
 
 DISK = ""
@@ -269,6 +269,27 @@ class MergePlace:
                     ours.append(Conflict(Path(self.repository.top, name), kind))
             self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
 
+    def sums(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
+        """The merges whose version location holds the entries of both sides, and no others.
+
+        Raises:
+            Unknown: Git cannot tell.
+        """
+        location = location_name(self.repository, self.roots[0])
+        pairs = tuple(pairs)
+        sides = {self.commits[name] for pair in pairs for name in pair}
+        trees = {self.merged[pair].tree for pair in pairs}
+        names = {f"{each}:{location}": each for each in sides | trees}
+        read = self.repository.objects(names, "tree")
+        entries = {names[name]: raw_entries(found) for name, found in read.items()}
+        found = set()
+        for one, other in pairs:
+            sides_have = [entries.get(self.commits[name]) for name in (one, other)]
+            both = frozenset[bytes]().union(*filter(None, sides_have))
+            if None not in sides_have and entries.get(self.merged[one, other].tree) == both:
+                found.add((one, other))
+        return frozenset(found)
+
     def _is_migration(self, name: str) -> bool:
         path = f"{self.repository.top}{name}"
         return name.endswith(".py") and any(map(path.startswith, self.roots))
@@ -286,8 +307,9 @@ class MergePlace:
             (git / "objects/info").mkdir()
             (git / "objects/info/alternates").write_text(f"{quoted(self.repository.store)}\n")
             long = any(len(commit) > 40 for commit in self.commits.values())
-            form = "[core]\nrepositoryformatversion = 1\n[extensions]\nobjectformat = sha256\n"
-            (git / "config").write_text(form if long else "")
+            form = "repositoryformatversion = 1\n[extensions]\nobjectformat = sha256\n"
+            # What is read once and thrown away need not be small.
+            (git / "config").write_text(f"[core]\ncompression = 0\n{form if long else ''}")
             shallow = Path(self.repository.store).parent / "shallow"
             if self.repository.shallow and shallow.exists():
                 shutil.copyfile(shallow, git / "shallow")

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import combinations
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.git.merge_places import DISK, MergePlace
+from flask_chainfix.git.merge_places import DISK, MergePlace, Pair
 from flask_chainfix.git.past import (
     Known,
     cannot_read,
@@ -92,15 +93,23 @@ class Merging:
         for place in self._places:
             changed += place.take_from_disk()
             place.merge(pairs)
-            place.load([each.tree for each in place.merged.values()])
+        # The lock of the first is judged; and what lies on the disk need not be what Git has of it.
+        added = self._added([pair for pair in pairs[1:] if not changed or DISK not in pair])
+        for place in self._places:
+            place.load([tree.tree for pair, tree in place.merged.items() if pair not in added])
         found = []
         for mine, theirs in pairs:
             done = [place.merged[mine, theirs] for place in self._places]
-            there, _, lock = self._snapshot([each.tree for each in done])
+            lock = None
+            if (mine, theirs) in added:
+                files = _together(sides[mine], sides[theirs])
+            else:
+                there, _, lock = self._snapshot([each.tree for each in done])
+                files = self._as_given(there.files, sides[mine], sides[theirs])
             merge = Merge(
                 sides[mine],
                 sides[theirs],
-                self._as_given(there.files, sides[mine], sides[theirs]),
+                files,
                 lock,
                 tuple(conflict for each in done for conflict in each.conflicts),
                 sum(each.others for each in done),
@@ -114,6 +123,18 @@ class Merging:
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
             )
         return tuple(found)
+
+    def _added(self, pairs: Sequence[Pair]) -> frozenset[Pair]:
+        """The pairs whose merge holds the migrations of both sides, and no more.
+
+        Their trees need not be read, which is most of the time for many branches.
+        """
+        around = self._now.environment
+        one_folder = len(around.version_locations) == 1 and not around.recursive
+        if not one_folder or around.sourceless:
+            return frozenset()
+        (place,) = self._places
+        return place.sums(pairs)
 
     def _as_given(
         self, files: tuple[MigrationFile, ...], *sides: Side
@@ -188,6 +209,16 @@ def merging(ref: str, now: Snapshot) -> Iterator[Merging]:
             yield Merging(places, now)
         except (Unknown, OSError) as reason:
             raise cannot_read(ref, version_roots(now), str(reason)) from reason
+
+
+def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
+    """The migrations of both sides, in one folder, by name; the very tuple of one with all."""
+    new = [file for file in other.files if id(file) not in one.held]
+    if not new:
+        return one.files
+    if len(new) == len(other.files) - len(one.files):
+        return other.files
+    return tuple(sorted((*one.files, *new), key=attrgetter("name")))
 
 
 def _untold(ref: str, reason: Unknown) -> str:

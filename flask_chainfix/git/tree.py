@@ -15,6 +15,7 @@ _LINK, _FOLDER, _SUBMODULE = "120000", "40000", b"160000"
 _ENTRIES = {  # by the number of bytes of a hash
     width: re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)
 }
+_RAW = {width: re.compile(rb"\d+ [^\0]+\0.{%d}" % width, re.DOTALL) for width in (20, 32)}
 _MOST_LINKS = 40  # that lead from one to the next
 
 
@@ -156,6 +157,13 @@ def _list(trees: Mapping[str, Object], listed: dict[str, tuple[tuple[str, Entry]
     for tree in trees.values():
         if tree.hash not in listed:
             listed[tree.hash] = tuple(_children(tree))
+
+
+def raw_entries(tree: Object) -> frozenset[bytes] | None:
+    """What a tree holds, each as Git stores it; ``None`` where there may be links among it."""
+    if b"120000 " in tree.data:
+        return None
+    return frozenset(_RAW[len(tree.hash) // 2].findall(tree.data))
 
 
 def _children(tree: Object) -> Iterator[tuple[str, Entry]]:

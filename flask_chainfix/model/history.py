@@ -211,6 +211,9 @@ class Side:
     files: tuple[MigrationFile, ...]
     lock: ChainLock | None = None
     commit: str = ""
+    _beside: dict[int, tuple[Side, list[MigrationFile]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def name(self) -> str:
@@ -233,8 +236,13 @@ class Side:
 
     def files_beside(self, other: Side) -> list[MigrationFile]:
         """The migrations that the other side does not have, under their ids or at all."""
-        new = (file for file in self.files if id(file) not in other.held)
-        return [file for file in new if _id_of(file) not in other.ids or other.differs_from(file)]
+        if id(other) not in self._beside:
+            new = [file for file in self.files if id(file) not in other.held]
+            new = [
+                file for file in new if _id_of(file) not in other.ids or other.differs_from(file)
+            ]
+            self._beside[id(other)] = other, new
+        return self._beside[id(other)][1]
 
     def differs_from(self, file: MigrationFile) -> bool:
         """Whether the id of a file is that of another migration here: in another file."""
