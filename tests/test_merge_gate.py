@@ -619,6 +619,41 @@ def test_an_old_git_is_told_plainly(
     assert "merged" not in fixchain("check", "--against=main").stdout.partition("\n")[0]
 
 
+def test_a_link_out_of_the_version_location(project: Repository) -> None:
+    on(project, "main", 3, "theirs <- c")
+    put("mine <- c")
+    Path("other").mkdir()
+    file_of("mine").rename("other/mine.py")
+    file_of("mine").symlink_to("../../other/mine.py")
+    done = check()
+    assert done.exit_code == 0
+    assert "mine.py lies behind a link that is not committed" in " ".join(done.document["notices"])
+
+
+def test_a_link_in_the_version_location(project: Repository) -> None:
+    put("mine <- c")
+    file_of("mine").rename(Path(VERSIONS, "real.py"))
+    file_of("mine").symlink_to("real.py")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    put("more <- mine")
+    finding = found()["FC503"]
+    assert finding["revisions"] == ["more", "theirs"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_sha256(project: Repository) -> None:
+    shutil.rmtree(".git")
+    project.git("init", "-q", "-b", "main", "--object-format=sha256")
+    project.commit(1)
+    project.branch("feature")
+    diverged(project)
+    put("more <- mine")
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
 def test_large_files_are_not_read(project: Repository) -> None:
     (project.top / "large.bin").write_bytes(os.urandom(1 << 20) * 20)
     diverged(project)

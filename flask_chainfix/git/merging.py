@@ -92,6 +92,9 @@ class Merging:
         changed: list[Path] = []
         for place in self._places:
             changed += place.take_from_disk()
+        if changed:
+            self._refuse_other_files()
+        for place in self._places:
             place.merge(pairs)
         # The lock of the first is judged; and what lies on the disk need not be what Git has of it.
         added = self._added([pair for pair in pairs[1:] if not changed or DISK not in pair])
@@ -123,6 +126,23 @@ class Merging:
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
             )
         return tuple(found)
+
+    def _refuse_other_files(self) -> None:
+        """Stop where a commit of what lies on the disk would not have all migrations.
+
+        Raises:
+            Unknown: so it is.
+        """
+        for place in self._places:
+            place.load([place.commits[DISK]])
+        there, _, _ = self._snapshot([place.commits[DISK] for place in self._places])
+        known = {(file.directory, file.name): file.data for file in there.files}
+        for file in self._now.files:
+            if file.data and known.get((file.directory, file.name)) != file.data:
+                raise Unknown(
+                    f"{file.name} lies behind a link that is not committed, or leads out of the"
+                    " version locations"
+                )
 
     def _added(self, pairs: Sequence[Pair]) -> frozenset[Pair]:
         """The pairs whose merge holds the migrations of both sides, and no more.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 
 from flask_chainfix.chain.shortened import Trunk
+from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
@@ -184,8 +185,8 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     return Fault(
         f"a merge of {ref} stops at {name}: {why}",
         way(
-            f"what {ref} has stays as it is there: take its file, and put a change of yours into a"
-            " new migration",
+            f"what {ref_word(ref)} has stays as it is there: take its file, and put a change of"
+            " yours into a new migration",
             *steps,
         ),
         locations=[Location(conflict.path, None)],
@@ -349,21 +350,21 @@ def _clash(snapshot: Facts, merge: Merge, fault: Fault) -> Fault:
 
 def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy:
     """What to change, and what is typed after that."""
+    mine, theirs = ref_word(merge.mine.ref), ref_word(merge.theirs.ref)
     spots = [each for each in places if each.ref == merge.mine.ref]
     where = listing(dict.fromkeys(f"{each.path.name}:{each.line}" for each in spots), _NAMED)
     if not merge.is_gate:
-        whose = f"yours, at {where}," if not merge.mine.ref else f"{where} of {merge.mine.ref}"
+        whose = f"yours, at {where}," if not merge.mine.ref else f"{where} of {mine}"
         return Remedy.of(
             f"let one of the two land, and change the other to go with it: {whose} or what"
-            f" {merge.theirs.ref} does"
+            f" {theirs} does"
         )
     if merge.mine.ref:
         return Remedy.of(
-            f"before {merge.mine.ref} lands, change {where} there, so that it goes with what"
-            f" {merge.theirs.ref} does"
+            f"before {mine} lands, change {where} there, so that it goes with what {theirs} does"
         )
     text = (
-        f"change yours, at {where}, so that it goes with what {merge.theirs.ref} does: leave out"
+        f"change yours, at {where}, so that it goes with what {theirs} does: leave out"
         " what is done there already, with its counterpart in downgrade(), or do without what is"
         " gone there"
     )
