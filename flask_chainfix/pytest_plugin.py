@@ -163,7 +163,7 @@ class ChainItem(pytest.Item):
             texts = [(each in counting, plain(each, tools)) for each in found]
             self._fault = "\n\n".join(text for counts, text in texts if counts)
             self._warnings = [text for counts, text in texts if not counts]
-        places = (place for finding in found for place in finding.locations)
+        places = ((place.path, place.line) for finding in found for place in finding.locations)
         self._place = next(places, self._place)
         if code in diagnosis.snapshot.environment.settings.ignore:
             self.add_marker(pytest.mark.skip(reason="ignored by the settings"))

@@ -12,6 +12,7 @@ finds there, and in these keys what else there is in the project, and what is do
     carried_out  the wishes of a repair that was made before, looking at no database
     rehearsed    whether ``rehearse --stairway`` finds it, and not ``check``
     against      the Git revision that ``check`` compares with, and ``allow``, what may differ
+    checked_out  the commit that is checked out, where that is not the last
     repair, rebase, lock, restamp, undo
                  what is asked of that command: for repair the fields of ``Wishes``, for rebase
                  ``onto``, for restamp ``old`` and ``taken``
@@ -155,6 +156,8 @@ def project(specimen: Specimen, top: Path) -> Project:
     for number in range(1, 1 + len(list((specimen.directory / "commits").glob("*")))):
         _fill(place, specimen.directory / "commits" / str(number))
         Repository(top).commit(number)
+    if "checked_out" in specimen.expected:
+        Repository(top).git("checkout", "-q", "--detach", specimen.expected["checked_out"])
     _fill(place, specimen.directory)
     models = "from sqlalchemy import MetaData\ntarget_metadata = MetaData()"
     runs = PLAIN_ENV.format(models=models)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_chainfix.git import repositories as running
+from flask_chainfix.git import program as running
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.model.history import History
 from tests.repositories import DISTURBING, FIRST_DAY, VERSIONS, Repository, needs_git, script

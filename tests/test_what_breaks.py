@@ -248,6 +248,36 @@ def two_branches_meet(project: Project) -> None:
     repository.switch("main")
 
 
+def a_merge_is_undone(project: Project) -> None:
+    """Git merges both branches into two heads; then all is as before the merge."""
+    two_branches_meet(project)
+    repository = Repository(project.directory.parent)
+    repository.git("checkout", "-q", "theirs")
+    stops("upgrade head", MULTIPLE_HEADS)(project)
+    repository.git("reset", "-q", "--hard", "HEAD^1")
+
+
+def both_in_one_line_fail(project: Project) -> None:
+    """What two branches do fails once one stands on the other; then they are apart again."""
+    repository = Repository(project.directory.parent)
+    repository.commit(1)
+    repository.branch("theirs", "main")
+    project.put(rev("z <- b").doing(TABLE.format("new"), "op.drop_table('t_b')"))
+    repository.commit(2)
+    repository.branch("mine", "main")
+    for deed, text in (
+        ("op.add_column('t_b', sa.Column('c', sa.Integer()))", "no such"),
+        (TABLE.format("new"), "already exists"),
+    ):
+        project.put(rev("y <- b").doing(deed))
+        repository.commit(3)
+        repository.merge("theirs", day=4)
+        project.put(rev("y <- z").doing(deed))
+        on_a_new_database(project)
+        stops("upgrade head", text)(project)
+        repository.git("reset", "-q", "--hard", "HEAD^1")
+
+
 # --- The claims ----------------------------------------------------------------------------------
 
 
@@ -701,6 +731,8 @@ CLAIMS = (
         against="HEAD",
     ),
     Claim("FC502", "not kept up", ("a", "b <- a"), (two_branches_meet,), {"chain.lock": "a: a\n"}),
+    Claim("FC503", "two heads", ("a", "b <- a"), (a_merge_is_undone,), against="mine"),
+    Claim("FC504", "in one line", ("a", "b <- a"), (both_in_one_line_fail,), against="theirs"),
 )
 
 

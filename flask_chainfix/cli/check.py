@@ -39,7 +39,7 @@ from flask_chainfix.report.results import Checked
     "ref",
     metavar="REF",
     help="Also look whether revisions that this Git revision has were changed, such as"
-    " origin/main.",
+    " origin/main, and what a merge of it would break.",
 )
 @click.option(
     "--allow",
@@ -48,6 +48,14 @@ from flask_chainfix.report.results import Checked
     multiple=True,
     help="Let this revision be changed all the same, by a deliberate repair; may be given several"
     " times.",
+)
+@click.option(
+    "--with",
+    "others",
+    metavar="REF",
+    multiple=True,
+    help="With --against, also hold another branch that has not landed yet against yours and the"
+    " rest: which cannot land together, and in which order they can; may be given several times.",
 )
 @no_git_option
 @database_options(in_passing=True)
@@ -60,6 +68,7 @@ def check(  # noqa: PLR0913  (an option each)
     schema: bool,
     ref: str | None,
     allowed: tuple[str, ...],
+    others: tuple[str, ...],
     no_git: bool,
     databases: DatabaseWishes,
     output_format: str,
@@ -71,9 +80,11 @@ def check(  # noqa: PLR0913  (an option each)
     """
     if allowed and ref is None:
         raise click.UsageError("--allow says what may differ from a Git revision: add --against")
+    if others and ref is None:
+        raise click.UsageError("--with names branches that are to land on another: add --against")
     if no_git and ref is not None:
         raise click.UsageError("--no-git and --against contradict each other")
-    against = None if ref is None else Against(ref, frozenset(allowed))
+    against = None if ref is None else Against(ref, frozenset(allowed), others)
 
     def work(runtime: Runtime, tools: Tools) -> Checked:
         with progress_bar(sys.stderr) as progress:
@@ -95,4 +106,5 @@ def _written(against: Against | None) -> str:
     if against is None:
         return ""
     allowed = "".join(f" --allow {word(revision)}" for revision in sorted(against.allowed))
-    return f" --against {ref_word(against.ref)}{allowed}"
+    others = "".join(f" --with {ref_word(other)}" for other in against.others)
+    return f" --against {ref_word(against.ref)}{others}{allowed}"

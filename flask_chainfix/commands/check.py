@@ -17,7 +17,7 @@ from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.around import changes
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
-from flask_chainfix.model.history import Published
+from flask_chainfix.model.history import Published, Queue
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.proposal import (
     Proposal,
@@ -45,10 +45,12 @@ class Against:
     Attributes:
         ref: the Git revision that others have.
         allowed: revisions that may change all the same.
+        others: Git revisions that have not landed yet, which are held against each other as well.
     """
 
     ref: str
     allowed: frozenset[str] = frozenset()
+    others: tuple[str, ...] = ()
 
 
 def check(  # noqa: PLR0913  (what users can ask of it)
@@ -97,6 +99,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         tools=tools,
         proposal=Proposal(diagnosis),
         exit_code=1 if diagnosis.counting or behind else 0,
+        queue=_queue(diagnosis.snapshot, against),
     )
     # Two long questions for Git are one too many.
     if against is not None and (missing or diagnosis.snapshot.databases.sought):
@@ -116,14 +119,23 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     lock = () if in_doubt(diagnosis.findings) else (Family.LOCK,)
     if against is None:
         return diagnosis.judge(*lock) if lock else diagnosis
-    from flask_chainfix.git.past import read_shared
+    from flask_chainfix.commands.foreseen import foresee_merges
 
-    shared, absent = read_shared(against.ref, diagnosis.snapshot)
-    published = Published(against.ref, shared.files, against.allowed)
-    snapshot = replace(diagnosis.snapshot, published=published)
-    notices = _notices(snapshot, against, listing(map(str, absent)))
-    known = replace(diagnosis, snapshot=snapshot).noticing(*notices)
-    return known.judge(*lock, Family.PUBLISHED)
+    merges = foresee_merges(diagnosis.snapshot, against.ref, against.others)
+    published = Published(against.ref, merges.base.files, against.allowed)
+    snapshot = replace(diagnosis.snapshot, published=published, merges=merges.merges)
+    notices = _notices(snapshot, against, listing(map(str, merges.absent)))
+    known = replace(diagnosis, snapshot=snapshot).noticing(*notices, *merges.notices)
+    return known.judge(*lock, Family.PUBLISHED, *([Family.MERGE] if merges.merges else []))
+
+
+def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
+    """How branches can land that have not yet, where that was asked and is known."""
+    if against is None or not against.others or not snapshot.merges:
+        return None
+    from flask_chainfix.commands.foreseen import queue
+
+    return queue(snapshot, against.ref)
 
 
 def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:

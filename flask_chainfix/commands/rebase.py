@@ -35,7 +35,7 @@ from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import History, Upstream
+from flask_chainfix.model.history import History, PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
 from flask_chainfix.planning.mending.case import Case, is_same_migration
@@ -163,13 +163,36 @@ def _proposed(
         return Proposal(rebase.diagnosis, obstacle=error)
 
 
-def _told_apart(rebase: _Rebase) -> _Rebase:
+def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
+    """The chain with mine on top of what a Git revision has, as a rebase links it.
+
+    Databases are not asked, and neither is what both do to the schema.
+
+    Args:
+        now: the chain, in which both are.
+        ref: the revision, as the user calls it.
+        there: the chain that it has.
+
+    Raises:
+        CannotPlan, CannotRewrite: a rebase would be refused.
+    """
+    onto = PublishedChain(ref, ref, ref, there.files, is_main=True)
+    now = replace(now, published_chains=(onto,))
+    diagnosis = Diagnosis(now).judge(Family.CHAIN)
+    rebase = _Rebase(diagnosis, Upstream(ref), there, now)
+    _require_all(rebase)
+    rebase = _told_apart(rebase, asks_git=False)
+    plan = put_on_top(rebase.start, _mine(rebase), ref)
+    return rebase.start.after(edits_for(rebase.start, plan))
+
+
+def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
     """The same with ids of their own for mine, where the main branch has the same ids."""
     now = rebase.now
     if not rebase.there.graph.named_parents.keys() >= now.graph.duplicates.keys():
         return rebase
     history = History()
-    if now.graph.duplicates:
+    if now.graph.duplicates and asks_git:
         files = [file.path for file in now.files]
         history = read_history(files, now.environment.version_locations)
     onto = replace(now, published_chains=now.published_chains[:1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import Edit, MigrationFile
-from flask_chainfix.model.history import Published, PublishedChain
+from flask_chainfix.model.history import ChainLock, Merge, Published, PublishedChain
 from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint
@@ -51,6 +52,7 @@ class Facts(Snapshot):
         published_chains: what the main branch and releases have; none where nobody has looked.
         downgrade_gaps: what downgrades do not undo, as a rehearsal has shown; none where nobody
             has looked.
+        merges: what merges with others would be; none where nobody has looked.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -59,6 +61,7 @@ class Facts(Snapshot):
     published: Published | None = field(default=None, compare=False)
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
+    merges: tuple[Merge, ...] = field(default=(), compare=False)
     _known: _Known = field(default_factory=_Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +149,21 @@ class Facts(Snapshot):
         from flask_chainfix.schema.python.footprint_reader import read_footprint
 
         return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
+
+    def of_others(self, files: tuple[MigrationFile, ...], lock: ChainLock | None = None) -> Facts:
+        """The facts of other migrations of this environment, of which nothing else is known."""
+        known = self._known.footprints
+        kept = {
+            place: known[place]
+            for file in files
+            for place in [(file.directory, file.name)]
+            if id(file) in self._own and place in known
+        }
+        return Facts(self.environment, files, lock, _known=_Known((), kept))
+
+    @cached_property
+    def _own(self) -> frozenset[int]:
+        return frozenset(map(id, self.files))
 
     def after(self, edits: Iterable[Edit]) -> Facts:
         """The facts as they would be once the edits were made; nothing is written."""

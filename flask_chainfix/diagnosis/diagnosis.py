@@ -12,7 +12,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, by_severity, codes_of, diagnose, diagnose_by
 from flask_chainfix.model.files import Edit, Header, MigrationFile
-from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.rehearsal import RehearsalFailure
 from flask_chainfix.schema.footprint import Action
 
@@ -140,7 +140,7 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     found = diagnose(snapshot, Family.SCHEMA)
     findings = [finding for finding in found if failure.revision in finding.revisions]
     path = snapshot.file(failure.revision).path
-    exact = [finding for finding in findings if (path, failure.line) in finding.locations]
+    exact = [finding for finding in findings if Location(path, failure.line) in finding.locations]
     for finding in exact or findings:
         return finding.message, finding.hint if exact and finding.repairable else ""
     return "", ""

@@ -210,6 +210,25 @@ def _value(number: str) -> tuple[int, ...]:
     return tuple(map(int, re.split("[_.]", number)))
 
 
+def same_numbers(
+    snapshot: Facts, ours: Collection[str], theirs: Collection[str]
+) -> list[tuple[str, str]]:
+    """The pairs of revisions, one of each, whose ids have one number in a chain that counts."""
+    scheme = NewIds(snapshot).counting
+    if scheme is None:
+        return []
+    numbers = {scheme.number(name): name for name in sorted(theirs, reverse=True)}
+    found = ((name, scheme.number(name)) for name in sorted(ours))
+    return [
+        (name, numbers[number])
+        for name, number in found
+        if number is not None
+        and not is_date(number)
+        and number in numbers
+        and numbers[number] != name
+    ]
+
+
 def _slug_of(message: str) -> str:
     """The words of a message, as Alembic writes them into the names of files."""
     return "_".join(re.findall(r"\w+", message)).lower()

@@ -16,13 +16,8 @@ from heapq import merge
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix.git.repositories import (
-    Repository,
-    Unknown,
-    literal,
-    real_directory,
-    repositories_of,
-)
+from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.model.history import Arrival, History, Landing
 
 _LATEST = 2**37  # seconds since 1970

@@ -12,13 +12,8 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.git.landings import EACH, Commit, Entry, Version, places, read_log
-from flask_chainfix.git.repositories import (
-    Repository,
-    Unknown,
-    literal,
-    real_directory,
-    repositories_of,
-)
+from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Header
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from flask_chainfix import source
@@ -13,13 +10,8 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.git.repositories import (
-    Repository,
-    Unknown,
-    literal,
-    real_directory,
-    repositories_of,
-)
+from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.git.tree import Tree, read_trees
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile, Unreadable
@@ -29,9 +21,8 @@ _OUTSIDE = Unreadable(
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
-_PLAIN = re.compile(r"\w[\w./@~^-]*")  # a name that can stand on a command line
-_Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
-_Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version location
+Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
+Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version location
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -68,22 +59,6 @@ def read_branch(ref: str, now: Snapshot) -> Snapshot:
     return _read(ref, now)[0]
 
 
-def read_shared(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
-    """Read the migrations as they were where a Git revision and the checked-out commit part.
-
-    That is their merge base; in the middle of a merge, what is being merged counts as checked out.
-    Where they have no history in common, it is the revision itself.
-
-    Returns:
-        Their snapshot, and the version locations that were not there.
-
-    Raises:
-        CannotReadGit: there is no such revision, the clone is too shallow to know where they part,
-            or Git cannot tell.
-    """
-    return _read(ref, now, shared=True)
-
-
 def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> dict[str, Snapshot]:
     """Read the migrations as several commits have them, all of them with two questions for Git.
 
@@ -96,12 +71,12 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
     roots = version_roots(now)
     chains = {}
     with without_garbage_collection():
-        known: _Known = {}
-        _remember(now.files, known)
-        for ref, tree in _trees(repository, refs, roots, now).items():
+        known: Known = {}
+        remember(now.files, known)
+        for ref, tree in trees_of(repository, refs, roots, now).items():
             past = dict.fromkeys(roots, (repository, tree))
-            chains[ref], _ = _collected(now.environment, past, known)
-            _remember(chains[ref].files, known)  # most commits have what the one before had
+            chains[ref], _ = collected(now.environment, past, known)
+            remember(chains[ref].files, known)  # most commits have what the one before had
     return chains
 
 
@@ -117,7 +92,7 @@ def read_recent(now: Snapshot) -> dict[str, Snapshot]:
     if len(repositories) != 1:
         return {}
     (repository,) = repositories
-    paths = (literal(_name(repository, root)) for root in roots)
+    paths = (literal(location_name(repository, root)) for root in roots)
     try:
         asked = ("log", f"--max-count={_RECENT}", "--format=%h", "HEAD", "--", *paths)
         return read_chains(repository, repository.git(*asked).decode().split(), now)
@@ -130,52 +105,57 @@ def version_roots(now: Snapshot) -> list[str]:
     return list(dict.fromkeys(map(real_directory, now.environment.version_locations)))
 
 
-def _read(ref: str, now: Snapshot, *, shared: bool = False) -> tuple[Snapshot, tuple[Path, ...]]:
-    """The files at a commit, or where it and the checked-out one part, and absent locations."""
+def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
+    """The files at a commit, and the version locations that were not there."""
     repositories, unknown = repositories_of(version_roots(now))
     for reason, without in unknown.items():
-        raise _cannot_read(ref, without, reason)
+        raise cannot_read(ref, without, reason)
     past: dict[str, tuple[Repository, Tree]] = {}
     with without_garbage_collection():
         for repository, roots in repositories.items():
             try:
-                several = len(repositories) > 1
-                commit = _find_commit(repository, ref, several=several, shared=shared)
-                for tree in _trees(repository, [commit], roots, now).values():
+                commit = _find_commit(repository, ref, several=len(repositories) > 1)
+                for tree in trees_of(repository, [commit], roots, now).values():
                     past.update(dict.fromkeys(roots, (repository, tree)))
             except Unknown as reason:
-                raise _cannot_read(ref, roots, str(reason)) from reason
+                raise cannot_read(ref, roots, str(reason)) from reason
             if roots[0] not in past:
-                raise _cannot_read(ref, roots, "some of its files are not in the repository")
-        known: _Known = {}
-        _remember(now.files, known)
-        return _collected(now.environment, past, known)
+                raise cannot_read(ref, roots, "some of its files are not in the repository")
+        known: Known = {}
+        remember(now.files, known)
+        return collected(now.environment, past, known)
 
 
-def _trees(
+def trees_of(
     repository: Repository, commits: Sequence[str], roots: Iterable[str], now: Snapshot
 ) -> dict[str, Tree]:
-    names = [_name(repository, root) for root in roots]
+    """What commits or trees have in the version locations, by the names given.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    names = [location_name(repository, root) for root in roots]
     held = [file.data for file in now.files]
     return read_trees(repository, commits, names, held, sourceless=now.environment.sourceless)
 
 
-def _remember(files: Iterable[MigrationFile], known: _Known) -> None:
+def remember(files: Iterable[MigrationFile], known: Known) -> None:
+    """Add files to those that are not read again where they are found with the same bytes."""
     for file in files:
         here = known.setdefault(str(file.directory), {}).setdefault(file.name, [])
         if not any(file is each for each in here):
             here.append(file)
 
 
-def _collected(
-    environment: Environment, past: _Past, known: _Known
+def collected(
+    environment: Environment, past: Past, known: Known
 ) -> tuple[Snapshot, tuple[Path, ...]]:
     """The files of all version locations, and the locations that were not there."""
     files: dict[str, MigrationFile] = {}
     absent = []
     for place in environment.version_locations:
         repository, tree = past[real_directory(place)]
-        location = _name(repository, real_directory(place))
+        location = location_name(repository, real_directory(place))
         if next(tree.folders(location, recursive=True), None) is None:
             absent.append(place)
         for folder in tree.folders(location, recursive=environment.recursive):
@@ -208,37 +188,20 @@ def _files(
             yield real, MigrationFile(place.parent, place.name, data, source.read(data, place.name))
 
 
-def _find_commit(repository: Repository, ref: str, *, several: bool, shared: bool) -> str:
-    merging = os.path.exists(os.path.join(repository.directory, "MERGE_HEAD"))
-    if shared and not merging and _PLAIN.fullmatch(ref):  # then one question will mostly do
-        with suppress(Unknown):
-            return repository.git("merge-base", ref, "HEAD").decode().strip()
-    objects = repository.objects([ref, "HEAD", "MERGE_HEAD"] if shared else [ref])
-    found = {name: each.hash for name, each in objects.items() if each.kind in ("commit", "tag")}
+def _find_commit(repository: Repository, ref: str, *, several: bool) -> str:
+    found = repository.objects([ref], "commit")
     if ref not in found:
-        raise _no_revision(ref, repository, several=several)
-    ours = [found[name] for name in ("HEAD", "MERGE_HEAD") if shared and name in found]
-    if not ours:
-        return found[ref]
-    try:
-        return repository.git("merge-base", found[ref], *ours).decode().strip()
-    except Unknown as reason:
-        if not reason.silent:
-            raise
-    if repository.shallow:
-        raise CannotReadGit(
-            f"where {ref!r} and the checked-out commit part is not known, as the clone is shallow",
-            way("fetch the rest", "git fetch --unshallow")
-            | "check out with fetch-depth: 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab) in a CI job",
-        )
-    return found[ref]
+        raise no_revision(ref, repository, several=several)
+    return found[ref].hash
 
 
-def _name(repository: Repository, root: str) -> str:
+def location_name(repository: Repository, root: str) -> str:
+    """What Git calls a version location, without a slash at the end."""
     return repository.name(root).rstrip("/")
 
 
-def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:
+def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:
+    """The error where Git has no commit of a name."""
     text = "name a branch, a tag or a commit that is in it (a remote's branch: origin/main)"
     if several:
         text += ": the version locations lie in several repositories, and each must have it"
@@ -250,7 +213,8 @@ def _no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRe
     return CannotReadGit(f"{ref!r} is not a revision in the Git repository {place}", remedy)
 
 
-def _cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
+def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
+    """The error where Git does not have all that is to be read."""
     places = ", ".join(str(Path(root)) for root in roots)
     return CannotReadGit(
         f"the migrations in {places} cannot be read as they were at {ref!r}: {reason}",

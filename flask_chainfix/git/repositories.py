@@ -1,14 +1,10 @@
-"""The repositories around directories, what they hold, and what is checked out of them.
-
-Git runs without whatever of its variables others have set, and without programs that the
-configuration of a repository names.
-"""
+"""The repositories around directories, what they hold, and what is checked out of them."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -16,24 +12,16 @@ from typing import NamedTuple
 
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import way
+from flask_chainfix.git.program import HEADER, Unknown, run
 from flask_chainfix.model.files import Edit
 
-_TIME_LIMIT = 30  # seconds, for each call
-_hanging: set[str] = set()  # programs that have not answered once: nobody waits for them again
-
-# Git sets others for its hooks; they name one repository, which need not be the migrations' own.
-_KEPT = (
-    "GIT_CONFIG",
-    "GIT_EXEC_PATH",
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+_PLACE = re.compile(
+    r"(?P<directory>.*?)\n(?P<shallow>true|false)\n(?P<top>.*?)\n(?:true|false)\n(?P<store>.*)\n",
+    re.DOTALL,
 )
-_PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
-
-# Two messages are recognized. Nothing is fetched, as a partial clone would.
-_ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
-_HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
-_PLACE = re.compile(r"(?P<directory>.*?)\n(?P<shallow>true|false)\n(?P<top>.*)\n", re.DOTALL)
+_WHERE = ("--absolute-git-dir", "--is-shallow-repository", "--show-toplevel")
+# Paths may hold newlines, so they are told apart by what stands between them.
+_ASKED_WHERE = ("rev-parse", *_WHERE, "--is-shallow-repository", "--git-path", "objects")
 _NO_REPOSITORY = "no Git repository was found"
 
 # ssh://user@host/path, or user@host:path
@@ -41,19 +29,6 @@ _HOST = re.compile(
     r"^\S+\t(?:\w+://(?:[^@/\s]*@)?|(?:[^@/\s]+@)?(?=[^/\s]+:))([^/:\s]+)", re.MULTILINE
 )
 _ABBREVIATED = 12
-
-
-class Unknown(Exception):
-    """Git cannot tell; the text says why.
-
-    Args:
-        reason: the text.
-        silent: whether Git has ended with 1 and without a word, as it does where there is nothing.
-    """
-
-    def __init__(self, reason: str, *, silent: bool = False) -> None:
-        super().__init__(reason)
-        self.silent = silent
 
 
 class Object(NamedTuple):
@@ -72,12 +47,17 @@ class Repository(NamedTuple):
         directory: the path of the Git directory of that work tree.
         shallow: whether its oldest commits have parents that are not here.
         inherited: whether only the variables and directory of this process lead to it.
+        store: the path of the directory with its objects.
+        batch: what answers the input of ``git cat-file --batch``, where one is running; else a new
+            one does.
     """
 
     top: str
     directory: str
     shallow: bool
     inherited: bool
+    store: str
+    batch: Callable[[bytes], bytes] | None = None
 
     def git(self, *arguments: str, sent: bytes = b"") -> bytes:
         """What Git answers in it; ``sent`` is what it reads from its stdin.
@@ -85,7 +65,7 @@ class Repository(NamedTuple):
         Raises:
             Unknown: it is not there, fails, or takes too long.
         """
-        return _run(None if self.inherited else self.top, *arguments, sent=sent)
+        return run(None if self.inherited else self.top, *arguments, sent=sent)
 
     def name(self, path: str) -> str:
         """What Git calls a real path in it."""
@@ -112,7 +92,9 @@ class Repository(NamedTuple):
         ends = ("" if ":" in name or not kind else f"^{{{kind}}}" for name in asked)
         lines = (f"{name}{end}\n" for name, end in zip(asked, ends, strict=True))
         sent = os.fsencode("".join(lines))
-        output = self.git("cat-file", "--batch", sent=sent) if asked else b""
+        if not asked:
+            return {}
+        output = self.batch(sent) if self.batch else self.git("cat-file", "--batch", sent=sent)
         return dict(_objects(asked, kind, output))
 
 
@@ -127,7 +109,7 @@ def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[s
     at = 0
     for name in names:
         end = output.index(b"\n", at)
-        found = _HEADER.fullmatch(output, at, end)
+        found = HEADER.fullmatch(output, at, end)
         at = end + 1
         if found:  # else the line says that there is none
             data = output[at : at + int(found[3])]
@@ -135,47 +117,6 @@ def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[s
             its_kind = found[2].decode()
             if kind in ("", its_kind):
                 yield name, Object(found[1].decode(), its_kind, data)
-
-
-def _run(start: str | None, *arguments: str, sent: bytes = b"") -> bytes:
-    """Run Git in a directory; in none, where the variables of this process place it."""
-    import shutil  # where there is no repository, neither is needed
-    import subprocess
-
-    program = shutil.which("git")
-    if program is None:
-        raise Unknown("the git command was not found")
-    too_long = f"git did not answer within {_TIME_LIMIT} seconds"
-    if program in _hanging:
-        raise Unknown(too_long)
-    kept = _KEPT if start is not None else _KEPT + _PLACING
-    variables = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(kept) or not name.startswith("GIT_")
-    }
-    place = [] if start is None else ["-C", start]
-    try:
-        done = subprocess.run(
-            [program, *place, *arguments],
-            env=variables | _ADDED,
-            input=sent,
-            capture_output=True,
-            check=False,
-            timeout=_TIME_LIMIT,
-        )
-    except subprocess.TimeoutExpired:
-        _hanging.add(program)
-        raise Unknown(too_long) from None
-    except OSError as error:
-        raise Unknown(f"git cannot be run ({error.strerror})") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        fatal = re.search(r"^fatal: (.*)", said, re.MULTILINE)  # advice may follow it
-        last = said.rpartition("\n")[2] or f"exit code {done.returncode}"
-        silent = done.returncode == 1 and not done.stderr
-        raise Unknown(f"git failed ({fatal[1] if fatal else last})", silent=silent)
-    return done.stdout
 
 
 def real_directory(directory: Path | str) -> str:
@@ -231,19 +172,17 @@ def _around(root: str, existing: str) -> Repository:
 
 def _ask_where(root: str, start: str | None) -> Repository:
     try:
-        answer = _run(
-            start, "rev-parse", "--absolute-git-dir", "--is-shallow-repository", "--show-toplevel"
-        )
+        answer = run(start, *_ASKED_WHERE)
     except Unknown as reason:
         if "not a git repository" in str(reason):
             raise Unknown(_NO_REPOSITORY) from None
         raise
-    # The paths may hold newlines.
     found = _PLACE.fullmatch(os.fsdecode(answer))
     top = real_directory(found["top"]) if found else ""
     if not found or not root.startswith(top):
         raise Unknown(_NO_REPOSITORY)
-    return Repository(top, found["directory"], found["shallow"] == "true", start is None)
+    store = os.path.realpath(os.path.join(start or os.getcwd(), found["store"]))
+    return Repository(top, found["directory"], found["shallow"] == "true", start is None, store)
 
 
 # --- The work tree around a directory: what is checked out, its hooks, and its remotes -----------

@@ -11,7 +11,11 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.git.repositories import Object, Repository
 
-_LINK, _FOLDER, _SUBMODULE = "120000", "40000", "160000"
+_LINK, _FOLDER, _SUBMODULE = "120000", "40000", b"160000"
+_ENTRIES = {  # by the number of bytes of a hash
+    width: re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)
+}
+_RAW = {width: re.compile(rb"\d+ [^\0]+\0.{%d}" % width, re.DOTALL) for width in (20, 32)}
 _MOST_LINKS = 40  # that lead from one to the next
 
 
@@ -39,7 +43,8 @@ class Tree:
         self._entries = entries
         self._folders: dict[str, list[str]] = {}
         for path in entries:
-            self._folders.setdefault(posixpath.dirname(path), []).append(posixpath.basename(path))
+            folder, _, name = path.rpartition("/")
+            self._folders.setdefault(folder, []).append(name)
         self.contents: Mapping[str, bytes] = {}
         self.blobs = {
             entry.blob
@@ -63,8 +68,9 @@ class Tree:
             The path and that of what it leads to, which are the same unless it is a link; and
             the content, ``None`` where a link leads to nothing in the version locations.
         """
+        below = f"{folder}/" if folder else ""
         for name in sorted(self._folders[folder]):
-            path = posixpath.join(folder, name)
+            path = below + name
             target = self._follow(path)
             if target not in self._folders and self._would_load(target):
                 entry = self._entries.get(target)
@@ -130,8 +136,9 @@ def read_trees(
         for ref, folder, tree, is_inside in level:
             if tree not in listed:
                 entries.pop(ref, None)
+            start = f"{folder}/" if folder else ""
             for child, entry in listed[tree] if ref in entries else ():
-                path = posixpath.join(folder, child)
+                path = start + child
                 if entry.mode == _FOLDER and (is_inside or path in places or path in above):
                     below.append((ref, path, entry.blob, is_inside or path in places))
                 elif entry.mode != _FOLDER and is_inside:
@@ -152,15 +159,18 @@ def _list(trees: Mapping[str, Object], listed: dict[str, tuple[tuple[str, Entry]
             listed[tree.hash] = tuple(_children(tree))
 
 
+def raw_entries(tree: Object) -> frozenset[bytes] | None:
+    """What a tree holds, each as Git stores it; ``None`` where there may be links among it."""
+    if b"120000 " in tree.data:
+        return None
+    return frozenset(_RAW[len(tree.hash) // 2].findall(tree.data))
+
+
 def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
     """What a tree holds, as Git stores it: mode, name and binary hash of each; no submodules."""
-    data, width, at = tree.data, len(tree.hash) // 2, 0
-    while at < len(data):
-        blank, end = data.index(b" ", at), data.index(b"\0", at)
-        mode, name = data[at:blank].decode(), os.fsdecode(data[blank + 1 : end])
-        at = end + 1 + width
+    for mode, name, blob in _ENTRIES[len(tree.hash) // 2].findall(tree.data):
         if mode != _SUBMODULE:
-            yield name, Entry(mode, data[end + 1 : at].hex())
+            yield os.fsdecode(name), Entry(mode.decode(), blob.hex())
 
 
 def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, bytes]]:

@@ -12,7 +12,8 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import way
 from flask_chainfix.git.past import read_branch, read_chains, version_roots
-from flask_chainfix.git.repositories import Repository, Unknown, repositories_of
+from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.history import PublishedChain, Upstream
 

@@ -42,6 +42,8 @@ CODES = frozenset(
         "FC402",
         "FC501",
         "FC502",
+        "FC503",
+        "FC504",
     ]
 )
 
@@ -55,10 +57,19 @@ class Severity(Enum):
 
 
 class Location(NamedTuple):
-    """A place that a finding is about: a file and, where there is one, a 1-based line."""
+    """A place that a finding is about.
+
+    Attributes:
+        path: the file.
+        line: 1-based; ``None`` where there is none.
+        ref: the Git revision that has the file, as the user calls it; ``""`` for the disk.
+        commit: the abbreviated hash of that revision.
+    """
 
     path: Path
     line: int | None
+    ref: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -161,3 +162,200 @@ class Published:
     ref: str
     files: tuple[MigrationFile, ...]
     allowed: frozenset[str] = frozenset()
+
+
+# --- What merges would be, before anybody merges -------------------------------------------------
+
+
+class Change(NamedTuple):
+    """The commit that last changed a file.
+
+    Attributes:
+        commit: its abbreviated hash.
+        author: who wrote it, by name.
+        date: the day on which that was, ``2024-01-31`` for example.
+    """
+
+    commit: str
+    author: str
+    date: str
+
+    def __str__(self) -> str:
+        return f"{self.commit} by {self.author}, {self.date}"
+
+
+class Conflict(NamedTuple):
+    """A file of which Git leaves to people what becomes of it in a merge.
+
+    Attributes:
+        path: where it lies, or would.
+        kind: what is the matter, as Git calls it: ``contents``, ``modify/delete``, …
+    """
+
+    path: Path
+    kind: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two sides that are to be merged.
+
+    Attributes:
+        ref: the Git revision, as the user calls it; ``""`` for what lies on the disk.
+        files: its migrations.
+        lock: its chain lock.
+        commit: the abbreviated hash of its commit, which for what lies on the disk is below it.
+    """
+
+    ref: str
+    files: tuple[MigrationFile, ...]
+    lock: ChainLock | None = None
+    commit: str = ""
+    _beside: dict[int, tuple[Side, list[MigrationFile]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence."""
+        return self.ref or "yours"
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of its migrations."""
+        return frozenset(filter(None, map(_id_of, self.files)))
+
+    @cached_property
+    def held(self) -> frozenset[int]:
+        """The identities of its migrations: what two sides have in common is one object."""
+        return frozenset(map(id, self.files))
+
+    def ids_beside(self, other: Side) -> frozenset[str]:
+        """The ids of the migrations that the other side does not have."""
+        return frozenset(filter(None, map(_id_of, self.files_beside(other))))
+
+    def files_beside(self, other: Side) -> list[MigrationFile]:
+        """The migrations that the other side does not have, under their ids or at all."""
+        if id(other) not in self._beside:
+            new = [file for file in self.files if id(file) not in other.held]
+            new = [
+                file for file in new if _id_of(file) not in other.ids or other.differs_from(file)
+            ]
+            self._beside[id(other)] = other, new
+        return self._beside[id(other)][1]
+
+    def differs_from(self, file: MigrationFile) -> bool:
+        """Whether the id of a file is that of another migration here: in another file."""
+        same = (each for each in self.files if _id_of(each) == _id_of(file))
+        return all(each.path != file.path and each.data != file.data for each in same)
+
+
+def _id_of(file: MigrationFile) -> str | None:
+    return file.reading.revision if isinstance(file.reading, Header) else None
+
+
+class Meeting(NamedTuple):
+    """A chain in which one side of a merge stands on top of the other.
+
+    Attributes:
+        above: the name of the side on top.
+        files: its migrations.
+    """
+
+    above: str
+    files: tuple[MigrationFile, ...]
+
+
+class Settling(Enum):
+    """What makes a sound chain of a merge."""
+
+    NOTHING = "the merge itself"
+    REBASE = "rebase"
+    REPAIR = "repair"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What Git would make of two sides; nothing was merged for that.
+
+    Attributes:
+        mine: the side that merges.
+        theirs: the side that is merged.
+        files: the migrations that would be there afterwards.
+        lock: the chain lock that would.
+        conflicts: the migrations, and the chain lock, at which Git would stop.
+        others: how many files of other kinds it would stop at.
+        to_commit: files of mine that are not committed, or not as they are on the disk.
+        is_gate: whether what is merged has landed, so that mine come on top of it.
+        tracking: the remote that ``git fetch`` asks about it; ``""`` for none.
+        settling: what makes a sound chain of it.
+        meetings: both sides in one line, for each order in which they can land, where what they do
+            to the schema may be in conflict.
+        changes: the commits that last changed migrations of either side, by id.
+    """
+
+    mine: Side
+    theirs: Side
+    files: tuple[MigrationFile, ...]
+    lock: ChainLock | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    others: int = 0
+    to_commit: tuple[Path, ...] = ()
+    is_gate: bool = True
+    tracking: str = ""
+    settling: Settling = Settling.NOTHING
+    meetings: tuple[Meeting, ...] = ()
+    changes: Mapping[str, Change] = field(default_factory=dict)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is another chain than that of either side."""
+        return self.files not in (self.mine.files, self.theirs.files)
+
+    @property
+    def resolved(self) -> tuple[MigrationFile, ...]:
+        """The migrations, with those at which Git would stop as the other side has them."""
+        if not self.conflicts:
+            return self.files
+        stopped = {conflict.path for conflict in self.conflicts}
+        taken = (file for file in self.theirs.files if file.path in stopped)
+        return (*(file for file in self.files if file.path not in stopped), *taken)
+
+
+class Fit(Enum):
+    """How two branches go together."""
+
+    WELL = "fits"
+    REBASE = "needs a rebase"
+    STOPS = "stops Git"
+    ORDER = "one order only"
+    CONFLICT = "cannot land together"
+
+
+class Pair(NamedTuple):
+    """Two branches, and how they go together.
+
+    Attributes:
+        one: the name of the first, ``yours`` for what lies on the disk.
+        other: that of the second.
+        fit: how they do.
+        detail: what there is to say of that.
+    """
+
+    one: str
+    other: str
+    fit: Fit
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """How branches can land that have not yet.
+
+    Attributes:
+        pairs: every two of them, and each with what has landed.
+        order: one in which all can, each rebased onto those before; ``None`` where there is none.
+    """
+
+    pairs: tuple[Pair, ...]
+    order: tuple[str, ...] | None

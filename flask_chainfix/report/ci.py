@@ -12,20 +12,16 @@ from flask_chainfix.diagnosis.rules import Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report.advice import remedy_lines
 from flask_chainfix.report.command_text import verdict
-from flask_chainfix.report.page import Style, shown_path
+from flask_chainfix.report.page import Style, shown_path, shown_place
 from flask_chainfix.report.results import Checked, Result, notices_of
 
 
 def plain(finding: Finding, tools: Tools) -> str:
     """What is wrong, what breaks, where, and what to do, a line each, without a line end."""
-    places = (
-        shown_path(place.path) + ("" if place.line is None else f":{place.line}")
-        for place in finding.locations
-    )
     lines = (
         f"{finding.severity.value}: {finding.message}",
         f"breaks: {tools.spell_out(finding.breaks)}",
-        *places,
+        *map(shown_place, finding.locations),
         *remedy_lines(finding.hint, tools),
     )
     return "\n".join(printable(line) for line in lines)
@@ -45,7 +41,7 @@ def to_github(result: Result, style: Style) -> str:
     lines = [
         _annotation(finding, place, result.tools)
         for finding in diagnosis.findings
-        for place in finding.locations or (None,)
+        for place in [each for each in finding.locations if not each.ref] or (None,)
     ]
     notices = [f"::notice title=fixchain::{annotation(notice)}" for notice in notices_of(result)]
     return "\n".join([*lines, *notices, verdict(diagnosis)]) + "\n"

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 from flask_chainfix.common.quoting import path_word, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import bytes_in_words, count
+from flask_chainfix.common.wording import bytes_in_words, count, listing
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.databases import Backup
 from flask_chainfix.model.findings import Explanation, Severity
+from flask_chainfix.model.history import Fit, Queue
 from flask_chainfix.model.hook_files import HookFile, HookState
 from flask_chainfix.model.plans import GUESS, Mend, Part, Plan, Reason
 from flask_chainfix.report.advice import Step
-from flask_chainfix.report.lines import Line
+from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.page import (
     INDENT,
     Page,
@@ -39,7 +40,7 @@ def verdict(diagnosis: Diagnosis) -> str:
         codes = {finding.code for finding in diagnosis.counting}
         if codes <= codes_of(Family.DATABASE):
             return f"The databases do not fit the migration chain: {faults}."
-        if codes <= codes_of(Family.LOCK, Family.PUBLISHED):
+        if codes <= codes_of(Family.LOCK, Family.PUBLISHED, Family.MERGE):
             return f"The migration chain works, but does not pass the gate: {faults}."
         return f"The migration chain is broken: {faults}."
     size = (
@@ -51,9 +52,37 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"The migration chain could be judged in part only, as {unknown}: {size}."
     severities = [finding.severity for finding in diagnosis.findings]
     warnings = severities.count(Severity.WARNING)
+    merges = _merges_well(diagnosis)
     if warnings:
-        return f"The migration chain works, with {count(warnings, 'warning')}: {size}."
-    return f"The migration chain is healthy: {size}."
+        return f"The migration chain works, with {count(warnings, 'warning')}{merges}: {size}."
+    return f"The migration chain is healthy{merges}: {size}."
+
+
+def _merges_well(diagnosis: Diagnosis) -> str:
+    """What a sound chain would still be after merges, in words that follow."""
+    refs = [merge.theirs.ref for merge in diagnosis.snapshot.merges if not merge.mine.ref]
+    return f", also with {printable(listing(refs))} merged" if refs else ""
+
+
+def queue_section(queue: Queue) -> Section:
+    """How branches go together, two and two, and an order in which they can land."""
+    pairs = [pair for pair in queue.pairs if pair.fit is not Fit.WELL]
+    width = max((cells(printable(f"{pair.one} + {pair.other}")) for pair in pairs), default=0)
+    rows = []
+    for pair in pairs:
+        both = printable(f"{pair.one} + {pair.other}")
+        detail = f": {printable(pair.detail)}" if pair.detail else ""
+        text = f"{both}{' ' * (width - cells(both))}  {pair.fit.value}{detail}"
+        rows.append(Row(text, hanging=width + 2))
+    well = len(queue.pairs) - len(pairs)
+    if well:
+        rows.append(Row(f"{count(well, 'pair')} {'fits' if well == 1 else 'fit'} as they are"))
+    if queue.order is None:
+        rows.append(Row("there is no order in which all can land"))
+    else:
+        names = map(printable, queue.order)
+        rows.append(Row(f"an order in which all can land, each rebased: {', '.join(names)}"))
+    return Section("Queue", "", tuple(rows))
 
 
 # --- What a plan changes in which file, and why --------------------------------------------------

@@ -13,7 +13,8 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.model.databases import Backup
 from flask_chainfix.model.files import Edit
-from flask_chainfix.model.findings import Finding
+from flask_chainfix.model.findings import Finding, Location
+from flask_chainfix.model.history import Queue
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.proposal import Proposal
@@ -61,7 +62,7 @@ _PARTS = (
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
     *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
-    *("replaced", "proofs", "carry_over", "lacking", "unfinished"),
+    *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue"),
 )
 
 
@@ -85,7 +86,13 @@ def _parts(result: Result) -> dict[str, Any]:
 
 @_parts.register
 def _(result: Checked) -> dict[str, Any]:
-    return _proposal(result, result.proposal)
+    parts = _proposal(result, result.proposal)
+    return {**parts, "queue": _queue(result.queue)} if result.queue else parts
+
+
+def _queue(queue: Queue) -> dict[str, Any]:
+    pairs = [said(pair, "one", "other", "fit", "detail") for pair in queue.pairs]
+    return {"pairs": pairs, "order": None if queue.order is None else list(queue.order)}
 
 
 @_parts.register
@@ -266,8 +273,15 @@ def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
         "breaks": tools.spell_out(finding.breaks),
         "hint": remedy_text(finding.hint, tools),
         "remedies": remedies_as_json(finding.hint, tools),
-        **said(finding, "revisions", "locations", "repairable"),
+        **said(finding, "revisions"),
+        "locations": [_place(place) for place in finding.locations],
+        **said(finding, "repairable"),
     }
+
+
+def _place(place: Location) -> dict[str, Any]:
+    """A place; one that only a Git revision has says which."""
+    return said(place, "path", "line", *(("ref", "commit") if place.ref else ()))
 
 
 def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Location
 from flask_chainfix.report.lines import Line
 from flask_chainfix.report.picture import PictureNode, draw
 
@@ -75,6 +76,13 @@ def shown_path(path: Path) -> str:
         real = Path(os.path.realpath(path.parent), path.name)
         here = Path(os.path.realpath(Path.cwd()))
         return real.relative_to(here).as_posix() if here in real.parents else path.as_posix()
+
+
+def shown_place(place: Location) -> str:
+    """A place as a person finds it: file and line, behind the Git revision where that has it."""
+    line = "" if place.line is None else f":{place.line}"
+    ref = f"{place.ref}:" if place.ref else ""
+    return f"{ref}{shown_path(place.path)}{line}"
 
 
 def said(part: Any, *names: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.databases import Backup, MoveResult
     from flask_chainfix.model.files import Edit
     from flask_chainfix.model.findings import Explanation, Finding
+    from flask_chainfix.model.history import Queue
     from flask_chainfix.model.hook_files import HookFile
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal
@@ -74,11 +75,13 @@ class Checked(Result):
         proposal: the findings, and a plan or what keeps it from being made.
         commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
             Git, or where a repair leaves nothing to commit.
+        queue: how branches can land that have not yet; ``None`` where nobody has asked.
     """
 
     command: str = "check"
     proposal: Proposal
     commit: str | None = None
+    queue: Queue | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:

@@ -132,7 +132,8 @@ def _place(place: Location) -> dict[str, Any]:
     physical: dict[str, Any] = {"artifactLocation": _artifact(place.path)}
     if place.line is not None:
         physical["region"] = {"startLine": place.line}
-    return {"physicalLocation": physical}
+    where = {"message": _message(f"as {place.ref} has it")} if place.ref else {}
+    return {"physicalLocation": physical, **where}
 
 
 def _artifact(path: Path) -> dict[str, str]:
@@ -151,7 +152,7 @@ def _fingerprints(findings: Sequence[Finding], directory: Path) -> list[str]:
 
     def text(index: int) -> tuple[str, list[tuple[str, int]]]:
         finding = findings[index]
-        return finding.message, [(str(path), line or 0) for path, line in finding.locations]
+        return finding.message, [(str(place.path), place.line or 0) for place in finding.locations]
 
     numbers: Counter[str] = Counter()
     fingerprints = [""] * len(findings)

@@ -30,6 +30,7 @@ from flask_chainfix.report.command_text import (
     hook_sections,
     hook_steps,
     hook_verdict,
+    queue_section,
     size,
     verdict,
     write_plan,
@@ -43,6 +44,7 @@ from flask_chainfix.report.page import (
     Style,
     line_style,
     shown_path,
+    shown_place,
     unified_diff,
 )
 from flask_chainfix.report.results import (
@@ -99,6 +101,8 @@ def _write(result: Result, page: Page) -> None:
 @_write.register
 def _(result: Checked, page: Page) -> None:
     _verdict_and_findings(page, result, result.proposal)
+    if result.queue is not None:
+        _sections(page, [queue_section(result.queue)])
     _outcome(page, result.proposal, result.error)
     _steps(page, "What to do", advice.steps(result))
 
@@ -376,8 +380,7 @@ def _finding(page: Page, result: Result, finding: Finding) -> None:
     page.line(_title(finding, finding.message), INDENT)
     page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
     for place in finding.locations[:_SHOWN_PLACES]:
-        line = "" if place.line is None else f":{place.line}"
-        page.verbatim(f"{' ' * 2 * INDENT}{shown_path(place.path)}{line}", "cyan")
+        page.verbatim(f"{' ' * 2 * INDENT}{shown_place(place)}", "cyan")
     left_out = len(finding.locations) - _SHOWN_PLACES
     if left_out > 0:
         page.line(f"and {count(left_out, 'more place')}", 2 * INDENT)

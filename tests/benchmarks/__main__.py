@@ -13,6 +13,7 @@ from .measures import (
     busy_chain,
     growing_chains,
     hostile_projects,
+    parted_chain,
     plain_chain,
     sample,
     shared_chain,
@@ -59,6 +60,9 @@ def main() -> None:
         for size in sorted(options.sizes):
             _say(f"{size:,} revisions that others have")
             shared.append(_done(shared_chain(scratch, size, times)))
+        size = min(options.sizes, key=lambda size: abs(size - 1_000))
+        _say(f"{size:,} revisions with branches")
+        parted = _done(parted_chain(scratch, size, times))
         busy = []
         for size in sorted(options.schemas):
             _say(f"{size:,} revisions of 40 operations each")
@@ -83,6 +87,7 @@ def main() -> None:
         Results(
             plain,
             shared,
+            parted,
             busy,
             labelled,
             dependent,

@@ -180,6 +180,29 @@ def share(environment: Path, size: int, lines: int) -> None:
         _path(environment / "versions", number).write_text(text, "utf-8")
 
 
+def part(environment: Path, size: int, branches: int) -> None:
+    """Commit a plain chain on ``main``, and branches of it with a revision each.
+
+    One more, ``moved``, is what ``main`` has come to be; checked out is the first of the others.
+    """
+
+    def git(*words: str) -> None:
+        people = ("-c", "user.name=a", "-c", "user.email=a")
+        subprocess.run(["git", *people, *words], cwd=environment, check=True)
+
+    (environment / ".gitignore").write_text("__pycache__/\n")
+    git("init", "-q", "-b", "main")
+    for index, name in enumerate(["main", "moved", *(f"b{n}" for n in range(branches))]):
+        if index:
+            git("checkout", "-q", "-b", name, "main")
+            number = size + 3 * index - size % 3
+            text = _text(Migration(number, (size - 1,)))
+            _path(environment / "versions", number).write_text(text, "utf-8")
+        git("add", "-A")
+        git("commit", "-q", "-m", name)
+    git("checkout", "-q", "b0")
+
+
 def _id(number: int) -> str:
     return sha256(f"revision {number}".encode()).hexdigest()[:12]
 

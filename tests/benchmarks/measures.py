@@ -18,6 +18,8 @@ PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
 LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
 QUERIES, COMPARE_TENANTS = "a loop of the queries of a comparison", "compare each exactly"
 INSPECTOR, TRACE = "SQLAlchemy's inspector, table by table", "trace, all of it"
+CHECK_ALONE, AGAINST = "check of one of them", "check --against, where the other side has moved"
+WITH_OTHERS = "check --against --with all others"
 REBASE = "rebase, 20 of mine in 1 line"
 CLICK, PYTEST, SAMPLE_HEADS = "python -c 'import click'", "pytest, one test", "flask db heads: CPU"
 # What starts quickly: the command, what it is compared with, how many times its CPU time at most.
@@ -41,6 +43,7 @@ _HOSTILE = (
     ("f-strings, each of two", 40),
     ("interpolations in each value", 100),
 )
+_BRANCHES = 20
 EMPTY = "empty files"
 
 
@@ -124,6 +127,24 @@ def shared_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
         }
         rows = _measured(repetitions or 5, runs)
     return Section(f"{size:,} revisions that others have", size, tuple(rows))
+
+
+def parted_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
+    """A chain with branches that are to land on it: CPU seconds of whole processes, medians.
+
+    Git's own work counts as well.
+    """
+    with _chain(scratch, "plain", size) as environment:
+        task("part", environment, size, _BRANCHES)
+        task("compile_all", environment)
+        check = ("fixchain", "-d", str(environment), "check")
+        against = (*check, "--against", "moved")
+        others = [f"--with=b{number}" for number in range(1, _BRANCHES)]
+        commands = {CHECK_ALONE: check, AGAINST: against, WITH_OTHERS: (*against, *others)}
+        runs = {name: partial(program, words, environment) for name, words in commands.items()}
+        took = in_turns(repetitions or 5, runs, median)
+    rows = tuple(Row(name, each.seconds["cpu"], each.peak) for name, each in took.items())
+    return Section(f"{size:,} revisions, {_BRANCHES} branches of them", size, rows)
 
 
 def busy_chain(scratch: Path, size: int, repetitions: int | None) -> Section:

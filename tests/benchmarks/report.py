@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from .measures import (
+    AGAINST,
     ALEMBIC,
     CHECK,
+    CHECK_ALONE,
     CHECK_SAMPLE,
     COMPARE_TENANTS,
     HEADS,
@@ -27,6 +29,7 @@ from .measures import (
     SCHEMA,
     STARTS,
     TRACE,
+    WITH_OTHERS,
     Section,
 )
 
@@ -44,6 +47,7 @@ _NOTE = (
 )
 _FASTER, _TIMES_READING, _TIMES_PARSING, _FLAT, _TIMES_LOOP = 5.0, 3.0, 2.5, 1.5, 3.0
 _TIMES_CHECK, _TIMES_INSPECTOR = 1.5, 2.0
+_TIMES_AGAINST, _TIMES_WITH = 1.5, 3.0
 _MOST_SECONDS, _MOST_MEGABYTES = 10.0, 500.0
 
 
@@ -55,6 +59,7 @@ class Results(NamedTuple):
 
     plain: Sequence[Section]
     shared: Sequence[Section]
+    parted: Section
     busy: Sequence[Section]
     labelled: Sequence[Section]
     dependent: Sequence[Section]
@@ -94,6 +99,7 @@ def _table(results: Results) -> Table:
     for section in (
         *results.plain,
         *results.shared,
+        results.parted,
         *results.busy,
         *results.labelled,
         *results.dependent,
@@ -144,6 +150,10 @@ def goals(results: Results) -> Iterator[Goal]:
         shared.seconds(CHECK) if shared else None,
         at_most=_TIMES_CHECK,
     )
+    alone = results.parted.seconds(CHECK_ALONE)
+    for name, most in ((AGAINST, _TIMES_AGAINST), (WITH_OTHERS, _TIMES_WITH)):
+        title = f"{name}, at most {most:g} times check"
+        yield _goal(title, results.parted.seconds(name), alone, at_most=most)
     first, last = results.plain[0], results.plain[-1]
     yield _growth(f"time per revision flat to {last.revisions:,}", first, last)
     for parts in (results.labelled, results.dependent):

@@ -96,6 +96,14 @@ def check(environment: str) -> Figures:
     return {"seconds": seconds}
 
 
+def part(environment: str, size: str, branches: str) -> Figures:
+    """Not measured: commit a chain, and branches of it that add a revision each."""
+    from . import chains
+
+    chains.part(Path(environment), int(size), int(branches))
+    return {}
+
+
 def parse(environment: str) -> Figures:
     """One ``ast.parse`` of every file: the least that anything can take that understands them."""
     import ast
@@ -345,6 +353,7 @@ _TASKS: dict[str, Callable[..., Figures]] = {
         compile_all,
         cut,
         share,
+        part,
         read,
         parse,
         alembic,

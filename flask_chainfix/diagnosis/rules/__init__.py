@@ -34,6 +34,7 @@ class Family(Enum):
     LOCK = "the chain lock"
     PUBLISHED = "what others have already, as Git knows it"
     REHEARSAL = "what a rehearsal has shown, which takes running the migrations"
+    MERGE = "what merges with others would be, as Git makes them"
 
 
 # The modules that hold the rules of a family; what is not asked for is not imported.
@@ -45,6 +46,7 @@ _MODULES = {
     Family.LOCK: ("around",),
     Family.PUBLISHED: ("around",),
     Family.REHEARSAL: ("rehearsed",),
+    Family.MERGE: ("merging",),
 }
 
 

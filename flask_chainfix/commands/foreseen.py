@@ -1,0 +1,141 @@
+"""What merges would be, with all that is needed to judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotPlan, CannotRewrite
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.diagnosis.rules.merging import (
+    breaking,
+    clashes,
+    clashes_in,
+    may_clash,
+)
+from flask_chainfix.git.merging import Merges, Merging, merging
+from flask_chainfix.model.history import (
+    Change,
+    Fit,
+    Meeting,
+    Merge,
+    Pair,
+    Queue,
+    Settling,
+    Side,
+)
+
+
+def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Merges:
+    """Look what a merge of REF would be, and merges of other Git revisions.
+
+    Nothing is merged for that. The first merge is that of REF with what lies on the disk.
+
+    Raises:
+        CannotReadGit: there is no such revision, or Git cannot tell.
+    """
+    with merging(ref, snapshot) as git:
+        read = git.read(ref, others)
+        snapshot = replace(snapshot, merges=read.merges)  # what all of them share is read once
+        merges = tuple(_with_changes(git, snapshot, judged(snapshot, each)) for each in read.merges)
+    return read._replace(merges=merges)
+
+
+def judged(snapshot: Facts, merge: Merge) -> Merge:
+    """A merge with what makes a sound chain of it, and both sides in one line where they clash."""
+    if not merge.is_new:
+        return merge
+    gate = merge.is_gate and not merge.mine.ref
+    broken = gate and (breaking(snapshot, merge) or merge.conflicts)
+    clashing = may_clash(snapshot, merge)
+    if not broken and not clashing:
+        return merge
+    resolved = snapshot.of_others(merge.resolved)
+    mine = _on_top(resolved, merge.theirs)
+    meetings = []
+    if clashing and mine is not None:
+        meetings.append(Meeting(merge.mine.ref, mine.files))
+    if clashing and not merge.is_gate:
+        theirs = _on_top(resolved, merge.mine)
+        meetings += [Meeting(merge.theirs.ref, theirs.files)] if theirs is not None else []
+    settling = Settling.NOTHING
+    if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
+        settling = Settling.REBASE if mine is not None else Settling.REPAIR
+    return replace(merge, settling=settling, meetings=tuple(meetings))
+
+
+def _on_top(chain: Facts, below: Side) -> Facts | None:
+    """The chain with all that one side has not on top of what it has; ``None`` if it has no way."""
+    from flask_chainfix.commands.rebase import lined_up  # sound merges go without it
+
+    there = Snapshot(chain.environment, below.files)
+    try:
+        return lined_up(chain, below.ref, there)
+    except (CannotPlan, CannotRewrite):
+        return None
+
+
+def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
+    """A merge with who last changed the migrations that something is to be said of."""
+    concerned = {name for fault in clashes(snapshot, merge) for name in fault.revisions}
+    if merge.is_gate and not merge.mine.ref and merge.is_new:
+        concerned.update(name for each in breaking(snapshot, merge) for name in each.revisions)
+    changes = {
+        revision: change
+        for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
+        for revision in sorted(concerned & side.ids_beside(other))
+        for change in _changes(git, snapshot, side, revision)
+    }
+    return replace(merge, changes=changes) if changes else merge
+
+
+def _changes(git: Merging, snapshot: Facts, side: Side, revision: str) -> Iterator[Change]:
+    """The commit that last changed a migration of one side, where it is committed as it is."""
+    there = snapshot.of_others(side.files)
+    change = git.last_change(side.ref, there.file(revision).path)
+    if change is not None:
+        yield change
+
+
+def queue(snapshot: Facts, ref: str) -> Queue:
+    """How the branches of these merges can land on REF, as far as pairs of them tell."""
+    pairs, after = [], TopologicalSorter[str]()
+    for merge in snapshot.merges:
+        pair, order = _pair(snapshot, merge)
+        pairs.append(pair)
+        for name in (merge.mine.name, merge.theirs.name):
+            after.add(name)
+        if order is not None:
+            after.add(*order)
+    possible = all(pair.fit is not Fit.CONFLICT for pair in pairs)
+    try:
+        names = [name for name in after.static_order() if name != ref]
+    except CycleError:
+        possible = False
+    return Queue(tuple(pairs), tuple(names) if possible else None)
+
+
+def _pair(snapshot: Facts, merge: Merge) -> tuple[Pair, tuple[str, str] | None]:
+    """How the two sides of a merge go together, and which has to come after which."""
+    one, other = merge.mine.name, merge.theirs.name
+    if not merge.is_new:
+        return Pair(one, other, Fit.WELL), None
+    found = [clashes_in(snapshot, merge, index) for index in range(len(merge.meetings))]
+    if found and all(found):
+        return Pair(one, other, Fit.CONFLICT, found[0][0].message), None
+    for meeting, faults in zip(merge.meetings, found, strict=True):
+        if faults:
+            first = one if meeting.above == merge.mine.ref else other
+            then = other if first == one else one
+            detail = f"{first} lands before {then}: else {faults[0].message}"
+            return Pair(one, other, Fit.ORDER, detail), (then, first)
+    stops = [conflict.path.name for conflict in merge.conflicts if conflict.path.suffix == ".py"]
+    if stops:
+        return Pair(one, other, Fit.STOPS, f"both have changed {listing(stops)}"), None
+    fit = Fit.REBASE if breaking(snapshot, merge) else Fit.WELL
+    return Pair(one, other, fit), None

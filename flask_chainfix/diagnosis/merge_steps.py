@@ -1,0 +1,50 @@
+"""What is typed to merge another branch, from the state that a repository is in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from flask_chainfix.common.quoting import path_word, ref_word
+from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.history import Merge, Settling
+
+
+def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
+    """What is typed to merge, from the state that the repository is in."""
+    ref, theirs = ref_word(merge.theirs.ref), {file.path for file in merge.theirs.files}
+    steps = []
+    if merge.to_commit:
+        steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
+    if merge.tracking:
+        steps.append(f"git fetch {ref_word(merge.tracking)}")
+    steps.append(f"git merge {ref}")
+    for conflict in merge.conflicts:
+        if conflict.path in theirs:
+            steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
+        elif conflict.path.suffix == ".py":
+            steps.append(f"git rm --quiet -- {_paths([conflict.path])}")
+    if merge.settling is Settling.REBASE:
+        steps.append(f"{{fixchain}} rebase --onto {ref}{{databases}}")
+    elif merge.settling is Settling.REPAIR:
+        steps.append("{fixchain} repair{databases}")
+    ended = bool(merge.conflicts or merge.others)
+    if ended or merge.settling is not Settling.NOTHING:
+        steps.append(f"git add -- {_paths(_directories(environment))}")
+        steps.append("git commit --no-edit" if ended else 'git commit -m "Relink migrations"')
+    return tuple(steps)
+
+
+def _directories(environment: Environment) -> list[Path]:
+    """Where migrations and the chain lock lie."""
+    apart = {
+        place
+        for place in environment.version_locations
+        if not place.is_relative_to(environment.directory)
+    }
+    return [environment.directory, *sorted(apart)]
+
+
+def _paths(paths: Iterable[Path]) -> str:
+    return " ".join(path_word(os.path.relpath(path)) for path in paths)

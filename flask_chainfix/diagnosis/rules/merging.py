@@ -1,0 +1,371 @@
+"""What merges would break, told before anybody merges."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+
+from flask_chainfix.chain.shortened import Trunk
+from flask_chainfix.common.quoting import ref_word
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.diagnosis.merge_steps import merge_steps
+from flask_chainfix.diagnosis.numbering import same_numbers
+from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
+from flask_chainfix.model.files import MigrationFile
+from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.model.history import Conflict, Merge, Settling, Side
+from flask_chainfix.schema.footprint import Footprint
+from flask_chainfix.schema.side_by_side import Branch, can_collide, collisions
+
+_NAMED = 3
+_STOPS = {
+    "contents": "both sides have changed it",
+    "modify/delete": "one side has changed it, and the other has deleted it",
+    "rename/delete": "one side has renamed it, and the other has deleted it",
+    "rename/rename": "both sides have renamed it",
+}
+
+
+@rule("FC503", "merge-would-break", Severity.ERROR, "breaking merge", Family.MERGE)
+def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
+    """The chain would be broken after a merge, though both sides are sound by themselves.
+
+    Git is asked what it would make of the merge, with files renamed, deleted or changed on both
+    sides; nothing is merged for that. What is wrong with the result and with neither side is told:
+    several heads or bases, an id that both sides have taken, a parent that the other side has
+    deleted, a cycle; and migrations at which Git would stop.
+
+    What breaks:
+        after the merge, “{alembic} upgrade” stops, with “Multiple head revisions are present for
+        given argument 'head'” for example
+
+    How it comes about:
+        Two branches that were made from the same commit both add a migration. Each has one head,
+        and Git sees nothing to complain about, as the files have different names.
+
+    How it is repaired:
+        `git merge REF`, then `{fixchain} rebase --onto REF` puts the migrations of this branch on
+        top of the others, before anybody else sees both.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        # orders.py on origin/main
+        revision = "orders"
+        down_revision = "users"
+
+        # payments.py here
+        revision = "payments"
+        down_revision = "users"
+
+        $ {fixchain} check --against origin/main
+    """
+    for merge in snapshot.merges:
+        if merge.is_gate and not merge.mine.ref:
+            for finding in breaking(snapshot, merge):
+                yield _broken(snapshot, merge, finding)
+            for conflict in _of_migrations(snapshot, merge):
+                yield _stopped(snapshot, merge, conflict)
+
+
+def breaking(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
+    """The errors of the chain after a merge that neither side has by itself."""
+    about = (breaking, merge.mine.ref, merge.theirs.ref)
+    return snapshot.once(about, lambda: tuple(_breaking(snapshot, merge)))
+
+
+def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
+    gate = merge.is_gate and not merge.mine.ref
+    short = None if gate else _trunk(snapshot).shorten(merge.files)
+    after = snapshot.of_others(short or merge.files, merge.lock)
+    found = errors_of(diagnose(after))
+    if not found and gate:  # else its lock is not to be trusted
+        found = errors_of(diagnose(after, Family.LOCK))
+    if not found:
+        return
+    known: set[object] | None = None
+    stopped = {conflict.path for conflict in merge.conflicts}
+    for finding in found:
+        told = finding.code == "FC106" and all(each.path in stopped for each in finding.locations)
+        if told:
+            continue
+        if known is None and not _is_of_both(merge, finding):
+            sides = (merge.mine, merge.theirs)
+            known = {_identity(each) for side in sides for each in _errors(snapshot, side)}
+        if known is None or _identity(finding) not in known:
+            yield finding
+
+
+def _trunk(snapshot: Facts) -> Trunk:
+    """What all sides of all merges have in common."""
+
+    def work_out() -> Trunk:
+        sides = {id(side): side for each in snapshot.merges for side in (each.mine, each.theirs)}
+        known = [frozenset(map(id, side.files)) for side in sides.values()]
+        shared = frozenset.intersection(*known) if known else frozenset()
+        files = tuple(file for file in snapshot.files if id(file) in shared)
+        return Trunk(snapshot.of_others(files))
+
+    names = tuple((each.mine.ref, each.theirs.ref) for each in snapshot.merges)
+    return snapshot.once((_trunk, names), work_out)
+
+
+def _is_of_both(merge: Merge, finding: Finding) -> bool:
+    """Whether a finding is about migrations of both sides, and so about neither side alone."""
+    sides = (merge.mine.ids - merge.theirs.ids, merge.theirs.ids - merge.mine.ids)
+    return not any(ids.isdisjoint(finding.revisions) for ids in sides)
+
+
+def _errors(snapshot: Facts, side: Side) -> list[Finding]:
+    there = snapshot.of_others(side.files, side.lock)
+    return errors_of((*diagnose(there), *diagnose(there, Family.LOCK)))
+
+
+def _identity(finding: Finding) -> tuple[str, object]:
+    """What makes a finding the same in another chain; its files may lie elsewhere there."""
+    return finding.code, finding.revisions or finding.message
+
+
+def _of_migrations(snapshot: Facts, merge: Merge) -> Iterator[Conflict]:
+    lock = snapshot.environment.lock_path
+    return (each for each in merge.conflicts if each.path != lock)
+
+
+def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
+    ref = merge.theirs.ref
+    new = merge.theirs.ids_beside(merge.mine)
+    came = [
+        f"{each} came with {merge.changes[each]}"
+        for each in finding.revisions
+        if each in new and each in merge.changes
+    ]
+    numbers = []
+    if finding.code == "FC102":
+        pairs = same_numbers(
+            snapshot.of_others(merge.files), merge.mine.ids_beside(merge.theirs), new
+        )
+        numbers = [f"{one} and {other} take the same number" for one, other in pairs]
+    more = "".join(f"; {each}" for each in (*numbers[:_NAMED], *came[:_NAMED]))
+    return Fault(
+        f"a merge of {ref} gives {finding.code} {finding.name}: {finding.message}{more}",
+        _way_out(snapshot, merge),
+        finding.revisions,
+        _places(merge, finding.locations),
+    )
+
+
+def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]:
+    """These places with who has them, those on the disk first."""
+    paths = {place.path for place in locations if isinstance(place, Location)}
+    sides = {
+        file.path: side
+        for side in (merge.theirs, merge.mine)
+        for file in side.files
+        if any(file.name == path.name for path in paths)
+    }
+    places = [
+        place._replace(ref=sides[place.path].ref, commit=sides[place.path].commit)
+        if place.path in sides
+        else place
+        for place in locations
+        if isinstance(place, Location)
+    ]
+    return sorted(places, key=lambda place: place.ref != "")
+
+
+def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
+    ref, name = merge.theirs.ref, os.path.relpath(conflict.path)
+    why = _STOPS.get(conflict.kind, f"both sides are in conflict ({conflict.kind})")
+    steps = merge_steps(snapshot.environment, merge)
+    return Fault(
+        f"a merge of {ref} stops at {name}: {why}",
+        way(
+            f"what {ref_word(ref)} has stays as it is there: take its file, and put a change of"
+            " yours into a new migration",
+            *steps,
+        ),
+        locations=[Location(conflict.path, None)],
+    )
+
+
+# --- What to type --------------------------------------------------------------------------------
+def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
+    clashing = clashes(snapshot, merge)
+    if clashing:  # until that is changed, a rebase is refused
+        return _change(snapshot, merge, _places(merge, clashing[0].locations))
+    text = "merge, and put your migrations on top, before others see both"
+    if merge.settling is Settling.REPAIR:
+        text = "merge, and repair the chain, before others see both"
+    if merge.others:
+        what = count(merge.others, "file")
+        text += f"; Git stops at {what} that {'is' if merge.others == 1 else 'are'} no migration,"
+        text += " which you resolve and add before the merge is ended"
+    return way(text, *merge_steps(snapshot.environment, merge))
+
+
+# --- What both sides do to the schema ------------------------------------------------------------
+@rule(
+    "FC504",
+    "merge-would-conflict",
+    Severity.ERROR,
+    "conflicting change",
+    Family.MERGE,
+)
+def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
+    """What two branches do to the schema does not go together, in whatever order they are linked.
+
+    Judged is the chain that `rebase` would make after a merge: the migrations of this branch on top
+    of the others. Both make the same table, column, index or constraint, or both drop it; or this
+    branch uses what the other one drops or renames.
+
+    What breaks:
+        after the merge, “{alembic} upgrade” stops, with “already exists” or “no such” for example
+
+    How it comes about:
+        Two people solve the same problem, or one cleans up what the other builds on. No file is in
+        conflict, so Git sees nothing.
+
+    How it is repaired:
+        By hand: the operation goes from the migration that nobody else has yet, with its
+        counterpart in `downgrade()`; or it is changed to fit what the other branch makes. Then
+        `git merge REF` and `{fixchain} rebase --onto REF`.
+
+    Example:
+        # users.py
+        revision = "users"
+        down_revision = None
+
+        def upgrade():
+            op.create_table("users", sa.Column("id", sa.Integer()))
+
+        # emails.py on origin/main
+        revision = "emails"
+        down_revision = "users"
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        # contacts.py here
+        revision = "contacts"
+        down_revision = "users"
+
+        def upgrade():
+            op.add_column("users", sa.Column("email", sa.String()))
+
+        $ {fixchain} check --against origin/main
+    """
+    for merge in snapshot.merges:
+        for fault in clashes(snapshot, merge):
+            yield _clash(snapshot, merge, fault)
+
+
+def clashes(snapshot: Facts, merge: Merge) -> tuple[Fault, ...]:
+    """What stops an upgrade of both sides of a merge in every order; none where one works."""
+    orders = [clashes_in(snapshot, merge, index) for index in range(len(merge.meetings))]
+    return orders[0] if orders and all(orders) else ()
+
+
+def clashes_in(snapshot: Facts, merge: Merge, index: int) -> tuple[Fault, ...]:
+    """What stops an upgrade of both sides of a merge in one order."""
+    about = (clashes_in, merge.mine.ref, merge.theirs.ref, index)
+    return snapshot.once(about, lambda: tuple(_clashes(snapshot, merge, index)))
+
+
+def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
+    """What is wrong between a migration of one side and one of the other."""
+    meeting = snapshot.of_others(merge.meetings[index].files)
+    sides = (merge.theirs, merge.mine)
+    below, above = sides if merge.meetings[index].above == merge.mine.ref else sides[::-1]
+    # An id that both sides have taken has become another one on the side on top.
+    top, lower = frozenset(meeting.graph).difference(below.ids), below.ids_beside(above)
+    told = set()
+    for finding in errors_of(diagnose(meeting, Family.SCHEMA)):
+        involved = frozenset(finding.revisions)
+        if involved & top and involved & lower:
+            told.add(involved)
+            places, number = finding.locations, finding.number
+            yield Fault(finding.message, "", finding.revisions, places, number)
+    for first, second, why in collisions(_branch(meeting, lower), _branch(meeting, top)):
+        involved = frozenset([first.revision, second.revision])
+        if involved not in told:
+            told.add(involved)
+            yield Fault(
+                f"{second.revision} {why.format(first.revision)}",
+                "",
+                sorted(involved),
+                [
+                    Location(meeting.file(touch.revision).path, touch.line)
+                    for touch in (second, first)
+                ],
+            )
+
+
+def may_clash(snapshot: Facts, merge: Merge) -> bool:
+    """Whether what both sides do to the schema has to be looked at together."""
+    branches = [
+        [(file.name, _footprint(snapshot, file)) for file in side.files_beside(other)]
+        for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
+    ]
+    return can_collide(*branches)
+
+
+def _footprint(snapshot: Facts, file: MigrationFile) -> Footprint:
+    """What a migration of any side does."""
+    about = (_footprint, file.name, file.data)
+    return snapshot.once(about, lambda: snapshot.of_others((file,)).footprint(file))
+
+
+def _branch(chain: Facts, revisions: Collection[str]) -> Branch:
+    """What some revisions do, in the order of the chain."""
+    order = (name for name in chain.graph.order if name in revisions)
+    return [(name, chain.footprint(chain.file(name))) for name in order]
+
+
+def _clash(snapshot: Facts, merge: Merge, fault: Fault) -> Fault:
+    mine, theirs = merge.mine.ids_beside(merge.theirs), merge.theirs.ids_beside(merge.mine)
+    names = {
+        **dict.fromkeys(theirs, merge.theirs.name),
+        **dict.fromkeys(mine, merge.mine.name),
+    }
+    whose = listing(
+        f"{each} is {'yours' if names[each] == 'yours' else f'from {names[each]}'}"
+        + (f" ({merge.changes[each]})" if each in merge.changes else "")
+        for each in fault.revisions
+        if each in names
+    )
+    places = _places(merge, fault.locations)
+    return Fault(
+        f"{fault.message}; {whose}",
+        _change(snapshot, merge, places),
+        fault.revisions,
+        places,
+        fault.number,
+    )
+
+
+def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy:
+    """What to change, and what is typed after that."""
+    mine, theirs = ref_word(merge.mine.ref), ref_word(merge.theirs.ref)
+    spots = [each for each in places if each.ref == merge.mine.ref]
+    where = listing(dict.fromkeys(f"{each.path.name}:{each.line}" for each in spots), _NAMED)
+    if not merge.is_gate:
+        whose = f"yours, at {where}," if not merge.mine.ref else f"{where} of {mine}"
+        return Remedy.of(
+            f"let one of the two land, and change the other to go with it: {whose} or what"
+            f" {theirs} does"
+        )
+    if merge.mine.ref:
+        return Remedy.of(
+            f"before {mine} lands, change {where} there, so that it goes with what {theirs} does"
+        )
+    text = (
+        f"change yours, at {where}, so that it goes with what {theirs} does: leave out"
+        " what is done there already, with its counterpart in downgrade(), or do without what is"
+        " gone there"
+    )
+    return way(f"{text}; then merge", *merge_steps(snapshot.environment, merge))

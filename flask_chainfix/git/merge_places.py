@@ -1,0 +1,378 @@
+"""One repository, and beside it a place of ours in which Git merges its commits.
+
+``git merge-tree`` merges as ``git merge`` does, without a work tree. It runs in a bare repository
+that has no configuration and sees the objects of the other one; what it makes stays there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import count
+from flask_chainfix.git.past import location_name, no_revision, trees_of
+from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
+from flask_chainfix.git.repositories import Repository
+from flask_chainfix.git.tree import Tree, raw_entries
+from flask_chainfix.model.history import ChainLock, Change, Conflict
+
+DISK = ""
+"""The name of what lies on the disk."""
+
+Pair = tuple[str, str]
+_ABBREVIATED = 12
+_REMOTES = "refs/remotes/"
+_MOST_COMMITS = 10_000  # that are walked
+_AUTHOR = re.compile(rb"^author (.*?) <[^>\n]*> (\d+)", re.MULTILINE)
+_PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
+
+
+class _Merged(NamedTuple):
+    """What came of one merge: a tree, and the files at which Git would stop."""
+
+    tree: str
+    conflicts: tuple[Conflict, ...]
+    others: int
+
+
+class MergePlace:
+    """One repository, with a bare one beside it in which its commits are merged.
+
+    Args:
+        stack: it closes what is opened here.
+        repository: the repository.
+        roots: the version locations in it, real paths that end in a slash.
+        now: the files as they are.
+    """
+
+    def __init__(
+        self, stack: ExitStack, repository: Repository, roots: list[str], now: Snapshot
+    ) -> None:
+        self.roots = roots
+        self._scratch = Path(stack.enter_context(TemporaryDirectory(prefix="fixchain-")))
+        store = str(self._scratch / "objects")
+        os.makedirs(store)
+        start = None if repository.inherited else repository.top
+        self._stack = stack
+        self._batch = stack.enter_context(batch(start, store))
+        self.repository = repository._replace(batch=self._ask)
+        self._now = now
+        self._real_names: dict[Path, str] = {}
+        lock = now.environment.lock_path
+        self._lock_name = self.name_of(lock.parent, lock.name)
+        self._trees: dict[str, Tree] = {}
+        self.locks: dict[str, ChainLock] = {}
+        self.commits: dict[str, str] = {}
+        self.base = ""
+        self.unrelated = False
+        self.tracking = ""
+        self.merged: dict[Pair, _Merged] = {}
+
+    def name_of(self, directory: Path, name: str) -> str | None:
+        """What Git calls a file; ``None`` for one outside."""
+        if directory not in self._real_names:
+            self._real_names[directory] = os.path.join(os.path.realpath(directory), "")
+        real = self._real_names[directory] + name
+        return self.repository.name(real) if real.startswith(self.repository.top) else None
+
+    def _ask(self, sent: bytes) -> bytes:
+        """What ``git cat-file --batch`` answers; of a partial clone, what it has."""
+        try:
+            return self._batch(sent)
+        except Ended:  # the bare repository knows of nobody to fetch from
+            self._make_scratch()
+            store = str(self._scratch / "objects")
+            again = batch(self.repository.top, store, self._variables)
+            self._batch = self._stack.enter_context(again)
+            return self._batch(sent)
+
+    def load(self, commits: Iterable[str]) -> None:
+        """Read what commits or trees have in the version locations, and their chain locks.
+
+        Raises:
+            Unknown: Git cannot tell.
+        """
+        new = [each for each in dict.fromkeys(commits) if each not in self._trees]
+        self._trees |= trees_of(self.repository, new, self.roots, self._now)
+        if self._lock_name is not None:
+            names = {f"{each}:{self._lock_name}": each for each in new}
+            path = self._now.environment.lock_path
+            for name, found in self.repository.objects(names, "blob").items():
+                self.locks[names[name]] = ChainLock(path, found.data)
+
+    def tree(self, commit: str) -> Tree:
+        """What a commit or tree has in the version locations.
+
+        Raises:
+            Unknown: Git does not have all of that.
+        """
+        if commit not in self._trees:
+            raise Unknown(
+                "some of its files are not in the repository; in a partial clone,"
+                " `git fetch --refetch --no-filter` brings them"
+            )
+        return self._trees[commit]
+
+    # --- What is to be merged --------------------------------------------------------------------
+    def find(self, names: Sequence[str], *, several: bool) -> None:
+        """Find the commits of these names, and what is checked out.
+
+        Raises:
+            CannotReadGit: one of them is none.
+            Unknown: Git cannot tell.
+        """
+        remote = names[0].removeprefix("remotes/").removeprefix(_REMOTES)
+        asked = [*names, "HEAD", "MERGE_HEAD", f"{_REMOTES}{remote}"]
+        found = self.repository.objects(asked, "commit")
+        for name in names:
+            if name not in found:
+                raise no_revision(name, self.repository, several=several)
+        self.commits = {name: each.hash for name, each in found.items()}
+        if asked[-1] in found and "/" in remote:
+            self.tracking = remote.partition("/")[0]
+
+    def find_base(self, ref: str) -> None:
+        """Find where a commit and what is checked out part.
+
+        Raises:
+            CannotReadGit: the clone is too shallow to tell.
+            Unknown: Git cannot tell.
+        """
+        ours = [self.commits[name] for name in ("HEAD", "MERGE_HEAD") if name in self.commits]
+        self.base = self.commits[ref]
+        if self.repository.shallow:
+            self._refuse_too_shallow(ref, [name for name in self.commits if name != ref])
+        if ours and self.base not in ours:
+            try:
+                asked = ("merge-base", self.base, *ours)
+                self.base = self.repository.git(*asked).decode().strip()
+            except Unknown as reason:
+                if not reason.silent:
+                    raise
+                self.unrelated = True
+
+    def _refuse_too_shallow(self, ref: str, others: Iterable[str]) -> None:
+        """Stop where the commits that a shallow clone has do not reach back far enough.
+
+        Raises:
+            CannotReadGit: so it is.
+        """
+        theirs = set(self._ancestors(self.commits[ref]))
+        for name in others:
+            known = set(self._ancestors(self.commits[name]))
+            if not known.isdisjoint(theirs) or name.startswith(_REMOTES):
+                continue
+            what = "the checked-out commit" if name in ("HEAD", "MERGE_HEAD") else repr(name)
+            raise CannotReadGit(
+                f"where {ref!r} and {what} part is not known, as the clone is shallow: it has"
+                f" {count(len(theirs), 'commit')} of the one and {count(len(known), 'commit')} of"
+                " the other, and needs those down to one that both have",
+                way("fetch the rest", "git fetch --unshallow")
+                | way(
+                    "if that is too much, fetch more until it is enough",
+                    f"git fetch --deepen={max(50, 2 * len(theirs), 2 * len(known))}",
+                )
+                | "check out with fetch-depth: 0 (GitHub Actions) or GIT_DEPTH: 0 (GitLab) in a CI"
+                " job",
+            )
+
+    def _ancestors(self, commit: str) -> Iterator[str]:
+        level, seen = [commit], {commit}
+        while level and len(seen) < _MOST_COMMITS:
+            found = self.repository.objects(level, "commit")
+            yield from found
+            above = (name for each in found.values() for name in _parents(each.data))
+            level = [name for name in dict.fromkeys(above) if name not in seen]
+            seen.update(level)
+
+    # --- Merging ---------------------------------------------------------------------------------
+    def take_from_disk(self) -> list[Path]:
+        """Make a commit of what lies on the disk, where that is not what is checked out.
+
+        Returns:
+            The files that differ.
+
+        Raises:
+            Unknown: Git cannot tell, or take it.
+        """
+        head, merging = self.commits.get("HEAD"), self.commits.get("MERGE_HEAD")
+        committed = {} if head is None else self._committed(head)
+        here = {self.name_of(file.directory, file.name): file.data for file in self._now.files}
+        lock = self._now.lock
+        if lock is not None:
+            here[self._lock_name] = lock.data or b""
+        # Of what could not be read, nothing is known.
+        told = {name: data for name, data in here.items() if name is not None and data}
+        put = {name: data for name, data in told.items() if committed.get(name) != data}
+        gone = [name for name in committed if name not in here and not self._is_sparse()]
+        self.commits[DISK] = head or ""
+        if put or gone or merging or head is None:
+            self.commits[DISK] = self._commit(put, gone, [head, merging])
+        return [Path(self.repository.top, name) for name in sorted({*put, *gone})]
+
+    def _committed(self, head: str) -> dict[str, bytes]:
+        """The migrations and the chain lock that a commit has, by what Git calls them."""
+        tree, environment = self.tree(head), self._now.environment
+        found: dict[str, bytes] = {}
+        for root in self.roots:
+            location = location_name(self.repository, root)
+            for folder in tree.folders(location, recursive=environment.recursive):
+                files = tree.files(folder)
+                found |= {target: data for _, target, data in files if data is not None}
+        if self._lock_name is not None and head in self.locks:
+            found[self._lock_name] = self.locks[head].data or b""
+        return found
+
+    def _is_sparse(self) -> bool:
+        """Whether files may be missing on the disk that nobody has deleted."""
+        return os.path.exists(os.path.join(self.repository.directory, "info", "sparse-checkout"))
+
+    def _commit(
+        self, put: Mapping[str, bytes], gone: Iterable[str], parents: Sequence[str | None]
+    ) -> str:
+        stream = [b"commit refs/heads/mine\nmark :1\ncommitter mine <mine> 0 +0000\ndata 0\n"]
+        above = [parent.encode() for parent in parents if parent]
+        stream += [
+            (b"merge " if number else b"from ") + each + b"\n" for number, each in enumerate(above)
+        ]
+        stream += [b"D " + _path(name) + b"\n" for name in gone]
+        for name, data in put.items():
+            stream += [b"M 100644 inline %s\ndata %d\n" % (_path(name), len(data)), data, b"\n"]
+        return self._git("fast-import", "--quiet", sent=b"".join([*stream, b"\nget-mark :1\n"]))
+
+    def merge(self, pairs: Sequence[Pair]) -> None:
+        """Merge pairs of commits, all in one process.
+
+        Raises:
+            Unknown: Git cannot.
+        """
+        if not pairs:
+            return
+        sent = "".join(f"{self.commits[one]} {self.commits[other]}\n" for one, other in pairs)
+        # Histories without a common beginning are told elsewhere.
+        asked = ("merge-tree", "--write-tree", "--stdin", "-z", "--messages")
+        answer = self._git(*asked, "--allow-unrelated-histories", sent=sent.encode())
+        for pair, (tree, conflicts) in zip(pairs, _results(answer), strict=True):
+            ours = []
+            for name, kind in conflicts.items():
+                if name == self._lock_name or self._is_migration(name):
+                    ours.append(Conflict(Path(self.repository.top, name), kind))
+            self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
+
+    def sums(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
+        """The merges whose version location holds the entries of both sides, and no others.
+
+        Raises:
+            Unknown: Git cannot tell.
+        """
+        location = location_name(self.repository, self.roots[0])
+        pairs = tuple(pairs)
+        sides = {self.commits[name] for pair in pairs for name in pair}
+        trees = {self.merged[pair].tree for pair in pairs}
+        names = {f"{each}:{location}": each for each in sides | trees}
+        read = self.repository.objects(names, "tree")
+        entries = {names[name]: raw_entries(found) for name, found in read.items()}
+        found = set()
+        for one, other in pairs:
+            sides_have = [entries.get(self.commits[name]) for name in (one, other)]
+            both = frozenset[bytes]().union(*filter(None, sides_have))
+            if None not in sides_have and entries.get(self.merged[one, other].tree) == both:
+                found.add((one, other))
+        return frozenset(found)
+
+    def _is_migration(self, name: str) -> bool:
+        path = f"{self.repository.top}{name}"
+        return name.endswith(".py") and any(map(path.startswith, self.roots))
+
+    def _git(self, *arguments: str, sent: bytes) -> str:
+        """What Git answers in the bare repository."""
+        self._make_scratch()
+        answer = run(self.repository.top, *arguments, sent=sent, variables=self._variables)
+        return os.fsdecode(answer).removesuffix("\n")
+
+    def _make_scratch(self) -> None:
+        git = self._scratch
+        if not (git / "HEAD").exists():
+            (git / "refs").mkdir()
+            (git / "objects/info").mkdir()
+            (git / "objects/info/alternates").write_text(f"{quoted(self.repository.store)}\n")
+            long = any(len(commit) > 40 for commit in self.commits.values())
+            form = "repositoryformatversion = 1\n[extensions]\nobjectformat = sha256\n"
+            # What is read once and thrown away need not be small.
+            (git / "config").write_text(f"[core]\ncompression = 0\n{form if long else ''}")
+            shallow = Path(self.repository.store).parent / "shallow"
+            if self.repository.shallow and shallow.exists():
+                shutil.copyfile(shallow, git / "shallow")
+            (git / "HEAD").write_text("ref: refs/heads/none\n")
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {
+            "GIT_DIR": str(self._scratch),
+            # Its .gitattributes tell how files merge; nothing is written there.
+            "GIT_WORK_TREE": self.repository.top,
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+
+    # --- What a commit has, and who has changed it -----------------------------------------------
+    def last_change(self, commit: str, name: str) -> Change | None:
+        """The commit that last changed a file, from here on backwards."""
+        for _ in range(_MOST_COMMITS):
+            there = self.repository.objects([commit, f"{commit}:{name}"])
+            if f"{commit}:{name}" not in there:
+                return None
+            blob, data = there[f"{commit}:{name}"].hash, there[commit].data
+            parents = _parents(data)
+            before = self.repository.objects(f"{parent}:{name}" for parent in parents)
+            same = (each for each in parents if _hash(before, f"{each}:{name}") == blob)
+            following = next(same, None)
+            if following is None:
+                author = _AUTHOR.search(data.partition(b"\n\n")[0])
+                if author is None:
+                    return None
+                day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
+                return Change(commit[:_ABBREVIATED], author[1].decode(errors="replace"), day)
+            commit = following
+        return None
+
+
+def _hash(objects: Mapping[str, object], name: str) -> str:
+    return str(getattr(objects.get(name), "hash", ""))
+
+
+def _parents(commit: bytes) -> list[str]:
+    return [each.decode() for each in _PARENT.findall(commit.partition(b"\n\n")[0])]
+
+
+def _path(name: str) -> bytes:
+    """A path as ``git fast-import`` reads it, whatever is in it."""
+    return quoted(name).encode()
+
+
+def _results(answer: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """What ``git merge-tree`` says of each merge: the tree, and what is the matter by path."""
+    fields = iter(answer.split("\0"))
+    for status in fields:
+        if status not in ("0", "1"):
+            return
+        tree = next(fields)
+        conflicts: dict[str, str] = {}
+        for entry in iter(lambda: next(fields), ""):
+            conflicts[entry.partition("\t")[2]] = "contents"
+        for number in iter(lambda: next(fields), ""):
+            paths = [next(fields) for _ in range(int(number))]
+            kind = re.fullmatch(r"CONFLICT \((.*)\)", next(fields))
+            next(fields)
+            conflicts |= {path: kind[1] for path in paths if kind and path in conflicts}
+        yield tree, conflicts

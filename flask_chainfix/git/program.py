@@ -1,0 +1,217 @@
+"""Git as a program: run once for a question, or once for many.
+
+It runs without whatever of its variables others have set, and without programs that the
+configuration of a repository names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+_TIME_LIMIT = 30  # seconds, for each call
+_hanging: set[str] = set()  # programs that have not answered once: nobody waits for them again
+
+# Git sets others for its hooks; they name one repository, which need not be the migrations' own.
+_KEPT = (
+    "GIT_CONFIG",
+    "GIT_EXEC_PATH",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+)
+_PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
+
+# Two messages are recognized. Nothing is fetched, as a partial clone would.
+_ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
+_AT_ONCE = 4096  # bytes; a pipe takes them all, so that neither side waits for the other
+
+
+class Unknown(Exception):
+    """Git cannot tell; the text says why.
+
+    Args:
+        reason: the text.
+        silent: whether Git has ended with 1 and without a word, as it does where there is nothing.
+    """
+
+    def __init__(self, reason: str, *, silent: bool = False) -> None:
+        super().__init__(reason)
+        self.silent = silent
+
+
+def run(
+    start: str | None,
+    *arguments: str,
+    sent: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run Git.
+
+    Args:
+        start: in this directory; in none, where the variables of this process place it.
+        arguments: what it is asked.
+        sent: what it reads from its stdin.
+        variables: as in ``command``.
+
+    Raises:
+        Unknown: it is not there, fails, or takes too long.
+    """
+    import subprocess  # where there is no repository, it is not needed
+
+    words, around = command(start, *arguments, variables=variables)
+    try:
+        done = subprocess.run(
+            words, env=around, input=sent, capture_output=True, check=False, timeout=_TIME_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        _hanging.add(words[0])
+        raise Unknown(_too_long()) from None
+    except OSError as error:
+        raise Unknown(f"git cannot be run ({error.strerror})") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        fatal = re.search(r"^fatal: (.*)", said, re.MULTILINE)  # advice may follow it
+        last = said.rpartition("\n")[2] or f"exit code {done.returncode}"
+        silent = done.returncode == 1 and not done.stderr
+        raise Unknown(f"git failed ({fatal[1] if fatal else last})", silent=silent)
+    return done.stdout
+
+
+def command(
+    start: str | None, *arguments: str, variables: Mapping[str, str] | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """The words that run Git, and the variables to run it with.
+
+    Args:
+        start: the directory to run it in; in none, the variables of this process place it.
+        arguments: what it is asked.
+        variables: what places it, and configures it, in the stead of all that this process has.
+
+    Raises:
+        Unknown: it is not there, or has not answered before.
+    """
+    import shutil
+
+    program = shutil.which("git")
+    if program is None:
+        raise Unknown("the git command was not found")
+    if program in _hanging:
+        raise Unknown(_too_long())
+    kept: tuple[str, ...] = _KEPT if start is not None else _KEPT + _PLACING
+    if variables is not None:
+        kept = ("GIT_EXEC_PATH",)
+    around = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(kept) or not name.startswith("GIT_")
+    }
+    place = [] if start is None else ["-C", start]
+    return [program, *place, *arguments], around | _ADDED | dict(variables or {})
+
+
+def _too_long() -> str:
+    return f"git did not answer within {_TIME_LIMIT} seconds"
+
+
+@contextmanager
+def batch(
+    start: str | None, store: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Batch]:
+    """Run one ``git cat-file --batch`` for many questions.
+
+    Args:
+        start: as in ``run``.
+        store: a directory with more objects than those of the repository.
+        variables: as in ``command``.
+
+    Raises:
+        Unknown: Git is not there.
+    """
+    import subprocess
+
+    words, around = command(start, "cat-file", "--batch", variables=variables)
+    around["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = quoted(store)
+    try:
+        process = subprocess.Popen(
+            words,
+            env=around,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise Unknown(f"git cannot be run ({error.strerror})") from error
+    try:
+        yield Batch(process)
+    finally:
+        process.kill()  # it changes nothing, so there is nothing to wait for
+        process.communicate()
+
+
+def quoted(path: str) -> str:
+    """A path as Git reads it in a list of object directories, whatever is in it."""
+    return '"{}"'.format("".join(f"\\{byte:03o}" for byte in os.fsencode(path)))
+
+
+class Ended(Unknown):
+    """Git has ended in the middle, as it does where it would have to fetch an object."""
+
+
+class Batch:
+    """A running ``git cat-file --batch``.
+
+    Args:
+        process: it, with pipes to its input and from its output.
+    """
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+        self._input: IO[bytes] = process.stdin
+        self._output: IO[bytes] = process.stdout
+
+    def __call__(self, sent: bytes) -> bytes:
+        """What Git answers to lines of input.
+
+        Raises:
+                Ended: it has ended.
+            Unknown: it takes too long.
+        """
+        from threading import Timer
+
+        watch = Timer(_TIME_LIMIT, self._process.kill)
+        watch.start()
+        try:
+            return b"".join(self._answers(sent))
+        except (OSError, EOFError) as error:
+            if watch.is_alive():
+                raise Ended("git ended before it had answered") from error
+            raise Unknown(_too_long()) from error
+        finally:
+            watch.cancel()
+
+    def _answers(self, sent: bytes) -> Iterator[bytes]:
+        lines = [line + b"\n" for line in sent.split(b"\n")[:-1]]
+        while lines:
+            size, number = len(lines[0]), 1
+            while number < len(lines) and size + len(lines[number]) <= _AT_ONCE:
+                size += len(lines[number])
+                number += 1
+            self._input.write(b"".join(lines[:number]))
+            self._input.flush()
+            for _ in range(number):
+                yield from self._answer()
+            del lines[:number]
+
+    def _answer(self) -> Iterator[bytes]:
+        line = self._output.readline()
+        yield line
+        found = HEADER.fullmatch(line.rstrip(b"\n"))
+        size = int(found[3]) + 1 if found else 0
+        data = self._output.read(size)
+        if not line or len(data) < size:
+            raise EOFError
+        yield data

@@ -1,0 +1,24 @@
+"""add c27b95e1a830
+
+Revision ID: c27b95e1a830
+Revises: 3f1c2a9b7d04
+Create Date: 2024-01-22 10:00:00
+
+"""
+from alembic import op
+import sqlalchemy as sa
+
+
+# revision identifiers, used by Alembic.
+revision = 'c27b95e1a830'
+down_revision = '3f1c2a9b7d04'
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.add_column('users', sa.Column('address', sa.String(40)))
+
+
+def downgrade():
+    op.drop_column('users', 'address')

@@ -1,0 +1,679 @@
+"""check --against as a gate: what is said of merges, and what is typed then, in repositories."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import Done, fixchain
+from tests.disk import environment
+from tests.repositories import VERSIONS, Repository, needs_git, script
+from tests.support import Rev, migration, rev
+
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+
+USERS = "op.create_table('users', sa.Column('id', sa.Integer()), sa.Column('old', sa.Integer()))"
+EMAIL = "op.add_column('users', sa.Column('email', sa.String(40)))"
+MOST_CALLS = 5
+
+
+@pytest.fixture
+def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """A repository with three revisions on ``main``, and a branch of it checked out."""
+    environment(repository.top / "migrations", "a", rev("b <- a").doing(USERS), "c <- b")
+    (repository.top / ".gitignore").write_text("__pycache__/\n.fixchain/\n*.db\n")
+    repository.commit(1)
+    repository.branch("feature")
+    monkeypatch.chdir(repository.top)
+    monkeypatch.setenv("COLUMNS", "1000")
+    return repository
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Gives the calls of Git since it was last asked."""
+    log, real = tmp_path / "calls", shutil.which("git")
+    script(tmp_path / "bin/git", f'#!/bin/sh\necho " $*" >>{log}\nexec {real} "$@"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    def since() -> list[str]:
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
+
+    return since
+
+
+def file_of(revision: str) -> Path:
+    return Path(VERSIONS, f"{revision}_add_{revision}.py")
+
+
+def put(*specs: str | Rev) -> None:
+    for spec in specs:
+        item = spec if isinstance(spec, Rev) else rev(spec, date="2024-02-01")
+        file_of(item.revision).write_bytes(migration(item))
+
+
+def edit(revision: str, old: str, new: str) -> None:
+    path = file_of(revision)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def on(project: Repository, branch: str, day: int, *specs: str | Rev, at: str = "main") -> None:
+    """Commit revisions on a branch, which is made if need be, and come back."""
+    known = project.git("branch", "--list", "--", branch)
+    project.git("checkout", "-q", *([branch] if known else ["-b", branch, at]))
+    put(*specs)
+    project.commit(day)
+    project.switch("feature")
+
+
+def check(*options: str, against: str = "main") -> Done:
+    return fixchain("check", "--format", "json", f"--against={against}", *options)
+
+
+def found(*options: str, against: str = "main") -> dict[str, dict[str, Any]]:
+    """The errors by code; there is one of each at most."""
+    done = check(*options, against=against)
+    errors = [each for each in done.document["findings"] if each["severity"] == "error"]
+    codes = {each["code"]: each for each in errors}
+    assert len(codes) == len(errors), errors
+    assert done.exit_code == (1 if errors else 0), done
+    return codes
+
+
+def typed(finding: dict[str, Any]) -> None:
+    """Type all commands of a finding's first remedy, in their order."""
+    people = {
+        f"GIT_{role}_{what}": "a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    around = {**os.environ, **people, "GIT_EDITOR": "true", "GIT_ALLOW_PROTOCOL": "file"}
+    for command in finding["remedies"][0]["commands"]:
+        if command.startswith("git "):
+            done = subprocess.run(command, shell=True, env=around, capture_output=True, check=False)
+            stops = command.startswith("git merge") and b"CONFLICT" in done.stdout
+            assert done.returncode == 0 or stops, (command, done)
+        else:
+            agreed = ["--accept-guesses"] if "repair" in command else []
+            said = fixchain(*shlex.split(command)[1:], *agreed, "--yes")
+            assert said.exit_code == 0, (command, said)
+
+
+def assert_settled(project: Repository) -> None:
+    """All is committed, and the chain is healthy with what main has."""
+    assert project.git("status", "--porcelain") == ""
+    assert found() == {}
+    assert project.git("merge-base", "main", "HEAD") == project.git("rev-parse", "main")
+
+
+# --- What is foreseen, and what is typed then ----------------------------------------------------
+
+
+def test_two_heads(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    before = project.git("rev-parse", "HEAD", "main")
+    finding = found()["FC503"]
+    assert finding["message"].startswith(
+        "a merge of main gives FC102 multiple-heads: 2 heads where there should be one:"
+        " mine, theirs; theirs came with "
+    )
+    assert finding["message"].endswith(" by a, 2024-01-04")
+    mine, theirs = finding["locations"]
+    assert mine == {"path": str(file_of("mine")), "line": 13}
+    commit = project.git("rev-parse", "main")[:12]
+    assert theirs == {"path": str(file_of("theirs")), "line": 13, "ref": "main", "commit": commit}
+    assert project.git("rev-parse", "HEAD", "main") == before
+    typed(finding)
+    assert_settled(project)
+
+
+def test_two_heads_that_are_not_committed(project: Repository) -> None:
+    put("mine <- c")
+    on_main = Path("elsewhere")
+    project.git("worktree", "add", "-q", on_main, "main")
+    (on_main / file_of("theirs")).write_bytes(migration(rev("theirs <- c")))
+    Repository(on_main.absolute()).commit(3)
+    project.git("worktree", "remove", on_main)
+    finding = found()["FC503"]
+    assert finding["remedies"][0]["commands"][0] == f"git add -- {file_of('mine')}"
+    typed(finding)
+    assert_settled(project)
+
+
+def test_a_remote_that_has_moved_on(project: Repository, tmp_path: Path) -> None:
+    project.git("clone", "-q", "--bare", project.top, tmp_path / "bare.git")
+    project.git("remote", "add", "origin", tmp_path / "bare.git")
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("push", "-q", "origin", "main")
+    on(project, "main", 4, "later <- theirs")
+    project.git("push", "-q", "origin", "main:main")
+    project.git("update-ref", "refs/remotes/origin/main", "main~1")
+    finding = found(against="origin/main")["FC503"]
+    assert finding["remedies"][0]["commands"][:2] == ["git fetch origin", "git merge origin/main"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_an_id_that_both_have_taken(project: Repository) -> None:
+    put(rev("new <- c").doing("op.create_table('mine', sa.Column('id', sa.Integer()))"))
+    file_of("new").rename(Path(VERSIONS, "mine.py"))
+    project.commit(2)
+    on(project, "main", 3, "new <- c")
+    finding = found()["FC503"]
+    assert "gives FC104 duplicate-revision" in finding["message"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_a_parent_that_the_other_side_deletes(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    file_of("c").unlink()
+    project.commit(3)
+    project.switch("feature")
+    finding = found()["FC503"]
+    assert "gives FC103 missing-down-revision" in finding["message"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_numbers_that_both_have_taken(project: Repository) -> None:
+    put("0001 <- c", "0002 <- 0001", "0003_mine <- 0002")
+    for name in ("0001", "0002"):
+        file_of(name).rename(Path(VERSIONS, f"{name}.py"))
+    project.switch("main")
+    shutil.move(file_of("0003_mine"), "mine.py")
+    project.commit(2)
+    project.git("rm", "-q", "--cached", "mine.py")
+    project.commit(2)
+    project.git("checkout", "-q", "-B", "feature", "main")
+    on(project, "main", 3, "0003_theirs <- 0002")
+    put("0003_mine <- 0002")
+    Path("mine.py").unlink(missing_ok=True)
+    project.commit(3)
+    finding = found()["FC503"]
+    assert "0003_mine and 0003_theirs take the same number" in finding["message"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_a_migration_that_both_have_changed(project: Repository) -> None:
+    edit("c", "add c", "mine")
+    project.commit(2)
+    project.switch("main")
+    edit("c", "add c", "theirs")
+    project.commit(3)
+    project.switch("feature")
+    finding = found()["FC503"]
+    said = f"a merge of main stops at {file_of('c')}: both sides have changed it"
+    assert finding["message"] == said
+    typed(finding)
+    assert_settled(project)
+
+
+def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository) -> None:
+    project.switch("main")
+    assert fixchain("lock", "--yes").exit_code == 0
+    project.commit(2)
+    project.git("checkout", "-q", "-B", "feature", "main")
+    put("mine <- c")
+    assert fixchain("lock", "--yes").exit_code == 0
+    project.commit(3)
+    project.switch("main")
+    put("theirs <- c")
+    assert fixchain("lock", "--yes").exit_code == 0
+    project.commit(4)
+    project.switch("feature")
+    finding = found()["FC503"]
+    assert "FC102" in finding["message"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_files_of_the_app_that_stop_git(project: Repository) -> None:
+    Path("app.py").write_text("one\n")
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    Path("app.py").write_text("two\n")
+    put("theirs <- c")
+    project.commit(3)
+    project.switch("feature")
+    finding = found()["FC503"]
+    (way,) = finding["remedies"]
+    assert "Git stops at 1 file that is no migration" in way["text"]
+
+
+def test_what_both_create(project: Repository) -> None:
+    put(rev("mine <- c").doing(EMAIL, "op.add_column('users', sa.Column('x', sa.Integer()))"))
+    project.commit(2)
+    on(project, "main", 3, rev("theirs <- c").doing(EMAIL))
+    codes = found()
+    finding = codes["FC504"]
+    assert set(codes) == {"FC503", "FC504"}
+    assert finding["message"].startswith("theirs and mine both create column users.email; ")
+    assert (
+        f"mine is yours ({project.git('rev-parse', 'HEAD')[:12]} by a, 2024-01-03)"
+        in (finding["message"])
+    )
+    assert "theirs is from main (" in finding["message"]
+    assert [place.get("ref") for place in finding["locations"]] == [None, "main"]
+    assert codes["FC503"]["remedies"] == finding["remedies"]
+    edit("mine", f"    {EMAIL}\n", "")
+    assert set(found()) == {"FC503"}
+    typed(finding)
+    assert_settled(project)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        (
+            "op.alter_column('users', 'old', nullable=False)",
+            "op.drop_column('users', 'old')",
+            "uses column users.old, which theirs has dropped before",
+        ),
+        (
+            "op.drop_column('users', 'old')",
+            "op.alter_column('users', 'old', new_column_name='new')",
+            "both drop column users.old",
+        ),
+        (
+            "op.add_column('users', sa.Column('x', sa.Integer()))",
+            "op.rename_table('users', 'people')",
+            "mine uses table users, which theirs has dropped before",
+        ),
+        (
+            "op.create_index('ix', 'users', ['id'])",
+            "op.create_index('ix', 'users', ['old'])",
+            "both create index",
+        ),
+        (
+            "op.drop_column('users', 'old')",
+            "op.create_index('ix', 'users', ['old'])",
+            "drops column users.old, on which theirs builds index",
+        ),
+    ],
+)
+def test_what_does_not_go_together(project: Repository, mine: str, theirs: str, said: str) -> None:
+    put(rev("mine <- c").doing(mine))
+    project.commit(2)
+    on(project, "main", 3, rev("theirs <- c").doing(theirs))
+    assert said in found()["FC504"]["message"]
+
+
+def test_what_goes_together_in_this_order(project: Repository) -> None:
+    put(rev("mine <- c").doing("op.drop_column('users', 'old')"))
+    project.commit(2)
+    on(project, "main", 3, rev("theirs <- c").doing("op.execute('UPDATE users SET old = 1')"))
+    assert set(found()) == {"FC503"}
+
+
+# --- What there is nothing to say of -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["mine", "theirs", "neither", "merged"])
+def test_only_one_side_has_something_new(project: Repository, side: str) -> None:
+    if side in ("mine", "merged"):
+        put("mine <- c")
+        project.commit(2)
+    if side == "theirs":
+        on(project, "main", 3, "theirs <- c")
+    if side == "merged":
+        project.git("branch", "-f", "main")
+        put("more <- mine")
+    assert found() == {}
+    said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
+    assert said.startswith("The migration chain is healthy, also with main merged: ")
+
+
+def test_lineages_that_are_kept_apart(project: Repository) -> None:
+    put("mine @apart")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    assert found() == {}
+
+
+# --- Other branches ------------------------------------------------------------------------------
+
+
+def test_which_branches_can_land_together_and_in_which_order(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "one", 3, rev("one <- c").doing("op.drop_column('users', 'old')"))
+    on(project, "two", 3, rev("two <- c").doing("op.execute('UPDATE users SET old = 1')"))
+    on(project, "same", 3)
+    options = ("--with=one", "--with=two", "--with=same")
+    done = check(*options)
+    assert done.exit_code == 0, done
+    queue = done.document["queue"]
+    fits = {(each["one"], each["other"]): each["fit"] for each in queue["pairs"]}
+    assert fits == {
+        ("yours", "main"): "fits",
+        ("yours", "one"): "needs a rebase",
+        ("yours", "two"): "needs a rebase",
+        ("yours", "same"): "fits",
+        ("one", "main"): "fits",
+        ("two", "main"): "fits",
+        ("same", "main"): "fits",
+        ("one", "two"): "one order only",
+        ("one", "same"): "fits",
+        ("two", "same"): "fits",
+    }
+    assert sorted(queue["order"]) == ["one", "same", "two", "yours"]
+    assert queue["order"].index("two") < queue["order"].index("one")
+    text = fixchain("check", "--against=main", *options).stdout
+    assert (
+        "one + two    one order only: two lands before one: else two uses column users.old" in text
+    )
+    assert "an order in which all can land, each rebased: " in text
+
+
+def test_branches_that_cannot_land_together(project: Repository) -> None:
+    on(project, "one", 3, rev("one <- c").doing(EMAIL))
+    on(project, "two", 3, rev("two <- c").doing(EMAIL))
+    done = check("--with=one", "--with=two")
+    assert done.exit_code == 1
+    (finding,) = done.document["findings"]
+    assert finding["code"] == "FC504"
+    assert {place["ref"] for place in finding["locations"]} == {"one", "two"}
+    assert done.document["queue"]["order"] is None
+    text = fixchain("check", "--against=main", "--with=one", "--with=two").stdout
+    assert "one + two  cannot land together: two and one both create column users.email" in text
+    assert "there is no order in which all can land" in text
+
+
+def test_with_needs_against(project: Repository) -> None:
+    assert fixchain("check", "--with", "main").exit_code == 2
+
+
+# --- Git is asked at most five times -------------------------------------------------------------
+
+
+def test_git_is_asked_at_most_five_times(
+    project: Repository, calls: Callable[[], list[str]]
+) -> None:
+    on(project, "main", 3, rev("theirs <- c").doing(EMAIL), "more <- theirs")
+    put(
+        rev("mine <- c").doing(EMAIL),
+        *(f"u{number} <- {parent}" for number, parent in enumerate(["mine", "u0", "u1"])),
+    )
+    for number in range(4):
+        on_side = f"side{number}"
+        project.git("branch", on_side, "main")
+    calls()
+    assert {"FC504"} <= {each["code"] for each in check().document["findings"]}
+    asked = calls()
+    assert len(asked) <= MOST_CALLS, asked
+    check(*(f"--with=side{number}" for number in range(4)))
+    more = calls()
+    assert len(more) <= MOST_CALLS, more
+
+
+# --- Clones and repositories of all kinds --------------------------------------------------------
+
+
+def diverged(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+
+
+def test_a_shallow_clone_says_how_much_more_it_needs(
+    project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverged(project)
+    for depth, enough in ((1, False), (2, True)):
+        clone = tmp_path / f"clone{depth}"
+        words = ("-q", f"--depth={depth}", "--no-single-branch", "--branch=feature")
+        project.git("clone", *words, f"file://{project.top}", clone)
+        monkeypatch.chdir(clone)
+        if enough:
+            assert set(found(against="origin/main")) == {"FC503"}
+            continue
+        done = check(against="origin/main")
+        assert done.exit_code == 3
+        error = done.document["error"]
+        assert (
+            "the clone is shallow: it has 1 commit of the one and 1 commit of the other"
+            in (error["message"])
+        )
+        assert [way["commands"] for way in error["remedies"]] == [
+            ["git fetch --unshallow"],
+            ["git fetch --deepen=50"],
+            [],
+        ]
+        subprocess.run(["git", "fetch", "-q", "--deepen=50"], check=True)
+        assert set(found(against="origin/main")) == {"FC503"}
+
+
+def test_detached_heads_and_linked_work_trees(
+    project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverged(project)
+    project.git("checkout", "-q", "--detach")
+    assert set(found()) == {"FC503"}
+    project.git("worktree", "add", "-q", "linked", "feature")
+    monkeypatch.chdir(project.top / "linked")
+    assert set(found()) == {"FC503"}
+
+
+def test_alternates(project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    diverged(project)
+    odd = tmp_path / 'odd "name": x\ny'
+    project.git("clone", "-q", "--shared", "--no-local", "-s", project.top, tmp_path / "first")
+    project.git("clone", "-q", "--shared", tmp_path / "first", odd)
+    monkeypatch.chdir(odd)
+    subprocess.run(["git", "checkout", "-q", "feature"], check=True)
+    subprocess.run(["git", "fetch", "-q", str(project.top), "main:main"], check=True)
+    assert set(found()) == {"FC503"}
+
+
+def test_a_submodule(project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    diverged(project)
+    outer = Repository(tmp_path / "outer")
+    outer.git("submodule", "add", "-q", project.top, "inner")
+    outer.commit(1)
+    monkeypatch.chdir(outer.top / "inner")
+    assert set(found(against="origin/main")) == {"FC503"}
+    monkeypatch.chdir(outer.top)
+    done = fixchain("-d", "inner/migrations", "check", "--format=json", "--against=origin/main")
+    assert [each["code"] for each in done.document["findings"]] == ["FC503"]
+
+
+def test_a_fork_without_a_common_beginning(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.git("checkout", "-q", "--orphan", "other")
+    file_of("mine").unlink()
+    put("theirs <- c")
+    project.commit(3)
+    project.switch("feature")
+    done = check(against="other")
+    assert [each["code"] for each in done.document["findings"]] == ["FC501", "FC503"]
+    assert "have no commit in common" in " ".join(done.document["notices"])
+
+
+def test_a_partial_clone_fetches_nothing(
+    project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverged(project)
+    project.git("config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "partial"
+    words = ("-q", "--filter=blob:none", "--branch=feature")
+    project.git("clone", *words, f"file://{project.top}", clone)
+    monkeypatch.chdir(clone)
+    done = check(against="origin/main")
+    assert done.exit_code == 0, done
+    notice = next(each for each in done.document["notices"] if "partial clone" in each)
+    command = notice.partition("`")[2].partition("`")[0]
+    subprocess.run([*shlex.split(command), "-q"], check=True)
+    assert set(found(against="origin/main")) == {"FC503"}
+
+
+@pytest.mark.parametrize(
+    "name", ["-x", "--help", "a'b", "ü/ä", "$(touch${IFS}x)", "a;b", "{fixchain}", "x`y", "@"]
+)
+def test_hostile_names_of_branches(project: Repository, name: str) -> None:
+    diverged(project)
+    project.git("update-ref", f"refs/heads/{name}", "main")
+    if name == "@":  # which is HEAD
+        assert found(against=name) == {}
+        return
+    finding = found(against=name if not name.startswith("-") else f"refs/heads/{name}")["FC503"]
+    assert name in finding["message"]
+    project.git("branch", "-q", "-f", "main", f"refs/heads/{name}")
+    typed(finding)
+    assert_settled(project)
+    assert not Path("x").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["gone", "", " ", "a\nb", "a\x1b[31m", "\ud800", "main:", "main..x"]
+)
+def test_refs_that_are_none(project: Repository, name: str) -> None:
+    done = check(against=name)
+    assert done.exit_code == 3
+    assert done.document["error"]["type"] == "CannotReadGit"
+    done = check(f"--with={name}")
+    assert done.exit_code == 3
+    assert done.document["error"]["type"] == "CannotReadGit"
+
+
+def test_nothing_that_the_configuration_names_is_run(
+    project: Repository, tmp_path: Path, calls: Callable[[], list[str]]
+) -> None:
+    spy = script(tmp_path / "spy", f"#!/bin/sh\necho run >>{tmp_path / 'spied'}\ncat\n")
+    (project.top / ".gitattributes").write_text("*.py merge=spy filter=spy diff=spy\n")
+    edit("c", "add c", "mine")
+    diverged(project)
+    project.switch("main")
+    edit("c", "add c", "theirs")
+    project.commit(4)
+    project.switch("feature")
+    for name, value in {
+        "merge.spy.driver": f"{spy} %A %O %B",
+        "filter.spy.clean": str(spy),
+        "filter.spy.smudge": str(spy),
+        "diff.spy.textconv": str(spy),
+        "diff.external": str(spy),
+        "core.fsmonitor": str(spy),
+        "core.hooksPath": str(tmp_path),
+        "core.pager": str(spy),
+        "alias.merge-tree": f"!{spy}",
+    }.items():
+        project.git("config", name, value)
+    (tmp_path / "spied").unlink(missing_ok=True)
+    check()
+    assert calls()
+    assert not (tmp_path / "spied").exists()
+
+
+def test_attributes_tell_how_files_merge(project: Repository) -> None:
+    project.switch("main")
+    (project.top / ".gitattributes").write_text("*.py merge=union\n")
+    project.commit(2)
+    project.git("checkout", "-q", "-B", "feature", "main")
+    edit("c", "import sqlalchemy as sa\n", "import sqlalchemy as sa\nmine = 1\n")
+    project.commit(3)
+    project.switch("main")
+    edit("c", "import sqlalchemy as sa\n", "import sqlalchemy as sa\ntheirs = 1\n")
+    project.commit(3)
+    project.switch("feature")
+    assert found() == {}
+    project.merge("main", day=4)
+
+
+def test_an_old_git_is_told_plainly(
+    project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverged(project)
+    real = shutil.which("git")
+    text = (
+        '#!/bin/sh\ncase " $* " in *" merge-tree "*) echo "usage: git merge-tree" >&2; exit 129;;\n'
+        '*" version "*) echo "git version 2.30.2";; '
+        f'*) exec {real} "$@";; esac\n'
+    )
+    script(tmp_path / "old/git", text)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:{os.environ['PATH']}")
+    done = check()
+    assert done.exit_code == 0, done
+    assert (
+        "what a merge would be is only known with Git 2.39 or newer, and this is 2.30.2: only what"
+        " was changed of what others have is judged"
+    ) in done.document["notices"]
+    assert "merged" not in fixchain("check", "--against=main").stdout.partition("\n")[0]
+
+
+def test_a_link_out_of_the_version_location(project: Repository) -> None:
+    on(project, "main", 3, "theirs <- c")
+    put("mine <- c")
+    Path("other").mkdir()
+    file_of("mine").rename("other/mine.py")
+    file_of("mine").symlink_to("../../other/mine.py")
+    done = check()
+    assert done.exit_code == 0
+    assert "mine.py lies behind a link that is not committed" in " ".join(done.document["notices"])
+
+
+def test_a_link_in_the_version_location(project: Repository) -> None:
+    put("mine <- c")
+    file_of("mine").rename(Path(VERSIONS, "real.py"))
+    file_of("mine").symlink_to("real.py")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    put("more <- mine")
+    finding = found()["FC503"]
+    assert finding["revisions"] == ["more", "theirs"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_sha256(project: Repository) -> None:
+    shutil.rmtree(".git")
+    project.git("init", "-q", "-b", "main", "--object-format=sha256")
+    project.commit(1)
+    project.branch("feature")
+    diverged(project)
+    put("more <- mine")
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
+def test_large_files_are_not_read(project: Repository) -> None:
+    (project.top / "large.bin").write_bytes(os.urandom(1 << 20) * 20)
+    diverged(project)
+    assert set(found()) == {"FC503"}
+
+
+def test_other_formats_carry_it(project: Repository) -> None:
+    diverged(project)
+    for name, text in {
+        "github": f"::error file={file_of('mine')},title=FC503 merge-would-break,line=13::",
+        "junit": 'name="FC503 merge-would-break"',
+        "sarif": '"ruleId": "FC503"',
+    }.items():
+        assert text in fixchain("check", "--against=main", f"--format={name}").stdout
+
+
+def test_in_the_middle_of_a_merge(project: Repository) -> None:
+    diverged(project)
+    on(project, "third", 4, "third <- c", at="main~1")
+    project.git("merge", "-q", "--no-commit", "--no-ff", "third")
+    put("joined <- mine,third")
+    assert set(found()) == {"FC503"}
+    assert found()["FC503"]["revisions"] == ["joined", "theirs"]
