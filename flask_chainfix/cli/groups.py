@@ -13,6 +13,7 @@ _SUMMARIES = {
     "backup": "Copy databases to files before anything is changed.",
     "check": "Say what is wrong with the migration chain.",
     "explain": "Say what a finding means.",
+    "graph": "Draw the chain, as it is and as a repair would leave it.",
     "hook": "Check the chain in every commit and every pull request.",
     "lock": "Write the heads into a file on which two branches collide.",
     "rebase": "Move your revisions on top of the main branch's.",

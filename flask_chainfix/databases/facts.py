@@ -14,6 +14,7 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import Edit, MigrationFile
+from flask_chainfix.model.history import History as Landings
 from flask_chainfix.model.history import Published, PublishedChain
 from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
@@ -51,6 +52,7 @@ class Facts(Snapshot):
         published_chains: what the main branch and releases have; none where nobody has looked.
         downgrade_gaps: what downgrades do not undo, as a rehearsal has shown; none where nobody
             has looked.
+        landed: when the files landed in version control; ``None`` where nobody has looked.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -59,6 +61,7 @@ class Facts(Snapshot):
     published: Published | None = field(default=None, compare=False)
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
+    landed: Landings | None = field(default=None, compare=False)
     _known: _Known = field(default_factory=_Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:

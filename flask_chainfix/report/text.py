@@ -47,6 +47,7 @@ from flask_chainfix.report.page import (
 from flask_chainfix.report.results import (
     BackedUp,
     Checked,
+    Drawn,
     Explained,
     HookPlan,
     LockPlan,
@@ -96,6 +97,20 @@ def _(result: Checked, page: Page) -> None:
     _verdict_and_findings(page, result, result.proposal)
     _outcome(page, result.proposal, result.error)
     _steps(page, "What to do", advice.steps(result))
+
+
+@_write.register
+def _(result: Drawn, page: Page) -> None:
+    from flask_chainfix.report.annotations import pictures  # other commands go without
+
+    proposal = result.checked.proposal
+    _verdict(page, result.checked)
+    for picture in pictures(result):
+        page.heading(picture.title, picture.aside)
+        page.picture(picture.nodes)
+    if proposal.planned is None:
+        _outcome(page, proposal, result.error)
+    _sections(page, databases.sections(_table(result.checked, proposal.snapshot)))
 
 
 @_write.register
@@ -257,11 +272,16 @@ def _(result: Undone, page: Page) -> None:
 # --- Parts of several commands -------------------------------------------------------------------
 
 
-def _verdict_and_findings(page: Page, result: Checked | Planning, proposal: Proposal) -> None:
-    diagnosis = proposal.diagnosis
+def _verdict(page: Page, result: Checked | Planning) -> None:
+    diagnosis = result.diagnosis
     broken = bool(errors_of(diagnosis.findings))
     page.line(verdict(diagnosis), style="bold red" if broken else "bold green")
     _notices(page, (*diagnosis.notices, *result.notices))
+
+
+def _verdict_and_findings(page: Page, result: Checked | Planning, proposal: Proposal) -> None:
+    diagnosis = proposal.diagnosis
+    _verdict(page, result)
     page.heading("Current state")
     page.picture(current_state(proposal))
     if diagnosis.findings:
