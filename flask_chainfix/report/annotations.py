@@ -9,7 +9,6 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.files import Header
-from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.history import Published
 from flask_chainfix.report.chain_picture import current_state, expected_state
 from flask_chainfix.report.command_text import size
@@ -17,6 +16,8 @@ from flask_chainfix.report.layout import PictureNode
 from flask_chainfix.report.results import Drawn
 
 _NAMED = 2  # databases at one revision; more are counted
+_LONGEST_NAME = 30  # characters; what tells databases of one server apart is at the end
+_COMMON = 50  # what more revisions are warned of tells none from the others, and keeps all unfolded
 _PLACES = ("base", "head")
 
 
@@ -143,21 +144,22 @@ def _compared(snapshot: Facts, theirs: Published | None) -> Iterator[tuple[str, 
 
 def _findings(result: Drawn) -> Iterator[tuple[str, Badge]]:
     """The codes of errors and warnings, each once at each revision."""
-    badges = {
-        (revision, Badge(finding.severity.value, finding.code)): None
-        for finding in result.checked.diagnosis.findings
-        if finding.severity is not Severity.INFO
-        for revision in finding.revisions
-    }
-    yield from badges
+    named: dict[Badge, dict[str, None]] = {}
+    for finding in result.checked.diagnosis.findings:
+        badge = Badge(finding.severity.value, finding.code)
+        named.setdefault(badge, {}).update(dict.fromkeys(finding.revisions))
+    for badge, revisions in named.items():
+        if badge.kind == "error" or (badge.kind == "warning" and len(revisions) <= _COMMON):
+            yield from ((revision, badge) for revision in revisions)
 
 
 def _databases(places: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, Badge]]:
     """The databases, each at the revisions of its rows."""
     names: dict[str, list[str]] = {}
     for name, rows in places:
+        short = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
         for row in rows:
-            names.setdefault(row, []).append(name)
+            names.setdefault(row, []).append(short)
     for row, there in names.items():
         shown = there if len(there) <= _NAMED else [count(len(there), "database")]
         yield from ((row, Badge("database", name)) for name in shown)

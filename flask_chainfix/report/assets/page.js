@@ -87,8 +87,14 @@
       this.height = top + 4;
       this.active = kept ? this.items.findIndex((each) =>
         kept.row === undefined ? each.fold === kept.fold : each.row === kept.row) : -1;
+      this.point();
       this.clear();
       this.resize();
+    }
+
+    point() {
+      if (this.active < 0) this.scroller.removeAttribute("aria-activedescendant");
+      else this.scroller.setAttribute("aria-activedescendant", `row-${this.number}-${this.active}`);
     }
 
     isOpen(index) {
@@ -203,7 +209,7 @@
       this.active = index;
       this.reveal(index);
       this.paint();
-      this.scroller.setAttribute("aria-activedescendant", `row-${this.number}-${index}`);
+      this.point();
     }
 
     reveal(index) {
@@ -275,29 +281,29 @@
     place.append(back, element("h2", { id: "details-title" }, known.key));
     if (known.text) place.append(element("p", {}, known.text));
     if (known.unreadable) place.append(element("p", { class: "quiet" }, `The file ${known.unreadable}.`));
-    for (const [change, reasons] of known.changes || []) {
-      place.append(...part("Why it moves", element("p", {}, element("code", {}, change)),
-        listed("reasons", reasons.map(([kind, detail]) =>
-          element("li", {}, element("b", {}, kind), ` ${detail}`)))));
-    }
-    if (known.findings) place.append(...part("Findings", ...known.findings.map(finding)));
     if (known.file) place.append(...part("File", element("code", {}, known.file)));
     if (known.copies) place.append(element("p", { class: "quiet" }, `${known.copies} files have this id`));
     if (known.landed) {
       place.append(...part("Landed", element("p", {}, known.author ? `${known.landed}, by ${known.author}` : known.landed)));
     }
+    for (const [change, reasons] of known.changes || []) {
+      place.append(...part("Why it moves", element("p", {}, element("code", {}, change)),
+        listed("reasons", reasons.map(([kind, detail]) =>
+          element("li", {}, element("b", {}, kind), ` ${detail}`)))));
+    }
+    if (known.does) {
+      place.append(...part("What it does to the schema", listed("does", known.does.map(([line, text]) =>
+        element("li", {}, element("b", {}, line ? `:${line}` : ""), text)))));
+    }
     const above = (views[0].children.get(known.key) || []);
     for (const [title, keys] of [
-      ["Parents", known.parents], ["Depends on", known.needs], ["Children", above],
+      ["Parents", known.parents], ["Children", above], ["Depends on", known.needs],
     ]) {
       if (keys && keys.length) place.append(...part(title, element("p", {}, ...keys.flatMap((key) => [revisionButton(key), " "]))));
     }
     if (known.databases) place.append(...part("Databases that stand here", listed("", known.databases.map((name) => element("li", {}, name)))));
     if (known.labels) place.append(...part("Branch labels", element("p", {}, known.labels.join(", "))));
-    if (known.does) {
-      place.append(...part("What it does to the schema", listed("does", known.does.map(([line, text]) =>
-        element("li", {}, element("b", {}, line ? `:${line}` : ""), text)))));
-    }
+    if (known.findings) place.append(...part("Findings", ...known.findings.map(finding)));
     if (known.doc) place.append(...part("Docstring", element("pre", {}, known.doc.join("\n"))));
     place.parentElement.scrollTop = 0;
     at("said").textContent = `${known.key} ${known.text || ""}`;
@@ -323,7 +329,11 @@
 
   const search = () => {
     state.words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const view of views) view.arrange();
+    for (const view of views) {
+      view.arrange();
+      const first = view.items.findIndex((item) => item.fold === undefined && fits(item.revision));
+      if (isSearching() && first >= 0) view.reveal(first);
+    }
     const number = isSearching() ? data.revisions.filter((_, index) => fits(index)).length : -1;
     at("count").textContent = number < 0 ? "" : `${number.toLocaleString("en")} of ${data.revisions.length.toLocaleString("en")}`;
   };
