@@ -6,6 +6,8 @@ import ast
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 from flask_chainfix import source
@@ -42,8 +44,10 @@ def details(
         for node in picture.nodes:
             _add_badges(known.setdefault(node.key, {"key": printable(node.key)}), picture, node)
     snapshot, planned = result.snapshot, result.checked.proposal.planned
+    shown_folder = cache(shown_path)  # to work it out for each file takes longer than all else
     for revision, files in snapshot.files_by_revision.items():
-        known[revision].update(_of_file(result, revision, files[0], len(files)))
+        place = PurePath(shown_folder(files[0].directory), files[0].name).as_posix()
+        known[revision].update(_of_file(result, revision, place, files))
     for file, problem in snapshot.unreadable:
         known[file.name].update(file=shown_path(file.path), unreadable=printable(problem.reason))
     numbered = ((each, number) for number, one in enumerate(shown) for each in one.revisions)
@@ -67,15 +71,18 @@ def _append(known: dict[str, dict[str, Any]], name: str, found: Iterable[tuple[s
             known[revision].setdefault(name, []).append(value)
 
 
-def _of_file(result: Drawn, revision: str, file: MigrationFile, number: int) -> dict[str, Any]:
+def _of_file(
+    result: Drawn, revision: str, place: str, files: tuple[MigrationFile, ...]
+) -> dict[str, Any]:
+    file = files[0]
     snapshot = result.snapshot
     graph, landed = snapshot.graph, snapshot.landed and snapshot.landed.landing(file.path)
     reading = file.reading
     span = reading.spans.get("revision") if isinstance(reading, Header) else None
-    place = "" if span is None else f":{source.line_of(file.data, span.start)}"
+    line = "" if span is None else f":{source.line_of(file.data, span.start)}"
     told: dict[str, Any] = {
-        "file": printable(f"{shown_path(file.path)}{place}"),
-        "copies": number if number > 1 else 0,
+        "file": printable(f"{place}{line}"),
+        "copies": len(files) if len(files) > 1 else 0,
         "doc": [printable(line.rstrip()) for line in _docstring(file.data).splitlines()],
         "parents": [printable(each) for each in graph.named_parents[revision]],
         "needs": [printable(each) for each in graph.dependencies.get(revision, ())],

@@ -231,13 +231,15 @@
         ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity,
       };
       if (event.key in steps) {
-        const next = this.active < 0 ? 0 : this.active + steps[event.key];
+        const isFirst = this.active < 0 && event.key !== "End";
+        const next = isFirst ? 0 : this.active + steps[event.key];
         const index = Math.max(0, Math.min(this.items.length - 1, next));
         if (this.items[index].fold === undefined) this.choose(index);
         else this.activate(index);
       } else if ((event.key === "Enter" || event.key === " ") && this.active >= 0) {
+        const isRow = this.items[this.active].fold === undefined;
         this.choose(this.active);
-        if (event.key === "Enter" && state.selected !== null) at("details").focus();
+        if (event.key === "Enter" && isRow) at("details").focus();
       } else return;
       event.preventDefault();
     }
