@@ -6,6 +6,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const SVG = "http://www.w3.org/2000/svg";
   const ALIGNED = 108, BEYOND = 600; // pixels: of lanes before the text; around what is in sight
+  const FEW = 30; // rows that are shown without folds
   const at = (id) => document.getElementById(id);
   const position = new Map(data.revisions.map((each, index) => [each.key, index]));
   const state = { words: [], filters: new Set(), zoom: 1, selected: null, shown: null };
@@ -49,7 +50,7 @@
       this.folds = folds.map(([start, stop, words, lines, faint, x, width, height, gap]) =>
         ({ start, stop, words, lines, faint, x, width, height, gap }));
       this.column = Math.min(ALIGNED, this.rows.reduce((most, row) => Math.max(most, row.width), 0));
-      this.open = new Set();
+      this.open = new Set(this.rows.length > FEW ? [] : this.folds.keys());
       this.made = new Map();
       this.active = -1;
       this.body = element("div", { class: "rows", role: "presentation" });
@@ -442,7 +443,7 @@
       at("modes").append(element("button", { type: "button", "data-mode": mode }, title));
     }
   }
-  at("unfold").hidden = !views.some((view) => view.folds.length);
+  at("unfold").hidden = !views.some((view) => view.folds.length > view.open.size);
   document.querySelector("[data-filter=databases]").hidden = !data.revisions.some((each) => each.databases);
   document.querySelector("[data-filter=findings]").hidden = !data.revisions.some((each) => each.findings);
   for (const button of document.querySelectorAll(".copy")) button.hidden = false;
