@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import shutil
 import time
 import warnings
 from base64 import b64encode
@@ -105,6 +107,33 @@ def test_an_unreadable_migration_is_drawn(project: Path) -> None:
     assert "broken.py" in _written("html")
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "FC103-missing-down-revision",
+        "FC104-duplicate-revision",
+        "FC105-cycle",
+        "FC106-unreadable-migration",
+        "FC113-duplicate-branch-label",
+    ],
+)
+def test_every_kind_of_fault_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    place = tmp_path / "migrations"
+    shutil.copytree(Path(__file__).parent / "corpus" / fault, place)
+    (place / "env.py").touch()
+    monkeypatch.chdir(tmp_path)
+    shown = {name: _written(name) for name in picture_names()}
+    drawn = {group.get("class") for group in ElementTree.fromstring(shown["svg"]).iter(f"{SVG}g")}
+    (data,) = re.findall(r'id="data">(.*?)</script>', shown["html"])
+    tones = {row[1] for view in json.loads(data)["views"] for row in view["rows"]}
+    assert "broken" in drawn
+    assert "broken" in tones
+    assert "✗" in shown["text"]
+    assert ":::broken" in shown["mermaid"]
+
+
 def test_in_an_app(sample: Path) -> None:
     flask("db", "upgrade", "2ca607eff9c8", cwd=sample)
     done = flask("db", "fixchain", "graph", cwd=sample)
@@ -141,6 +170,9 @@ def test_mine_and_what_main_has(repository: Repository, monkeypatch: pytest.Monk
     assert "● c (head, mine)" in shown
     assert "○ d (only on main)" in shown
     assert "b (differs from main)" in shown
+    page = _graph("--against", "main", "--format", "html").stdout
+    assert '"author":"a"' in page
+    assert 'data-filter="mine"' in page
     assert _graph("--against", "nowhere").exit_code == 3
     assert _graph("--against", "main", "--no-git").exit_code == 2
 
@@ -393,6 +425,8 @@ def test_it_is_opened(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert temporary.parent.stat().st_mode & 0o077 == 0
     assert named == project / "chain.html"
     assert _graph("--open").exit_code == 2
+    assert _graph("--format", "svg", "--open", "--output", "-").exit_code == 2
+    assert _graph("--format", "svg", "--output", "-").stdout.startswith("<svg")
 
 
 def test_nothing_can_open_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ from flask_chainfix.report.results import Drawn
     "path",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write the picture into this file.",
+    help="Write the picture into this file, in one step; - is stdout.",
 )
 @click.option(
     "--open",
@@ -66,6 +66,8 @@ def graph(  # noqa: PLR0913  (an option each)
     """
     if opened and output_format not in OPENED:
         raise click.UsageError(f"--open shows {' or '.join(OPENED)}: add --format")
+    if opened and path == Path("-"):
+        raise click.UsageError("--open shows a file, and --output - writes none")
     if no_git and against is not None:
         raise click.UsageError("--no-git and --against contradict each other")
 
@@ -80,5 +82,6 @@ def graph(  # noqa: PLR0913  (an option each)
                 progress=progress,
             )
 
-    place = OutputFile(path, output_format, opened=opened) if path or opened else STDOUT
+    to_stdout = path == Path("-") or not (path or opened)
+    place = STDOUT if to_stdout else OutputFile(path, output_format, opened=opened)
     run(context, output_format, work, place)

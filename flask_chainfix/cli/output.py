@@ -73,7 +73,9 @@ class OutputFile(Place):
             _refuse_migrations(path, result.snapshot)
         try:
             if not path.is_file() and path.exists():
-                raise _not_written(path, "it is a directory" if path.is_dir() else "it is no file")
+                raise _not_written(
+                    path, "it is a directory" if path.is_dir() else "it is no regular file"
+                )
             disk.write_at_once(path, text.encode("utf-8", "replace"))
         except OSError as error:
             raise _not_written(path, error.strerror or str(error)) from error

@@ -108,7 +108,7 @@ def write_at_once(path: Path, data: bytes) -> None:
         OSError: it cannot be written; then it is as it was.
     """
     target = Path(os.path.realpath(path))
-    new = beside(target, "output")
+    new = beside(target, f"output-{os.getpid()}")  # another process may be at it
     write_synced(new, data, like=target if target.exists() else None)
     try:
         os.replace(new, target)

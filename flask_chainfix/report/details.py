@@ -15,7 +15,7 @@ from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import count
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Finding
-from flask_chainfix.model.plans import Plan, Reason
+from flask_chainfix.model.plans import Part, Plan, Reason
 from flask_chainfix.report.annotations import Picture
 from flask_chainfix.report.command_text import mended
 from flask_chainfix.report.layout import PictureNode
@@ -49,7 +49,13 @@ def details(
         place = PurePath(shown_folder(files[0].directory), files[0].name).as_posix()
         known[revision].update(_of_file(result, revision, place, files))
     for file, problem in snapshot.unreadable:
-        known[file.name].update(file=shown_path(file.path), unreadable=printable(problem.reason))
+        known[file.name]["unreadable"] = printable(problem.reason)
+    for file in (*(each for each, _ in snapshot.unreadable), *snapshot.anonymous):
+        known[file.name]["file"] = printable(shown_path(file.path))
+    if planned is not None:
+        after = planned.after.graph
+        for revision in set(after).difference(snapshot.graph).intersection(known):
+            known[revision]["parents"] = [printable(each) for each in after.parents[revision]]
     numbered = ((each, number) for number, one in enumerate(shown) for each in one.revisions)
     _append(known, "findings", numbered)
     _append(known, "changes", () if planned is None else _changes(planned.plan))
@@ -170,7 +176,10 @@ def _tables(footprint: Footprint) -> list[str]:
 def _changes(plan: Plan) -> Iterator[tuple[str, list[Any]]]:
     """What a plan changes at each revision, and why."""
     for mend in plan.mends:
-        yield mend.revision, [mended(mend), _reasons(mend.why)]
+        change = [mended(mend), _reasons(mend.why)]
+        yield mend.revision, change
+        if mend.part is Part.ID:
+            yield from ((revision, change) for revision in mend.after)
     for relink in plan.relinks:
         before, after = (
             printable(", ".join(ids)) or "None" for ids in (relink.before, relink.after)

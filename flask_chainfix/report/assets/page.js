@@ -447,7 +447,7 @@
   document.querySelector("[data-filter=databases]").hidden = !data.revisions.some((each) => each.databases);
   document.querySelector("[data-filter=findings]").hidden = !data.revisions.some((each) => each.findings);
   for (const button of document.querySelectorAll(".copy")) button.hidden = false;
-  at("bar").hidden = false;
+  at("bar").hidden = at("keys").hidden = false;
   for (const view of views) view.arrange();
   setMode(views.length > 1 && !window.matchMedia("(max-width: 1080px)").matches ? "both" : "0");
   for (const view of views) {
