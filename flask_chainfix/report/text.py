@@ -16,7 +16,6 @@ from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, Diagnosis, 
 from flask_chainfix.model.databases import Backup, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Severity
-from flask_chainfix.model.plans import Confirmation
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
@@ -31,6 +30,7 @@ from flask_chainfix.report.command_text import (
     hook_verdict,
     size,
     verdict,
+    write_confirmation,
     write_plan,
 )
 from flask_chainfix.report.lines import Line
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
 _SHOWN_PLACES = 12
-_SHOWN_LINES = 20
 
 
 def to_text(result: Result, style: Style) -> str:
@@ -228,7 +227,7 @@ def _(result: Repaired, page: Page) -> None:
     if planning.backup is not None:
         _notices(page, planning.backup.notices)
         _copies(page, planning.backup.backups)
-    _confirmation(page, result.confirmation, result.tools)
+    write_confirmation(page, result.confirmation, result.tools)
     page.line("")
     page.line("The old files are kept in")
     page.verbatim(f"{' ' * INDENT}{shown_path(result.journal)}", "cyan")
@@ -405,17 +404,3 @@ def _copies(page: Page, backups: Iterable[Backup]) -> None:
             page.line(fact, INDENT)
         page.line("to restore it, stop the app and type:", INDENT)
         page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")
-
-
-def _confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
-    page.heading("What Alembic says", confirmation.by)
-    for command, output in (
-        ("heads", confirmation.heads_output),
-        ("history", confirmation.history_output),
-    ):
-        page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
-        lines = output.splitlines()
-        for line in lines[:_SHOWN_LINES]:
-            page.verbatim(f"{' ' * INDENT}{line}")
-        if len(lines) > _SHOWN_LINES:
-            page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", INDENT, "dim")

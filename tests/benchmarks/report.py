@@ -29,8 +29,8 @@ from .measures import (
     ROWS_THERE,
     SCHEMA,
     STARTS,
-    TRACE,
     SWITCH,
+    TRACE,
     PageSection,
     Section,
 )
