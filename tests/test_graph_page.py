@@ -238,6 +238,10 @@ def test_on_a_narrow_screen(context: BrowserContext, written: Path) -> None:
     page.goto(written.as_uri())
     assert page.locator(".pane:visible").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    page.click(".row.broken >> nth=0")
+    details = page.locator("#details").bounding_box()
+    assert details is not None
+    assert 0 <= details["y"] < 400
     page.close()
 
 
@@ -272,6 +276,7 @@ def test_hostile_contents(context: BrowserContext, tmp_path: Path) -> None:
     texts = page.locator(".pane >> nth=0 >> .row .text").all_inner_texts()
     assert any("<img src=x onerror=alert(1)>{{7*7}}" in text for text in texts)
     assert all("\u202e" not in text for text in texts)
+    assert len(page.locator("#details").inner_text()) < 12_000
     assert page.locator("img, b:text('quoted')").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     assert (seen.complaints, seen.requests) == ([], [file.as_uri()])

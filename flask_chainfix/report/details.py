@@ -25,7 +25,7 @@ from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Sch
 from flask_chainfix.schema.objects import table_of
 
 _MOST_LINES = 40  # of what one revision does
-_MOST_CHARACTERS = 4_000  # of a docstring
+_LONGEST_MESSAGE, _LONGEST_DOCSTRING = 300, 4_000  # characters
 _VERBS = {Action.CREATE: "creates", Action.DROP: "drops", Action.USE: "uses"}
 
 
@@ -64,11 +64,15 @@ def details(
 
 def _add_badges(told: dict[str, Any], picture: Picture, node: PictureNode) -> None:
     """What the pictures show of a node: of two, what either shows."""
-    told.setdefault("text", printable(" ".join(node.text.split())))
+    told.setdefault("text", printable(_cut(" ".join(node.text.split()), _LONGEST_MESSAGE)))
     for name, kind in (("databases", "database"), ("labels", "label"), ("mine", "mine")):
         of_kind = (badge for badge in picture.badges[node.key] if badge.kind == kind)
         shown = (printable(badge.text) for badge in of_kind)
         told[name] = [*dict.fromkeys((*told.get(name, ()), *shown))]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _append(known: dict[str, dict[str, Any]], name: str, found: Iterable[tuple[str, Any]]) -> None:
@@ -112,7 +116,7 @@ def _docstring(data: bytes) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text[: end + 3] if end > 0 else text)
-        return (ast.get_docstring(tree) or "")[:_MOST_CHARACTERS]
+        return _cut(ast.get_docstring(tree) or "", _LONGEST_DOCSTRING)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
 

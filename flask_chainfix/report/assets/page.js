@@ -6,6 +6,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const SVG = "http://www.w3.org/2000/svg";
   const ALIGNED = 108, BEYOND = 600; // pixels: of lanes before the text; around what is in sight
+  const narrow = window.matchMedia("(max-width: 1080px)");
   const FEW = 30; // rows that are shown without folds
   const at = (id) => document.getElementById(id);
   const position = new Map(data.revisions.map((each, index) => [each.key, index]));
@@ -63,7 +64,10 @@
       this.scroller.addEventListener("keydown", (event) => this.key(event));
       this.body.addEventListener("click", (event) => {
         const row = event.target.closest(".row");
-        if (row) this.choose(Number(row.dataset.item));
+        if (!row) return;
+        this.choose(Number(row.dataset.item));
+        // Where the details are below, nobody would see that anything has happened.
+        if (narrow.matches && !row.classList.contains("fold")) at("details").scrollIntoView();
       });
     }
 
@@ -449,7 +453,7 @@
   for (const button of document.querySelectorAll(".copy")) button.hidden = false;
   at("bar").hidden = at("keys").hidden = false;
   for (const view of views) view.arrange();
-  setMode(views.length > 1 && !window.matchMedia("(max-width: 1080px)").matches ? "both" : "0");
+  setMode(views.length > 1 && !narrow.matches ? "both" : "0");
   for (const view of views) {
     const fault = view.items.findIndex((item) => item.tone === "broken" || item.tone === "changed");
     if (fault >= 0) view.reveal(fault);
