@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -16,12 +17,16 @@ from flask_chainfix.databases import connecting
 from flask_chainfix.disk.safe_files import own_key
 from flask_chainfix.rehearsal import fresh_process, round_trip
 from tests import rehearsing
+from tests.browsers import chromium
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
 from tests.nightly import examples
 from tests.repositories import Repository
 from tests.stamped import Again
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SAMPLE_APP = Path(__file__).parent.parent / "sample_app"
 
@@ -133,3 +138,10 @@ def waits_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long enough for what does answer."""
     monkeypatch.setattr(connecting, "SILENCE", 2)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, started when the first test asks for it."""
+    with chromium() as started:
+        yield started

@@ -14,6 +14,7 @@ _SUMMARIES = {
     "catch-up": "Write a migration that makes what some databases lack.",
     "check": "Say what is wrong with the migration chain.",
     "explain": "Say what a finding means.",
+    "graph": "Draw the chain, as it is and as a repair would leave it.",
     "hook": "Check the chain in every commit and every pull request.",
     "lock": "Write the heads into a file on which two branches collide.",
     "rebase": "Move your revisions on top of the main branch's.",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from flask_chainfix.cli.opening import IN_APP, OPENER, tools_as_typed
-from flask_chainfix.cli.streams import echo, error_text, for_people, progress_bar, show, style
+from flask_chainfix.cli.output import STDOUT, Place
+from flask_chainfix.cli.streams import echo, error_text, for_people, progress_bar, show
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
     CannotRead,
@@ -48,7 +49,10 @@ _TOOLS = "flask_chainfix.tools"
 
 
 def run(
-    context: click.Context, output_format: str, work: Callable[[Runtime, Tools], Result]
+    context: click.Context,
+    output_format: str,
+    work: Callable[[Runtime, Tools], Result],
+    place: Place = STDOUT,
 ) -> None:
     """Open the environment, do the work, and turn its result or its error into output."""
 
@@ -57,10 +61,12 @@ def run(
         tools = context.meta[_TOOLS] = replace(tools, **context.meta.get(NAMED, {}))
         return work(runtime, tools)
 
-    answer(context, output_format, opened)
+    answer(context, output_format, opened, place)
 
 
-def answer(context: click.Context, output_format: str, work: Callable[[], Result]) -> None:
+def answer(
+    context: click.Context, output_format: str, work: Callable[[], Result], place: Place = STDOUT
+) -> None:
     """Do work that needs no environment, and turn its result or its error into output."""
     signals.stay(Stays.NOTHING)
     try:
@@ -75,9 +81,9 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Result
     stderr_too = output_format != "json"
     try:
         with signals.at_work():
-            output = render(output_format, result, style(sys.stdout))
+            output = render(output_format, result, place.style())
             is_script = output_format != "text" or isinstance(result, RestampScript)
-            echo(output if is_script else for_people(output))
+            place.write(result, output if is_script else for_people(output))
     except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and not result.is_done:
             raise  # click ends quietly when nobody reads on

@@ -76,7 +76,7 @@ def style(stream: Any) -> Style:
     return Style(
         width=max(40, width),
         color=colored and not os.environ.get("NO_COLOR"),
-        ascii_only=not _can_encode("●│╮┆…✗◆“”→", stream),
+        ascii_only=not _can_encode("●│╮┆…✗◆○“”→", stream),
     )
 
 

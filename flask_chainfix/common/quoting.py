@@ -29,6 +29,9 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NO_WORD = "\ufffd"  # no shell can be given a NUL, or half of a character
 
 
+_SPECIAL_IN_MERMAID = '#"`;&<>\\'  # a backtick begins Markdown
+
+
 _ARGUMENTS = 100  # SQLite takes 127 of a function
 
 
@@ -58,6 +61,36 @@ def plain_ascii(text: str) -> str:
 def sarif_text(text: str) -> str:
     """A message of SARIF's, in which braces would hold placeholders."""
     return printable(text).replace("{", "{{").replace("}", "}}")
+
+
+# --- HTML, SVG, Mermaid and Graphviz's DOT, all of them in ASCII ----------------------------------
+def markup(text: str) -> str:
+    """Text on one line as an element or a quoted attribute of HTML or XML holds it."""
+    return _references(printable(text), "&<>\"'", "&#{};")
+
+
+def json_in_html(document: Any) -> str:
+    """A document for a ``script`` element, which nothing in it can end."""
+    compact = json.dumps(document, separators=(",", ":"))
+    return re.sub("[<>&\x7f]", lambda found: f"\\u{ord(found[0]):04x}", compact)
+
+
+def mermaid_string(lines: Iterable[str]) -> str:
+    """Lines of a label in double quotes, with Mermaid's own references for what is special."""
+    escaped = (_references(printable(line), _SPECIAL_IN_MERMAID, "#{};") for line in lines)
+    return '"{}"'.format("<br>".join(escaped))
+
+
+def dot_string(lines: Iterable[str]) -> str:
+    """Lines of a label in double quotes; Graphviz resolves the references of HTML."""
+    escaped = (_references(printable(line), '&<>"\\', "&#{};") for line in lines)
+    return '"{}"'.format("\\n".join(escaped))
+
+
+def _references(text: str, special: str, form: str) -> str:
+    return "".join(
+        form.format(ord(char)) if char in special or char > "~" else char for char in text
+    )
 
 
 # --- JSON -----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.history import ChainLock, Merge, Published, PublishedChain
+from flask_chainfix.model.history import History as Landings
 from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint
@@ -53,6 +54,7 @@ class Facts(Snapshot):
         downgrade_gaps: what downgrades do not undo, as a rehearsal has shown; none where nobody
             has looked.
         merges: what merges with others would be; none where nobody has looked.
+        landed: when the files landed in version control; ``None`` where nobody has looked.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -62,6 +64,7 @@ class Facts(Snapshot):
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
+    landed: Landings | None = field(default=None, compare=False)
     _known: _Known = field(default_factory=_Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from flask_chainfix.disk.journals import (
     to_undo,
 )
 from flask_chainfix.disk.recorded_rows import recorded_moves, row_log, still_means
-from flask_chainfix.disk.safe_files import is_locked, locked
+from flask_chainfix.disk.safe_files import is_locked, locked, write_at_once
 from flask_chainfix.disk.version_locations import read_snapshot, unread
 from flask_chainfix.disk.writing import add_together, changed_files, has_begun, prepared, undo
 
@@ -34,4 +34,5 @@ __all__ = [
     "to_undo",
     "undo",
     "unread",
+    "write_at_once",
 ]

@@ -97,6 +97,26 @@ def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 
         raise
 
 
+def write_at_once(path: Path, data: bytes) -> None:
+    """Write a file so that there is always all of it: the old one, or the new one.
+
+    Args:
+        path: the file; where it is a link, the file that it leads to is written.
+        data: its bytes.
+
+    Raises:
+        OSError: it cannot be written; then it is as it was.
+    """
+    target = Path(os.path.realpath(path))
+    new = beside(target, f"output-{os.getpid()}")  # another process may be at it
+    write_synced(new, data, like=target if target.exists() else None)
+    try:
+        os.replace(new, target)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
 def _take_after(path: Path, like: Path) -> None:
     from shutil import copymode  # what only reads goes without
 

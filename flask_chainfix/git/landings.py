@@ -236,7 +236,7 @@ def read_history(
     for path, place in places_of_files.items():
         came = Arrival(place.arrived.name, place.arrived.date) if place.arrived else None
         commit = place.commit
-        landings[path] = Landing(positions[place], commit.name, commit.date, came)
+        landings[path] = Landing(positions[place], commit.name, commit.date, came, commit.author)
     notices = _notices(readings, unknown, ranked=bool(landings))
     return History(landings, tuple(dict.fromkeys(notices)))
 

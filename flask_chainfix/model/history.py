@@ -39,12 +39,14 @@ class Landing(NamedTuple):
         date: when it was committed, aware.
         arrival: the commit that brought it to the main branch; ``None`` where that has it not, or
             is not known.
+        author: who made it.
     """
 
     position: int
     commit: str
     date: datetime
     arrival: Arrival | None = None
+    author: str = ""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ def _with_git(diagnosis: Diagnosis) -> tuple[Diagnosis, History]:
     main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in before.files]
     history = read_history(files, before.environment.version_locations, main)
-    known = replace(diagnosis, snapshot=replace(before, published_chains=chains))
+    now = replace(before, published_chains=chains, landed=history)
+    known = replace(diagnosis, snapshot=now)
     return known.noticing(*notices, *history.notices), history
 
 

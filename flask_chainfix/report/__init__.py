@@ -8,19 +8,27 @@ from flask_chainfix.report.advice import about_masks, remedy_lines
 from flask_chainfix.report.page import Style
 from flask_chainfix.report.results import Result
 
-__all__ = ["Style", "about_masks", "format_names", "remedy_lines", "render"]
+__all__ = ["Style", "about_masks", "format_names", "picture_names", "remedy_lines", "render"]
 
 # The formats, and the modules that write them; these are imported once they are wanted.
 _MODULES = {"json": "json", "text": "text", "github": "ci", "junit": "ci", "sarif": "sarif"}
 
+# The same for pictures, which only one command has.
+_PICTURES = {"mermaid": "diagrams", "dot": "diagrams", "svg": "svg", "html": "html"}
+
 
 def format_names() -> tuple[str, ...]:
-    """Every format."""
+    """Every format that tells of findings."""
     return tuple(_MODULES)
+
+
+def picture_names() -> tuple[str, ...]:
+    """Every format of a picture."""
+    return ("text", *_PICTURES)
 
 
 def render(name: str, result: Result, style: Style) -> str:
     """A result in the format of this name, with a line end at its end unless it is empty."""
-    module = import_module(f"flask_chainfix.report.{_MODULES[name]}")
+    module = import_module(f"flask_chainfix.report.{(_MODULES | _PICTURES)[name]}")
     written: str = getattr(module, f"to_{name}")(result, style)
     return written

@@ -9,7 +9,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.plans import Plan
-from flask_chainfix.report.picture import PictureNode
+from flask_chainfix.report.layout import PictureNode
 
 if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Proposal

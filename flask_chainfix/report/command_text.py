@@ -14,7 +14,7 @@ from flask_chainfix.model.databases import Backup
 from flask_chainfix.model.findings import Explanation, Severity
 from flask_chainfix.model.history import Fit, Queue
 from flask_chainfix.model.hook_files import HookFile, HookState
-from flask_chainfix.model.plans import GUESS, Mend, Part, Plan, Reason
+from flask_chainfix.model.plans import GUESS, Confirmation, Mend, Part, Plan, Reason
 from flask_chainfix.report.advice import Step
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.page import (
@@ -27,6 +27,8 @@ from flask_chainfix.report.page import (
     unified_diff,
 )
 from flask_chainfix.report.results import HookPlan
+
+_SHOWN_LINES = 20  # of what Alembic prints
 
 
 def verdict(diagnosis: Diagnosis) -> str:
@@ -145,6 +147,24 @@ def size(plan: Plan) -> str:
         if number
     ]
     return f"strategy {plan.strategy}, {', '.join(parts)}"
+
+
+# --- What Alembic made of it ---------------------------------------------------------------------
+
+
+def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
+    """The heads and the history as Alembic prints them, cut."""
+    page.heading("What Alembic says", confirmation.by)
+    for command, output in (
+        ("heads", confirmation.heads_output),
+        ("history", confirmation.history_output),
+    ):
+        page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
+        lines = output.splitlines()
+        for line in lines[:_SHOWN_LINES]:
+            page.verbatim(f"{' ' * INDENT}{line}")
+        if len(lines) > _SHOWN_LINES:
+            page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", INDENT, "dim")
 
 
 # --- Hooks, jobs and checklists: what belongs where, and what was done ----------------------------

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 _CODES = {"bold": 1, "dim": 2, "underline": 4, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
-_NARROW = frozenset("●✗◆┆│»─├┤╯╮┬…→“”’")
+_NARROW = frozenset("●✗◆○┆│»─├┤╯╮┬…→“”’")
 _WORD = r"\s*\S+\s*"
 
 

@@ -14,8 +14,9 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Location
+from flask_chainfix.report.layout import PictureNode
 from flask_chainfix.report.lines import Line
-from flask_chainfix.report.picture import PictureNode, draw
+from flask_chainfix.report.picture import draw
 
 
 class Row(NamedTuple):

@@ -1,20 +1,15 @@
-"""The migration chain as a picture for the terminal, with lanes as ``git log --graph`` has them.
-
-Four steps, none of which recurses: ``_Graph`` puts the nodes into rows, ``_lay_out`` gives each
-row its lanes, ``_folds`` picks the stretches to hide, ``_Painter`` makes styled lines of the rest.
-"""
+"""The migration chain as a picture for the terminal: lines of text with rails of characters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
 
 from flask_chainfix.common.quoting import printable
+from flask_chainfix.report.layout import Bend, Fold, PictureNode, Row, lay_out
 from flask_chainfix.report.lines import Line
 
-_GLYPHS = {"plain": "●", "broken": "✗", "changed": "◆"}
-_TONE_STYLES = {"plain": "", "broken": "bold red", "changed": "bold yellow"}
+_GLYPHS = {"plain": "●", "broken": "✗", "changed": "◆", "elsewhere": "○"}
+_TONE_STYLES = {"plain": "", "broken": "bold red", "changed": "bold yellow", "elsewhere": "cyan"}
 _MARK_STYLES = {"head": "bold green", "base": "bold cyan"}
 
 _CORNERS = {  # by whether a line goes up, down, left, right
@@ -25,28 +20,9 @@ _CORNERS = {  # by whether a line goes up, down, left, right
     (False, True, True, True): "┬",
 }
 
-_TO_ASCII = str.maketrans("●✗◆┆│»─├┤╯╮┬", "*xo:|>-++'..") | {ord("…"): "..."}
-_FEWEST_FOLDED = 3
+_TO_ASCII = str.maketrans("●✗◆○┆│»─├┤╯╮┬", "*xoo:|>-++'..") | {ord("…"): "..."}
 _SHORTEST_KEY = 7
 _SHORTEST_TEXT = 6
-
-
-class PictureNode(NamedTuple):
-    """One revision of the picture.
-
-    Attributes:
-        key: unique; usually the revision id.
-        parents: keys; one that is no node's key is ignored.
-        text: for example the message of the migration; cut to what the line has room for.
-        marks: shown in brackets after the key, for example ``("head",)``.
-        tone: ``broken`` and ``changed`` nodes get a glyph and a colour of their own.
-    """
-
-    key: str
-    parents: tuple[str, ...]
-    text: str
-    marks: tuple[str, ...] = ()
-    tone: Literal["plain", "broken", "changed"] = "plain"
 
 
 def draw(nodes: Sequence[PictureNode], *, width: int, ascii_only: bool) -> list[Line]:
@@ -60,239 +36,20 @@ def draw(nodes: Sequence[PictureNode], *, width: int, ascii_only: bool) -> list[
     Returns:
         One styled line for each row; an empty one between pieces that are not connected.
     """
-    graph = _Graph(nodes)
     painter = _Painter(nodes, width, ascii_only)
-    rows = _lay_out(graph, painter.overflow)
+    rows, folds = lay_out(nodes, painter.overflow)
     lines: list[Line] = []
     index = 0
-    for start, stop in chain(_folds(rows, graph.kept(nodes)), [(len(rows), len(rows))]):
-        for row in rows[index:start]:
+    for fold in (*folds, Fold(len(rows), len(rows), 0)):
+        for row in rows[index : fold.start]:
             if row.opens_piece and lines:
                 lines.append(Line())
             lines.append(painter.node(row))
             lines.extend(painter.bend(bend) for bend in row.bends)
-        if start < stop:
-            merges = sum(len(graph.parents[row.node]) > 1 for row in rows[start:stop])
-            lines.append(painter.fold(rows[start], stop - start, merges))
-        index = stop
+        if fold.start < fold.stop:
+            lines.append(painter.fold(rows[fold.start], fold))
+        index = fold.stop
     return lines
-
-
-class _Graph:
-    """The nodes, known by their position in the sequence.
-
-    Attributes:
-        order: the nodes from the top row to the bottom row.
-        parents: for each node its parents in lower rows, nearest first. All of its parents are,
-            unless there is a cycle.
-        children: for each node the nodes it is such a parent of.
-    """
-
-    def __init__(self, nodes: Sequence[PictureNode]) -> None:
-        position = {node.key: index for index, node in enumerate(nodes)}
-        self.parents = [
-            sorted({position[key] for key in node.parents if key in position}) for node in nodes
-        ]
-        self.children = self._inverted()
-        self.order = self._rows_from_top()
-        row_of = {node: row for row, node in enumerate(self.order)}
-        self.parents = [
-            sorted((p for p in parents if row_of[p] > row_of[node]), key=row_of.__getitem__)
-            for node, parents in enumerate(self.parents)
-        ]
-        self.children = self._inverted()
-
-    def kept(self, nodes: Sequence[PictureNode]) -> set[int]:
-        """The nodes never to be folded: those that stand out, and what is next to them."""
-        kept: set[int] = set()
-        for index, node in enumerate(nodes):
-            parents, children = self.parents[index], self.children[index]
-            if node.marks or node.tone != "plain" or not parents or not children:
-                kept.update((index,), parents, children)
-        return kept
-
-    def _inverted(self) -> list[list[int]]:
-        children: list[list[int]] = [[] for _ in self.parents]
-        for child, parents in enumerate(self.parents):
-            for parent in parents:
-                children[parent].append(child)
-        return children
-
-    def _rows_from_top(self) -> list[int]:
-        order: list[int] = []
-        placed: set[int] = set()
-        for piece in reversed(self._pieces()):
-            bases = [node for node in reversed(piece) if not self.parents[node]]
-            for root in chain(bases, piece):
-                order.extend(self._unplaced_above(root, placed))
-        return order
-
-    def _unplaced_above(self, root: int, placed: set[int]) -> Iterator[int]:
-        """Walk depth first and yield a node after its children: so branches stay together."""
-        stack = [(root, False)]
-        while stack:
-            node, is_walked = stack.pop()
-            if is_walked:
-                yield node
-            elif node not in placed:
-                placed.add(node)
-                stack.append((node, True))
-                stack.extend((child, False) for child in self.children[node])
-
-    def _pieces(self) -> list[list[int]]:
-        """The connected pieces, in the order of their first nodes."""
-        pieces: list[list[int]] = []
-        seen: set[int] = set()
-        for start in range(len(self.parents)):
-            if start not in seen:
-                seen.add(start)
-                piece = [start]
-                for node in piece:
-                    neighbours = {*self.parents[node], *self.children[node]} - seen
-                    seen |= neighbours
-                    piece.extend(neighbours)
-                pieces.append(sorted(piece))
-        return pieces
-
-
-class _Bend(NamedTuple):
-    """A row without a node: a line from one lane sideways to others.
-
-    Sets of lanes, here and below, are bit masks with the leftmost lane as bit 0.
-    """
-
-    source: int
-    ends: tuple[int, ...]
-    above: int
-    below: int
-
-
-class _Row(NamedTuple):
-    """A row with a node, and the bends directly below it.
-
-    Attributes:
-        rails: the lanes in use, that of the node included.
-        entry: ``_Lanes.passage`` of the line that comes into the node from above. ``None`` for
-            a head and for a plain fork, which is to stay visible where its branches do.
-        exit: ``_Lanes.passage`` of the line that leaves it, if there is just one.
-    """
-
-    node: int
-    lane: int
-    rails: int
-    bends: list[_Bend]
-    opens_piece: bool
-    entry: tuple[int, int] | None
-    exit: tuple[int, int] | None
-
-
-class _Lanes:
-    """The lanes between two rows; each runs down to one node, and all its children share it."""
-
-    def __init__(self, overflow: int) -> None:
-        self.used = 0
-        self.lane_to: dict[int, int] = {}
-        self._overflow = overflow
-        self._versions: dict[int, int] = {}
-        self._changes = 0
-        self._fingerprint = 0
-
-    def passage(self, lane: int) -> tuple[int, int]:
-        """The lane, and a fingerprint of all others and the lines that have joined them."""
-        return lane, self._fingerprint ^ self._versions[lane]
-
-    def first_free(self, start: int, barred: int = 0) -> int:
-        taken = (self.used | barred) >> start
-        return start + (~taken & (taken + 1)).bit_length() - 1
-
-    def lead(self, lane: int, node: int) -> None:
-        """Let the lane run to the node, which may have had another lane."""
-        self.lane_to[node] = lane
-        self.used |= 1 << lane
-        self.join(lane)
-
-    def join(self, lane: int) -> None:
-        """Take note that one more line runs in the lane."""
-        self._changes += 1
-        version = hash((lane, self._changes))
-        self._fingerprint ^= self._versions.get(lane, 0) ^ version
-        self._versions[lane] = version
-
-    def close(self, lane: int) -> None:
-        self.used &= ~(1 << lane)
-        self._fingerprint ^= self._versions.pop(lane, 0)
-
-    def visible(self) -> int:
-        """The used lanes, with ``overflow`` standing for all from there on."""
-        beyond = self.used >> self._overflow
-        return self.used & ~(-1 << self._overflow) | bool(beyond) << self._overflow
-
-    def bend(self, source: int, ends: Iterable[int], above: int) -> Iterator[_Bend]:
-        shown_source, *shown_ends = (min(lane, self._overflow) for lane in (source, *ends))
-        if {*shown_ends} - {shown_source}:
-            yield _Bend(shown_source, tuple(shown_ends), above, self.visible())
-
-
-def _lay_out(graph: _Graph, overflow: int) -> list[_Row]:
-    lanes = _Lanes(overflow)
-    rows: list[_Row] = []
-    just_ended = 0
-    for node in graph.order:
-        opens_piece = not lanes.used
-        parents = graph.parents[node]
-        lane = lanes.lane_to.pop(node, None)
-        entry = None
-        if lane is None:
-            # Directly under a base, the node would look like its parent.
-            lane = lanes.first_free(0, barred=0 if opens_piece else just_ended)
-            lanes.used |= 1 << lane
-        elif len(graph.children[node]) == 1 or len(parents) > 1:
-            entry = lanes.passage(lane)
-        rails = lanes.visible()
-        bends = list(_lead_to_parents(lanes, lane, parents))
-        just_ended = 0 if parents else 1 << lane
-        way_out = lanes.passage(lanes.lane_to[parents[0]]) if len(parents) == 1 else None
-        rows.append(_Row(node, min(lane, overflow), rails, bends, opens_piece, entry, way_out))
-    return rows
-
-
-def _lead_to_parents(lanes: _Lanes, lane: int, parents: list[int]) -> Iterator[_Bend]:
-    above = lanes.visible()
-    shared = [parent for parent in parents if parent in lanes.lane_to]
-    opened: list[int] = []
-    for parent in parents:
-        if parent not in lanes.lane_to:
-            # To the right only: what opens and closes again then leaves the lane where it was.
-            opened.append(lanes.first_free(lane + 1) if opened else lane)
-            lanes.lead(opened[-1], parent)
-    if len(opened) > 1:
-        yield from lanes.bend(lane, opened[1:], above)
-    for parent in shared:
-        above = lanes.visible()
-        other = lanes.lane_to[parent]
-        lanes.join(other)
-        if not opened and parent == shared[-1]:
-            lanes.close(max(lane, other))
-            lanes.lead(min(lane, other), parent)
-        yield from lanes.bend(lane, [other], above)
-    if not parents:
-        lanes.close(lane)
-
-
-def _folds(rows: Sequence[_Row], kept: set[int]) -> Iterator[tuple[int, int]]:
-    """The ranges of rows that one row can stand for without hiding a line to elsewhere."""
-    start = 0
-    for end in range(len(rows) + 1):
-        if end < len(rows) and rows[end].node not in kept:
-            continue
-        last_stop = {rows[index].exit: index + 1 for index in range(start, end)}
-        while start < end:
-            entry = rows[start].entry
-            stop = last_stop.get(entry, 0) if entry else 0
-            if stop - start >= _FEWEST_FOLDED:
-                yield start, stop
-            start = stop if stop - start >= _FEWEST_FOLDED else start + 1
-        start = end + 1
 
 
 class _Painter:
@@ -309,7 +66,7 @@ class _Painter:
         self._ellipsis = self._drawn("…")
         self.overflow = (width - 2) // 4 - 1
 
-    def node(self, row: _Row) -> Line:
+    def node(self, row: Row) -> Line:
         node = self._nodes[row.node]
         tone_style = _TONE_STYLES[node.tone]
         line = self._beside_rails(row, _GLYPHS[node.tone], tone_style or "bold")
@@ -324,14 +81,14 @@ class _Painter:
             line.append("  ").extend(text.fit(room, self._ellipsis))
         return line
 
-    def fold(self, row: _Row, count: int, merges: int) -> Line:
+    def fold(self, row: Row, fold: Fold) -> Line:
         line = self._beside_rails(row, "┆", "dim")
-        merge_points = f", {merges} merge point{'s' * (merges > 1)}" if merges else ""
-        wordings = (f"… {count} revisions{merge_points} …", f"… {count} revisions …", f"{count}")
+        count = fold.stop - fold.start
+        wordings = (f"… {fold.words} …", f"… {count} revisions …", f"{count}")
         room = self._width - line.cells
         return line.append(next(w for w in map(self._drawn, wordings) if len(w) <= room), "dim")
 
-    def bend(self, bend: _Bend) -> Line:
+    def bend(self, bend: Bend) -> Line:
         turns = {bend.source, *bend.ends}
         left, right = min(turns), max(turns)
         cells = []
@@ -345,7 +102,7 @@ class _Painter:
             cells.append(blank)
         return Line(self._drawn("".join(cells).rstrip()))
 
-    def _beside_rails(self, row: _Row, glyph: str, style: str) -> Line:
+    def _beside_rails(self, row: Row, glyph: str, style: str) -> Line:
         lanes = range(row.rails.bit_length())
         cells = [self._rail(lane) if row.rails >> lane & 1 else " " for lane in lanes]
         left, right = cells[: row.lane], cells[row.lane + 1 :]

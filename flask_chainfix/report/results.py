@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.databases import Backup, MoveResult
     from flask_chainfix.model.files import Edit
     from flask_chainfix.model.findings import Explanation, Finding
-    from flask_chainfix.model.history import Queue
+    from flask_chainfix.model.history import Published, Queue
     from flask_chainfix.model.hook_files import HookFile
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal
@@ -87,6 +87,27 @@ class Checked(Result):
     def diagnosis(self) -> Diagnosis:
         """What is wrong with the chain."""
         return self.proposal.diagnosis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Result):
+    """graph: the chain as it is, and as a repair would leave it.
+
+    Attributes:
+        checked: what is wrong with it, and the plan.
+        theirs: the migrations that a Git revision has, which is compared; ``None`` for none.
+        in_detail: whether what the migrations do to the schema has been read.
+    """
+
+    command: str = "graph"
+    checked: Checked
+    theirs: Published | None = None
+    in_detail: bool = False
+
+    @property
+    def snapshot(self) -> Facts:
+        """The chain as it is."""
+        return self.checked.proposal.snapshot
 
 
 def notices_of(result: Result) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, Diagnosis, 
 from flask_chainfix.model.databases import Backup, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Severity
-from flask_chainfix.model.plans import Confirmation
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
@@ -33,6 +32,7 @@ from flask_chainfix.report.command_text import (
     queue_section,
     size,
     verdict,
+    write_confirmation,
     write_plan,
 )
 from flask_chainfix.report.lines import Line
@@ -51,6 +51,7 @@ from flask_chainfix.report.results import (
     BackedUp,
     CatchUpPlan,
     Checked,
+    Drawn,
     Explained,
     Finished,
     FinishPlan,
@@ -75,7 +76,6 @@ if TYPE_CHECKING:
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
 _SHOWN_PLACES = 12
-_SHOWN_LINES = 20
 
 
 def to_text(result: Result, style: Style) -> str:
@@ -105,6 +105,20 @@ def _(result: Checked, page: Page) -> None:
         _sections(page, [queue_section(result.queue)])
     _outcome(page, result.proposal, result.error)
     _steps(page, "What to do", advice.steps(result))
+
+
+@_write.register
+def _(result: Drawn, page: Page) -> None:
+    from flask_chainfix.report.annotations import pictures  # other commands go without
+
+    proposal = result.checked.proposal
+    _verdict(page, result.checked)
+    for picture in pictures(result):
+        page.heading(picture.title, picture.aside)
+        page.picture(picture.nodes)
+    if proposal.planned is None:
+        _outcome(page, proposal, result.error)
+    _sections(page, databases.sections(_table(result.checked, proposal.snapshot)))
 
 
 @_write.register
@@ -275,7 +289,7 @@ def _(result: Repaired, page: Page) -> None:
     if planning.backup is not None:
         _notices(page, planning.backup.notices)
         _copies(page, planning.backup.backups)
-    _confirmation(page, result.confirmation, result.tools)
+    write_confirmation(page, result.confirmation, result.tools)
     page.line("")
     page.line("The old files are kept in")
     page.verbatim(f"{' ' * INDENT}{shown_path(result.journal)}", "cyan")
@@ -319,11 +333,16 @@ def _(result: Undone, page: Page) -> None:
 # --- Parts of several commands -------------------------------------------------------------------
 
 
-def _verdict_and_findings(page: Page, result: Checked | Planning, proposal: Proposal) -> None:
-    diagnosis = proposal.diagnosis
+def _verdict(page: Page, result: Checked | Planning) -> None:
+    diagnosis = result.diagnosis
     broken = bool(errors_of(diagnosis.findings))
     page.line(verdict(diagnosis), style="bold red" if broken else "bold green")
     _notices(page, (*diagnosis.notices, *result.notices))
+
+
+def _verdict_and_findings(page: Page, result: Checked | Planning, proposal: Proposal) -> None:
+    diagnosis = proposal.diagnosis
+    _verdict(page, result)
     page.heading("Current state")
     page.picture(current_state(proposal))
     if diagnosis.findings:
@@ -446,17 +465,3 @@ def _copies(page: Page, backups: Iterable[Backup]) -> None:
             page.line(fact, INDENT)
         page.line("to restore it, stop the app and type:", INDENT)
         page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")
-
-
-def _confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
-    page.heading("What Alembic says", confirmation.by)
-    for command, output in (
-        ("heads", confirmation.heads_output),
-        ("history", confirmation.history_output),
-    ):
-        page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
-        lines = output.splitlines()
-        for line in lines[:_SHOWN_LINES]:
-            page.verbatim(f"{' ' * INDENT}{line}")
-        if len(lines) > _SHOWN_LINES:
-            page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", INDENT, "dim")

@@ -13,6 +13,7 @@ from .measures import (
     busy_chain,
     growing_chains,
     hostile_projects,
+    page,
     parted_chain,
     plain_chain,
     sample,
@@ -33,6 +34,7 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--schemas", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--pages", type=int, nargs="*", default=[1_000, 5_000])
     parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
     parser.add_argument("--dependencies", type=int, default=4_000, help="depends_on")
     parser.add_argument("--empty", type=int, default=20_000, help="files of a hostile project")
@@ -67,6 +69,11 @@ def main() -> None:
         for size in sorted(options.schemas):
             _say(f"{size:,} revisions of 40 operations each")
             busy.append(_done(busy_chain(scratch, size, times)))
+        pages = []
+        for size in options.pages:
+            _say(f"the page of {size:,} revisions")
+            pages.append(page(scratch, size, times))
+            _done(pages[-1].section)
         _say("branch labels")
         labelled = growing_chains(
             scratch, "labelled", "{:,} chained branch labels", options.labels, times
@@ -96,6 +103,7 @@ def main() -> None:
             hostile,
             traced,
             tenants,
+            pages,
         )
     )
 

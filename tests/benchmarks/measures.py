@@ -15,6 +15,8 @@ from .processes import ROOT, Took, in_turns, program, task
 
 READING, ALEMBIC, CHECK = "bare reading of the files", "Alembic: load, heads", "check, in process"
 PARSE, SCHEMA = "ast.parse of the files", "check --schema, in process"
+DRAW, EMPTY_PAGE = "graph --format html, in process", "an empty page in the browser"
+ROWS_THERE, SWITCH = "that page, until its rows are there", "until it shows the other state"
 LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
 QUERIES, COMPARE_TENANTS = "a loop of the queries of a comparison", "compare each exactly"
 INSPECTOR, TRACE = "SQLAlchemy's inspector, table by table", "trace, all of it"
@@ -157,6 +159,35 @@ def busy_chain(scratch: Path, size: int, repetitions: int | None) -> Section:
         }
         rows = _measured(repetitions or (5 if size <= 1_000 else 2), runs)
     return Section(f"{size:,} revisions of 40 operations each", size, tuple(rows))
+
+
+class PageSection(NamedTuple):
+    """What was measured of a page, and how many bytes it has."""
+
+    section: Section
+    size: int
+
+
+def page(scratch: Path, size: int, repetitions: int | None) -> PageSection:
+    """The page of a healthy chain written; then, with the chain cut into pieces, looked at."""
+    with _chain(scratch, "plain", size) as environment:
+        task("compile_all", environment)
+        file = scratch / "page.html"
+        runs = {
+            SCHEMA: partial(task, "check_schema", environment),
+            DRAW: partial(task, "draw_page", environment, file),
+        }
+        rows = _measured(repetitions or (3 if size <= 1_000 else 1), runs)
+        task("cut", environment, size)
+        drawn = task("draw_page", environment, file)
+        took = task("browse", file).seconds
+    rows += [
+        Row(EMPTY_PAGE, took["empty"]),
+        Row(ROWS_THERE, took["rows"]),
+        Row(SWITCH, took["switch"]),
+    ]
+    title = f"the page of {size:,} revisions"
+    return PageSection(Section(title, size, tuple(rows)), int(drawn.seconds["bytes"]))
 
 
 def growing_chains(

@@ -18,6 +18,8 @@ from .measures import (
     CHECK_ALONE,
     CHECK_SAMPLE,
     COMPARE_TENANTS,
+    DRAW,
+    EMPTY_PAGE,
     HEADS,
     INSPECTOR,
     LOOP,
@@ -26,10 +28,13 @@ from .measures import (
     READ_TENANTS,
     READING,
     REBASE,
+    ROWS_THERE,
     SCHEMA,
     STARTS,
+    SWITCH,
     TRACE,
     WITH_OTHERS,
+    PageSection,
     Section,
 )
 
@@ -48,6 +53,10 @@ _NOTE = (
 _FASTER, _TIMES_READING, _TIMES_PARSING, _FLAT, _TIMES_LOOP = 5.0, 3.0, 2.5, 1.5, 3.0
 _TIMES_CHECK, _TIMES_INSPECTOR = 1.5, 2.0
 _TIMES_AGAINST, _TIMES_WITH = 1.5, 3.0
+_TIMES_SCHEMA, _PAGE_BYTES = 2.0, 1_500  # for each revision
+_QUIET = 0.02  # seconds of an empty page; where it takes longer, the machine is busy
+_SMALL_PAGE = {ROWS_THERE: 0.3, SWITCH: 0.1}  # up to 1,000 revisions
+_LARGE_PAGE = {ROWS_THERE: 1.0, SWITCH: 0.3}
 _MOST_SECONDS, _MOST_MEGABYTES = 10.0, 500.0
 
 
@@ -68,6 +77,7 @@ class Results(NamedTuple):
     hostile: Section
     traced: Sequence[Section]
     tenants: Sequence[Section]
+    pages: Sequence[PageSection] = ()
 
 
 class Goal(NamedTuple):
@@ -108,6 +118,7 @@ def _table(results: Results) -> Table:
         results.hostile,
         *results.traced,
         *results.tenants,
+        *(each.section for each in results.pages),
     ):
         table.add_row(section.title)
         for row in section.rows:
@@ -203,6 +214,24 @@ def goals(results: Results) -> Iterator[Goal]:
             schemas.seconds(QUERIES),
             at_most=_TIMES_LOOP,
         )
+    for page in results.pages:
+        yield from _goals_of_page(page)
+
+
+def _goals_of_page(page: PageSection) -> Iterator[Goal]:
+    section, size = page
+    at = f"at {section.revisions:,}"
+    drawn, judged = section.seconds(DRAW), section.seconds(SCHEMA)
+    text = f"graph --format html {at} at most {_TIMES_SCHEMA:g} times check --schema"
+    yield _goal(text, drawn, judged, at_most=_TIMES_SCHEMA)
+    most = section.revisions * _PAGE_BYTES
+    yield Goal(f"its page {at} at most {most / 1e6:g} MB", f"{size / 1e6:.2f} MB", size <= most)
+    busy = max(1.0, (section.seconds(EMPTY_PAGE) or 0) / _QUIET)
+    limits = _SMALL_PAGE if section.revisions <= 1_000 else _LARGE_PAGE
+    for name, seconds in limits.items():
+        took = section.seconds(name) or 0
+        told = f"{took:.3f} s, on a machine {busy:.1f} times as busy as a quiet one"
+        yield Goal(f"{name} {at}: at most {seconds:g} s", told, took <= seconds * busy)
 
 
 def _growth(text: str, first: Section, last: Section, name: str = CHECK) -> Goal:

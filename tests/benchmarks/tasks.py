@@ -129,6 +129,20 @@ def check_schema(environment: str) -> Figures:
     return {"seconds": seconds}
 
 
+def draw_page(environment: str, file: str) -> Figures:
+    """Our ``graph --format html``."""
+    from . import pages
+
+    return pages.draw_page(environment, file)
+
+
+def browse(file: str) -> Figures:
+    """That page in a browser."""
+    from . import pages
+
+    return pages.browse(file)
+
+
 def repair(environment: str, confirmed: str) -> Figures:
     """Our ``repair`` in its parts, and everything put back afterwards.
 
@@ -359,6 +373,8 @@ _TASKS: dict[str, Callable[..., Figures]] = {
         alembic,
         check,
         check_schema,
+        draw_page,
+        browse,
         repair,
         rebase,
         tenants,

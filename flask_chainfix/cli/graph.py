@@ -1,0 +1,87 @@
+"""The command ``graph``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from flask_chainfix.cli.options import (
+    database_options,
+    format_option,
+    no_git_option,
+    without_git,
+)
+from flask_chainfix.cli.output import OPENED, STDOUT, OutputFile
+from flask_chainfix.cli.running import run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands import graph as command
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report import picture_names
+from flask_chainfix.report.results import Drawn
+
+
+@click.command(cls=Command, example="--format html --open")
+@format_option(*picture_names())
+@click.option(
+    "--output",
+    "path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the picture into this file, in one step; - is stdout.",
+)
+@click.option(
+    "--open",
+    "opened",
+    is_flag=True,
+    help="Show an svg or html in the browser; without --output, as a temporary file.",
+)
+@click.option(
+    "--against",
+    metavar="REF",
+    help="Compare the revisions with those that this Git revision has, such as origin/main.",
+)
+@no_git_option
+@database_options(in_passing=True)
+def graph(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    output_format: str,
+    path: Path | None,
+    opened: bool,
+    against: str | None,
+    no_git: bool,
+    databases: DatabaseWishes,
+) -> None:
+    """Draw the chain, as it is and as a repair would leave it.
+
+    Shows bases, heads, branches, labels, dependencies, findings, and where databases stand. html is
+    one page that needs no network: search it, click a revision, see why it moves. Changes nothing,
+    and imports no migration.
+    """
+    if opened and output_format not in OPENED:
+        raise click.UsageError(f"--open shows {' or '.join(OPENED)}: add --format")
+    if opened and path == Path("-"):
+        raise click.UsageError("--open shows a file, and --output - writes none")
+    if no_git and against is not None:
+        raise click.UsageError("--no-git and --against contradict each other")
+
+    def work(runtime: Runtime, tools: Tools) -> Drawn:
+        with progress_bar(sys.stderr) as progress:
+            return command.graph(
+                without_git(runtime, no_git),
+                tools,
+                databases=databases,
+                against=against,
+                in_detail=output_format == "html",
+                progress=progress,
+            )
+
+    to_stdout = path == Path("-") or not (path or opened)
+    place = STDOUT if to_stdout else OutputFile(path, output_format, opened=opened)
+    run(context, output_format, work, place)

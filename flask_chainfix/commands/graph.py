@@ -1,0 +1,64 @@
+"""graph: the chain as a picture, as it is and as a repair would leave it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask_chainfix.commands.check import check
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.history import Published
+from flask_chainfix.report.results import Checked, Drawn
+
+
+def graph(  # noqa: PLR0913  (what users can ask of it)
+    runtime: Runtime,
+    tools: Tools,
+    *,
+    databases: DatabaseWishes,
+    against: str | None,
+    in_detail: bool,
+    progress: Progress,
+) -> Drawn:
+    """Check the chain, and find out what else a picture of it shows.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        databases: which databases to ask where they stand; none if it names none.
+        against: the Git revision whose migrations are compared; ``None`` for none.
+        in_detail: whether to read what each migration does to the schema, and who wrote it.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        NoMigrations: there is nothing to draw.
+        CannotReadGit: Git cannot tell what that revision has.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    checked = check(
+        runtime, tools, strict=False, schema=in_detail, databases=databases, progress=progress
+    )
+    snapshot = checked.diagnosis.snapshot
+    theirs = None
+    if against is not None:
+        from flask_chainfix.git.past import read_branch
+
+        theirs = Published(against, read_branch(against, snapshot).files)
+    if in_detail:
+        checked = _knowing_authors(checked, snapshot)
+    return Drawn(tools=checked.tools, checked=checked, theirs=theirs, in_detail=in_detail)
+
+
+def _knowing_authors(checked: Checked, snapshot: Facts) -> Checked:
+    """The result with when the files landed in version control, which a plan knows already."""
+    if snapshot.landed is not None or not snapshot.environment.asks_git:
+        return checked
+    from flask_chainfix.git.landings import read_history
+
+    files = [file.path for file in snapshot.files]
+    landed = read_history(files, snapshot.environment.version_locations)
+    diagnosis = replace(checked.diagnosis, snapshot=replace(snapshot, landed=landed))
+    return replace(checked, proposal=replace(checked.proposal, diagnosis=diagnosis))
