@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, field, fields, is_dataclass, replace
-from threading import Barrier
+from threading import Barrier, Event
+from time import sleep
 
 import pytest
 
@@ -51,3 +52,32 @@ def test_several_threads_make_it_once() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(make, range(8))) == [Point(x) for x in range(8)]
+
+
+class Slow:
+    """A default that takes its time."""
+
+    def __init__(self) -> None:
+        self.asked = Event()
+
+    def __get__(self, instance: object, owner: type) -> int:
+        self.asked.set()
+        sleep(0.05)
+        return 1
+
+
+def test_nobody_gets_a_class_that_is_being_made() -> None:
+    slow = Slow()
+
+    @dataclass(frozen=True)
+    class Point:
+        x: int
+        y: int = slow  # type: ignore[assignment]
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(Point, 1)
+        slow.asked.wait()
+        points = [Point(x) for x in range(20)]
+        assert first.result() == points[1]
+    with pytest.raises(FrozenInstanceError):
+        points[0].z = 1  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ here, and most commands need a few of them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,7 @@ else:
         """A decorator with the options of the standard library's; ``slots`` cannot be put off."""
 
         def decorate(new: type[_C]) -> type[_C]:
-            new.__dataclass_fields__ = _Unmade(new, dataclasses.dataclass(**options))
+            new.__dataclass_fields__ = _Unmade(new, options)
             new.__init__ = _make_first
             return new
 
@@ -32,18 +32,30 @@ _C = TypeVar("_C")
 _making = RLock()
 
 
+# What is in a class beside what its author has written.
+_NOT_WRITTEN = frozenset({"__dict__", "__weakref__", "__init__", "__dataclass_fields__"})
+
+
 class _Unmade:
     """Stands for the fields of a class until somebody asks for them: ``dataclasses`` does."""
 
-    def __init__(self, new: Any, make: Callable[[Any], Any]) -> None:
-        self._new, self._make = new, make
+    def __init__(self, new: Any, options: Mapping[str, bool]) -> None:
+        self._new, self._options = new, options
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         with _making:
             if vars(self._new)["__dataclass_fields__"] is self:
-                del self._new.__init__
-                self._make(self._new)
+                self._make()
         return self._new.__dataclass_fields__
+
+    def _make(self) -> None:
+        """Make the class; until all of it is there, other threads find what makes them wait."""
+        new, options = self._new, self._options
+        written = {name: value for name, value in vars(new).items() if name not in _NOT_WRITTEN}
+        twin = type(new)(new.__name__, new.__bases__, written)
+        dataclasses.dataclass(**{**options, "eq": False, "repr": False})(twin)
+        dataclasses.dataclass(**{**options, "init": False})(new)
+        new.__init__ = twin.__init__
 
 
 def _make_first(self: Any, *args: Any, **kwargs: Any) -> None:
