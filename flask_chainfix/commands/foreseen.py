@@ -56,7 +56,8 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
     if not broken and not clashing:
         return merge
     resolved = snapshot.of_others(merge.resolved)
-    mine = _on_top(resolved, merge.theirs)
+    plain = _has_only_more_heads(snapshot, merge)
+    mine = _on_top(resolved, merge.theirs) if clashing or not plain else None
     meetings = []
     if clashing and mine is not None:
         meetings.append(Meeting(merge.mine.ref, mine.files))
@@ -65,8 +66,15 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         meetings += [Meeting(merge.theirs.ref, theirs.files)] if theirs is not None else []
     settling = Settling.NOTHING
     if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
-        settling = Settling.REBASE if mine is not None else Settling.REPAIR
+        settling = Settling.REBASE if plain or mine is not None else Settling.REPAIR
     return replace(merge, settling=settling, meetings=tuple(meetings))
+
+
+def _has_only_more_heads(snapshot: Facts, merge: Merge) -> bool:
+    """Whether all of theirs is there as it was, and all that is wrong is what a rebase is for."""
+    held = frozenset(map(id, merge.files))
+    broken = {each.code for each in breaking(snapshot, merge)}
+    return broken == {"FC102"} and not merge.conflicts and merge.theirs.held <= held
 
 
 def _on_top(chain: Facts, below: Side) -> Facts | None:
