@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, LostRevision, Move, Standing
 from tests.support import Rev, migration, path_of, rev

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.model.files import Header
 from tests.strategies_oracle import Parents, all_ancestors, parents_of, revisions, strong_components
 from tests.support import Refused, Rev, alembic_loads, graph, header

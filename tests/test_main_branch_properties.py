@@ -18,7 +18,7 @@ from unittest.mock import patch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts

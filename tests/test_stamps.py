@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.has_run import applied_in, possibilities

@@ -18,7 +18,7 @@ from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.restamp import RestampWishes, plan_restamp

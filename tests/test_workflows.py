@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flask_chainfix import disk
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.repair import plan_repair

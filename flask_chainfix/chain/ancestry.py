@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.redundancy import followed
+from flask_chainfix.chain.revision_graph import Graph
 
 
 class Ancestry:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.dataclass import dataclass
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from flask_chainfix import source
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable

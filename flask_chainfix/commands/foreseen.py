@@ -18,7 +18,7 @@ from flask_chainfix.diagnosis.rules.merging import (
     clashes_in,
     may_clash,
 )
-from flask_chainfix.git.merging import Merges, Merging, merging
+from flask_chainfix.git.simulated_merges import Merges, Merging, merging
 from flask_chainfix.model.history import (
     Change,
     Fit,

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from flask_chainfix.chain import heads_file
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from sqlalchemy import bindparam, inspect, text
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.rows import stood_for

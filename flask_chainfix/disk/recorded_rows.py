@@ -48,7 +48,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotRead, CannotWrite
 from flask_chainfix.disk.journal import Journal, create
 from flask_chainfix.disk.safe_files import (

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineage, find_lineages
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.has_run import applied_in, published_in

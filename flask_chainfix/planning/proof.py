@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
-from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import way

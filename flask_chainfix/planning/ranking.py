@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta, timezone
 
-from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineages
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.applied.has_run import Applied

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.chain.graph import Graph
 from flask_chainfix.chain.lineages import Lineage
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
 from flask_chainfix.databases.applied.contradictions import leaving_out

@@ -33,7 +33,7 @@ from flask_chainfix.model.rehearsal import FailureKind
 from flask_chainfix.rehearsal.confinement import confine, replace_engines, restamp, tables_in
 from flask_chainfix.rehearsal.failures import Scene, describe
 from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
-from flask_chainfix.rehearsal.rows import RowMaker, lost
+from flask_chainfix.rehearsal.made_rows import RowMaker, lost
 from flask_chainfix.rehearsal.schema_watch import (
     Parts,
     SchemaWatch,

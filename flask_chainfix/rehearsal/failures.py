@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way

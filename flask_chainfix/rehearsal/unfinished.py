@@ -27,7 +27,7 @@ from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.drivers import usable
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.statements import run_statement
+from flask_chainfix.databases.running_sql import run_statement
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import masked, said

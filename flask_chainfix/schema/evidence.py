@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import product
 
 from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.objects import (
     Key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import REPAIR, Remedy, way

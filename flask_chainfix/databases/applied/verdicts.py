@@ -14,7 +14,7 @@ from math import inf
 from typing import NamedTuple
 
 from flask_chainfix.chain.ancestry import CommonAncestry
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import count as count_up
 from typing import NamedTuple
 
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import location
 from flask_chainfix.common.quoting import option, path_word, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.chain.graph import Graph
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
