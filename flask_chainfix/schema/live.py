@@ -113,7 +113,7 @@ def states_of(column: Properties) -> Iterator[tuple[Kind, str]]:
     if word is not None:
         yield Kind.DATA_TYPE, f"{word}{size}" if word in _SIZED else word
     default = column["default"].upper()
-    if name == "TIMESTAMP" or "computed" in column or "identity" in column:
+    if name == "TIMESTAMP" or column.get("computed") or column.get("identity"):
         return
     yield Kind.NULLABILITY, NULLABLE if column["nullable"] == "yes" else NOT_NULL
     if not default.startswith("NEXTVAL("):
