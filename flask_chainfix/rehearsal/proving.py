@@ -218,13 +218,10 @@ def proof_of(old: Made, new: Made) -> Proof:
 def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
     told: set[str] = set()
     for item in sorted({*old.catalog, *new.catalog}):
-        was, now = (
-            None if item not in catalog else catalog[item] or "there"
-            for catalog in (old.catalog, new.catalog)
-        )
+        was, now = (catalog.get(item, "") for catalog in (old.catalog, new.catalog))
         if was != now:
             told.add(item.name.partition(":")[0])
-            yield Difference(f"{item.kind} {item.name}", item.name, was or "", now or "")
+            yield Difference(f"{item.kind} {item.name}", item.name, was, now)
     for each in differences(old.reading.schema, new.reading.schema):
         thing = each.object
         if thing.spelled in told or thing.table in told or thing.name in told:
@@ -233,5 +230,7 @@ def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
             continue
         if (each.found, each.expected) == _ALIKE:
             continue
-        what = f"{thing.kind.value} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
+        properties = old.reading.schema.get(thing) or new.reading.schema[thing]
+        kind = properties["type"] if thing.kind is Kind.TABLE else thing.kind.value
+        what = f"{kind} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
         yield Difference(what, thing.name, each.expected, each.found)
