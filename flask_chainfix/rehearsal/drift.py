@@ -20,7 +20,8 @@ from flask_chainfix.databases.connecting import (
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.reflecting import Reading, read_whole, schemas_there
-from flask_chainfix.databases.targets import Target, parse_url
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import Header

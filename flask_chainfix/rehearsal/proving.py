@@ -16,7 +16,8 @@ from flask_chainfix.databases.catalog import Catalog, read_catalog, rows_in
 from flask_chainfix.databases.connecting import Obstacle, connected, obstacles_of, transaction
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.reflecting import Reading, read_whole
-from flask_chainfix.databases.targets import Target, parse_url, version_table
+from flask_chainfix.databases.targets import Target, version_table
+from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.plans import Proof
 from flask_chainfix.model.rehearsal import SERVERS
