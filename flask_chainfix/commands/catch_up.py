@@ -94,7 +94,8 @@ def plan_catch_up(
     """
     from flask_chainfix.databases.live_schema import trace_databases
     from flask_chainfix.rehearsal.catching_up import Proof, completing, lacking_in
-    from flask_chainfix.rehearsal.drift import ScratchServer, compare_exactly
+    from flask_chainfix.rehearsal.drift import compare_exactly
+    from flask_chainfix.rehearsal.servers import ScratchServer
 
     diagnosis = sound_chain(runtime, tools)
     now = looked_at(runtime, diagnosis.snapshot, databases, progress)

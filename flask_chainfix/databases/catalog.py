@@ -1,4 +1,4 @@
-"""What a database says of all that it holds, in its own words: also what SQLAlchemy never reads."""
+"""What ``reflecting.read_whole`` does not tell of a database, in the database's own words."""
 
 from __future__ import annotations
 
@@ -32,25 +32,20 @@ _WORDS = {
         SELECT FROM pg_depend e WHERE e.objid = {0}.oid AND e.classid = '{1}'::regclass
         AND e.deptype = 'e')""",
     "NAME": "CASE n.nspname WHEN current_schema() THEN '' ELSE n.nspname || '.' END || {0}",
-    "COMMENT": "coalesce(' COMMENT ' || quote_literal(obj_description({0}.oid, '{1}')), '')",
 }
 _WORD = re.compile(rf"({'|'.join(_WORDS)})\(([\w.]+)(?:, (\w+))?\)")
 _POSTGRESQL = (
-    # Tables, views and sequences.
+    # Tables, views, indexes and sequences.
     """
-    SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN
-      'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'sequence' END,
+    SELECT CASE WHEN c.relkind = 'S' THEN 'sequence' WHEN c.relkind IN ('i', 'I') THEN
+      'settings of index' WHEN c.relkind IN ('v', 'm') THEN 'settings of view'
+      ELSE 'settings of table' END,
       NAME(c.relname),
       concat_ws(' ',
-        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
-        CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END,
-        CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
         'WITH ' || c.reloptions::text,
         CASE WHEN c.relrowsecurity THEN 'ROW SECURITY' END,
-        'INHERITS ' || (SELECT string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
-          FROM pg_inherits i WHERE i.inhrelid = c.oid),
-        pg_get_expr(c.relpartbound, c.oid),
         'REPLICA ' || nullif(nullif(c.relreplident::text, 'd'), 'n'),
+        CASE WHEN i.indisclustered THEN 'CLUSTERED' END,
         'GRANTS ' || c.relacl::text,
         (SELECT concat_ws(' ', 'AS', s.seqtypid::regtype, 'START', s.seqstart, 'BY',
           s.seqincrement, 'FROM', s.seqmin, 'TO', s.seqmax, 'CACHE', s.seqcache,
@@ -58,46 +53,25 @@ _POSTGRESQL = (
           (SELECT 'OF ' || d.refobjid::regclass || '.' || a.attname FROM pg_depend d
             JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
             WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')))
-          FROM pg_sequence s WHERE s.seqrelid = c.oid)
-      ) || COMMENT(c, pg_class)
+          FROM pg_sequence s WHERE s.seqrelid = c.oid))
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND OURS(c, pg_class)
+    LEFT JOIN pg_index i ON i.indexrelid = c.oid
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'i', 'I', 'S') AND OURS(c, pg_class)
     """,
     """
-    SELECT 'column', NAME(c.relname) || '.' || a.attname,
+    SELECT 'settings of column', NAME(c.relname) || '.' || a.attname,
       concat_ws(' ',
-        format_type(a.atttypid, a.atttypmod),
-        CASE WHEN a.attcollation <> t.typcollation THEN
-          (SELECT 'COLLATE ' || quote_ident(l.collname) FROM pg_collation l
-            WHERE l.oid = a.attcollation) END,
-        CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-        'DEFAULT ' || pg_get_expr(f.adbin, f.adrelid),
-        'IDENTITY ' || nullif(a.attidentity::text, ''),
-        'GENERATED ' || nullif(a.attgenerated::text, ''),
         'STORAGE ' || nullif(a.attstorage::text, t.typstorage::text),
-        'GRANTS ' || a.attacl::text,
-        'COMMENT ' || quote_literal(col_description(c.oid, a.attnum)))
+        'GRANTS ' || a.attacl::text)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid
-    LEFT JOIN pg_attrdef f ON f.adrelid = c.oid AND f.adnum = a.attnum
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'c')
-    AND OURS(c, pg_class)
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND OURS(c, pg_class)
     """,
     """
-    SELECT 'index', NAME(c.relname),
-      pg_get_indexdef(c.oid) || CASE WHEN i.indisclustered THEN ' CLUSTERED' ELSE '' END
-      || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END || COMMENT(c, pg_class)
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE OURS(c, pg_class)
-    """,
-    # From version 18 on, NOT NULL is one, too: the columns say it.
-    """
-    SELECT 'constraint',
-      concat_ws('.', nullif(k.conrelid, 0)::regclass::text, nullif(k.contypid, 0)::regtype::text,
-        k.conname),
-      pg_get_constraintdef(k.oid) || COMMENT(k, pg_constraint)
-    FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
-    WHERE k.contype <> 'n' AND OURS(k, pg_constraint)
+    SELECT 'comment on ' || i.type, i.identity, quote_literal(d.description)
+    FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+    WHERE d.objoid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = d.objoid
+      AND e.classid = d.classoid AND e.deptype = 'e')
     """,
     """
     SELECT 'trigger', g.tgrelid::regclass || '.' || g.tgname,
@@ -107,24 +81,23 @@ _POSTGRESQL = (
     """
     SELECT 'function', NAME(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
       CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE pg_get_functiondef(p.oid) END
-      || coalesce(' GRANTS ' || p.proacl::text, '') || COMMENT(p, pg_proc)
+      || coalesce(' GRANTS ' || p.proacl::text, '')
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE OURS(p, pg_proc)
     """,
+    # The types that are neither enumerations nor domains.
     """
     SELECT 'type', NAME(t.typname),
       concat_ws(' ', t.typtype::text,
-        (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
-          FROM pg_enum e WHERE e.enumtypid = t.oid),
-        CASE WHEN t.typbasetype <> 0 THEN format_type(t.typbasetype, t.typtypmod) END,
-        CASE WHEN t.typnotnull THEN 'NOT NULL' END,
-        'DEFAULT ' || t.typdefault) || COMMENT(t, pg_type)
+        (SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', '
+          ORDER BY a.attnum) FROM pg_attribute a
+          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
     LEFT JOIN pg_class c ON c.oid = t.typrelid
-    WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND OURS(t, pg_type)
+    WHERE (t.typtype = 'r' OR c.relkind = 'c') AND OURS(t, pg_type)
     """,
     "SELECT 'extension', x.extname, 'there' FROM pg_extension x WHERE x.extname <> 'plpgsql'",
     """
-    SELECT 'schema', n.nspname, coalesce('GRANTS ' || n.nspacl::text, '') FROM pg_namespace n
+    SELECT 'schema', n.nspname, coalesce('GRANTS ' || n.nspacl::text, 'there') FROM pg_namespace n
     WHERE OURS(n, pg_namespace)
     """,
     """
@@ -141,10 +114,10 @@ _POSTGRESQL = (
     """,
     "SELECT 'statistics object', s.stxname, pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s",
     "SELECT 'event trigger', evtname, evtevent || ' ' || evtfoid::regproc FROM pg_event_trigger",
-    "SELECT 'publication', pubname, '' FROM pg_publication",
-    "SELECT 'foreign server', srvname, '' FROM pg_foreign_server",
+    "SELECT 'publication', pubname, 'there' FROM pg_publication",
+    "SELECT 'foreign server', srvname, 'there' FROM pg_foreign_server",
     """
-    SELECT 'collation', NAME(l.collname), '' FROM pg_collation l
+    SELECT 'collation', NAME(l.collname), 'there' FROM pg_collation l
     JOIN pg_namespace n ON n.oid = l.collnamespace WHERE OURS(l, pg_collation)
     """,
     """
@@ -152,7 +125,8 @@ _POSTGRESQL = (
     JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE OURS(o, pg_operator)
     """,
     """
-    SELECT 'cast', c.castsource::regtype || ' as ' || c.casttarget::regtype, '' FROM pg_cast c
+    SELECT 'cast', c.castsource::regtype || ' as ' || c.casttarget::regtype, 'there'
+    FROM pg_cast c
     JOIN pg_type t ON t.oid = c.castsource JOIN pg_type u ON u.oid = c.casttarget
     WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = c.oid
       AND e.classid = 'pg_cast'::regclass AND e.deptype = 'e')
@@ -162,16 +136,12 @@ _POSTGRESQL = (
 
 _MYSQL = (
     """
-    SELECT 'view', table_name, view_definition FROM information_schema.views
-    WHERE table_schema = database()
-    """,
-    """
     SELECT 'trigger', concat(event_object_table, '.', trigger_name),
       concat_ws(' ', action_timing, event_manipulation, action_statement)
     FROM information_schema.triggers WHERE trigger_schema = database()
     """,
     """
-    SELECT lower(routine_type), routine_name, coalesce(routine_definition, '')
+    SELECT lower(routine_type), routine_name, routine_definition
     FROM information_schema.routines WHERE routine_schema = database()
     """,
     """
@@ -179,7 +149,7 @@ _MYSQL = (
     WHERE event_schema = database()
     """,
     """
-    SELECT 'sequence', table_name, '' FROM information_schema.tables
+    SELECT 'sequence', table_name, 'there' FROM information_schema.tables
     WHERE table_schema = database() AND table_type = 'SEQUENCE'
     """,
 )
@@ -194,25 +164,19 @@ WHERE constraint_schema = database() AND table_name = :table AND level = 'Column
 _KEY = re.compile(r"(?:[A-Z]+ )?KEY `((?:[^`]|``)+)` \(")
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 
-_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-_AFFINITIES = (
-    (("INT",), "INTEGER"),
-    (("CHAR", "CLOB", "TEXT"), "TEXT"),
-    (("BLOB",), "BLOB"),
-    (("REAL", "FLOA", "DOUB"), "REAL"),
-)
+_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
 _QUOTED = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^]]*\]|--[^\n]*|/\*.*?\*/", re.S
 )
 _CLAUSE = re.compile(
     r"\bAUTOINCREMENT\b|\bCOLLATE\s+\w+|\bON\s+CONFLICT\s+\w+|\b(?:NOT\s+)?DEFERRABLE\b"
-    r"|\bINITIALLY\s+\w+|\bCHECK\b|\bWITHOUT\s+ROWID\b|\)\s*STRICT\b|,\s*STRICT\b",
+    r"|\bINITIALLY\s+\w+|\bWITHOUT\s+ROWID\b|\)\s*STRICT\b|,\s*STRICT\b",
     re.IGNORECASE,
 )
 
 
 def read_catalog(connection: Connection) -> Catalog:
-    """Read everything that a database of one owner holds, whatever it is.
+    """Read all that a database of one owner holds, and that ``reflecting.read_whole`` leaves out.
 
     Args:
         connection: to the database.
@@ -232,14 +196,15 @@ def _postgresql(connection: Connection) -> Iterator[tuple[Item, str]]:
 
     for query in _POSTGRESQL:
         for kind, name, definition in connection.exec_driver_sql(_WORD.sub(spelled, query)):
-            yield Item(kind, name), " ".join((definition or "").split())
+            if definition:
+                yield Item(kind, name), " ".join(definition.split())
 
 
 def _mysql(connection: Connection) -> Iterator[tuple[Item, str]]:
     own = f"`{connection.engine.url.database}`."
     for query in _MYSQL:
         for kind, name, definition in connection.execute(text(query)):
-            yield Item(kind, name), " ".join((definition or "").replace(own, "").split())
+            yield Item(kind, name), " ".join((definition or "there").replace(own, "").split())
     for name in connection.execute(text(_MYSQL_TABLES)).scalars().all():
         for clause in mysql_clauses(connection, name):  # in which order they are says nothing
             yield Item("table", f"{name}: {clause}"), "there"
@@ -297,48 +262,25 @@ def index_parts(sql: str) -> str:
 
 
 def _sqlite(connection: Connection) -> Iterator[tuple[Item, str]]:
-    quote = connection.dialect.identifier_preparer.quote_identifier
     for kind, name, table, sql in connection.execute(text(_SQLITE)).all():
-        words = " ".join((sql or "").split())
-        if name.startswith("sqlite_"):
-            continue
-        if kind in ("view", "trigger"):
-            yield Item(kind, name if kind == "view" else f"{table}.{name}"), words
-        elif kind == "index":
-            parts = connection.exec_driver_sql(f"PRAGMA index_xinfo({quote(name)})").all()
-            found = " ".join(str(tuple(part[2:5])) for part in parts)
-            yield Item(kind, name), f"{found} {index_parts(words)}"
-        elif words.upper().startswith("CREATE VIRTUAL"):
-            yield Item("virtual table", name), words
-        else:
-            clauses = sorted(sqlite_clauses(sql).items())
-            yield Item(kind, name), ", ".join(f"{clause} ({number})" for clause, number in clauses)
-            yield from _parts_of_sqlite_table(connection, name)
+        if kind == "trigger":
+            yield Item(kind, f"{table}.{name}"), " ".join(sql.split())
+        elif not name.startswith("sqlite_") and not sql.upper().startswith("CREATE VIRTUAL"):
+            for clause, number in sqlite_clauses(sql).items():
+                yield Item("clause", f"{name}: {clause}"), str(number)
+            yield from _keys_of_sqlite_table(connection, name)
 
 
-def _parts_of_sqlite_table(connection: Connection, table: str) -> Iterator[tuple[Item, str]]:
-    """Columns, and the keys that have no names."""
+def _keys_of_sqlite_table(connection: Connection, table: str) -> Iterator[tuple[Item, str]]:
+    """The keys that have no names, and the columns that are rowids, whatever their text is like."""
     place = connection.dialect.identifier_preparer.quote_identifier(table)
-    for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({place})").all():
-        _, column, type_, not_null, default, in_key, hidden = row
-        words = [_affinity(type_)]
-        if in_key:
-            words += ["PRIMARY KEY", str(in_key), *(["ROWID"] * (type_.upper() == "INTEGER"))]
-        words += ["NOT NULL"] * not_null + [f"DEFAULT {default}"] * (default is not None)
-        words += [f"GENERATED {hidden}"] * bool(hidden)
-        yield Item("column", f"{table}.{column}"), " ".join(words)
+    for _, column, type_, *_, in_key in connection.exec_driver_sql(f"PRAGMA table_info({place})"):
+        if in_key and type_.upper() == "INTEGER":
+            yield Item("rowid", f"{table}.{column}"), "there"
     for columns in sqlite_uniques(connection, table):
         yield Item("unique constraint", f"{table} ({', '.join(columns)})"), "there"
     for key in sqlite_references(connection, table):
         yield Item("foreign key", f"{table} ({', '.join(key.columns)})"), f"to {key.definition}"
-
-
-def _affinity(type_: str) -> str:
-    """What SQLite makes of a column's type: https://www.sqlite.org/datatype3.html, section 3.1."""
-    for words, affinity in _AFFINITIES:
-        if any(word in type_.upper() for word in words):
-            return affinity
-    return "NUMERIC" if type_ else "BLOB"
 
 
 def sqlite_uniques(connection: Connection, table: str) -> list[tuple[str, ...]]:

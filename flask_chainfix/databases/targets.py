@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import BadConfiguration, BadDatabase, ChainFixError
+from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.drivers import missing_driver, usable, without_driver
+from flask_chainfix.databases.urls import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import (
-    NO_URL,
     VARIABLE,
     masked,
     said,
-    secrets_of,
     shown_url,
 )
 
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 _LARGEST_LIST = 4 * 1024 * 1024  # bytes
 _NAME, _SCHEMA = "version_table", "version_table_schema"
-_BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _PLACEHOLDER = "driver://"  # what ``alembic init`` writes where the URL is to stand
 
@@ -138,7 +135,7 @@ def _of_app(table: tuple[str, str | None]) -> Iterator[Target]:
     version_table, schema = table
     for bind, engine in app_engines(remedy).items():
         name = "the app's database" if bind is None else f"bind {bind}"
-        if engine.url.get_backend_name() not in _BACKENDS:
+        if engine.url.get_backend_name() not in BACKENDS:
             raise BadDatabase(
                 f"{name} is of a kind that cannot be read here: {engine.url.get_backend_name()}",
                 "leave the app's databases out (--no-database), and tell with --stamp"
@@ -160,7 +157,7 @@ def _of_configuration(
 ) -> Iterator[Target]:
     for bind, written in urls.items():
         try:
-            url = _connectable(written, f"sqlalchemy.url in {runtime.options.ini}")
+            url = connectable(written, f"sqlalchemy.url in {runtime.options.ini}")
         except BadDatabase as error:
             leave_out = "leave it out (--no-database)"
             raise BadDatabase(error.message, Remedy.of(error.remedy) | leave_out) from error
@@ -241,7 +238,7 @@ def targets_from(
     given = []
     for number, url in enumerate(urls, 1):  # one that is no URL is not repeated
         which = f" number {number}" if len(urls) > 1 else ""
-        given.append(_connectable(url, f"--database{which}"))
+        given.append(connectable(url, f"--database{which}"))
     given += _listed(file) if file is not None else ()
     return distinct(_named(url, table) for url in given)
 
@@ -274,7 +271,7 @@ def _listed(file: str) -> Iterator[URL]:
 
 def _entry(entry: str, place: str) -> URL:
     if not VARIABLE.fullmatch(entry):
-        return _connectable(entry, place)
+        return connectable(entry, place)
     value = os.environ.get(entry)
     if not value:
         # In small letters it may be a password as well.
@@ -283,7 +280,7 @@ def _entry(entry: str, place: str) -> URL:
             f"{place}: there is no environment variable{name}",
             "set it to the URL of the database, or write the URL itself",
         )
-    return _connectable(value, f"{place}: {entry}")
+    return connectable(value, f"{place}: {entry}")
 
 
 def unreached_target(runtime: Runtime, name: str) -> Target:
@@ -354,64 +351,3 @@ def _value_of(env_py: EnvPy, option: str) -> str | None:
             " [tool.fixchain] of pyproject.toml",
         )
     return value
-
-
-# --- URLs -----------------------------------------------------------------------------------------
-def parse_url(written: str, refusal: type[ChainFixError], place: str = "") -> URL:
-    """The URL of a database of a kind that is known here.
-
-    Raises:
-        ChainFixError: what is written is no such URL; a ``refusal`` that names the place.
-    """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(written)
-    except (ArgumentError, ValueError) as error:
-        raise refusal(
-            _at(place, NO_URL),
-            "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",
-        ) from error
-    check_url(url, refusal, place)
-    return url
-
-
-def check_url(url: URL, refusal: type[ChainFixError], place: str = "") -> None:
-    """Refuse a database of another kind, and what would run other code than a driver's.
-
-    Raises:
-        ChainFixError: it is refused; a ``refusal``.
-    """
-    backend = url.get_backend_name()
-    if backend not in _BACKENDS:
-        raise refusal(
-            _at(place, f"{backend} is not a kind of database that is supported here"),
-            "write postgresql: instead of postgres:"
-            if backend == "postgres"
-            else "give the URL of a PostgreSQL, MariaDB, MySQL or SQLite database",
-        )
-    if "plugin" in url.query:
-        plugin = "asks for a plugin of SQLAlchemy, which would run code of its own"
-        raise refusal(_at(place, f"{shown_url(url)} {plugin}"), "take plugin=… out of the URL")
-
-
-def _at(place: str, message: str) -> str:
-    return f"{place}: {message}" if place else message
-
-
-def _connectable(written: str, place: str) -> URL:
-    """The URL of a database to which this process can connect."""
-    url = parse_url(written, BadDatabase, place)
-    from sqlalchemy import create_engine
-
-    try:
-        ours = usable(url)
-        create_engine(ours)  # connects to nothing, but imports the driver
-    except Exception as error:
-        message = f"{shown_url(url)}: {masked(said(error), secrets_of(url))}"
-        remedy: str | Remedy = "correct the URL"
-        if driver := missing_driver(error):
-            message, remedy = without_driver(driver, url)
-        raise BadDatabase(_at(place, message), remedy) from error
-    return ours

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from textwrap import indent
 from typing import Any, NamedTuple
@@ -14,11 +13,9 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
 from alembic.operations import ops
 from sqlalchemy import (
-    Boolean,
     CheckConstraint,
     Column,
     DefaultClause,
-    Enum,
     ForeignKeyConstraint,
     Index,
     MetaData,
@@ -30,17 +27,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import conv
 
+from flask_chainfix.rehearsal.portable_types import use_portable_types
+from flask_chainfix.rehearsal.sequences import sequence_of, sequences_for
 from flask_chainfix.schema.footprint import Kind, SchemaObject
 from flask_chainfix.schema.objects import table_of
 
-_PROBE = "fixchain_types"
 _AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # how MySQL calls foreign keys that have no name
 _CONSTANT = re.compile(r"(?i)-?[\d.]+|null|true|false")
-_NEXT = re.compile(r"nextval\('(.+)'::regclass\)")
-_LITERAL = re.compile(r"'((?:[^'\\]|'')*)'(?:::[\w ]+)?")  # PostgreSQL adds its type
 _OWN_OPTIONS = ("mysql_", "mariadb_")  # the server's defaults, as it reflects them
 # For each kind of part: what an inspector lists, the variable for that, and the operation.
 _LISTED = {
@@ -113,7 +108,7 @@ class _Writer:
         def reflected(inspector: Any, table: Any, column: Any) -> None:
             """Leave out the default of what PostgreSQL calls a serial, unless its name is odd."""
             usual = f"{table.name}_{column['name']}_seq"
-            if _sequence_of(column["default"]) in (None, usual, f'"{usual}"'):
+            if sequence_of(column["default"]) in (None, usual, f'"{usual}"'):
                 impl: Any = self._context.impl
                 impl.autogen_column_reflect(inspector, table, column)
 
@@ -125,7 +120,7 @@ class _Writer:
             if thing.kind is not Kind.TYPE:
                 by_table.setdefault(table_of(thing), []).append(thing)
         tables = self._reflect(by_table)
-        self._use_portable_types(tables.values())
+        use_portable_types(self._connection, tables.values())
         made = [self._type(thing) for thing in wanted if thing.kind is Kind.TYPE]
         at_the_end: list[Addition] = []
         order = {table: number for number, table in enumerate(self._metadata.sorted_tables)}
@@ -150,49 +145,6 @@ class _Writer:
             else:
                 self._left.update((thing, "it belongs to a view") for thing in things)
         return found
-
-    # --- Types -----------------------------------------------------------------------------------
-    def _use_portable_types(self, tables: Iterable[Table]) -> None:
-        """Have columns say ``String`` where the database makes just that of it."""
-        columns = [column for table in tables for column in table.columns]
-        candidates: dict[str, Any] = {}
-        for column in columns:
-            words = self._compiled(column.type)
-            is_flag = self._backend == "mysql" and words == "TINYINT(1)"
-            with suppress(NotImplementedError, SQLAlchemyError, AttributeError):
-                portable = Boolean() if is_flag else column.type.as_generic()
-                if self._compiled(portable) and not isinstance(column.type, Enum):
-                    candidates[words] = portable
-        proven = self._proven(candidates)
-        for column in columns:
-            _forget_defaults(column)
-            column.type = proven.get(self._compiled(column.type), column.type)
-
-    def _proven(self, candidates: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The types of which the database makes what is expected."""
-        named = {f"c{number}": words for number, words in enumerate(candidates)}
-        probe = Table(
-            _PROBE,
-            MetaData(),
-            *(Column(name, candidates[words]) for name, words in named.items()),
-        )
-        try:
-            probe.create(self._connection)
-            found = inspect(self._connection).get_columns(_PROBE)
-            probe.drop(self._connection)
-        except SQLAlchemyError:
-            return {}
-        same = (named[each["name"]] for each in found if self._is(each, named))
-        return {words: candidates[words] for words in same}
-
-    def _is(self, column: Any, named: Mapping[str, str]) -> bool:
-        return self._compiled(column["type"]) == named[column["name"]]
-
-    def _compiled(self, type_: Any) -> str:
-        try:
-            return str(type_.compile(dialect=self._connection.dialect))
-        except SQLAlchemyError:  # a type that SQLAlchemy does not know
-            return ""
 
     # --- Operations ------------------------------------------------------------------------------
     def _type(self, thing: SchemaObject) -> Addition:
@@ -315,7 +267,7 @@ class _Writer:
             },
         )
         columns = element.columns if isinstance(element, Table) else [element]
-        made, owned = _sequences(thing, [each for each in columns if isinstance(each, Column)])
+        made, owned = sequences_for(thing, [each for each in columns if isinstance(each, Column)])
         texts = [_laid_out(render_op_text(context, each)) for each in operations]
         code = "\n".join((*made, *texts, *owned))
         return Addition(thing, element, code, frozenset(context.imports))
@@ -348,37 +300,6 @@ def _laid_out(code: str) -> str:
         arguments = indent("\n".join((name, *others[:-1])), "    ")
         return f"op.create_table(\n{arguments},\n)"
     return code
-
-
-def _forget_defaults(column: Column[Any]) -> None:
-    """Leave out what goes without saying: that a literal is SQL, and which columns count up."""
-    default = column.server_default
-    if isinstance(default, DefaultClause) and (found := _LITERAL.fullmatch(str(default.arg))):
-        column.server_default = DefaultClause(found[1].replace("''", "'"))
-    is_key = column.primary_key and len(column.table.primary_key.columns) == 1
-    if column.autoincrement is is_key and (is_key or not column.primary_key):
-        column.autoincrement = "auto"
-
-
-def _sequence_of(default: Any) -> str | None:
-    """The sequence from which a default takes its values, as PostgreSQL writes it."""
-    found = _NEXT.fullmatch(str(default))
-    return found and found[1]
-
-
-def _sequences(thing: SchemaObject, columns: Iterable[Column[Any]]) -> tuple[list[str], list[str]]:
-    """What makes the sequences of columns before they come, and ties them to these afterwards."""
-    made, owned = [], []
-    quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
-    for column in columns:
-        default = column.server_default
-        name = _sequence_of(default.arg) if isinstance(default, DefaultClause) else None
-        if name is not None:
-            place = ".".join(map(quote, filter(None, (thing.schema, column.table.name))))
-            owner = f"{place}.{quote(column.name)}"
-            made.append(f"op.execute({f'CREATE SEQUENCE IF NOT EXISTS {name}'!r})")
-            owned.append(f"op.execute({f'ALTER SEQUENCE {name} OWNED BY {owner}'!r})")
-    return made, owned
 
 
 def _without_empty_options(element: Any) -> Any:

@@ -20,17 +20,17 @@ from flask_chainfix.databases.connecting import (
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.reflecting import Reading, read_whole, schemas_there
-from flask_chainfix.databases.targets import Target, parse_url
+from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import Header
-from flask_chainfix.model.rehearsal import SERVERS
-from flask_chainfix.rehearsal.round_trip import OWN_SERVER, built
+from flask_chainfix.rehearsal.round_trip import built
 from flask_chainfix.rehearsal.scratch import Scratch
+from flask_chainfix.rehearsal.servers import ScratchServer
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Connection
+    from sqlalchemy.engine import Connection
 
 
 class ExactComparison(NamedTuple):
@@ -63,51 +63,6 @@ class _Build(NamedTuple):
     backend: str
     server: str | None
     rows: tuple[str, ...]
-
-
-class ScratchServer(NamedTuple):
-    """Where scratch databases are to be made.
-
-    Attributes:
-        url: the URL of a server, or ``OWN_SERVER`` for that of each database; ``None`` where nobody
-            has named one, with which only those of SQLite can be made.
-        command: the command that needs them, as the user has typed it.
-    """
-
-    url: str | None
-    command: str = "trace --exact"
-
-    def place_for(self, target: Target) -> str | None:
-        """Where the scratch database of one is to be; ``None`` for a temporary SQLite file.
-
-        Raises:
-            NoScratchDatabase: nobody has named a server of its kind.
-        """
-        if target.backend == "sqlite":
-            return None
-        kind = SERVERS[target.backend]
-        kind = f"{kind} or MariaDB" if target.backend == "mysql" else kind
-        if self.url == OWN_SERVER:
-            return _without_database(target.url)
-        elsewhere = f"{{fixchain}} {self.command} --server URL{{databases}}"
-        if self.url is None:
-            raise NoScratchDatabase(
-                f"the chain has to run on {kind} for that, in a database that is made there and"
-                " dropped again",
-                way(
-                    "make it on the same server",
-                    f"{{fixchain}} {self.command} --server{{databases}}",
-                )
-                | way("or on another one", elsewhere),
-            )
-        url = parse_url(self.url, NoScratchDatabase)
-        backend = url.get_backend_name()
-        if {"mariadb": "mysql"}.get(backend, backend) != target.backend:
-            raise NoScratchDatabase(
-                f"it is a {kind} database, and --server names a server of another kind",
-                way("name one of its kind", elsewhere),
-            )
-        return _without_database(url)
 
 
 def compare_exactly(
@@ -238,17 +193,6 @@ def _below(now: Facts, rows: Sequence[str]) -> Facts:
         if isinstance(file.reading, Header) and file.reading.revision in wanted
     )
     return replace(now, files=files)
-
-
-def _without_database(url: URL) -> str:
-    """The URL of a server, the same for all databases there.
-
-    A search path that leads to the schema of a tenant leads nowhere in a new database.
-    """
-    options = url.query.get("options", "")
-    if "search_path" in str(options):
-        url = url.difference_update_query(["options"])
-    return url.set(database="").render_as_string(hide_password=False)
 
 
 def _stopped(error: ChainFixError) -> ExactComparison:

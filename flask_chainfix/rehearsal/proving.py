@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from flask_chainfix.common.errors import CannotPlan, CannotRehearse, NoScratchDatabase
+from flask_chainfix.common.errors import CannotPlan, CannotRehearse
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.remedies import way
 from flask_chainfix.databases.catalog import Catalog, read_catalog, rows_in
 from flask_chainfix.databases.connecting import Obstacle, connected, obstacles_of, transaction
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.reflecting import Reading, read_whole
-from flask_chainfix.databases.targets import Target, parse_url, version_table
+from flask_chainfix.databases.targets import Target, version_table
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.plans import Proof
-from flask_chainfix.model.rehearsal import SERVERS
 from flask_chainfix.rehearsal.rendering import Rendered, render_schema
-from flask_chainfix.rehearsal.round_trip import OWN_SERVER, built
+from flask_chainfix.rehearsal.round_trip import built
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import differences
@@ -70,53 +68,6 @@ class Made(NamedTuple):
     dialect: str
     held: Mapping[str, _Held]
     rendered: Mapping[str, Rendered]
-
-
-def servers_for(
-    runtime: Runtime, named: Sequence[str], again: Callable[[str], str]
-) -> tuple[str | None, ...]:
-    """Where the chains are to run; the first is of the project's own kind.
-
-    Args:
-        runtime: the environment.
-        named: the URLs of servers, and ``OWN_SERVER`` for that of the project's own database.
-        again: the command that was typed, with an option more.
-
-    Returns:
-        For each server what ``built`` takes; ``None`` is a temporary SQLite file.
-
-    Raises:
-        NoScratchDatabase: none is of the project's kind, or nothing tells that.
-    """
-    own = _kind(runtime.environment.dialect or "")
-    kinds = {server: own if server == OWN_SERVER else _kind_of(server) for server in named}
-    servers: list[str | None] = list(dict.fromkeys(named))
-    if own == "sqlite" and "sqlite" not in kinds.values():
-        servers.insert(0, None)
-    elif not own and not servers:
-        raise NoScratchDatabase(
-            "nothing tells on which kind of database this project runs, and the chain has to run"
-            " there to be squashed",
-            way("name a server; the scratch databases are dropped", again(" --server URL"))
-            | way("if it is SQLite, say so", again(" --server sqlite://")),
-        )
-    elif own and own != "sqlite" and own not in kinds.values():
-        raise NoScratchDatabase(
-            f"this project runs on {SERVERS.get(own, own)}, and the chain has to run there to be"
-            " squashed, in a database that is made for it and dropped again",
-            way("make it on the server of the app's own database", again(" --server"))
-            | way("or on another one", again(" --server URL")),
-        )
-    first = next((each for each in servers if each and kinds[each] == own), servers[0])
-    return (first, *(each for each in servers if each != first))
-
-
-def _kind_of(server: str) -> str:
-    return _kind(parse_url(server, NoScratchDatabase).get_backend_name())
-
-
-def _kind(backend: str) -> str:
-    return {"mariadb": "mysql"}.get(backend, backend)
 
 
 def make(  # noqa: PLR0913  (where, what, and whether to write it down)
@@ -218,13 +169,10 @@ def proof_of(old: Made, new: Made) -> Proof:
 def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
     told: set[str] = set()
     for item in sorted({*old.catalog, *new.catalog}):
-        was, now = (
-            None if item not in catalog else catalog[item] or "there"
-            for catalog in (old.catalog, new.catalog)
-        )
+        was, now = (catalog.get(item, "") for catalog in (old.catalog, new.catalog))
         if was != now:
             told.add(item.name.partition(":")[0])
-            yield Difference(f"{item.kind} {item.name}", item.name, was or "", now or "")
+            yield Difference(f"{item.kind} {item.name}", item.name, was, now)
     for each in differences(old.reading.schema, new.reading.schema):
         thing = each.object
         if thing.spelled in told or thing.table in told or thing.name in told:
@@ -233,5 +181,7 @@ def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
             continue
         if (each.found, each.expected) == _ALIKE:
             continue
-        what = f"{thing.kind.value} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
+        properties = old.reading.schema.get(thing) or new.reading.schema[thing]
+        kind = properties["type"] if thing.kind is Kind.TABLE else thing.kind.value
+        what = f"{kind} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
         yield Difference(what, thing.name, each.expected, each.found)

@@ -19,9 +19,8 @@ from alembic.operations import ops
 from sqlalchemy import MetaData, Table, event, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.types import JSON, Enum, NullType
+from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint
+from sqlalchemy.types import JSON, NullType
 
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.wording import listing
@@ -30,23 +29,11 @@ from flask_chainfix.databases.catalog import (
     mysql_checks,
     mysql_clauses,
     mysql_index,
-    sqlite_clauses,
-    sqlite_references,
-    sqlite_uniques,
 )
+from flask_chainfix.rehearsal.portable_types import plain_type
+from flask_chainfix.rehearsal.sequences import sequence_options, sequences_in
+from flask_chainfix.rehearsal.table_options import leave_out_defaults, set_options
 
-_SEQUENCES = """
-SELECT n.nspname, c.relname, s.seqtypid::regtype::text AS type, s.seqstart, s.seqincrement,
-  s.seqmin, s.seqmax, s.seqcache, s.seqcycle, t.relname AS of_table, a.attname AS of_column,
-  coalesce(d.deptype = 'i', false) AS of_identity
-FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass
-  AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
-LEFT JOIN pg_class t ON t.oid = d.refobjid
-LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-WHERE n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
-"""
 _EXPRESSION_INDEXES = """
 SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
@@ -60,25 +47,6 @@ FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE (k.contype = 'x' OR NOT k.convalidated) AND n.nspname !~ '^pg_' ORDER BY 1, 2, 3
 """
-_WIDEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
-# How MySQL shows whole numbers where nobody says it, by whether they are unsigned.
-_WIDTHS = {
-    ("TINYINT", False): (4,),
-    ("TINYINT", True): (3,),
-    ("SMALLINT", False): (6,),
-    ("SMALLINT", True): (5,),
-    ("MEDIUMINT", False): (9,),
-    ("MEDIUMINT", True): (8,),
-    ("INTEGER", False): (11,),
-    ("INTEGER", True): (10,),
-    ("BIGINT", False): (20,),
-    ("BIGINT", True): (20,),
-}
-_SQLITE_OPTIONS = {
-    "AUTOINCREMENT": ("sqlite_autoincrement", True),
-    "WITHOUT ROWID": ("sqlite_with_rowid", False),
-    "STRICT": ("sqlite_strict", True),
-}
 _BIND = re.compile(r"(?<![:\w\\]):(?=\w)")  # what Alembic takes for a parameter
 
 
@@ -211,7 +179,7 @@ class _Schema:
 
     def _column(self, _: Any, __: Table, column: dict[str, Any]) -> None:
         """A reflected column with a type as people write it."""
-        column["type"] = self._plain(column["type"])
+        column["type"] = plain_type(column["type"], self._dialect)
 
     def _set_serial(self, table: Table) -> None:
         """Have a key that counts by its own sequence make that again; others are made before."""
@@ -223,21 +191,6 @@ class _Schema:
             if text_ == own and place in self._owned and len(table.primary_key.columns) == 1:
                 column.server_default = None
                 self._serial.add(place)
-
-    def _plain(self, type_: Any) -> Any:
-        """A type that is no dialect's, where the database would make the same of it."""
-        if isinstance(type_, Enum):
-            return type_
-        width = getattr(type_, "display_width", None)
-        if width in _WIDTHS.get((type_.__visit_name__, getattr(type_, "unsigned", False)), ()):
-            type_ = type_.copy()
-            type_.display_width = None
-        try:
-            plain = type_.as_generic()
-            same = plain.compile(dialect=self._dialect) == type_.compile(dialect=self._dialect)
-        except Exception:  # there is none, or the type is not known
-            return type_
-        return plain if same else type_
 
     def _types(self, schemas: Sequence[str]) -> Iterator[_Step]:
         for schema in (None, *schemas):
@@ -251,19 +204,11 @@ class _Schema:
 
     def _sequences(self, metadata: MetaData) -> list[tuple[str, str | None, str]]:
         """For each sequence that does not come with its column what ``_sequence`` says."""
-        rows = self._sequence_rows()
+        rows = sequences_in(self._connection)
         self._owned = {(row["schema"], row["of_table"], row["of_column"]) for row in rows}
         for table in metadata.tables.values():
             self._set_serial(table)
         return [self._sequence(row) for row in rows if not self._is_serial(row)]
-
-    def _sequence_rows(self) -> list[dict[str, Any]]:
-        default = self._look.default_schema_name
-        found = self._connection.execute(text(_SEQUENCES.replace("::", "\\:\\:")))
-        rows = [row._asdict() for row in found]
-        return [
-            {**row, "schema": None if row["nspname"] == default else row["nspname"]} for row in rows
-        ]
 
     def _is_serial(self, row: Mapping[str, Any]) -> bool:
         return (row["schema"], row["of_table"], row["of_column"]) in self._serial
@@ -271,7 +216,7 @@ class _Schema:
     def _sequence(self, row: Mapping[str, Any]) -> tuple[str, str | None, str]:
         """What makes a sequence, what drops it, and what gives it to its column, or its name."""
         name = self._full(row["schema"], row["relname"])
-        made = f"CREATE SEQUENCE {name} AS {row['type']}{_options(row)}"
+        made = f"CREATE SEQUENCE {name} AS {row['type']}{sequence_options(row)}"
         if row["of_table"] is None:
             return made, f"DROP SEQUENCE {name}", ""
         if row["of_identity"]:
@@ -286,8 +231,12 @@ class _Schema:
         if self._is_postgresql:
             self._odd_constraints = self._connection.execute(text(_CONSTRAINTS)).all()
         for table in metadata.tables.values():
-            self._set_options(table)
-            _leave_out_defaults(table)
+            if self._is_mysql:
+                self._set_checks(table)
+            if self._is_postgresql:
+                self._set_apart(table)
+            set_options(self._connection, table)
+            leave_out_defaults(table)
         produced: Any = produce_migrations(self._context, metadata).upgrade_ops
         made: set[str] = set()
         indexes: list[ops.MigrateOperation] = []
@@ -364,44 +313,6 @@ class _Schema:
         referred = key.elements[0].target_fullname.rpartition(".")[0]
         return self._is_mysql or referred not in made
 
-    def _set_options(self, table: Table) -> None:
-        """What reflection leaves out of a table in SQLite, or finds and nobody has said."""
-        if self._dialect.name == "sqlite":
-            quoted = {"name": table.name}
-            statement = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
-            sql = self._connection.execute(text(statement), quoted).scalar_one_or_none()
-            for clause in sqlite_clauses(sql or ""):
-                if clause in _SQLITE_OPTIONS:
-                    _set(table, *_SQLITE_OPTIONS[clause])
-            self._set_keys(table)
-        if self._is_mysql:
-            self._set_checks(table)
-        if self._is_postgresql:
-            self._set_apart(table)
-        defaults = self._defaults()
-        for name, value in list(table.kwargs.items()):
-            if defaults.get(name.partition("_")[2]) == value:
-                del table.kwargs[name]
-
-    def _set_keys(self, table: Table) -> None:
-        """Keys as SQLite's pragmas tell them, as SQLAlchemy reads no more than usual texts."""
-        known = {
-            tuple(c.name for c in each.columns): each for each in table.foreign_key_constraints
-        }
-        for reference in sqlite_references(self._connection, table.name):
-            key = known.get(reference.columns)
-            if key is not None:
-                update, delete = (None if a == "NO ACTION" else a for a in reference.actions)
-                key.onupdate, key.ondelete = key.onupdate or update, key.ondelete or delete
-        uniques = [
-            tuple(column.name for column in each.columns)
-            for each in table.constraints
-            if isinstance(each, UniqueConstraint)
-        ]
-        for columns in sqlite_uniques(self._connection, table.name):
-            if columns not in uniques:
-                table.append_constraint(UniqueConstraint(*columns))
-
     def _set_apart(self, table: Table) -> None:
         """Have constraints that are to be made by the database's own text follow the tables."""
         for schema, name, constraint, definition in self._odd_constraints:
@@ -424,16 +335,6 @@ class _Schema:
                 made = f"ALTER TABLE {self._quote(table.name)} MODIFY {definition}"
                 self._more.append(_sql(made))
 
-    def _defaults(self) -> Mapping[str, str]:
-        """The options that every table of a MySQL database gets where nothing is said."""
-        if not self._is_mysql:
-            return {}
-        statement = (
-            "SELECT @@default_storage_engine AS engine, @@character_set_database AS"
-            " `default charset`, @@collation_database AS `collate`"
-        )
-        return dict(self._connection.execute(text(statement)).mappings().one())
-
 
 def _refuse_unknown_types(metadata: MetaData) -> None:
     unknown = [
@@ -447,25 +348,6 @@ def _refuse_unknown_types(metadata: MetaData) -> None:
             f"SQLAlchemy does not know the type of {listing(unknown)}: no operation makes it",
             "squash up to a revision below that which makes it, with --upto",
         )
-
-
-def _leave_out_defaults(table: Table) -> None:
-    """Take away what reflection says of everything, and what means nothing."""
-    for column in table.columns:
-        if not column.primary_key or column.server_default is not None:
-            column.autoincrement = "auto"
-    parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
-    for part in parts:
-        for name, value in list(part.dialect_kwargs.items()):
-            if value in ([], {}, None):
-                del part.dialect_kwargs[name]
-
-
-def _set(table: Table, option: str, value: object) -> None:
-    try:
-        table.kwargs[option] = value
-    except ArgumentError:  # an older SQLAlchemy does not know it: the comparison tells
-        return
 
 
 def _key(schema: str | None, name: str) -> str:
@@ -484,18 +366,3 @@ def _sql(up: str, down: str | None = None) -> _Step:
 def _literal(value: str) -> str:
     doubled = value.replace("'", "''")
     return f"'{doubled}'"
-
-
-def _options(row: Mapping[str, Any]) -> str:
-    """What of a sequence is not as a new one has it."""
-    widest = _WIDEST.get(row["type"], 0)
-    down = row["seqincrement"] < 0
-    usual = {
-        "INCREMENT": ("seqincrement", 1),
-        "MINVALUE": ("seqmin", -widest - 1 if down else 1),
-        "MAXVALUE": ("seqmax", -1 if down else widest),
-        "START": ("seqstart", row["seqmax"] if down else row["seqmin"]),
-        "CACHE": ("seqcache", 1),
-    }
-    words = [f" {word} {row[key]}" for word, (key, value) in usual.items() if row[key] != value]
-    return "".join((*words, " CYCLE" if row["seqcycle"] else ""))

@@ -23,7 +23,8 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.backup import copy_into
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.targets import Target, app_engines, configured_urls, parse_url
+from flask_chainfix.databases.targets import Target, app_engines, configured_urls
+from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.locate import Runtime, open_app
 from flask_chainfix.environment.messages import masked, said, shown_url
 from flask_chainfix.model.files import Header, MigrationFile

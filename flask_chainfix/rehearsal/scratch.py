@@ -26,7 +26,7 @@ from flask_chainfix.databases.drivers import (
     usable,
     without_driver,
 )
-from flask_chainfix.databases.targets import parse_url
+from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.messages import masked, said, secrets_of, shown_url
 
 _PREFIX = "fixchain_rehearsal"

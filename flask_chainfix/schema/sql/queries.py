@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from sqlglot import exp
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.parsing import Deeds, Script, Unread, create, named, use, word_set
+from flask_chainfix.schema.sql.deeds import Deeds, create, named, use
+from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
 
 _ROOTS = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Values)
 # What reads like a column and is none, in one database or another.

@@ -11,24 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.sql.deeds import Deeds, create, doubtful, drop, rename, use
 from flask_chainfix.schema.sql.parsing import (
     MOST_CHARACTERS,
     Allowance,
-    Deeds,
     Script,
     Unread,
     Words,
     beginning,
-    create,
-    doubtful,
-    drop,
     is_block,
     is_one_routine,
     is_temporary,
-    rename,
     runs_on,
     split,
-    use,
     word_set,
 )
 

@@ -9,18 +9,8 @@ from typing import Any
 from sqlglot import exp
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.parsing import (
-    Deeds,
-    Script,
-    Unread,
-    alter,
-    create,
-    doubtful,
-    drop,
-    rename,
-    use,
-    word_set,
-)
+from flask_chainfix.schema.sql.deeds import Deeds, alter, create, doubtful, drop, rename, use
+from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
 from flask_chainfix.schema.sql.queries import (
     columns_named,
     name_of,

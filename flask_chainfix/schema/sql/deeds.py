@@ -1,0 +1,54 @@
+"""What a statement of SQL does to objects, in few words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flask_chainfix.schema.footprint import (
+    PROPERTIES,
+    Action,
+    Effect,
+    Kind,
+    Opaque,
+    SchemaObject,
+)
+
+# What a statement does; line and database are filled in where it is recorded.
+Deeds = Iterator[Effect | Opaque]
+
+
+def named(name: str, schema: str = "", kind: Kind = Kind.TABLE) -> SchemaObject:
+    """A table or view; a type, or an index of which the table is not named."""
+    return SchemaObject(kind, name, schema=schema)
+
+
+def use(thing: SchemaObject, *, certain: bool = True) -> Effect:
+    """It is needed."""
+    return Effect(Action.USE, thing, 0, certain)
+
+
+def alter(column: SchemaObject, *kinds: Kind) -> Effect:
+    """It is needed, and some of its properties may be others from then on; all by default."""
+    return use(column)._replace(properties=tuple((kind, None) for kind in kinds or PROPERTIES))
+
+
+def create(thing: SchemaObject, *, certain: bool = True) -> Effect:
+    """It is there from then on."""
+    return Effect(Action.CREATE, thing, 0, certain)
+
+
+def drop(thing: SchemaObject, *, certain: bool = True) -> Effect:
+    """It is gone from then on."""
+    return Effect(Action.DROP, thing, 0, certain)
+
+
+def rename(old: SchemaObject, new: SchemaObject) -> Iterator[Effect]:
+    """The old name is gone, and the new one is there."""
+    yield Effect(Action.DROP, old, 0, renamed=new)
+    yield Effect(Action.CREATE, new, 0, renamed=old)
+
+
+def doubtful(deeds: Iterable[Effect | Opaque]) -> Deeds:
+    """The same deeds, none of them certain."""
+    for deed in deeds:
+        yield deed if isinstance(deed, Opaque) else deed._replace(certain=False)
