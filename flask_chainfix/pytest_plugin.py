@@ -71,7 +71,7 @@ def _items(session: pytest.Session, place: Path) -> list[ChainItem]:
     from flask_chainfix.diagnosis.rules import Family, all_rules
 
     # They take more than the files.
-    elsewhere = (Family.DATABASE, Family.PUBLISHED, Family.REHEARSAL)
+    elsewhere = (Family.DATABASE, Family.PUBLISHED, Family.REHEARSAL, Family.MERGE)
     rules = [rule for rule in all_rules() if rule.family not in elsewhere]
     return [_item(session, place, f"{rule.code} {rule.name}", rule=rule) for rule in rules]
 

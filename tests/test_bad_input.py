@@ -149,7 +149,7 @@ def test_no_migrations_directory(tmp_path: Path, command: str) -> None:
         ),
         pytest.param(
             ini("[fixchain]\nignroe = FC101\n"), [],
-            Stop("BadConfiguration", "unknown key 'ignroe'", "ignore, intended_bases"),
+            Stop("BadConfiguration", "unknown key 'ignroe'", "ignore, ignore_objects"),
             id="unknown key",
         ),
         pytest.param(

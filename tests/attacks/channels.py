@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -68,6 +69,70 @@ CHANNELS: Mapping[str, Judge] = {
     "github": _github,
     "junit": _junit,
     "sarif": _sarif,
+}
+
+
+_ACTIVE = ("a", "foreignObject", "image", "script", "use")
+
+
+def _svg(output: str) -> None:
+    """Nothing that runs, or leads elsewhere."""
+    assert output.isascii()
+    for element in Xml.fromstring(output).iter():
+        assert element.tag.rpartition("}")[2] not in (
+            "a",
+            "foreignObject",
+            "image",
+            "script",
+            "use",
+        )
+        assert not any(name.startswith("on") or "href" in name for name in element.attrib)
+        harmless(element.text or "")
+
+
+def _html(output: str) -> None:
+    """The scripts are our two, and nothing leads elsewhere."""
+    assert output.isascii()
+    page = _Page()
+    page.feed(output)
+    page.close()
+    assert page.scripts == [{"type": "application/json", "id": "data"}, {"type": None, "id": None}]
+    assert page.elsewhere == []
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts: list[dict[str, str | None]] = []
+        self.elsewhere: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "script":
+            self.scripts.append({name: told.get(name) for name in ("type", "id")})
+        self.elsewhere += [
+            f"{tag} {name}"
+            for name, value in attrs
+            if name.startswith("on")
+            or (name in ("src", "href", "action") and not (value or "").startswith("#"))
+        ]
+
+
+def _one_label_a_line(output: str) -> None:
+    """Quotes are in pairs: no label ends early."""
+    assert output.isascii()
+    harmless(output)
+    for line in output.splitlines():
+        assert len(re.findall(r'(?<!\\)"', line)) % 2 == 0, line
+
+
+# The formats of graph.
+PICTURES: Mapping[str, Judge] = {
+    "text": _text,
+    "svg": _svg,
+    "html": _html,
+    "mermaid": _one_label_a_line,
+    "dot": _one_label_a_line,
 }
 
 

@@ -28,6 +28,7 @@ SOURCES: Mapping[str, frozenset[str]] = {
     "settings": frozenset(
         {
             "Settings.ignore",
+            "Settings.ignore_objects",
             "Settings.intended_bases",
             "Settings.version_table",
             "Settings.version_table_schema",

@@ -22,7 +22,14 @@ from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.report import format_names
-from tests.attacks.channels import CHANNELS, commands, harmless, judge_sql, obeyed_by_no_runner
+from tests.attacks.channels import (
+    CHANNELS,
+    PICTURES,
+    commands,
+    harmless,
+    judge_sql,
+    obeyed_by_no_runner,
+)
 from tests.attacks.projects import SECRET, SOURCES, Attacked, Words, words_of
 from tests.attacks.strings import CANARY, HOSTILE, alone_or_together
 from tests.commands import Done, command_of, fixchain
@@ -71,6 +78,15 @@ def test_every_format_of_check(attacked: Attacked) -> None:
     for name, judge in CHANNELS.items():
         done = told(attacked, "check", "--format", name, *named)
         assert done.exit_code == 1
+        judge(done.stdout)
+    assert not (attacked.top / CANARY).exists()
+
+
+def test_every_format_of_graph(attacked: Attacked) -> None:
+    named = ("--no-database", "--against", attacked.words.ref, "--database", attacked.database)
+    for name, judge in PICTURES.items():
+        done = told(attacked, "graph", "--format", name, *named)
+        assert done.exit_code == 0
         judge(done.stdout)
     assert not (attacked.top / CANARY).exists()
 
@@ -197,7 +213,8 @@ def test_every_format_is_a_channel() -> None:
     for command in map(command_of, main.commands):
         for parameter in command.params:
             if parameter.name == "output_format":
-                assert set(parameter.type.choices) <= set(CHANNELS)  # type: ignore[attr-defined]
+                known = PICTURES if command.name == "graph" else CHANNELS
+                assert set(parameter.type.choices) <= set(known)  # type: ignore[attr-defined]
 
 
 def test_every_field_with_words_of_others_has_a_source() -> None:

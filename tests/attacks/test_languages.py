@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from inspect import getmembers, isfunction
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from xml.etree import ElementTree as Xml
 
 import pytest
 import yaml
@@ -243,6 +245,39 @@ def test_text_for_people_is_one_line_and_nothing_is_lost() -> None:
         "a\\nb\\x1b\\u202e\\U000e0041\\udc80"
     )
     assert languages.plain_ascii("“a” → b…") == '"a" -> b...'
+
+
+# --- Pictures -------------------------------------------------------------------------------------
+
+
+def test_markup_is_text_for_html_and_xml() -> None:
+    for given in ALL:
+        shown = languages.printable(given)
+        written = languages.markup(given)
+        assert written.isascii()
+        assert html.unescape(written) == shown
+        element = Xml.fromstring(f'<a b="{written}">{written}</a>')
+        assert (element.attrib["b"], element.text or "") == (shown, shown)
+
+
+def test_no_document_ends_its_script_element() -> None:
+    for given in ALL:
+        written = languages.json_in_html({"a": given})
+        assert written.isascii()
+        assert not {"<", ">", "&"} & set(written)
+        assert json.loads(written) == {"a": given}
+
+
+def test_a_label_ends_where_its_quote_is() -> None:
+    for given in ALL:
+        shown = languages.printable(given)
+        mermaid = languages.mermaid_string([given, given])
+        assert html.unescape(re.sub("#([0-9]+);", r"&#\1;", mermaid)) == f'"{shown}<br>{shown}"'
+        dot = languages.dot_string([given, given])
+        assert html.unescape(dot) == f'"{shown}\\n{shown}"'
+        for label in (mermaid, dot):
+            assert label.isascii()
+            assert label.count('"') == 2
 
 
 def test_every_language_is_attacked() -> None:
