@@ -95,7 +95,7 @@ def plan_catch_up(
     from flask_chainfix.databases.live_schema import trace_databases
     from flask_chainfix.rehearsal.catching_up import Proof, completing, lacking_in
     from flask_chainfix.rehearsal.drift import compare_exactly
-    from flask_chainfix.rehearsal.servers import ScratchServer
+    from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 
     diagnosis = sound_chain(runtime, tools)
     now = looked_at(runtime, diagnosis.snapshot, databases, progress)

@@ -66,7 +66,7 @@ def plan_finish(
         DatabaseUnreachable: a database cannot be read.
         ChainFixError: as ``plan_catch_up``.
     """
-    from flask_chainfix.rehearsal.servers import ScratchServer
+    from flask_chainfix.rehearsal.scratch_servers import ScratchServer
     from flask_chainfix.rehearsal.unfinished import Finishing
 
     revision = wishes.revision

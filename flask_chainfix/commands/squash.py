@@ -57,7 +57,7 @@ from flask_chainfix.rehearsal.proving import (
     proof_of,
 )
 from flask_chainfix.rehearsal.rendering import Rendered
-from flask_chainfix.rehearsal.servers import servers_for
+from flask_chainfix.rehearsal.scratch_servers import servers_for
 from flask_chainfix.report.results import SquashPlan
 
 _NO_GIT = "Git does not tell what the main branch and releases have, so nothing is said about that"

@@ -75,7 +75,7 @@ def trace(
     exact: Mapping[str, ExactComparison] = {}
     if exactly is not None:
         from flask_chainfix.rehearsal.drift import compare_exactly
-        from flask_chainfix.rehearsal.servers import ScratchServer
+        from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 
         exact = compare_exactly(runtime, now, targets, ScratchServer(exactly.server), progress)
     differing = any(each.problem or each.differences for each in exact.values())

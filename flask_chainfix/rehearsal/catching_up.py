@@ -28,7 +28,7 @@ from flask_chainfix.rehearsal.additions import Addition, Additions, Codes, addit
 from flask_chainfix.rehearsal.drift import ExactComparison, compared, expected
 from flask_chainfix.rehearsal.round_trip import Place, scratch_for
 from flask_chainfix.rehearsal.scratch import Scratch
-from flask_chainfix.rehearsal.servers import ScratchServer
+from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 from flask_chainfix.rehearsal.states import copy_state, drop_lacking, keeps_statements
 from flask_chainfix.schema.footprint import SchemaObject
 from flask_chainfix.schema.objects import key_of

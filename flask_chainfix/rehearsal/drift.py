@@ -26,7 +26,7 @@ from flask_chainfix.model.databases import Standing
 from flask_chainfix.model.files import Header
 from flask_chainfix.rehearsal.round_trip import built
 from flask_chainfix.rehearsal.scratch import Scratch
-from flask_chainfix.rehearsal.servers import ScratchServer
+from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
