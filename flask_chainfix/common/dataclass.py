@@ -53,7 +53,7 @@ class _Unmade:
         new, options = self._new, self._options
         written = {name: value for name, value in vars(new).items() if name not in _NOT_WRITTEN}
         twin = type(new)(new.__name__, new.__bases__, written)
-        dataclasses.dataclass(**{**options, "eq": False, "repr": False})(twin)
+        dataclasses.dataclass(**{**options, "eq": False, "order": False, "repr": False})(twin)
         dataclasses.dataclass(**{**options, "init": False})(new)
         new.__init__ = twin.__init__
 
