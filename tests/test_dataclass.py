@@ -39,12 +39,12 @@ def test_the_fields_are_known_before() -> None:
     assert Point(1) == Point(1, 0)
 
 
-def test_instances_have_an_order() -> None:
+def test_a_class_that_is_ordered() -> None:
     @dataclass(frozen=True, order=True)
     class Rank:
         number: int
 
-    assert Rank(1) < Rank(2)
+    assert sorted([Rank(2), Rank(1)]) == [Rank(1), Rank(2)]
 
 
 def test_several_threads_make_it_once() -> None:

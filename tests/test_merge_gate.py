@@ -126,7 +126,7 @@ def test_two_heads(project: Repository) -> None:
     finding = found()["FC503"]
     assert finding["message"].startswith(
         "a merge of main gives FC102 multiple-heads: 2 heads where there should be one:"
-        " mine, theirs; theirs came with "
+        " mine, theirs; theirs came with commit "
     )
     assert finding["message"].endswith(" by a, 2024-01-04")
     mine, theirs = finding["locations"]
@@ -267,7 +267,7 @@ def test_what_both_create(project: Repository) -> None:
     assert set(codes) == {"FC503", "FC504"}
     assert finding["message"].startswith("theirs and mine both create column users.email; ")
     assert (
-        f"mine is yours ({project.git('rev-parse', 'HEAD')[:12]} by a, 2024-01-03)"
+        f"mine is yours (commit {project.git('rev-parse', 'HEAD')[:12]} by a, 2024-01-03)"
         in (finding["message"])
     )
     assert "theirs is from main (" in finding["message"]
@@ -381,6 +381,8 @@ def test_which_branches_can_land_together_and_in_which_order(project: Repository
         "one + two    one order only: two lands before one: else two uses column users.old" in text
     )
     assert "an order in which all can land, each rebased: " in text
+    # What waits is not said to merge well: that is what the queue is for.
+    assert "also with main merged: " in text
 
 
 def test_branches_that_cannot_land_together(project: Repository) -> None:

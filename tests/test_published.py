@@ -134,6 +134,15 @@ def test_a_revision_that_does_something_else(project: Repository) -> None:
     assert "restamp --old main" in document["findings"][0]["hint"]
 
 
+def test_a_changed_revision_in_another_file(project: Repository) -> None:
+    edit("b", "create_table('t_b'", "create_table('t_other'")
+    old, new = file_of("b"), file_of("b").with_name("b_moved.py")
+    old.rename(new)
+    remedy = check().document["findings"][0]["remedies"][0]
+    assert f"delete {os.path.relpath(new)}" in remedy["text"]
+    assert remedy["commands"] == [f"git checkout main -- {os.path.relpath(old)}"]
+
+
 def test_each_revision_is_one_finding(project: Repository) -> None:
     put("n", rev("b <- n", date="2024-01-02"))
     edit("b", "t_b", "t_x")

@@ -39,6 +39,7 @@ from flask_chainfix.model.databases import (
     Move,
     MoveResult,
     MoveState,
+    Standing,
 )
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import require_known_headers
@@ -167,10 +168,17 @@ def looked_at(
         if standing.state is DatabaseState.MISSING:
             raise DatabaseUnreachable(
                 f"{standing.name} cannot be read: {standing.problem or 'it does not exist'}",
-                leaving_out(now, standing, "catch-up")
-                | "correct its name, or make the database first",
+                _leaving_out(now, standing) | "correct its name, or make the database first",
             )
     return now
+
+
+def _leaving_out(now: Facts, standing: Standing) -> Remedy:
+    """How to leave a database out; empty where none would be left."""
+    left = [each for each in now.databases.standings if each is not standing]
+    if not any(not (standing.own and each.own) for each in left):
+        return Remedy()
+    return leaving_out(now, standing, "catch-up")
 
 
 # --- What keeps databases from being caught up ---------------------------------------------------
@@ -180,7 +188,7 @@ def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
     Raises:
         UnsafeForDatabases: so it is.
     """
-    name, without = found.standing.name, leaving_out(now, found.standing, "catch-up")
+    name, without = found.standing.name, _leaving_out(now, found.standing)
     if found.trace is None:  # what nobody may see would look as if it were lacking
         raise UnsafeForDatabases(
             f"it cannot be told what {name} lacks: {found.problem}",
@@ -213,7 +221,7 @@ def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> N
         if found.problem and standing.state is not DatabaseState.EMPTY:
             raise DatabaseUnreachable(
                 f"{standing.name} cannot be compared with what the chain makes: {found.problem}",
-                Remedy.of(found.remedy) | leaving_out(now, standing, "catch-up"),
+                Remedy.of(found.remedy) | _leaving_out(now, standing),
             )
 
 

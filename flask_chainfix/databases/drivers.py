@@ -194,7 +194,7 @@ _TABLE = (
         "23502 1048 1138 1364",
         r"NOT NULL constraint failed|Cannot add a NOT NULL column",
         migrating="the table has rows without a value for the column: add the column with a"
-        " server_default, or add it nullable, fill it, and make it NOT NULL then",
+        " server_default, or add it nullable, fill it, and make it NOT NULL after that",
     ),
     _Row(
         Trouble.VIOLATED,

@@ -183,7 +183,7 @@ class Change(NamedTuple):
     date: str
 
     def __str__(self) -> str:
-        return f"{self.commit} by {self.author}, {self.date}"
+        return f"commit {self.commit} by {self.author}, {self.date}"
 
 
 class Conflict(NamedTuple):

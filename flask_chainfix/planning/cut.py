@@ -211,8 +211,8 @@ def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
         if below:
             where = "" if standing.own else f", with env.py connecting to {standing.name}"
             raise UnsafeForDatabases(
-                f"{standing.name} is at {', '.join(below)}, below {cut.top}: upgrade it first, as"
-                " the files that it still needs go",
+                f"{standing.name} is at {', '.join(below)}, below {cut.top}: upgrade it first,"
+                " because it still needs files that squash would delete",
                 way(
                     f"upgrade it{where}",
                     f"{{alembic}} upgrade {word(cut.top)}",

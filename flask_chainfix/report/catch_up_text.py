@@ -58,7 +58,7 @@ def _rows(found: Lacking) -> Iterator[Row]:
         yield Row(f"and {len(found.missing) - _SHOWN:,} more", "dim")
     for each in found.others[:_SHOWN]:
         if each.is_extra:
-            yield Row(f"has {_named(each.object)}, which no migration makes and none will", "dim")
+            yield Row(f"has {_named(each.object)}, which no migration makes; {_STAYS}", "dim")
         else:
             aspect = f", {each.aspect}" if each.aspect else ""
             found_, expected = each.found or "nothing", each.expected or "nothing"

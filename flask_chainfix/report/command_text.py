@@ -62,7 +62,8 @@ def verdict(diagnosis: Diagnosis) -> str:
 
 def _merges_well(diagnosis: Diagnosis) -> str:
     """What a sound chain would still be after merges, in words that follow."""
-    refs = [merge.theirs.ref for merge in diagnosis.snapshot.merges if not merge.mine.ref]
+    merges = diagnosis.snapshot.merges
+    refs = [each.theirs.ref for each in merges if each.is_gate and not each.mine.ref]
     return f", also with {printable(listing(refs))} merged" if refs else ""
 
 
@@ -78,7 +79,8 @@ def queue_section(queue: Queue) -> Section:
         rows.append(Row(text, hanging=width + 2))
     well = len(queue.pairs) - len(pairs)
     if well:
-        rows.append(Row(f"{count(well, 'pair')} {'fits' if well == 1 else 'fit'} as they are"))
+        fit = "fits as it is" if well == 1 else "fit as they are"
+        rows.append(Row(f"{count(well, 'pair')} {fit}"))
     if queue.order is None:
         rows.append(Row("there is no order in which all can land"))
     else:

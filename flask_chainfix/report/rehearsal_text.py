@@ -46,7 +46,7 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
         result = "the result fits the models"
     if rehearsal.gaps:
         gaps = len({gap.revision for gap in rehearsal.gaps})
-        result = f"{count(gaps, 'downgrade')} left something otherwise; {result}"
+        result = f"{count(gaps, 'downgrade')} did not undo everything; {result}"
     server = SERVERS.get(rehearsal.dialect)
     where = f"a new {server} database" if server else rehearsal.database
     if rehearsal.copies:
@@ -91,7 +91,7 @@ def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Ite
     if rehearsal.lost or rehearsal.empty:
         yield Section("Rows", "made for the rehearsal", tuple(_rows(rehearsal)))
     if rehearsal.differences:
-        yield Section("Differences", "to the models", tuple(_difference_rows(rehearsal)))
+        yield Section("Differences", "from the models", tuple(_difference_rows(rehearsal)))
     if ways:
         yield Section("Ways", "of known databases", tuple(_way_rows(ways)))
     if rehearsal.kept:

@@ -291,9 +291,11 @@ def _(result: Repaired, page: Page) -> None:
         _copies(page, planning.backup.backups)
     write_confirmation(page, result.confirmation, result.tools)
     page.line("")
-    page.line("The old files are kept in")
+    plan = planned.plan
+    only_added = not (plan.relinks or plan.mends or isinstance(planning, SquashPlan))
+    page.line("The change is recorded in" if only_added else "The old files are kept in")
     page.verbatim(f"{' ' * INDENT}{shown_path(result.journal)}", "cyan")
-    page.line("and put back with")
+    page.line("and undone with" if only_added else "and put back with")
     _undo_command(page, result.tools)
     repair = advice.Repair(result.snapshot, planned, result.tools, planning.commit)
     _steps(page, "What to do now", advice.steps_after_repair(repair))

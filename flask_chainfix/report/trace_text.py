@@ -86,7 +86,7 @@ def summary(found: TracedDatabase) -> str:
     parts += [against(found, name) for name in found.contradicted]
     if parts:
         matches = ""
-        if trace.fits and not found.half:
+        if trace.fits and not found.half and not found.contradicted:
             matches = f"its schema matches {listing(trace.fits)}: "
         return f"{stamped}; {matches}{', '.join(parts)}"
     silent = [name for name in found.unknown if name in found.claimed]

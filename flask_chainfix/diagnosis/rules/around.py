@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flask_chainfix import source
@@ -228,7 +228,8 @@ def changes(snapshot: Facts) -> Iterator[tuple[str, Fault]]:
                 changed = {"id": _what_became(snapshot, then, file)}
                 places = [Location(file.path, None)]
             if changed:
-                yield revision, _fault(ref, revision, file, changed.values(), places)
+                moved = [each.path for each in others if each.path != file.path]
+                yield revision, _fault(ref, revision, file, changed.values(), places, moved=moved)
                 break
 
 
@@ -271,14 +272,23 @@ def _place(file: MigrationFile, name: str) -> Location:
     return location(file, name)
 
 
-def _fault(
-    ref: str, revision: str, file: MigrationFile, changed: Iterable[str], places: list[Location]
+def _fault(  # noqa: PLR0913  (the revision then and now)
+    ref: str,
+    revision: str,
+    file: MigrationFile,
+    changed: Iterable[str],
+    places: list[Location],
+    *,
+    moved: Sequence[Path],
 ) -> Fault:
     quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
+    # A command that deletes them would take along the change that is to be put elsewhere.
+    others = listing([os.path.relpath(each) for each in moved])
+    deleting = f", delete {others}" if moved else ""
     return Fault(
         f"{revision}, which {ref} has, {', and '.join(changed)}",
         way(
-            "bring its file back as it was, and put the change into a new migration",
+            f"bring its file back as it was{deleting}, and put the change into a new migration",
             f"git checkout {quoted} -- {path}",
         )
         | way(

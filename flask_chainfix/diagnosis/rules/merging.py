@@ -39,8 +39,8 @@ def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
     deleted, a cycle; and migrations at which Git would stop.
 
     What breaks:
-        after the merge, “{alembic} upgrade” stops, with “Multiple head revisions are present for
-        given argument 'head'” for example
+        after the merge, “{alembic} upgrade” stops, for example with “Multiple head revisions are
+        present for given argument 'head'”
 
     How it comes about:
         Two branches that were made from the same commit both add a migration. Each has one head,
@@ -224,7 +224,7 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
     branch uses what the other one drops or renames.
 
     What breaks:
-        after the merge, “{alembic} upgrade” stops, with “already exists” or “no such” for example
+        after the merge, “{alembic} upgrade” stops, for example with “already exists” or “no such”
 
     How it comes about:
         Two people solve the same problem, or one cleans up what the other builds on. No file is in
