@@ -117,7 +117,7 @@ def test_something_is_missing_of_what_the_stamp_stands_for(
     sql(database_url, "DROP TABLE endpoints")
     done = _trace(database_url)
     assert done.exit_code == 1
-    assert "something is not as c leaves it" in done.stdout
+    assert "stamped at c; something is not as c leaves it" in done.stdout
     assert "table endpoints is not there: c_add.py:" in done.stdout
     refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
     assert (refused.exit_code, rows_of(database_url)) == (3, ["c"])
