@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from flask_chainfix.chain.snapshot import Snapshot
 
 OPENED = ("svg", "html")  # the formats that a browser shows
+# How the names of files end that may be replaced: one that is something else is not lost.
+_REPLACED = (".dot", ".gv", ".htm", ".html", ".md", ".mermaid", ".mmd", ".svg", ".txt")
 
 
 class Place:
@@ -71,6 +73,8 @@ class OutputFile(Place):
         path = self._path
         if isinstance(result, Drawn):
             _refuse_migrations(path, result.snapshot)
+        if path.is_file() and path.suffix.lower() not in _REPLACED:
+            raise _not_written(path, "it is there, and its name is not that of a picture")
         try:
             if not path.is_file() and path.exists():
                 raise _not_written(

@@ -264,8 +264,8 @@ def _way_out(found: InTheWay, database: Lacking, completed: Completed) -> Remedy
         text = f"change or delete these rows of {database.standing.name}, which this shows:"
         return Remedy((Way(text, lines=(found.query,)),))
     text = (
-        "write a migration with these lines in upgrade(), what the rows are to have in the place of"
-        " VALUE; upgrade with it, and catch up again"
+        "make a migration, put these lines into its upgrade() with a value for the existing rows in"
+        " place of VALUE, upgrade with it, and run catch-up again"
     )
     command = f"{{alembic}} revision -m {word(f'add {found.object.spelled}')}"
     code = completed.codes[found.object][database.target.backend]

@@ -43,7 +43,7 @@ def sections(plan: SquashPlan) -> Iterator[Section]:
 
 def _proof(proof: Proof) -> Row:
     kind = SERVERS.get(proof.dialect, "SQLite")
-    return Row(f"{kind}: equal in {count(proof.compared, 'object')} ({proof.database})")
+    return Row(f"{kind}: equal in {count(proof.compared, 'object')}")
 
 
 def _carried(plan: SquashPlan) -> Iterator[Row]:

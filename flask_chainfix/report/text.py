@@ -306,7 +306,7 @@ def _(result: UndoPlan, page: Page) -> None:
     changed = tuple(each for each in result.moves if each.move.after != each.move.before)
     for does, paths in (("puts back", result.restored), ("deletes", result.deleted)):
         if paths:
-            page.line(f"Undoing the last repair {does}:")
+            page.line(f"Undoing the last change {does}:")
         for path in paths:
             page.verbatim(f"{' ' * INDENT}{shown_path(path)}", "cyan")
     _notices(page, result.notices)

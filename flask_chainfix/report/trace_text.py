@@ -245,9 +245,10 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
     if found.half:
         return completing(snapshot, found.standing, found.half[0])
     if found.claimed.intersection(found.contradicted):
+        server = "" if snapshot.environment.dialect == "sqlite" else " --server"
         return way(
             "see the migration that makes what is missing",
-            "{fixchain} catch-up --server --dry-run{databases}",
+            f"{{fixchain}} catch-up{server} --dry-run{{databases}}",
         )
     if trace.fits is None or trace.silent or found.contradicted:
         return Remedy()
