@@ -141,7 +141,7 @@ def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
 def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
     if absent:
         yield f"{absent} was not there at {against.ref}: its migrations count as new"
-    changed = {revision for revision, _ in changes(snapshot)}
+    changed = {change.revision for change in changes(snapshot)}
     for revision in sorted(against.allowed - changed):
         yield (
             f"--allow {revision} is not needed: {against.ref} has no such revision, or it is as it"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.chain.heads_file import Line, expected_lines, in_step, read_lines
@@ -204,15 +205,38 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} check --against origin/main
     """
-    allowed = snapshot.published.allowed if snapshot.published else ()
-    return (fault for revision, fault in changes(snapshot) if revision not in allowed)
+    if snapshot.published is None:
+        return
+    ref, allowed = snapshot.published.ref, snapshot.published.allowed
+    found = [change for change in changes(snapshot) if change.revision not in allowed]
+    together = [*sorted(allowed), *(change.revision for change in found)]
+    for change in found:
+        yield _fault(ref, change, together)
 
 
-def changes(snapshot: Facts) -> Iterator[tuple[str, Fault]]:
+class Change(NamedTuple):
+    """A published revision that is not as it was.
+
+    Attributes:
+        revision: its id.
+        file: its file as it was.
+        words: what is otherwise, in words that complete "``X``, which REF has, …".
+        places: where that is.
+        moved: the other files that have its id now.
+    """
+
+    revision: str
+    file: MigrationFile
+    words: tuple[str, ...]
+    places: tuple[Location, ...]
+    moved: tuple[Path, ...]
+
+
+def changes(snapshot: Facts) -> Iterator[Change]:
     """The published revisions that are not as they were, with what has become of them."""
     if snapshot.published is None:
         return
-    ref, unreadable = snapshot.published.ref, {file.path for file, _ in snapshot.unreadable}
+    unreadable = {file.path for file, _ in snapshot.unreadable}
     then = Facts(snapshot.environment, snapshot.published.files).files_by_revision
     for revision, files in then.items():
         others = snapshot.files_by_revision.get(revision, ())
@@ -228,8 +252,8 @@ def changes(snapshot: Facts) -> Iterator[tuple[str, Fault]]:
                 changed = {"id": _what_became(snapshot, then, file)}
                 places = [Location(file.path, None)]
             if changed:
-                moved = [each.path for each in others if each.path != file.path]
-                yield revision, _fault(ref, revision, file, changed.values(), places, moved=moved)
+                moved = tuple(each.path for each in others if each.path != file.path)
+                yield Change(revision, file, tuple(changed.values()), tuple(places), moved)
                 break
 
 
@@ -272,28 +296,23 @@ def _place(file: MigrationFile, name: str) -> Location:
     return location(file, name)
 
 
-def _fault(  # noqa: PLR0913  (the revision then and now)
-    ref: str,
-    revision: str,
-    file: MigrationFile,
-    changed: Iterable[str],
-    places: list[Location],
-    *,
-    moved: Sequence[Path],
-) -> Fault:
+def _fault(ref: str, change: Change, together: Iterable[str]) -> Fault:
+    """The fault; what is allowed by its remedy are all changes ``together``."""
+    revision, file, words, places, moved = change
     quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
+    allowing = " ".join(f"--allow {word(each)}" for each in together)
     # A command that deletes them would take along the change that is to be put elsewhere.
     others = listing([os.path.relpath(each) for each in moved])
     deleting = f", delete {others}" if moved else ""
     return Fault(
-        f"{revision}, which {ref} has, {', and '.join(changed)}",
+        f"{revision}, which {ref} has, {', and '.join(words)}",
         way(
             f"bring its file back as it was{deleting}, and put the change into a new migration",
             f"git checkout {quoted} -- {path}",
         )
         | way(
             "if this is a deliberate repair, allow it, and restamp the databases that have run it",
-            f"{{fixchain}} check --against {quoted} --allow {word(revision)}",
+            f"{{fixchain}} check --against {quoted} {allowing}",
             f"{{fixchain}} restamp --old {quoted}{{databases}}",
         ),
         (revision,),
