@@ -1,0 +1,200 @@
+"""What the texts of several commands have in common: verdicts, findings, steps, tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import count
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.model.databases import Backup
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Explanation, Finding, Severity
+from flask_chainfix.model.rehearsal import Rehearsal
+from flask_chainfix.report import advice
+from flask_chainfix.report import database_text as databases
+from flask_chainfix.report import rehearsal_text as rehearsal
+from flask_chainfix.report.advice import Step, remedy_rows
+from flask_chainfix.report.chain_picture import current_state, expected_state
+from flask_chainfix.report.command_text import (
+    backup_facts,
+    size,
+    verdict,
+)
+from flask_chainfix.report.lines import Line
+from flask_chainfix.report.page import (
+    INDENT,
+    Page,
+    Row,
+    Section,
+    line_style,
+    shown_path,
+    shown_place,
+    unified_diff,
+)
+from flask_chainfix.report.results import (
+    Checked,
+    Planning,
+    RestampPlan,
+    Result,
+)
+
+if TYPE_CHECKING:
+    from flask_chainfix.planning.proposal import Proposal
+
+_COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
+_SHOWN_PLACES = 12
+
+
+def write_verdict(page: Page, result: Checked | Planning) -> None:
+    """The verdict, and the notices."""
+    diagnosis = result.diagnosis
+    broken = bool(errors_of(diagnosis.findings))
+    page.line(verdict(diagnosis), style="bold red" if broken else "bold green")
+    write_notices(page, (*diagnosis.notices, *result.notices))
+
+
+def write_verdict_and_findings(page: Page, result: Checked | Planning, proposal: Proposal) -> None:
+    """The verdict, the chain as it is, the findings, and the databases."""
+    diagnosis = proposal.diagnosis
+    write_verdict(page, result)
+    page.heading("Current state")
+    page.picture(current_state(proposal))
+    if diagnosis.findings:
+        page.heading("Findings")
+        write_findings(page, result, diagnosis.findings)
+    table = table_of(result, proposal.snapshot)
+    write_sections(page, databases.sections(table))
+
+
+def write_outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -> None:
+    """The chain as it will be, or what keeps a repair from being planned."""
+    planned, obstacle = proposal.planned, proposal.obstacle
+    if planned is not None:
+        page.heading("Expected state", size(planned.plan))
+        page.picture(expected_state(planned.after, planned.plan))
+    elif obstacle is not None and error is None:
+        page.heading("Expected state")
+        page.line(f"No repair can be planned yet: {obstacle.message}", INDENT)
+        for row in obstacle.lines:
+            page.verbatim(f"{' ' * INDENT}{row}")
+
+
+def table_of(result: Checked | Planning | RestampPlan, snapshot: Facts) -> databases.Table:
+    """Where the databases stand, and what becomes of them."""
+    moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
+    told = result.error.remedy if result.error else None
+    distances = isinstance(result, Checked)
+    return databases.Table(snapshot, moves, result.tools, told, distances)
+
+
+def write_findings(page: Page, result: Result, findings: Sequence[Finding]) -> None:
+    """The findings, of each code as many as somebody may read."""
+    shown: Counter[str] = Counter()
+    for finding in findings:
+        shown[finding.code] += 1
+        if shown[finding.code] <= _SHOWN_FINDINGS:
+            _finding(page, result, finding)
+    for code, number in shown.items():
+        if number > _SHOWN_FINDINGS:
+            more = f"and {number - _SHOWN_FINDINGS:,} more of {code}"
+            page.line(f"{more}; --format json lists all", INDENT)
+
+
+def write_changes(page: Page, edits: Sequence[Edit]) -> None:
+    """The diff of the files."""
+    page.heading("Changes")
+    for line in unified_diff(edits):
+        page.verbatim(line, line_style(line))
+
+
+def write_notices(page: Page, notices: Iterable[str]) -> None:
+    """What the user should know besides."""
+    for notice in notices:
+        page.line(f"note: {notice}", style="yellow")
+
+
+def _finding(page: Page, result: Result, finding: Finding) -> None:
+    page.line(title_of(finding, finding.message), INDENT)
+    page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
+    for place in finding.locations[:_SHOWN_PLACES]:
+        page.verbatim(f"{' ' * 2 * INDENT}{shown_place(place)}", "cyan")
+    left_out = len(finding.locations) - _SHOWN_PLACES
+    if left_out > 0:
+        page.line(f"and {count(left_out, 'more place')}", 2 * INDENT)
+    if result.error is None:  # which says what to do otherwise
+        write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
+
+
+def title_of(kind: Finding | Explanation, text: str) -> Line:
+    """A severity, a code and a name in front of a text."""
+    title = Line(kind.severity.value, _COLORS[kind.severity])
+    return title.append(f"  {kind.code} {kind.name}  ", "bold").append(printable(text))
+
+
+def write_steps(page: Page, title: str, steps: list[Step]) -> None:
+    """Steps with their numbers, and commands to type."""
+    if steps:
+        page.heading(title)
+    for number, step in enumerate(steps, 1):
+        page.line(f"{number}. {step.text}", INDENT, hanging=3)
+        for command in step.commands:
+            page.verbatim(f"{' ' * (INDENT + 5)}{command}", "bold")
+
+
+def write_undo_command(page: Page, tools: Tools) -> None:
+    """The command that takes a change back."""
+    page.verbatim(f"{' ' * INDENT}{tools.fixchain} undo{tools.databases}", "bold")
+
+
+def write_sections(page: Page, sections: Iterable[Section], indent: int = INDENT) -> None:
+    """Sections under their headings."""
+    for section in sections:
+        page.heading(section.title, section.aside)
+        write_rows(page, section.rows, indent)
+
+
+def write_rows(page: Page, rows: Iterable[Row], indent: int) -> None:
+    """Rows, wrapped or as they are."""
+    for row in rows:
+        if row.wrapped:
+            page.line(row.text, indent + row.indent, row.style, hanging=row.hanging)
+        else:
+            page.verbatim(f"{' ' * (indent + row.indent)}{row.text}".rstrip(), row.style)
+
+
+def write_rehearsal(
+    page: Page,
+    done: Rehearsal,
+    ways: Sequence[Rehearsal],
+    *,
+    of_plan: bool,
+    notices: Sequence[str] = (),
+) -> None:
+    """What came of a rehearsal."""
+    page.line(rehearsal.verdict(done, of_plan=of_plan), style=rehearsal.color(done))
+    write_notices(page, notices)
+    write_sections(page, rehearsal.sections(done, ways, page.style.width - INDENT))
+
+
+def write_next_steps(page: Page, done: Rehearsal, tools: Tools, *, of_plan: bool) -> None:
+    """What to do after a rehearsal."""
+    steps = advice.steps_after_rehearsal(done, tools, of_plan=of_plan)
+    write_steps(page, "What to do now", steps)
+
+
+def write_copies(page: Page, backups: Iterable[Backup]) -> None:
+    """The copies of databases, and how to restore them."""
+    for each in backups:
+        page.heading("Backup", printable(each.name))
+        page.verbatim(f"{' ' * INDENT}{shown_path(each.path)}", "cyan")
+        for fact in backup_facts(each):
+            page.line(fact, INDENT)
+        page.line("to restore it, stop the app and type:", INDENT)
+        page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")
