@@ -20,7 +20,7 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases import connecting
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.rehearsal import drift, round_trip
+from flask_chainfix.rehearsal import app_databases, drift, round_trip
 from flask_chainfix.rehearsal.scratch import scratch_databases
 from tests.commands import Done, fixchain, flask
 from tests.databases import new_database
@@ -377,7 +377,7 @@ def _compare_here(project: Path, *urls: str, **wishes: Any) -> tuple[list[tuple[
         Tools(),
         databases,
         lambda done, total, _: steps.append((done, total)),
-        Exactly(round_trip.OWN_SERVER),
+        Exactly(app_databases.OWN_SERVER),
     )
     return steps, result
 

@@ -33,7 +33,8 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.planning.strategies import AUTO, strategy_names
-from flask_chainfix.rehearsal.round_trip import OWN_SERVER, RehearsalRequest
+from flask_chainfix.rehearsal.app_databases import OWN_SERVER
+from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Planning, PlanRehearsed, Repaired, Result
 
 

@@ -19,7 +19,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, from_variable
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.planning.cut import SquashWishes
-from flask_chainfix.rehearsal.round_trip import OWN_SERVER
+from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.report.results import Planning, Repaired, Result
 
 

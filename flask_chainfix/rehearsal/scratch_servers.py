@@ -11,7 +11,7 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.rehearsal import SERVERS
-from flask_chainfix.rehearsal.round_trip import OWN_SERVER
+from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

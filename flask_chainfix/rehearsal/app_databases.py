@@ -1,0 +1,134 @@
+"""The databases of an environment as a rehearsal needs them: where, how many, copies of which."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from flask_chainfix.common.errors import CannotRehearse
+from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.targets import Target, app_engines, configured_urls
+from flask_chainfix.databases.urls import parse_url
+from flask_chainfix.environment.locate import Runtime, open_app
+from flask_chainfix.environment.messages import masked, said, shown_url
+from flask_chainfix.model.rehearsal import (
+    SERVERS,
+)
+
+OWN_SERVER = "own"
+
+
+@contextmanager
+def inside_app(runtime: Runtime) -> Iterator[Runtime]:
+    """Find the app where an ``env.py`` of Flask-Migrate needs it, as the command ``flask`` does."""
+    if runtime.loses_app:
+        raise CannotRehearse(
+            "a rehearsal runs in a fresh process, and there the app cannot be loaded, because it"
+            " comes from a callback",
+            way(
+                "name the module and the factory that make the app",
+                "flask --app MODULE:FACTORY db fixchain rehearse",
+            ),
+        )
+    if not runtime.environment.uses_flask or runtime.has_app:
+        yield runtime
+        return
+    try:
+        import flask.cli
+        from flask.helpers import get_load_dotenv
+
+        if get_load_dotenv():
+            flask.cli.load_dotenv()
+        app = os.environ.get("FLASK_APP")
+        loaded = flask.cli.ScriptInfo(app_import_path=app).load_app()
+    except (Exception, SystemExit) as error:  # apps can raise anything
+        raise CannotRehearse(
+            f"env.py needs the app, which cannot be loaded: {masked(said(error))}",
+            "have the environment variable FLASK_APP name the app, and run the command where the"
+            " app's dependencies are installed",
+        ) from error
+    with loaded.app_context():
+        yield open_app(str(runtime.environment.directory), {"app": app, "x_arg": []})
+
+
+def scratch_url(runtime: Runtime, database: str | None) -> str | None:
+    """Where the scratch databases are to be; ``None`` for a temporary SQLite file."""
+    if database != OWN_SERVER:
+        return database
+    if runtime.has_app:
+        url = app_engines("correct the app's configuration")[None].url
+        written = url.render_as_string(hide_password=False)
+    else:
+        written = next(iter(configured_urls(runtime)), "")
+        if not written:
+            raise CannotRehearse(
+                "the configuration names no database, so its server is not known",
+                "give --database the URL of the server",
+            )
+    # The file of the app's own is no place for a rehearsal.
+    return None if written.startswith("sqlite") else written
+
+
+def binds_of(runtime: Runtime) -> tuple[str, ...]:
+    """The names of the databases that ``env.py`` migrates; ``""`` is the default one."""
+    if runtime.has_app:
+        from flask import current_app
+
+        if "engines" not in dir(current_app.extensions["migrate"].db):  # of another extension
+            return ("",)
+        return tuple(bind or "" for bind in app_engines("correct the app's configuration"))
+    # What ``alembic init -t multidb`` makes.
+    parser, section = runtime.options.parser, runtime.options.section
+    written = parser.get(section, "databases", fallback="").replace(",", " ").split()
+    return tuple(written) if written and all(map(parser.has_section, written)) else ("",)
+
+
+def sources_of(runtime: Runtime, copy: str, binds: Sequence[str]) -> dict[str, Target]:
+    """The databases to copy, by bind.
+
+    Raises:
+        CannotRehearse: they are not known.
+    """
+    if copy != OWN_SERVER:
+        if len(binds) > 1:
+            raise CannotRehearse(
+                f"env.py migrates {len(binds)} databases, and one URL is given to copy",
+                way("copy the app's own", "{fixchain} rehearse --copy"),
+            )
+        urls = {binds[0]: parse_url(copy, CannotRehearse, "--copy")}
+    elif runtime.has_app:
+        engines = app_engines("correct the app's configuration")
+        urls = {bind: engines[bind or None].url for bind in binds}
+    else:
+        parser, section = runtime.options.parser, runtime.options.section
+        written = {
+            bind: parser.get(bind or section, "sqlalchemy.url", fallback="") for bind in binds
+        }
+        if missing := [bind or section for bind, url in written.items() if not url]:
+            raise CannotRehearse(
+                f"the configuration names no database to copy ({listing(missing)})",
+                "write its URL as sqlalchemy.url there, or after --copy",
+            )
+        urls = {bind: parse_url(url, CannotRehearse) for bind, url in written.items()}
+    return {bind: Target(shown_url(url), url) for bind, url in urls.items()}
+
+
+def server_of_same_kind(source: Target, database: str | None, url: str | None) -> str | None:
+    """Where the copy goes: to the server that is named, else to that of its source.
+
+    Raises:
+        CannotRehearse: that is of another kind.
+    """
+    if database is None:
+        server = source.url.render_as_string(hide_password=False)
+        return None if source.backend == "sqlite" else server
+    kind = Target("", parse_url(url or "sqlite://", CannotRehearse)).backend
+    if kind != source.backend:
+        names = {"sqlite": "SQLite", **SERVERS}
+        raise CannotRehearse(
+            f"a {names[source.backend]} database cannot be copied to {names[kind]}",
+            way("leave --database out, to copy it on its own server", "{fixchain} rehearse --copy"),
+        )
+    return url
