@@ -218,7 +218,7 @@ def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
                     f"{{alembic}} upgrade {word(cut.top)}",
                     wishes.command(cut.top),
                 )
-                | leaving_out(now, standing, "squash"),
+                | leaving_out(now, standing, "squash", "leave it out, if it may be thrown away"),
             )
 
 

@@ -35,8 +35,10 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
     if failure is not None:
         where = f" at {failure.revision} ({_way(failure)})" if failure.revision else ""
         return f"The rehearsal of the {chain} failed{where}."
-    revisions = count(len({step.revision for step in rehearsal.steps}), "revision")
-    ways = _ways(rehearsal)
+    number = len({step.revision for step in rehearsal.steps})
+    runs = f"{count(number, 'revision')} {_ways(rehearsal)}"
+    if rehearsal.start and not number:
+        runs = f"nothing to run above {listing(rehearsal.start)}"
     if rehearsal.differences is None:
         result = f"not compared with the models: {rehearsal.not_compared}"
     elif rehearsal.differences:
@@ -51,7 +53,7 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
     where = f"a new {server} database" if server else rehearsal.database
     if rehearsal.copies:
         where = f"a copy of a {server or 'SQLite'} database"
-    return f"The {chain} was rehearsed on {where}: {revisions} {ways}; {result}."
+    return f"The {chain} was rehearsed on {where}: {runs}; {result}."
 
 
 def _ways(rehearsal: Rehearsal) -> str:
