@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from threading import RLock
+from threading import RLock, active_count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 __all__ = ["dataclass"]
@@ -51,6 +51,10 @@ class _Unmade:
     def _make(self) -> None:
         """Make the class; until all of it is there, other threads find what makes them wait."""
         new, options = self._new, self._options
+        if active_count() == 1:  # nobody looks; and a twin takes half as long again
+            del new.__init__
+            dataclasses.dataclass(**options)(new)
+            return
         written = {name: value for name, value in vars(new).items() if name not in _NOT_WRITTEN}
         twin = type(new)(new.__name__, new.__bases__, written)
         dataclasses.dataclass(**{**options, "eq": False, "order": False, "repr": False})(twin)
