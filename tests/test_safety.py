@@ -90,6 +90,11 @@ def test_the_schema_and_a_database_that_contradict_each_other_are_refused() -> N
     snapshot = chain("a", Rev("b", ("a",)).doing(first), Rev("c", ("a",)).doing(second))
     with pytest.raises(CannotPlan, match="odd has run c and not b"):
         plan_of(stamped(snapshot, odd=["c"]))
+    for strategy in ("auto", "merge"):  # which Alembic would run in the order that is refused
+        with pytest.raises(UnsafeForDatabases, match="odd has run c and not b") as caught:
+            plan_of(stamped(snapshot, odd=["c"]), strategy)
+        typed = [command for each in caught.value.remedy.ways for command in each.commands]
+        assert typed == ["{alembic} upgrade heads", "{fixchain} repair{databases}"]
 
 
 def test_what_a_merge_point_has_joined_may_have_run_in_any_order() -> None:

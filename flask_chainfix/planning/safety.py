@@ -23,7 +23,11 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 
-_UPGRADE_FIRST = "upgrade that database with the chain as it is, where that is possible"
+_UPGRADE_FIRST = way(
+    "upgrade that database with the chain as it is, if that works, and repair then",
+    "{alembic} upgrade heads",
+    REPAIR,
+)
 
 
 class DecidedPair(NamedTuple):

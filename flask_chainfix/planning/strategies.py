@@ -43,9 +43,9 @@ def choose(strategy: str, task: Task) -> Plan:
         UnsafeForDatabases: any way would make a known database skip revisions.
     """
     if strategy == "merge":
-        return _safe("merge", task)
+        return _merged(task)
     if strategy == AUTO and "FC102" in task.snapshot.environment.settings.ignore:
-        return _safe("merge", replace(task, heads_stay=True))
+        return _merged(replace(task, heads_stay=True))
     usual = _by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
@@ -121,7 +121,7 @@ def _leaving_one_out(snapshot: Facts) -> Remedy:
 def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
     """A merge where one line is not safe; if that fails as well, the line's refusal counts."""
     try:
-        plan = _safe("merge", task)
+        plan = _merged(task)
     except UnsafeForDatabases:
         raise
     except CannotPlan:
@@ -146,6 +146,22 @@ def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
             )
             return replace(plan, choices=way(text, "{fixchain} rebase{databases} --dry-run"))
     return plan
+
+
+def _merged(task: Task) -> Plan:
+    """A merge; where it is refused, it is no way out of that itself.
+
+    Raises:
+        CannotPlan, UnsafeForDatabases: as ``choose``.
+    """
+    try:
+        return _safe("merge", task)
+    except UnsafeForDatabases as error:
+        left = Remedy(tuple(each for each in error.remedy.ways if MERGE not in each.commands))
+        remedy = left or Remedy.of(
+            "change one of the migrations so that it does not need the other"
+        )
+        raise UnsafeForDatabases(error.message, remedy, error.lines) from error
 
 
 def _safe(strategy: str, task: Task) -> Plan:
