@@ -396,6 +396,7 @@ def test_a_link_is_followed(project: Path) -> None:
         ("link.html", "it is, or would be, a migration"),
         ("migrations/env.py", "it belongs to the migration environment"),
         ("app.py", "it is there, and its name is not that of a picture"),
+        ("README.md", "it is there, and its name is not that of a picture"),
         ("migrations", "it is a directory"),
         ("missing/chain.html", "No such file or directory"),
     ],
@@ -403,6 +404,7 @@ def test_a_link_is_followed(project: Path) -> None:
 def test_what_is_not_overwritten(project: Path, path: str, why: str) -> None:
     (project / "link.html").symlink_to("migrations/versions/a_add_a.py")
     (project / "app.py").write_text("app = 1")
+    (project / "README.md").write_text("# App")
     before = {each: each.read_bytes() for each in project.rglob("*") if each.is_file()}
     done = _graph("--format", "html", "--output", path)
     assert done.exit_code == 3

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPENED = ("svg", "html")  # the formats that a browser shows
 # How the names of files end that may be replaced: one that is something else is not lost.
-_REPLACED = (".dot", ".gv", ".htm", ".html", ".md", ".mermaid", ".mmd", ".svg", ".txt")
+_REPLACED = (".dot", ".gv", ".htm", ".html", ".mermaid", ".mmd", ".svg")
 
 
 class Place:
