@@ -14,7 +14,7 @@ from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.rules import Family
-from flask_chainfix.diagnosis.rules.around import changes
+from flask_chainfix.diagnosis.rules.published import changes
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
 from flask_chainfix.model.history import Published, Queue

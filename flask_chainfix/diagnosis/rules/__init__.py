@@ -44,7 +44,7 @@ _MODULES = {
     Family.DATABASE: ("stamps", "live_tables"),
     Family.ENVIRONMENT: ("around",),
     Family.LOCK: ("around",),
-    Family.PUBLISHED: ("around",),
+    Family.PUBLISHED: ("published",),
     Family.REHEARSAL: ("rehearsed",),
     Family.MERGE: ("merging",),
 }

@@ -52,3 +52,14 @@ def doubtful(deeds: Iterable[Effect | Opaque]) -> Deeds:
     """The same deeds, none of them certain."""
     for deed in deeds:
         yield deed if isinstance(deed, Opaque) else deed._replace(certain=False)
+
+
+def part_of_a_table(kind: str) -> Opaque:
+    """A trigger, a policy or a rule, which uses the table that it is for."""
+    return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
+
+
+def taken_along(what: str, *kinds: Kind) -> Opaque:
+    """What CASCADE drops beside a thing and its parts."""
+    detail = f"what is dropped together with the {what} that it needs"
+    return Opaque(detail, 0, frozenset({Action.DROP}), kinds=frozenset(kinds))

@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.deeds import Deeds, create, doubtful, drop, rename, use
+from flask_chainfix.schema.sql.deeds import (
+    Deeds,
+    create,
+    doubtful,
+    drop,
+    part_of_a_table,
+    rename,
+    taken_along,
+    use,
+)
 from flask_chainfix.schema.sql.parsing import (
     MOST_CHARACTERS,
     Allowance,
@@ -266,14 +275,9 @@ def _create(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     elif not kind or not is_one_routine(words):
         raise Unread
     elif kind in _ON_TABLE:
-        yield _part_of_a_table(kind)
+        yield part_of_a_table(kind)
     elif kind == "SCHEMA" and "CREATE" in words.behind(words.at):
         raise Unread
-
-
-def _part_of_a_table(kind: str) -> Opaque:
-    """A trigger, a policy or a rule, which uses the table that it is for."""
-    return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
 
 
 def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
@@ -283,7 +287,7 @@ def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     if not kind or (kind in _ON_TABLE | _OTHER_KINDS and runs_on(tokens)):
         raise Unread
     if kind in _ON_TABLE:
-        yield _part_of_a_table(kind)
+        yield part_of_a_table(kind)
         return
     if kind in _OTHER_KINDS:
         takes_along = "CASCADE" in words.behind(words.at) or script.dialect in ("mysql", "")
@@ -295,16 +299,10 @@ def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     yield from _dropped(kind, words, certain=certain)
     if "CASCADE" in words.behind(words.at):
         of_type = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
-        yield _taken_along(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
+        yield taken_along(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
     words.skips(_DROP_ENDS)
     if not words.ended and words.peek() not in ("ALGORITHM", "LOCK"):
         raise Unread
-
-
-def _taken_along(what: str, *kinds: Kind) -> Opaque:
-    """What CASCADE drops beside a thing and its parts."""
-    detail = f"what is dropped together with the {what} that it needs"
-    return Opaque(detail, 0, frozenset({Action.DROP}), kinds=frozenset(kinds))
 
 
 def _dropped(kind: str, words: Words, *, certain: bool) -> Deeds:
@@ -339,7 +337,7 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     elif not kind or runs_on(tokens) or (kind == "SCHEMA" and "RENAME" in words.behind(words.at)):
         raise Unread  # whatever is in a schema changes its name with it
     elif kind in _ON_TABLE:
-        yield _part_of_a_table(kind)
+        yield part_of_a_table(kind)
 
 
 def _alter_table(table: SchemaObject, words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
@@ -354,7 +352,7 @@ def _alter_table(table: SchemaObject, words: Words, tokens: Sequence[Any], scrip
             return iter(())
         read: list[Effect | Opaque] = list(altered(script.tree(tokens), table, script))
         if "CASCADE" in rest and any(getattr(deed, "action", None) is Action.DROP for deed in read):
-            read.append(_taken_along("part of a table", Kind.CONSTRAINT))
+            read.append(taken_along("part of a table", Kind.CONSTRAINT))
         return iter(read)
     except Exception:
         reaches_out = not _REACHES_OUT.isdisjoint(words.behind(0)) or runs_on(tokens)

@@ -1,0 +1,173 @@
+"""What has become of the revisions that others have already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from flask_chainfix import source
+from flask_chainfix.chain.snapshot import location
+from flask_chainfix.common.quoting import path_word, ref_word, word
+from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.rules import Family, Fault, rule
+from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.findings import Location, Severity
+
+
+@rule(
+    "FC501",
+    "published-revision-changed",
+    Severity.ERROR,
+    "changed published revision",
+    Family.PUBLISHED,
+)
+def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
+    """A revision that others have already was deleted, renamed, re-parented, or does other things.
+
+    A database that has run a revision does not run it again, and finds its place in the chain by
+    its id. What counts is the id, `down_revision`, `depends_on`, and what `upgrade()` does with all
+    that it uses of its module; docstrings, comments, layout, labels, the file's name and
+    `downgrade()` may change.
+
+    What breaks:
+        databases that have run it keep what it did, or look for an id that is gone; new ones get
+        something else
+
+    How it comes about:
+        A migration is edited or deleted after others have got it, or a new one is put between two
+        of theirs. `{fixchain} check --against REF` looks for it, and compares the files with what
+        REF and the branch have in common.
+
+    How it is repaired:
+        The file comes back as it was, and the change goes into a new migration. A repair of the
+        chain changes such revisions on purpose: `{fixchain} check --against REF --allow REVISION`
+        lets one pass, and databases that have run it follow with `{fixchain} restamp --old REF`.
+
+    Example:
+        # orders.py on origin/main
+        revision = "orders"
+        down_revision = "users"
+
+        # orders.py here
+        revision = "orders"
+        down_revision = "payments"
+
+        $ {fixchain} check --against origin/main
+    """
+    if snapshot.published is None:
+        return
+    ref, allowed = snapshot.published.ref, snapshot.published.allowed
+    found = [change for change in changes(snapshot) if change.revision not in allowed]
+    together = [*sorted(allowed), *(change.revision for change in found)]
+    for change in found:
+        yield _fault(ref, change, together)
+
+
+class Change(NamedTuple):
+    """A published revision that is not as it was.
+
+    Attributes:
+        revision: its id.
+        file: its file as it was.
+        words: what is otherwise, in words that complete "``X``, which REF has, …".
+        places: where that is.
+        moved: the other files that have its id now.
+    """
+
+    revision: str
+    file: MigrationFile
+    words: tuple[str, ...]
+    places: tuple[Location, ...]
+    moved: tuple[Path, ...]
+
+
+def changes(snapshot: Facts) -> Iterator[Change]:
+    """The published revisions that are not as they were, with what has become of them."""
+    if snapshot.published is None:
+        return
+    unreadable = {file.path for file, _ in snapshot.unreadable}
+    then = Facts(snapshot.environment, snapshot.published.files).files_by_revision
+    for revision, files in then.items():
+        others = snapshot.files_by_revision.get(revision, ())
+        for file in files:
+            if any(file.data == other.data for other in others):
+                continue
+            if others:
+                changed = min((_differences(file, other) for other in others), key=len)
+                places = [_place(others[0], name) for name in changed]
+            elif file.path in unreadable:
+                continue  # which is a finding of its own
+            else:
+                changed = {"id": _what_became(snapshot, then, file)}
+                places = [Location(file.path, None)]
+            if changed:
+                moved = tuple(each.path for each in others if each.path != file.path)
+                yield Change(revision, file, tuple(changed.values()), tuple(places), moved)
+                break
+
+
+def _differences(then: MigrationFile, now: MigrationFile) -> dict[str, str]:
+    """What is no longer as it was, in words that complete "``X``, which REF has, …"."""
+    assert isinstance(then.reading, Header)
+    assert isinstance(now.reading, Header)
+    found = {}
+    for name, verb in (("down_revision", "was put on"), ("depends_on", "depends on")):
+        before, after = getattr(then.reading, name), getattr(now.reading, name)
+        if None in (before, after):
+            found[name] = f"has a {name} that is computed, so that it may be another one now"
+        elif set(before) != set(after):
+            now_on, then_on = (listing(sorted(names)) or "nothing" for names in (after, before))
+            found[name] = f"{verb} {now_on} instead of {then_on}"
+    if not source.same_upgrade(then.data, now.data):
+        found["upgrade"] = "does something else in upgrade()"
+    return found
+
+
+def _what_became(
+    snapshot: Facts, then: Mapping[str, tuple[MigrationFile, ...]], file: MigrationFile
+) -> str:
+    """The same for a revision whose id no file has any more."""
+    for other in snapshot.files:
+        if not isinstance(other.reading, Header) or other.reading.revision in then:
+            continue
+        same = source.same_body(file.data, other.data) and not source.does_nothing(file.data)
+        if other.path == file.path or same:
+            if other.reading.revision is None:
+                return f"has an id that is computed now ({other.name})"
+            return f"was renamed: its id is {other.reading.revision} now ({other.name})"
+    return "was deleted"
+
+
+def _place(file: MigrationFile, name: str) -> Location:
+    """Where a file says what is not as it was."""
+    if name == "upgrade":
+        return Location(file.path, source.line_of_upgrade(file.data))
+    return location(file, name)
+
+
+def _fault(ref: str, change: Change, together: Iterable[str]) -> Fault:
+    """The fault; what is allowed by its remedy are all changes ``together``."""
+    revision, file, words, places, moved = change
+    quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
+    allowing = " ".join(f"--allow {word(each)}" for each in together)
+    # A command that deletes them would take along the change that is to be put elsewhere.
+    others = listing([os.path.relpath(each) for each in moved])
+    deleting = f", delete {others}" if moved else ""
+    return Fault(
+        f"{revision}, which {ref} has, {', and '.join(words)}",
+        way(
+            f"bring its file back as it was{deleting}, and put the change into a new migration",
+            f"git checkout {quoted} -- {path}",
+        )
+        | way(
+            "if this is a deliberate repair, allow it, and restamp the databases that have run it",
+            f"{{fixchain}} check --against {quoted} {allowing}",
+            f"{{fixchain}} restamp --old {quoted}{{databases}}",
+        ),
+        (revision,),
+        places,
+    )
