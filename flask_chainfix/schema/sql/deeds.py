@@ -13,6 +13,12 @@ from flask_chainfix.schema.footprint import (
     SchemaObject,
 )
 
+# Tables that databases keep for themselves.
+_SYSTEM_SCHEMAS = frozenset(
+    {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
+)
+_SYSTEM_TABLES = frozenset({"dual", "sqlite_master", "sqlite_schema", "sqlite_sequence"})
+
 # What a statement does; line and database are filled in where it is recorded.
 Deeds = Iterator[Effect | Opaque]
 
@@ -63,3 +69,13 @@ def taken_along(what: str, *kinds: Kind) -> Opaque:
     """What CASCADE drops beside a thing and its parts."""
     detail = f"what is dropped together with the {what} that it needs"
     return Opaque(detail, 0, frozenset({Action.DROP}), kinds=frozenset(kinds))
+
+
+def is_system(deed: Effect | Opaque, dialect: str) -> bool:
+    """Whether a deed concerns a table that the database keeps for itself."""
+    thing = deed.table if isinstance(deed, Opaque) else deed.object
+    if thing is None or thing.kind is Kind.TYPE:
+        return False
+    table = thing.name if thing.kind is Kind.TABLE else thing.table
+    own = dialect in ("", "postgres") and table.startswith("pg_")
+    return own or thing.schema.lower() in _SYSTEM_SCHEMAS or table in _SYSTEM_TABLES

@@ -16,6 +16,7 @@ from flask_chainfix.schema.sql.deeds import (
     create,
     doubtful,
     drop,
+    is_system,
     part_of_a_table,
     rename,
     taken_along,
@@ -57,10 +58,6 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"%\(\w+\)s|%s\b|(?<![:\w\\]):[A-Za-z_]\w*")
-_SYSTEM_SCHEMAS = frozenset(
-    {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
-)
-_SYSTEM_TABLES = frozenset({"dual", "sqlite_master", "sqlite_schema", "sqlite_sequence"})
 
 _TABLES = frozenset({"TABLE", "VIEW"})
 _TYPES = frozenset({"DOMAIN", "TYPE"})
@@ -190,7 +187,7 @@ def _read(script: str, dialect: str | None, allowance: Allowance) -> Iterable[Ef
     fewest = MOST_CHARACTERS
     for guess in _GUESSES if dialect is None else (dialect,):
         attempt = Script(text, guess, allowance, dialect is not None and guess != "sqlite")
-        deeds = [deed for deed in _statements(attempt) if not _is_system(deed, guess)]
+        deeds = [deed for deed in _statements(attempt) if not is_system(deed, guess)]
         if attempt.failures < fewest:
             best, fewest = deeds, attempt.failures
         if not fewest:
@@ -214,16 +211,6 @@ def _statements(script: Script) -> Deeds:
             yield Opaque(f"a temporary table: {script.shown(tokens)}", 0)
             return
         yield from dict.fromkeys(read_statement(tokens, script))
-
-
-def _is_system(deed: Effect | Opaque, dialect: str) -> bool:
-    """Whether a deed concerns a table that the database keeps for itself."""
-    thing = deed.table if isinstance(deed, Opaque) else deed.object
-    if thing is None or thing.kind is Kind.TYPE:
-        return False
-    table = thing.name if thing.kind is Kind.TABLE else thing.table
-    own = dialect in ("", "postgres") and table.startswith("pg_")
-    return own or thing.schema.lower() in _SYSTEM_SCHEMAS or table in _SYSTEM_TABLES
 
 
 def read_statement(tokens: Sequence[Any], script: Script) -> Deeds:
