@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
 from tests.nightly import examples
-from tests.repositories import Repository
+from tests.repositories import Repository, script
 from tests.stamped import Again
 
 if TYPE_CHECKING:
@@ -145,3 +145,18 @@ def browser() -> Iterator[Browser]:
     """A real Chromium, started when the first test asks for it."""
     with chromium() as started:
         yield started
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Gives the calls of Git since it was last asked."""
+    log, real = tmp_path / "calls", shutil.which("git")
+    script(tmp_path / "bin/git", f'#!/bin/sh\necho " $*" >>{log}\nexec {real} "$@"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    def since() -> list[str]:
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
+
+    return since

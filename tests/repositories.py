@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import migration, rev
+from tests.support import Rev, migration, rev
 
 needs_git = pytest.mark.skipif(
     sys.platform == "win32" or shutil.which("git") is None, reason="needs git, links and scripts"
@@ -141,3 +141,21 @@ def script(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+# --- The migrations of the work tree that the test is in ----------------------------------------
+def file_of(revision: str) -> Path:
+    return Path(VERSIONS, f"{revision}_add_{revision}.py")
+
+
+def put(*specs: str | Rev) -> None:
+    for spec in specs:
+        item = spec if isinstance(spec, Rev) else rev(spec, date="2024-02-01")
+        file_of(item.revision).write_bytes(migration(item))
+
+
+def edit(revision: str, old: str, new: str) -> None:
+    path = file_of(revision)
+    data = path.read_bytes()
+    assert old.encode() in data
+    path.write_bytes(data.replace(old.encode(), new.encode()))

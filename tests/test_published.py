@@ -11,8 +11,8 @@ import pytest
 
 from tests.commands import Done, fixchain
 from tests.disk import environment, tree
-from tests.repositories import VERSIONS, Repository, needs_git, script
-from tests.support import Rev, migration, rev
+from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put
+from tests.support import Rev, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
 
@@ -27,38 +27,6 @@ def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Reposito
     repository.branch("feature")
     monkeypatch.chdir(repository.top)
     return repository
-
-
-@pytest.fixture
-def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """Gives the calls of Git since it was last asked."""
-    log, real = tmp_path / "calls", shutil.which("git")
-    script(tmp_path / "bin/git", f'#!/bin/sh\necho " $*" >>{log}\nexec {real} "$@"\n')
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-
-    def since() -> list[str]:
-        lines = log.read_text().splitlines() if log.exists() else []
-        log.unlink(missing_ok=True)
-        return lines
-
-    return since
-
-
-def file_of(revision: str) -> Path:
-    return Path(VERSIONS, f"{revision}_add_{revision}.py")
-
-
-def put(*specs: str | Rev) -> None:
-    for spec in specs:
-        item = spec if isinstance(spec, Rev) else rev(spec, date="2024-02-01")
-        file_of(item.revision).write_bytes(migration(item))
-
-
-def edit(revision: str, old: str, new: str) -> None:
-    path = file_of(revision)
-    data = path.read_bytes()
-    assert old.encode() in data
-    path.write_bytes(data.replace(old.encode(), new.encode()))
 
 
 def check(*options: str, against: str = "main") -> Done:
