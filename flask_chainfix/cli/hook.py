@@ -16,11 +16,24 @@ from flask_chainfix.report.results import Result
 @click.command(cls=Command, example="--install")
 @click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
 @click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
+@click.option(
+    "--merge-driver",
+    is_flag=True,
+    help="Also have Git merge chain.lock by the rule of rebase: it stops only where yours cannot go"
+    " on top of theirs.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
 @click.pass_context
-def hook(
-    context: click.Context, install: bool, only_shown: bool, yes: bool, output_format: str
+def hook(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    install: bool,
+    only_shown: bool,
+    merge_driver: bool,
+    yes: bool,
+    output_format: str,
 ) -> None:
     """Check the chain in every commit and every pull request.
 
@@ -34,7 +47,7 @@ def hook(
         raise click.UsageError("pass --install to write the files, or --print to see them")
 
     def work(runtime: Runtime, tools: Tools) -> Result:
-        plan = hooks.plan_hooks(runtime, tools)
+        plan = hooks.plan_hooks(runtime, tools, merges_locks=merge_driver)
         if only_shown:
             return hooks.shown(plan)
         if all(file.state is not HookState.PLANNED for file in plan.files):
