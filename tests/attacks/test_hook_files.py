@@ -18,11 +18,18 @@ from flask_chainfix.model.hook_files import (
     JOB,
     KINDS,
     PRE_COMMIT,
+    WORKFLOW,
     Call,
     Kind,
 )
 from tests.attacks.strings import alone_or_together
 
+AFTER = {
+    PRE_COMMIT: ["--staged"],
+    GIT_HOOK: ["--staged"],
+    WORKFLOW: ["--against", "main", "--format", "github"],
+    JOB: ["--format", "junit"],  # what it compares with is said by a line before
+}
 _STUB = '#!/bin/sh\nprintf "%s\\0" "$@" > "$WRITTEN"\n'
 
 
@@ -42,7 +49,7 @@ def ran_by(tmp_path: Path) -> Callable[[str, str], list[str]]:
         subprocess.run(
             ["/bin/sh", "-c", script],
             cwd=here,
-            env={"PATH": str(programs), "WRITTEN": str(written), "BASE": "main"},
+            env={"PATH": str(programs), "WRITTEN": str(written), "AGAINST": "main"},
             check=True,
         )
         assert sorted(here.rglob("*")) == before
@@ -84,7 +91,7 @@ def test_a_hostile_name_is_one_word(kind: Kind, ran_by: Callable[[str, str], lis
         text = kind.text(Call(place, ("-d", place), "flask-chainfix", f"{place}/bin"))
         words = _words_of(kind, text, place, ran_by)
         assert words[:3] == ["-d", place, "check"]
-        assert len(words) == {PRE_COMMIT: 3, GIT_HOOK: 3}.get(kind, 7)
+        assert words[3:] == AFTER[kind]
 
 
 def test_the_checklist_holds_no_name() -> None:
