@@ -419,7 +419,7 @@ def test_a_shallow_clone_says_how_much_more_it_needs(
         assert done.exit_code == 3
         error = done.document["error"]
         assert (
-            "the clone is shallow: it has 1 commit of the one and 1 commit of the other"
+            "the clone is too shallow: it has 1 commit of the one and 1 commit of the other"
             in (error["message"])
         )
         assert [way["commands"] for way in error["remedies"]] == [

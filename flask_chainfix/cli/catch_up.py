@@ -34,7 +34,8 @@ from flask_chainfix.report.results import CatchUpPlan, Finished, FinishPlan, Rep
 @click.option(
     "--finish",
     metavar="REVISION",
-    help="Instead, run what is left of a revision that has stopped half-way, and stamp it.",
+    help="Instead of writing a migration, run what is left of a revision that stopped"
+    " half-way, and stamp it.",
 )
 @click.option(
     "--no-backup",
@@ -65,7 +66,7 @@ def catch_up(  # noqa: PLR0913  (an option each)
     """
     server = server and from_variable(server)
     if no_backup and finish is None:
-        raise click.UsageError("--no-backup goes with --finish.", context)
+        raise click.UsageError("--no-backup needs --finish.", context)
 
     def finish_it(runtime: Runtime, tools: Tools) -> Result:
         wishes = FinishWishes(finish or "", databases, server, backup=not no_backup)

@@ -32,30 +32,30 @@ from flask_chainfix.report.results import Checked
 @click.option(
     "--schema",
     is_flag=True,
-    help="Look at what the migrations do to the schema, too, also if nothing needs repair.",
+    help="Also check what the migrations do to the schema if the chain itself needs no repair.",
 )
 @click.option(
     "--against",
     "ref",
     metavar="REF",
-    help="Also look whether revisions that this Git revision has were changed, such as"
-    " origin/main, and what a merge of it would break.",
+    help="Compare with a Git revision such as origin/main: which of its revisions were"
+    " changed here, and what a merge with it would break.",
 )
 @click.option(
     "--allow",
     "allowed",
     metavar="REVISION",
     multiple=True,
-    help="Let this revision be changed all the same, by a deliberate repair; may be given several"
-    " times.",
+    help="With --against, accept that this revision was changed on purpose; may be given"
+    " several times.",
 )
 @click.option(
     "--with",
     "others",
     metavar="REF",
     multiple=True,
-    help="With --against, also hold another branch that has not landed yet against yours and the"
-    " rest: which cannot land together, and in which order they can; may be given several times.",
+    help="With --against, also compare another branch that has not landed yet: which"
+    " branches cannot land together, and in which order they can; may be given several times.",
 )
 @no_git_option
 @database_options(in_passing=True)
@@ -79,9 +79,9 @@ def check(  # noqa: PLR0913  (an option each)
     read only and for two seconds at most. Exits with 1 if there are errors.
     """
     if allowed and ref is None:
-        raise click.UsageError("--allow says what may differ from a Git revision: add --against")
+        raise click.UsageError("--allow needs --against")
     if others and ref is None:
-        raise click.UsageError("--with names branches that are to land on another: add --against")
+        raise click.UsageError("--with needs --against")
     if no_git and ref is not None:
         raise click.UsageError("--no-git and --against contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed), others)

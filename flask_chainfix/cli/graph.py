@@ -43,7 +43,7 @@ from flask_chainfix.report.results import Drawn
 @click.option(
     "--against",
     metavar="REF",
-    help="Compare the revisions with those that this Git revision has, such as origin/main.",
+    help="Compare with the revisions of a Git revision such as origin/main.",
 )
 @no_git_option
 @database_options(in_passing=True)

@@ -22,7 +22,7 @@ from flask_chainfix.report.results import Result
 def hook(
     context: click.Context, install: bool, only_shown: bool, yes: bool, output_format: str
 ) -> None:
-    """Check the chain in every commit and every pull request.
+    """Install checks for every commit and pull request.
 
     Sets up a hook of pre-commit, or of Git where pre-commit is not used, a job for GitHub Actions
     or GitLab CI, and a checklist for reviews. Writes only files that do not exist; for a file that

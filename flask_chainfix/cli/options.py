@@ -37,15 +37,15 @@ def format_option(*names: str) -> Decorator:
 strict_option = click.option(
     "--strict",
     is_flag=True,
-    help="Count warnings like errors; a repair mends them, too, and links bases that merge points"
+    help="Treat warnings as errors; repair mends them too, and links bases that merge points"
     " already join.",
 )
 
 no_git_option = click.option(
     "--no-git",
     is_flag=True,
-    help="Ask Git nothing: not what the main branch and releases have, nor when migrations landed,"
-    " nor what became of lost ones.",
+    help="Do not use Git: ignore what the main branch and releases have, when migrations"
+    " landed, and what became of lost ones.",
 )
 
 
@@ -72,8 +72,8 @@ database_option = click.option(
     flag_value=OWN,
     multiple=True,
     callback=_from_variables,
-    help="A database: its URL, or the environment variable that holds it; without either the app's"
-    " own, or that of alembic.ini. May be given several times.",
+    help="A database: its URL, or the environment variable that holds it; without a value,"
+    " the app's own or that of alembic.ini. May be given several times.",
 )
 
 _DATABASE_OPTIONS = (
@@ -82,12 +82,12 @@ _DATABASE_OPTIONS = (
         "--databases",
         "file",
         metavar="FILE",
-        help="Databases in a file: a URL, or the name of an environment variable, a line.",
+        help="A file that names databases: one URL, or environment variable, per line.",
     ),
     click.option(
         "--schemas",
         metavar="PATTERN",
-        help="The schemas of these databases with a version table each, such as 'tenant_*'.",
+        help="Schemas of these databases that have a version table each, such as 'tenant_*'.",
     ),
 )
 
@@ -147,14 +147,14 @@ def _stamp_option() -> Decorator:
         metavar="REVISION[,REVISION]",
         multiple=True,
         callback=_parse_stamps,
-        help="Where a database stands that cannot be reached from here.",
+        help="The stamp of a database that cannot be reached from here.",
     )
 
 
 def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWishes:
     urls, without = values["urls"], values.get("no_database", False)
     if "" in urls:
-        raise click.UsageError("--database is given an empty URL: is a variable not set?")
+        raise click.UsageError("--database has an empty URL: is a variable not set?")
     if without and OWN in urls:
         raise click.UsageError("--no-database and --database without a URL contradict each other")
     wishes = DatabaseWishes(

@@ -78,7 +78,7 @@ class OutputFile(Place):
         try:
             if not path.is_file() and path.exists():
                 raise _not_written(
-                    path, "it is a directory" if path.is_dir() else "it is no regular file"
+                    path, "it is a directory" if path.is_dir() else "it is not a regular file"
                 )
             disk.write_at_once(path, text.encode("utf-8", "replace"))
         except OSError as error:

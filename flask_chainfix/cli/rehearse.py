@@ -52,7 +52,7 @@ def _refuse_beside_copy(**given: object) -> None:
     "start",
     metavar="REVISION[,REVISION]",
     callback=_parse_from,
-    help="Upgrade a database that the chain before the last repair has stamped there.",
+    help="Start from a database that the chain before the last repair has stamped here.",
 )
 @click.option(
     "--stairway",

@@ -95,14 +95,14 @@ def _parse_labels(
 @click.option(
     "--accept-guesses",
     is_flag=True,
-    help="With --yes, also make changes that are not certain to be what was meant.",
+    help="With --yes, also make changes that are guesses.",
 )
 @click.option(
     "--accept",
     metavar="CODE",
     type=click.Choice(("FC201", "FC203", "FC205"), case_sensitive=False),
     multiple=True,
-    help="Plan although the planned chain has such a schema fault, which stays a finding; may be"
+    help="Accept that the planned chain has this schema fault, which stays a finding; may be"
     " given several times.",
 )
 @strict_option
@@ -114,8 +114,9 @@ def _parse_labels(
     metavar="[URL]",
     is_flag=False,
     flag_value="sqlite://",
-    help="First run the planned chain on a scratch database, as the command rehearse does, and"
-    " the way of each known database; instead of a URL, own is the server of the app's own.",
+    help="First rehearse the planned chain on a scratch database, from the start and from"
+    " where each known database stands; own, instead of a URL, is the server of the"
+    " app's own database.",
 )
 @click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")

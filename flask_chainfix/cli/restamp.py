@@ -36,12 +36,13 @@ from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Resu
 @click.option(
     "--old",
     metavar="REF",
-    help="The Git revision with the chain that stamped them.  [default: before the last repair]",
+    help="The Git revision whose chain stamped the databases.  [default: the chain before"
+    " the last repair]",
 )
 @click.option(
     "--current",
     is_flag=True,
-    help="The chain as it is has stamped those of which that is in doubt; their rows stay.",
+    help="Where it is unclear which chain stamped a database, the present one did; its rows stay.",
 )
 @click.option(
     "--lost",
@@ -49,7 +50,7 @@ from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Resu
     metavar="REVISION=OTHER",
     multiple=True,
     callback=pairs("REVISION=OTHER"),
-    help="Count a stamp that no file has for this revision; may be given several times.",
+    help="Treat a lost revision, which no file has, as this one; may be given several times.",
 )
 @click.option(
     "--from-schema",
@@ -111,7 +112,7 @@ def _question(moves: Sequence[MoveResult], number: int) -> str:
     databases = count(number, "database")
     if not all(each.move.stays for each in moves):
         return f"Move the stamps of {databases}?"
-    return f"Note that the chain as it is has stamped {databases}?"
+    return f"Record that the present chain stamped {databases}?"
 
 
 def _moved(

@@ -27,7 +27,7 @@ from flask_chainfix.report.results import Planning, Repaired, Result
 @click.option(
     "--upto",
     metavar="REVISION",
-    help="The highest revision that is replaced, with all that is below it.  [default: the head]",
+    help="The highest revision to replace, with everything below it.  [default: the head]",
 )
 @click.option(
     "--published-by",

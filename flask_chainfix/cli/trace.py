@@ -53,7 +53,7 @@ def trace(
     --exact they run on a scratch database. Exits with 1 if a database is not what its stamp says.
     """
     if server is not None and not exact:
-        raise click.UsageError("--server goes with --exact.", context)
+        raise click.UsageError("--server needs --exact.", context)
     exactly = Exactly(server and from_variable(server)) if exact else None
 
     def work(runtime: Runtime, tools: Tools) -> Traced:

@@ -38,7 +38,7 @@ from flask_chainfix.report.results import Hooked, HookPlan
 _DEFAULT_PLACE = "migrations"  # where the console script looks
 
 _NO_HOST = (
-    "neither GitHub nor GitLab is known here (no .github/workflows, no .gitlab-ci.yml, no such"
+    "there is no sign of GitHub or GitLab here (no .github/workflows, no .gitlab-ci.yml, no such"
     " remote): only the hook is set up"
 )
 
@@ -179,4 +179,4 @@ def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
 def _difference(text: str, data: bytes) -> str:
     """How a file differs that calls ``check``; indentation and line ends do not count."""
     words = "".join(data.decode(errors="replace").split())
-    return "" if "".join(text.split()) in words else "not in the form that would be written now"
+    return "" if "".join(text.split()) in words else "it differs from what would be written now"

@@ -60,7 +60,7 @@ from flask_chainfix.rehearsal.rendering import Rendered
 from flask_chainfix.rehearsal.scratch_servers import servers_for
 from flask_chainfix.report.results import SquashPlan
 
-_NO_GIT = "Git does not tell what the main branch and releases have, so nothing is said about that"
+_NO_GIT = "Git does not tell what the main branch and releases have, so that was not checked"
 _SHOWN = 40  # differences
 _WIDTH = 88
 
@@ -174,7 +174,7 @@ def _published(
         return chains, notices if chains else (*notices, _NO_GIT)
     if not ref or ref.startswith("-"):
         raise CannotReadGit(
-            f"{ref!r} names no branch, tag or commit", "name one behind --published-by"
+            f"{ref!r} names no branch, tag or commit", "name one with --published-by"
         )
     return (PublishedChain(ref, ref, ref, read_branch(ref, now).files),), ()
 

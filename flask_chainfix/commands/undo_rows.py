@@ -85,7 +85,7 @@ def look_back(
 def _exactly_back(standing: Standing, recorded: Move, journal: Journal) -> MoveResult:
     if standing.state is DatabaseState.UNREACHABLE:
         raise RowsNotPutBack(
-            f"{standing.name} cannot be asked where it stands: {standing.problem}",
+            f"{standing.name} cannot be read: {standing.problem}",
             standing.remedy,
             unchanged=True,
         )
@@ -173,8 +173,8 @@ def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: J
         options = naming(missing)
         command = () if options is None else (f"{{fixchain}} undo{{named}}{options}",)
         raise RowsNotPutBack(
-            f"the rows of {listing(missing, 3)} were moved with this repair, and that is not named"
-            " or not there",
+            f"the rows of {listing(missing, 3)} were moved with this repair, and that"
+            " database is not named or not there",
             way("name all of these databases, as when they were moved", *command)
             | f"where one is gone for good, take its line out of {journal.rows_path}",
             unchanged=True,

@@ -174,9 +174,10 @@ class MergePlace:
                 continue
             what = "the checked-out commit" if name in ("HEAD", "MERGE_HEAD") else repr(name)
             raise CannotReadGit(
-                f"where {ref!r} and {what} part is not known, as the clone is shallow: it has"
+                f"where {ref!r} and {what} part is not known, because the clone is too"
+                " shallow: it has"
                 f" {count(len(theirs), 'commit')} of the one and {count(len(known), 'commit')} of"
-                " the other, and needs those down to one that both have",
+                " the other, and needs enough to reach one that both have",
                 way("fetch the rest", "git fetch --unshallow")
                 | way(
                     "if that is too much, fetch more until it is enough",

@@ -184,8 +184,8 @@ def hook_verdict(plan: HookPlan) -> str:
     if HookState.REFUSED in states:
         return "Nothing is written: the lines below are for you to add."
     if any(file.detail for file in plan.files):
-        return "Nothing is written: what is there may do the same, or not; please look."
-    return "There is nothing to do: everything is in place."
+        return "Nothing is written: check whether the files that are there do the same."
+    return "Nothing to do: everything is in place."
 
 
 def hook_sections(plan: HookPlan) -> list[Section]:

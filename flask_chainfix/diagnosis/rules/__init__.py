@@ -115,7 +115,7 @@ def rule(  # noqa: PLR0913  (what a rule says of itself)
 ) -> Callable[[_Find], _Find]:
     """Register a function as the rule with this code."""
     if code not in CODES:
-        raise ValueError(f"{code} is no known code")
+        raise ValueError(f"{code} is not a known code")
 
     def register(find: _Find) -> _Find:
         text = find.__doc__ or ""

@@ -185,8 +185,8 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     return Fault(
         f"a merge of {ref} stops at {name}: {why}",
         way(
-            f"what {ref_word(ref)} has stays as it is there: take its file, and put a change of"
-            " yours into a new migration",
+            f"{ref_word(ref)} keeps what it has: take its file, and put your change into a"
+            " new migration",
             *steps,
         ),
         locations=[Location(conflict.path, None)],
