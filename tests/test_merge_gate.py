@@ -258,12 +258,12 @@ def test_what_both_create(project: Repository) -> None:
         (
             "op.drop_column('users', 'old')",
             "op.alter_column('users', 'old', new_column_name='new')",
-            "both drop column users.old",
+            "both drop or rename column users.old",
         ),
         (
             "op.add_column('users', sa.Column('x', sa.Integer()))",
             "op.rename_table('users', 'people')",
-            "mine uses table users, which theirs has dropped before",
+            "mine uses table users, which theirs has renamed to people before",
         ),
         (
             "op.create_index('ix', 'users', ['id'])",
@@ -275,6 +275,18 @@ def test_what_both_create(project: Repository) -> None:
             "op.create_index('ix', 'users', ['old'])",
             "drops column users.old, on which theirs builds index",
         ),
+        (
+            "op.alter_column('users', 'old', type_=sa.Text(), nullable=False)",
+            "op.alter_column('users', 'old', type_=sa.String(9), nullable=True)",
+            "mine changes column users.old to TEXT, NOT NULL, which theirs has changed to"
+            " VARCHAR(9), nullable before; mine is yours (commit ",
+        ),
+        (
+            "op.alter_column('users', 'old', server_default='{}')",
+            "op.alter_column('users', 'old', server_default=sa.text('now()'))",
+            "mine changes column users.old to default '{}', which theirs has changed to default"
+            " 'now()' before",
+        ),
     ],
 )
 def test_what_does_not_go_together(project: Repository, mine: str, theirs: str, said: str) -> None:
@@ -284,10 +296,26 @@ def test_what_does_not_go_together(project: Repository, mine: str, theirs: str, 
     assert said in found()["FC504"]["message"]
 
 
-def test_what_goes_together_in_this_order(project: Repository) -> None:
-    put(rev("mine <- c").doing("op.drop_column('users', 'old')"))
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ("op.drop_column('users', 'old')", "op.execute('UPDATE users SET old = 1')"),
+        (
+            "op.alter_column('users', 'old', nullable=False)",
+            "op.alter_column('users', 'old', type_=sa.Text(), server_default='1')",
+        ),
+        (  # a default for the time of the change, as both do it
+            "op.alter_column('users', 'old', server_default='1');"
+            " op.alter_column('users', 'old', server_default=None)",
+            "op.alter_column('users', 'old', server_default='2');"
+            " op.alter_column('users', 'old', server_default=None)",
+        ),
+    ],
+)
+def test_what_goes_together_in_this_order(project: Repository, mine: str, theirs: str) -> None:
+    put(rev("mine <- c").doing(mine))
     project.commit(2)
-    on(project, "main", 3, rev("theirs <- c").doing("op.execute('UPDATE users SET old = 1')"))
+    on(project, "main", 3, rev("theirs <- c").doing(theirs))
     assert set(found()) == {"FC503"}
 
 
