@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flask_chainfix.git import merge_places, program
 from tests.commands import Done, fixchain
 from tests.disk import environment
 from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put, script
@@ -652,10 +653,83 @@ def test_sha256(project: Repository) -> None:
     assert_settled(project)
 
 
-def test_large_files_are_not_read(project: Repository) -> None:
-    (project.top / "large.bin").write_bytes(os.urandom(1 << 20) * 20)
+def test_a_merge_queue(project: Repository) -> None:
+    """What GitHub checks out for ``merge_group``: a merge of main, and then of each branch."""
     diverged(project)
-    assert set(found()) == {"FC503"}
+    project.git("checkout", "-q", "--detach", "main")
+    project.merge("feature", day=4)
+    assert set(found()) == {"FC102"}  # by itself: a merge with main brings nothing new
+    put("joined <- mine,theirs")
+    queued = project.commit(5)
+    assert found() == {}
+    project.switch("main")
+    put("later <- theirs")
+    project.commit(6)
+    project.git("checkout", "-q", "--detach", queued)
+    assert found()["FC503"]["revisions"] == ["joined", "later"]
+
+
+def test_a_branch_that_was_pushed_by_force(project: Repository, tmp_path: Path) -> None:
+    on(project, "main", 2, "gone <- c", "amended <- gone")
+    project.git("clone", "-q", "--bare", project.top, tmp_path / "bare.git")
+    project.git("remote", "add", "origin", tmp_path / "bare.git")
+    project.git("fetch", "-q", "origin")
+    project.git("checkout", "-q", "-B", "feature", "main")
+    put("mine <- amended")
+    project.commit(3)
+    on(project, "rewritten", 4, rev("amended <- c").doing(EMAIL), at="main~1")
+    project.git("push", "-q", "-f", "origin", "rewritten:main")
+    # Where both part now, neither has them.
+    errors = check(against="origin/main").document["findings"]
+    assert {each["code"] for each in errors} == {"FC503"}
+    stop = f"a merge of origin/main stops at {file_of('amended')}: both sides have changed it"
+    assert stop in [each["message"] for each in errors]
+    typed(errors[0])
+    assert found(against="origin/main") == {}
+
+
+@pytest.mark.parametrize("kept", [("--cone", "migrations"), ("--no-cone", "/*", "!docs")])
+def test_sparse_checkouts(project: Repository, kept: tuple[str, ...]) -> None:
+    put("mine <- c")
+    (project.top / "docs").mkdir()
+    (project.top / "docs/page.md").write_text("a page\n")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("sparse-checkout", "set", *kept)
+    assert not Path("docs").exists()
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
+@pytest.mark.parametrize("sparse", ["set", "disable"])
+def test_what_is_deleted_in_a_sparse_checkout_is_gone(project: Repository, sparse: str) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("sparse-checkout", "set", "--cone", "migrations")
+    if sparse == "disable":
+        project.git("sparse-checkout", "disable")
+    file_of("mine").unlink()
+    assert found() == {}
+
+
+def test_large_files_are_not_read(project: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = 1 << 20  # for the sake of this test's time
+    monkeypatch.setattr(program, "LARGEST", largest)
+    monkeypatch.setattr(merge_places, "LARGEST", largest)
+    diverged(project)
+    project.switch("main")
+    for name in ("data.sql", "large.py"):
+        (project.top / VERSIONS / name).write_bytes(bytes(largest + 1))
+        project.commit(4)
+    project.switch("feature")
+    assert set(found(against="main~1")) == {"FC503"}
+    done = check()
+    assert done.exit_code == 0
+    assert (
+        "what a merge with main would be is not known: some of its files have more than"
+        f" {largest:,} bytes"
+    ) in done.document["notices"]
 
 
 def test_other_formats_carry_it(project: Repository) -> None:
