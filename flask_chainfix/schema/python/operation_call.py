@@ -60,7 +60,7 @@ class Operation:
         value = self.values.get(parameter)
         return value if isinstance(value, str) else ""
 
-    def note(
+    def note(  # noqa: PLR0913  (what an effect says, all but the first two by name)
         self,
         action: Action,
         thing: SchemaObject,
@@ -68,11 +68,18 @@ class Operation:
         certain: bool = True,
         tolerant: bool = False,
         properties: ColumnProperties = (),
+        default: str | None = None,
     ) -> None:
         """Note an effect."""
         certain = certain and (self.certain or action is USE)
         self.run.note(
-            action, thing, self.line, certain=certain, tolerant=tolerant, properties=properties
+            action,
+            thing,
+            self.line,
+            certain=certain,
+            tolerant=tolerant,
+            properties=properties,
+            default=default,
         )
 
     def rename(

@@ -227,7 +227,10 @@ def _alter_column(operation: Operation) -> None:
         if renames and new_name:
             operation.rename(column, table.part(Kind.COLUMN, new_name), properties)
         else:
-            operation.note(USE, column, properties=properties)
+            new_default = operation.values.get("server_default")
+            given = new_default.sql if isinstance(new_default, Text) else new_default
+            told = given if isinstance(given, str) else None
+            operation.note(USE, column, properties=properties, default=told)
     else:
         operation.doubt("the new name of the column is computed", table=table)
 
