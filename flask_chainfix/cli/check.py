@@ -35,6 +35,11 @@ from flask_chainfix.report.results import Checked
     help="Also check what the migrations do to the schema if the chain itself needs no repair.",
 )
 @click.option(
+    "--staged",
+    is_flag=True,
+    help="Check what is staged, as the next commit will hold it, not what lies on the disk.",
+)
+@click.option(
     "--against",
     "ref",
     metavar="REF",
@@ -66,6 +71,7 @@ def check(  # noqa: PLR0913  (an option each)
     *,
     strict: bool,
     schema: bool,
+    staged: bool,
     ref: str | None,
     allowed: tuple[str, ...],
     others: tuple[str, ...],
@@ -82,17 +88,19 @@ def check(  # noqa: PLR0913  (an option each)
         raise click.UsageError("--allow needs --against")
     if others and ref is None:
         raise click.UsageError("--with needs --against")
-    if no_git and ref is not None:
-        raise click.UsageError("--no-git and --against contradict each other")
+    if no_git and (staged or ref is not None):
+        other = "--against" if ref is not None else "--staged"
+        raise click.UsageError(f"--no-git and {other} contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed), others)
 
     def work(runtime: Runtime, tools: Tools) -> Checked:
         with progress_bar(sys.stderr) as progress:
             return command.check(
                 without_git(runtime, no_git),
-                replace(tools, against=_written(against)),
+                replace(tools, against=f"{' --staged' if staged else ''}{_written(against)}"),
                 strict=strict,
                 schema=schema,
+                staged=staged,
                 databases=databases,
                 against=against,
                 progress=progress,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from flask_chainfix import disk
 from flask_chainfix.commands.beginning import noticed_interruption, read_and_judge, refuse_empty
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.progress import Progress, unseen
@@ -27,10 +29,17 @@ from flask_chainfix.planning.proposal import (
 )
 from flask_chainfix.report.results import Checked
 
+if TYPE_CHECKING:
+    from flask_chainfix.git.staged import Staged
+
 NO_DATABASES = DatabaseWishes()
 
 _PLANNED_WITHOUT_AGAINST = (
     "what a repair would make of missing revisions is shown by check without --against"
+)
+_NONE_STAGED = "no migration is staged, so there is nothing to judge"
+_PLANNED_WITHOUT_STAGED = (
+    "what a repair would make of the files on the disk is shown by check without --staged"
 )
 _ASKED_BY_REPAIR = (
     "a repair also asks the database of the configuration, and may come to another plan, which"
@@ -59,6 +68,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     *,
     strict: bool,
     schema: bool = False,
+    staged: bool = False,
     databases: DatabaseWishes = NO_DATABASES,
     against: Against | None = None,
     progress: Progress = unseen,
@@ -70,17 +80,26 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         tools: how the user would type commands.
         strict: whether warnings count like errors.
         schema: whether to look at the schema also where there is nothing to repair.
+        staged: whether the files count as they are staged in Git, not as they lie on the disk.
         databases: which databases to ask where they stand; none if it names none.
         against: what the files are compared with; ``None`` for nothing.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         NoMigrations: there is nothing to check.
-        CannotReadGit: Git cannot tell what they are to be compared with.
+        CannotReadGit: Git cannot tell what is staged, or what they are to be compared with.
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     runtime = replace(runtime, own_template=False)
-    diagnosis = read_and_judge(runtime, tools, strict=strict, may_be_empty=True)
+    index = _staged(runtime) if staged else None
+    diagnosis = read_and_judge(
+        runtime,
+        tools,
+        strict=strict,
+        may_be_empty=True,
+        instead=None if index is None else index.snapshot,
+    )
+    unstaged = () if index is None else index.differing
     if schema or diagnosis.to_mend:
         diagnosis = diagnosis.with_schema()
     missing = diagnosis.snapshot.graph.missing
@@ -91,7 +110,10 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         diagnosis = diagnosis.with_databases(looked_at)
         if not (looked_at.databases.standings or looked_at.databases.notices):
             diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)
-    refuse_empty(diagnosis.snapshot)
+    if not staged:
+        refuse_empty(diagnosis.snapshot)
+    elif not diagnosis.snapshot.files:
+        diagnosis = diagnosis.noticing(_NONE_STAGED)
     diagnosis = _compared(diagnosis, against).noticing(*noticed_interruption(runtime, tools))
     behind = _behind(diagnosis.snapshot, tools) if strict else ()
     diagnosis = diagnosis.noticing(*behind)
@@ -100,11 +122,32 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         proposal=Proposal(diagnosis),
         exit_code=1 if diagnosis.counting or behind else 0,
         queue=_queue(diagnosis.snapshot, against),
+        unstaged=unstaged,
     )
+    if unstaged:
+        names = listing([path.name for path in unstaged], 3)
+        is_one = len(unstaged) == 1
+        checked = checked.noticing(
+            f"judged is what is staged; {count(len(unstaged), 'file')} {'is' if is_one else 'are'}"
+            f" otherwise on the disk: {names}"
+        )
+        return checked.noticing(_PLANNED_WITHOUT_STAGED) if checked.exit_code else checked
     # Two long questions for Git are one too many.
     if against is not None and (missing or diagnosis.snapshot.databases.sought):
         return checked.noticing(_PLANNED_WITHOUT_AGAINST)
     return _foreseen(runtime, checked, databases)
+
+
+def _staged(runtime: Runtime) -> Staged:
+    """What is staged.
+
+    Raises:
+        CannotReadGit: Git cannot tell.
+    """
+    from flask_chainfix.git.staged import read_staged
+
+    on_disk, _ = disk.read_snapshot(runtime.environment)
+    return read_staged(on_disk)
 
 
 def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:

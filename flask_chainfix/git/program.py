@@ -51,6 +51,7 @@ def run(
     *arguments: str,
     sent: bytes = b"",
     variables: Mapping[str, str] | None = None,
+    index: str | None = None,
 ) -> bytes:
     """Run Git.
 
@@ -59,6 +60,7 @@ def run(
         arguments: what it is asked.
         sent: what it reads from its stdin.
         variables: as in ``command``.
+        index: the file that is the index; ``None`` for the repository's own.
 
     Raises:
         Unknown: it is not there, fails, or takes too long.
@@ -66,6 +68,8 @@ def run(
     import subprocess  # where there is no repository, it is not needed
 
     words, around = command(start, *arguments, variables=variables)
+    if index is not None:
+        around["GIT_INDEX_FILE"] = index
     try:
         done = subprocess.run(
             words, env=around, input=sent, capture_output=True, check=False, timeout=_TIME_LIMIT

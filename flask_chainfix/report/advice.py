@@ -118,6 +118,10 @@ def steps(result: Checked) -> list[Step]:
     named = tools.databases + tools.stamps
     if proposal.planned is None:
         first = _first_ways(proposal, tools)
+        if result.unstaged and result.exit_code:
+            places = {proposal.snapshot.version_location(path) for path in result.unstaged}
+            add = f"git add -- {' '.join(path_word(shown_path(place)) for place in sorted(places))}"
+            first = [Step("Stage what lies on the disk, if it is to be committed:", (add,))]
         again = Step("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
         return [*first, again] if first else []
     plan, upstream = proposal.planned.plan, proposal.planned.upstream

@@ -76,12 +76,14 @@ class Checked(Result):
         commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
             Git, or where a repair leaves nothing to commit.
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
+        unstaged: the files that lie otherwise on the disk than in the index, which was judged.
     """
 
     command: str = "check"
     proposal: Proposal
     commit: str | None = None
     queue: Queue | None = None
+    unstaged: tuple[Path, ...] = ()
 
     @property
     def diagnosis(self) -> Diagnosis:
