@@ -17,6 +17,7 @@ _SUMMARIES = {
     "graph": "Draw the chain, as it is and as a repair would leave it.",
     "hook": "Check the chain in every commit and every pull request.",
     "lock": "Write the heads into a file on which two branches collide.",
+    "move": "Put a revision behind another one.",
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",

@@ -49,6 +49,26 @@ no_git_option = click.option(
 )
 
 
+accept_option = click.option(
+    "--accept",
+    metavar="CODE",
+    type=click.Choice(("FC201", "FC203", "FC205"), case_sensitive=False),
+    multiple=True,
+    help="Plan although the planned chain has such a schema fault, which stays a finding; may be"
+    " given several times.",
+)
+
+rehearse_option = click.option(
+    "--rehearse",
+    "scratch",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value="sqlite://",
+    help="First run the planned chain on a scratch database, as the command rehearse does, and"
+    " the way of each known database; instead of a URL, own is the server of the app's own.",
+)
+
+
 def without_git(runtime: Runtime, no_git: bool) -> Runtime:
     """The environment, of which Git is asked nothing where the user wants it so."""
     if not no_git:

@@ -130,7 +130,7 @@ class BackedUp(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Planning(Result):
-    """repair or rebase that has changed nothing: a plan, a refusal, or nothing to do.
+    """repair, rebase or move that has changed nothing: a plan, a refusal, or nothing to do.
 
     Attributes:
         proposal: as in ``Checked``.
@@ -227,7 +227,7 @@ class PlanRehearsed(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired(Result):
-    """repair, rebase or squash that has changed the files.
+    """repair, rebase, move or squash that has changed the files.
 
     Attributes:
         planning: what was planned.
@@ -287,6 +287,7 @@ class UndoPlan(Result):
     Attributes:
         snapshot: the chain as it is, and where the databases stand.
         journal: the record of the repair that is taken back.
+        undoes: the command that has made it.
         moves: the rows that are put back.
         restored: the files that are put back.
         deleted: the files that are deleted, because the repair made them.
@@ -295,6 +296,7 @@ class UndoPlan(Result):
     command: str = "undo"
     snapshot: Facts
     journal: Path
+    undoes: str
     moves: tuple[MoveResult, ...]
     restored: tuple[Path, ...]
     deleted: tuple[Path, ...]

@@ -73,6 +73,10 @@ if TYPE_CHECKING:
     pass
 
 
+# What a command has done to the files; the others have repaired them.
+_DONE = {"catch-up": "Written", "move": "Moved"}
+
+
 def to_text(result: Result, style: Style) -> str:
     """The parts of a result that have something to say."""
     if isinstance(result, RestampScript):  # to be run, and so as it is
@@ -274,8 +278,8 @@ def _(result: HookPlan, page: Page) -> None:
 @_write.register
 def _(result: Repaired, page: Page) -> None:
     planning, planned = result.planning, result.planned
-    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else "Repaired"
-    done = "Written" if result.command == "catch-up" else done
+    done = _DONE.get(result.command, "Repaired")
+    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else done
     done = f"{done}: {size(planned.plan)}."
     if isinstance(planning, SquashPlan):
         done = squash.verdict(planning, done=True)
@@ -301,7 +305,7 @@ def _(result: UndoPlan, page: Page) -> None:
     changed = tuple(each for each in result.moves if each.move.after != each.move.before)
     for does, paths in (("puts back", result.restored), ("deletes", result.deleted)):
         if paths:
-            page.line(f"Undoing the last change {does}:")
+            page.line(f"Undoing the last {result.undoes} {does}:")
         for path in paths:
             page.verbatim(f"{' ' * INDENT}{shown_path(path)}", "cyan")
     write_notices(page, result.notices)
@@ -315,7 +319,7 @@ def _(result: UndoPlan, page: Page) -> None:
 def _(result: Undone, page: Page) -> None:
     files = result.restored or result.deleted
     if files:
-        page.line("The files are as they were before the repair.", style="bold green")
+        page.line(f"The files are as they were before the {result.undoes}.", style="bold green")
     if any(
         each.state is MoveState.MOVED and each.move.after != each.move.before
         for each in result.moves
