@@ -25,6 +25,7 @@ _SUMMARIES = {
     "squash": "Replace the chain up to a revision by one migration, and prove it.",
     "trace": "Say what each database has really run, by its schema.",
     "undo": "Put back the files and the stamps of the last repair.",
+    "unwind": "Take a database back that is ahead of this code.",
 }
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}

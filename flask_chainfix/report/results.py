@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.rehearsal.catching_up import Lacking
     from flask_chainfix.rehearsal.drift import ExactComparison
     from flask_chainfix.rehearsal.unfinished import Unfinished
+    from flask_chainfix.rehearsal.unwinding import Unwinding
     from flask_chainfix.schema.footprint import SchemaObject
 
 _R = TypeVar("_R", bound="Result")
@@ -213,6 +214,37 @@ class Finished(FinishPlan):
     is_done: ClassVar[bool] = True
 
     moves: tuple[MoveResult, ...]
+    backup: BackedUp | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnwindPlan(Result):
+    """unwind that has changed nothing.
+
+    Attributes:
+        diagnosis: the chain, and where the databases stand.
+        databases: those that are ahead, and what is to be taken back there.
+        whole: the chain with the files of the lost revisions.
+        moves: what is to become, or has become, of their version rows.
+    """
+
+    command: str = "unwind"
+    diagnosis: Diagnosis
+    databases: tuple[Unwinding, ...]
+    whole: Facts
+    moves: tuple[MoveResult, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwound(UnwindPlan):
+    """unwind that has run what it planned, or a part of it.
+
+    Attributes:
+        backup: the copies that were made before.
+    """
+
+    is_done: ClassVar[bool] = True
+
     backup: BackedUp | None = None
 
 

@@ -50,6 +50,8 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindPlan,
+    Unwound,
 )
 from flask_chainfix.report.text_parts import (
     table_of,
@@ -177,6 +179,27 @@ def _(result: Finished, page: Page) -> None:
     from flask_chainfix.report import catch_up_text as catching_up
 
     page.line(catching_up.verdict_on_finish(result), style="bold green")
+    if result.backup is not None:
+        write_notices(page, result.backup.notices)
+        write_copies(page, result.backup.backups)
+    table = databases.Table(result.diagnosis.snapshot, result.moves, result.tools)
+    write_sections(page, databases.sections(table))
+
+
+@_write.register
+def _(result: UnwindPlan, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
+    write_notices(page, (*result.diagnosis.notices, *result.notices))
+    write_sections(page, unwinding.sections(result))
+
+
+@_write.register
+def _(result: Unwound, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
     if result.backup is not None:
         write_notices(page, result.backup.notices)
         write_copies(page, result.backup.backups)
