@@ -480,7 +480,7 @@ def test_undo_says_which_files_it_deletes(broken: Path) -> None:
     relinked = [relink["path"] for relink in report["plan"]["relinks"]]
     declined = on_terminal("fixchain", "undo", cwd=broken.parent, answer="n\n")
     assert "Put back and delete these files?" in declined.stderr
-    back, deleted = declined.stdout.split("Undoing the last change deletes:")
+    back, deleted = declined.stdout.split("Undoing the last repair deletes:")
     assert all(path in back and path not in deleted for path in relinked)
     assert new in deleted
     assert new not in back

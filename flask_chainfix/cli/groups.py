@@ -17,6 +17,7 @@ _SUMMARIES = {
     "graph": "Draw the chain, as it is and as a repair would leave it.",
     "hook": "Install checks for every commit and pull request.",
     "lock": "Write the heads into a file on which two branches collide.",
+    "move": "Put a revision behind another one.",
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
@@ -24,6 +25,7 @@ _SUMMARIES = {
     "squash": "Replace the chain up to a revision by one migration, and prove it.",
     "trace": "Say what each database has really run, by its schema.",
     "undo": "Put back the files and the stamps of the last repair.",
+    "unwind": "Take a database back that is ahead of this code.",
 }
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}

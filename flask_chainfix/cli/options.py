@@ -49,6 +49,27 @@ no_git_option = click.option(
 )
 
 
+accept_option = click.option(
+    "--accept",
+    metavar="CODE",
+    type=click.Choice(("FC201", "FC203", "FC205"), case_sensitive=False),
+    multiple=True,
+    help="Accept that the planned chain has this schema fault, which stays a finding; may be"
+    " given several times.",
+)
+
+rehearse_option = click.option(
+    "--rehearse",
+    "scratch",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value="sqlite://",
+    help="First rehearse the planned chain on a scratch database, from the start and from"
+    " where each known database stands; own, instead of a URL, is the server of the"
+    " app's own database.",
+)
+
+
 def without_git(runtime: Runtime, no_git: bool) -> Runtime:
     """The environment, of which Git is asked nothing where the user wants it so."""
     if not no_git:

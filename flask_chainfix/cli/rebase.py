@@ -6,18 +6,16 @@ import sys
 
 import click
 
+from flask_chainfix.cli.changing import How, change
 from flask_chainfix.cli.options import database_options, format_option
-from flask_chainfix.cli.restamp import offer
-from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.rebase import plan_rebase
-from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.databases.survey import missing_database
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.report.results import Planning, Repaired, Result
+from flask_chainfix.report.results import Result
 
 
 @click.command(cls=Command, example="--onto origin/main")
@@ -52,20 +50,7 @@ def rebase(  # noqa: PLR0913  (an option each)
     def work(runtime: Runtime, tools: Tools) -> Result:
         with progress_bar(sys.stderr) as progress:
             planning = plan_rebase(runtime, tools, onto, databases, progress)
-        planned = planning.proposal.planned
-        if planned is None or dry_run:
-            return planning
-        missing = missing_database(planning.proposal.snapshot, "rebase", databases)
-        if missing is not None:
-            return planning.stopped_by(missing)
-
-        def act(agreed: Planning) -> Repaired:
-            with progress_bar(sys.stderr) as progress:
-                return carry_out(runtime, agreed, planned, databases, progress)
-
-        done = after_asking(planning, output_format, "" if yes else "Make these changes?", act)
-        if not isinstance(done, Repaired):
-            return done
-        return offer(runtime, databases, done, output_format, yes=yes)
+        how = How("rebase", output_format, yes=yes, dry_run=dry_run)
+        return change(runtime, planning, databases, how)
 
     run(context, output_format, work)

@@ -121,6 +121,10 @@ def _unwritten(context: click.Context, result: Result, error: BaseException) -> 
             "the stamps were moved as far as they could be",
             way("see where each database stands", f"{{fixchain}} restamp{named} --dry-run"),
         ),
+        "unwind": (
+            "the revisions were taken back as far as they could be",
+            way("see where each database stands", f"{{fixchain}} check{named}"),
+        ),
         "catch-up": (
             "the migration was written",
             way("take it back", f"{{fixchain}} undo{named}"),

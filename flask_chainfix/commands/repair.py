@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from flask_chainfix import disk
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
@@ -176,7 +177,8 @@ def carry_out(
         stood = {each.identity: each.rows for each in before.databases.standings}
         renamed = planned.plan.renamed
         ids, squashed = (missing, renamed, stood), planned.plan.squashed
-        with disk.changed_files(directory, planned.edits, *ids, squashed=squashed) as journal:
+        changed_files = partial(disk.changed_files, squashed=squashed, command=planning.command)
+        with changed_files(directory, planned.edits, *ids) as journal:
             try:
                 confirmation = confirm(runtime, after, places_after(proposal.moves), before)
             except (ChainFixError, OSError, KeyboardInterrupt) as error:

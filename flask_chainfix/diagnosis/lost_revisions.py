@@ -218,16 +218,31 @@ def _downgrade(
     )
 
 
+def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
+    """To take back a lost revision with the code that has it; empty where that is not known."""
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None:
+        return Remedy()
+    standings = [each for each in snapshot.databases.standings if revision in each.rows]
+    return _downgrade(snapshot, lost, survivors(snapshot, revision), standings)
+
+
 def told_losses(footprints: Sequence[Footprint | None]) -> str:
     """What a downgrade takes away, in words; a footprint is ``None`` where there is no file."""
+    names = losses(footprints)
+    if not names:
+        return "this drops nothing"
+    return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
+
+
+def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
+    """The same as what it drops, each for itself."""
     effects = [effect for each in footprints if each is not None for effect in each.effects]
     dropped = [effect for effect in effects if effect.action is Action.DROP]
     names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
     if any(each is None or each.opaque for each in footprints):
         names.append("what its source does not tell")
-    if not names:
-        return "this drops nothing"
-    return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
+    return tuple(names)
 
 
 # --- Lost revisions that are taken for others ----------------------------------------------------

@@ -16,8 +16,13 @@ from flask_chainfix.rehearsal.failures import ForeignConnection
 _CHECKED = "fixchain_checked"
 
 
-def confine(urls: Mapping[str, URL]) -> None:
-    """Let nothing in this process connect to another database through SQLAlchemy from now on."""
+def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> None:
+    """Let nothing in this process connect to another database through SQLAlchemy from now on.
+
+    Args:
+        urls: the databases, by bind.
+        scratch: whether nobody needs them after a power cut.
+    """
 
     def check(
         dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
@@ -33,8 +38,8 @@ def confine(urls: Mapping[str, URL]) -> None:
         if _CHECKED not in record.info:
             connection.close()
             raise ForeignConnection("another database, through an engine with a creator function")
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")  # nobody needs it after a power cut
+        if scratch and isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
     event.listen(Engine, "do_connect", check)
     event.listen(Pool, "connect", check_again)

@@ -192,6 +192,7 @@ def _guesses(plan: Plan) -> str:
 # What a commit is about, by the strategy of its plan.
 _MESSAGES = {
     "catch-up": "Make what some databases lack",
+    "move": "Put migrations into another order",
     "squash": "Squash the migration chain",
 }
 

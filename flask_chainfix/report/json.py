@@ -41,6 +41,8 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindPlan,
+    Unwound,
 )
 
 SCHEMA_VERSION = 1
@@ -63,6 +65,7 @@ _PARTS = (
     *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
     *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue"),
+    *("unwinding",),
 )
 
 
@@ -144,6 +147,21 @@ def _(result: FinishPlan) -> dict[str, Any]:
         **_diagnosis(result, result.diagnosis),
         "databases": databases_as_json(result.diagnosis.snapshot, moves),
         "unfinished": unfinished_as_json(result),
+        "backups": _backups(copies.backups) if copies else None,
+    }
+
+
+@_parts.register
+def _(result: UnwindPlan) -> dict[str, Any]:
+    from flask_chainfix.report.unwind_text import as_json
+
+    copies = result.backup if isinstance(result, Unwound) else None
+    order = result.diagnosis.snapshot.graph.order
+    return {
+        **_diagnosis(result, result.diagnosis),
+        "plan": _plan(Plan("unwind", (), (), order), result.tools) if result.databases else None,
+        "databases": databases_as_json(result.diagnosis.snapshot, result.moves),
+        "unwinding": as_json(result),
         "backups": _backups(copies.backups) if copies else None,
     }
 

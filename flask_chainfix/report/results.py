@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.rehearsal.catching_up import Lacking
     from flask_chainfix.rehearsal.drift import ExactComparison
     from flask_chainfix.rehearsal.unfinished import Unfinished
+    from flask_chainfix.rehearsal.unwinding import Unwinding
     from flask_chainfix.schema.footprint import SchemaObject
 
 _R = TypeVar("_R", bound="Result")
@@ -132,7 +133,7 @@ class BackedUp(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Planning(Result):
-    """repair or rebase that has changed nothing: a plan, a refusal, or nothing to do.
+    """repair, rebase or move that has changed nothing: a plan, a refusal, or nothing to do.
 
     Attributes:
         proposal: as in ``Checked``.
@@ -219,6 +220,37 @@ class Finished(FinishPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnwindPlan(Result):
+    """unwind that has changed nothing.
+
+    Attributes:
+        diagnosis: the chain, and where the databases stand.
+        databases: those that are ahead, and what is to be taken back there.
+        whole: the chain with the files of the lost revisions.
+        moves: what is to become, or has become, of their version rows.
+    """
+
+    command: str = "unwind"
+    diagnosis: Diagnosis
+    databases: tuple[Unwinding, ...]
+    whole: Facts
+    moves: tuple[MoveResult, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwound(UnwindPlan):
+    """unwind that has run what it planned, or a part of it.
+
+    Attributes:
+        backup: the copies that were made before.
+    """
+
+    is_done: ClassVar[bool] = True
+
+    backup: BackedUp | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRehearsed(Result):
     """What a rehearsal of a plan has come to, below the plan that has been shown."""
 
@@ -229,7 +261,7 @@ class PlanRehearsed(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired(Result):
-    """repair, rebase or squash that has changed the files.
+    """repair, rebase, move or squash that has changed the files.
 
     Attributes:
         planning: what was planned.
@@ -289,6 +321,7 @@ class UndoPlan(Result):
     Attributes:
         snapshot: the chain as it is, and where the databases stand.
         journal: the record of the repair that is taken back.
+        undoes: the command that has made it.
         moves: the rows that are put back.
         restored: the files that are put back.
         deleted: the files that are deleted, because the repair made them.
@@ -297,6 +330,7 @@ class UndoPlan(Result):
     command: str = "undo"
     snapshot: Facts
     journal: Path
+    undoes: str
     moves: tuple[MoveResult, ...]
     restored: tuple[Path, ...]
     deleted: tuple[Path, ...]

@@ -50,6 +50,8 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindPlan,
+    Unwound,
 )
 from flask_chainfix.report.text_parts import (
     table_of,
@@ -71,6 +73,10 @@ from flask_chainfix.report.text_parts import (
 
 if TYPE_CHECKING:
     pass
+
+
+# What a command has done to the files; the others have repaired them.
+_DONE = {"catch-up": "Written", "move": "Moved"}
 
 
 def to_text(result: Result, style: Style) -> str:
@@ -181,6 +187,27 @@ def _(result: Finished, page: Page) -> None:
 
 
 @_write.register
+def _(result: UnwindPlan, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
+    write_notices(page, (*result.diagnosis.notices, *result.notices))
+    write_sections(page, unwinding.sections(result))
+
+
+@_write.register
+def _(result: Unwound, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
+    if result.backup is not None:
+        write_notices(page, result.backup.notices)
+        write_copies(page, result.backup.backups)
+    table = databases.Table(result.diagnosis.snapshot, result.moves, result.tools)
+    write_sections(page, databases.sections(table))
+
+
+@_write.register
 def _(result: PlanRehearsed, page: Page) -> None:
     page.line("")
     ways = result.planning.ways
@@ -274,8 +301,8 @@ def _(result: HookPlan, page: Page) -> None:
 @_write.register
 def _(result: Repaired, page: Page) -> None:
     planning, planned = result.planning, result.planned
-    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else "Repaired"
-    done = "Written" if result.command == "catch-up" else done
+    done = _DONE.get(result.command, "Repaired")
+    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else done
     done = f"{done}: {size(planned.plan)}."
     if isinstance(planning, SquashPlan):
         done = squash.verdict(planning, done=True)
@@ -301,7 +328,7 @@ def _(result: UndoPlan, page: Page) -> None:
     changed = tuple(each for each in result.moves if each.move.after != each.move.before)
     for does, paths in (("puts back", result.restored), ("deletes", result.deleted)):
         if paths:
-            page.line(f"Undoing the last change {does}:")
+            page.line(f"Undoing the last {result.undoes} {does}:")
         for path in paths:
             page.verbatim(f"{' ' * INDENT}{shown_path(path)}", "cyan")
     write_notices(page, result.notices)
@@ -315,7 +342,7 @@ def _(result: UndoPlan, page: Page) -> None:
 def _(result: Undone, page: Page) -> None:
     files = result.restored or result.deleted
     if files:
-        page.line("The files are as they were before the repair.", style="bold green")
+        page.line(f"The files are as they were before the {result.undoes}.", style="bold green")
     if any(
         each.state is MoveState.MOVED and each.move.after != each.move.before
         for each in result.moves

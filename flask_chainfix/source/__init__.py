@@ -10,6 +10,7 @@ from flask_chainfix.source.body import (
     does_nothing,
     line_of_upgrade,
     same_body,
+    same_downgrade,
     same_upgrade,
     words_in,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "restate",
     "rewrite",
     "same_body",
+    "same_downgrade",
     "same_upgrade",
     "stated_parents",
     "states",
