@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -45,6 +45,7 @@ from flask_chainfix.report.results import CatchUpPlan, Finished, FinishPlan, Rep
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
+@detail_options
 def catch_up(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

@@ -9,6 +9,7 @@ import click
 
 from flask_chainfix.cli.options import (
     database_options,
+    detail_options,
     format_option,
     no_git_option,
     strict_option,
@@ -62,9 +63,16 @@ from flask_chainfix.report.results import Checked
     help="With --against, also compare another branch that has not landed yet: which"
     " branches cannot land together, and in which order they can; may be given several times.",
 )
+@click.option(
+    "--since",
+    metavar="REF",
+    help="Tell only of findings about migrations that this Git revision does not have as they are"
+    " here, and count only these.",
+)
 @no_git_option
 @database_options(in_passing=True)
 @format_option(*format_names())
+@detail_options
 def check(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
@@ -75,6 +83,7 @@ def check(  # noqa: PLR0913  (an option each)
     ref: str | None,
     allowed: tuple[str, ...],
     others: tuple[str, ...],
+    since: str | None,
     no_git: bool,
     databases: DatabaseWishes,
     output_format: str,
@@ -88,31 +97,36 @@ def check(  # noqa: PLR0913  (an option each)
         raise click.UsageError("--allow needs --against")
     if others and ref is None:
         raise click.UsageError("--with needs --against")
-    if no_git and (staged or ref is not None):
-        other = "--against" if ref is not None else "--staged"
-        raise click.UsageError(f"--no-git and {other} contradict each other")
+    for option, asked in (("--against", ref), ("--since", since), ("--staged", staged)):
+        if no_git and asked:
+            raise click.UsageError(f"--no-git and {option} contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed), others)
 
     def work(runtime: Runtime, tools: Tools) -> Checked:
         with progress_bar(sys.stderr) as progress:
             return command.check(
                 without_git(runtime, no_git),
-                replace(tools, against=f"{' --staged' if staged else ''}{_written(against)}"),
+                replace(
+                    tools,
+                    against=f"{' --staged' if staged else ''}{_written(against, since)}",
+                ),
                 strict=strict,
                 schema=schema,
                 staged=staged,
                 databases=databases,
                 against=against,
+                since=since,
                 progress=progress,
             )
 
     run(context, output_format, work)
 
 
-def _written(against: Against | None) -> str:
+def _written(against: Against | None, since: str | None) -> str:
     """The options as the user would type them again."""
+    new = "" if since is None else f" --since {ref_word(since)}"
     if against is None:
-        return ""
+        return new
     allowed = "".join(f" --allow {word(revision)}" for revision in sorted(against.allowed))
     others = "".join(f" --with {ref_word(other)}" for other in against.others)
-    return f" --against {ref_word(against.ref)}{others}{allowed}"
+    return f" --against {ref_word(against.ref)}{others}{allowed}{new}"

@@ -10,6 +10,7 @@ from flask_chainfix.cli.changing import How, change
 from flask_chainfix.cli.options import (
     accept_option,
     database_options,
+    detail_options,
     format_option,
     no_git_option,
     rehearse_option,
@@ -39,6 +40,7 @@ from flask_chainfix.report.results import Result
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
+@detail_options
 def move(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

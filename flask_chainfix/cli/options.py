@@ -11,8 +11,10 @@ import click
 
 from flask_chainfix.cli.opening import IN_APP
 from flask_chainfix.cli.running import NAMED
+from flask_chainfix.cli.streams import DETAIL
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report import Detail
 
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
@@ -32,6 +34,31 @@ def format_option(*names: str) -> Decorator:
         show_default=True,
         help="How to write the result.",
     )
+
+
+def _choose_detail(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    chosen = Detail.VERDICT if parameter.name == "quiet" else Detail.FULL
+    if context.meta.setdefault(DETAIL, chosen) is not chosen:
+        raise click.UsageError("--quiet and --verbose contradict each other", context)
+
+
+def detail_options(command: Any) -> Any:
+    """``--quiet`` and ``--verbose``; what they choose is for the format ``text``."""
+    for name, letter, told in (
+        ("verbose", "v", "Tell everything: all reasons, places and ways out."),
+        ("quiet", "q", "Tell the verdict alone, beside the exit code, and show no progress."),
+    ):
+        command = click.option(
+            f"--{name}",
+            f"-{letter}",
+            is_flag=True,
+            expose_value=False,
+            callback=_choose_detail,
+            help=told,
+        )(command)
+    return command
 
 
 strict_option = click.option(

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import format_option, parse_revisions
+from flask_chainfix.cli.options import detail_options, format_option, parse_revisions
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -75,6 +75,7 @@ def _refuse_beside_copy(**given: object) -> None:
 )
 @click.option("--keep", is_flag=True, help="Do not drop the scratch databases.")
 @format_option("text", "json")
+@detail_options
 @click.pass_context
 def rehearse(  # noqa: PLR0913  (an option each)
     context: click.Context,

@@ -13,7 +13,14 @@ import click
 
 from flask_chainfix.cli.opening import IN_APP, OPENER, tools_as_typed
 from flask_chainfix.cli.output import STDOUT, Place
-from flask_chainfix.cli.streams import echo, error_text, for_people, progress_bar, show
+from flask_chainfix.cli.streams import (
+    detail,
+    echo,
+    error_text,
+    for_people,
+    progress_bar,
+    show,
+)
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
     CannotRead,
@@ -81,7 +88,7 @@ def answer(
     stderr_too = output_format != "json"
     try:
         with signals.at_work():
-            output = render(output_format, result, place.style())
+            output = render(output_format, result, replace(place.style(), detail=detail()))
             is_script = output_format != "text" or isinstance(result, RestampScript)
             place.write(result, output if is_script else for_people(output))
     except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from flask_chainfix.cli.changing import How, change
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -51,6 +51,7 @@ from flask_chainfix.report.results import Result
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option("text", "json")
+@detail_options
 def squash(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

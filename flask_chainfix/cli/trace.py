@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -37,6 +37,7 @@ from flask_chainfix.report.results import Traced
     " the database itself is. SQLite needs none.",
 )
 @format_option("text", "json")
+@detail_options
 def trace(
     context: click.Context,
     /,

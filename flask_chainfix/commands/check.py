@@ -15,6 +15,8 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
+from flask_chainfix.diagnosis.narrowing import idle_comments
+from flask_chainfix.diagnosis.narrowing import since as new_since
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.published import changes
 from flask_chainfix.environment.locate import Runtime
@@ -71,6 +73,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     staged: bool = False,
     databases: DatabaseWishes = NO_DATABASES,
     against: Against | None = None,
+    since: str | None = None,
     progress: Progress = unseen,
 ) -> Checked:
     """Diagnose the chain, and show what a repair would make of it.
@@ -83,7 +86,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         staged: whether the files count as they are staged in Git, not as they lie on the disk.
         databases: which databases to ask where they stand; none if it names none.
         against: what the files are compared with; ``None`` for nothing.
-        progress: called with the databases done, the databases in all, and the last one's name.
+        since: the Git revision of which findings are not told; ``None`` for none.
+        progress: called with the databases done, the databases in all, and what is looked at.
 
     Raises:
         NoMigrations: there is nothing to check.
@@ -101,6 +105,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     )
     unstaged = () if index is None else index.differing
     if schema or diagnosis.to_mend:
+        progress(0, 0, "what the migrations do to the schema")
         diagnosis = diagnosis.with_schema()
     missing = diagnosis.snapshot.graph.missing
     if databases.any:
@@ -114,9 +119,10 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         refuse_empty(diagnosis.snapshot)
     elif not diagnosis.snapshot.files:
         diagnosis = diagnosis.noticing(_NONE_STAGED)
+    progress(0, 0, "what others have" if against else "the plan")
     diagnosis = _compared(diagnosis, against).noticing(*noticed_interruption(runtime, tools))
     behind = _behind(diagnosis.snapshot, tools) if strict else ()
-    diagnosis = diagnosis.noticing(*behind)
+    diagnosis = diagnosis.noticing(*behind, *idle_comments(diagnosis))
     checked = Checked(
         tools=tools,
         proposal=Proposal(diagnosis),
@@ -131,11 +137,31 @@ def check(  # noqa: PLR0913  (what users can ask of it)
             f"judged is what is staged; {count(len(unstaged), 'file')} {'is' if is_one else 'are'}"
             f" otherwise on the disk: {names}"
         )
-        return checked.noticing(_PLANNED_WITHOUT_STAGED) if checked.exit_code else checked
-    # Two long questions for Git are one too many.
-    if against is not None and (missing or diagnosis.snapshot.databases.sought):
-        return checked.noticing(_PLANNED_WITHOUT_AGAINST)
-    return _foreseen(runtime, checked, databases)
+        if checked.exit_code:
+            checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
+    elif against is not None and (missing or diagnosis.snapshot.databases.sought):
+        # Two long questions for Git are one too many.
+        checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
+    else:
+        checked = _foreseen(runtime, checked, databases)
+    return checked if since is None else _narrowed(checked, since, behind=bool(behind))
+
+
+def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
+    """The result without the findings about what a Git revision has as well.
+
+    Raises:
+        CannotReadGit: Git cannot tell what that revision has.
+    """
+    from flask_chainfix.git.past import read_branch
+
+    snapshot = checked.diagnosis.snapshot
+    diagnosis = new_since(checked.diagnosis, Published(since, read_branch(since, snapshot).files))
+    proposal = replace(checked.proposal, diagnosis=diagnosis)
+    if not diagnosis.to_mend:
+        proposal = Proposal(diagnosis)
+    exit_code = 1 if diagnosis.counting or behind else 0
+    return replace(checked, proposal=proposal, exit_code=exit_code)
 
 
 def _staged(runtime: Runtime) -> Staged:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from importlib import import_module
 
 from flask_chainfix.report.advice import about_masks, remedy_lines
-from flask_chainfix.report.page import Style
+from flask_chainfix.report.page import Detail, Style
 from flask_chainfix.report.results import Result
 
-__all__ = ["Style", "about_masks", "format_names", "picture_names", "remedy_lines", "render"]
+__all__ = [
+    "Detail",
+    "Style",
+    "about_masks",
+    "format_names",
+    "picture_names",
+    "remedy_lines",
+    "render",
+]
 
 # The formats, and the modules that write them; these are imported once they are wanted.
 _MODULES = {"json": "json", "text": "text", "github": "ci", "junit": "ci", "sarif": "sarif"}

@@ -28,8 +28,6 @@ from flask_chainfix.report.page import (
 )
 from flask_chainfix.report.results import HookPlan
 
-_SHOWN_LINES = 20  # of what Alembic prints
-
 
 def verdict(diagnosis: Diagnosis) -> str:
     """Whether the chain is healthy, and if not, what is wrong with it."""
@@ -52,6 +50,8 @@ def verdict(diagnosis: Diagnosis) -> str:
     if unplaced:
         unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
         return f"The migration chain could be judged in part only, as {unknown}: {size}."
+    if diagnosis.since and not diagnosis.findings:
+        return f"Nothing is wrong with what is new since {printable(diagnosis.since)}: {size}."
     severities = [finding.severity for finding in diagnosis.findings]
     warnings = severities.count(Severity.WARNING)
     merges = _merges_well(diagnosis)
@@ -103,9 +103,9 @@ def mended(mend: Mend) -> str:
 
 
 def write_plan(page: Page, plan: Plan) -> None:
-    """What changes, file by file, and why."""
+    """What changes, file by file, and why; the deciding reason alone unless all is told."""
     page.heading("Plan", size(plan))
-    _why(page, plan.why, INDENT)
+    _why(page, plan.why, INDENT, in_full=True)
     for mend in plan.mends:
         change = Line(printable(mend.revision), "bold")
         change.append(f"  {mended(mend)}")
@@ -122,12 +122,22 @@ def write_plan(page: Page, plan: Plan) -> None:
         _why(page, new.why)
 
 
-def _why(page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT) -> None:
-    for reason in reasons:
-        if reason.kind == "choice":  # stands below the plan, with its commands
-            continue
-        style = "yellow" if reason.kind == GUESS else "dim"
-        page.line(f"{reason.kind}: {reason.detail}", indent, style)
+# What is as true of any other order, and so decides nothing where there is another reason.
+_COMMON_REASONS = frozenset(("base", "branch"))
+
+
+def _why(
+    page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT, *, in_full: bool = False
+) -> None:
+    # A choice stands below the plan, with its commands.
+    told = [reason for reason in reasons if reason.kind != "choice"]
+    certain = [reason for reason in told if reason.kind != GUESS]
+    deciding = next((each for each in certain if each.kind not in _COMMON_REASONS), None)
+    for reason in told:
+        is_needed = reason.kind == GUESS or reason is (deciding or certain[0])
+        if in_full or page.in_full or is_needed:
+            style = "yellow" if reason.kind == GUESS else "dim"
+            page.line(f"{reason.kind}: {reason.detail}", indent, style)
 
 
 def _parents(parents: tuple[str, ...]) -> str:
@@ -155,18 +165,19 @@ def size(plan: Plan) -> str:
 
 
 def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
-    """The heads and the history as Alembic prints them, cut."""
+    """What Alembic makes of it; if all is told, the heads and the history as it prints them."""
+    if not page.in_full:
+        heads = "the head is" if len(confirmation.heads) == 1 else "the heads are"
+        page.line(f"{confirmation.by} agrees: {heads} {listing(confirmation.heads, 3)}.")
+        return
     page.heading("What Alembic says", confirmation.by)
     for command, output in (
         ("heads", confirmation.heads_output),
         ("history", confirmation.history_output),
     ):
         page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
-        lines = output.splitlines()
-        for line in lines[:_SHOWN_LINES]:
+        for line in output.splitlines():
             page.verbatim(f"{' ' * INDENT}{line}")
-        if len(lines) > _SHOWN_LINES:
-            page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", INDENT, "dim")
 
 
 # --- Hooks, jobs and checklists: what belongs where, and what was done ----------------------------

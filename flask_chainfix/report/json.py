@@ -64,7 +64,7 @@ _PARTS = (
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
     *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
-    *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue"),
+    *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue", "since"),
     *("unwinding",),
 )
 
@@ -90,7 +90,12 @@ def _parts(result: Result) -> dict[str, Any]:
 @_parts.register
 def _(result: Checked) -> dict[str, Any]:
     parts = _proposal(result, result.proposal)
-    return {**parts, "queue": _queue(result.queue)} if result.queue else parts
+    since = result.diagnosis.since
+    return {
+        **parts,
+        "queue": _queue(result.queue) if result.queue else None,
+        "since": {"ref": since, "left_out": result.diagnosis.left_out} if since else None,
+    }
 
 
 def _queue(queue: Queue) -> dict[str, Any]:
