@@ -57,6 +57,12 @@ from flask_chainfix.report.results import Checked
     help="With --against, also hold another branch that has not landed yet against yours and the"
     " rest: which cannot land together, and in which order they can; may be given several times.",
 )
+@click.option(
+    "--sql",
+    is_flag=True,
+    help="With --against, also show the SQL of the revisions that are new. This loads the app and"
+    " env.py, and runs these migrations in Alembic's offline mode, without a database.",
+)
 @no_git_option
 @database_options(in_passing=True)
 @format_option(*format_names())
@@ -69,19 +75,23 @@ def check(  # noqa: PLR0913  (an option each)
     ref: str | None,
     allowed: tuple[str, ...],
     others: tuple[str, ...],
+    sql: bool,
     no_git: bool,
     databases: DatabaseWishes,
     output_format: str,
 ) -> None:
     """Say what is wrong with the migration chain.
 
-    Changes nothing, and imports no migration. In an app it also looks at the app's own databases,
-    read only and for two seconds at most. Exits with 1 if there are errors.
+    Changes nothing, and imports no migration unless --sql asks for it. In an app it also looks at
+    the app's own databases, read only and for two seconds at most. Exits with 1 if there are
+    errors.
     """
     if allowed and ref is None:
         raise click.UsageError("--allow says what may differ from a Git revision: add --against")
     if others and ref is None:
         raise click.UsageError("--with names branches that are to land on another: add --against")
+    if sql and ref is None:
+        raise click.UsageError("--sql is about revisions that are new to others: add --against")
     if no_git and ref is not None:
         raise click.UsageError("--no-git and --against contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed), others)
@@ -95,6 +105,7 @@ def check(  # noqa: PLR0913  (an option each)
                 schema=schema,
                 databases=databases,
                 against=against,
+                sql=sql,
                 progress=progress,
             )
 

@@ -13,8 +13,7 @@ import click
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, Declined
 from flask_chainfix.common.quoting import log_text, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.report import Style, about_masks, remedy_lines, render
-from flask_chainfix.report.results import Result
+from flask_chainfix.report import Style, about_masks, remedy_lines
 
 
 @contextmanager
@@ -125,11 +124,3 @@ def error_text(error: ChainFixError, tools: Tools) -> str:
     note = about_masks("\n".join(lines))
     lines = (*lines, note) if note else lines
     return for_people("".join(f"{printable(line)}\n" for line in lines))
-
-
-def show(result: Result, output_format: str, question: str) -> None:
-    """Show what would be done: on stdout, or on stderr if that is for JSON and will be asked."""
-    if output_format == "text":
-        echo(for_people(render("text", result, style(sys.stdout))))
-    elif question:
-        echo(for_people(render("text", result, style(sys.stderr))), err=True)

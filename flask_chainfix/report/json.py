@@ -87,6 +87,11 @@ def _parts(result: Result) -> dict[str, Any]:
 @_parts.register
 def _(result: Checked) -> dict[str, Any]:
     parts = _proposal(result, result.proposal)
+    if result.sql is not None:
+        parts["sql"] = [
+            {"name": name, "statements": list(statements), "problem": problem or None}
+            for name, statements, problem in result.sql
+        ]
     return {**parts, "queue": _queue(result.queue)} if result.queue else parts
 
 

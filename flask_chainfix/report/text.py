@@ -19,6 +19,7 @@ from flask_chainfix.report.command_text import (
     hook_verdict,
     queue_section,
     size,
+    sql_sections,
     verdict,
     write_confirmation,
     write_plan,
@@ -100,6 +101,7 @@ def _(result: Checked, page: Page) -> None:
         write_sections(page, [queue_section(result.queue)])
     write_outcome(page, result.proposal, result.error)
     write_steps(page, "What to do", advice.steps(result))
+    write_sections(page, sql_sections(result.sql))
 
 
 @_write.register
