@@ -115,18 +115,24 @@ def _references(text: str, special: str, form: str) -> str:
 
 
 # --- Markdown, as GitHub and GitLab read it -------------------------------------------------------
-def markdown(text: str) -> str:
+def markdown(text: str, *, begins: bool = True) -> str:
     """Text on one line that stays text: no markup, HTML, link, mention or reference is made of it.
 
     What looks like the hash of a commit is shown as code, as GitHub makes a link of it otherwise.
+
+    Args:
+        text: any text.
+        begins: whether it may come to stand at the beginning of a line.
     """
     parts = _LIKE_A_COMMIT.split(printable(text).strip())
-    return "".join(f"`{part}`" if at % 2 else _inert(part, at) for at, part in enumerate(parts))
+    return "".join(
+        f"`{part}`" if at % 2 else _inert(part, begins and not at) for at, part in enumerate(parts)
+    )
 
 
-def _inert(text: str, at: int) -> str:
+def _inert(text: str, begins: bool) -> str:
     text = _SPECIAL_IN_MARKDOWN.sub(r"\\\g<0>", _LIKE_A_REFERENCE.sub(_BREAK, text))
-    if not at:  # it may begin a line
+    if begins:
         text = _LIKE_A_BLOCK.sub(r"\1\\\2", text)
     return text.replace(_BREAK, "&#8203;").replace("|", "&#124;").replace("$", "&#36;")
 

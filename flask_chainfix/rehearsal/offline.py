@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -57,7 +56,7 @@ def main() -> None:
 
     from flask_chainfix.rehearsal.confinement import confine
 
-    confine({})
+    lift = confine({})
     with fresh.answering() as (request, stream):
         answer: dict[str, Any]
         try:
@@ -65,6 +64,8 @@ def main() -> None:
                 answer = {"sql": list(_sql(fresh.reopen(request), request["files"]))}
         except (Exception, SystemExit) as error:  # apps can raise anything
             answer = {"error": _told(error)}
+        finally:
+            lift()
         json.dump(answer, stream)
 
 
@@ -107,18 +108,21 @@ def _sql_of(config: Any, script: Any, revision: str, path: str) -> tuple[list[st
         for name in ("down_revision", "depends_on", "branch_labels"):
             setattr(module, name, None)
         alone = Script(module, revision, path)
-        step = RevisionStep(RevisionMap(lambda: [alone]), alone, True)
+        chain = RevisionMap(lambda: [alone])
+        chain.get_revisions("heads")  # loads it
+        step = RevisionStep(chain, alone, True)
         run = step.migration_fn
 
         def recorded(**given: Any) -> None:
-            others, context.impl.output_buffer = context.impl.output_buffer, io.StringIO()
+            heard = _Heard()
+            others, context.impl.output_buffer = context.impl.output_buffer, heard
             try:
                 run(**given)
             finally:
-                sent, context.impl.output_buffer = context.impl.output_buffer, others
-                name, text = given.get("engine_name"), sent.getvalue().strip()
-                if text:
-                    statements.extend([f"-- {name}", text] if name else [text])
+                context.impl.output_buffer = others
+                if heard.statements and given.get("engine_name"):
+                    statements.append(f"-- {given['engine_name']}")
+                statements.extend(heard.statements)
 
         step.migration_fn = recorded
         yield step
@@ -129,6 +133,20 @@ def _sql_of(config: Any, script: Any, revision: str, path: str) -> tuple[list[st
     except (Exception, SystemExit) as error:  # migrations can raise anything
         return statements, f"stopped, {_told(error)}"
     return statements, "" if asked else "env.py has run no migrations"
+
+
+class _Heard:
+    """A stream to which Alembic writes a statement at a time."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            self.statements.append(text.strip())
+
+    def flush(self) -> None:
+        pass
 
 
 def _told(error: BaseException) -> str:

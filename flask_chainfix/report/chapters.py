@@ -333,9 +333,7 @@ def sql_chapters(scripts: Sequence[RevisionSql] | None) -> Iterator[Chapter]:
         return
     blocks: list[Block] = [Paragraph(about_sql(scripts))]
     for script in scripts:
-        if script.problem:
-            blocks.append(Paragraph((Typed(script.revision), f": {script.problem}")))
-        if script.statements:
-            lines = tuple(line for each in script.statements for line in each.split("\n"))
-            blocks += [Paragraph((Typed(script.revision), ":")), Lines(lines, "sql")]
+        said = script.problem or ("" if script.statements else "sends nothing")
+        lines = tuple(line for each in script.statements for line in each.split("\n"))
+        blocks += [Paragraph((Typed(script.revision), f": {said}")), Lines(lines, "sql")]
     yield Chapter("SQL", tuple(blocks))

@@ -93,9 +93,9 @@ def queue_section(queue: Queue) -> Section:
 def about_sql(scripts: Sequence[RevisionSql]) -> str:
     """Where the SQL of new revisions comes from, as one sentence."""
     if not scripts:
-        return "no revision is new, so there is no SQL to show"
-    number = count(len(scripts), "new revision")
-    return f"{number} ran in Alembic's offline mode, without a database, and would send one this"
+        return "no revision is new"
+    ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
+    return f"{ran}; what would be sent to one:"
 
 
 def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
@@ -104,8 +104,8 @@ def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
         return
     rows = [Row(about_sql(scripts))]
     for script in scripts:
-        problem = f": {script.problem}" if script.problem else ""
-        rows.append(Row(f"{script.revision}{problem}", "bold"))
+        problem = script.problem or ("" if script.statements else "sends nothing")
+        rows.append(Row(f"{script.revision}: {problem}".rstrip(), "bold"))
         lines = (line for each in script.statements for line in each.split("\n"))
         rows += [Row(line, wrapped=False, indent=2) for line in lines]
     yield Section("SQL", "", tuple(rows))

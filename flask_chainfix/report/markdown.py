@@ -125,15 +125,19 @@ def _said(words: Words) -> str:
     """A sentence on one line; what is typed in it is code."""
     parts = (words,) if isinstance(words, str) else words
     return "".join(
-        markdown_code(part) if isinstance(part, Typed) else _sentence(part) for part in parts
+        markdown_code(part) if isinstance(part, Typed) else _sentence(part, begins=not at)
+        for at, part in enumerate(parts)
     )
 
 
-def _sentence(text: str) -> str:
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+def _sentence(text: str, *, begins: bool) -> str:
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    inner = shown.strip(" ")
+    if not inner:
+        return shown
     # Blanks at the ends are between parts.
-    before, after = (" " * (text[at : at + 1] == " " or text[at:] == " ") for at in (0, -1))
-    return f"{before}{markdown(text)}{after}" if text.strip() else text
+    before, after = shown.split(inner, 1)
+    return f"{before}{markdown(inner, begins=begins)}{after}"
 
 
 def _cut(items: Sequence[list[str]], room: int, rest: str) -> list[str]:
