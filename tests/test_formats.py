@@ -112,9 +112,11 @@ def repaired(directory: str) -> Repaired:
         ("sample_check.json", TEXT),
         ("sample_check.github", TEXT),
         ("sample_check.junit", TEXT),
+        ("sample_check.markdown", TEXT),
         ("sample_repair.txt", TEXT),
         ("sample_repair_verbose.txt", FULL),
         ("sample_repair.json", TEXT),
+        ("sample_repair.markdown", TEXT),
         ("sample_repaired.txt", TEXT),
         ("sample_repaired_verbose.txt", FULL),
         ("sample_repaired.json", TEXT),
@@ -239,7 +241,7 @@ def hostile_report(project: Path) -> Checked:
     return replace(report, proposal=Proposal(known, obstacle=error))
 
 
-@pytest.mark.parametrize("output_format", ["text", "github", "json", "junit", "sarif"])
+@pytest.mark.parametrize("output_format", ["text", "github", "json", "junit", "markdown", "sarif"])
 @pytest.mark.parametrize("color", [False, True])
 def test_nothing_that_a_terminal_would_obey_is_passed_on(
     project: Path, output_format: str, color: bool

@@ -35,7 +35,7 @@ from flask_chainfix.report.results import BackedUp
     show_default=True,
     help="Directory for the backup files.",
 )
-@format_option("text", "json")
+@format_option()
 def backup(
     context: click.Context,
     /,

@@ -44,7 +44,7 @@ from flask_chainfix.report.results import CatchUpPlan, Finished, FinishPlan, Rep
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @detail_options
 def catch_up(  # noqa: PLR0913  (an option each)
     context: click.Context,

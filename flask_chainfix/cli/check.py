@@ -69,6 +69,12 @@ from flask_chainfix.report.results import Checked
     help="Tell only of findings about migrations that this Git revision does not have as they are"
     " here, and count only these.",
 )
+@click.option(
+    "--sql",
+    is_flag=True,
+    help="With --against, also show the SQL of the revisions that are new. This loads the app and"
+    " env.py, and runs these migrations in Alembic's offline mode, without a database.",
+)
 @no_git_option
 @database_options(in_passing=True)
 @format_option(*format_names())
@@ -84,19 +90,23 @@ def check(  # noqa: PLR0913  (an option each)
     allowed: tuple[str, ...],
     others: tuple[str, ...],
     since: str | None,
+    sql: bool,
     no_git: bool,
     databases: DatabaseWishes,
     output_format: str,
 ) -> None:
     """Say what is wrong with the migration chain.
 
-    Changes nothing, and imports no migration. In an app it also looks at the app's own databases,
-    read only and for two seconds at most. Exits with 1 if there are errors.
+    Changes nothing, and imports no migration unless --sql asks for it. In an app it also looks at
+    the app's own databases, read only and for two seconds at most. Exits with 1 if there are
+    errors.
     """
     if allowed and ref is None:
         raise click.UsageError("--allow needs --against")
     if others and ref is None:
         raise click.UsageError("--with needs --against")
+    if sql and ref is None:
+        raise click.UsageError("--sql needs --against")
     for option, asked in (("--against", ref), ("--since", since), ("--staged", staged)):
         if no_git and asked:
             raise click.UsageError(f"--no-git and {option} contradict each other")
@@ -116,6 +126,7 @@ def check(  # noqa: PLR0913  (an option each)
                 databases=databases,
                 against=against,
                 since=since,
+                sql=sql,
                 progress=progress,
             )
 

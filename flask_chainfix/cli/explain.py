@@ -34,7 +34,7 @@ def _meant(
 
 @click.command(cls=Command, example="FC102")
 @click.argument("explained", metavar="[CODE]", required=False, callback=_meant)
-@format_option("text", "json")
+@format_option()
 @click.pass_context
 def explain(context: click.Context, explained: tuple[Explanation, ...], output_format: str) -> None:
     """Explain a finding.

@@ -17,7 +17,7 @@ from flask_chainfix.report.results import Result
 @click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
 @click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @click.pass_context
 def hook(
     context: click.Context, install: bool, only_shown: bool, yes: bool, output_format: str

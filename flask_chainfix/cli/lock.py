@@ -23,7 +23,7 @@ from flask_chainfix.report.results import Result
     "--install", is_flag=True, help="Also have Alembic do this whenever it writes a migration."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @click.pass_context
 def lock(
     context: click.Context, written: str | None, install: bool, yes: bool, output_format: str

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flask_chainfix.cli.opening import IN_APP
+from flask_chainfix.cli.output import STDOUT, OutputFile, send_to
 from flask_chainfix.cli.running import NAMED
 from flask_chainfix.cli.streams import DETAIL
 from flask_chainfix.common.quoting import option, word
@@ -25,15 +27,30 @@ Decorator = Callable[[Any], Any]
 
 
 def format_option(*names: str) -> Decorator:
-    """``--format``, with these formats."""
-    return click.option(
+    """``--format``, with these formats, and ``--output``; without names, those of most commands."""
+    which = click.option(
         "--format",
         "output_format",
-        type=click.Choice(names),
+        type=click.Choice(names or ("text", "json", "markdown")),
         default="text",
         show_default=True,
         help="How to write the result.",
     )
+    where = click.option(
+        "--output",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_to_file,
+        help="Write the result into this file, in one step; - is stdout. Replaces nothing but an"
+        " earlier output.",
+    )
+    return lambda command: which(where(command))
+
+
+def _to_file(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        send_to(context, STDOUT if path == Path("-") else OutputFile(path))
 
 
 def _choose_detail(context: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -28,7 +28,7 @@ from flask_chainfix.report.results import Result
 @database_options()
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @detail_options
 def rebase(  # noqa: PLR0913  (an option each)
     context: click.Context,

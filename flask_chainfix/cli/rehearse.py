@@ -74,7 +74,7 @@ def _refuse_beside_copy(**given: object) -> None:
     " from where it is stamped. It is made on the same server unless --database names another.",
 )
 @click.option("--keep", is_flag=True, help="Do not drop the scratch databases.")
-@format_option("text", "json")
+@format_option()
 @detail_options
 @click.pass_context
 def rehearse(  # noqa: PLR0913  (an option each)

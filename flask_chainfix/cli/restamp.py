@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from flask_chainfix.cli.options import database_options, format_option, pairs
+from flask_chainfix.cli.output import show
 from flask_chainfix.cli.running import after_asking, ask, moving, run
-from flask_chainfix.cli.streams import progress_bar, show
+from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.restamp import (
     RestampWishes,
@@ -60,7 +61,7 @@ from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Resu
 @click.option("--dry-run", is_flag=True, help="Show the rows; change nothing.")
 @click.option("--sql", is_flag=True, help="Print guarded SQL for an operator; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 def restamp(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

@@ -50,7 +50,7 @@ from flask_chainfix.report.results import Result
     "--dry-run", is_flag=True, help="Show the plan, the proof and the new file; change nothing."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @detail_options
 def squash(  # noqa: PLR0913  (an option each)
     context: click.Context,

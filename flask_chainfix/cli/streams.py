@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from threading import Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,8 +14,7 @@ import click
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, Declined
 from flask_chainfix.common.quoting import log_text, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.report import Detail, Style, about_masks, remedy_lines, render
-from flask_chainfix.report.results import Result
+from flask_chainfix.report import Detail, Style, about_masks, remedy_lines
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -196,20 +194,3 @@ def error_text(error: ChainFixError, tools: Tools) -> str:
     note = about_masks("\n".join(lines))
     lines = (*lines, note) if note else lines
     return for_people("".join(f"{printable(line)}\n" for line in lines))
-
-
-def show(result: Result, output_format: str, question: str) -> None:
-    """Show what would be done: on stdout, or on stderr if that is for JSON and will be asked.
-
-    Who wants the verdict alone is shown what is asked about all the same.
-    """
-    is_asked = bool(question)
-    if output_format != "text" and not is_asked:
-        return
-    stream = sys.stdout if output_format == "text" else sys.stderr
-    place = style(stream)
-    if place.detail is Detail.VERDICT:
-        if not is_asked:
-            return
-        place = replace(place, detail=Detail.SHORT)
-    echo(for_people(render("text", result, place)), err=stream is sys.stderr)

@@ -36,7 +36,7 @@ from flask_chainfix.report.results import Traced
     help="With --exact: make the scratch database on this server; without a URL, on the one where"
     " the database itself is. SQLite needs none.",
 )
-@format_option("text", "json")
+@format_option()
 @detail_options
 def trace(
     context: click.Context,

@@ -33,7 +33,7 @@ from flask_chainfix.report.results import Result, UnwindPlan, Unwound
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @detail_options
 def unwind(  # noqa: PLR0913  (an option each)
     context: click.Context,

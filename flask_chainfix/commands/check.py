@@ -21,8 +21,10 @@ from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.published import changes
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
+from flask_chainfix.model.files import Header
 from flask_chainfix.model.history import Published, Queue
 from flask_chainfix.model.plans import Wishes
+from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.planning.proposal import (
     Proposal,
     needs_plan,
@@ -74,6 +76,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     databases: DatabaseWishes = NO_DATABASES,
     against: Against | None = None,
     since: str | None = None,
+    sql: bool = False,
     progress: Progress = unseen,
 ) -> Checked:
     """Diagnose the chain, and show what a repair would make of it.
@@ -87,6 +90,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         databases: which databases to ask where they stand; none if it names none.
         against: what the files are compared with; ``None`` for nothing.
         since: the Git revision of which findings are not told; ``None`` for none.
+        sql: whether to run the migrations that others do not have, for their SQL alone.
         progress: called with the databases done, the databases in all, and what is looked at.
 
     Raises:
@@ -129,6 +133,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         exit_code=1 if diagnosis.counting or behind else 0,
         queue=_queue(diagnosis.snapshot, against),
         unstaged=unstaged,
+        sql=_sql(runtime, diagnosis.snapshot) if sql else None,
     )
     if unstaged:
         names = listing([path.name for path in unstaged], 3)
@@ -205,6 +210,15 @@ def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
     from flask_chainfix.commands.foreseen import queue
 
     return queue(snapshot, against.ref)
+
+
+def _sql(runtime: Runtime, snapshot: Facts) -> tuple[RevisionSql, ...]:
+    """What the revisions that others do not have would send to a database; they run for that."""
+    from flask_chainfix.rehearsal.offline import sql_of
+
+    files = snapshot.published.files if snapshot.published is not None else ()
+    known = {file.reading.revision for file in files if isinstance(file.reading, Header)}
+    return sql_of(runtime, snapshot, [each for each in snapshot.graph.order if each not in known])
 
 
 def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:

@@ -117,6 +117,16 @@ def write_at_once(path: Path, data: bytes) -> None:
         raise
 
 
+def append(path: Path, data: bytes) -> None:
+    """Add to a file that somebody else begins and reads.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("ab") as file:
+        file.write(data)
+
+
 def _take_after(path: Path, like: Path) -> None:
     from shutil import copymode  # what only reads goes without
 

@@ -19,7 +19,14 @@ __all__ = [
 ]
 
 # The formats, and the modules that write them; these are imported once they are wanted.
-_MODULES = {"json": "json", "text": "text", "github": "ci", "junit": "ci", "sarif": "sarif"}
+_MODULES = {
+    "json": "json",
+    "text": "text",
+    "markdown": "markdown",
+    "github": "ci",
+    "junit": "ci",
+    "sarif": "sarif",
+}
 
 # The same for pictures, which only one command has.
 _PICTURES = {"mermaid": "diagrams", "dot": "diagrams", "svg": "svg", "html": "html"}

@@ -71,6 +71,11 @@ def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]
     ]
 
 
+def remedies_of(advice: str | Remedy, tools: Tools) -> tuple[Way, ...]:
+    """The ways of a remedy as they are typed here, the best first."""
+    return _spelled(advice, tools).ways
+
+
 def _spelled(advice: str | Remedy, tools: Tools) -> Remedy:
     return Remedy.of(advice).spelled(tools.spell_out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.quoting import path_word, printable
 from flask_chainfix.common.remedies import Tools
@@ -15,6 +15,7 @@ from flask_chainfix.model.findings import Explanation, Severity
 from flask_chainfix.model.history import Fit, Queue
 from flask_chainfix.model.hook_files import HookFile, HookState
 from flask_chainfix.model.plans import GUESS, Confirmation, Mend, Part, Plan, Reason
+from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report.advice import Step
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.page import (
@@ -89,6 +90,27 @@ def queue_section(queue: Queue) -> Section:
     return Section("Queue", "", tuple(rows))
 
 
+def about_sql(scripts: Sequence[RevisionSql]) -> str:
+    """Where the SQL of new revisions comes from, as one sentence."""
+    if not scripts:
+        return "no revision is new"
+    ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
+    return f"{ran}; what would be sent to one:"
+
+
+def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
+    """What new revisions would send to a database; nothing where nobody has asked."""
+    if scripts is None:
+        return
+    rows = [Row(about_sql(scripts))]
+    for script in scripts:
+        problem = script.problem or ("" if script.statements else "sends nothing")
+        rows.append(Row(f"{script.revision}: {problem}".rstrip(), "bold"))
+        lines = (line for each in script.statements for line in each.split("\n"))
+        rows += [Row(line, wrapped=False, indent=2) for line in lines]
+    yield Section("SQL", "", tuple(rows))
+
+
 # --- What a plan changes in which file, and why --------------------------------------------------
 
 
@@ -113,11 +135,11 @@ def write_plan(page: Page, plan: Plan) -> None:
         _why(page, mend.why)
     for relink in plan.relinks:
         change = Line(printable(relink.revision), "bold")
-        change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
+        change.append(f"  {parents_of(relink.before)} → {parents_of(relink.after)}")
         page.line(change, INDENT)
         _why(page, relink.why)
     for new in plan.new_revisions:
-        change = Line(f"{new.revision}  new, on {_parents(new.down_revision)}", "bold")
+        change = Line(f"{new.revision}  new, on {parents_of(new.down_revision)}", "bold")
         page.line(change, INDENT)
         _why(page, new.why)
 
@@ -140,7 +162,8 @@ def _why(
             page.line(f"{reason.kind}: {reason.detail}", indent, style)
 
 
-def _parents(parents: tuple[str, ...]) -> str:
+def parents_of(parents: tuple[str, ...]) -> str:
+    """The parents of a revision in words."""
     return printable(", ".join(parents)) or "None"
 
 

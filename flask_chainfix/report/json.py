@@ -90,6 +90,11 @@ def _parts(result: Result) -> dict[str, Any]:
 @_parts.register
 def _(result: Checked) -> dict[str, Any]:
     parts = _proposal(result, result.proposal)
+    if result.sql is not None:
+        parts["sql"] = [
+            {"name": name, "statements": list(statements), "problem": problem or None}
+            for name, statements, problem in result.sql
+        ]
     since = result.diagnosis.since
     return {
         **parts,

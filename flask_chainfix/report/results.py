@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.history import Published, Queue
     from flask_chainfix.model.hook_files import HookFile
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
-    from flask_chainfix.model.rehearsal import Rehearsal
+    from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal
     from flask_chainfix.rehearsal.catching_up import Lacking
     from flask_chainfix.rehearsal.drift import ExactComparison
@@ -78,6 +78,7 @@ class Checked(Result):
             Git, or where a repair leaves nothing to commit.
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
         unstaged: the files that lie otherwise on the disk than in the index, which was judged.
+        sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
 
     command: str = "check"
@@ -85,6 +86,7 @@ class Checked(Result):
     commit: str | None = None
     queue: Queue | None = None
     unstaged: tuple[Path, ...] = ()
+    sql: tuple[RevisionSql, ...] | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -117,6 +119,13 @@ def notices_of(result: Result) -> tuple[str, ...]:
     """All notices of a check, or of what stopped it."""
     known = result.diagnosis.notices if isinstance(result, Checked) else ()
     return (*known, *result.notices)
+
+
+def chain_of(result: Result) -> Facts | None:
+    """The chain that a result is about; ``None`` where it has read none."""
+    chain: Facts | None = getattr(result, "snapshot", None)
+    diagnosis: Diagnosis | None = getattr(result, "diagnosis", None)
+    return chain or (None if diagnosis is None else diagnosis.snapshot)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from flask_chainfix.report.command_text import (
     hook_verdict,
     queue_section,
     size,
+    sql_sections,
     verdict,
     write_confirmation,
     write_plan,
@@ -106,6 +107,7 @@ def _(result: Checked, page: Page) -> None:
         write_sections(page, [queue_section(result.queue)])
     write_outcome(page, result.proposal, result.error)
     write_steps(page, "What to do", advice.steps(result, in_full=page.in_full))
+    write_sections(page, sql_sections(result.sql))
 
 
 @_write.register

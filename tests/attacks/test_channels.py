@@ -27,6 +27,7 @@ from tests.attacks.channels import (
     PICTURES,
     commands,
     harmless,
+    judge_markdown,
     judge_sql,
     obeyed_by_no_runner,
 )
@@ -113,6 +114,7 @@ def test_what_changes_files_and_rows(
     ):
         documents.append(told(attacked, *command, *named, "--format", "json").document)
         told(attacked, *command, *named)
+    judge_markdown(told(attacked, "repair", "--dry-run", *named, "--format", "markdown").stdout)
     for change in changing:
         documents.append(told(attacked, *change, "--format", "json").document)
         told(attacked, *change)
