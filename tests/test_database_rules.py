@@ -169,10 +169,10 @@ def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
     assert message == f"its file is in Git, but not in a version location ({PLACE})"
 
 
-def test_what_has_the_code_takes_the_database_back_first() -> None:
+def test_a_database_is_taken_back_first() -> None:
     finding = unknown(lost("x <- b", branch="feature", kept=True, checkout="feature"))
     back, merge, *_ = finding.hint.ways
-    assert back.commands == ("git checkout feature", "{alembic} downgrade b", "git checkout -")
+    assert back.commands == ("{fixchain} unwind{databases}",)
     assert back.text.endswith("this drops table t_x, with the data in it")
     assert merge.commands[0] == "git merge feature"
 

@@ -253,6 +253,8 @@ def hook_steps(plan: HookPlan) -> list[Step]:
         return []
     uses_pre_commit = plan.files[0].path.name == ".pre-commit-config.yaml"
     install = "pre-commit install" if uses_pre_commit else f"{plan.tools.fixchain} hook --install"
+    if plan.files[0].path.name == "post-checkout":
+        install += " --post-checkout"
     committed = [
         path_word(shown_path(file.path))
         for file in plan.files

@@ -41,6 +41,7 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindOffer,
     UnwindPlan,
     Unwound,
 )
@@ -174,6 +175,12 @@ def _(result: UnwindPlan) -> dict[str, Any]:
         "unwinding": as_json(result),
         "backups": _backups(copies.backups) if copies else None,
     }
+
+
+@_parts.register
+def _(result: UnwindOffer) -> dict[str, Any]:
+    ahead = [{"name": name, "ahead": number} for name, number in result.ahead.items()]
+    return {"unwinding": ahead or None}
 
 
 @_parts.register

@@ -247,6 +247,18 @@ class UnwindPlan(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnwindOffer(Result):
+    """unwind --offer.
+
+    Attributes:
+        ahead: how many revisions databases are ahead of this code, by name.
+    """
+
+    command: str = "unwind"
+    ahead: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unwound(UnwindPlan):
     """unwind that has run what it planned, or a part of it.
 

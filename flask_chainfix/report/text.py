@@ -50,6 +50,7 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindOffer,
     UnwindPlan,
     Unwound,
 )
@@ -206,6 +207,14 @@ def _(result: UnwindPlan, page: Page) -> None:
     page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
     write_notices(page, (*result.diagnosis.notices, *result.notices))
     write_sections(page, unwinding.sections(result))
+
+
+@_write.register
+def _(result: UnwindOffer, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    for line in unwinding.offer(result):
+        page.verbatim(line)
 
 
 @_write.register

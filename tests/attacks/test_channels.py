@@ -103,6 +103,7 @@ def test_what_changes_files_and_rows(
         ("repair", "--yes", "--accept-guesses", "--no-database"),
         ("undo", "--yes", "--no-database"),
         ("hook", "--print"),
+        ("hook", "--print", "--post-checkout"),
         ("lock", "--yes"),
     )
     for command in (
@@ -110,6 +111,9 @@ def test_what_changes_files_and_rows(
         ("repair", "--dry-run"),
         ("restamp", "--dry-run"),
         ("restamp", "--lost", f"{attacked.lost}=start", "--dry-run"),
+        ("unwind", "--dry-run"),
+        ("unwind", "--dry-run", "--from", attacked.words.ref),
+        ("unwind", "--offer"),
         ("backup",),
     ):
         documents.append(told(attacked, *command, *named, "--format", "json").document)
@@ -164,7 +168,20 @@ def _is_ours(word: str) -> bool:
     Its value may follow in the same word, and then begins none.
     """
     known = {name for each in main.commands for at in command_of(each).params for name in at.opts}
-    others = {"-d", "-c", "-n", "-m", "-f", "-", "--", "--app", "--sql", "--continue", "--abort"}
+    others = {
+        "-d",
+        "-c",
+        "-n",
+        "-m",
+        "-f",
+        "-",
+        "--",
+        "--app",
+        "--sql",
+        "--continue",
+        "--abort",
+        "--all",
+    }
     name, equals, _ = word.partition("=")
     return word in known | others or bool(equals and name in known and name.startswith("--"))
 
