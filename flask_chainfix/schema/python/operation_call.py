@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
     Action,
     ColumnProperties,
@@ -25,7 +25,7 @@ COPYING = (None, "sqlite")
 OF_A_TABLE = ("table_name", "source_table")
 
 
-@dataclass(slots=True)
+@dataclass()
 class Operation:
     """One operation that is being followed.
 

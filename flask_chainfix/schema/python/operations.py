@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
     PROPERTIES,
     Action,
@@ -57,7 +57,7 @@ _LONGEST_NAME = 60  # beyond that, databases cut the names that SQLAlchemy makes
 _Handler = Callable[[Operation], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """An operation of Alembic's.
 
