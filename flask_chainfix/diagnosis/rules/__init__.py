@@ -20,6 +20,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
 
+from flask_chainfix.common.docstrings import docstring_of
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Ignore
@@ -220,7 +221,8 @@ def explain(rule: Rule) -> Explanation:
     """Take a rule's docstring apart; a part that is missing is ``""``."""
     from inspect import cleandoc  # takes as long to import as all rules
 
-    introduction, *parts = _HEADING.split(cleandoc(rule.explanation))
+    text = rule.explanation or docstring_of(rule.find)
+    introduction, *parts = _HEADING.split(cleandoc(text))
     summary, _, meaning = introduction.partition("\n\n")
     sections = dict(zip(parts[::2], map(dedent, parts[1::2]), strict=True))
     return Explanation(
