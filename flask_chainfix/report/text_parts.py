@@ -150,10 +150,12 @@ def _places(page: Page, places: Sequence[Location]) -> None:
     """Where to look; of many places the first, unless all is told."""
     shown = places if page.in_full or len(places) <= _SHOWN_PLACES else places[:1]
     left_out = len(places) - len(shown)
+    more = f" and {count(left_out, 'more place')}" if left_out else ""
     for place in shown:
+        text = shown_place(place)
+        has_room = 2 * INDENT + len(text) + len(more) <= page.style.width
         path = None if place.ref else place.path
-        more = f" and {count(left_out, 'more place')}" if left_out else ""
-        page.path(path, shown_place(place), more, indent=2 * INDENT)
+        page.path(path, text, more if has_room else "", indent=2 * INDENT)
 
 
 def title_of(kind: Finding | Explanation, text: str) -> Line:
