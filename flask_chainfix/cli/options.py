@@ -26,11 +26,12 @@ Decorator = Callable[[Any], Any]
 
 def format_option(*names: str) -> Decorator:
     """``--format``, with these formats, and ``--output``; without names, those of most commands."""
+    names = names or ("text", "json", "markdown")
     which = click.option(
         "--format",
         "output_format",
-        type=click.Choice(names or ("text", "json", "markdown")),
-        default="text",
+        type=click.Choice(names),
+        default=names[0] if "text" not in names else "text",
         show_default=True,
         help="How to write the result.",
     )
@@ -50,6 +51,12 @@ def _to_file(context: click.Context, parameter: click.Parameter, path: Path | No
     if path is not None:
         send_to(context, STDOUT if path == Path("-") else OutputFile(path))
 
+
+against_option = click.option(
+    "--against",
+    metavar="REF",
+    help="Compare the revisions with those that this Git revision has, such as origin/main.",
+)
 
 strict_option = click.option(
     "--strict",
