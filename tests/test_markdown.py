@@ -26,20 +26,24 @@ from tests.test_repair_properties import without_fresh_process
 _FORK = ("a", "b <- a", "c <- b", "d <- b")
 
 
-def _read(done: Done) -> list[Token]:
+def read(done: Done) -> list[Token]:
+    """The Markdown that a command has printed, judged and parsed."""
     judge_markdown(done.stdout)
     return markdown_tokens(done.stdout)
 
 
-def _fences(tokens: list[Token], language: str) -> list[str]:
+def fences(tokens: list[Token], language: str) -> list[str]:
+    """The contents of the code blocks of a language."""
     return [each.content for each in tokens if each.type == "fence" and each.info == language]
 
 
-def _headings(tokens: list[Token]) -> list[str]:
-    return _inside(tokens, "heading_open")
+def headings(tokens: list[Token]) -> list[str]:
+    """The headings, first the title."""
+    return inside(tokens, "heading_open")
 
 
-def _inside(tokens: list[Token], kind: str) -> list[str]:
+def inside(tokens: list[Token], kind: str) -> list[str]:
+    """The sources of what follows tokens of a kind."""
     return [text.content for opened, text in pairwise(tokens) if opened.type == kind]
 
 
@@ -48,19 +52,19 @@ def _inside(tokens: list[Token], kind: str) -> list[str]:
 
 def test_check_shows_what_the_other_formats_do(sample: Path) -> None:
     options = ("db", "fixchain", "check", "--no-database", "--no-git")
-    tokens = _read(flask(*options, "--format", "markdown", cwd=sample))
+    tokens = read(flask(*options, "--format", "markdown", cwd=sample))
     document = flask(*options, "--format", "json", cwd=sample).document
-    assert _headings(tokens)[0].startswith("The migration chain is broken: 3 bases, 5 heads")
-    assert [each.split(" (")[0] for each in _headings(tokens)[1:]] == [
+    assert headings(tokens)[0].startswith("The migration chain is broken: 3 bases, 5 heads")
+    assert [each.split(" (")[0] for each in headings(tokens)[1:]] == [
         "Current state",
         "Expected state",
         "Findings",
         "What to do",
     ]
-    now, then = _fences(tokens, "mermaid")
+    now, then = fences(tokens, "mermaid")
     assert "(head, FC102)<br>Add performance indexes" in now
     assert "(was on dc4e5affd5bc)" in then
-    typed = set("".join(_fences(tokens, "sh")).splitlines())
+    typed = set("".join(fences(tokens, "sh")).splitlines())
     told = {
         command
         for finding in document["findings"]
@@ -82,8 +86,8 @@ def test_mine_is_marked(repository: Repository, monkeypatch: pytest.MonkeyPatch)
     repository.branch("mine")
     (repository.top / "migrations/versions/c.py").write_bytes(migration(rev("c <- b")))
     monkeypatch.chdir(repository.top)
-    tokens = _read(fixchain("check", "--against", "main", "--format", "markdown"))
-    (picture,) = _fences(tokens, "mermaid")
+    tokens = read(fixchain("check", "--against", "main", "--format", "markdown"))
+    (picture,) = fences(tokens, "mermaid")
     assert picture.count("mine") == 1
     assert "c<br>(head, mine)" in picture
 
@@ -93,10 +97,10 @@ def test_a_plan_is_a_table_and_a_diff(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     options = ("repair", "--dry-run", "--no-git", "--no-database")
     done = fixchain(*options, "--format", "markdown")
-    tokens = _read(done)
+    tokens = read(done)
     assert done.exit_code == 1
-    assert _inside(tokens, "td_open")[:2] == ["`d`", "b → c"]
-    (diff,) = _fences(tokens, "diff")
+    assert inside(tokens, "td_open")[:2] == ["`d`", "b → c"]
+    (diff,) = fences(tokens, "diff")
     text = fixchain(*options).stdout
     assert diff == text[text.index("--- a/migrations") : text.index("\nExpected state")]
     assert "<details><summary>Changes of files</summary>" in done.stdout
@@ -107,9 +111,9 @@ def test_a_repair_says_how_to_take_it_back(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     without_fresh_process(monkeypatch)
     done = fixchain("repair", "--yes", "--no-git", "--no-database", "--format", "markdown")
-    tokens = _read(done)
-    assert _headings(tokens)[0].startswith("Written, and confirmed by")
-    assert any("fixchain undo" in each for each in _fences(tokens, "sh"))
+    tokens = read(done)
+    assert headings(tokens)[0].startswith("Written, and confirmed by")
+    assert any("fixchain undo" in each for each in fences(tokens, "sh"))
     assert fixchain("check", "--no-git").exit_code == 0
 
 
@@ -118,10 +122,10 @@ def test_a_rehearsal_marks_where_it_failed(tmp_path: Path, monkeypatch: pytest.M
     add(project, "c <- b", up="op.drop_table('gone')")
     monkeypatch.chdir(project)
     done = fixchain("rehearse", "--format", "markdown")
-    tokens = _read(done)
+    tokens = read(done)
     assert done.exit_code == 3
-    assert _headings(tokens)[0] == "The rehearsal of the chain failed at c (up)."
-    (picture,) = _fences(tokens, "mermaid")
+    assert headings(tokens)[0] == "The rehearsal of the chain failed at c (up)."
+    (picture,) = fences(tokens, "mermaid")
     assert re.search(r'"c<br>\(head.*, failed\).*:::broken', picture)
     assert any("no such table" in each.content for each in tokens if each.type == "inline")
 
@@ -136,11 +140,11 @@ def test_a_trace_has_a_picture_of_each_database_that_differs(
     sql(url, "INSERT INTO alembic_version VALUES ('b')")
     sql(url, "CREATE TABLE a (id INTEGER PRIMARY KEY)")
     done = fixchain("trace", "--database", url, "--format", "markdown")
-    tokens = _read(done)
+    tokens = read(done)
     assert done.exit_code == 1
-    (picture,) = _fences(tokens, "mermaid")
+    (picture,) = fences(tokens, "mermaid")
     assert "b<br>(stamp, has not run)" in picture
-    assert any("restamp --from-schema" in each for each in _fences(tokens, "sh"))
+    assert any("restamp --from-schema" in each for each in fences(tokens, "sh"))
 
 
 @pytest.mark.parametrize("command", ["lock --yes", "undo", "explain", "explain FC102"])
@@ -151,13 +155,13 @@ def test_other_commands_say_what_the_terminal_shows(
     monkeypatch.chdir(tmp_path)
     done = fixchain(*command.split(), "--format", "markdown")
     assert done.exit_code == (3 if command == "undo" else 0), done
-    assert _headings(_read(done))
+    assert headings(read(done))
 
 
 def test_an_error_is_a_document(tmp_path: Path) -> None:
     done = fixchain("-d", tmp_path / "<b>@none", "check", "--format", "markdown")
     assert done.exit_code == 3
-    assert "@none" in _headings(_read(done))[0].replace("\\", "").replace("&#8203;", "")
+    assert "@none" in headings(read(done))[0].replace("\\", "").replace("&#8203;", "")
 
 
 # --- That it fits --------------------------------------------------------------------------------
@@ -184,15 +188,15 @@ def test_a_thousand_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     environment(tmp_path / "migrations", "a", *(f"h{n} <- a" for n in range(300)))
     monkeypatch.chdir(tmp_path)
     done = fixchain("check", "--no-git", "--format", "markdown")
-    tokens = _read(done)
-    assert not _fences(tokens, "mermaid")
+    tokens = read(done)
+    assert not fences(tokens, "mermaid")
     assert "301 revisions, too many for a picture here:" in done.stdout
 
 
 def test_a_long_healthy_run_is_one_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(tmp_path / "migrations", "r0", *(f"r{n} <- r{n - 1}" for n in range(1, 300)))
     monkeypatch.chdir(tmp_path)
-    (picture,) = _fences(_read(fixchain("check", "--no-git", "--format", "markdown")), "mermaid")
+    (picture,) = fences(read(fixchain("check", "--no-git", "--format", "markdown")), "mermaid")
     assert re.findall(r'\["(.*?)<br>', picture) == ["r0", "r1", "r2 #8230; r297", "r298", "r299"]
     assert re.findall(r"(n\d+) --> g0(n\d+)", picture) == [
         ("n0", "n1"),
@@ -259,9 +263,9 @@ def test_sql_is_never_run_without_being_asked(gated: Path) -> None:
     assert not list(gated.rglob("imported"))
     assert fixchain("check", "--sql").exit_code == 2
     done = run("fixchain", "check", "--against", "main", "--sql", "--format", "markdown", cwd=gated)
-    tokens = _read(done)
+    tokens = read(done)
     assert "ran in Alembic's offline mode, without a database" in done.stdout
-    assert any("INSERT INTO b" in each for each in _fences(tokens, "sql"))
+    assert any("INSERT INTO b" in each for each in fences(tokens, "sql"))
 
 
 def test_help_says_that_sql_runs_migrations() -> None:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from flask_chainfix.cli.options import (
+    against_option,
     database_options,
     format_option,
     no_git_option,
@@ -32,11 +33,7 @@ from flask_chainfix.report.results import Drawn
     is_flag=True,
     help="Show an svg or html in the browser; without --output, as a temporary file.",
 )
-@click.option(
-    "--against",
-    metavar="REF",
-    help="Compare with the revisions of a Git revision such as origin/main.",
-)
+@against_option
 @no_git_option
 @database_options(in_passing=True)
 def graph(  # noqa: PLR0913  (an option each)

@@ -21,6 +21,7 @@ _SUMMARIES = {
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
+    "report": "Write the analysis of the chain that one hands in.",
     "restamp": "Move the stamps of databases to the repaired chain.",
     "squash": "Replace the chain up to a revision by one migration, and prove it.",
     "trace": "Say what each database has really run, by its schema.",

@@ -28,11 +28,12 @@ Decorator = Callable[[Any], Any]
 
 def format_option(*names: str) -> Decorator:
     """``--format``, with these formats, and ``--output``; without names, those of most commands."""
+    names = names or ("text", "json", "markdown")
     which = click.option(
         "--format",
         "output_format",
-        type=click.Choice(names or ("text", "json", "markdown")),
-        default="text",
+        type=click.Choice(names),
+        default=names[0] if "text" not in names else "text",
         show_default=True,
         help="How to write the result.",
     )
@@ -77,6 +78,12 @@ def detail_options(command: Any) -> Any:
         )(command)
     return command
 
+
+against_option = click.option(
+    "--against",
+    metavar="REF",
+    help="Compare with the revisions of a Git revision such as origin/main.",
+)
 
 strict_option = click.option(
     "--strict",

@@ -17,10 +17,11 @@ from flask_chainfix.common.errors import CannotWrite
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.report import Detail, Style, render
-from flask_chainfix.report.results import RestampScript, Result, chain_of
+from flask_chainfix.report.results import RestampScript, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.facts import Facts
+    from flask_chainfix.diagnosis.diagnosis import Diagnosis
 
 OPENED = ("svg", "html")  # the formats that a browser shows
 SUMMARIZED = ("github", "markdown")  # those for people who look at a job on GitHub
@@ -114,7 +115,7 @@ class OutputFile(Place):
             command = printable(f"{result.tools.fixchain} {result.command}")
             text = f"$ {command}\n{self._shown}{text}"
         path = self.path
-        _refuse(path, chain_of(result))
+        _refuse(path, _chain_of(result))
         try:
             disk.write_at_once(path, text.encode("utf-8", "replace"))
         except OSError as error:
@@ -196,6 +197,13 @@ def _refuse(path: Path, chain: Facts | None) -> None:
         raise _not_written(path, error.strerror or str(error)) from error
     if begins and not _OURS.match(begins):
         raise _not_written(path, "it is there, and is not an earlier output of fixchain")
+
+
+def _chain_of(result: Result) -> Facts | None:
+    """The chain that a result is about; ``None`` where it has read none."""
+    chain: Facts | None = getattr(result, "snapshot", None)
+    diagnosis: Diagnosis | None = getattr(result, "diagnosis", None)
+    return chain or (None if diagnosis is None else diagnosis.snapshot)
 
 
 def _not_written(path: Path, why: str) -> CannotWrite:

@@ -44,7 +44,7 @@ _LIKE_A_REFERENCE = re.compile(
 
 
 # Lists, headings and commands to bots begin with these.
-_LIKE_A_BLOCK = re.compile(r"^(\d*)([-+=:/.)])")
+_LIKE_A_BLOCK = re.compile(r"^(?:(\d+)(?=[.)](?:\s|$))|(?=[-+=:/]))")
 
 
 _SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[\]<>&~#@!]|(?<![^\W_])_|_(?![^\W_])")
@@ -133,7 +133,7 @@ def markdown(text: str, *, begins: bool = True) -> str:
 def _inert(text: str, begins: bool) -> str:
     text = _SPECIAL_IN_MARKDOWN.sub(r"\\\g<0>", _LIKE_A_REFERENCE.sub(_BREAK, text))
     if begins:
-        text = _LIKE_A_BLOCK.sub(r"\1\\\2", text)
+        text = _LIKE_A_BLOCK.sub(r"\1\\", text)
     return text.replace(_BREAK, "&#8203;").replace("|", "&#124;").replace("$", "&#36;")
 
 

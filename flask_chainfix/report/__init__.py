@@ -16,6 +16,7 @@ __all__ = [
     "picture_names",
     "remedy_lines",
     "render",
+    "report_names",
 ]
 
 # The formats, and the modules that write them; these are imported once they are wanted.
@@ -40,6 +41,11 @@ def format_names() -> tuple[str, ...]:
 def picture_names() -> tuple[str, ...]:
     """Every format of a picture."""
     return ("text", *_PICTURES)
+
+
+def report_names() -> tuple[str, ...]:
+    """Every format of a written analysis."""
+    return ("markdown", "html")
 
 
 def render(name: str, result: Result, style: Style) -> str:

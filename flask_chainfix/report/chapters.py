@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import count
+from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
 from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, remedies_of
+from flask_chainfix.report.analysed import Analysed
 from flask_chainfix.report.annotations import Picture, pictures
 from flask_chainfix.report.command_text import (
     about_sql,
@@ -52,6 +54,7 @@ from flask_chainfix.report.text_parts import table_of
 
 if TYPE_CHECKING:
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
+    from flask_chainfix.model.history import Published
     from flask_chainfix.model.plans import Plan, Reason
     from flask_chainfix.planning.proposal import Planned, Proposal
 
@@ -73,7 +76,9 @@ def document(result: Result) -> Document:
 def _(result: Failed) -> Document:
     error = result.error
     blocks: list[Block] = [Lines(error.lines)] if error.lines else []
-    return Document(error.message, (Chapter("", (*blocks, *_ways(error.remedy, result.tools))),))
+    return Document(
+        error.message, (Chapter("", (*blocks, *ways_block(error.remedy, result.tools))),)
+    )
 
 
 @document.register
@@ -92,6 +97,13 @@ def _(result: Checked) -> Document:
             *sql_chapters(result.sql),
         ),
     )
+
+
+@document.register
+def _(result: Analysed) -> Document:
+    from flask_chainfix.report.analysis import analysis
+
+    return analysis(result)
 
 
 @document.register
@@ -123,7 +135,7 @@ def _(result: Repaired) -> Document:
     return Document(
         done,
         (
-            Chapter("", _notes(result.notices)),
+            Chapter("", notes(result.notices)),
             *drawings(result, result.planning.proposal),
             plan_chapter(planned, tools),
             Chapter("What to do now", (steps_block(advice.steps_after_repair(repair)),)),
@@ -155,7 +167,7 @@ def _(result: Rehearsed) -> Document:
 def _(result: Traced) -> Document:
     from flask_chainfix.report import trace_text as traces
 
-    chapters = [Chapter("", _notes(result.notices))]
+    chapters = [Chapter("", notes(result.notices))]
     for found in result.databases:
         blocks: list[Block] = [Paragraph(traces.summary(found))]
         if found.differs or found.unknown:
@@ -165,7 +177,7 @@ def _(result: Traced) -> Document:
             blocks.append(Drawing(picture, _larger(result.tools)))
         for section in traces.sections(found, result, _WIDTH):
             blocks += [Paragraph(f"{section.title}:"), _rows(section)]
-        blocks += _ways(traces.steps(found, result), result.tools)
+        blocks += ways_block(traces.steps(found, result), result.tools)
         chapters.append(Chapter(found.standing.name, tuple(blocks)))
     return Document(traces.verdict(result), (*chapters, *_stopped(result)))
 
@@ -173,18 +185,21 @@ def _(result: Traced) -> Document:
 # --- The parts -----------------------------------------------------------------------------------
 def _about(diagnosis: Diagnosis, notices: Sequence[str]) -> Chapter:
     place = Paragraph((Typed(shown_path(diagnosis.snapshot.environment.directory)),))
-    return Chapter("", (place, *_notes((*diagnosis.notices, *notices))))
+    return Chapter("", (place, *notes((*diagnosis.notices, *notices))))
 
 
-def _notes(notices: Iterable[str]) -> tuple[Block, ...]:
+def notes(notices: Iterable[str]) -> tuple[Block, ...]:
+    """What the user should know besides."""
     entries = tuple(Entry(f"note: {notice}") for notice in notices)
     return (Entries(entries),) if entries else ()
 
 
-def drawings(result: Result, proposal: Proposal) -> Iterator[Chapter]:
+def drawings(
+    result: Result, proposal: Proposal, theirs: Published | None = None
+) -> Iterator[Chapter]:
     """The chain as it is, and as a plan leaves it; what others do not have is marked."""
-    published = proposal.snapshot.published
-    drawn = Drawn(checked=Checked(proposal=proposal), theirs=published)
+    theirs = theirs or proposal.snapshot.published
+    drawn = Drawn(checked=Checked(proposal=proposal), theirs=theirs)
     for picture in pictures(drawn):
         yield Chapter(picture.title, (Drawing(picture, _larger(result.tools)),), picture.aside)
 
@@ -249,7 +264,8 @@ def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[Entry, ...]:
     )
 
 
-def _ways(remedy: str | Remedy, tools: Tools) -> tuple[Block, ...]:
+def ways_block(remedy: str | Remedy, tools: Tools) -> tuple[Block, ...]:
+    """What can be done, the best first; nothing where there is no remedy."""
     entries = _way_entries(remedy, tools)
     return (Entries(entries),) if entries else ()
 
@@ -258,7 +274,7 @@ def _stopped(result: Result) -> Iterator[Chapter]:
     error = result.error
     if error is not None:
         lines = (Lines(error.lines),) if error.lines else ()
-        blocks = (Paragraph(error.message), *lines, *_ways(error.remedy, result.tools))
+        blocks = (Paragraph(error.message), *lines, *ways_block(error.remedy, result.tools))
         yield Chapter("What stopped it", blocks)
 
 
@@ -300,17 +316,21 @@ def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
     plan = planned.plan
     rows = tuple(_changes(plan))
     choices = Remedy(plan.choices.ways)
-    diff = tuple(unified_diff(planned.edits))
     return Chapter(
         "Plan",
         (
             *([Paragraph(_reasons(plan.why))] if _reasons(plan.why) else ()),
             Table(("Revision", "Change", "Why"), rows),
-            *_ways(choices, tools),
-            Lines(diff, "diff", "Changes of files"),
+            *ways_block(choices, tools),
+            changes_block(planned.edits),
         ),
         size(plan),
     )
+
+
+def changes_block(edits: Iterable[Edit]) -> Lines:
+    """The diff of files, which is shown once somebody asks for it."""
+    return Lines(tuple(unified_diff(edits)), "diff", "Changes of files")
 
 
 def _changes(plan: Plan) -> Iterator[tuple[Words, ...]]:

@@ -11,6 +11,7 @@ from functools import singledispatch
 
 from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence
 from flask_chainfix.common.wording import count
+from flask_chainfix.report.analysed import Analysed
 from flask_chainfix.report.chapters import document
 from flask_chainfix.report.diagrams import mermaid
 from flask_chainfix.report.document import (
@@ -31,6 +32,7 @@ from flask_chainfix.report.results import Result
 LIMIT = 65_000
 """Characters; a comment on GitHub takes 65,536."""
 
+_UNLIMITED = 10_000_000  # nobody reads more
 _ROOM = 12_000  # characters of one list, table or piece of code
 _LONGEST = 600  # of one sentence, and of one line of code
 _MOST_NODES = 60  # in a picture that somebody can look at in a comment
@@ -39,20 +41,30 @@ _REST = 200  # kept for what is said of what is left out
 
 def to_markdown(result: Result, style: Style) -> str:
     """The document of a result, behind a mark by which its comment is found again."""
+    if isinstance(result, Analysed):  # it is a file of its own
+        return written(document(result), result.command, limit=_UNLIMITED, level="#")
     return written(document(result), result.command)
 
 
-def written(found: Document, command: str) -> str:
-    """A document as Markdown, as much of it as there is room for."""
-    parts = [f"<!-- fixchain {command} -->", f"### {_said(found.title)}"]
-    room = LIMIT - _REST - sum(map(len, parts))
+def written(found: Document, command: str, *, limit: int = LIMIT, level: str = "###") -> str:
+    """A document as Markdown.
+
+    Args:
+        found: the document.
+        command: the command that it comes from.
+        limit: how many characters there is room for.
+        level: what its title begins with.
+    """
+    parts = [f"<!-- fixchain {command} -->", f"{level} {_said(found.title)}"]
+    room = limit - _REST - sum(map(len, parts))
+    most = _ROOM if limit == LIMIT else limit
     dropped = 0
     for chapter in found.chapters:
         aside = f" ({_said(chapter.aside)})" if chapter.aside else ""
-        heading = [f"#### {_said(chapter.title)}{aside}"] if chapter.title else []
+        heading = [f"{level}# {_said(chapter.title)}{aside}"] if chapter.title else []
         for block in chapter.blocks:
             spare = room - sum(len(each) + 2 for each in heading)
-            text = "\n".join(_lines(block, min(spare, _ROOM)))
+            text = "\n".join(_lines(block, min(spare, most)))
             if len(text) + 2 > spare:
                 dropped += 1
             elif text:

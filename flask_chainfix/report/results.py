@@ -121,13 +121,6 @@ def notices_of(result: Result) -> tuple[str, ...]:
     return (*known, *result.notices)
 
 
-def chain_of(result: Result) -> Facts | None:
-    """The chain that a result is about; ``None`` where it has read none."""
-    chain: Facts | None = getattr(result, "snapshot", None)
-    diagnosis: Diagnosis | None = getattr(result, "diagnosis", None)
-    return chain or (None if diagnosis is None else diagnosis.snapshot)
-
-
 @dataclass(frozen=True, kw_only=True)
 class BackedUp(Result):
     """backup.
