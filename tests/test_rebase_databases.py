@@ -111,6 +111,8 @@ def test_only_mine_is_taken_down(project: Path, url: str) -> None:
 
 def test_the_order_kept_with_a_merge_revision(project: Path, url: str) -> None:
     db(project, "upgrade", "n")
+    plan = panel("check", "--format", "json").document["plan"]
+    assert plan["strategy"] == "merge"  # and Flask-Migrate has no template of Alembic's
     *_, merge = refused(project)
     assert merge[:4] == ["flask", "--app", "panel", "db"]
     assert panel(*merge[merge.index("fixchain") + 1 :], "--yes").exit_code == 0
