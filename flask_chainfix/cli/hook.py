@@ -16,13 +16,26 @@ from flask_chainfix.report.results import Result
 @click.command(cls=Command, example="--install")
 @click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
 @click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
+@click.option(
+    "--post-checkout",
+    is_flag=True,
+    help="Only the hook of Git that says after a checkout, in one line, that a database is ahead of"
+    " the code now, and which command takes it back.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @click.pass_context
-def hook(
-    context: click.Context, install: bool, only_shown: bool, yes: bool, output_format: str
+def hook(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    install: bool,
+    only_shown: bool,
+    post_checkout: bool,
+    yes: bool,
+    output_format: str,
 ) -> None:
-    """Check the chain in every commit and every pull request.
+    """Install checks for every commit and pull request.
 
     Sets up a hook of pre-commit, or of Git where pre-commit is not used, a job for GitHub Actions
     or GitLab CI, and a checklist for reviews. Writes only files that do not exist; for a file that
@@ -34,7 +47,7 @@ def hook(
         raise click.UsageError("pass --install to write the files, or --print to see them")
 
     def work(runtime: Runtime, tools: Tools) -> Result:
-        plan = hooks.plan_hooks(runtime, tools)
+        plan = hooks.plan_hooks(runtime, tools, after_checkout=post_checkout)
         if only_shown:
             return hooks.shown(plan)
         if all(file.state is not HookState.PLANNED for file in plan.files):

@@ -10,6 +10,7 @@ from flask_chainfix.cli.changing import How, change
 from flask_chainfix.cli.options import (
     accept_option,
     database_options,
+    detail_options,
     format_option,
     no_git_option,
     rehearse_option,
@@ -38,7 +39,8 @@ from flask_chainfix.report.results import Result
 @click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def move(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

@@ -8,7 +8,7 @@ from functools import partial
 import click
 
 from flask_chainfix.cli.changing import How, change
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -39,7 +39,8 @@ from flask_chainfix.report.results import Result
 @database_options()
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def rebase(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

@@ -11,6 +11,7 @@ from flask_chainfix.cli.changing import QUESTION, How, change
 from flask_chainfix.cli.options import (
     accept_option,
     database_options,
+    detail_options,
     format_option,
     no_git_option,
     pairs,
@@ -89,7 +90,7 @@ def _parse_labels(
 @click.option(
     "--accept-guesses",
     is_flag=True,
-    help="With --yes, also make changes that are not certain to be what was meant.",
+    help="With --yes, also make changes that are guesses.",
 )
 @accept_option
 @strict_option
@@ -99,7 +100,8 @@ def _parse_labels(
 @click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def repair(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
@@ -117,10 +119,10 @@ def repair(  # noqa: PLR0913  (an option each)
     """Relink the chain to one base and one head.
 
     First mends single migrations: missing parents, duplicate ids, cycles. Looks at the databases,
-    so that none of them skips a revision. Shows the plan, the diff, and the chain before and after,
-    and asks. Then rewrites down_revision in the files and has Alembic confirm the result; if
-    Alembic does not, every file is put back. At the end it offers to move the stamps of the
-    databases.
+    so that none of them skips a revision. Shows the plan and the diff, with --verbose also the
+    chain before and after, and asks. Then rewrites down_revision in the files and has Alembic
+    confirm the result; if Alembic does not, every file is put back. At the end it offers to move
+    the stamps of the databases.
     """
     asked = Wishes(**wishes)
 
@@ -131,7 +133,8 @@ def repair(  # noqa: PLR0913  (an option each)
         planned = planning.proposal.planned
         if planned is None:
             needs_nothing = planning.error is None and not dry_run
-            return confirmed(runtime, planning) if needs_nothing else planning
+            with progress_bar(sys.stderr):
+                return confirmed(runtime, planning) if needs_nothing else planning
 
         refusal = refuse_guesses(planned.plan, asked) if yes and not accept_guesses else None
         how = How(

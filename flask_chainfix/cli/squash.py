@@ -7,7 +7,7 @@ import sys
 import click
 
 from flask_chainfix.cli.changing import How, change
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -26,7 +26,7 @@ from flask_chainfix.report.results import Result
 @click.option(
     "--upto",
     metavar="REVISION",
-    help="The highest revision that is replaced, with all that is below it.  [default: the head]",
+    help="The highest revision to replace, with everything below it.  [default: the head]",
 )
 @click.option(
     "--published-by",
@@ -50,7 +50,8 @@ from flask_chainfix.report.results import Result
     "--dry-run", is_flag=True, help="Show the plan, the proof and the new file; change nothing."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def squash(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

@@ -348,7 +348,7 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     remedy |= way(f"put your commits on top{after}", *ended, f"git rebase {ref}", again)
     if now.lock is not None and not doing:
         aside = f"git checkout -- {path_word(os.path.relpath(now.lock.path))}"
-        text = "if the chain lock stops Git, set it aside first: it is written anew"
+        text = "if the chain lock stops Git, discard your version first: rebase writes it again"
         remedy |= way(text, aside, f"git merge {ref}", again)
     deleted = rebase.take(*(rebase.there.file(name) for name in missing))
     remedy |= way("bring back what was deleted here", deleted, again)

@@ -130,7 +130,7 @@ def _misfit(diagnosis: Diagnosis) -> ChainFixError | None:
     if not wrong:
         return _doubt(diagnosis.snapshot)
     if wrong[0].code in of_databases:
-        message = f"the files need no repair, and a database does: {wrong[0].message}"
+        message = f"the files need no repair, but a database does: {wrong[0].message}"
         return CannotPlan(message, wrong[0].hint)
     return CannotPlan(f"no repair mends this: {wrong[0].message}", wrong[0].hint)
 
@@ -141,7 +141,7 @@ def _doubt(snapshot: Facts) -> ChainFixError | None:
     for each in planned_moves(snapshot, snapshot):
         if each.state in doubtful:
             return RowsNotMoved(
-                f"the files need no repair, and the stamp of {each.move.name} is in doubt:"
+                f"the files need no repair, but the stamp of {each.move.name} is in doubt:"
                 f" {each.detail}",
                 each.remedy,
             )
@@ -247,7 +247,7 @@ def what_is_left(result: Result, findings: tuple[Finding, ...]) -> Result:
         return result
     return result.stopped_by(
         CannotPlan(
-            f"the repair is made, and Alembic still cannot load the chain: {left[0].message}",
+            f"the repair is made, but Alembic still cannot load the chain: {left[0].message}",
             left[0].hint,
         )
     )

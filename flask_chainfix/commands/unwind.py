@@ -5,7 +5,6 @@ Their files come out of Git, and never onto the disk; the ``env.py`` of now runs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,9 +14,9 @@ from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.commands.second_look import refuse_moved
 from flask_chainfix.common.errors import BadDatabase, CannotPlan, StaleSnapshot, StatementFailed
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
@@ -27,8 +26,7 @@ from flask_chainfix.databases.survey import (
     targets_for,
 )
 from flask_chainfix.diagnosis.diagnosis import in_doubt
-from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, taking_down_there
-from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
@@ -38,16 +36,16 @@ from flask_chainfix.model.databases import (
     MoveState,
     Standing,
 )
-from flask_chainfix.model.files import Header
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.planning.lost_versions import (
     found_and_decided,
     having_run,
     lost_in,
+    refuse_unreadable,
     with_lost_files,
 )
 from flask_chainfix.report.page import shown_path
-from flask_chainfix.report.results import UnwindPlan, Unwound
+from flask_chainfix.report.results import UnwindOffer, UnwindPlan, Unwound
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
@@ -102,7 +100,11 @@ def plan_unwind(
     refuse_unreachable(now, "unwind")
     if not now.databases.standings:
         raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} unwind --database URL"))
-    ahead = [each for each in now.databases.standings if set(each.rows).difference(now.graph)]
+    above = [each for each in now.databases.standings if set(each.rows).difference(now.graph)]
+    ahead = [each for each in above if not each.by_user]
+    diagnosis = diagnosis.noticing(
+        *(f"{each.name} is left alone: it is not reached" for each in above if each.by_user)
+    )
     if not ahead:
         diagnosis = replace(diagnosis, snapshot=now).noticing(*now.databases.notices)
         return UnwindPlan(tools=tools, diagnosis=diagnosis, databases=(), whole=now)
@@ -115,7 +117,9 @@ def plan_unwind(
     now = found_and_decided(runtime, now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
-    _refuse_unreadable(whole, revisions)
+    refuse_unreadable(whole, revisions)
+    for standing in ahead:
+        _refuse_another_chain(now, standing)
     targets = targets_for(runtime, wishes.databases)
     databases = tuple(
         _unwinding(now, whole, standing, targets[standing.identity]) for standing in ahead
@@ -144,42 +148,44 @@ def _unwinding(now: Facts, whole: Facts, standing: Standing, target: Target) -> 
     return Unwinding(target, standing, order, tops(now.graph, having_run(now, standing)))
 
 
+def offered(
+    runtime: Runtime, tools: Tools, databases: DatabaseWishes, progress: Progress
+) -> UnwindOffer:
+    """Say whether a database is ahead of this code, for a hook that must not keep anybody.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        databases: which databases; those of the app, or of the configuration, are looked at as
+            ``check`` does it in passing.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    snapshot = Facts.around(disk.read_snapshot(runtime.environment)[0])
+    now = survey(runtime, snapshot, replace(databases, own=True, in_passing=True), progress)
+    ahead = {}
+    for standing in now.databases.standings:
+        found = distance(now, standing)
+        if found is not None and found.ahead:
+            ahead[standing.name] = found.ahead
+    return UnwindOffer(tools=tools, ahead=ahead)
+
+
 # --- What cannot be taken back --------------------------------------------------------------------
-def _refuse_unreadable(whole: Facts, revisions: Iterable[str]) -> None:
-    """Stop where Alembic would not load the chain with the lost files as it was read here.
+def _refuse_another_chain(now: Facts, standing: Standing) -> None:
+    """Stop where a database would be taken back to nothing, although there are migrations.
 
     Raises:
         CannotPlan: so it is.
     """
-    for revision in revisions:
-        if not can_have_file(revision):
-            raise CannotPlan(
-                f"the id {revision!r} is not run: only letters, digits, underscores and points are"
-                " safe in SQL of Alembic's",
-                choices(whole, revision),
-            )
-        for why in _odd(whole, revision):
-            raise CannotPlan(
-                f"{whole.databases.lost[revision].path.name}, which has {revision}, {why}",
-                taking_down_there(whole, revision),
-            )
-    if broken := in_doubt(diagnose(whole, Family.CHAIN)):
+    if now.graph and not having_run(now, standing):
         raise CannotPlan(
-            f"together with the lost files the chain would be broken: {broken[0].message}",
-            way(
-                "take those of one branch",
-                f"{{fixchain}} unwind {option('--from', 'BRANCH')}{{databases}}",
-            ),
+            f"{standing.name} is not ahead of this code: it has run nothing that this code has, and"
+            " would be taken back to nothing",
+            choices(now, standing.rows[0]),
         )
-
-
-def _odd(whole: Facts, revision: str) -> Iterator[str]:
-    file = whole.file(revision) if revision in whole.graph else None
-    if file is None or not file.data:
-        yield "cannot be read"
-    elif isinstance(file.reading, Header) and file.reading.problems:
-        problem = file.reading.problems[0]
-        yield f"does not tell what it is built on: {problem.name} {problem.detail}"
 
 
 # --- Running them --------------------------------------------------------------------------------

@@ -320,7 +320,7 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     )
     is_ours = isinstance(name, str) and (name.endswith(".py") or name == LOCK_NAME)
     if not is_ours or "\0" in name:
-        raise ValueError(f"{name!r} is no migration file")
+        raise ValueError(f"{name!r} is not a migration file")
     mode, header = file.get("mode"), file.get("header")
     if header is not None:
         revision, *links = header

@@ -145,7 +145,7 @@ def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[No
         if not entry.holds_new(data):
             raise StaleSnapshot(
                 f"{entry.path} has been changed since the repair",
-                "take your change of that file back first, then run undo again",
+                "revert your change to that file first, then run undo again",
                 unchanged=True,
             )
         _refuse_directories(entry.path)
@@ -240,8 +240,8 @@ def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> No
         strangers -= {target for location in locations for target in _link_targets(location)}
     if strangers:
         raise CannotRead(
-            f"the journal {journal.path} names {min(strangers)}, which is no migration of this"
-            " environment",
+            f"the journal {journal.path} names {min(strangers)}, which is not a migration of"
+            " this environment",
             "if you know that its repair is not to be undone, move the journal elsewhere",
             unchanged=True,
         )

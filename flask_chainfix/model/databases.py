@@ -214,7 +214,7 @@ class Databases:
             hold; several where an id stood twice.
         others: the ids that meant another migration in the chain that the user has named, with the
             id that this one has now; of one that is gone, the name of its file.
-        origins: for each database of which it is not known which chain has written its rows, by
+        origins: for each database of which it is not known which chain wrote its rows, by
             identity, the latest commit whose chain would explain them; ``""`` where none would.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         current_is_named: whether the user has said that it was the chain as it is.

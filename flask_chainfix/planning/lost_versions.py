@@ -19,7 +19,9 @@ from flask_chainfix.databases.applied.lost import survivors, under_its_new_id
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
-from flask_chainfix.diagnosis.lost_revisions import choices
+from flask_chainfix.diagnosis.diagnosis import in_doubt
+from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, taking_down_there
+from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.lost_files import FileVersion, find_versions
 from flask_chainfix.git.past import read_at
@@ -281,3 +283,40 @@ def _without_file(now: Facts, standing: Standing, row: str, unknown: Sequence[st
         )
         | choices(now, row),
     )
+
+
+def refuse_unreadable(whole: Facts, revisions: Iterable[str]) -> None:
+    """Stop where Alembic would not load the chain with the lost files as it was read here.
+
+    Raises:
+        CannotPlan: so it is.
+    """
+    for revision in revisions:
+        if not can_have_file(revision):
+            raise CannotPlan(
+                f"the id {revision!r} is not run: only letters, digits, underscores and points are"
+                " safe in SQL of Alembic's",
+                choices(whole, revision),
+            )
+        for why in _odd(whole, revision):
+            raise CannotPlan(
+                f"{whole.databases.lost[revision].path.name}, which has {revision}, {why}",
+                taking_down_there(whole, revision),
+            )
+    if broken := in_doubt(diagnose(whole, Family.CHAIN)):
+        raise CannotPlan(
+            f"together with the lost files the chain would be broken: {broken[0].message}",
+            way(
+                "take those of one branch",
+                f"{{fixchain}} unwind {option('--from', 'BRANCH')}{{databases}}",
+            ),
+        )
+
+
+def _odd(whole: Facts, revision: str) -> Iterator[str]:
+    file = whole.file(revision) if revision in whole.graph else None
+    if file is None or not file.data:
+        yield "cannot be read"
+    elif isinstance(file.reading, Header) and file.reading.problems:
+        problem = file.reading.problems[0]
+        yield f"does not tell what it is built on: {problem.name} {problem.detail}"

@@ -201,7 +201,7 @@ def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     said = replace(now, databases=replace(now.databases, current_is_named=True))
     in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
     return tuple(
-        MoveResult(then.move, MoveState.PLANNED, "the chain as it is has stamped it, as you say")
+        MoveResult(then.move, MoveState.PLANNED, "the present chain stamped it, as you say")
         if first.state in in_doubt and then.state is MoveState.UNCHANGED
         else first
         for first, then in zip(moves, planned_moves(said, said), strict=True)

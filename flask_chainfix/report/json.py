@@ -42,6 +42,7 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindOffer,
     UnwindPlan,
     Unwound,
 )
@@ -65,8 +66,8 @@ _PARTS = (
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
     *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
-    *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue", "downgrades"),
-    *("unwinding",),
+    *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue", "since"),
+    *("unwinding", "downgrades"),
 )
 
 
@@ -91,7 +92,17 @@ def _parts(result: Result) -> dict[str, Any]:
 @_parts.register
 def _(result: Checked) -> dict[str, Any]:
     parts = _proposal(result, result.proposal)
-    return {**parts, "queue": _queue(result.queue)} if result.queue else parts
+    if result.sql is not None:
+        parts["sql"] = [
+            {"name": name, "statements": list(statements), "problem": problem or None}
+            for name, statements, problem in result.sql
+        ]
+    since = result.diagnosis.since
+    return {
+        **parts,
+        "queue": _queue(result.queue) if result.queue else None,
+        "since": {"ref": since, "left_out": result.diagnosis.left_out} if since else None,
+    }
 
 
 def _queue(queue: Queue) -> dict[str, Any]:
@@ -167,6 +178,12 @@ def _(result: UnwindPlan) -> dict[str, Any]:
         "unwinding": as_json(result),
         "backups": _backups(copies.backups) if copies else None,
     }
+
+
+@_parts.register
+def _(result: UnwindOffer) -> dict[str, Any]:
+    ahead = [{"name": name, "ahead": number} for name, number in result.ahead.items()]
+    return {"unwinding": ahead or None}
 
 
 @_parts.register

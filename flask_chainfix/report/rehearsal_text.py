@@ -73,20 +73,23 @@ def color(rehearsal: Rehearsal) -> str:
     return "yellow" if rehearsal.differences or rehearsal.gaps else "bold green"
 
 
-def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Iterator[Section]:
+def sections(
+    rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int, *, in_full: bool
+) -> Iterator[Section]:
     """The parts that have something to say.
 
     Args:
         rehearsal: what ran.
         ways: the same for known databases.
         width: columns for a row.
+        in_full: whether to tell also what ran as it should, revision by revision.
     """
     failure = rehearsal.failure
     for copy in rehearsal.copies:
         size = f"{count(copy.tables, 'table')}, a backup of {bytes_in_words(copy.size)}"
         yield Section("Copy", copy.database, (Row(f"{size}, copied in {copy.seconds:.2f} s"),))
-    rows = tuple(_table(rehearsal, width))
-    if rows:
+    rows = tuple(_table(rehearsal, width, in_full=in_full))
+    if rows and (in_full or failure is not None):
         yield Section("Rehearsal", rehearsal.database, rows)
     if failure is not None:
         yield Section("Failure", failure.kind.value, tuple(_failure_rows(failure)))
@@ -133,7 +136,7 @@ def _difference_rows(rehearsal: Rehearsal) -> Iterator[Row]:
         yield Row(f"and {count(left_out, 'more difference')}")
 
 
-def _table(rehearsal: Rehearsal, width: int) -> Iterator[Row]:
+def _table(rehearsal: Rehearsal, width: int, *, in_full: bool) -> Iterator[Row]:
     """What ran, a row for each revision; a long table is folded where nothing happened."""
     passes = [each for each in _PASSES if any(_in_pass(step, each) for step in rehearsal.steps)]
     steps: dict[str, list[RehearsalStep]] = {}
@@ -148,7 +151,7 @@ def _table(rehearsal: Rehearsal, width: int) -> Iterator[Row]:
     room = width - sum(columns) - 2 * len(columns)
     longest = max(_NARROWEST, min(room, max(len(each) for each in revisions)))
     yield Row(_line("revision", heads, longest, columns), "bold", wrapped=False)
-    shown = _shown(rehearsal, revisions)
+    shown = set(revisions) if in_full else _shown(rehearsal, revisions)
     folded = 0
     for revision in revisions:
         if revision in shown:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.history import Published, Queue
     from flask_chainfix.model.hook_files import HookFile
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
-    from flask_chainfix.model.rehearsal import Rehearsal
+    from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal
     from flask_chainfix.rehearsal.catching_up import Lacking
     from flask_chainfix.rehearsal.drift import ExactComparison
@@ -77,12 +77,16 @@ class Checked(Result):
         commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
             Git, or where a repair leaves nothing to commit.
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
+        unstaged: the files that lie otherwise on the disk than in the index, which was judged.
+        sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
 
     command: str = "check"
     proposal: Proposal
     commit: str | None = None
     queue: Queue | None = None
+    unstaged: tuple[Path, ...] = ()
+    sql: tuple[RevisionSql, ...] | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -233,6 +237,18 @@ class UnwindPlan(Result):
     databases: tuple[Unwinding, ...]
     whole: Facts
     moves: tuple[MoveResult, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnwindOffer(Result):
+    """unwind --offer.
+
+    Attributes:
+        ahead: how many revisions databases are ahead of this code, by name.
+    """
+
+    command: str = "unwind"
+    ahead: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)

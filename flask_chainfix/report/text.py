@@ -20,6 +20,7 @@ from flask_chainfix.report.command_text import (
     hook_verdict,
     queue_section,
     size,
+    sql_sections,
     verdict,
     write_confirmation,
     write_plan,
@@ -28,7 +29,6 @@ from flask_chainfix.report.page import (
     INDENT,
     Page,
     Style,
-    shown_path,
 )
 from flask_chainfix.report.results import (
     BackedUp,
@@ -51,6 +51,7 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindOffer,
     UnwindPlan,
     Unwound,
 )
@@ -59,6 +60,7 @@ from flask_chainfix.report.text_parts import (
     title_of,
     write_changes,
     write_copies,
+    write_diagnosis,
     write_findings,
     write_next_steps,
     write_notices,
@@ -67,9 +69,9 @@ from flask_chainfix.report.text_parts import (
     write_rows,
     write_sections,
     write_steps,
+    write_surroundings,
     write_undo_command,
     write_verdict,
-    write_verdict_and_findings,
 )
 
 if TYPE_CHECKING:
@@ -102,11 +104,12 @@ def _write(result: Result, page: Page) -> None:
 
 @_write.register
 def _(result: Checked, page: Page) -> None:
-    write_verdict_and_findings(page, result, result.proposal)
+    write_diagnosis(page, result)
     if result.queue is not None:
         write_sections(page, [queue_section(result.queue)])
     write_outcome(page, result.proposal, result.error)
-    write_steps(page, "What to do", advice.steps(result))
+    write_steps(page, "What to do", advice.steps(result, in_full=page.in_full))
+    write_sections(page, sql_sections(result.sql))
 
 
 @_write.register
@@ -115,6 +118,7 @@ def _(result: Drawn, page: Page) -> None:
 
     proposal = result.checked.proposal
     write_verdict(page, result.checked)
+    write_notices(page, (*result.checked.diagnosis.notices, *result.checked.notices))
     for picture in pictures(result):
         page.heading(picture.title, picture.aside)
         page.picture(picture.nodes)
@@ -126,15 +130,25 @@ def _(result: Drawn, page: Page) -> None:
 @_write.register
 def _(result: Planning, page: Page) -> None:
     proposal, planned = result.proposal, result.proposal.planned
-    write_verdict_and_findings(page, result, proposal)
+    if planned is None or page.in_full:
+        write_diagnosis(page, result)
+    else:
+        write_verdict(page, result)
+        left = [finding for finding in proposal.diagnosis.counting if not finding.repairable]
+        if left:
+            page.heading("Findings", "that this does not mend")
+            write_findings(page, result, left)
+        write_surroundings(page, result)
     if planned is not None:
         write_sections(page, downgrades.sections(planned.downgrades))
         write_plan(page, planned.plan)
         write_rows(page, choice_rows(planned.plan.choices, result.tools), INDENT)
         write_changes(page, planned.edits)
-    write_outcome(page, proposal, result.error)
-    if result.rehearsal is not None:
+    if planned is None or page.in_full:
+        write_outcome(page, proposal, result.error)
+    if planned is not None:
         page.line("")
+    if result.rehearsal is not None:
         write_rehearsal(page, result.rehearsal, result.ways, of_plan=True)
         write_next_steps(page, result.rehearsal, result.tools, of_plan=True)
 
@@ -198,6 +212,14 @@ def _(result: UnwindPlan, page: Page) -> None:
 
 
 @_write.register
+def _(result: UnwindOffer, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    for line in unwinding.offer(result):
+        page.verbatim(line)
+
+
+@_write.register
 def _(result: Unwound, page: Page) -> None:
     from flask_chainfix.report import unwind_text as unwinding
 
@@ -211,7 +233,6 @@ def _(result: Unwound, page: Page) -> None:
 
 @_write.register
 def _(result: PlanRehearsed, page: Page) -> None:
-    page.line("")
     ways = result.planning.ways
     write_rehearsal(page, result.rehearsal, ways, of_plan=True, notices=result.notices)
     write_next_steps(page, result.rehearsal, result.tools, of_plan=True)
@@ -262,7 +283,7 @@ def _(result: LockPlan, page: Page) -> None:
     if result.is_done:
         page.line("Written; commit it together with the migrations:", style="bold green")
         for edit in result.edits:
-            page.verbatim(f"{' ' * INDENT}{shown_path(edit.path)}", "cyan")
+            page.path(edit.path)
         return
     in_step = "The chain lock is in step with the chain."
     page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
@@ -319,7 +340,7 @@ def _(result: Repaired, page: Page) -> None:
     plan = planned.plan
     only_added = not (plan.relinks or plan.mends or isinstance(planning, SquashPlan))
     page.line("The change is recorded in" if only_added else "The old files are kept in")
-    page.verbatim(f"{' ' * INDENT}{shown_path(result.journal)}", "cyan")
+    page.path(result.journal)
     page.line("and undone with" if only_added else "and put back with")
     write_undo_command(page, result.tools)
     repair = advice.Repair(result.snapshot, planned, result.tools, planning.commit)
@@ -333,7 +354,7 @@ def _(result: UndoPlan, page: Page) -> None:
         if paths:
             page.line(f"Undoing the last {result.undoes} {does}:")
         for path in paths:
-            page.verbatim(f"{' ' * INDENT}{shown_path(path)}", "cyan")
+            page.path(path)
     write_notices(page, result.notices)
     if any(each.state is MoveState.PLANNED for each in changed):
         told = result.error.remedy if result.error else None

@@ -13,7 +13,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses
 from flask_chainfix.model.databases import LostRevision, MoveState
 from flask_chainfix.report.page import Row, Section, shown_path
-from flask_chainfix.report.results import UnwindPlan, Unwound
+from flask_chainfix.report.results import UnwindOffer, UnwindPlan, Unwound
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.unwinding import Unwinding
@@ -50,6 +50,17 @@ def sections(result: UnwindPlan) -> Iterator[Section]:
         yield Section(each.standing.name, f"{before} → {after}", tuple(rows))
     if shown:
         yield Section("To read first", "", tuple(Row(line, wrapped=False) for line in shown))
+
+
+def offer(result: UnwindOffer) -> Iterator[str]:
+    """One line where a database is ahead, and none where there is not."""
+    if not result.ahead:
+        return
+    ((name, number), *others) = result.ahead.items()
+    who = f"{count(len(result.ahead), 'database')} are" if others else f"{name} is"
+    how_far = "" if others else f"{count(number, 'revision')} "
+    tools = result.tools
+    yield f"fixchain: {who} {how_far}ahead of this code: {tools.fixchain} unwind{tools.databases}"
 
 
 def _origin(lost: LostRevision) -> str:
