@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from flask_chainfix.commands.backup import back_up_first
 from flask_chainfix.commands.rehearse import rehearse_plan
 from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.progress import Progress
 from flask_chainfix.databases.survey import missing_database
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
@@ -36,6 +38,7 @@ class How(NamedTuple):
         backup: whether the databases are copied first.
         question: what the user is asked.
         refusal: what else stops it, unless it is only looked at.
+        act: what carries the plan out.
     """
 
     command: str
@@ -46,6 +49,7 @@ class How(NamedTuple):
     backup: bool = False
     question: str = QUESTION
     refusal: ChainFixError | None = None
+    act: Callable[[Runtime, Planning, Planned, DatabaseWishes, Progress], Repaired] = carry_out
 
 
 def change(runtime: Runtime, planning: Planning, databases: DatabaseWishes, how: How) -> Result:
@@ -70,7 +74,7 @@ def change(runtime: Runtime, planning: Planning, databases: DatabaseWishes, how:
                 copies = back_up_first(runtime, agreed, databases, progress)
             agreed = replace(agreed, backup=copies)
         with progress_bar(sys.stderr) as progress:
-            return carry_out(runtime, agreed, planned, databases, progress)
+            return how.act(runtime, agreed, planned, databases, progress)
 
     if how.dry_run:
         return prove(planning)[0] if how.scratch else planning

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
@@ -11,10 +12,13 @@ from flask_chainfix.cli.options import database_options, detail_options, format_
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands.downgrading import carry_out_downgrading
 from flask_chainfix.commands.rebase import plan_rebase
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import count
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.report.results import Result
 
 
@@ -25,6 +29,13 @@ from flask_chainfix.report.results import Result
     help="The Git branch, tag or commit with the chain to build on.  [default: main_branch of the"
     " settings, else the remote's default branch]",
 )
+@click.option(
+    "--downgrade",
+    is_flag=True,
+    help="Where a database has run yours and not theirs, downgrade yours there first, and upgrade"
+    " again at the end.",
+)
+@click.option("--no-backup", is_flag=True, help="Do not copy these databases before that.")
 @database_options()
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -35,6 +46,8 @@ def rebase(  # noqa: PLR0913  (an option each)
     /,
     *,
     onto: str | None,
+    downgrade: bool,
+    no_backup: bool,
     databases: DatabaseWishes,
     dry_run: bool,
     yes: bool,
@@ -50,8 +63,20 @@ def rebase(  # noqa: PLR0913  (an option each)
 
     def work(runtime: Runtime, tools: Tools) -> Result:
         with progress_bar(sys.stderr) as progress:
-            planning = plan_rebase(runtime, tools, onto, databases, progress)
+            planning = plan_rebase(runtime, tools, onto, databases, progress, downgrade=downgrade)
+        planned = planning.proposal.planned
         how = How("rebase", output_format, yes=yes, dry_run=dry_run)
+        if planned is not None and planned.downgrades:
+            how = how._replace(
+                command="rebase --downgrade",
+                question=_question(planned),
+                act=partial(carry_out_downgrading, backup=not no_backup),
+            )
         return change(runtime, planning, databases, how)
 
     run(context, output_format, work)
+
+
+def _question(planned: Planned) -> str:
+    databases = count(len(planned.downgrades), "database")
+    return f"Downgrade {databases}, make these changes, and upgrade again?"

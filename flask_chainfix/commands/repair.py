@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -167,39 +168,60 @@ def carry_out(
     Raises:
         ChainFixError: it could not be done; every file is as it was.
     """
+    with disk.locked(runtime.environment.directory):
+        return change_files(runtime, planning, planned, databases, progress)
+
+
+def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
+    runtime: Runtime,
+    planning: Planning,
+    planned: Planned,
+    databases: DatabaseWishes,
+    progress: Progress,
+    *,
+    then: Callable[[], None] | None = None,
+) -> Repaired:
+    """The same for a caller that holds the lock of the environment.
+
+    ``then`` is called once the new files are confirmed; if it raises, they go back.
+
+    Raises:
+        ChainFixError: it could not be done; every file is as it was.
+    """
     proposal, after = planning.proposal, planned.after
     before = proposal.snapshot
     directory = runtime.environment.directory
     failure: BaseException | None = None
-    with disk.locked(directory):
-        refuse_moved(targets_for(runtime, databases), before, progress)
-        missing = frozenset(before.graph.missing)
-        stood = {each.identity: each.rows for each in before.databases.standings}
-        renamed = planned.plan.renamed
-        ids, squashed = (missing, renamed, stood), planned.plan.squashed
-        changed_files = partial(disk.changed_files, squashed=squashed, command=planning.command)
-        with changed_files(directory, planned.edits, *ids) as journal:
-            try:
-                confirmation = confirm(runtime, after, places_after(proposal.moves), before)
-            except (ChainFixError, OSError, KeyboardInterrupt) as error:
-                failure = error
-            targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
-            moved = bound_to_new_files(targets, before, after, progress, failure)
-            failure = failure or unnoted(proposal, planned, journal, moved)
-        if failure is not None:
-            raise unconfirmed(moved, failure) from failure
-        repaired = Repaired(
-            command=planning.command,
-            tools=planning.tools,
-            planning=planning,
-            planned=planned,
-            snapshot=before,
-            confirmation=confirmation,
-            journal=journal.path,
-            moves=proposal.moves,
-        )
-        if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
-            return judged_anew(runtime, repaired, moved, databases, progress)
+    refuse_moved(targets_for(runtime, databases), before, progress)
+    missing = frozenset(before.graph.missing)
+    stood = {each.identity: each.rows for each in before.databases.standings}
+    renamed = planned.plan.renamed
+    ids, squashed = (missing, renamed, stood), planned.plan.squashed
+    changed_files = partial(disk.changed_files, squashed=squashed, command=planning.command)
+    with changed_files(directory, planned.edits, *ids) as journal:
+        try:
+            confirmation = confirm(runtime, after, places_after(proposal.moves), before)
+        except (ChainFixError, OSError, KeyboardInterrupt) as error:
+            failure = error
+        targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
+        moved = bound_to_new_files(targets, before, after, progress, failure)
+        failure = failure or unnoted(proposal, planned, journal, moved)
+        if then is not None and failure is None:
+            then()
+    if failure is not None:
+        raise unconfirmed(moved, failure) from failure
+    repaired = Repaired(
+        command=planning.command,
+        tools=planning.tools,
+        planning=planning,
+        planned=planned,
+        snapshot=before,
+        confirmation=confirmation,
+        journal=journal.path,
+        moves=proposal.moves,
+    )
+    if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
+        return judged_anew(runtime, repaired, moved, databases, progress)
     return repaired
 
 

@@ -287,3 +287,28 @@ class Backup:
     tables: int
     seconds: float
     restore: str
+
+
+@dataclass(frozen=True)
+class Downgrade:
+    """How a database gets over a chain that changes: down with the old one, up with the new one.
+
+    Attributes:
+        name: as in ``Standing``.
+        identity: as in ``Standing``.
+        before: its rows now, sorted.
+        below: its rows in between.
+        after: its rows at the end.
+        down: what is downgraded, in this order.
+        up: what runs afterwards, in this order.
+        drops: what the downgrades drop, as far as their source tells.
+    """
+
+    name: str
+    identity: str
+    before: tuple[str, ...]
+    below: tuple[str, ...]
+    after: tuple[str, ...]
+    down: tuple[str, ...]
+    up: tuple[str, ...]
+    drops: tuple[str, ...]

@@ -10,6 +10,7 @@ from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, Diagnosis
 from flask_chainfix.model.databases import MoveState
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
+from flask_chainfix.report import downgrade_text as downgrades
 from flask_chainfix.report import squash_text as squash
 from flask_chainfix.report.advice import about_masks, choice_rows, remedy_rows
 from flask_chainfix.report.command_text import (
@@ -139,6 +140,7 @@ def _(result: Planning, page: Page) -> None:
             write_findings(page, result, left)
         write_surroundings(page, result)
     if planned is not None:
+        write_sections(page, downgrades.sections(planned.downgrades))
         write_plan(page, planned.plan)
         write_rows(page, choice_rows(planned.plan.choices, result.tools), INDENT)
         write_changes(page, planned.edits)
@@ -330,6 +332,7 @@ def _(result: Repaired, page: Page) -> None:
         done = squash.verdict(planning, done=True)
     page.line(done, style="bold green")
     write_notices(page, result.notices)
+    write_sections(page, downgrades.sections(planned.downgrades, done=True))
     if planning.backup is not None:
         write_notices(page, planning.backup.notices)
         write_copies(page, planning.backup.backups)
