@@ -42,7 +42,7 @@ from flask_chainfix.planning.lost_versions import (
     found_and_decided,
     having_run,
     lost_in,
-    refuse_unreadable,
+    refuse_unrunnable,
     with_lost_files,
 )
 from flask_chainfix.report.page import shown_path
@@ -118,7 +118,7 @@ def plan_unwind(
     now = found_and_decided(runtime, now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
-    refuse_unreadable(whole, revisions)
+    refuse_unrunnable(now, whole, revisions)
     for standing in ahead:
         _refuse_another_chain(now, standing)
     targets = targets_for(runtime, wishes.databases)
