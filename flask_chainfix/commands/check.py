@@ -84,6 +84,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     runtime = replace(runtime, own_template=False)
+    progress(0, 0, "the migrations")
     diagnosis = read_and_judge(runtime, tools, strict=strict, may_be_empty=True)
     if schema or diagnosis.to_mend:
         progress(0, 0, "what the migrations do to the schema")
