@@ -203,13 +203,12 @@ def show(result: Result, output_format: str, question: str) -> None:
 
     Who wants the verdict alone is shown what is asked about all the same.
     """
-    is_asked = bool(question)
-    if output_format != "text" and not is_asked:
+    if output_format != "text" and not question:
         return
     stream = sys.stdout if output_format == "text" else sys.stderr
     place = style(stream)
-    if place.detail is Detail.VERDICT:
-        if not is_asked:
-            return
+    if place.detail is Detail.VERDICT and question:
         place = replace(place, detail=Detail.SHORT)
+    elif place.detail is Detail.VERDICT and not result.is_done:
+        return
     echo(for_people(render("text", result, place)), err=stream is sys.stderr)
