@@ -142,11 +142,13 @@ def show(result: Result, output_format: str, question: str) -> None:
     Who wants the verdict alone is shown what is asked about all the same.
     """
     is_asked = bool(question)
-    if not is_asked and (output_format != "text" or detail() is Detail.VERDICT):
+    is_text = output_format == "text"
+    is_quiet = detail() is Detail.VERDICT
+    if not is_asked and (not is_text or (is_quiet and not result.is_done)):
         return
-    chosen = Detail.SHORT if detail() is Detail.VERDICT else detail()
+    chosen = Detail.SHORT if is_quiet and is_asked else detail()
     place = place_of(click.get_current_context()) or STDOUT
-    if output_format == "text":
+    if is_text:
         shown = render("text", result, replace(place.style(), detail=chosen))
         place.show(for_people(shown), asked=is_asked)
     else:
