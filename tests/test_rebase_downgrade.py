@@ -259,3 +259,18 @@ def test_a_merge_that_would_be_refused_is_not_offered(project: Path, file: str) 
     done = fixchain("rebase", "--yes", "--database", file)
     assert "has run m, n of yours, and not a, b, c" in done.stderr
     assert (done.exit_code, merge in done.stderr) == (3, False)
+
+
+def test_all_go_back_if_one_stops(project: Path, file: str, tmp_path: Path) -> None:
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    stops = "if {*sa.inspect(op.get_bind()).get_table_names()} >= {'c', 'odd'}:\n    raise OSError"
+    add(project, "m <- b", f"{stops}\n{create('m')}")
+    for url in (file, other):
+        upgrade(project, url, "n")
+    sql(other, "CREATE TABLE odd (id INTEGER)")
+    before = migrations(project / "migrations")
+    done = rebase(file, "--database", other)
+    put_back(project, before, done)
+    assert done.stderr.count(": as it was, but for the data in table m, table n") == 2
+    assert (rows_of(file), tables(file)) == (["n"], {*"abmn"})
+    assert (rows_of(other), tables(other)) == (["n"], {*"abmn", "odd"})
