@@ -8,6 +8,8 @@ from pathlib import Path
 
 import flask_migrate  # type: ignore[import-untyped]
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.commands import unwind
@@ -16,7 +18,8 @@ from flask_chainfix.common.errors import StaleSnapshot
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
-from tests.commands import Done, fixchain, flask
+from flask_chainfix.rehearsal import unwinding
+from tests.commands import Done, fixchain, flask, run
 from tests.rehearsals import add, drop, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql, stamp
@@ -54,6 +57,14 @@ def on_branch(project: Path, *specs: str, name: str = "feature") -> Repository:
 
 def take_back(url: str, *options: str) -> Done:
     return fixchain("unwind", "--database", url, *options)
+
+
+def stamped_at(project: Path, url: str, revision: str) -> None:
+    """Have Alembic stamp a database."""
+    config = Config()
+    config.set_main_option("script_location", str(project / "migrations"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    command.stamp(config, revision)
 
 
 def refused(url: str, *said: str, options: tuple[str, ...] = ()) -> Done:
@@ -128,8 +139,8 @@ def test_it_is_asked_and_copied_first(project: Path, ahead: str) -> None:
 
 def test_the_command_that_shows_a_file_works(project: Path, ahead: str) -> None:
     shown = take_back(ahead, "--dry-run").stdout
-    (command,) = (line.split() for line in shown.splitlines() if "git show" in line)
-    assert "def downgrade" in Repository(project).git(*command[1:])
+    (typed,) = (line.split() for line in shown.splitlines() if "git show" in line)
+    assert "def downgrade" in Repository(project).git(*typed[1:])
 
 
 def test_branches_merges_and_dependencies_go_as_alembic_has_them_go(
@@ -305,16 +316,64 @@ def test_a_downgrade_that_fails(project: Path, database_url: str) -> None:
         assert "table d is gone" in error
         assert "table c is gone" in error
     assert database["result"] == "failed"
-    assert "git checkout feature" in done.document["error"]["remedy"]
-
-
-def test_what_refuses_to_go_back(project: Path, postgresql: str) -> None:
-    feature = on_branch(project)
-    add(project, "b <- a", None, "raise RuntimeError('no way back')")
-    commit(project)
-    upgrade(project, postgresql, "b")
+    # What it names is typed, once its cause is out of the way.
+    *_, (*there, again) = [each["commands"] for each in done.document["error"]["remedies"]]
+    if "stamp" not in str(there):
+        assert (again, there[1]) == ("git checkout -", "alembic downgrade a")
+        return
+    assert there == ["git checkout feature", "alembic stamp b", "git checkout -"]
+    feature.switch("feature")
+    stamped_at(project, database_url, "b")
     feature.switch("main")
-    refused(postgresql, "unwind has stopped at b", "no way back", "nothing was changed")
+    assert fixchain(*again.split()[1:], "--yes", "--no-backup").exit_code == 0
+    assert (rows_of(database_url), "'b'" in str(schema_of(database_url))) == (["a"], False)
+
+
+def test_a_copy_comes_back_first(project: Path, tmp_path: Path) -> None:
+    feature = on_branch(project)
+    add(project, "b <- a", None, f"{drop('b')}\nop.drop_table('gone')")
+    commit(project)
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    upgrade(project, url, "b")
+    feature.switch("main")
+    done = take_back(url, "--yes", "--format", "json")
+    restore = done.document["error"]["remedies"][0]["commands"]
+    assert restore == [done.document["backups"][0]["restore"]]
+    assert run("sh", "-c", restore[0], cwd=project).exit_code == 0
+    assert rows_of(url) == ["b"]
+    assert "'b'" in str(schema_of(url))
+
+
+def test_an_interruption_is_told_as_what_the_database_holds(
+    project: Path, ahead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(unwinding.Run, "take_back", interrupted)
+    refused(ahead, "unwind has stopped: interrupted", "nothing was changed")
+
+
+def test_env_py_wants_another_database(project: Path, ahead: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    env = project / "migrations/env.py"
+    text = env.read_text()
+    line = f'    section["sqlalchemy.url"] = "sqlite:///{other}"\n    engine ='
+    env.write_text(text.replace("    engine =", line, 1))
+    refused(ahead, f"wants to connect to the SQLite database {other}", "config.get_main_option")
+    assert not other.exists()
+
+
+def test_what_is_never_to_go_back(project: Path, mariadb: str) -> None:
+    """Nothing that is above it is taken back first."""
+    feature = on_branch(project)
+    add(project, "b <- a", None, "'never again'\nraise RuntimeError('no way back')")
+    add(project, "c <- b")
+    commit(project)
+    upgrade(project, mariadb, "c")
+    feature.switch("main")
+    done = refused(mariadb, "b is not to be taken back: downgrade() in b_add.py only raises")
+    assert "unwind" not in done.stderr
 
 
 def test_a_helper_that_only_the_branch_has(project: Path, tmp_path: Path) -> None:
@@ -570,6 +629,14 @@ def test_names_and_links_of_a_hostile_repository(project: Path, tmp_path: Path) 
     assert rows_of(url) == ["a"]
     assert not list(project.rglob("owned"))
     assert repository.git("status", "--porcelain") == ""
+
+
+def test_another_migration_has_the_name_of_the_file(project: Path, ahead: str) -> None:
+    path = add(project, "b <- a", "pass", "raise RuntimeError")
+    path.write_text(path.read_text().replace("revision = 'b'", "revision = 'mine'"))
+    commit(project)
+    assert take_back(ahead, "--yes", "--no-backup").exit_code == 0
+    assert rows_of(ahead) == ["a"]
 
 
 def test_schemas_are_chosen_by_env_py(project: Path) -> None:

@@ -53,6 +53,12 @@ def _summaries() -> dict[str, click.Command]:
     return {name: click.Command(name, help=summary) for name, summary in _SUMMARIES.items()}
 
 
+def _hidden() -> dict[str, click.Command]:
+    """What no person types: it is the console script alone that Git calls."""
+    summary = "Merge two versions of chain.lock, as Git's merge driver."
+    return {"merge-lock": click.Command("merge-lock", help=summary, hidden=True)}
+
+
 @click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
 @click.version_option(package_name="flask-chainfix", prog_name="flask-chainfix")
@@ -66,7 +72,9 @@ def app_group(context: click.Context, directory: str | None) -> None:
     context.meta[opening.IN_APP] = True
 
 
-@click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
+@click.group(
+    "fixchain", cls=LazyGroup, commands=_summaries() | _hidden(), context_settings=_SETTINGS
+)
 @click.option(
     "-d",
     "--directory",

@@ -22,6 +22,12 @@ from flask_chainfix.report.results import Result
     help="Only the hook of Git that says after a checkout, in one line, that a database is ahead of"
     " the code now, and which command takes it back.",
 )
+@click.option(
+    "--merge-driver",
+    is_flag=True,
+    help="Also have Git merge chain.lock by the rule of rebase: it stops only where yours cannot go"
+    " on top of theirs.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()
 @click.pass_context
@@ -32,6 +38,7 @@ def hook(  # noqa: PLR0913  (an option each)
     install: bool,
     only_shown: bool,
     post_checkout: bool,
+    merge_driver: bool,
     yes: bool,
     output_format: str,
 ) -> None:
@@ -47,7 +54,9 @@ def hook(  # noqa: PLR0913  (an option each)
         raise click.UsageError("pass --install to write the files, or --print to see them")
 
     def work(runtime: Runtime, tools: Tools) -> Result:
-        plan = hooks.plan_hooks(runtime, tools, after_checkout=post_checkout)
+        plan = hooks.plan_hooks(
+            runtime, tools, after_checkout=post_checkout, merges_locks=merge_driver
+        )
         if only_shown:
             return hooks.shown(plan)
         if all(file.state is not HookState.PLANNED for file in plan.files):

@@ -14,6 +14,7 @@ from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.commands.second_look import refuse_moved
 from flask_chainfix.common.errors import BadDatabase, CannotPlan, StaleSnapshot, StatementFailed
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import operand, ref_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.lost import distance
@@ -41,7 +42,7 @@ from flask_chainfix.planning.lost_versions import (
     found_and_decided,
     having_run,
     lost_in,
-    refuse_unreadable,
+    refuse_unrunnable,
     with_lost_files,
 )
 from flask_chainfix.report.page import shown_path
@@ -117,7 +118,7 @@ def plan_unwind(
     now = found_and_decided(runtime, now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
-    refuse_unreadable(whole, revisions)
+    refuse_unrunnable(now, whole, revisions)
     for standing in ahead:
         _refuse_another_chain(now, standing)
     targets = targets_for(runtime, wishes.databases)
@@ -266,11 +267,13 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
         standing.identity: _ended(now, each, standing, schemas[each], failure)
         for each, standing in zip(databases, read_standings(targets, progress), strict=True)
     }
-    moves = tuple(ended.get(each.move.identity, each) for each in before.moves)
+    results = {identity: each.result for identity, each in ended.items()}
+    moves = tuple(results.get(each.move.identity, each) for each in before.moves)
     result = replace(before, moves=moves)
-    wrong = [each for each in ended.values() if each.state is not MoveState.MOVED]
+    wrong = [each for each in results.values() if each.state is not MoveState.MOVED]
     if not wrong:
         return result
+    intact = all(each.is_intact for each in ended.values())
     if failure is None:
         message = f"the stamp of {wrong[0].move.name} is not what it should be: {wrong[0].detail}"
     else:
@@ -278,7 +281,20 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
         place = f" ({shown_path(failure.path)}:{failure.line})" if failure.path else ""
         message = f"unwind has stopped{at}: {failure.message}{place}"
     details = [f"{each.move.name}: {each.detail}" for each in wrong]
-    return result.stopped_by(StatementFailed(message, _ways_on(result, failure), details))
+    remedy = _ways_on(result, failure) if intact else _ways_back(result, failure, wrong)
+    return result.stopped_by(StatementFailed(message, remedy, details))
+
+
+class _Ended(NamedTuple):
+    """What has come of one database.
+
+    Attributes:
+        result: where its stamp is.
+        is_intact: whether it is sure to be as it was, or as it is to be.
+    """
+
+    result: MoveResult
+    is_intact: bool = False
 
 
 def _ended(
@@ -287,40 +303,38 @@ def _ended(
     standing: Standing,
     schema: Reading | None,
     failure: RehearsalFailure | None,
-) -> MoveResult:
+) -> _Ended:
     """What has come of one database, by what it holds."""
     move = Move(standing.name, standing.identity, database.standing.rows, database.after)
     if standing.state is DatabaseState.UNREACHABLE:
         detail = f"where it stands is not known: {standing.problem}"
-        return MoveResult(move, MoveState.UNKNOWN, detail)
+        return _Ended(MoveResult(move, MoveState.UNKNOWN, detail))
     rows = listing(standing.rows, _NAMED) or "nothing"
     if now.graph.required(database.after) == stood_for(now.graph, standing.rows) and all(
         row in now.graph for row in standing.rows
     ):
-        return MoveResult(replace(move, after=standing.rows), MoveState.MOVED)
+        return _Ended(MoveResult(replace(move, after=standing.rows), MoveState.MOVED), True)
     if failure is None:
-        return MoveResult(
-            move,
-            MoveState.FAILED,
-            f"it is stamped at {rows}, and not at {listing(database.after, _NAMED) or 'nothing'}",
-        )
+        wanted = listing(database.after, _NAMED) or "nothing"
+        detail = f"it is stamped at {rows}, and not at {wanted}"
+        return _Ended(MoveResult(move, MoveState.FAILED, detail))
     left = _schema(now, database)
     if schema is None or left is None:
-        return MoveResult(
-            move, MoveState.UNKNOWN, f"it is stamped at {rows}; its schema cannot be read"
-        )
+        detail = f"it is stamped at {rows}; its schema cannot be read"
+        return _Ended(MoveResult(move, MoveState.UNKNOWN, detail))
     changed = differences(
         schema.schema, left.schema, version_tables=(database.target.version_table,)
     )
     if standing.rows == database.standing.rows and not changed:
-        return MoveResult(move, MoveState.FAILED, f"nothing was changed: it is stamped at {rows}")
+        detail = f"nothing was changed: it is stamped at {rows}"
+        return _Ended(MoveResult(move, MoveState.FAILED, detail), True)
     back = [each for each in database.revisions if each not in _run_by(now, database, standing)]
     words = f"it is stamped at {rows}"
     if back:
         words += f", with {listing(back, _NAMED)} taken back"
     gone = listing([_in_words(each) for each in changed], 2 * _NAMED)
     told = f"; of its schema, {gone} since it began" if gone else ""
-    return MoveResult(move, MoveState.FAILED, f"{words}{told}")
+    return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{told}"))
 
 
 def _run_by(now: Facts, database: Unwinding, standing: Standing) -> frozenset[str]:
@@ -346,17 +360,38 @@ def _schema(now: Facts, database: Unwinding) -> Reading | None:
 
 
 def _ways_on(result: Unwound, failure: RehearsalFailure | None) -> Remedy:
-    """What to do where not all has been taken back."""
-    again = "{fixchain} unwind{databases}"
+    """What to do where nothing was changed."""
+    now, kind = result.diagnosis.snapshot, failure.kind if failure is not None else None
     remedy = Remedy()
-    if failure is not None and failure.kind is FailureKind.MODULE:
+    if kind is FailureKind.MODULE:
         remedy |= "install what is missing, if it is a package"
-    elif failure is not None:
-        remedy |= way("mend what it says in the database, and go on from there", again)
-    revision = failure.revision if failure is not None and failure.revision else None
-    remedy |= taking_down_there(
-        result.diagnosis.snapshot, revision or result.databases[0].revisions[0]
-    )
+    elif kind is FailureKind.CONNECTION:
+        remedy |= 'let env.py take its URL from config.get_main_option("sqlalchemy.url")'
+    else:
+        what = "change in the database what it stumbles over, and run it again"
+        remedy |= way(what, "{fixchain} unwind{databases}")
+    stopped = failure.revision if failure is not None else None
+    return remedy | taking_down_there(now, stopped or result.databases[0].revisions[0])
+
+
+def _ways_back(
+    result: Unwound, failure: RehearsalFailure | None, wrong: list[MoveResult]
+) -> Remedy:
+    """What to do where a downgrade has stopped half-way."""
+    names = {each.move.name for each in wrong}
+    remedy = Remedy()
     for copy in result.backup.backups if result.backup else ():
-        remedy |= way("or put the copy back that was made before", copy.restore)
-    return remedy
+        if copy.name in names:
+            remedy |= way("put the copy back that was made before", copy.restore)
+    known = result.diagnosis.snapshot.databases.lost
+    lost = known.get(failure.revision or "") if failure is not None else None
+    if lost is not None and lost.checkout and len(lost.requirements) == 1:
+        remedy |= way(
+            f"do the rest of what downgrade() of {lost.revision} does by hand, stamp the database"
+            " with what is below it, and go on",
+            f"git checkout {ref_word(lost.checkout)}",
+            f"{{alembic}} stamp {operand(lost.requirements[0])}",
+            "git checkout -",
+            "{fixchain} unwind{databases}",
+        )
+    return remedy or way("see where it stands", "{fixchain} check{databases}")

@@ -39,11 +39,12 @@ class Unknown(Exception):
     Args:
         reason: the text.
         silent: whether Git has ended with 1 and without a word, as it does where there is nothing.
+        exit_code: what Git has ended with; ``None`` where it has not come that far.
     """
 
-    def __init__(self, reason: str, *, silent: bool = False) -> None:
+    def __init__(self, reason: str, *, silent: bool = False, exit_code: int | None = None) -> None:
         super().__init__(reason)
-        self.silent = silent
+        self.silent, self.exit_code = silent, exit_code
 
 
 def run(
@@ -84,7 +85,8 @@ def run(
         fatal = re.search(r"^fatal: (.*)", said, re.MULTILINE)  # advice may follow it
         last = said.rpartition("\n")[2] or f"exit code {done.returncode}"
         silent = done.returncode == 1 and not done.stderr
-        raise Unknown(f"git failed ({fatal[1] if fatal else last})", silent=silent)
+        reason = f"git failed ({fatal[1] if fatal else last})"
+        raise Unknown(reason, silent=silent, exit_code=done.returncode)
     return done.stdout
 
 

@@ -197,12 +197,14 @@ class WorkTree(NamedTuple):
         top: its real path.
         hooks: the real path of the directory in which Git looks for hooks.
         own_hooks: whether that directory lies in this repository.
+        configuration: the real path of the file with the configuration of this repository.
         hosts: the names of the hosts of its remotes, in small letters.
     """
 
     top: Path
     hooks: Path
     own_hooks: bool
+    configuration: Path
     hosts: frozenset[str]
 
 
@@ -228,7 +230,7 @@ def find_work_tree(directory: Path) -> WorkTree:
         ) from reason
     top = Path(repository.top)
     own = any(place in hooks.parents for place in (top, common))
-    return WorkTree(top, hooks, own, frozenset(_HOST.findall(remotes.lower())))
+    return WorkTree(top, hooks, own, common / "config", frozenset(_HOST.findall(remotes.lower())))
 
 
 def _path(repository: Repository, *question: str) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,7 @@ class HookFile:
         state: what has become of it.
         edit: what creates the file, if it is to be written.
         detail: why it is left alone, or how what is there differs.
+        settings: what is to be set in it by Git, which alone writes its configuration.
     """
 
     name: str
@@ -42,6 +44,7 @@ class HookFile:
     state: HookState
     edit: Edit | None = None
     detail: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Call(NamedTuple):
@@ -65,22 +68,6 @@ class Call(NamedTuple):
         return script_words("fixchain", *self.options, *arguments)
 
 
-class Kind(NamedTuple):
-    """A kind of file.
-
-    Attributes:
-        name: what it is, for people.
-        text: the lines for a call.
-        where: where they go in a file that is there already.
-        opening: what a new file holds above them.
-    """
-
-    name: str
-    text: Callable[[Call], str]
-    where: str
-    opening: str = ""
-
-
 _CALLS_CHECK = re.compile(
     rb"^(?:# fixchain: begin"
     rb"|[ \-]*\bid: *[\"']?fixchain[\"']? *(?:#|\r?$)"  # a hook of pre-commit
@@ -92,6 +79,24 @@ _CALLS_CHECK = re.compile(
 def calls_check(data: bytes) -> bool:
     """Whether a file has such lines already, ours or somebody's own."""
     return _CALLS_CHECK.search(data) is not None
+
+
+class Kind(NamedTuple):
+    """A kind of file.
+
+    Attributes:
+        name: what it is, for people.
+        text: the lines for a call.
+        where: where they go in a file that is there already.
+        opening: what a new file holds above them.
+        is_in: whether a file has such lines already, ours or somebody's own.
+    """
+
+    name: str
+    text: Callable[[Call], str]
+    where: str
+    opening: str = ""
+    is_in: Callable[[bytes], bool] = calls_check
 
 
 # --- Where the tool is, with nothing on the PATH and no environment active -----------------------
@@ -273,6 +278,22 @@ fixchain:
 """
 
 
+# --- The merge driver for chain locks ------------------------------------------------------------
+def merge_driver(call: Call) -> dict[str, str]:
+    """The settings that have Git merge chain locks with ``merge-lock``, by lines if it is lost."""
+    places = _places(call).replace("%", "%%")  # Git puts something in for the others
+    return {
+        "merge.fixchain.name": "chain locks of flask-chainfix",
+        "merge.fixchain.driver": (
+            f'for tool in {places}; do command -v "$tool" >/dev/null &&'
+            ' exec "$tool" merge-lock -- %O %A %B %L %P; done;'
+            " git merge-file --marker-size=%L %A %O %B"
+        ),
+        # What is in the middle of a merge of several ancestors is no state of the chain.
+        "merge.fixchain.recursive": "text",
+    }
+
+
 # --- Reviews -------------------------------------------------------------------------------------
 _CHECKLIST = """\
 ### Migrations
@@ -291,4 +312,10 @@ GIT_HOOK = Kind(
 WORKFLOW = Kind("GitHub workflow", _workflow, "to a new file beside it")
 JOB = Kind("GitLab job", _job, "at its end, with a `stage:` if the file lists stages")
 CHECKLIST = Kind("review checklist", lambda _: _CHECKLIST, "at its end")
+ATTRIBUTES = Kind(
+    "Git attributes",
+    lambda _: "chain.lock merge=fixchain\n",
+    "at its end",
+    is_in=lambda data: b"merge=fixchain" in data,
+)
 KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)

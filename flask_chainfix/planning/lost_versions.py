@@ -27,7 +27,7 @@ from flask_chainfix.git.lost_files import FileVersion, find_versions
 from flask_chainfix.git.past import read_at
 from flask_chainfix.model.databases import LostRevision, Standing
 from flask_chainfix.model.files import Edit, Header
-from flask_chainfix.source import same_downgrade
+from flask_chainfix.source import never_goes_back, same_downgrade
 
 _NAMED = 3
 _Alike = tuple[FileVersion, ...]  # whose downgrade() does the same
@@ -285,8 +285,13 @@ def _without_file(now: Facts, standing: Standing, row: str, unknown: Sequence[st
     )
 
 
-def refuse_unreadable(whole: Facts, revisions: Iterable[str]) -> None:
-    """Stop where Alembic would not load the chain with the lost files as it was read here.
+def refuse_unrunnable(now: Facts, whole: Facts, revisions: Iterable[str]) -> None:
+    """Stop where a lost file cannot be run, or Alembic would not load it as it was read here.
+
+    Args:
+        now: the chain.
+        whole: the same with the lost files.
+        revisions: the lost revisions.
 
     Raises:
         CannotPlan: so it is.
@@ -296,12 +301,18 @@ def refuse_unreadable(whole: Facts, revisions: Iterable[str]) -> None:
             raise CannotPlan(
                 f"the id {revision!r} is not run: only letters, digits, underscores and points are"
                 " safe in SQL of Alembic's",
-                choices(whole, revision),
+                choices(now, revision),
+            )
+        lost = now.databases.lost[revision]
+        if never_goes_back(lost.data):
+            raise CannotPlan(
+                f"{revision} is not to be taken back: downgrade() in {lost.path.name} only raises",
+                choices(now, revision).instead_of(("{fixchain} unwind{databases}",), Remedy()),
             )
         for why in _odd(whole, revision):
             raise CannotPlan(
-                f"{whole.databases.lost[revision].path.name}, which has {revision}, {why}",
-                taking_down_there(whole, revision),
+                f"{lost.path.name}, which has {revision}, {why}",
+                taking_down_there(now, revision),
             )
     if broken := in_doubt(diagnose(whole, Family.CHAIN)):
         raise CannotPlan(

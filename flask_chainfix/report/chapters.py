@@ -180,7 +180,7 @@ def _(result: Traced) -> Document:
                 "The chain", found.standing.name, traces.picture(found, result.snapshot), {}, {}
             )
             blocks.append(Drawing(picture, _larger(result.tools)))
-        for section in traces.sections(found, result, _WIDTH):
+        for section in traces.sections(found, result, _WIDTH, in_full=False):
             blocks += [Paragraph(f"{section.title}:"), _rows(section)]
         blocks += ways_block(traces.steps(found, result), result.tools)
         chapters.append(Chapter(found.standing.name, tuple(blocks)))

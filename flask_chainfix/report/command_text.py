@@ -242,7 +242,8 @@ def _hook_rows(file: HookFile, *, again: bool) -> Iterator[Row]:
         yield Row(f"left alone: {file.detail}", "yellow")
     elif file.detail:
         yield Row(file.detail, "yellow")
-    if file.state is HookState.SHOWN or (file.state is HookState.REFUSED and not again):
+    planned = file.state is HookState.PLANNED and file.edit is None
+    if planned or file.state is HookState.SHOWN or (file.state is HookState.REFUSED and not again):
         for line in file.text.splitlines():
             yield Row(line, wrapped=False)
 
@@ -252,9 +253,13 @@ def hook_steps(plan: HookPlan) -> list[Step]:
     if not plan.is_done:
         return []
     uses_pre_commit = plan.files[0].path.name == ".pre-commit-config.yaml"
-    install = "pre-commit install" if uses_pre_commit else f"{plan.tools.fixchain} hook --install"
+    driver = any(file.settings for file in plan.files)
+    ours = f"{plan.tools.fixchain} hook --install{' --merge-driver' if driver else ''}"
     if plan.files[0].path.name == "post-checkout":
-        install += " --post-checkout"
+        ours += " --post-checkout"
+    install = [*(["pre-commit install"] if uses_pre_commit else [])]
+    if driver or not uses_pre_commit:
+        install.append(ours)
     committed = [
         path_word(shown_path(file.path))
         for file in plan.files
@@ -264,7 +269,7 @@ def hook_steps(plan: HookPlan) -> list[Step]:
         "Look at the files, and commit them:",
         (f"git add {' '.join(committed)}", 'git commit -m "Check the migration chain"'),
     )
-    again = Step("In every other clone, as Git copies no hooks, type once:", (install,))
+    again = Step("In every other clone, as Git copies no hooks, type once:", tuple(install))
     return [commit, again] if committed else [again]
 
 

@@ -189,7 +189,7 @@ def _lines(data: bytes | None) -> list[str]:
 
 
 INDENT = 2
-_MOST_LINES = 2_000  # of a picture
+_MOST_LINES, _SHORT_LINES = 2_000, 100  # of a picture, where all is told and where not
 
 
 class Page:
@@ -245,13 +245,13 @@ class Page:
         line = Line().append(printable(text), f"cyan {link_to(path) if path else ''}")
         self._print(line.append(printable(more)), indent)
 
-    def picture(self, nodes: list[PictureNode]) -> None:
-        """A drawing of a chain."""
+    def picture(self, nodes: list[PictureNode], *, whole: bool = False) -> None:
+        """A drawing of a chain; ``whole`` where that is what was asked for."""
         width = self.style.width - INDENT
         lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
-        if len(lines) > _MOST_LINES:
-            more = f"… and {len(lines) - _MOST_LINES:,} more lines"
-            lines = [*lines[:_MOST_LINES], Line(more, "dim")]
+        most = _MOST_LINES if whole or self.in_full else _SHORT_LINES
+        if len(lines) > most:
+            lines = [*lines[:most], Line(f"… and {len(lines) - most:,} more lines", "dim")]
         for line in lines:
             self._print(line.cut(0, len(line.plain.rstrip())), INDENT)
 

@@ -94,9 +94,11 @@ def sections(
     if failure is not None:
         yield Section("Failure", failure.kind.value, tuple(_failure_rows(failure)))
     if rehearsal.lost or rehearsal.empty:
-        yield Section("Rows", "made for the rehearsal", tuple(_rows(rehearsal)))
+        rows = tuple(_rows(rehearsal, in_full=in_full))
+        yield Section("Rows", "made for the rehearsal", rows)
     if rehearsal.differences:
-        yield Section("Differences", "from the models", tuple(_difference_rows(rehearsal)))
+        rows = tuple(_difference_rows(rehearsal, in_full=in_full))
+        yield Section("Differences", "from the models", rows)
     if ways:
         yield Section("Ways", "of known databases", tuple(_way_rows(ways)))
     if rehearsal.kept:
@@ -104,7 +106,7 @@ def sections(
         yield Section("Kept", "", kept)
 
 
-def _rows(rehearsal: Rehearsal) -> Iterator[Row]:
+def _rows(rehearsal: Rehearsal, *, in_full: bool) -> Iterator[Row]:
     """What downgrades have deleted, and the tables that had no rows."""
     lost = rehearsal.lost or ()
     lines = [
@@ -112,10 +114,10 @@ def _rows(rehearsal: Rehearsal) -> Iterator[Row]:
         for each in lost
     ]
     lines += [f"{each.table} was empty: {each.why}" for each in rehearsal.empty]
-    for line in lines[:_SHOWN_ROWS]:
-        yield Row(line)
-    if len(lines) > _SHOWN_ROWS:
-        yield Row(f"and {len(lines) - _SHOWN_ROWS:,} more, which --format json has", "dim")
+    shown = lines if in_full else lines[:_SHOWN_ROWS]
+    yield from map(Row, shown)
+    if len(lines) > len(shown):
+        yield Row(f"and {len(lines) - len(shown):,} more, which --verbose has", "dim")
 
 
 def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
@@ -127,11 +129,11 @@ def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
         yield Row(f"{names}, from {', '.join(way.start)}: {result}", style)
 
 
-def _difference_rows(rehearsal: Rehearsal) -> Iterator[Row]:
+def _difference_rows(rehearsal: Rehearsal, *, in_full: bool) -> Iterator[Row]:
     lines = rehearsal.differences or ()
-    for line in lines[:_SHOWN_ROWS]:
-        yield Row(line)
-    left_out = len(lines) - _SHOWN_ROWS
+    shown = lines if in_full else lines[:_SHOWN_ROWS]
+    yield from map(Row, shown)
+    left_out = len(lines) - len(shown)
     if left_out > 0:
         yield Row(f"and {count(left_out, 'more difference')}")
 

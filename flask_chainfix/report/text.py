@@ -121,7 +121,7 @@ def _(result: Drawn, page: Page) -> None:
     write_notices(page, (*result.checked.diagnosis.notices, *result.checked.notices))
     for picture in pictures(result):
         page.heading(picture.title, picture.aside)
-        page.picture(picture.nodes)
+        page.picture(picture.nodes, whole=True)
     if proposal.planned is None:
         write_outcome(page, proposal, result.error)
     write_sections(page, databases.sections(table_of(result.checked, proposal.snapshot)))
@@ -261,7 +261,8 @@ def _(result: Traced, page: Page) -> None:
         page.line(traces.summary(found), INDENT)
         if found.differs or found.unknown:
             page.picture(traces.picture(found, result.snapshot))
-        write_sections(page, traces.sections(found, result, page.style.width - INDENT))
+        width = page.style.width - INDENT
+        write_sections(page, traces.sections(found, result, width, in_full=page.in_full))
         write_rows(page, remedy_rows(traces.steps(found, result), result.tools), INDENT)
 
 
@@ -289,7 +290,7 @@ def _(result: LockPlan, page: Page) -> None:
     page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
     write_notices(page, result.diagnosis.notices)
     if result.edits:
-        write_changes(page, result.edits)
+        write_changes(page, result.edits, around=True)
         page.line("")
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
-_SHOWN_PLACES = 2
+_SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # of them unless all is told
 
 
 def write_verdict(page: Page, result: Checked | Planning) -> None:
@@ -108,24 +108,24 @@ def write_findings(page: Page, result: Result, findings: Sequence[Finding]) -> N
     What a planned repair mends bears no remedy of its own unless all is told: that is the next step
     for all of them.
     """
+    most = _SHOWN_FINDINGS if page.in_full else _SHOWN_FIRST
     shown: Counter[str] = Counter()
     for finding in findings:
         shown[finding.code] += 1
-        if shown[finding.code] <= _SHOWN_FINDINGS:
+        if shown[finding.code] <= most:
             _finding(page, result, finding)
     for code, number in shown.items():
-        if number > _SHOWN_FINDINGS:
-            more = f"and {number - _SHOWN_FINDINGS:,} more of {code}"
-            page.line(f"{more}; --format json lists all", INDENT)
+        if number > most:
+            page.line(f"and {number - most:,} more of {code}; --format json lists all", INDENT)
     if not page.in_full and findings:
         more = "--verbose adds what each breaks, all its places, and all ways out"
         page.line(more, INDENT, "dim")
 
 
-def write_changes(page: Page, edits: Sequence[Edit]) -> None:
-    """The diff of the files; the lines that change alone unless all is told."""
+def write_changes(page: Page, edits: Sequence[Edit], *, around: bool = False) -> None:
+    """The diff of the files; without the lines around those that change unless all is told."""
     page.heading("Changes")
-    for line in unified_diff(edits, around=page.in_full):
+    for line in unified_diff(edits, around=around or page.in_full):
         page.verbatim(line, line_style(line))
 
 

@@ -9,6 +9,7 @@ from flask_chainfix.source.bindings import names_bound
 from flask_chainfix.source.body import (
     does_nothing,
     line_of_upgrade,
+    never_goes_back,
     same_body,
     same_downgrade,
     same_upgrade,
@@ -28,6 +29,7 @@ __all__ = [
     "line_of",
     "line_of_upgrade",
     "names_bound",
+    "never_goes_back",
     "read",
     "restate",
     "rewrite",

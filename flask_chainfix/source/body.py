@@ -29,6 +29,16 @@ def does_nothing(data: bytes) -> bool:
     return not any(isinstance(node, ast.Call) for node in _nodes(data))
 
 
+def never_goes_back(data: bytes) -> bool:
+    """Whether ``downgrade()`` of a file does nothing but raise."""
+    tree = code_of(data)
+    for node in () if tree is None else tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
+            statements = [each for each in node.body if _Plain().visit(each) is not None]
+            return bool(statements) and isinstance(statements[0], ast.Raise)
+    return False
+
+
 def words_in(data: bytes) -> frozenset[bytes]:
     """The strings that the code of a file holds as they are.
 
