@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,19 +12,25 @@ import flask_migrate  # type: ignore[import-untyped]
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.commands import unwind
 from flask_chainfix.commands.unwind import UnwindWishes, carry_out_unwind, plan_unwind
 from flask_chainfix.common.errors import StaleSnapshot
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal import unwinding
 from tests.commands import Done, fixchain, flask, run
+from tests.nightly import examples
 from tests.rehearsals import add, drop, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql, stamp
+from tests.strategies_oracle import revisions
+from tests.support import Rev, chain, graph
 from tests.test_catch_up import schema_of
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -165,10 +173,49 @@ def test_branches_merges_and_dependencies_go_as_alembic_has_them_go(
     assert not {"b", "c", "d", "m", "z"} & tables
 
 
+@settings(
+    max_examples=examples(3),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
+@given(data=st.data(), revs=revisions(most=7, dependencies=True))
+def test_any_part_of_a_chain_is_taken_back(data: st.DataObject, revs: tuple[Rev, ...]) -> None:
+    """What is left is what main alone would have made, table by table and row by row."""
+    whole = graph(*revs)
+    some = data.draw(st.lists(st.sampled_from(sorted(whole)), min_size=1, max_size=3))
+    kept = whole.required(some)
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        place = Path(directory, "project")
+        plain(place)
+        patched.chdir(place)
+        patched.setattr(sys, "dont_write_bytecode", True)
+        for branch, there in (("main", kept), ("feature", frozenset(whole) - kept)):
+            Repository(place).git(
+                "checkout", "-q", "--orphan" if branch == "main" else "-b", branch
+            )
+            for rev in revs:
+                if rev.revision in there:
+                    path = add(place, f"{rev.revision} <- {', '.join(rev.parents)}")
+                    tied = f"depends_on = {tuple(rev.depends_on) or None!r}"
+                    path.write_text(path.read_text().replace("depends_on = None", tied))
+            commit(place)
+        url = f"sqlite:///{directory}/one.db"
+        upgrade(place, url, "heads")
+        Repository(place).switch("main")
+        done = take_back(url, "--yes", "--no-backup")
+        assert done.exit_code == 0, done
+        found = sql(url, "SELECT name FROM sqlite_master WHERE name <> 'alembic_version'")
+        assert {row[0] for row in found if "sqlite_" not in str(row[0])} == kept
+        left = chain(*(rev for rev in revs if rev.revision in kept)).graph
+        assert stood_for(left, tuple(rows_of(url))) == kept
+        upgrade(place, url, "heads")
+
+
 def test_what_is_lost_goes_far_down(project: Path, tmp_path: Path) -> None:
     names = [f"r{number:02}" for number in range(25)]
-    chain = [f"{one} <- {below}" for one, below in zip(names, ["a", *names], strict=False)]
-    feature = on_branch(project, *chain)
+    specs = [f"{one} <- {below}" for one, below in zip(names, ["a", *names], strict=False)]
+    feature = on_branch(project, *specs)
     url = f"sqlite:///{tmp_path / 'one.db'}"
     upgrade(project, url, "r24")
     feature.switch("main")
@@ -527,6 +574,15 @@ def test_what_a_branch_has_now_counts_more_than_what_it_had(project: Path, tmp_p
     url = built(project, tmp_path, "feature0")
     assert "b_add.py of feature0" in take_back(url, "--dry-run").stdout
     assert take_back(url, "--yes", "--no-backup").exit_code == 0
+
+
+def test_a_version_that_git_has_never_seen(project: Path, ahead: str) -> None:
+    """It may be taken back all the same, by those who know better."""
+    sql(ahead, "ALTER TABLE b RENAME TO other")
+    shown = " ".join(take_back(ahead, "--dry-run").stdout.split())
+    assert f"{ahead} lacks b (b): another version may have run there" in shown
+    done = refused(ahead, "no such table: b", "nothing was changed")
+    assert "git checkout feature" in done.stderr
 
 
 def test_a_branch_that_was_deleted(project: Path, ahead: str) -> None:
