@@ -250,6 +250,23 @@ def test_several_databases_and_one_that_is_not_ahead(project: Path, ahead: str) 
     assert rows_of(ahead) == rows_of(other) == rows_of(behind) == ["a"]
 
 
+def test_it_runs_as_alembic_itself_would(project: Path, ahead: str) -> None:
+    """It is no scratch database: nothing is given up for speed, and no app is told of one."""
+    env = project / "migrations/env.py"
+    checks = """\
+        import os
+        with engine.connect() as beside:
+            assert beside.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert "FIXCHAIN_REHEARSAL" not in os.environ
+        context.configure("""
+    env.write_text(env.read_text().replace("        context.configure(", checks, 1))
+    ini = f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {ahead}\n"
+    (project / "alembic.ini").write_text(ini)
+    done = fixchain("unwind", "--yes", "--no-backup")
+    assert done.exit_code == 0, done
+    assert rows_of(ahead) == ["a"]
+
+
 # --- In an app -----------------------------------------------------------------------------------
 
 
@@ -494,9 +511,8 @@ def test_an_exit_status_is_not_trusted(project: Path, ahead: str) -> None:
     env = project / "migrations/env.py"
     text = env.read_text().replace(
         "context.run_migrations()",
-        "context.run_migrations()\n    with engine.connect() as again:\n"
-        "        again.exec_driver_sql(\"UPDATE alembic_version SET version_num = 'b'\")\n"
-        "        again.commit()",
+        "context.run_migrations()\n    with engine.begin() as again:\n"
+        "        again.exec_driver_sql(\"UPDATE alembic_version SET version_num = 'b'\")",
     )
     env.write_text(text)
     done = take_back(ahead, "--yes", "--no-backup")
