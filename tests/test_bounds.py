@@ -296,10 +296,13 @@ def test_text_shows_as_many_findings_as_somebody_may_read(tmp_path: Path) -> Non
     place = environment(tmp_path / "migrations", "a")
     for number in range(2_500):
         (place / "versions" / f"z{number}.py").touch()
-    said = CliRunner().invoke(main, ["-d", str(place), "check"]).output
+    said = CliRunner().invoke(main, ["-d", str(place), "check", "--verbose"]).output
     assert "and 1,500 more of FC106; --format json lists all" in said
     assert "more lines" in said
     assert said.count("FC106 unreadable-migration") == 1_000
+    short = CliRunner().invoke(main, ["-d", str(place), "check"]).output
+    assert "and 2,490 more of FC106; --format json lists all" in short
+    assert len(short.splitlines()) < 200
 
 
 def test_a_sum_of_what_is_computed_is_computed() -> None:

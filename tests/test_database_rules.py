@@ -166,7 +166,7 @@ def test_a_file_that_was_removed_on_another_branch() -> None:
 
 def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
     message = unknown(lost("x <- b", kept=True)).message
-    assert message == f"its file is in Git, and not where migrations are looked for ({PLACE})"
+    assert message == f"its file is in Git, but not in a version location ({PLACE})"
 
 
 def test_a_database_is_taken_back_first() -> None:
@@ -479,7 +479,7 @@ def test_rows_can_overlap_and_be_unknown_and_stranded_at_once() -> None:
 def test_a_database_that_does_not_answer() -> None:
     finding = only("FC304", looked_at(LINE, unreachable("far", "it is down", "start it"), db("c")))
     assert (finding.severity, finding.revisions) == (Severity.WARNING, ())
-    assert finding.message == "far cannot be asked: it is down"
+    assert finding.message == "far cannot be read: it is down"
     start, told = finding.hint.ways
     assert start.text == "start it"
     assert told.text.startswith("if it stands at c, say so")

@@ -27,6 +27,7 @@ pytestmark = needs_git
 YES = ("hook", "--install", "--yes")
 WORKFLOW = ".github/workflows/fixchain.yml"
 TEMPLATE = ".github/pull_request_template.md"
+BARE = os.defpath  # what programs get that are started from a desktop
 GITLAB_TEMPLATE = ".gitlab/merge_request_templates/Default.md"
 CONFIG = """\
 repos:
@@ -97,34 +98,87 @@ def test_a_commit_that_breaks_the_chain_is_refused(project: Project) -> None:
     assert project.commit().exit_code == 0
 
 
-def test_an_editor_without_the_environment_is_told_of_the_way_out(
+@pytest.mark.parametrize(
+    ("place", "prefix"),
+    [
+        (".venv/bin", ""),
+        ("venv/bin", ""),
+        ("env/bin", ""),
+        ("it's else where/bin", "it's else where"),
+    ],
+)
+def test_an_editor_without_the_environment_finds_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, place: str, prefix: str
+) -> None:
+    """It has a bare PATH. The environment that has installed the hook may be anywhere."""
+    project.put(".gitignore", f"/{place}/\n")
+    monkeypatch.setattr(sys, "prefix", str(project.top / prefix) if prefix else "/nowhere")
+    fixchain(*YES)
+    script(project.top / place / "fixchain", f'#!/bin/sh\nexec {SCRIPTS}/fixchain "$@"\n')
+    monkeypatch.setenv("PATH", BARE)
+    assert project.commit() == Done(0, "", "")
+    project.broken()
+    refused = project.commit()
+    assert refused.exit_code == 1
+    assert "2 heads" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "stub"),
+    [
+        (["uv.lock", ".venv/pyvenv.cfg"], "run --no-sync fixchain"),
+        (["poetry.lock"], "run fixchain"),
+    ],
+)
+def test_the_environment_of_uv_and_poetry(
+    project: Project, monkeypatch: pytest.MonkeyPatch, files: list[str], stub: str
+) -> None:
+    """Neither is called where it would make one."""
+    project.put(".gitignore", ".venv\n")
+    monkeypatch.setattr(sys, "prefix", "/nowhere")
+    fixchain(*YES)
+    for name in ("uv", "poetry"):
+        text = f"""\
+#!/bin/sh
+case $* in
+env*) exit 0 ;;
+"{stub} "*) for _ in {stub}; do shift; done; exec {SCRIPTS}/fixchain "$@" ;;
+esac
+touch {project.top}/made
+"""
+        script(project.top / f"../{name}/{name}", text)
+    monkeypatch.setenv("PATH", f"{project.top}/../uv:{project.top}/../poetry:{BARE}")
+    assert "fixchain was not found" in project.commit().stderr
+    for name in files:
+        project.put(name, "")
+    assert project.commit() == Done(0, "", "")
+    project.broken()
+    assert "2 heads" in project.commit().stderr
+    assert not (project.top / "made").exists()
+
+
+def test_where_it_is_not_found_the_way_out_is_told(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the hook prints, typed as it stands, lets the commit through."""
-    project.put(".gitignore", ".venv\n")
-    script(project.top / ".venv/bin/fixchain", f'#!/bin/sh\nexec {SCRIPTS}/fixchain "$@"\n')
-    project.put(".venv/bin/activate", "PATH=$PWD/.venv/bin:$PATH\n")
-    monkeypatch.setattr(sys, "prefix", str(project.top / "it's mine"))
+    monkeypatch.setattr(sys, "prefix", "/nowhere")
     fixchain(*YES)
-    monkeypatch.setenv("PATH", os.defpath)
+    monkeypatch.setenv("PATH", BARE)
     refused = project.commit()
     assert refused.exit_code == 1
-    assert "fixchain is not on the PATH" in refused.stderr
-    activate, install, without = re.findall(r"^    (.*)$", refused.stderr, re.MULTILINE)
+    assert "fixchain was not found" in refused.stderr
+    install, without = re.findall(r"^    (.*)$", refused.stderr, re.MULTILINE)
     assert install == "pip install flask-chainfix"
-    typed = run("sh", "-c", f"{activate} && git commit -q -m x", cwd=project.top)
-    assert typed == Done(0, "", "")
     assert run("sh", "-c", f"{without} --allow-empty -q -m y", cwd=project.top).exit_code == 0
 
 
-def test_the_hook_names_the_environment_that_has_installed_it(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script(tmp_path / "else where/bin/fixchain", "#!/bin/sh\n")
-    monkeypatch.setattr(sys, "prefix", str(tmp_path / "else where"))
+def test_what_is_not_staged_does_not_count(project: Project) -> None:
     fixchain(*YES)
-    monkeypatch.setenv("PATH", os.defpath)
-    assert f"    . '{tmp_path}/else where/bin/activate'\n" in project.commit().stderr
+    project.commit()
+    project.broken()
+    assert run("git", "commit", "-q", "--allow-empty", "-m", "x", cwd=project.top) == Done(
+        0, "", ""
+    )
 
 
 def test_a_hook_that_is_for_everybody_names_no_place_of_this_machine(
@@ -165,7 +219,7 @@ def test_a_hook_that_is_there_is_left_alone(project: Project, old: str) -> None:
     done = fixchain(*YES)
     assert done.exit_code == 3
     assert "left alone: it is there already; add these lines below its first line" in done.stdout
-    assert "\n    fixchain_said=$(fixchain check) ||" in done.stdout
+    assert "\n    fixchain_said=$(fixchain_run check --staged) ||" in done.stdout
     assert "not everything could be put in place: Git hook: " in done.stderr
     assert project.hook.read_text() == old
 
@@ -193,7 +247,7 @@ def test_own_calls_of_check_suffice(project: Project) -> None:
     done = fixchain("hook", "--install")
     assert done.exit_code == 0
     assert "everything is in place" not in done.stdout
-    assert "already there, not in the form that would be written now" in done.stdout
+    assert "already there, it differs from what would be written now" in done.stdout
 
 
 def test_hooks_of_the_work_tree(project: Project) -> None:
@@ -244,6 +298,7 @@ def test_pre_commit_would_run_a_check(project: Project) -> None:
     command = [*shlex.split(hook["entry"]), *hook["args"]]
     assert run(*command, cwd=project.top).exit_code == 0
     project.broken()
+    project.repository.git("add", "-A")
     assert run(*command, cwd=project.top).exit_code == 1
     path.write_text(f"repos:\n{shown['text']}")
     assert project.states(*YES) == {path.name: "there"}
@@ -267,7 +322,7 @@ def test_a_remote_tells_where_requests_are_made(
     project.repository.git("remote", "add", "origin", remote)
     done = fixchain("hook", "--print")
     assert set(project.states("hook", "--print")) == {".git/hooks/pre-commit", *expected}
-    assert ("neither GitHub nor GitLab is known here" in done.stdout) == (not expected)
+    assert ("there is no sign of GitHub or GitLab here" in done.stdout) == (not expected)
 
 
 def test_jobs_of_both_kinds(project: Project) -> None:
@@ -311,7 +366,7 @@ def test_another_workflow_of_that_name_is_left_alone(project: Project) -> None:
     project.put(WORKFLOW, own)
     done = fixchain(*YES)
     assert done.exit_code == 0
-    assert "already there, not in the form that would be written now; left alone" in done.stdout
+    assert "already there, it differs from what would be written now; left alone" in done.stdout
     assert project.read(WORKFLOW) == own
 
 
@@ -321,7 +376,7 @@ def test_a_second_run_finds_nothing_to_do(project: Project) -> None:
     before = tree(project.top)
     done = fixchain("hook", "--install")
     assert done.exit_code == 0
-    assert done.stdout.startswith("There is nothing to do: everything is in place.\n")
+    assert done.stdout.startswith("Nothing to do: everything is in place.\n")
     assert done.stdout.count("already there\n") == 3
     assert set(project.states(*YES).values()) == {"there"}
     assert {name: node[:2] for name, node in tree(project.top).items()} == {
@@ -360,7 +415,7 @@ def test_a_configuration_file_is_named_as_it_was(
 ) -> None:
     project.put("etc/alembic.ini", "[alembic]\nscript_location = migrations\n")
     assert fixchain("-c", "etc/alembic.ini", *YES).exit_code == 0
-    assert "$(fixchain -c etc/alembic.ini check)" in project.hook.read_text()
+    assert "$(fixchain_run -c etc/alembic.ini check --staged)" in project.hook.read_text()
     project.broken()
     assert project.commit().exit_code == 1
     project.put("etc/alembic.ini", "[alembic]\nscript_location = ../migrations\n")
@@ -376,7 +431,7 @@ def test_the_directory_is_named_as_seen_from_the_top(
     environment(project.top / "backend/migrations", "a")
     monkeypatch.chdir(project.top / "backend")
     fixchain(*YES)
-    assert "$(fixchain -d backend/migrations check)" in project.hook.read_text()
+    assert "$(fixchain_run -d backend/migrations check --staged)" in project.hook.read_text()
 
 
 def test_the_command_of_an_app(
@@ -388,7 +443,7 @@ def test_the_command_of_an_app(
     done = flask(*options, cwd=sample)
     assert done.exit_code == 0, done.stderr
     hook = (sample / ".git/hooks/pre-commit").read_text()
-    assert "$(fixchain -d sample_app/migrations check)" in hook
+    assert "$(fixchain_run -d sample_app/migrations check --staged)" in hook
     assert "flask db fixchain hook --install" in done.stdout
 
 
@@ -462,7 +517,7 @@ def a_pipe(path: Path) -> None:
         (a_link, "it is there already"),
         (a_dead_link, "symbolic link"),
         (Path.mkdir, "cannot be read: Is a directory"),
-        (a_pipe, "it is no regular file"),
+        (a_pipe, "it is not a regular file"),
     ],
 )
 def test_what_is_no_file_to_be_written_is_left_alone(

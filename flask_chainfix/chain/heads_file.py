@@ -82,8 +82,7 @@ def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
     lines = expected_lines(snapshot)
     if lines is None or (before is not None and in_step(before, lines)):
         return None
-    line_end = "\r\n" if b"\r\n" in (before or b"") else "\n"
-    return Edit(snapshot.environment.lock_path, before, _text(lines, line_end))
+    return Edit(snapshot.environment.lock_path, before, text_of(lines, before or b""))
 
 
 def in_step(data: bytes, lines: Mapping[str, str]) -> bool:
@@ -91,7 +90,9 @@ def in_step(data: bytes, lines: Mapping[str, str]) -> bool:
     return sorted(line.text for line in read_lines(data)) == sorted(lines.values())
 
 
-def _text(lines: Mapping[str, str], end: str) -> bytes:
+def text_of(lines: Mapping[str, str], like: bytes) -> bytes:
+    """A lock with these lines, its line ends like those of another."""
+    end = "\r\n" if b"\r\n" in like else "\n"
     parts = (f"# the chain on {line.partition(': ')[0]}\n{line}\n" for line in lines.values())
     text = "\n".join((_NOTE, *parts, _END))
     return text.replace("\n", end).encode()

@@ -13,13 +13,15 @@ _SUMMARIES = {
     "backup": "Copy databases to files before anything is changed.",
     "catch-up": "Write a migration that makes what some databases lack.",
     "check": "Say what is wrong with the migration chain.",
-    "explain": "Say what a finding means.",
+    "explain": "Explain a finding.",
     "graph": "Draw the chain, as it is and as a repair would leave it.",
-    "hook": "Check the chain in every commit and every pull request.",
+    "hook": "Install checks for every commit and pull request.",
     "lock": "Write the heads into a file on which two branches collide.",
+    "move": "Put a revision behind another one.",
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
+    "report": "Write the analysis of the chain that one hands in.",
     "restamp": "Move the stamps of databases to the repaired chain.",
     "squash": "Replace the chain up to a revision by one migration, and prove it.",
     "trace": "Say what each database has really run, by its schema.",
@@ -51,6 +53,12 @@ def _summaries() -> dict[str, click.Command]:
     return {name: click.Command(name, help=summary) for name, summary in _SUMMARIES.items()}
 
 
+def _hidden() -> dict[str, click.Command]:
+    """What no person types: it is the console script alone that Git calls."""
+    summary = "Merge two versions of chain.lock, as Git's merge driver."
+    return {"merge-lock": click.Command("merge-lock", help=summary, hidden=True)}
+
+
 @click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
 @click.version_option(package_name="flask-chainfix", prog_name="flask-chainfix")
@@ -64,7 +72,9 @@ def app_group(context: click.Context, directory: str | None) -> None:
     context.meta[opening.IN_APP] = True
 
 
-@click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
+@click.group(
+    "fixchain", cls=LazyGroup, commands=_summaries() | _hidden(), context_settings=_SETTINGS
+)
 @click.option(
     "-d",
     "--directory",

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -40,7 +40,8 @@ from flask_chainfix.report.results import Result, UnwindPlan, Unwound
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def unwind(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,

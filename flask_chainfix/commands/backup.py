@@ -96,12 +96,12 @@ def back_up_first(
     targets = targets_for(runtime, wishes)
     if not targets:
         raise CannotBackUp(
-            "no database is named that could be backed up",
+            "there is no database to back up",
             "name one with --database URL, or leave --backup out",
             unchanged=True,
         )
     sources = {target.url: target for identity, target in targets.items() if identity in there}
     left = left_behind(DIRECTORY)
     made = back_up(tuple(sources.values()), DIRECTORY, progress)
-    empty = () if made else ("there is nothing in the databases that could be backed up",)
+    empty = () if made else ("the databases hold nothing to back up",)
     return BackedUp(backups=made, notices=(*left, *empty))

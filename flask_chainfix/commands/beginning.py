@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from flask_chainfix import disk
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
@@ -19,7 +20,12 @@ from flask_chainfix.model.environment import Environment
 
 
 def read_and_judge(
-    runtime: Runtime, tools: Tools, *, strict: bool = False, may_be_empty: bool = False
+    runtime: Runtime,
+    tools: Tools,
+    *,
+    strict: bool = False,
+    may_be_empty: bool = False,
+    instead: Snapshot | None = None,
 ) -> Diagnosis:
     """Read the chain, and say what is wrong with it.
 
@@ -28,11 +34,16 @@ def read_and_judge(
         tools: how the user would type commands.
         strict: whether warnings count like errors.
         may_be_empty: whether the command has something to do where there is no migration.
+        instead: the chain that is judged in the place of that on the disk.
 
     Raises:
         NoMigrations: there is none.
     """
-    read, notices = disk.read_snapshot(runtime.environment)
+    notices: tuple[str, ...] = ()
+    if instead is None:
+        read, notices = disk.read_snapshot(runtime.environment)
+    else:
+        read = instead
     snapshot = Facts.around(read, surroundings=read_surroundings(runtime))
     if not may_be_empty:
         refuse_empty(snapshot)
@@ -70,7 +81,7 @@ def refuse_empty(snapshot: Facts) -> None:
     raise NoMigrations(
         "; ".join((f"there are no migrations in {places}", *elsewhere)),
         Remedy.of(
-            "name the directory that is meant as version_locations in the configuration"
+            "name the right directory as version_locations in the configuration"
             if elsewhere
             else "check that this is the right directory"
         )

@@ -15,14 +15,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 from flask_chainfix.common.errors import BadConfiguration, CannotMerge
+from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
 from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.git.merge_driver import read_settings, write_settings
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
 from flask_chainfix.model.checkout_hook import post_checkout
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.hook_files import (
+    ATTRIBUTES,
     CHECKLIST,
     GIT_HOOK,
     JOB,
@@ -32,25 +35,28 @@ from flask_chainfix.model.hook_files import (
     HookFile,
     HookState,
     Kind,
-    calls_check,
+    merge_driver,
 )
 from flask_chainfix.report.results import Hooked, HookPlan
 
 _DEFAULT_PLACE = "migrations"  # where the console script looks
 
 _NO_HOST = (
-    "neither GitHub nor GitLab is known here (no .github/workflows, no .gitlab-ci.yml, no such"
+    "there is no sign of GitHub or GitLab here (no .github/workflows, no .gitlab-ci.yml, no such"
     " remote): only the hook is set up"
 )
 
 
-def plan_hooks(runtime: Runtime, tools: Tools, *, after_checkout: bool = False) -> HookPlan:
+def plan_hooks(
+    runtime: Runtime, tools: Tools, *, after_checkout: bool = False, merges_locks: bool = False
+) -> HookPlan:
     """Find out what belongs where in this project.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
         after_checkout: whether it is the hook for after a checkout, and nothing else.
+        merges_locks: whether Git is to merge chain locks with ``merge-lock``, too.
 
     Raises:
         CannotReadGit: there is no Git work tree around the migrations.
@@ -60,8 +66,15 @@ def plan_hooks(runtime: Runtime, tools: Tools, *, after_checkout: bool = False) 
     call = _call(runtime, tree)
     places = [_after_checkout(runtime, tools, tree)] if after_checkout else _places(tree)
     files = tuple(_hook_file(kind, path, call, tree) for kind, path in places)
-    no_host = len(files) == 1 and not after_checkout
-    plan = HookPlan(tools=tools, files=files, notices=(_NO_HOST,) if no_host else ())
+    notices = (_NO_HOST,) if len(files) == 1 and not after_checkout else ()
+    if merges_locks:
+        attributes = Path(os.path.realpath(runtime.environment.directory), ".gitattributes")
+        files = (
+            *files,
+            _configuration(call, tree),
+            _hook_file(ATTRIBUTES, attributes, call, tree),
+        )
+    plan = HookPlan(tools=tools, files=files, notices=notices)
     refused = [file for file in files if file.state is HookState.REFUSED]
     if not refused:
         return plan
@@ -89,10 +102,18 @@ def carry_out_hooks(plan: HookPlan) -> Hooked:
     Raises:
         StaleSnapshot, CannotWrite: none of them could be written.
     """
-    add_together([file.edit for file in plan.files if file.edit is not None])
+    planned = [file for file in plan.files if file.state is HookState.PLANNED]
+    configured = [file for file in planned if file.settings]
+    for file in configured:
+        write_settings(file.path, file.settings)
+    try:
+        add_together([file.edit for file in planned if file.edit is not None])
+    except BaseException:
+        for file in configured:
+            write_settings(file.path, dict.fromkeys(file.settings))
+        raise
     files = (
-        replace(file, state=HookState.WRITTEN) if file.edit is not None else file
-        for file in plan.files
+        replace(file, state=HookState.WRITTEN) if file in planned else file for file in plan.files
     )
     return Hooked(
         tools=plan.tools,
@@ -184,7 +205,7 @@ def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
         data = read_or_none(path)
     except OSError as error:
         return replace(refused, detail=f"it cannot be read: {error.strerror}")
-    if data is not None and calls_check(data):
+    if data is not None and kind.is_in(data):
         return replace(refused, state=HookState.THERE, detail=_difference(text, data))
     if data is not None:
         return replace(refused, detail=f"it is there already; add these lines {kind.where}")
@@ -197,7 +218,30 @@ def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
     return replace(refused, state=HookState.PLANNED, edit=edit)
 
 
+def _configuration(call: Call, tree: WorkTree) -> HookFile:
+    """What is to be set in the repository's own configuration; values that differ are kept."""
+    wanted = merge_driver(call)
+    there = read_settings(tree.configuration, wanted)
+    lines = "".join(
+        f"{words(('git', 'config', '--local', name, value))}\n" for name, value in wanted.items()
+    )
+    file = HookFile(
+        "merge driver for chain locks",
+        tree.configuration,
+        lines,
+        HookState.PLANNED,
+        settings={name: value for name, value in wanted.items() if name not in there},
+    )
+    if there.keys() == wanted.keys():
+        differs = "" if there == wanted else "not as it would be set now"
+        return replace(file, state=HookState.THERE, detail=differs, settings={})
+    if any(there[name] != wanted[name] for name in there):
+        detail = "it has other values; set these by hand"
+        return replace(file, state=HookState.REFUSED, detail=detail, settings={})
+    return file
+
+
 def _difference(text: str, data: bytes) -> str:
     """How a file differs that calls ``check``; indentation and line ends do not count."""
     words = "".join(data.decode(errors="replace").split())
-    return "" if "".join(text.split()) in words else "not in the form that would be written now"
+    return "" if "".join(text.split()) in words else "it differs from what would be written now"

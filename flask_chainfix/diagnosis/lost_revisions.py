@@ -48,7 +48,7 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
     if lost.branch and lost.kept:
         what = f"it is on the branch {lost.branch}, which is not merged here"
     elif lost.kept:
-        what = "its file is in Git, and not where migrations are looked for"
+        what = "its file is in Git, but not in a version location"
     elif lost.renamed in snapshot.graph:
         what = f"the same migration is {lost.renamed} now{', edited since' if lost.edited else ''}"
     else:

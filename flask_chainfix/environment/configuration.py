@@ -268,7 +268,7 @@ def refuse_endless(ini: Path) -> None:
 
     Raises:
         BadConfiguration: a line or a value of it is too long.
-        OSError: it is no regular file, or too large.
+        OSError: it is not a regular file, or too large.
     """
     try:
         text = read_regular(ini, LARGEST_CODE).decode(errors="replace")

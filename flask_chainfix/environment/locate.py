@@ -30,7 +30,7 @@ from flask_chainfix.environment.configuration import (
     refuse_endless,
 )
 from flask_chainfix.environment.env_py import uses_flask_app
-from flask_chainfix.environment.surroundings import local_modules
+from flask_chainfix.environment.surroundings import is_sparse, local_modules
 from flask_chainfix.model.environment import Environment
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
             f"{directory} is not a migration environment: it has no env.py",
             "name the directory that has one, with -d DIRECTORY" | _NEW,
         )
-    if not any(place.is_dir() for place in locations):
+    if not any(place.is_dir() for place in locations) and not is_sparse(directory):
         missing = ", ".join(str(place) for place in locations)
         raise NoEnvironment(
             f"there is no version location: {missing} does not exist",

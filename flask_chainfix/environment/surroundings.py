@@ -218,3 +218,8 @@ def _no_metadata(env_py: Path) -> tuple[Location, ...]:
 def _is_offline(options: Mapping[str | None, ast.expr]) -> bool:
     """Whether a call of ``context.configure`` is for SQL scripts, where nothing is compared."""
     return "connection" not in options and not {"url", "dialect_name"}.isdisjoint(options)
+
+
+def is_sparse(directory: Path) -> bool:
+    """Whether Git may have version locations that it was told not to check out."""
+    return any((place / ".git/info/sparse-checkout").exists() for place in directory.parents)

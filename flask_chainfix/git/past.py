@@ -16,7 +16,7 @@ from flask_chainfix.git.tree import Tree, read_trees
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile, Unreadable
 
-_OUTSIDE = Unreadable(
+OUTSIDE = Unreadable(
     "is a link to a file that is in no version location",
     "name another Git revision, at which it is a file",
 )
@@ -180,7 +180,7 @@ def _files(
         if same is not None:
             yield real, same
         elif data is None:
-            yield real, MigrationFile(directory, name, b"", _OUTSIDE)
+            yield real, MigrationFile(directory, name, b"", OUTSIDE)
         elif path == target:
             yield real, MigrationFile(directory, name, data, source.read(data, name))
         else:  # a link stands for the file that it leads to

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from flask_chainfix.common.regular_files import LARGEST
+
 _TIME_LIMIT = 30  # seconds, for each call
 _hanging: set[str] = set()  # programs that have not answered once: nobody waits for them again
 
@@ -27,6 +29,7 @@ _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 # Two messages are recognized. Nothing is fetched, as a partial clone would.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
+_CHUNK = 1 << 20  # of what is not looked at
 _AT_ONCE = 4096  # bytes; a pipe takes them all, so that neither side waits for the other
 
 
@@ -36,11 +39,12 @@ class Unknown(Exception):
     Args:
         reason: the text.
         silent: whether Git has ended with 1 and without a word, as it does where there is nothing.
+        exit_code: what Git has ended with; ``None`` where it has not come that far.
     """
 
-    def __init__(self, reason: str, *, silent: bool = False) -> None:
+    def __init__(self, reason: str, *, silent: bool = False, exit_code: int | None = None) -> None:
         super().__init__(reason)
-        self.silent = silent
+        self.silent, self.exit_code = silent, exit_code
 
 
 def run(
@@ -48,6 +52,7 @@ def run(
     *arguments: str,
     sent: bytes = b"",
     variables: Mapping[str, str] | None = None,
+    index: str | None = None,
 ) -> bytes:
     """Run Git.
 
@@ -56,6 +61,7 @@ def run(
         arguments: what it is asked.
         sent: what it reads from its stdin.
         variables: as in ``command``.
+        index: the file that is the index; ``None`` for the repository's own.
 
     Raises:
         Unknown: it is not there, fails, or takes too long.
@@ -63,6 +69,8 @@ def run(
     import subprocess  # where there is no repository, it is not needed
 
     words, around = command(start, *arguments, variables=variables)
+    if index is not None:
+        around["GIT_INDEX_FILE"] = index
     try:
         done = subprocess.run(
             words, env=around, input=sent, capture_output=True, check=False, timeout=_TIME_LIMIT
@@ -77,7 +85,8 @@ def run(
         fatal = re.search(r"^fatal: (.*)", said, re.MULTILINE)  # advice may follow it
         last = said.rpartition("\n")[2] or f"exit code {done.returncode}"
         silent = done.returncode == 1 and not done.stderr
-        raise Unknown(f"git failed ({fatal[1] if fatal else last})", silent=silent)
+        reason = f"git failed ({fatal[1] if fatal else last})"
+        raise Unknown(reason, silent=silent, exit_code=done.returncode)
     return done.stdout
 
 
@@ -166,10 +175,14 @@ class Batch:
 
     Args:
         process: it, with pipes to its input and from its output.
+
+    Attributes:
+        left_out: whether an object was too large to be read, and so counts as not there.
     """
 
     def __init__(self, process: Any) -> None:
         self._process = process
+        self.left_out = False
         self._input: IO[bytes] = process.stdin
         self._output: IO[bytes] = process.stdout
 
@@ -208,9 +221,16 @@ class Batch:
 
     def _answer(self) -> Iterator[bytes]:
         line = self._output.readline()
-        yield line
         found = HEADER.fullmatch(line.rstrip(b"\n"))
         size = int(found[3]) + 1 if found else 0
+        if size - 1 > LARGEST:
+            self.left_out = True
+            line = b"too large\n"
+            while size > _CHUNK:
+                size -= len(self._output.read(_CHUNK)) or size
+            self._output.read(size)
+            size = 0
+        yield line
         data = self._output.read(size)
         if not line or len(data) < size:
             raise EOFError

@@ -29,6 +29,8 @@ _HOST = re.compile(
     r"^\S+\t(?:\w+://(?:[^@/\s]*@)?|(?:[^@/\s]+@)?(?=[^/\s]+:))([^/:\s]+)", re.MULTILINE
 )
 _ABBREVIATED = 12
+# A file system monitor is a program that the repository's configuration names.
+LIST = ("-c", "core.fsmonitor=false", "ls-files")
 
 
 class Object(NamedTuple):
@@ -59,13 +61,13 @@ class Repository(NamedTuple):
     store: str
     batch: Callable[[bytes], bytes] | None = None
 
-    def git(self, *arguments: str, sent: bytes = b"") -> bytes:
-        """What Git answers in it; ``sent`` is what it reads from its stdin.
+    def git(self, *arguments: str, sent: bytes = b"", index: str | None = None) -> bytes:
+        """What Git answers in it; ``sent`` and ``index`` are as in ``run``.
 
         Raises:
             Unknown: it is not there, fails, or takes too long.
         """
-        return run(None if self.inherited else self.top, *arguments, sent=sent)
+        return run(None if self.inherited else self.top, *arguments, sent=sent, index=index)
 
     def name(self, path: str) -> str:
         """What Git calls a real path in it."""
@@ -195,12 +197,14 @@ class WorkTree(NamedTuple):
         top: its real path.
         hooks: the real path of the directory in which Git looks for hooks.
         own_hooks: whether that directory lies in this repository.
+        configuration: the real path of the file with the configuration of this repository.
         hosts: the names of the hosts of its remotes, in small letters.
     """
 
     top: Path
     hooks: Path
     own_hooks: bool
+    configuration: Path
     hosts: frozenset[str]
 
 
@@ -226,7 +230,7 @@ def find_work_tree(directory: Path) -> WorkTree:
         ) from reason
     top = Path(repository.top)
     own = any(place in hooks.parents for place in (top, common))
-    return WorkTree(top, hooks, own, frozenset(_HOST.findall(remotes.lower())))
+    return WorkTree(top, hooks, own, common / "config", frozenset(_HOST.findall(remotes.lower())))
 
 
 def _path(repository: Repository, *question: str) -> Path:
@@ -265,9 +269,7 @@ def tracked_below(directory: Path) -> frozenset[str]:
     found, _ = repositories_of([root])
     for repository in found:
         with suppress(Unknown):
-            # A file system monitor is a program that the repository's configuration names.
-            quiet = ("-c", "core.fsmonitor=false", "ls-files", "-z", "--")
-            answer = repository.git(*quiet, literal(repository.name(root)))
+            answer = repository.git(*LIST, "-z", "--", literal(repository.name(root)))
             names = os.fsdecode(answer).split("\0")[:-1]
             return frozenset(os.path.join(repository.top, name) for name in names)
     return frozenset()

@@ -247,6 +247,6 @@ def _untold(ref: str, reason: Unknown) -> str:
 
 def _foreign(ref: str) -> str:
     return (
-        f"{ref} and the checked-out commit have no commit in common: what is told of a merge is"
-        " what `git merge --allow-unrelated-histories` makes"
+        f"{ref} and the checked-out commit have no commit in common: the merge that is judged"
+        " is the one that `git merge --allow-unrelated-histories` makes"
     )

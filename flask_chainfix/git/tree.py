@@ -11,7 +11,7 @@ from typing import NamedTuple
 from flask_chainfix import source
 from flask_chainfix.git.repositories import Object, Repository
 
-_LINK, _FOLDER, _SUBMODULE = "120000", "40000", b"160000"
+LINK, _FOLDER, _SUBMODULE = "120000", "40000", b"160000"
 _ENTRIES = {  # by the number of bytes of a hash
     width: re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)
 }
@@ -32,13 +32,16 @@ class Tree:
     Args:
         entries: the files there, by the path that Git has for them.
         sourceless: whether compiled migrations count.
+        also: more contents that have to be known.
 
     Attributes:
         blobs: the contents that have to be known.
         contents: those that are, by their hash.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], *, sourceless: bool) -> None:
+    def __init__(
+        self, entries: Mapping[str, Entry], *, sourceless: bool, also: Iterable[str] = ()
+    ) -> None:
         self._sourceless = sourceless
         self._entries = entries
         self._folders: dict[str, list[str]] = {}
@@ -49,8 +52,8 @@ class Tree:
         self.blobs = {
             entry.blob
             for path, entry in entries.items()
-            if entry.mode == _LINK or self._would_load(path)
-        }
+            if entry.mode == LINK or self._would_load(path)
+        }.union(also)
 
     def folders(self, location: str, *, recursive: bool) -> Iterator[str]:
         """The folders of a location that Alembic looks into, in its order."""
@@ -74,13 +77,13 @@ class Tree:
             target = self._follow(path)
             if target not in self._folders and self._would_load(target):
                 entry = self._entries.get(target)
-                is_file = entry is not None and entry.mode != _LINK
+                is_file = entry is not None and entry.mode != LINK
                 yield path, target, self.contents[entry.blob] if entry and is_file else None
 
     def _follow(self, path: str) -> str:
         for _ in range(_MOST_LINKS):
             entry = self._entries.get(path)
-            if entry is None or entry.mode != _LINK:
+            if entry is None or entry.mode != LINK:
                 break
             link = os.fsdecode(self.contents[entry.blob])
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
@@ -145,12 +148,31 @@ def read_trees(
                     entries[ref][path] = entry
         level = below
     trees = {ref: Tree(each, sourceless=sourceless) for ref, each in entries.items()}
+    return filled(repository, trees, held)
+
+
+def filled(
+    repository: Repository, trees: Mapping[str, Tree], held: Iterable[bytes]
+) -> dict[str, Tree]:
+    """Read the contents of trees, all with one question for Git.
+
+    Args:
+        repository: where they are.
+        trees: the trees, by any names.
+        held: contents that need not be read again.
+
+    Returns:
+        Those that Git has completely.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
     wanted = set[str]().union(*(tree.blobs for tree in trees.values()))
     contents = dict(_named(held, wanted))
     contents |= repository.contents(wanted.difference(contents))
     for each in trees.values():
         each.contents = contents
-    return {ref: each for ref, each in trees.items() if each.blobs.issubset(contents)}
+    return {name: each for name, each in trees.items() if each.blobs.issubset(contents)}
 
 
 def _list(trees: Mapping[str, Object], listed: dict[str, tuple[tuple[str, Entry], ...]]) -> None:

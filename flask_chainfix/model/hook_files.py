@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.quoting import path_word, script_words, yaml_string
+from flask_chainfix.common.quoting import script_words, yaml_string
 from flask_chainfix.model.files import Edit
 
 
@@ -34,6 +35,7 @@ class HookFile:
         state: what has become of it.
         edit: what creates the file, if it is to be written.
         detail: why it is left alone, or how what is there differs.
+        settings: what is to be set in it by Git, which alone writes its configuration.
     """
 
     name: str
@@ -42,6 +44,7 @@ class HookFile:
     state: HookState
     edit: Edit | None = None
     detail: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Call(NamedTuple):
@@ -65,22 +68,6 @@ class Call(NamedTuple):
         return script_words("fixchain", *self.options, *arguments)
 
 
-class Kind(NamedTuple):
-    """A kind of file.
-
-    Attributes:
-        name: what it is, for people.
-        text: the lines for a call.
-        where: where they go in a file that is there already.
-        opening: what a new file holds above them.
-    """
-
-    name: str
-    text: Callable[[Call], str]
-    where: str
-    opening: str = ""
-
-
 _CALLS_CHECK = re.compile(
     rb"^(?:# fixchain: begin"
     rb"|[ \-]*\bid: *[\"']?fixchain[\"']? *(?:#|\r?$)"  # a hook of pre-commit
@@ -94,6 +81,40 @@ def calls_check(data: bytes) -> bool:
     return _CALLS_CHECK.search(data) is not None
 
 
+class Kind(NamedTuple):
+    """A kind of file.
+
+    Attributes:
+        name: what it is, for people.
+        text: the lines for a call.
+        where: where they go in a file that is there already.
+        opening: what a new file holds above them.
+        is_in: whether a file has such lines already, ours or somebody's own.
+    """
+
+    name: str
+    text: Callable[[Call], str]
+    where: str
+    opening: str = ""
+    is_in: Callable[[bytes], bool] = calls_check
+
+
+# --- Where the tool is, with nothing on the PATH and no environment active -----------------------
+# Where virtual environments have their programs, from the top of a work tree.
+_USUAL = (".venv/bin", "venv/bin", "env/bin", ".venv/Scripts", "venv/Scripts")
+# An environment is used where it is there; neither of the two makes or changes one.
+_MANAGERS = {
+    "uv": ("uv run --no-sync", '[ -e uv.lock ] && [ -e "${UV_PROJECT_ENVIRONMENT:-.venv}" ]'),
+    "poetry": ("poetry run", "[ -e poetry.lock ] && poetry env info --path"),
+}
+
+
+def _places(call: Call) -> str:
+    """The names under which a shell looks for the tool: editors commit with a bare PATH."""
+    known = dict.fromkeys((*([call.programs] if call.programs else []), *_USUAL))
+    return script_words("fixchain", *(f"{programs}/fixchain" for programs in known))
+
+
 # --- pre-commit ----------------------------------------------------------------------------------
 def _pre_commit(call: Call) -> str:
     options = [word if word in ("-c", "-d") else yaml_string(word) for word in call.options]
@@ -101,9 +122,13 @@ def _pre_commit(call: Call) -> str:
         "  - repo: local\n"
         "    hooks:\n"
         "      - id: fixchain\n"
-        "        name: migration chain (fixchain not found? activate its environment)\n"
-        "        entry: fixchain\n"
-        f"        args: [{', '.join([*options, 'check'])}]\n"
+        "        name: migration chain\n"
+        "        entry: >-\n"
+        f"          sh -c 'for tool in {_places(call._replace(programs=''))}; do\n"
+        '          command -v "$tool" >/dev/null && exec "$tool" "$@"; done;\n'
+        '          echo "fixchain was not found: activate the environment that has it" >&2;\n'
+        "          exit 1' fixchain\n"
+        f"        args: [{', '.join([*options, 'check', '--staged'])}]\n"
         "        language: system\n"
         # A commit that only deletes a migration passes no file name.
         "        always_run: true\n"
@@ -112,53 +137,53 @@ def _pre_commit(call: Call) -> str:
 
 
 # --- Git's own hook ------------------------------------------------------------------------------
-# Where virtual environments have their programs, from the top of a work tree.
-_USUAL = (".venv/bin", "venv/bin", "env/bin", ".venv/Scripts", "venv/Scripts")
-
-
 def _git_hook(call: Call) -> str:
     """Lines that are silent while nothing is wrong.
 
     Hooks are no part of a commit, and branches without the migrations have to pass.
     """
-    return (
-        "# fixchain: begin (a commit that breaks the migration chain is refused)\n"
-        f"if [ -e {script_words(call.place)} ]; then\n"
-        f"{_without_tool(call)}"
-        f"    fixchain_said=$({call.shell('check')}) ||"
-        " { printf '%s\\n' \"$fixchain_said\" >&2; exit 1; }\n"
-        "fi\n"
-        "# fixchain: end\n"
+    sought = "".join(
+        f"        fixchain_is={name}; ! {{ {there} && {run} fixchain --version; }} || return 0\n"
+        for name, (run, there) in _MANAGERS.items()
     )
-
-
-def _without_tool(call: Call) -> str:
-    """What to say where the tool is not found: editors commit without an active environment."""
-    known = dict.fromkeys((*([call.programs] if call.programs else []), *_USUAL))
-    activations = "".join(map(_activation, known))
+    run = "".join(
+        f'        {name}) {run} fixchain "$@" ;;\n' for name, (run, _) in _MANAGERS.items()
+    )
     return f"""\
-    command -v fixchain >/dev/null || {{
-        echo "fixchain is not on the PATH, so the migration chain was not checked."
+# fixchain: begin (a commit that breaks the migration chain is refused)
+if [ -e {script_words(call.place)} ]; then
+    fixchain_find() {{
+        for fixchain_is in {_places(call)}; do
+            ! command -v "$fixchain_is" || return 0
+        done
+{sought}\
+        return 1
+    }}
+    fixchain_run() {{
+        case $fixchain_is in
+{run}\
+        *) "$fixchain_is" "$@" ;;
+        esac
+    }}
+    fixchain_find >/dev/null 2>&1 || {{
+        echo "fixchain was not found, so the migration chain was not checked: it is neither on the"
+        echo "PATH nor in .venv, venv or env, and neither uv nor poetry knows it here."
         echo "Activate the virtual environment that has it, then commit again."
-{activations}\
         echo "Or install it:"
         echo "    pip install flask-chainfix"
         echo "Or commit without the check:"
         echo "    git commit --no-verify"
         exit 1
     }} >&2
+    fixchain_said=$(fixchain_run {script_words(*call.options, "check", "--staged")}) ||
+        {{ printf '%s\\n' "$fixchain_said" >&2; exit 1; }}
+fi
+# fixchain: end
 """
 
 
-def _activation(programs: str) -> str:
-    """Names an environment where it is there; the path is quoted for whoever types it."""
-    line = f"    . {path_word(f'{programs}/activate')}"
-    there = script_words(f"{programs}/fixchain")
-    return f"        [ ! -x {there} ] || printf '%s\\n' {script_words(line)}\n"
-
-
 # --- CI jobs -------------------------------------------------------------------------------------
-_PLAIN_COMMAND = re.compile(r"fixchain [\w ./=<>$\"-]+", re.ASCII)
+_PLAIN_COMMAND = re.compile(r"fixchain (?:[\w ./=<>$@{}+\"-]|:\+)+", re.ASCII)
 
 
 def _command_in_yaml(command: str) -> str:
@@ -169,49 +194,104 @@ def _command_in_yaml(command: str) -> str:
 def _workflow(call: Call) -> str:
     # GitHub puts in the value of an expression before it knows of any quotes.
     check = call.shell("check").replace("${{", "$''{{")
-    command = f'{check} --against "origin/$BASE" --format github'
-    return (
-        "name: fixchain\n"
-        "# A pull request that breaks the migration chain fails.\n"
-        "on: pull_request\n"
-        "permissions:\n"
-        "  contents: read\n"
-        "jobs:\n"
-        "  fixchain:\n"
-        "    runs-on: ubuntu-latest\n"
-        "    steps:\n"
-        "      - uses: actions/checkout@v4\n"
-        "        with:\n"
-        "          fetch-depth: 0\n"
-        "      - uses: actions/setup-python@v5\n"
-        "        with:\n"
-        '          python-version: "3.12"\n'
-        f"      - run: pip install {call.requirement}\n"
-        f"      - run: {_command_in_yaml(command)}\n"
-        "        env:\n"
-        "          BASE: ${{ github.base_ref }}\n"
-    )
+    command = f'{check} ${{AGAINST:+--against "$AGAINST"}} --format github'
+    return f"""\
+name: fixchain
+# What breaks the migration chain fails: a pull request, what a merge queue would land, and the main
+# branch itself.
+on:
+  pull_request:
+  merge_group:
+  push:
+    branches: [main, master]
+permissions:
+  contents: read
+jobs:
+  fixchain:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          fetch-depth: 0
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.12"
+      - run: pip install {call.requirement}
+      - run: {_command_in_yaml(command)}
+        env:
+          AGAINST: ${{{{ {_AGAINST} }}}}
+  again:
+    # What went well with the main branch of then need not with that of now.
+    if: github.event_name == 'push'
+    runs-on: ubuntu-latest
+    permissions:
+      actions: write
+      pull-requests: read
+    steps:
+      - run: |
+          gh pr list --base "$GITHUB_REF_NAME" --limit 100 --json headRefOid --jq '.[].headRefOid' |
+          while read -r head; do
+            gh run list --workflow fixchain.yml --event pull_request --commit "$head" \\
+              --status completed --limit 1 --json databaseId --jq '.[].databaseId'
+          done |
+          while read -r run; do
+            gh run rerun "$run" || echo "::notice::run $run cannot be run again"
+          done
+        env:
+          GH_TOKEN: ${{{{ github.token }}}}
+          GH_REPO: ${{{{ github.repository }}}}
+"""
+
+
+# What a pull request is to be merged into, or a merge queue would land on.
+_AGAINST = (
+    "github.base_ref && format('origin/{0}', github.base_ref) || github.event.merge_group.base_sha"
+)
 
 
 def _job(call: Call) -> str:
-    against = '--against "$CI_MERGE_REQUEST_DIFF_BASE_SHA"'
-    command = f"{call.shell('check')} {against} --format junit > fixchain.xml"
-    return (
-        "# A merge request that breaks the migration chain fails.\n"
-        "fixchain:\n"
-        "  image: python:3.12\n"
-        "  rules:\n"
-        '    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n'
-        "  variables:\n"
-        '    GIT_DEPTH: "0"\n'
-        "  script:\n"
-        f"    - pip install {call.requirement}\n"
-        f"    - {_command_in_yaml(command)}\n"
-        "  artifacts:\n"
-        "    when: always\n"
-        "    reports:\n"
-        "      junit: fixchain.xml\n"
-    )
+    command = f'{call.shell("check")} "$@" --format junit > fixchain.xml'
+    return f"""\
+# What breaks the migration chain fails: a merge request, alone and in a merge train, and the
+# default branch itself.
+fixchain:
+  image: python:3.12
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+    - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
+  variables:
+    GIT_DEPTH: "0"
+  script:
+    - pip install {call.requirement}
+    - |
+      set --
+      if [ -n "${{CI_MERGE_REQUEST_TARGET_BRANCH_NAME-}}" ]; then
+        target=origin/$CI_MERGE_REQUEST_TARGET_BRANCH_NAME
+        git fetch --quiet origin "+refs/heads/${{target#origin/}}:refs/remotes/$target"
+        set -- --against "$target"
+      fi
+    - {_command_in_yaml(command)}
+  artifacts:
+    when: always
+    reports:
+      junit: fixchain.xml
+"""
+
+
+# --- The merge driver for chain locks ------------------------------------------------------------
+def merge_driver(call: Call) -> dict[str, str]:
+    """The settings that have Git merge chain locks with ``merge-lock``, by lines if it is lost."""
+    places = _places(call).replace("%", "%%")  # Git puts something in for the others
+    return {
+        "merge.fixchain.name": "chain locks of flask-chainfix",
+        "merge.fixchain.driver": (
+            f'for tool in {places}; do command -v "$tool" >/dev/null &&'
+            ' exec "$tool" merge-lock -- %O %A %B %L %P; done;'
+            " git merge-file --marker-size=%L %A %O %B"
+        ),
+        # What is in the middle of a merge of several ancestors is no state of the chain.
+        "merge.fixchain.recursive": "text",
+    }
 
 
 # --- Reviews -------------------------------------------------------------------------------------
@@ -232,4 +312,10 @@ GIT_HOOK = Kind(
 WORKFLOW = Kind("GitHub workflow", _workflow, "to a new file beside it")
 JOB = Kind("GitLab job", _job, "at its end, with a `stage:` if the file lists stages")
 CHECKLIST = Kind("review checklist", lambda _: _CHECKLIST, "at its end")
+ATTRIBUTES = Kind(
+    "Git attributes",
+    lambda _: "chain.lock merge=fixchain\n",
+    "at its end",
+    is_in=lambda data: b"merge=fixchain" in data,
+)
 KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)

@@ -1,6 +1,6 @@
 """The fresh process that runs a chain on scratch databases; ``round_trip`` starts it.
 
-``unwinding`` has it take back revisions in the databases themselves.
+``unwinding`` has it run revisions in the databases themselves.
 
 Reads a request as JSON and answers with one JSON document a line, an event each.
 """
@@ -50,8 +50,8 @@ class _Phase(NamedTuple):
     """One run of ``env.py``: in which direction, which time, to which revision.
 
     Those of round 0 go through the old chain. In the direction ``stairs`` each revision goes up,
-    down and up again before the next one. In the direction ``back`` the request names the
-    revisions that go down.
+    down and up again before the next one. In the directions ``back`` and ``forth`` the request
+    names the revisions that go down, or up.
     """
 
     direction: str
@@ -62,6 +62,9 @@ class _Phase(NamedTuple):
 # Where a file of the chain is, or would be; its bytes in base64, ``None`` for one that Alembic
 # loads from the disk; and the id that its name gives it, if the file has none.
 _File = tuple[str, str | None, str | None]
+
+
+_NAMED_STEPS = {"back": "down", "forth": "up"}
 
 
 def main() -> None:
@@ -186,7 +189,7 @@ class _Rehearsing:
             if is_stairway:
                 yield from self._stairs(found, place)
             else:
-                direction = "down" if phase.direction == "back" else phase.direction
+                direction = _NAMED_STEPS.get(phase.direction, phase.direction)
                 for step in found:
                     yield from self._timed(step, direction, phase.round, place)
 
@@ -209,7 +212,7 @@ class _Rehearsing:
     def _steps_from(
         self, script: ScriptDirectory, heads: Any, phase: _Phase, bind: str
     ) -> list[Any]:
-        if phase.direction == "back":
+        if phase.direction in _NAMED_STEPS:
             rows, revisions = self._request["back"].get(bind, ((), ()))
             if sorted(heads) != sorted(rows):
                 raise StaleSnapshot(
@@ -218,7 +221,8 @@ class _Rehearsing:
                     "run the command again",
                 )
             wanted = map(script.get_revision, revisions)
-            return [RevisionStep(script.revision_map, each, is_upgrade=False) for each in wanted]
+            up = _NAMED_STEPS[phase.direction] == "up"
+            return [RevisionStep(script.revision_map, each, is_upgrade=up) for each in wanted]
         if phase.direction == "down":
             return list(script._downgrade_revs(phase.target, heads))
         try:

@@ -61,9 +61,22 @@ class Run(NamedTuple):
     def take_back(
         self, files: Iterable[MigrationFile], progress: Progress
     ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
-        """Run the ``downgrade()`` of each revision.
+        """Run the ``downgrade()`` of each revision; see ``_walk``."""
+        return self._walk("back", files, progress)
+
+    def bring_up(
+        self, files: Iterable[MigrationFile], progress: Progress
+    ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
+        """Run the ``upgrade()`` of each revision; see ``_walk``."""
+        return self._walk("forth", files, progress)
+
+    def _walk(
+        self, direction: str, files: Iterable[MigrationFile], progress: Progress
+    ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
+        """Run the revisions.
 
         Args:
+            direction: ``back`` or ``forth``.
             files: the chain down to its base, lost revisions included.
             progress: called with the steps done, the steps in all, and what is running.
 
@@ -76,7 +89,7 @@ class Run(NamedTuple):
         """
         asked = {
             "chain": [as_sent(file) for file in files],
-            "phases": [("back", 1, "base")],
+            "phases": [(direction, 1, "base")],
             "copied": True,
             "replaced": not self.own,
             "back": {
@@ -96,7 +109,10 @@ class Run(NamedTuple):
 
 @contextmanager
 def runs_for(
-    runtime: Runtime, databases: Sequence[Unwinding], known: Mapping[str, tuple[Target, Standing]]
+    runtime: Runtime,
+    databases: Sequence[Unwinding],
+    known: Mapping[str, tuple[Target, Standing]],
+    command: str = "unwind",
 ) -> Iterator[tuple[Run, ...]]:
     """The runs of ``env.py`` that databases need: one for all of the app's own, one for each other.
 
@@ -104,12 +120,13 @@ def runs_for(
         runtime: the environment.
         databases: those in which revisions are to be taken back.
         known: all that somebody has looked at, by identity.
+        command: what the user has typed.
 
     Raises:
         CannotPlan: ``env.py`` would not find a database.
         CannotRehearse: the app cannot be loaded.
     """
-    with inside_app(runtime, "unwind") as opened, signals.listening():
+    with inside_app(runtime, command) as opened, signals.listening():
         binds = binds_of(opened)
         runs = []
         mine = {each.target.bind: each for each in databases if each.target.own}
@@ -123,7 +140,7 @@ def runs_for(
                 raise CannotPlan(
                     f"env.py migrates {len(binds)} databases, and which of them"
                     f" {each.standing.name} is cannot be told",
-                    way("take back the app's own", "{fixchain} unwind"),
+                    way("leave it out, and take the app's own", f"{{fixchain}} {command}"),
                 )
             there = {binds[0]: (each.target, each.standing)}
             runs.append(_run(opened, there, {binds[0]: each}, own=False))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.history import Published, Queue
     from flask_chainfix.model.hook_files import HookFile
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
-    from flask_chainfix.model.rehearsal import Rehearsal
+    from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal
     from flask_chainfix.rehearsal.catching_up import Lacking
     from flask_chainfix.rehearsal.drift import ExactComparison
@@ -77,12 +77,16 @@ class Checked(Result):
         commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
             Git, or where a repair leaves nothing to commit.
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
+        unstaged: the files that lie otherwise on the disk than in the index, which was judged.
+        sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
 
     command: str = "check"
     proposal: Proposal
     commit: str | None = None
     queue: Queue | None = None
+    unstaged: tuple[Path, ...] = ()
+    sql: tuple[RevisionSql, ...] | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -131,7 +135,7 @@ class BackedUp(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Planning(Result):
-    """repair or rebase that has changed nothing: a plan, a refusal, or nothing to do.
+    """repair, rebase or move that has changed nothing: a plan, a refusal, or nothing to do.
 
     Attributes:
         proposal: as in ``Checked``.
@@ -271,7 +275,7 @@ class PlanRehearsed(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired(Result):
-    """repair, rebase or squash that has changed the files.
+    """repair, rebase, move or squash that has changed the files.
 
     Attributes:
         planning: what was planned.
@@ -331,6 +335,7 @@ class UndoPlan(Result):
     Attributes:
         snapshot: the chain as it is, and where the databases stand.
         journal: the record of the repair that is taken back.
+        undoes: the command that has made it.
         moves: the rows that are put back.
         restored: the files that are put back.
         deleted: the files that are deleted, because the repair made them.
@@ -339,6 +344,7 @@ class UndoPlan(Result):
     command: str = "undo"
     snapshot: Facts
     journal: Path
+    undoes: str
     moves: tuple[MoveResult, ...]
     restored: tuple[Path, ...]
     deleted: tuple[Path, ...]

@@ -15,6 +15,7 @@ from flask_chainfix.source.body import (
     same_upgrade,
     words_in,
 )
+from flask_chainfix.source.comments import ignores
 from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.header import excess, is_loaded, read
 from flask_chainfix.source.literals import line_of
@@ -23,6 +24,7 @@ from flask_chainfix.source.rewriter import restate, rewrite
 __all__ = [
     "does_nothing",
     "excess",
+    "ignores",
     "is_loaded",
     "line_of",
     "line_of_upgrade",

@@ -21,12 +21,13 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.history import Upstream
-from flask_chainfix.report import format_names
+from flask_chainfix.report import format_names, report_names
 from tests.attacks.channels import (
     CHANNELS,
     PICTURES,
     commands,
     harmless,
+    judge_markdown,
     judge_sql,
     obeyed_by_no_runner,
 )
@@ -91,6 +92,15 @@ def test_every_format_of_graph(attacked: Attacked) -> None:
     assert not (attacked.top / CANARY).exists()
 
 
+def test_every_format_of_report(attacked: Attacked) -> None:
+    named = ("--no-database", "--against", attacked.words.ref, "--database", attacked.database)
+    for name in report_names():
+        done = told(attacked, "report", "--format", name, *named)
+        assert done.exit_code == 0
+        {**CHANNELS, **PICTURES}[name](done.stdout)
+    assert not (attacked.top / CANARY).exists()
+
+
 def test_what_changes_files_and_rows(
     attacked: Attacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +127,7 @@ def test_what_changes_files_and_rows(
     ):
         documents.append(told(attacked, *command, *named, "--format", "json").document)
         told(attacked, *command, *named)
+    judge_markdown(told(attacked, "repair", "--dry-run", *named, "--format", "markdown").stdout)
     for change in changing:
         documents.append(told(attacked, *change, "--format", "json").document)
         told(attacked, *change)
@@ -230,7 +241,7 @@ def test_every_format_is_a_channel() -> None:
     for command in map(command_of, main.commands):
         for parameter in command.params:
             if parameter.name == "output_format":
-                known = PICTURES if command.name == "graph" else CHANNELS
+                known = {**CHANNELS, **PICTURES}
                 assert set(parameter.type.choices) <= set(known)  # type: ignore[attr-defined]
 
 

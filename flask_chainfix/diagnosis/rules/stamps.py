@@ -295,7 +295,7 @@ def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
     """
     for standing in snapshot.databases.standings:
         if standing.state is DatabaseState.UNREACHABLE:
-            message = f"{standing.name} cannot be asked: {standing.problem}"
+            message = f"{standing.name} cannot be read: {standing.problem}"
             remedy = Remedy.of(standing.remedy)
         elif standing.state is DatabaseState.MISSING and not standing.own:
             message = f"{standing.name} does not exist"

@@ -1,0 +1,50 @@
+"""The command ``merge-lock``, which Git calls."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from flask_chainfix.cli.streams import echo
+from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands import merge_lock as command
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.git.merge_driver import Versions
+from flask_chainfix.git.program import Unknown
+
+_CANNOT = 129  # Git takes more than 128 for a driver that has failed
+
+
+@click.command(cls=Command, hidden=True, example="-- %O %A %B %L %P")
+@click.argument("versions", metavar="BASE OURS THEIRS", nargs=3, type=click.Path(path_type=Path))
+@click.argument("marker_size", type=click.IntRange(1, 1000))
+@click.argument("path")
+@click.pass_context
+def merge_lock(
+    context: click.Context, versions: tuple[Path, Path, Path], marker_size: int, path: str
+) -> None:
+    """Merge two versions of chain.lock, as Git's merge driver.
+
+    hook --install --merge-driver tells Git to call it. OURS gets the result. PATH is what the file
+    is called in the repository.
+    """
+    from flask_chainfix.environment.locate import open_directory
+
+    try:
+        runtime = open_directory(os.path.dirname(path) or os.curdir)
+    except (ChainFixError, OSError):
+        runtime = None
+    try:
+        done = command.merge_locks(runtime, Versions(*versions, marker_size))
+    except (Unknown, OSError) as error:
+        echo(f"{printable(path)} cannot be merged: {printable(str(error))}\n", err=True)
+        context.exit(_CANNOT)
+    if isinstance(done, command.Settled):
+        said = command.told(done, path)
+        if said:
+            echo(f"note: {printable(said)}\n", err=True)
+    elif not done:
+        context.exit(1)

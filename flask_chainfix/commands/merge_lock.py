@@ -1,0 +1,130 @@
+"""merge-lock: what Git calls to merge two chain locks, as each merge driver is called.
+
+A lock is only settled where it is known what it has to say: the merged chain is sound, or a rebase
+would make a sound one of it. Else both sides are left in it, between the marks of a conflict.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import NamedTuple
+
+from flask_chainfix import disk
+from flask_chainfix.chain import heads_file
+from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite, ChainFixError
+from flask_chainfix.common.quoting import path_word
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.git.merge_driver import Versions, being_merged, merge_lines
+from flask_chainfix.git.past import read_branch
+from flask_chainfix.git.upstream import read_upstream
+from flask_chainfix.model.history import ChainLock
+
+
+class Settled(NamedTuple):
+    """A lock that both sides can have.
+
+    Attributes:
+        text: the file.
+        onto: what mine have to be put on top of, for it to be true; ``""`` where it is already.
+        heads: the heads that it names.
+    """
+
+    text: bytes
+    onto: str
+    heads: tuple[str, ...]
+
+
+def merge_locks(runtime: Runtime | None, versions: Versions) -> Settled | bool:
+    """Write a lock that both sides can have in the place of ours.
+
+    Args:
+        runtime: the environment that the lock belongs to; ``None`` where there is none.
+        versions: the files.
+
+    Returns:
+        What was settled; else whether the lines of both sides went together by themselves.
+
+    Raises:
+        Unknown: Git cannot merge them.
+        OSError: the file cannot be written.
+    """
+    try:
+        found = None if runtime is None else _settled(runtime, versions)
+    except (ChainFixError, OSError):
+        found = None
+    if found is None:
+        return merge_lines(versions)
+    disk.write_at_once(versions.ours, found.text)
+    return found
+
+
+def _settled(runtime: Runtime, versions: Versions) -> Settled | None:
+    """What the lock has to say after the merge; ``None`` where that is not known.
+
+    Raises:
+        ChainFixError, OSError: it cannot be found out.
+    """
+    from flask_chainfix.commands.foreseen import foresee_merges
+
+    ours, theirs = versions.ours.read_bytes(), versions.theirs.read_bytes()
+    environment = runtime.environment
+    on_disk, _ = disk.read_snapshot(environment)
+    head = read_branch("HEAD", on_disk)
+    now = Facts.around(replace(head, lock=ChainLock(environment.lock_path, ours)))
+    for commit in being_merged(environment.directory):
+        foreseen = foresee_merges(now, commit)
+        for merge in foreseen.merges:
+            # Of a merge of ancestors, or of another commit, nothing is known.
+            lock = merge.theirs.lock
+            if merge.to_commit or lock is None or lock.data != theirs:
+                continue
+            if any(each.path != environment.lock_path for each in merge.conflicts):
+                return None
+            known = frozenset(foreseen.base.graph)
+            return _true_of(now.of_others(merge.files), known, ours)
+    return None
+
+
+def _true_of(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | None:
+    """The lock of a merged chain, or of what ``rebase`` makes of it where it has several heads."""
+    onto = ""
+    errors = {finding.code for finding in errors_of(diagnose(merged))}
+    if errors == {"FC102"}:
+        from flask_chainfix.commands.rebase import lined_up
+        from flask_chainfix.planning.on_top import excerpt
+
+        wanted = merged.environment.settings.main_branch or None
+        try:
+            upstream, there, _ = read_upstream(wanted, merged)
+            merged = lined_up(merged, upstream.ref, there)
+        except (CannotPlan, CannotReadGit, CannotRewrite):
+            return None
+        onto = upstream.ref
+        added = [revision for revision in merged.graph if revision not in known]
+        if errors_of(diagnose(merged)) or errors_of(
+            diagnose(excerpt(merged, added), Family.SCHEMA)
+        ):
+            return None
+    elif errors:
+        return None
+    lines = heads_file.expected_lines(merged)
+    if lines is None:
+        return None
+    return Settled(heads_file.text_of(lines, ours), onto, tuple(lines))
+
+
+def told(settled: Settled, path: str) -> str:
+    """What a person is to know of a lock that is only true once ``rebase`` has run."""
+    if not settled.onto:
+        return ""
+    directory = posixpath.dirname(path)
+    option = "" if directory == "migrations" else f" -d {path_word(directory or '.')}"
+    return (
+        f"{path} names {listing(settled.heads)}, as `fixchain{option} rebase` will put yours on top"
+        f" of what {settled.onto} has; until then the chain has several heads"
+    )

@@ -1,0 +1,96 @@
+"""Merge drivers: what Git merges while it runs one, merging by lines, and how it is told of one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from flask_chainfix.common.errors import CannotWrite
+from flask_chainfix.git.program import Unknown, run
+from flask_chainfix.git.repositories import real_directory, repositories_of
+
+_NAMED = re.compile(r"GITHEAD_([0-9a-f]{40,64})")  # by `git merge` and `git pull`
+_MOST_CONFLICTS = 127  # that the exit code of `git merge-file` tells
+_PICK = re.compile(rb"^\w+ ([0-9a-f]{4,64})\b[^\n]*\n?\Z", re.MULTILINE)  # by `git rebase`
+
+
+class Versions(NamedTuple):
+    """The files that Git gives to a merge driver.
+
+    Attributes:
+        base: what both sides come from; empty where they have nothing in common.
+        ours: what is checked out; the result is to be written there.
+        theirs: what is merged.
+        marker_size: the length of the marks around a conflict.
+    """
+
+    base: Path
+    ours: Path
+    theirs: Path
+    marker_size: int
+
+
+def being_merged(directory: Path) -> Iterator[str]:
+    """The commits that Git may be merging with what is checked out, while it runs a driver."""
+    yield from (found[1] for found in map(_NAMED.fullmatch, os.environ) if found)
+    repositories, _ = repositories_of([real_directory(directory)])
+    for repository in repositories:
+        done = Path(repository.directory, "rebase-merge/done")
+        found = _PICK.search(done.read_bytes()) if done.is_file() else None
+        if found is not None:
+            yield found[1].decode()
+
+
+def merge_lines(versions: Versions) -> bool:
+    """Merge the files as Git does without a driver, marks included.
+
+    Returns:
+        Whether there was no conflict.
+
+    Raises:
+        Unknown: Git cannot.
+    """
+    names = [os.path.abspath(each) for each in (versions.ours, versions.base, versions.theirs)]
+    labels = [word for name in ("ours", "base", "theirs") for word in ("-L", name)]
+    size = f"--marker-size={versions.marker_size}"
+    try:
+        run(os.path.dirname(names[0]), "merge-file", "--quiet", size, *labels, "--", *names)
+    except Unknown as reason:
+        if reason.exit_code not in range(1, _MOST_CONFLICTS + 1):
+            raise
+        return False
+    return True
+
+
+def read_settings(file: Path, names: Iterable[str]) -> dict[str, str]:
+    """What a file of configuration has under some names."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = _configure(file, "--null", "--get", name).removesuffix("\0")
+        except Unknown:  # noqa: PERF203 - there are few
+            continue
+    return found
+
+
+def write_settings(file: Path, settings: Mapping[str, str | None]) -> None:
+    """Set values in a file of configuration, or take them away.
+
+    Raises:
+        CannotWrite: Git refuses.
+    """
+    for name, value in settings.items():
+        try:
+            _configure(file, *(("--unset-all", name) if value is None else (name, value)))
+        except Unknown as reason:  # noqa: PERF203 - there are few
+            raise CannotWrite(
+                f"{file} cannot be changed: {reason}",
+                "make sure that it can be written, then run the command again",
+            ) from None
+
+
+def _configure(file: Path, *arguments: str) -> str:
+    return os.fsdecode(run(str(file.parent), "config", "--file", str(file), *arguments))

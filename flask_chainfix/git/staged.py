@@ -1,0 +1,171 @@
+"""What is staged: the migrations as the index has them, and so as the next commit would."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.quoting import path_word
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.git.past import (
+    OUTSIDE,
+    Known,
+    collected,
+    location_name,
+    remember,
+    version_roots,
+)
+from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.repositories import LIST, Repository, literal, repositories_of
+from flask_chainfix.git.tree import LINK, Entry, Tree, filled
+from flask_chainfix.model.history import ChainLock
+
+_ENTRY = re.compile(rb"(\d+) ([0-9a-f]+) ([0-3])\t([^\0]+)\0((?:  .*\n)*)")
+_FLAGS = re.compile(rb"\tflags: ([0-9a-f]+)\n")
+_INTENT_TO_ADD = 1 << 29  # among the flags; `git commit` leaves such a file out
+_SUBMODULE = "160000"
+
+
+class Staged(NamedTuple):
+    """What is staged.
+
+    Attributes:
+        snapshot: the files as the index has them.
+        absent: the version locations of which it has none.
+        differing: the migrations and the chain lock that lie otherwise on the disk, or on one side
+            only.
+    """
+
+    snapshot: Snapshot
+    absent: tuple[Path, ...]
+    differing: tuple[Path, ...]
+
+
+def read_staged(now: Snapshot) -> Staged:
+    """Read what the index has. No filter runs for that, and nothing of it is checked out.
+
+    Args:
+        now: the files as they lie on the disk, most of which will be the same; they are not read
+            again.
+
+    Raises:
+        CannotReadGit: there is no repository, a conflict is not settled, or Git cannot tell.
+    """
+    repositories, unknown = repositories_of(version_roots(now))
+    for reason in unknown:
+        raise _cannot_read(reason, "run the command in a Git work tree, or leave --staged out")
+    past: dict[str, tuple[Repository, Tree]] = {}
+    lock = None
+    with without_garbage_collection():
+        for repository, roots in repositories.items():
+            try:
+                tree, here = _read(repository, roots, now)
+            except Unknown as reason:
+                raise _cannot_read(
+                    str(reason), way("see what Git says there", "git fsck")
+                ) from None
+            past.update(dict.fromkeys(roots, (repository, tree)))
+            lock = lock or here
+        known: Known = {}
+        remember(now.files, known)
+        there, absent = collected(now.environment, past, known)
+    # What a link outside leads to is in no version location: it counts as it lies on the disk.
+    on_disk = {str(file.path): file for file in now.files}
+    files = tuple(
+        on_disk.get(os.path.realpath(file.path), file) if file.reading is OUTSIDE else file
+        for file in there.files
+    )
+    snapshot = replace(there, files=files, lock=lock)
+    return Staged(snapshot, absent, tuple(_differing(now, snapshot)))
+
+
+def _read(
+    repository: Repository, roots: Sequence[str], now: Snapshot
+) -> tuple[Tree, ChainLock | None]:
+    """What the index of one repository has of the version locations, and of the chain lock.
+
+    Raises:
+        CannotReadGit: a conflict is not settled.
+        Unknown: Git cannot tell.
+    """
+    path = now.environment.lock_path
+    real = os.path.join(os.path.realpath(path.parent), path.name)
+    lock_name = repository.name(real) if real.startswith(repository.top) else None
+    places = [location_name(repository, root) for root in roots]
+    entries = dict(_entries(repository, [*places, *([lock_name] if lock_name else [])]))
+    lock = entries.pop(lock_name, None) if lock_name else None
+    tree = Tree(
+        entries,
+        sourceless=now.environment.sourceless,
+        also=[lock.blob] if lock is not None else [],
+    )
+    if not filled(repository, {"": tree}, [file.data for file in now.files]):
+        raise Unknown("some of its files are not in the repository")
+    if lock is None:
+        return tree, None
+    if lock.mode == LINK:
+        return tree, ChainLock(path, None, "is a symbolic link, which is not followed")
+    return tree, ChainLock(path, tree.contents[lock.blob])
+
+
+def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str, Entry]]:
+    """What the next commit would hold of some files and folders, by what Git calls it."""
+    asked = (*LIST, "--stage", "--debug", "-z", "--", *map(literal, names))
+    for found in _ENTRY.finditer(repository.git(*asked, index=_index(repository))):
+        mode, blob, stage, name, more = found.groups()
+        flags = _FLAGS.search(more)
+        if mode.decode() == _SUBMODULE or (flags and int(flags[1], 16) & _INTENT_TO_ADD):
+            continue
+        path = os.fsdecode(name)
+        if stage != b"0":
+            place = path_word(os.path.relpath(os.path.join(repository.top, path)))
+            raise _cannot_read(
+                f"Git has a conflict in {path}, which is not settled",
+                way("settle it, and stage what comes of it", f"git add -- {place}"),
+            )
+        yield path, Entry(mode.decode(), blob.decode())
+
+
+def _index(repository: Repository) -> str | None:
+    """The index that a commit is made from, where Git runs this as its hook.
+
+    That of ``git commit --all`` or ``git commit FILE`` is not the repository's own yet. Git's
+    variable names it as seen from the working directory, and says nothing of other repositories.
+    """
+    named = os.environ.get("GIT_INDEX_FILE")
+    if not named:
+        return None
+    index = os.path.realpath(named)
+    if repository.inherited or os.path.dirname(index) == os.path.realpath(repository.directory):
+        return index
+    around, _ = repositories_of([os.path.join(os.path.realpath(os.curdir), "")])
+    mine = repository.directory in (other.directory for other in around)
+    return index if mine and not _is_of_another(index) else None
+
+
+def _is_of_another(index: str) -> bool:
+    """Whether an index lies in a Git directory, so that it is the index of that one."""
+    return os.path.exists(os.path.join(os.path.dirname(index), "HEAD"))
+
+
+def _differing(now: Snapshot, staged: Snapshot) -> Iterator[Path]:
+    here, there = (
+        {file.path: file.data for file in snapshot.files}
+        | ({lock.path: lock.data or b""} if (lock := snapshot.lock) else {})
+        for snapshot in (now, staged)
+    )
+    for path in sorted(here.keys() | there.keys()):
+        sides = (here.get(path), there.get(path))
+        if len({side if side is None else side.replace(b"\r\n", b"\n") for side in sides}) > 1:
+            yield path
+
+
+def _cannot_read(reason: str, remedy: str | Remedy) -> CannotReadGit:
+    return CannotReadGit(f"what is staged cannot be read: {reason}", remedy, unchanged=True)
