@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,19 +12,25 @@ import flask_migrate  # type: ignore[import-untyped]
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.commands import unwind
 from flask_chainfix.commands.unwind import UnwindWishes, carry_out_unwind, plan_unwind
 from flask_chainfix.common.errors import StaleSnapshot
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal import unwinding
 from tests.commands import Done, fixchain, flask, run
+from tests.nightly import examples
 from tests.rehearsals import add, drop, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql, stamp
+from tests.strategies_oracle import revisions
+from tests.support import Rev, chain, graph
 from tests.test_catch_up import schema_of
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -165,10 +173,52 @@ def test_branches_merges_and_dependencies_go_as_alembic_has_them_go(
     assert not {"b", "c", "d", "m", "z"} & tables
 
 
+@settings(
+    max_examples=examples(3),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
+@given(data=st.data(), revs=revisions(most=7, dependencies=True))
+def test_any_part_of_a_chain_is_taken_back(data: st.DataObject, revs: tuple[Rev, ...]) -> None:
+    """What is left is what main alone would have made, table by table and row by row."""
+    whole = graph(*revs)
+    some = data.draw(st.lists(st.sampled_from(sorted(whole)), min_size=1, max_size=3))
+    kept = whole.required(some)
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        place = Path(directory, "project")
+        plain(place)
+        patched.chdir(place)
+        patched.setattr(sys, "dont_write_bytecode", True)
+        for branch, there in (("main", kept), ("feature", frozenset(whole) - kept)):
+            Repository(place).git(
+                "checkout", "-q", "--orphan" if branch == "main" else "-b", branch
+            )
+            for rev in revs:
+                if rev.revision in there:
+                    path = add(place, f"{rev.revision} <- {', '.join(rev.parents)}")
+                    tied = f"depends_on = {tuple(rev.depends_on) or None!r}"
+                    path.write_text(path.read_text().replace("depends_on = None", tied))
+            commit(place)
+        url = f"sqlite:///{directory}/one.db"
+        try:
+            upgrade(place, url, "heads")
+        except KeyError:  # a fault of Alembic's own with some merge points
+            reject()
+        Repository(place).switch("main")
+        done = take_back(url, "--yes", "--no-backup")
+        assert done.exit_code == 0, done
+        found = sql(url, "SELECT name FROM sqlite_master WHERE name <> 'alembic_version'")
+        assert {row[0] for row in found if "sqlite_" not in str(row[0])} == kept
+        left = chain(*(rev for rev in revs if rev.revision in kept)).graph
+        assert stood_for(left, tuple(rows_of(url))) == kept
+        upgrade(place, url, "heads")
+
+
 def test_what_is_lost_goes_far_down(project: Path, tmp_path: Path) -> None:
     names = [f"r{number:02}" for number in range(25)]
-    chain = [f"{one} <- {below}" for one, below in zip(names, ["a", *names], strict=False)]
-    feature = on_branch(project, *chain)
+    specs = [f"{one} <- {below}" for one, below in zip(names, ["a", *names], strict=False)]
+    feature = on_branch(project, *specs)
     url = f"sqlite:///{tmp_path / 'one.db'}"
     upgrade(project, url, "r24")
     feature.switch("main")
@@ -201,6 +251,23 @@ def test_several_databases_and_one_that_is_not_ahead(project: Path, ahead: str) 
     done = take_back(ahead, *named, "--yes", "--no-backup")
     assert "Taken back: 1 revision in 2 databases." in done.stdout, done
     assert rows_of(ahead) == rows_of(other) == rows_of(behind) == ["a"]
+
+
+def test_it_runs_as_alembic_itself_would(project: Path, ahead: str) -> None:
+    """It is no scratch database: nothing is given up for speed, and no app is told of one."""
+    env = project / "migrations/env.py"
+    checks = """\
+        import os
+        with engine.connect() as beside:
+            assert beside.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert "FIXCHAIN_REHEARSAL" not in os.environ
+        context.configure("""
+    env.write_text(env.read_text().replace("        context.configure(", checks, 1))
+    ini = f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {ahead}\n"
+    (project / "alembic.ini").write_text(ini)
+    done = fixchain("unwind", "--yes", "--no-backup")
+    assert done.exit_code == 0, done
+    assert rows_of(ahead) == ["a"]
 
 
 # --- In an app -----------------------------------------------------------------------------------
@@ -447,9 +514,8 @@ def test_an_exit_status_is_not_trusted(project: Path, ahead: str) -> None:
     env = project / "migrations/env.py"
     text = env.read_text().replace(
         "context.run_migrations()",
-        "context.run_migrations()\n    with engine.connect() as again:\n"
-        "        again.exec_driver_sql(\"UPDATE alembic_version SET version_num = 'b'\")\n"
-        "        again.commit()",
+        "context.run_migrations()\n    with engine.begin() as again:\n"
+        "        again.exec_driver_sql(\"UPDATE alembic_version SET version_num = 'b'\")",
     )
     env.write_text(text)
     done = take_back(ahead, "--yes", "--no-backup")
@@ -527,6 +593,15 @@ def test_what_a_branch_has_now_counts_more_than_what_it_had(project: Path, tmp_p
     url = built(project, tmp_path, "feature0")
     assert "b_add.py of feature0" in take_back(url, "--dry-run").stdout
     assert take_back(url, "--yes", "--no-backup").exit_code == 0
+
+
+def test_a_version_that_git_has_never_seen(project: Path, ahead: str) -> None:
+    """It may be taken back all the same, by those who know better."""
+    sql(ahead, "ALTER TABLE b RENAME TO other")
+    notices = take_back(ahead, "--dry-run", "--format", "json").document["notices"]
+    assert f"{ahead} lacks b (b): another version may have run there" in notices
+    done = refused(ahead, "no such table: b", "nothing was changed")
+    assert "git checkout feature" in done.stderr
 
 
 def test_a_branch_that_was_deleted(project: Path, ahead: str) -> None:

@@ -39,6 +39,7 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.planning.lost_versions import (
+    doubts,
     found_and_decided,
     having_run,
     lost_in,
@@ -121,6 +122,7 @@ def plan_unwind(
     refuse_unrunnable(now, whole, revisions)
     for standing in ahead:
         _refuse_another_chain(now, standing)
+        diagnosis = diagnosis.noticing(*doubts(now, whole, standing))
     targets = targets_for(runtime, wishes.databases)
     databases = tuple(
         _unwinding(now, whole, standing, targets[standing.identity]) for standing in ahead

@@ -14,7 +14,8 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contents import contradicts
+from flask_chainfix.databases.applied.contents import absent, contradicts
+from flask_chainfix.databases.applied.contradictions import by_revision, in_words
 from flask_chainfix.databases.applied.lost import survivors, under_its_new_id
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
@@ -170,6 +171,22 @@ def _contradicts(now: Facts, standing: Standing) -> bool:
         return False
     run = having_run(now, standing).union(lost)
     return contradicts(with_lost_files(now, lost), standing, run)
+
+
+def doubts(now: Facts, whole: Facts, standing: Standing) -> tuple[str, ...]:
+    """What is to be said where a database lacks what lost revisions make.
+
+    Args:
+        now: the chain.
+        whole: the same with the lost files.
+        standing: the database.
+    """
+    run = having_run(now, standing).union(lost_in(now, standing))
+    missing = by_revision(absent(whole, standing, run))
+    lost = {revision: names for revision, names in missing.items() if revision not in now.graph}
+    if not lost:
+        return ()
+    return (f"{standing.name} lacks {in_words(lost)}: another version may have run there",)
 
 
 def _undecided(revision: str, kinds: Sequence[_Alike]) -> CannotPlan:
