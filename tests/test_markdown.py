@@ -152,6 +152,16 @@ def test_a_trace_has_a_picture_of_each_database_that_differs(
     assert any("restamp --from-schema" in each for each in fences(tokens, "sh"))
 
 
+def test_a_masked_password_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(tmp_path / "migrations", *_FORK)
+    monkeypatch.chdir(tmp_path)
+    url = "postgresql+psycopg2://u:s3cretword@127.0.0.1:1/x"
+    done = fixchain("check", "--no-git", "--database", url, "--format", "markdown")
+    read(done)
+    assert "s3cretword" not in done.stdout
+    assert done.stdout.count("stands for a password, which is never printed") == 1
+
+
 @pytest.mark.parametrize("command", ["lock --yes", "undo", "explain", "explain FC102"])
 def test_other_commands_say_what_the_terminal_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str

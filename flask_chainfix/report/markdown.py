@@ -11,6 +11,7 @@ from functools import singledispatch
 
 from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence, plain_ascii
 from flask_chainfix.common.wording import count
+from flask_chainfix.report.advice import about_masks
 from flask_chainfix.report.analysed import Analysed
 from flask_chainfix.report.chapters import document
 from flask_chainfix.report.diagrams import mermaid
@@ -46,6 +47,8 @@ def to_markdown(result: Result, style: Style) -> str:
         text = written(found, result.command, limit=_UNLIMITED, level="#")
     else:
         text = written(found, result.command)
+    note = about_masks(text)
+    text += f"\n{markdown(note)}\n" if note else ""
     return plain_ascii(text) if style.ascii_only else text
 
 
