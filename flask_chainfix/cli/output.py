@@ -156,14 +156,14 @@ def show(result: Result, output_format: str, question: str) -> None:
         echo(for_people(shown), err=True)
 
 
-def summarize(result: Result, output_format: str) -> None:
+def summarize(result: Result, output_format: str, output: str) -> None:
     """Add a result to the summary of a job on GitHub, if it runs in one and is for people there."""
     path = os.environ.get(_SUMMARY)
     if not path or output_format not in SUMMARIZED:
         return
     from flask_chainfix import disk
 
-    text = render("markdown", result, Style())
+    text = output if output_format == "markdown" else render("markdown", result, Style())
     try:
         disk.append(Path(path), f"{text}\n".encode("utf-8", "replace"))
     except OSError as error:

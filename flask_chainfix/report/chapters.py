@@ -101,6 +101,20 @@ def _(result: Checked) -> Document:
 
 
 @document.register
+def _(result: Drawn) -> Document:
+    checked = result.checked
+    return Document(
+        verdict(checked.diagnosis),
+        (
+            _about(checked.diagnosis, (*checked.notices, *result.notices)),
+            *drawings(result, checked.proposal, result.theirs),
+            *_databases(checked),
+            *_obstacle(checked.proposal, None),
+        ),
+    )
+
+
+@document.register
 def _(result: Analysed) -> Document:
     from flask_chainfix.report.analysis import analysis
 

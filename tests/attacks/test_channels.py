@@ -85,7 +85,7 @@ def test_every_format_of_check(attacked: Attacked) -> None:
 
 def test_every_format_of_graph(attacked: Attacked) -> None:
     named = ("--no-database", "--against", attacked.words.ref, "--database", attacked.database)
-    for name, judge in PICTURES.items():
+    for name, judge in {**PICTURES, "markdown": judge_markdown}.items():
         done = told(attacked, "graph", "--format", name, *named)
         assert done.exit_code == 0
         judge(done.stdout)
