@@ -7,7 +7,9 @@ ours until the option is given.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +55,17 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     """Add the tests to what a session collects; they belong to no file that pytest looks at."""
     collected = yield
     if isinstance(collector, pytest.Session) and collector.config.getoption("fixchain"):
+        if _AsWritten not in sys.meta_path:
+            sys.meta_path.insert(0, _AsWritten)
         collected.get_result().result.extend(_items(collector, _place(collector.config)))
+
+
+class _AsWritten:
+    """Finds our modules before pytest does, which would rewrite the asserts of each of them."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, _: object = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, path) if name.startswith("flask_chainfix.") else None
 
 
 def _place(config: pytest.Config) -> Path:

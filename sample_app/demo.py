@@ -18,10 +18,8 @@ STEPS = (
     ("flask db fixchain check", 1),
     ("flask db upgrade", 1),
     ("flask db fixchain repair --yes --no-database", 0),
-    ("flask db fixchain check", 0),
-    ("flask db fixchain rehearse", 0),
-    ("flask db heads", 0),
-    ("flask db history", 0),
+    ("flask db fixchain check --quiet", 0),
+    ("flask db fixchain rehearse --quiet", 0),
     ("flask db upgrade", 0),
     ("flask db current", 0),
 )

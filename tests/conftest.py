@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 SAMPLE_APP = Path(__file__).parent.parent / "sample_app"
 
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31:
+    # Whatever is written and synced stays in memory.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
 settings.register_profile("flask-chainfix", deadline=None, max_examples=examples(50))
 settings.load_profile("flask-chainfix")
 
@@ -40,6 +46,14 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         own_key()
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_certificates() -> Iterator[None]:
+    """Drivers of databases read all certificates anew for each connection; no test needs one."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SSL_CERT_FILE", os.devnull)
         yield
 
 

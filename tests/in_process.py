@@ -114,11 +114,19 @@ def _modules() -> Iterator[None]:
 
 
 def _of_projects() -> dict[str, ModuleType]:
-    return {
-        name: module
-        for name, module in list(sys.modules.items())
-        if name != "__main__" and not _is_installed(module)
+    others = {
+        name: module for name, module in list(sys.modules.items()) if not _known(name, module)
     }
+    _installed.update((name, each) for name, each in others.items() if _is_installed(each))
+    return {name: module for name, module in others.items() if not _known(name, module)}
+
+
+def _known(name: str, module: ModuleType) -> bool:
+    return _installed.get(name) is module or name == "__main__"
+
+
+# Hundreds of modules, of which this is asked before and after each command.
+_installed: dict[str, ModuleType] = {}
 
 
 def _is_installed(module: ModuleType) -> bool:

@@ -39,6 +39,7 @@ import pytest
 
 from flask_chainfix.commands.check import Against, check
 from flask_chainfix.commands.lock import plan_lock
+from flask_chainfix.commands.move import plan_move
 from flask_chainfix.commands.rebase import plan_rebase
 from flask_chainfix.commands.rehearse import rehearse
 from flask_chainfix.commands.repair import plan_repair
@@ -50,6 +51,7 @@ from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.databases import DatabaseWishes, MoveState
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import edits_between
+from flask_chainfix.planning.relocation import MoveWishes
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.page import unified_diff
 from flask_chainfix.report.results import Checked, Rehearsed
@@ -209,6 +211,11 @@ def _rebase(project: Project, asked: dict[str, Any]) -> Outcome:
     return Outcome.of(plan_rebase(project.runtime, Tools(), onto, project.databases, _unseen))
 
 
+def _move(project: Project, asked: dict[str, Any]) -> Outcome:
+    wishes = MoveWishes(**asked)
+    return Outcome.of(plan_move(project.runtime, Tools(), wishes, project.databases, _unseen))
+
+
 def _lock(project: Project, asked: dict[str, Any]) -> Outcome:
     return Outcome(edits=plan_lock(project.runtime, Tools(), **asked).edits)
 
@@ -229,6 +236,7 @@ def _undo(project: Project, asked: dict[str, Any]) -> Outcome:
 _COMMANDS: dict[str, Callable[[Project, dict[str, Any]], Outcome]] = {
     "repair": _repair,
     "rebase": _rebase,
+    "move": _move,
     "lock": _lock,
     "restamp": _restamp,
     "undo": _undo,

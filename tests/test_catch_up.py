@@ -67,11 +67,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def upgrade(project: Path, url: str, target: str = "head") -> None:
+def config_of(project: Path, url: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(project / "migrations"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(config, target)
+    return config
+
+
+def upgrade(project: Path, url: str, target: str = "head") -> None:
+    command.upgrade(config_of(project, url), target)
 
 
 def catch_up(url: str, *options: str) -> Done:
@@ -288,6 +292,21 @@ def test_it_can_be_undone_and_is_asked(project: Path, url: str) -> None:
     assert tree(project / "migrations/versions") == before
     assert catch_up(url, "--yes").exit_code == 0
     assert fixchain("check").exit_code == 0  # the lock is in step
+    assert fixchain("undo", "--yes", "--database", url).exit_code == 0
+    assert tree(project / "migrations/versions") == before
+
+
+def test_what_has_run_is_taken_down_before_it_is_undone(project: Path, url: str) -> None:
+    _drop(url, "table posts")
+    before = tree(project / "migrations/versions")
+    assert catch_up(url, "--yes").exit_code == 0
+    upgrade(project, url)
+    refused = fixchain("undo", "--yes", "--database", url, "--format", "json")
+    assert refused.exit_code == 3
+    down, again = refused.document["error"]["remedies"][0]["commands"]
+    assert down == "alembic downgrade c"
+    command.downgrade(config_of(project, url), "c")
+    assert again.startswith("fixchain undo")
     assert fixchain("undo", "--yes", "--database", url).exit_code == 0
     assert tree(project / "migrations/versions") == before
 

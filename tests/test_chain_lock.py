@@ -131,7 +131,7 @@ def test_no_lock_is_no_fault() -> None:
         (b"p: q\n", "chain.lock does not name the head b"),
         (b"", "chain.lock does not name the head b"),
         (b"\x00\xff", "chain.lock does not name the head b"),
-        (b"a: b\n\np: q\n\nx: y\n", "chain.lock names 'x: y', which is no head of this chain"),
+        (b"a: b\n\np: q\n\nx: y\n", "chain.lock names 'x: y', which is not a head of this chain"),
         (b"a: b\na: c\np: q\n", "chain.lock has several lines for a"),
         (b"a: b\na: b\np: q\n", "chain.lock has several lines for a"),
         (

@@ -133,7 +133,7 @@ def test_wrong_usage(project: Path, arguments: str) -> None:
         ("check --unknown --format json", "check", "--unknown"),
         ("check --format=json --strategy x", "check", "--strategy"),
         ("repair --attach c --format json", "repair", "'c' is not of the form"),
-        ("check --database= --format json", "check", "--database is given an empty URL"),
+        ("check --database= --format json", "check", "--database has an empty URL"),
         ("explain FC999 --format json", "explain", "no finding has the code or name 'FC999'"),
         ("unknown --format json", "fixchain", "No such command 'unknown'"),
         ("--unknown check --format json", "fixchain", "--unknown"),
@@ -480,7 +480,7 @@ def test_undo_says_which_files_it_deletes(broken: Path) -> None:
     relinked = [relink["path"] for relink in report["plan"]["relinks"]]
     declined = on_terminal("fixchain", "undo", cwd=broken.parent, answer="n\n")
     assert "Put back and delete these files?" in declined.stderr
-    back, deleted = declined.stdout.split("Undoing the last change deletes:")
+    back, deleted = declined.stdout.split("Undoing the last repair deletes:")
     assert all(path in back and path not in deleted for path in relinked)
     assert new in deleted
     assert new not in back
@@ -593,7 +593,7 @@ def test_a_command_that_holds_a_password_is_not_printed_again(
 def test_advice_names_the_command_that_was_typed(
     sample: Path, command: list[str | Path], env: dict[str, str], named: str
 ) -> None:
-    done = run(*command, "db", "fixchain", "check", cwd=sample, env=env)
+    done = run(*command, "db", "fixchain", "check", "--verbose", cwd=sample, env=env)
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert f"{named} fixchain repair --no-database --dry-run" in lines  # there is none yet
     assert f"{named} fixchain rehearse" in lines
@@ -622,7 +622,7 @@ def test_the_configuration_that_alembic_would_find_is_found(project: Path) -> No
     environment(project / "place", *BROKEN)
     assert fixchain("check").exit_code == 3
     (project / "alembic.ini").write_text("[alembic]\nscript_location = place\n")
-    done = fixchain("check")
+    done = fixchain("check", "--verbose")
     assert done.exit_code == 1
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert {"fixchain repair", "alembic heads"} <= set(lines)
@@ -639,7 +639,7 @@ def test_a_section_of_the_ini_is_chosen_as_alembic_does_it(project: Path) -> Non
         )
     assert fixchain("check").exit_code == 0
     for options in ("-n second", "-c other.ini -n second"):
-        done = fixchain(*options.split(), "check")
+        done = fixchain(*options.split(), "check", "--verbose")
         lines = [line.strip() for line in done.stdout.splitlines()]
         assert done.exit_code == 1
         assert f"fixchain {options} repair" in lines
@@ -666,7 +666,8 @@ def test_advice_names_the_configuration_that_alembic_needs(
 ) -> None:
     environment(project / "migrations", *BROKEN)
     (project / config).write_text("[alembic]\nscript_location = migrations\n")
-    lines = [line.strip() for line in fixchain("-d", "migrations", "check").stdout.splitlines()]
+    told = fixchain("-d", "migrations", "check", "--verbose").stdout
+    lines = [line.strip() for line in told.splitlines()]
     assert f"{named} heads" in lines
     done = run(*named.split(), "heads", cwd=project)
     assert done.exit_code == 0, done.stderr
@@ -690,7 +691,7 @@ def test_advice_names_the_pyproject_that_alembic_needs(project: Path) -> None:
     environment(project / "backend/migrations", *BROKEN)
     settings = project / "backend/pyproject.toml"
     settings.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n')
-    done = fixchain("-d", "backend/migrations", "check")
+    done = fixchain("-d", "backend/migrations", "check", "--verbose")
     named = "alembic -c backend/pyproject.toml"
     assert f"{named} heads" in [line.strip() for line in done.stdout.splitlines()]
     assert run(*named.split(), "heads", cwd=project).exit_code == 0

@@ -166,13 +166,13 @@ def test_a_file_that_was_removed_on_another_branch() -> None:
 
 def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
     message = unknown(lost("x <- b", kept=True)).message
-    assert message == f"its file is in Git, and not where migrations are looked for ({PLACE})"
+    assert message == f"its file is in Git, but not in a version location ({PLACE})"
 
 
-def test_what_has_the_code_takes_the_database_back_first() -> None:
+def test_a_database_is_taken_back_first() -> None:
     finding = unknown(lost("x <- b", branch="feature", kept=True, checkout="feature"))
     back, merge, *_ = finding.hint.ways
-    assert back.commands == ("git checkout feature", "{alembic} downgrade b", "git checkout -")
+    assert back.commands == ("{fixchain} unwind{databases}",)
     assert back.text.endswith("this drops table t_x, with the data in it")
     assert merge.commands[0] == "git merge feature"
 
@@ -479,7 +479,7 @@ def test_rows_can_overlap_and_be_unknown_and_stranded_at_once() -> None:
 def test_a_database_that_does_not_answer() -> None:
     finding = only("FC304", looked_at(LINE, unreachable("far", "it is down", "start it"), db("c")))
     assert (finding.severity, finding.revisions) == (Severity.WARNING, ())
-    assert finding.message == "far cannot be asked: it is down"
+    assert finding.message == "far cannot be read: it is down"
     start, told = finding.hint.ways
     assert start.text == "start it"
     assert told.text.startswith("if it stands at c, say so")

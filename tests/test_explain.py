@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,19 @@ def test_in_an_app_the_commands_are_its_own(nowhere: Path) -> None:
 def test_the_options_that_name_an_environment_do_not_matter(nowhere: Path) -> None:
     assert fixchain("-d", "missing", "explain", "FC102") == fixchain("explain", "FC102")
     assert fixchain("-c", "missing.ini", "explain", "FC102") == fixchain("explain", "FC102")
+
+
+@pytest.mark.parametrize("words", [("explain", "FC103"), ("check", "--help"), ("--help",)])
+def test_what_is_said_does_not_depend_on_optimization(words: tuple[str, ...]) -> None:
+    plain, optimized = (
+        subprocess.run(
+            [sys.executable, *flags, "-m", "flask_chainfix", *words],
+            capture_output=True,
+            check=True,
+        ).stdout
+        for flags in ((), ("-OO",))
+    )
+    assert plain == optimized
 
 
 # --- Terminals -----------------------------------------------------------------------------------

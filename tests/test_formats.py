@@ -26,7 +26,7 @@ from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.proposal import Proposal
-from flask_chainfix.report import Style, render
+from flask_chainfix.report import Detail, Style, render
 from flask_chainfix.report.page import unified_diff
 from flask_chainfix.report.results import Checked, Planning, Repaired, Result
 from tests.commands import fixchain, on_terminal, run
@@ -36,6 +36,7 @@ from tests.support import Rev, migration, rev
 
 GOLDENS = Path(__file__).parent / "goldens"
 TEXT = Style(width=80)
+FULL = Style(width=80, detail=Detail.FULL)
 ASCII = Style(width=80, ascii_only=True)
 
 # One chain with every kind of finding.
@@ -106,12 +107,18 @@ def repaired(directory: str) -> Repaired:
         ("sample_check_ascii.txt", ASCII),
         ("sample_check_color.txt", Style(width=80, color=True)),
         ("sample_check_narrow.txt", Style(width=40)),
+        ("sample_check_verbose.txt", FULL),
+        ("sample_check_quiet.txt", Style(width=80, detail=Detail.VERDICT)),
         ("sample_check.json", TEXT),
         ("sample_check.github", TEXT),
         ("sample_check.junit", TEXT),
+        ("sample_check.markdown", TEXT),
         ("sample_repair.txt", TEXT),
+        ("sample_repair_verbose.txt", FULL),
         ("sample_repair.json", TEXT),
+        ("sample_repair.markdown", TEXT),
         ("sample_repaired.txt", TEXT),
+        ("sample_repaired_verbose.txt", FULL),
         ("sample_repaired.json", TEXT),
         ("faults_check.txt", TEXT),
         ("faults_check_ascii.txt", ASCII),
@@ -174,7 +181,7 @@ def test_what_is_no_string_is_not_called_computed(
 def test_only_what_is_to_be_copied_is_wider_than_the_terminal(
     project: Path, width: int, ascii_only: bool
 ) -> None:
-    style = Style(width, ascii_only=ascii_only)
+    style = Style(width, ascii_only=ascii_only, detail=Detail.FULL)
     place = environment(project / "/".join(["directory"] * 9), "a", "b <- a", "c <- a")
     path = place.relative_to(project).as_posix()
     tools = Tools("program --with-options 'and values' " * 3, f"fixchain -d {path}")
@@ -234,7 +241,7 @@ def hostile_report(project: Path) -> Checked:
     return replace(report, proposal=Proposal(known, obstacle=error))
 
 
-@pytest.mark.parametrize("output_format", ["text", "github", "json", "junit", "sarif"])
+@pytest.mark.parametrize("output_format", ["text", "github", "json", "junit", "markdown", "sarif"])
 @pytest.mark.parametrize("color", [False, True])
 def test_nothing_that_a_terminal_would_obey_is_passed_on(
     project: Path, output_format: str, color: bool
@@ -275,7 +282,7 @@ def test_what_alembic_prints_is_made_harmless(
     place = environment(tmp_path / "migrations", "a", "b")
     file = place / "versions/a_add_a.py"
     file.write_bytes(file.read_bytes().replace(b'"""add a', b'"""\\x1b[31mred'))
-    done = fixchain("repair", "--yes")
+    done = fixchain("repair", "--yes", "--verbose")
     assert done.exit_code == 0
     assert "[31mred" in done.stdout
     assert "\x1b" not in done.stdout
@@ -343,7 +350,7 @@ def test_a_stdout_of_any_encoding_takes_the_output(tmp_path: Path, encoding: str
         file = place / f"versions/{revision}_add_{revision}.py"
         file.write_bytes(file.read_bytes().replace(b"add ", "añadir 日本語 ".encode(), 1))
     env = {"PYTHONIOENCODING": encoding}
-    done = run("fixchain", "repair", "--yes", cwd=tmp_path, env=env)
+    done = run("fixchain", "repair", "--yes", "--verbose", cwd=tmp_path, env=env)
     assert done.exit_code == 0, done.stderr
     assert "Repaired" in done.stdout
     assert "\x1b" not in done.stdout

@@ -247,7 +247,7 @@ def test_own_calls_of_check_suffice(project: Project) -> None:
     done = fixchain("hook", "--install")
     assert done.exit_code == 0
     assert "everything is in place" not in done.stdout
-    assert "already there, not in the form that would be written now" in done.stdout
+    assert "already there, it differs from what would be written now" in done.stdout
 
 
 def test_hooks_of_the_work_tree(project: Project) -> None:
@@ -322,7 +322,7 @@ def test_a_remote_tells_where_requests_are_made(
     project.repository.git("remote", "add", "origin", remote)
     done = fixchain("hook", "--print")
     assert set(project.states("hook", "--print")) == {".git/hooks/pre-commit", *expected}
-    assert ("neither GitHub nor GitLab is known here" in done.stdout) == (not expected)
+    assert ("there is no sign of GitHub or GitLab here" in done.stdout) == (not expected)
 
 
 def test_jobs_of_both_kinds(project: Project) -> None:
@@ -366,7 +366,7 @@ def test_another_workflow_of_that_name_is_left_alone(project: Project) -> None:
     project.put(WORKFLOW, own)
     done = fixchain(*YES)
     assert done.exit_code == 0
-    assert "already there, not in the form that would be written now; left alone" in done.stdout
+    assert "already there, it differs from what would be written now; left alone" in done.stdout
     assert project.read(WORKFLOW) == own
 
 
@@ -376,7 +376,7 @@ def test_a_second_run_finds_nothing_to_do(project: Project) -> None:
     before = tree(project.top)
     done = fixchain("hook", "--install")
     assert done.exit_code == 0
-    assert done.stdout.startswith("There is nothing to do: everything is in place.\n")
+    assert done.stdout.startswith("Nothing to do: everything is in place.\n")
     assert done.stdout.count("already there\n") == 3
     assert set(project.states(*YES).values()) == {"there"}
     assert {name: node[:2] for name, node in tree(project.top).items()} == {
@@ -517,7 +517,7 @@ def a_pipe(path: Path) -> None:
         (a_link, "it is there already"),
         (a_dead_link, "symbolic link"),
         (Path.mkdir, "cannot be read: Is a directory"),
-        (a_pipe, "it is no regular file"),
+        (a_pipe, "it is not a regular file"),
     ],
 )
 def test_what_is_no_file_to_be_written_is_left_alone(

@@ -51,15 +51,15 @@ def project(tmp_path: Path) -> Path:
 
 # Where it lies, the arguments, and what is said of it; "" where it is as if it were not there.
 PLACES = {
-    "its own ini": ("migrations/alembic.ini", ("check",), "it is no regular file"),
-    "the ini that is named": ("a.ini", ("-c", "a.ini", "check"), "it is no regular file"),
-    "the TOML that is named": ("a.toml", ("-c", "a.toml", "check"), "it is no regular file"),
+    "its own ini": ("migrations/alembic.ini", ("check",), "it is not a regular file"),
+    "the ini that is named": ("a.ini", ("-c", "a.ini", "check"), "it is not a regular file"),
+    "the TOML that is named": ("a.toml", ("-c", "a.toml", "check"), "it is not a regular file"),
     "the ini beside it": ("alembic.ini", ("check",), ""),
     "the TOML beside it": ("pyproject.toml", ("check",), ""),
-    "list of databases": ("list", ("check", "--databases", "list"), "it is no regular file"),
-    "database": ("app.db", ("check", "--database", "sqlite:///app.db"), "it is no regular file"),
+    "list of databases": ("list", ("check", "--databases", "list"), "it is not a regular file"),
+    "database": ("app.db", ("check", "--database", "sqlite:///app.db"), "it is not a regular file"),
     "database that is restamped": (
-        "app.db", ("restamp", "--dry-run", "--database", "sqlite:///app.db"), "no regular file",
+        "app.db", ("restamp", "--dry-run", "--database", "sqlite:///app.db"), "not a regular file",
     ),
     "database that is backed up": (
         "app.db", ("backup", "--database", "sqlite:///app.db"), "no file"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flask_chainfix.git import merge_places, program
 from tests.commands import Done, fixchain
 from tests.disk import environment
 from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put, script
@@ -258,12 +259,12 @@ def test_what_both_create(project: Repository) -> None:
         (
             "op.drop_column('users', 'old')",
             "op.alter_column('users', 'old', new_column_name='new')",
-            "both drop column users.old",
+            "both drop or rename column users.old",
         ),
         (
             "op.add_column('users', sa.Column('x', sa.Integer()))",
             "op.rename_table('users', 'people')",
-            "mine uses table users, which theirs has dropped before",
+            "mine uses table users, which theirs has renamed to people before",
         ),
         (
             "op.create_index('ix', 'users', ['id'])",
@@ -275,6 +276,18 @@ def test_what_both_create(project: Repository) -> None:
             "op.create_index('ix', 'users', ['old'])",
             "drops column users.old, on which theirs builds index",
         ),
+        (
+            "op.alter_column('users', 'old', type_=sa.Text(), nullable=False)",
+            "op.alter_column('users', 'old', type_=sa.String(9), nullable=True)",
+            "mine changes column users.old to TEXT, NOT NULL, which theirs has changed to"
+            " VARCHAR(9), nullable before; mine is yours (commit ",
+        ),
+        (
+            "op.alter_column('users', 'old', server_default='{}')",
+            "op.alter_column('users', 'old', server_default=sa.text('now()'))",
+            "mine changes column users.old to default '{}', which theirs has changed to default"
+            " 'now()' before",
+        ),
     ],
 )
 def test_what_does_not_go_together(project: Repository, mine: str, theirs: str, said: str) -> None:
@@ -284,10 +297,26 @@ def test_what_does_not_go_together(project: Repository, mine: str, theirs: str, 
     assert said in found()["FC504"]["message"]
 
 
-def test_what_goes_together_in_this_order(project: Repository) -> None:
-    put(rev("mine <- c").doing("op.drop_column('users', 'old')"))
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ("op.drop_column('users', 'old')", "op.execute('UPDATE users SET old = 1')"),
+        (
+            "op.alter_column('users', 'old', nullable=False)",
+            "op.alter_column('users', 'old', type_=sa.Text(), server_default='1')",
+        ),
+        (  # a default for the time of the change, as both do it
+            "op.alter_column('users', 'old', server_default='1');"
+            " op.alter_column('users', 'old', server_default=None)",
+            "op.alter_column('users', 'old', server_default='2');"
+            " op.alter_column('users', 'old', server_default=None)",
+        ),
+    ],
+)
+def test_what_goes_together_in_this_order(project: Repository, mine: str, theirs: str) -> None:
+    put(rev("mine <- c").doing(mine))
     project.commit(2)
-    on(project, "main", 3, rev("theirs <- c").doing("op.execute('UPDATE users SET old = 1')"))
+    on(project, "main", 3, rev("theirs <- c").doing(theirs))
     assert set(found()) == {"FC503"}
 
 
@@ -419,7 +448,7 @@ def test_a_shallow_clone_says_how_much_more_it_needs(
         assert done.exit_code == 3
         error = done.document["error"]
         assert (
-            "the clone is shallow: it has 1 commit of the one and 1 commit of the other"
+            "the clone is too shallow: it has 1 commit of the one and 1 commit of the other"
             in (error["message"])
         )
         assert [way["commands"] for way in error["remedies"]] == [
@@ -624,10 +653,83 @@ def test_sha256(project: Repository) -> None:
     assert_settled(project)
 
 
-def test_large_files_are_not_read(project: Repository) -> None:
-    (project.top / "large.bin").write_bytes(os.urandom(1 << 20) * 20)
+def test_a_merge_queue(project: Repository) -> None:
+    """What GitHub checks out for ``merge_group``: a merge of main, and then of each branch."""
     diverged(project)
-    assert set(found()) == {"FC503"}
+    project.git("checkout", "-q", "--detach", "main")
+    project.merge("feature", day=4)
+    assert set(found()) == {"FC102"}  # by itself: a merge with main brings nothing new
+    put("joined <- mine,theirs")
+    queued = project.commit(5)
+    assert found() == {}
+    project.switch("main")
+    put("later <- theirs")
+    project.commit(6)
+    project.git("checkout", "-q", "--detach", queued)
+    assert found()["FC503"]["revisions"] == ["joined", "later"]
+
+
+def test_a_branch_that_was_pushed_by_force(project: Repository, tmp_path: Path) -> None:
+    on(project, "main", 2, "gone <- c", "amended <- gone")
+    project.git("clone", "-q", "--bare", project.top, tmp_path / "bare.git")
+    project.git("remote", "add", "origin", tmp_path / "bare.git")
+    project.git("fetch", "-q", "origin")
+    project.git("checkout", "-q", "-B", "feature", "main")
+    put("mine <- amended")
+    project.commit(3)
+    on(project, "rewritten", 4, rev("amended <- c").doing(EMAIL), at="main~1")
+    project.git("push", "-q", "-f", "origin", "rewritten:main")
+    # Where both part now, neither has them.
+    errors = check(against="origin/main").document["findings"]
+    assert {each["code"] for each in errors} == {"FC503"}
+    stop = f"a merge of origin/main stops at {file_of('amended')}: both sides have changed it"
+    assert stop in [each["message"] for each in errors]
+    typed(errors[0])
+    assert found(against="origin/main") == {}
+
+
+@pytest.mark.parametrize("kept", [("--cone", "migrations"), ("--no-cone", "/*", "!docs")])
+def test_sparse_checkouts(project: Repository, kept: tuple[str, ...]) -> None:
+    put("mine <- c")
+    (project.top / "docs").mkdir()
+    (project.top / "docs/page.md").write_text("a page\n")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("sparse-checkout", "set", *kept)
+    assert not Path("docs").exists()
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
+@pytest.mark.parametrize("sparse", ["set", "disable"])
+def test_what_is_deleted_in_a_sparse_checkout_is_gone(project: Repository, sparse: str) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("sparse-checkout", "set", "--cone", "migrations")
+    if sparse == "disable":
+        project.git("sparse-checkout", "disable")
+    file_of("mine").unlink()
+    assert found() == {}
+
+
+def test_large_files_are_not_read(project: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = 1 << 20  # for the sake of this test's time
+    monkeypatch.setattr(program, "LARGEST", largest)
+    monkeypatch.setattr(merge_places, "LARGEST", largest)
+    diverged(project)
+    project.switch("main")
+    for name in ("data.sql", "large.py"):
+        (project.top / VERSIONS / name).write_bytes(bytes(largest + 1))
+        project.commit(4)
+    project.switch("feature")
+    assert set(found(against="main~1")) == {"FC503"}
+    done = check()
+    assert done.exit_code == 0
+    assert (
+        "what a merge with main would be is not known: some of its files have more than"
+        f" {largest:,} bytes"
+    ) in done.document["notices"]
 
 
 def test_other_formats_carry_it(project: Repository) -> None:

@@ -119,6 +119,22 @@ def test_a_broken_chain_is_not_proven_by_running(project: Path) -> None:
     assert "nothing is proven" in notice
 
 
+@pytest.mark.parametrize(
+    ("chain", "said"), [(("a", "c <- b"), "b"), (("a <- b", "b <- a"), "cycle")]
+)
+def test_what_alembic_cannot_load_is_said_to_be_broken(
+    project: Path, chain: tuple[str, ...], said: str
+) -> None:
+    plain(project, *chain)
+    done = rehearse()
+    assert done.exit_code == 3
+    error = done.document["error"]
+    assert error["message"].startswith("the chain is broken, so Alembic cannot run it: ")
+    assert said in error["message"]
+    commands = [command for way in error["remedies"] for command in way["commands"]]
+    assert commands == ["fixchain check", "fixchain repair"]
+
+
 def test_modules_are_new_each_time_as_in_processes_of_their_own(project: Path) -> None:
     plain(project, "a", "c <- b")
     once = "calls.append(1)\nassert calls == [1]"

@@ -357,7 +357,7 @@ def test_a_bar_goes_on_while_it_runs_and_then_the_table_is_there(project: Path) 
     with (
         output.open("wb") as file,
         subprocess.Popen(
-            [SCRIPTS / "fixchain", "rehearse"],
+            [SCRIPTS / "fixchain", "rehearse", "--verbose"],
             cwd=project,
             env=environment({"TERM": "xterm", "COLUMNS": "80"}),
             stdout=file,
@@ -378,7 +378,7 @@ def test_the_rehearsal_comes_between_the_plan_and_the_question(project: Path) ->
     before = tree(project / "migrations")
     done = on_terminal("fixchain", "repair", "--rehearse", cwd=project, answer="n\n")
     assert (done.exit_code, tree(project / "migrations")) == (1, before)
-    plan = done.stdout.index("Expected state")
+    plan = done.stdout.index("Changes")
     proof = done.stdout.index("The planned chain was rehearsed on a temporary SQLite file")
     assert plan < proof
     assert done.stderr.startswith("Make these changes?")

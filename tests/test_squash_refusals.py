@@ -138,7 +138,14 @@ def test_only_what_everybody_has(committed: Path) -> None:
     assert re.search("d is not in the main branch .*: only what everybody has", done.stderr)
     typed = _typed(done)
     assert typed == ["squash", "--upto", "c", "--server", "sqlite://"]
-    assert fixchain(*typed, "--dry-run").exit_code == 1
+    dry = fixchain(*typed, "--dry-run", "--format", "json")
+    assert dry.exit_code == 1
+    # What the check of the pull request is told then.
+    checks = [each.partition("`")[2][:-1] for each in dry.document["notices"] if "check" in each]
+    assert checks == ["fixchain check --against main --allow a --allow b --allow c"]
+    assert fixchain(*typed, "--no-database", "--yes").exit_code == 0
+    assert fixchain("check", "--against", "main").exit_code == 1
+    assert fixchain(*shlex.split(checks[0])[1:]).exit_code == 0
 
 
 def test_only_what_a_release_has(committed: Path) -> None:

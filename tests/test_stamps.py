@@ -277,7 +277,7 @@ def test_what_would_be_skipped_is_named_and_refused() -> None:
 def test_rows_that_mean_two_things_and_stay_in_both_are_left_with_a_word() -> None:
     result = move("c")
     assert result.state is MoveState.DOUBTFUL
-    assert "if the chain before the repair has, b never ran there" in result.detail
+    assert "if the chain before the repair did, b never ran there" in result.detail
     first, *others = Remedy.of(result.remedy).ways
     assert first.commands == ("{fixchain} restamp --current{databases}",)
     assert others[0].commands == (

@@ -67,7 +67,7 @@ def test_what_git_has_already_is_not_to_be_committed(project: Path, broken: str)
         first.unlink()
     else:
         last.with_name("copy.py").write_bytes(last.read_bytes())
-    foreseen = fixchain(*OPTIONS, "check")
+    foreseen = fixchain(*OPTIONS, "check", "--verbose")
     accepted = ("--yes", "--accept-guesses", "--no-database")
     done = fixchain(*OPTIONS, "repair", *accepted)
     assert (foreseen.exit_code, done.exit_code) == (1, 0)
@@ -135,7 +135,7 @@ def test_without_git_nothing_is_to_be_committed(
 @needs_git
 def test_the_databases_that_were_named_are_in_the_steps(project: Path) -> None:
     named = "--database sqlite:///own.db"
-    done = fixchain(*OPTIONS, "check", *named.split())
+    done = fixchain(*OPTIONS, "check", "--verbose", *named.split())
     commands = commands_in(done.stdout, "What to do")
     for name in ("repair --dry-run", "backup", "repair", "restamp"):
         word = name.split()[0]
@@ -152,7 +152,7 @@ def test_no_step_in_a_flask_project_touches_the_apps_database(
     app = tmp_path / "panel.py"
     app.write_text(app.read_text().replace("    ChainFix(app)\n", ""))
     options = () if command == "check" else ("--yes",)
-    done = fixchain(command, *options)
+    done = fixchain(command, "--verbose", *options)
     assert "downgrade" not in done.stdout
     title = "What to do" if command == "check" else "What to do now"
     (rehearse,) = [each for each in commands_in(done.stdout, title) if "rehearse" in each]

@@ -401,7 +401,7 @@ def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
     files, wishes = migrations(project / "migrations"), DatabaseWishes(urls=(sqlite_url(tmp_path),))
     report = plan_repair(runtime, TOOLS, Wishes(), wishes)
     (tmp_path / "app.db").write_text("no database at all" * 100)  # which was not there before
-    with pytest.raises(StaleSnapshot, match="cannot be asked any more where it stands"):
+    with pytest.raises(StaleSnapshot, match="can no longer be read"):
         carried_out(runtime, report, wishes)
     assert migrations(project / "migrations") == files
 
@@ -655,7 +655,7 @@ def test_where_there_is_nothing_to_copy_it_is_said(project: Path, tmp_path: Path
     sql(url, "VACUUM")  # it is there, and empty
     done = fixchain("repair", "--yes", "--backup", "--database", url)
     assert done.exit_code == 0, done
-    assert "there is nothing in the databases that could be backed up" in unwrapped(done)
+    assert "the databases hold nothing to back up" in unwrapped(done)
 
 
 @pytest.mark.parametrize(

@@ -411,4 +411,4 @@ def test_the_version_directory_of_another_dialect_is_named(project: Path, read: 
     assert "notes.py" not in told
     if read == "none":
         assert "4 migrations" in told
-        assert "name the directory that is meant as version_locations" in told
+        assert "name the right directory as version_locations" in told

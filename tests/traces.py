@@ -107,6 +107,11 @@ class Sketch:
             found += self.random.choice(ways)() if self.tables else self._create_table()
         return found
 
+    def alterations(self) -> list[str]:
+        """A few changes of columns that succeed after all those before."""
+        ways = (self._alter_type, self._alter_nullable, self._alter_default)
+        return [operation for way in ways * 2 for operation in way()]
+
     def _name(self, prefix: str) -> str:
         self.numbers += 1
         return f"{prefix}_{self.numbers}"

@@ -12,7 +12,7 @@ from flask_chainfix import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
+from flask_chainfix.model.files import Edit, Header, Ignore, MigrationFile, Unreadable
 from flask_chainfix.model.findings import Location
 from flask_chainfix.model.history import ChainLock
 
@@ -128,6 +128,14 @@ class Snapshot:
             for file in self.files
             if isinstance(file.reading, Header) and None in file.reading[:2]
         )
+
+    @cached_property
+    def ignores(self) -> Mapping[Path, tuple[Ignore, ...]]:
+        """The comments that hide findings, in the files that have any."""
+        found = {
+            file.path: source.ignores(file.data) for file in self.files if not file.is_compiled
+        }
+        return {path: comments for path, comments in found.items() if comments}
 
     def file(self, revision: str) -> MigrationFile:
         """The first file of a revision."""

@@ -33,9 +33,9 @@ from flask_chainfix.report.results import BackedUp
     type=click.Path(path_type=Path),
     default=backups.DIRECTORY,
     show_default=True,
-    help="Where the files are to lie.",
+    help="Directory for the backup files.",
 )
-@format_option("text", "json")
+@format_option()
 def backup(
     context: click.Context,
     /,
@@ -60,9 +60,9 @@ def backup(
             named += _configured(context.meta[OPENER])
         if not named and not databases.own:
             raise CannotBackUp(
-                "no database is left to back up: the project's own are left out, and no other is"
-                " named",
-                "leave out --no-database, or name a database with --database URL",
+                "there is no database to back up: --no-database leaves out the project's"
+                " own, and no other is named",
+                "drop --no-database, or name a database with --database URL",
             )
         copied = sources(named, of_app=databases.own and in_app)
         left = backups.left_behind(directory)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -34,7 +34,8 @@ from flask_chainfix.report.results import CatchUpPlan, Finished, FinishPlan, Rep
 @click.option(
     "--finish",
     metavar="REVISION",
-    help="Instead, run what is left of a revision that has stopped half-way, and stamp it.",
+    help="Instead of writing a migration, run what is left of a revision that stopped"
+    " half-way, and stamp it.",
 )
 @click.option(
     "--no-backup",
@@ -43,7 +44,8 @@ from flask_chainfix.report.results import CatchUpPlan, Finished, FinishPlan, Rep
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def catch_up(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
@@ -65,7 +67,7 @@ def catch_up(  # noqa: PLR0913  (an option each)
     """
     server = server and from_variable(server)
     if no_backup and finish is None:
-        raise click.UsageError("--no-backup goes with --finish.", context)
+        raise click.UsageError("--no-backup needs --finish.", context)
 
     def finish_it(runtime: Runtime, tools: Tools) -> Result:
         wishes = FinishWishes(finish or "", databases, server, backup=not no_backup)

@@ -9,6 +9,7 @@ import click
 
 from flask_chainfix.cli.options import (
     database_options,
+    detail_options,
     format_option,
     no_git_option,
     strict_option,
@@ -32,7 +33,7 @@ from flask_chainfix.report.results import Checked
 @click.option(
     "--schema",
     is_flag=True,
-    help="Look at what the migrations do to the schema, too, also if nothing needs repair.",
+    help="Also check what the migrations do to the schema if the chain itself needs no repair.",
 )
 @click.option(
     "--staged",
@@ -43,28 +44,41 @@ from flask_chainfix.report.results import Checked
     "--against",
     "ref",
     metavar="REF",
-    help="Also look whether revisions that this Git revision has were changed, such as"
-    " origin/main, and what a merge of it would break.",
+    help="Compare with a Git revision such as origin/main: which of its revisions were"
+    " changed here, and what a merge with it would break.",
 )
 @click.option(
     "--allow",
     "allowed",
     metavar="REVISION",
     multiple=True,
-    help="Let this revision be changed all the same, by a deliberate repair; may be given several"
-    " times.",
+    help="With --against, accept that this revision was changed on purpose; may be given"
+    " several times.",
 )
 @click.option(
     "--with",
     "others",
     metavar="REF",
     multiple=True,
-    help="With --against, also hold another branch that has not landed yet against yours and the"
-    " rest: which cannot land together, and in which order they can; may be given several times.",
+    help="With --against, also compare another branch that has not landed yet: which"
+    " branches cannot land together, and in which order they can; may be given several times.",
+)
+@click.option(
+    "--since",
+    metavar="REF",
+    help="Tell only of findings about migrations that this Git revision does not have as they are"
+    " here, and count only these.",
+)
+@click.option(
+    "--sql",
+    is_flag=True,
+    help="With --against, also show the SQL of the revisions that are new. This loads the app and"
+    " env.py, and runs these migrations in Alembic's offline mode, without a database.",
 )
 @no_git_option
 @database_options(in_passing=True)
 @format_option(*format_names())
+@detail_options
 def check(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
@@ -75,44 +89,55 @@ def check(  # noqa: PLR0913  (an option each)
     ref: str | None,
     allowed: tuple[str, ...],
     others: tuple[str, ...],
+    since: str | None,
+    sql: bool,
     no_git: bool,
     databases: DatabaseWishes,
     output_format: str,
 ) -> None:
     """Say what is wrong with the migration chain.
 
-    Changes nothing, and imports no migration. In an app it also looks at the app's own databases,
-    read only and for two seconds at most. Exits with 1 if there are errors.
+    Changes nothing, and imports no migration unless --sql asks for it. In an app it also looks at
+    the app's own databases, read only and for two seconds at most. Exits with 1 if there are
+    errors.
     """
     if allowed and ref is None:
-        raise click.UsageError("--allow says what may differ from a Git revision: add --against")
+        raise click.UsageError("--allow needs --against")
     if others and ref is None:
-        raise click.UsageError("--with names branches that are to land on another: add --against")
-    if no_git and (staged or ref is not None):
-        other = "--against" if ref is not None else "--staged"
-        raise click.UsageError(f"--no-git and {other} contradict each other")
+        raise click.UsageError("--with needs --against")
+    if sql and ref is None:
+        raise click.UsageError("--sql needs --against")
+    for option, asked in (("--against", ref), ("--since", since), ("--staged", staged)):
+        if no_git and asked:
+            raise click.UsageError(f"--no-git and {option} contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed), others)
 
     def work(runtime: Runtime, tools: Tools) -> Checked:
         with progress_bar(sys.stderr) as progress:
             return command.check(
                 without_git(runtime, no_git),
-                replace(tools, against=f"{' --staged' if staged else ''}{_written(against)}"),
+                replace(
+                    tools,
+                    against=f"{' --staged' if staged else ''}{_written(against, since)}",
+                ),
                 strict=strict,
                 schema=schema,
                 staged=staged,
                 databases=databases,
                 against=against,
+                since=since,
+                sql=sql,
                 progress=progress,
             )
 
     run(context, output_format, work)
 
 
-def _written(against: Against | None) -> str:
+def _written(against: Against | None, since: str | None) -> str:
     """The options as the user would type them again."""
+    new = "" if since is None else f" --since {ref_word(since)}"
     if against is None:
-        return ""
+        return new
     allowed = "".join(f" --allow {word(revision)}" for revision in sorted(against.allowed))
     others = "".join(f" --with {ref_word(other)}" for other in against.others)
-    return f" --against {ref_word(against.ref)}{others}{allowed}"
+    return f" --against {ref_word(against.ref)}{others}{allowed}{new}"

@@ -34,10 +34,10 @@ def _meant(
 
 @click.command(cls=Command, example="FC102")
 @click.argument("explained", metavar="[CODE]", required=False, callback=_meant)
-@format_option("text", "json")
+@format_option()
 @click.pass_context
 def explain(context: click.Context, explained: tuple[Explanation, ...], output_format: str) -> None:
-    """Say what a finding means.
+    """Explain a finding.
 
     CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Says what it
     is, what breaks, how it comes about and how it is repaired, with an example. Without CODE, lists

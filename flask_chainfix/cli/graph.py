@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
 from flask_chainfix.cli.options import (
+    against_option,
     database_options,
     format_option,
     no_git_option,
     without_git,
 )
-from flask_chainfix.cli.output import OPENED, STDOUT, OutputFile
+from flask_chainfix.cli.output import OPENED, STDOUT, OutputFile, place_of, send_to
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -26,25 +26,14 @@ from flask_chainfix.report.results import Drawn
 
 
 @click.command(cls=Command, example="--format html --open")
-@format_option(*picture_names())
-@click.option(
-    "--output",
-    "path",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the picture into this file, in one step; - is stdout.",
-)
+@format_option(*picture_names(), "markdown")
 @click.option(
     "--open",
     "opened",
     is_flag=True,
     help="Show an svg or html in the browser; without --output, as a temporary file.",
 )
-@click.option(
-    "--against",
-    metavar="REF",
-    help="Compare the revisions with those that this Git revision has, such as origin/main.",
-)
+@against_option
 @no_git_option
 @database_options(in_passing=True)
 def graph(  # noqa: PLR0913  (an option each)
@@ -52,7 +41,6 @@ def graph(  # noqa: PLR0913  (an option each)
     /,
     *,
     output_format: str,
-    path: Path | None,
     opened: bool,
     against: str | None,
     no_git: bool,
@@ -66,7 +54,8 @@ def graph(  # noqa: PLR0913  (an option each)
     """
     if opened and output_format not in OPENED:
         raise click.UsageError(f"--open shows {' or '.join(OPENED)}: add --format")
-    if opened and path == Path("-"):
+    place = place_of(context)
+    if opened and place is STDOUT:
         raise click.UsageError("--open shows a file, and --output - writes none")
     if no_git and against is not None:
         raise click.UsageError("--no-git and --against contradict each other")
@@ -82,6 +71,7 @@ def graph(  # noqa: PLR0913  (an option each)
                 progress=progress,
             )
 
-    to_stdout = path == Path("-") or not (path or opened)
-    place = STDOUT if to_stdout else OutputFile(path, output_format, opened=opened)
-    run(context, output_format, work, place)
+    if opened:
+        path = place.path if isinstance(place, OutputFile) else None
+        send_to(context, OutputFile(path, output_format, opened=True))
+    run(context, output_format, work)

@@ -13,17 +13,20 @@ _SUMMARIES = {
     "backup": "Copy databases to files before anything is changed.",
     "catch-up": "Write a migration that makes what some databases lack.",
     "check": "Say what is wrong with the migration chain.",
-    "explain": "Say what a finding means.",
+    "explain": "Explain a finding.",
     "graph": "Draw the chain, as it is and as a repair would leave it.",
-    "hook": "Check the chain in every commit and every pull request.",
+    "hook": "Install checks for every commit and pull request.",
     "lock": "Write the heads into a file on which two branches collide.",
+    "move": "Put a revision behind another one.",
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
+    "report": "Write the analysis of the chain that one hands in.",
     "restamp": "Move the stamps of databases to the repaired chain.",
     "squash": "Replace the chain up to a revision by one migration, and prove it.",
     "trace": "Say what each database has really run, by its schema.",
     "undo": "Put back the files and the stamps of the last repair.",
+    "unwind": "Take a database back that is ahead of this code.",
 }
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}

@@ -17,13 +17,19 @@ from flask_chainfix.report.results import Result
 @click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
 @click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
 @click.option(
+    "--post-checkout",
+    is_flag=True,
+    help="Only the hook of Git that says after a checkout, in one line, that a database is ahead of"
+    " the code now, and which command takes it back.",
+)
+@click.option(
     "--merge-driver",
     is_flag=True,
     help="Also have Git merge chain.lock by the rule of rebase: it stops only where yours cannot go"
     " on top of theirs.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @click.pass_context
 def hook(  # noqa: PLR0913  (an option each)
     context: click.Context,
@@ -31,11 +37,12 @@ def hook(  # noqa: PLR0913  (an option each)
     *,
     install: bool,
     only_shown: bool,
+    post_checkout: bool,
     merge_driver: bool,
     yes: bool,
     output_format: str,
 ) -> None:
-    """Check the chain in every commit and every pull request.
+    """Install checks for every commit and pull request.
 
     Sets up a hook of pre-commit, or of Git where pre-commit is not used, a job for GitHub Actions
     or GitLab CI, and a checklist for reviews. Writes only files that do not exist; for a file that
@@ -47,7 +54,9 @@ def hook(  # noqa: PLR0913  (an option each)
         raise click.UsageError("pass --install to write the files, or --print to see them")
 
     def work(runtime: Runtime, tools: Tools) -> Result:
-        plan = hooks.plan_hooks(runtime, tools, merges_locks=merge_driver)
+        plan = hooks.plan_hooks(
+            runtime, tools, after_checkout=post_checkout, merges_locks=merge_driver
+        )
         if only_shown:
             return hooks.shown(plan)
         if all(file.state is not HookState.PLANNED for file in plan.files):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 import click
 
 from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.lock import carry_out_lock, plan_lock
 from flask_chainfix.common.remedies import Tools
@@ -21,7 +23,7 @@ from flask_chainfix.report.results import Result
     "--install", is_flag=True, help="Also have Alembic do this whenever it writes a migration."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 @click.pass_context
 def lock(
     context: click.Context, written: str | None, install: bool, yes: bool, output_format: str
@@ -34,7 +36,8 @@ def lock(
     """
 
     def work(runtime: Runtime, tools: Tools) -> Result:
-        plan = plan_lock(runtime, tools, install=install, written=written)
+        with progress_bar(sys.stderr):
+            plan = plan_lock(runtime, tools, install=install, written=written)
         if not plan.edits:
             return plan
         if yes and written is not None:  # among what Alembic says, the diff would be in the way

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flask_chainfix.cli.opening import IN_APP
+from flask_chainfix.cli.output import STDOUT, OutputFile, send_to
 from flask_chainfix.cli.running import NAMED
+from flask_chainfix.cli.streams import DETAIL
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report import Detail
 
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
@@ -23,29 +27,97 @@ Decorator = Callable[[Any], Any]
 
 
 def format_option(*names: str) -> Decorator:
-    """``--format``, with these formats."""
-    return click.option(
+    """``--format``, with these formats, and ``--output``; without names, those of most commands."""
+    names = names or ("text", "json", "markdown")
+    which = click.option(
         "--format",
         "output_format",
         type=click.Choice(names),
-        default="text",
+        default=names[0] if "text" not in names else "text",
         show_default=True,
         help="How to write the result.",
     )
+    where = click.option(
+        "--output",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_to_file,
+        help="Write the result into this file, in one step; - is stdout. Replaces nothing but an"
+        " earlier output.",
+    )
+    return lambda command: which(where(command))
 
+
+def _to_file(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        send_to(context, STDOUT if path == Path("-") else OutputFile(path))
+
+
+def _choose_detail(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    chosen = Detail.VERDICT if parameter.name == "quiet" else Detail.FULL
+    if context.meta.setdefault(DETAIL, chosen) is not chosen:
+        raise click.UsageError("--quiet and --verbose contradict each other", context)
+
+
+def detail_options(command: Any) -> Any:
+    """``--quiet`` and ``--verbose``; what they choose is for the format ``text``."""
+    for name, letter, told in (
+        ("verbose", "v", "Tell everything: all reasons, places and ways out."),
+        ("quiet", "q", "Tell the verdict alone, beside the exit code, and show no progress."),
+    ):
+        command = click.option(
+            f"--{name}",
+            f"-{letter}",
+            is_flag=True,
+            expose_value=False,
+            callback=_choose_detail,
+            help=told,
+        )(command)
+    return command
+
+
+against_option = click.option(
+    "--against",
+    metavar="REF",
+    help="Compare with the revisions of a Git revision such as origin/main.",
+)
 
 strict_option = click.option(
     "--strict",
     is_flag=True,
-    help="Count warnings like errors; a repair mends them, too, and links bases that merge points"
+    help="Treat warnings as errors; repair mends them too, and links bases that merge points"
     " already join.",
 )
 
 no_git_option = click.option(
     "--no-git",
     is_flag=True,
-    help="Ask Git nothing: not what the main branch and releases have, nor when migrations landed,"
-    " nor what became of lost ones.",
+    help="Do not use Git: ignore what the main branch and releases have, when migrations"
+    " landed, and what became of lost ones.",
+)
+
+
+accept_option = click.option(
+    "--accept",
+    metavar="CODE",
+    type=click.Choice(("FC201", "FC203", "FC205"), case_sensitive=False),
+    multiple=True,
+    help="Accept that the planned chain has this schema fault, which stays a finding; may be"
+    " given several times.",
+)
+
+rehearse_option = click.option(
+    "--rehearse",
+    "scratch",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value="sqlite://",
+    help="First rehearse the planned chain on a scratch database, from the start and from"
+    " where each known database stands; own, instead of a URL, is the server of the"
+    " app's own database.",
 )
 
 
@@ -72,8 +144,8 @@ database_option = click.option(
     flag_value=OWN,
     multiple=True,
     callback=_from_variables,
-    help="A database: its URL, or the environment variable that holds it; without either the app's"
-    " own, or that of alembic.ini. May be given several times.",
+    help="A database: its URL, or the environment variable that holds it; without a value,"
+    " the app's own or that of alembic.ini. May be given several times.",
 )
 
 _DATABASE_OPTIONS = (
@@ -82,12 +154,12 @@ _DATABASE_OPTIONS = (
         "--databases",
         "file",
         metavar="FILE",
-        help="Databases in a file: a URL, or the name of an environment variable, a line.",
+        help="A file that names databases: one URL, or environment variable, per line.",
     ),
     click.option(
         "--schemas",
         metavar="PATTERN",
-        help="The schemas of these databases with a version table each, such as 'tenant_*'.",
+        help="Schemas of these databases that have a version table each, such as 'tenant_*'.",
     ),
 )
 
@@ -147,14 +219,14 @@ def _stamp_option() -> Decorator:
         metavar="REVISION[,REVISION]",
         multiple=True,
         callback=_parse_stamps,
-        help="Where a database stands that cannot be reached from here.",
+        help="The stamp of a database that cannot be reached from here.",
     )
 
 
 def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWishes:
     urls, without = values["urls"], values.get("no_database", False)
     if "" in urls:
-        raise click.UsageError("--database is given an empty URL: is a variable not set?")
+        raise click.UsageError("--database has an empty URL: is a variable not set?")
     if without and OWN in urls:
         raise click.UsageError("--no-database and --database without a URL contradict each other")
     wishes = DatabaseWishes(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
-from flask_chainfix.cli.options import database_options, format_option
-from flask_chainfix.cli.restamp import offer
-from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.changing import How, change
+from flask_chainfix.cli.options import database_options, detail_options, format_option
+from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands.downgrading import carry_out_downgrading
 from flask_chainfix.commands.rebase import plan_rebase
-from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.databases.survey import missing_database
+from flask_chainfix.common.wording import count
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.report.results import Planning, Repaired, Result
+from flask_chainfix.planning.proposal import Planned
+from flask_chainfix.report.results import Result
 
 
 @click.command(cls=Command, example="--onto origin/main")
@@ -27,15 +29,25 @@ from flask_chainfix.report.results import Planning, Repaired, Result
     help="The Git branch, tag or commit with the chain to build on.  [default: main_branch of the"
     " settings, else the remote's default branch]",
 )
+@click.option(
+    "--downgrade",
+    is_flag=True,
+    help="Where a database has run yours and not theirs, downgrade yours there first, and upgrade"
+    " again at the end.",
+)
+@click.option("--no-backup", is_flag=True, help="Do not copy these databases before that.")
 @database_options()
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def rebase(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
     *,
     onto: str | None,
+    downgrade: bool,
+    no_backup: bool,
     databases: DatabaseWishes,
     dry_run: bool,
     yes: bool,
@@ -51,21 +63,20 @@ def rebase(  # noqa: PLR0913  (an option each)
 
     def work(runtime: Runtime, tools: Tools) -> Result:
         with progress_bar(sys.stderr) as progress:
-            planning = plan_rebase(runtime, tools, onto, databases, progress)
+            planning = plan_rebase(runtime, tools, onto, databases, progress, downgrade=downgrade)
         planned = planning.proposal.planned
-        if planned is None or dry_run:
-            return planning
-        missing = missing_database(planning.proposal.snapshot, "rebase", databases)
-        if missing is not None:
-            return planning.stopped_by(missing)
-
-        def act(agreed: Planning) -> Repaired:
-            with progress_bar(sys.stderr) as progress:
-                return carry_out(runtime, agreed, planned, databases, progress)
-
-        done = after_asking(planning, output_format, "" if yes else "Make these changes?", act)
-        if not isinstance(done, Repaired):
-            return done
-        return offer(runtime, databases, done, output_format, yes=yes)
+        how = How("rebase", output_format, yes=yes, dry_run=dry_run)
+        if planned is not None and planned.downgrades:
+            how = how._replace(
+                command="rebase --downgrade",
+                question=_question(planned),
+                act=partial(carry_out_downgrading, backup=not no_backup),
+            )
+        return change(runtime, planning, databases, how)
 
     run(context, output_format, work)
+
+
+def _question(planned: Planned) -> str:
+    databases = count(len(planned.downgrades), "database")
+    return f"Downgrade {databases}, make these changes, and upgrade again?"

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import format_option, parse_revisions
+from flask_chainfix.cli.options import detail_options, format_option, parse_revisions
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -52,7 +52,7 @@ def _refuse_beside_copy(**given: object) -> None:
     "start",
     metavar="REVISION[,REVISION]",
     callback=_parse_from,
-    help="Upgrade a database that the chain before the last repair has stamped there.",
+    help="Start from a database that the chain before the last repair has stamped here.",
 )
 @click.option(
     "--stairway",
@@ -74,7 +74,8 @@ def _refuse_beside_copy(**given: object) -> None:
     " from where it is stamped. It is made on the same server unless --database names another.",
 )
 @click.option("--keep", is_flag=True, help="Do not drop the scratch databases.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 @click.pass_context
 def rehearse(  # noqa: PLR0913  (an option each)
     context: click.Context,

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from flask_chainfix.cli.options import database_options, format_option, pairs
+from flask_chainfix.cli.output import show
 from flask_chainfix.cli.running import after_asking, ask, moving, run
-from flask_chainfix.cli.streams import progress_bar, show
+from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.restamp import (
     RestampWishes,
@@ -36,12 +37,13 @@ from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Resu
 @click.option(
     "--old",
     metavar="REF",
-    help="The Git revision with the chain that stamped them.  [default: before the last repair]",
+    help="The Git revision whose chain stamped the databases.  [default: the chain before"
+    " the last repair]",
 )
 @click.option(
     "--current",
     is_flag=True,
-    help="The chain as it is has stamped those of which that is in doubt; their rows stay.",
+    help="Where it is unclear which chain stamped a database, the present one did; its rows stay.",
 )
 @click.option(
     "--lost",
@@ -49,7 +51,7 @@ from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Resu
     metavar="REVISION=OTHER",
     multiple=True,
     callback=pairs("REVISION=OTHER"),
-    help="Count a stamp that no file has for this revision; may be given several times.",
+    help="Treat a lost revision, which no file has, as this one; may be given several times.",
 )
 @click.option(
     "--from-schema",
@@ -59,7 +61,7 @@ from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Resu
 @click.option("--dry-run", is_flag=True, help="Show the rows; change nothing.")
 @click.option("--sql", is_flag=True, help="Print guarded SQL for an operator; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 def restamp(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
@@ -111,7 +113,7 @@ def _question(moves: Sequence[MoveResult], number: int) -> str:
     databases = count(number, "database")
     if not all(each.move.stays for each in moves):
         return f"Move the stamps of {databases}?"
-    return f"Note that the chain as it is has stamped {databases}?"
+    return f"Record that the present chain stamped {databases}?"
 
 
 def _moved(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from flask_chainfix.cli.opening import IN_APP, OPENER, tools_as_typed
-from flask_chainfix.cli.output import STDOUT, Place
-from flask_chainfix.cli.streams import echo, error_text, for_people, progress_bar, show
+from flask_chainfix.cli.output import STDOUT, place_of, show, summarize
+from flask_chainfix.cli.streams import detail, echo, error_text, for_people, progress_bar
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
     CannotRead,
@@ -52,7 +52,6 @@ def run(
     context: click.Context,
     output_format: str,
     work: Callable[[Runtime, Tools], Result],
-    place: Place = STDOUT,
 ) -> None:
     """Open the environment, do the work, and turn its result or its error into output."""
 
@@ -61,16 +60,16 @@ def run(
         tools = context.meta[_TOOLS] = replace(tools, **context.meta.get(NAMED, {}))
         return work(runtime, tools)
 
-    answer(context, output_format, opened, place)
+    answer(context, output_format, opened)
 
 
-def answer(
-    context: click.Context, output_format: str, work: Callable[[], Result], place: Place = STDOUT
-) -> None:
+def answer(context: click.Context, output_format: str, work: Callable[[], Result]) -> None:
     """Do work that needs no environment, and turn its result or its error into output."""
     signals.stay(Stays.NOTHING)
+    place = place_of(context) or STDOUT
     try:
         with signals.at_work():
+            place.prepare()
             result = work()
     except ChainFixError as error:
         result = _failure(context, error)
@@ -81,9 +80,10 @@ def answer(
     stderr_too = output_format != "json"
     try:
         with signals.at_work():
-            output = render(output_format, result, place.style())
+            output = render(output_format, result, replace(place.style(), detail=detail()))
             is_script = output_format != "text" or isinstance(result, RestampScript)
-            place.write(result, output if is_script else for_people(output))
+            place.write(result, output if is_script else for_people(output), output_format)
+            summarize(result, output_format, output)
     except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and not result.is_done:
             raise  # click ends quietly when nobody reads on
@@ -120,6 +120,10 @@ def _unwritten(context: click.Context, result: Result, error: BaseException) -> 
         "restamp": (
             "the stamps were moved as far as they could be",
             way("see where each database stands", f"{{fixchain}} restamp{named} --dry-run"),
+        ),
+        "unwind": (
+            "the revisions were taken back as far as they could be",
+            way("see where each database stands", f"{{fixchain}} check{named}"),
         ),
         "catch-up": (
             "the migration was written",

@@ -6,28 +6,27 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import database_options, format_option
-from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.changing import How, change
+from flask_chainfix.cli.options import database_options, detail_options, format_option
+from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
-from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.commands.squash import plan_squash
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.databases.survey import missing_database
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, from_variable
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.planning.cut import SquashWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.report.results import Planning, Repaired, Result
+from flask_chainfix.report.results import Result
 
 
 @click.command(cls=Command, example="--dry-run")
 @click.option(
     "--upto",
     metavar="REVISION",
-    help="The highest revision that is replaced, with all that is below it.  [default: the head]",
+    help="The highest revision to replace, with everything below it.  [default: the head]",
 )
 @click.option(
     "--published-by",
@@ -51,7 +50,8 @@ from flask_chainfix.report.results import Planning, Repaired, Result
     "--dry-run", is_flag=True, help="Show the plan, the proof and the new file; change nothing."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
+@detail_options
 def squash(  # noqa: PLR0913  (an option each)
     context: click.Context,
     /,
@@ -81,18 +81,8 @@ def squash(  # noqa: PLR0913  (an option each)
     def work(runtime: Runtime, tools: Tools) -> Result:
         with progress_bar(sys.stderr) as progress:
             planning = plan_squash(runtime, tools, wishes, databases, progress)
-        planned = planning.proposal.planned
-        if planned is None or dry_run:
-            return planning
-        missing = missing_database(planning.proposal.snapshot, "squash", databases)
-        if missing is not None:
-            return planning.stopped_by(missing)
-
-        def act(agreed: Planning) -> Repaired:
-            with progress_bar(sys.stderr) as progress:
-                return carry_out(runtime, agreed, planned, databases, progress)
-
-        return after_asking(planning, output_format, "" if yes else "Make these changes?", act)
+        how = How("squash", output_format, yes=yes, dry_run=dry_run)
+        return change(runtime, planning, databases, how)
 
     run(context, output_format, work)
 

@@ -6,22 +6,41 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from threading import Timer
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, Declined
 from flask_chainfix.common.quoting import log_text, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.report import Style, about_masks, remedy_lines, render
-from flask_chainfix.report.results import Result
+from flask_chainfix.report import Detail, Style, about_masks, remedy_lines
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+DETAIL = "flask_chainfix.detail"  # what a context's ``meta`` holds where it was chosen
+
+
+def detail() -> Detail:
+    """How much the user wants to be told."""
+    context = click.get_current_context(silent=True)
+    chosen: Detail = Detail.SHORT if context is None else context.meta.get(DETAIL, Detail.SHORT)
+    return chosen
+
+
+# Seconds after which there is something to show; most commands have ended before.
+PATIENCE = 0.3
 
 
 @contextmanager
 def progress_bar(
     stream: TextIO | None, *, in_bytes: bool = False
 ) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar, if the stream is a terminal, and take it away at the end.
+    """Show a bar once something takes its time, and take it away at the end.
+
+    It runs on by itself where nobody knows how much there is to do. It needs a terminal, and a user
+    who wants more than the verdict.
 
     Args:
         stream: where to show it.
@@ -30,34 +49,63 @@ def progress_bar(
     Yields:
         What is to be called with the steps done, the steps in all, and what is running.
     """
-    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+    is_shown = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    if not is_shown or detail() is Detail.VERDICT:
         yield lambda *_: None
         return
-    from rich.console import Console  # most commands end before there is anything to show
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    bar = _Bar(stream, in_bytes=in_bytes)
+    timer = Timer(PATIENCE, bar.start)
+    timer.start()
+    try:
+        yield bar.advance
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
 
-    bar = Progress(
-        BarColumn(),
-        DownloadColumn() if in_bytes else MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=Console(file=stream),
-        transient=True,
-    )
-    task = bar.add_task("", total=None)
 
-    def advance(done: int, total: int, running: str) -> None:
-        bar.update(task, completed=done, total=total or None, description=printable(running))
+class _Bar:
+    """A bar of rich's, which is imported when it is shown."""
 
-    with bar:
-        yield advance
+    def __init__(self, stream: TextIO | None, *, in_bytes: bool) -> None:
+        self._stream, self._in_bytes = stream, in_bytes
+        self._latest: tuple[int, int, str] = (0, 0, "")
+        self._bar: Progress | None = None
+
+    def start(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        bar = Progress(
+            BarColumn(),
+            DownloadColumn() if self._in_bytes else MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(file=self._stream),
+            transient=True,
+        )
+        bar.add_task("", total=None)
+        bar.start()
+        self._bar = bar
+        self.advance(*self._latest)
+
+    def advance(self, done: int, total: int, running: str) -> None:
+        self._latest = done, total, running
+        if self._bar is not None:
+            (task,) = self._bar.task_ids
+            told = printable(running)
+            self._bar.update(task, completed=done, total=total or None, description=told)
+
+    def stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
 
 
 # --- Where output goes, and what can be shown there ----------------------------------------------
@@ -77,7 +125,28 @@ def style(stream: Any) -> Style:
         width=max(40, width),
         color=colored and not os.environ.get("NO_COLOR"),
         ascii_only=not _can_encode("●│╮┆…✗◆○“”→", stream),
+        links=colored and _knows_links(),
+        detail=detail(),
     )
+
+
+# What terminals that know hyperlinks put into the environment; others may show the bare sequence.
+_LINKING = (
+    *("DOMTERM", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "VTE_VERSION", "WEZTERM_PANE", "WT_SESSION"),
+    *("ALACRITTY_WINDOW_ID", "GHOSTTY_RESOURCES_DIR"),
+)
+_LINKING_PROGRAMS = frozenset(("ghostty", "Hyper", "iTerm.app", "vscode", "WezTerm"))
+
+
+def _knows_links() -> bool:
+    """Whether the terminal that this runs in shows hyperlinks; ``FORCE_HYPERLINK`` decides."""
+    forced = os.environ.get("FORCE_HYPERLINK")
+    if forced:
+        return forced != "0"
+    if os.environ.get("TERM", "").startswith("screen"):  # it may not pass them on
+        return False
+    known = any(os.environ.get(name) for name in _LINKING)
+    return known or os.environ.get("TERM_PROGRAM") in _LINKING_PROGRAMS
 
 
 def _can_encode(text: str, stream: Any) -> bool:
@@ -125,11 +194,3 @@ def error_text(error: ChainFixError, tools: Tools) -> str:
     note = about_masks("\n".join(lines))
     lines = (*lines, note) if note else lines
     return for_people("".join(f"{printable(line)}\n" for line in lines))
-
-
-def show(result: Result, output_format: str, question: str) -> None:
-    """Show what would be done: on stdout, or on stderr if that is for JSON and will be asked."""
-    if output_format == "text":
-        echo(for_people(render("text", result, style(sys.stdout))))
-    elif question:
-        echo(for_people(render("text", result, style(sys.stderr))), err=True)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flask_chainfix.cli.options import database_options, format_option
+from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
@@ -36,7 +36,8 @@ from flask_chainfix.report.results import Traced
     help="With --exact: make the scratch database on this server; without a URL, on the one where"
     " the database itself is. SQLite needs none.",
 )
-@format_option("text", "json")
+@format_option()
+@detail_options
 def trace(
     context: click.Context,
     /,
@@ -53,7 +54,7 @@ def trace(
     --exact they run on a scratch database. Exits with 1 if a database is not what its stamp says.
     """
     if server is not None and not exact:
-        raise click.UsageError("--server goes with --exact.", context)
+        raise click.UsageError("--server needs --exact.", context)
     exactly = Exactly(server and from_variable(server)) if exact else None
 
     def work(runtime: Runtime, tools: Tools) -> Traced:

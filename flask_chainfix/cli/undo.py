@@ -20,7 +20,7 @@ from flask_chainfix.report.results import Result, Undone, UndoPlan
 @click.command(cls=Command)
 @database_options(stamps=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@format_option("text", "json")
+@format_option()
 def undo(
     context: click.Context, /, *, databases: DatabaseWishes, yes: bool, output_format: str
 ) -> None:

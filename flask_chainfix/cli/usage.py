@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from flask_chainfix.common.docstrings import docstring_of
 from flask_chainfix.common.errors import CannotWrite, WrongUsage
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import way
@@ -27,6 +28,11 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self._example = example
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does."""
+        self.help = self.help or docstring_of(self.callback)
+        super().format_help_text(ctx, formatter)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example."""
         with formatter.section("Example"):
@@ -35,6 +41,11 @@ class Command(click.Command):
 
 class Group(click.Group):
     """A group that answers wrong usage of itself or a command in JSON, where JSON is wanted."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the commands are for."""
+        self.help = self.help or docstring_of(self.callback)
+        super().format_help_text(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the group's own options, and keep what was typed."""

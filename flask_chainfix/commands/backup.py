@@ -8,6 +8,7 @@ from pathlib import Path
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import typed_path
+from flask_chainfix.common.remedies import way
 from flask_chainfix.databases import backup as backups
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.databases.targets import Target
@@ -53,6 +54,26 @@ def left_behind(directory: Path) -> tuple[str, ...]:
     )
 
 
+def back_up_before(databases: Sequence[Target], without: str, progress: Progress) -> BackedUp:
+    """Copy databases in which something is about to run; each once, whatever its schemas.
+
+    Args:
+        databases: what is to be copied.
+        without: the command that does the same without a copy.
+        progress: called with the bytes done, the bytes in all, and what is running.
+
+    Raises:
+        CannotBackUp: one of them could not be copied.
+    """
+    left = left_behind(DIRECTORY)
+    try:
+        made = back_up(tuple({each.url: each for each in databases}.values()), DIRECTORY, progress)
+    except CannotBackUp as error:
+        remedy = error.remedy | way("do without a copy", without)
+        raise CannotBackUp(error.message, remedy, unchanged=True) from error
+    return BackedUp(backups=made, notices=left)
+
+
 def back_up_first(
     runtime: Runtime, planning: Planning, wishes: DatabaseWishes, progress: Progress
 ) -> BackedUp:
@@ -75,12 +96,12 @@ def back_up_first(
     targets = targets_for(runtime, wishes)
     if not targets:
         raise CannotBackUp(
-            "no database is named that could be backed up",
+            "there is no database to back up",
             "name one with --database URL, or leave --backup out",
             unchanged=True,
         )
     sources = {target.url: target for identity, target in targets.items() if identity in there}
     left = left_behind(DIRECTORY)
     made = back_up(tuple(sources.values()), DIRECTORY, progress)
-    empty = () if made else ("there is nothing in the databases that could be backed up",)
+    empty = () if made else ("the databases hold nothing to back up",)
     return BackedUp(backups=made, notices=(*left, *empty))

@@ -81,7 +81,7 @@ def refuse_empty(snapshot: Facts) -> None:
     raise NoMigrations(
         "; ".join((f"there are no migrations in {places}", *elsewhere)),
         Remedy.of(
-            "name the directory that is meant as version_locations in the configuration"
+            "name the right directory as version_locations in the configuration"
             if elsewhere
             else "check that this is the right directory"
         )

@@ -144,7 +144,8 @@ def sound_chain(runtime: Runtime, tools: Tools) -> Diagnosis:
     if len(now.graph.heads) != 1:
         heads = listing(sorted(now.graph.heads), _NAMED)
         raise CannotPlan(
-            f"the chain has several heads on purpose ({heads}), and a new migration has one place",
+            f"the chain has several heads on purpose ({heads}), and a new migration needs one"
+            " head to build on",
             way("join them, if they need not stay apart", "{alembic} merge heads"),
         )
     require_known_headers(now)
@@ -254,7 +255,7 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Completed) -> None:
         for one in found:
             remedy |= _way_out(one, each, completed)
     if told:
-        message = f"the rows that are there do not allow it: {told[0]}"
+        message = f"the existing rows do not allow it: {told[0]}"
         raise UnsafeForDatabases(message, remedy, told[1:])
 
 
@@ -286,7 +287,7 @@ def _by_hand(thing: SchemaObject, code: str) -> Iterator[str]:
 def _nothing_can_be_added(completed: Completed) -> CannotPlan:
     things = [f"{each.kind.value} {each.spelled}: {why}" for each, why in completed.left.items()]
     return CannotPlan(
-        "what is lacking cannot be made by a migration that is written here",
+        "catch-up cannot write a migration for what is missing",
         way("write one by hand", f"{{alembic}} revision -m {word(MESSAGE)}"),
         things or ["later revisions drop it or give it another name"],
     )

@@ -15,12 +15,16 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
+from flask_chainfix.diagnosis.narrowing import idle_comments
+from flask_chainfix.diagnosis.narrowing import since as new_since
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.diagnosis.rules.published import changes
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
+from flask_chainfix.model.files import Header
 from flask_chainfix.model.history import Published, Queue
 from flask_chainfix.model.plans import Wishes
+from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.planning.proposal import (
     Proposal,
     needs_plan,
@@ -71,6 +75,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     staged: bool = False,
     databases: DatabaseWishes = NO_DATABASES,
     against: Against | None = None,
+    since: str | None = None,
+    sql: bool = False,
     progress: Progress = unseen,
 ) -> Checked:
     """Diagnose the chain, and show what a repair would make of it.
@@ -83,7 +89,9 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         staged: whether the files count as they are staged in Git, not as they lie on the disk.
         databases: which databases to ask where they stand; none if it names none.
         against: what the files are compared with; ``None`` for nothing.
-        progress: called with the databases done, the databases in all, and the last one's name.
+        since: the Git revision of which findings are not told; ``None`` for none.
+        sql: whether to run the migrations that others do not have, for their SQL alone.
+        progress: called with the databases done, the databases in all, and what is looked at.
 
     Raises:
         NoMigrations: there is nothing to check.
@@ -91,6 +99,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     runtime = replace(runtime, own_template=False)
+    progress(0, 0, "the migrations")
     index = _staged(runtime) if staged else None
     diagnosis = read_and_judge(
         runtime,
@@ -101,6 +110,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     )
     unstaged = () if index is None else index.differing
     if schema or diagnosis.to_mend:
+        progress(0, 0, "what the migrations do to the schema")
         diagnosis = diagnosis.with_schema()
     missing = diagnosis.snapshot.graph.missing
     if databases.any:
@@ -114,15 +124,17 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         refuse_empty(diagnosis.snapshot)
     elif not diagnosis.snapshot.files:
         diagnosis = diagnosis.noticing(_NONE_STAGED)
+    progress(0, 0, "what others have" if against else "the plan")
     diagnosis = _compared(diagnosis, against).noticing(*noticed_interruption(runtime, tools))
     behind = _behind(diagnosis.snapshot, tools) if strict else ()
-    diagnosis = diagnosis.noticing(*behind)
+    diagnosis = diagnosis.noticing(*behind, *idle_comments(diagnosis))
     checked = Checked(
         tools=tools,
         proposal=Proposal(diagnosis),
         exit_code=1 if diagnosis.counting or behind else 0,
         queue=_queue(diagnosis.snapshot, against),
         unstaged=unstaged,
+        sql=_sql(runtime, diagnosis.snapshot) if sql else None,
     )
     if unstaged:
         names = listing([path.name for path in unstaged], 3)
@@ -131,11 +143,31 @@ def check(  # noqa: PLR0913  (what users can ask of it)
             f"judged is what is staged; {count(len(unstaged), 'file')} {'is' if is_one else 'are'}"
             f" otherwise on the disk: {names}"
         )
-        return checked.noticing(_PLANNED_WITHOUT_STAGED) if checked.exit_code else checked
-    # Two long questions for Git are one too many.
-    if against is not None and (missing or diagnosis.snapshot.databases.sought):
-        return checked.noticing(_PLANNED_WITHOUT_AGAINST)
-    return _foreseen(runtime, checked, databases)
+        if checked.exit_code:
+            checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
+    elif against is not None and (missing or diagnosis.snapshot.databases.sought):
+        # Two long questions for Git are one too many.
+        checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
+    else:
+        checked = _foreseen(runtime, checked, databases)
+    return checked if since is None else _narrowed(checked, since, behind=bool(behind))
+
+
+def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
+    """The result without the findings about what a Git revision has as well.
+
+    Raises:
+        CannotReadGit: Git cannot tell what that revision has.
+    """
+    from flask_chainfix.git.past import read_branch
+
+    snapshot = checked.diagnosis.snapshot
+    diagnosis = new_since(checked.diagnosis, Published(since, read_branch(since, snapshot).files))
+    proposal = replace(checked.proposal, diagnosis=diagnosis)
+    if not diagnosis.to_mend:
+        proposal = Proposal(diagnosis)
+    exit_code = 1 if diagnosis.counting or behind else 0
+    return replace(checked, proposal=proposal, exit_code=exit_code)
 
 
 def _staged(runtime: Runtime) -> Staged:
@@ -179,6 +211,15 @@ def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
     from flask_chainfix.commands.foreseen import queue
 
     return queue(snapshot, against.ref)
+
+
+def _sql(runtime: Runtime, snapshot: Facts) -> tuple[RevisionSql, ...]:
+    """What the revisions that others do not have would send to a database; they run for that."""
+    from flask_chainfix.rehearsal.offline import sql_of
+
+    files = snapshot.published.files if snapshot.published is not None else ()
+    known = {file.reading.revision for file in files if isinstance(file.reading, Header)}
+    return sql_of(runtime, snapshot, [each for each in snapshot.graph.order if each not in known])
 
 
 def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:

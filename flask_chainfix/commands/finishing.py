@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_chainfix.commands.backup import DIRECTORY, back_up, left_behind
+from flask_chainfix.commands.backup import back_up_before
 from flask_chainfix.commands.catch_up import looked_at, sound_chain
 from flask_chainfix.commands.restamp import move_rows
 from flask_chainfix.common.errors import (
-    CannotBackUp,
     CannotPlan,
     RowsNotMoved,
     StaleSnapshot,
@@ -23,7 +22,7 @@ from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, MoveState
-from flask_chainfix.report.results import BackedUp, Finished, FinishPlan
+from flask_chainfix.report.results import Finished, FinishPlan
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.unfinished import Unfinished, Walk
@@ -132,7 +131,12 @@ def carry_out_finish(
     from flask_chainfix.rehearsal.unfinished import read_parts
 
     now = plan.diagnosis.snapshot
-    copies = _backed_up(plan, progress) if wishes.backup else None
+    copies = None
+    if wishes.backup:
+        finish = option("--finish", wishes.revision)
+        copied = [each.target for each in plan.databases]
+        without = f"{{fixchain}} catch-up {finish} --no-backup --server{{databases}}"
+        copies = back_up_before(copied, without, progress)
     restore = Remedy()
     for copy in copies.backups if copies else ():
         restore |= way("or put the copy back that was made before", copy.restore)
@@ -183,16 +187,3 @@ def _move(plan: FinishPlan, each: Unfinished) -> MoveResult:
     after = tops(graph, {*stood_for(graph, rows), each.revision})
     state = MoveState.UNCHANGED if after == rows else MoveState.PLANNED
     return MoveResult(Move(each.standing.name, each.standing.identity, rows, after), state)
-
-
-def _backed_up(plan: FinishPlan, progress: Progress) -> BackedUp:
-    targets = {each.target.url: each.target for each in plan.databases}
-    left = left_behind(DIRECTORY)
-    try:
-        made = back_up(tuple(targets.values()), DIRECTORY, progress)
-    except CannotBackUp as error:
-        revision = option("--finish", plan.databases[0].revision)
-        without = f"{{fixchain}} catch-up {revision} --no-backup --server{{databases}}"
-        remedy = error.remedy | way("do without a copy", without)
-        raise CannotBackUp(error.message, remedy, unchanged=True) from error
-    return BackedUp(backups=made, notices=left)

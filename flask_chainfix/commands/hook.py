@@ -21,7 +21,8 @@ from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.merge_driver import read_settings, write_settings
-from flask_chainfix.git.repositories import WorkTree, find_work_tree
+from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
+from flask_chainfix.model.checkout_hook import post_checkout
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.hook_files import (
     ATTRIBUTES,
@@ -41,18 +42,21 @@ from flask_chainfix.report.results import Hooked, HookPlan
 _DEFAULT_PLACE = "migrations"  # where the console script looks
 
 _NO_HOST = (
-    "neither GitHub nor GitLab is known here (no .github/workflows, no .gitlab-ci.yml, no such"
+    "there is no sign of GitHub or GitLab here (no .github/workflows, no .gitlab-ci.yml, no such"
     " remote): only the hook is set up"
 )
 
 
-def plan_hooks(runtime: Runtime, tools: Tools, *, merges_locks: bool = False) -> HookPlan:
+def plan_hooks(
+    runtime: Runtime, tools: Tools, *, after_checkout: bool = False, merges_locks: bool = False
+) -> HookPlan:
     """Find out what belongs where in this project.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        merges_locks: whether Git is to merge chain locks with ``merge-lock``.
+        after_checkout: whether it is the hook for after a checkout, and nothing else.
+        merges_locks: whether Git is to merge chain locks with ``merge-lock``, too.
 
     Raises:
         CannotReadGit: there is no Git work tree around the migrations.
@@ -60,8 +64,9 @@ def plan_hooks(runtime: Runtime, tools: Tools, *, merges_locks: bool = False) ->
     """
     tree = find_work_tree(runtime.environment.directory)
     call = _call(runtime, tree)
-    files = tuple(_hook_file(kind, path, call, tree) for kind, path in _places(tree))
-    notices = (_NO_HOST,) if len(files) == 1 else ()
+    places = [_after_checkout(runtime, tools, tree)] if after_checkout else _places(tree)
+    files = tuple(_hook_file(kind, path, call, tree) for kind, path in places)
+    notices = (_NO_HOST,) if len(files) == 1 and not after_checkout else ()
     if merges_locks:
         attributes = Path(os.path.realpath(runtime.environment.directory), ".gitattributes")
         files = (
@@ -77,7 +82,10 @@ def plan_hooks(runtime: Runtime, tools: Tools, *, merges_locks: bool = False) ->
         CannotMerge(
             "not everything could be put in place: "
             + "; ".join(f"{file.name}: {file.detail}" for file in refused),
-            way("add by hand what this prints for these files", "{fixchain} hook --print"),
+            way(
+                "add by hand what this prints for these files",
+                f"{{fixchain}} hook --print{' --post-checkout' if after_checkout else ''}",
+            ),
         )
     )
 
@@ -149,6 +157,16 @@ def _programs(tree: WorkTree) -> str:
         return ""
     place = Path(sys.prefix, "Scripts" if os.name == "nt" else "bin")
     return str(place.relative_to(tree.top) if place.is_relative_to(tree.top) else place)
+
+
+def _after_checkout(runtime: Runtime, tools: Tools, tree: WorkTree) -> tuple[Kind, Path]:
+    """The hook for after a checkout: what is typed here, typed there."""
+    locations = [os.path.realpath(each) for each in runtime.environment.version_locations]
+    inside = [Path(each) for each in locations if Path(each).is_relative_to(tree.top)]
+    places = [literal(each.relative_to(tree.top).as_posix()) for each in inside]
+    app = runtime.reopen.get("app")
+    here = os.path.relpath(os.path.realpath(os.curdir), tree.top)
+    return post_checkout(tools.fixchain, app, here, places), tree.hooks / "post-checkout"
 
 
 def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:
@@ -226,4 +244,4 @@ def _configuration(call: Call, tree: WorkTree) -> HookFile:
 def _difference(text: str, data: bytes) -> str:
     """How a file differs that calls ``check``; indentation and line ends do not count."""
     words = "".join(data.decode(errors="replace").split())
-    return "" if "".join(text.split()) in words else "not in the form that would be written now"
+    return "" if "".join(text.split()) in words else "it differs from what would be written now"

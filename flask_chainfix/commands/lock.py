@@ -54,7 +54,7 @@ def plan_lock(
     if lock is not None and lock.data is None:
         raise CannotWrite(
             f"{lock.path} {lock.problem}",
-            way("remove it, and lock the chain anew", "{fixchain} lock"),
+            way("remove it, and write the lock again", "{fixchain} lock"),
             unchanged=True,
         )
     edits = [heads_file.edit_for(now, create=True)]

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from flask_chainfix.chain import heads_file
-from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
@@ -17,8 +16,7 @@ from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import MERGE, Remedy, Tools, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in, with_new_ids
-from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down
+from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     NO_DATABASE_TOLD,
@@ -27,21 +25,21 @@ from flask_chainfix.databases.survey import (
     survey,
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
-from flask_chainfix.diagnosis.lost_revisions import told_losses
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
-from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, MoveState
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
+from flask_chainfix.planning.downgrades import Turn, lowered
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
 from flask_chainfix.planning.mending.case import Case, is_same_migration
 from flask_chainfix.planning.mending.mend import mend_ids, mend_impassable
 from flask_chainfix.planning.on_top import excerpt, put_on_top
-from flask_chainfix.planning.plan import case_for, knowing_lost, refuse_faults
+from flask_chainfix.planning.plan import case_for, knowing_lost, propose, refuse_faults
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
@@ -59,6 +57,7 @@ class _Rebase:
         there: the chain that the main branch has.
         start: the chain that is relinked: mine with ids of their own, where main has the same.
         mends: what that took.
+        downgrade: whether databases go down and up again that would skip something else.
     """
 
     diagnosis: Diagnosis
@@ -66,6 +65,7 @@ class _Rebase:
     there: Snapshot
     start: Facts
     mends: tuple[Mend, ...] = ()
+    downgrade: bool = False
 
     @property
     def now(self) -> Facts:
@@ -75,7 +75,8 @@ class _Rebase:
     @property
     def command(self) -> str:
         """The command that was typed."""
-        return f"{{fixchain}} rebase --onto {self.upstream.typed}{{databases}}"
+        downgrade = " --downgrade" if self.downgrade else ""
+        return f"{{fixchain}} rebase{downgrade} --onto {self.upstream.typed}{{databases}}"
 
     def take(self, *files: MigrationFile) -> str:
         """The command that takes files as the main branch has them."""
@@ -84,12 +85,14 @@ class _Rebase:
 
 
 @without_garbage_collection()
-def plan_rebase(
+def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
     runtime: Runtime,
     tools: Tools,
     onto: str | None,
     databases: DatabaseWishes,
     progress: Progress,
+    *,
+    downgrade: bool = False,
 ) -> Planning:
     """Work out how my revisions come to stand on top of all others, without changing anything.
 
@@ -100,6 +103,7 @@ def plan_rebase(
             the remote's default branch.
         databases: which databases the new order has to be safe for.
         progress: called with the databases done, the databases in all, and the last one's name.
+        downgrade: whether databases go down and up again that would skip something else.
 
     Returns:
         A plan with its edits, and the rows that each database is to have; no plan where there is
@@ -113,13 +117,19 @@ def plan_rebase(
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     refuse_interrupted(runtime, tools)
+    if downgrade and databases.schemas is not None:
+        raise CannotPlan(
+            "which schema env.py migrates is its own affair, so schemas are not downgraded here",
+            "leave out --downgrade, and see what to type by hand",
+        )
     diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
     now = diagnosis.snapshot
     upstream, there, published = read_upstream(
         onto if onto is not None else now.environment.settings.main_branch or None, now
     )
     now = replace(now, published_chains=published)
-    rebase = _Rebase(replace(diagnosis, snapshot=now), upstream, there, now)
+    known = replace(diagnosis, snapshot=now)
+    rebase = _Rebase(known, upstream, there, now, downgrade=downgrade)
     proposal = _proposed(runtime, rebase, databases, progress)
     planning = Planning(command="rebase", tools=tools, proposal=proposal)
     if proposal.obstacle is not None:
@@ -158,9 +168,38 @@ def _proposed(
         if databases.any:
             refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
             plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
-        return with_moves(_checked(rebase, plan, mine), "rebase")
+        return _as_asked(with_moves(_checked(rebase, plan, mine), "rebase"))
+    except UnsafeForDatabases as error:
+        return Proposal(rebase.diagnosis, obstacle=_without_vain_merge(runtime, rebase, error))
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(rebase.diagnosis, obstacle=error)
+
+
+def _as_asked(proposal: Proposal) -> Proposal:
+    """The proposal whose databases go from where they are now, also where they go down first."""
+    ways = {each.identity: each for each in proposal.planned.downgrades} if proposal.planned else {}
+    moves = tuple(
+        MoveResult(
+            Move(goes.name, goes.identity, goes.before, goes.after),
+            MoveState.PLANNED,
+            f"by way of {listing(goes.below) or 'nothing'}",
+        )
+        if (goes := ways.get(each.move.identity))
+        else each
+        for each in proposal.moves
+    )
+    return replace(proposal, moves=moves)
+
+
+def _without_vain_merge(
+    runtime: Runtime, rebase: _Rebase, error: UnsafeForDatabases
+) -> UnsafeForDatabases:
+    """The same without the advice to merge, where that would be refused as well."""
+    left = Remedy(tuple(each for each in error.remedy.ways if MERGE not in each.commands))
+    if left == error.remedy or not left:
+        return error
+    merged = propose(runtime, rebase.diagnosis, Wishes(strategy="merge"))
+    return error if merged.planned else UnsafeForDatabases(error.message, left, error.lines)
 
 
 def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
@@ -215,7 +254,10 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     _refuse_collisions(rebase, after, frozenset(mine))
     foresee(moved, before=before)
-    _refuse_unsafe(rebase, after.graph, mine)
+    turn = Turn(start, after.graph, mine, rebase.command)
+    downgrades = turn.downgrades() if rebase.downgrade else ()
+    start = lowered(start, downgrades)
+    replace(turn, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
     lock = heads_file.edit_for(after)
     if lock is not None:
@@ -225,7 +267,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
     upstream = replace(rebase.upstream, operation=operation(before))
-    planned = Planned(plan, start, after, edits, upstream)
+    planned = Planned(plan, start, after, edits, upstream, downgrades)
     return Proposal(rebase.diagnosis.noticing(*remarks), planned)
 
 
@@ -306,7 +348,7 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     remedy |= way(f"put your commits on top{after}", *ended, f"git rebase {ref}", again)
     if now.lock is not None and not doing:
         aside = f"git checkout -- {path_word(os.path.relpath(now.lock.path))}"
-        text = "if the chain lock stops Git, set it aside first: it is written anew"
+        text = "if the chain lock stops Git, discard your version first: rebase writes it again"
         remedy |= way(text, aside, f"git merge {ref}", again)
     deleted = rebase.take(*(rebase.there.file(name) for name in missing))
     remedy |= way("bring back what was deleted here", deleted, again)
@@ -347,44 +389,6 @@ def _nothing_to_do(rebase: _Rebase, mine: Collection[str]) -> str:
     return (
         f"nothing to do: {_so_many(mine)} of yours {verb} on top of what {ref} has, as this clone"
         " knows it"
-    )
-
-
-# --- What databases have run ---------------------------------------------------------------------
-def _refuse_unsafe(rebase: _Rebase, after: Graph, mine: Collection[str]) -> None:
-    """Stop where a database has run what is mine and not all that it is to stand on.
-
-    Raises:
-        UnsafeForDatabases: with the ways out.
-    """
-    now = rebase.start
-    for database in (*applied_in(now), *published_in(now)):
-        have = database.revisions.intersection(after)
-        already = gaps(now.graph, have)
-        skipped = [revision for revision in gaps(after, have) if revision not in already]
-        if skipped:
-            run = listing(sorted(have.intersection(mine)), _NAMED)
-            raise UnsafeForDatabases(
-                f"{database.name} {database.has} {run} of yours, and not"
-                f" {listing(skipped, _NAMED)}, which would come below: Alembic would treat"
-                " that as done there and never run it",
-                _ways_out(rebase, database, mine),
-            )
-
-
-def _ways_out(rebase: _Rebase, database: Applied, mine: Collection[str]) -> Remedy:
-    now = rebase.now
-    joined = way("keep the order, and join both with a merge revision", MERGE)
-    run = [name for name in now.graph.order if name in mine and name in database.revisions]
-    if database.published or rebase.start.databases.anew or are_tied(now.graph, run):
-        # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
-        return joined
-    losses = told_losses([now.footprint_down(now.file(name)) for name in run])
-    return joined | way(
-        f"downgrade yours there before you rebase; {losses}",
-        *taking_down(now.graph, database.revisions, mine),
-        rebase.command,
-        "{alembic} upgrade head",
     )
 
 

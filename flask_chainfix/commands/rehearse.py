@@ -10,10 +10,16 @@ from flask_chainfix.commands.beginning import read_and_judge
 from flask_chainfix.common.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import word
-from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.remedies import REPAIR, Remedy, Tools, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, cause_of, in_doubt
+from flask_chainfix.diagnosis.diagnosis import (
+    DOWNGRADE_INCOMPLETE,
+    Diagnosis,
+    cause_of,
+    errors_of,
+    in_doubt,
+)
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
@@ -26,6 +32,8 @@ from flask_chainfix.report.results import Planning, Rehearsed
 
 # What rows are against.
 _OF_ROWS = (Trouble.NULLS, Trouble.VIOLATED, Trouble.CAST)
+# A missing parent, a cycle, a missing dependency.
+_UNLOADABLE = frozenset({"FC103", "FC105", "FC107"})
 
 
 def rehearse(
@@ -44,10 +52,12 @@ def rehearse(
 
     Raises:
         NoMigrations: there is nothing to rehearse.
-        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
+        CannotRehearse: the chain is broken; else see ``rehearsal.round_trip``.
+        NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
     """
     diagnosis = read_and_judge(runtime, tools).with_schema()
     now = diagnosis.snapshot
+    _refuse_broken(diagnosis)
     old = _old_chain(runtime, now, request.start) if request.start else None
     rehearsal = _run(runtime, request, now, progress, old)
     if rehearsal.gaps:
@@ -66,6 +76,21 @@ def rehearse(
             " and may choose another one next time"
         )
     return replace(result, exit_code=1 if rehearsal.differences or rehearsal.gaps else 0)
+
+
+def _refuse_broken(diagnosis: Diagnosis) -> None:
+    """Stop where Alembic would end with a word of the chain that says nothing to anybody.
+
+    Raises:
+        CannotRehearse: so it would.
+    """
+    for fault in errors_of(diagnosis.findings):
+        if fault.code in _UNLOADABLE:
+            raise CannotRehearse(
+                f"the chain is broken, so Alembic cannot run it: {fault.message}",
+                way("see what a repair would make of it", "{fixchain} check")
+                | way("repair it", REPAIR),
+            )
 
 
 def rehearse_plan(

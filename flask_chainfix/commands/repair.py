@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from flask_chainfix import disk
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
@@ -128,7 +130,7 @@ def _misfit(diagnosis: Diagnosis) -> ChainFixError | None:
     if not wrong:
         return _doubt(diagnosis.snapshot)
     if wrong[0].code in of_databases:
-        message = f"the files need no repair, and a database does: {wrong[0].message}"
+        message = f"the files need no repair, but a database does: {wrong[0].message}"
         return CannotPlan(message, wrong[0].hint)
     return CannotPlan(f"no repair mends this: {wrong[0].message}", wrong[0].hint)
 
@@ -139,7 +141,7 @@ def _doubt(snapshot: Facts) -> ChainFixError | None:
     for each in planned_moves(snapshot, snapshot):
         if each.state in doubtful:
             return RowsNotMoved(
-                f"the files need no repair, and the stamp of {each.move.name} is in doubt:"
+                f"the files need no repair, but the stamp of {each.move.name} is in doubt:"
                 f" {each.detail}",
                 each.remedy,
             )
@@ -166,38 +168,60 @@ def carry_out(
     Raises:
         ChainFixError: it could not be done; every file is as it was.
     """
+    with disk.locked(runtime.environment.directory):
+        return change_files(runtime, planning, planned, databases, progress)
+
+
+def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
+    runtime: Runtime,
+    planning: Planning,
+    planned: Planned,
+    databases: DatabaseWishes,
+    progress: Progress,
+    *,
+    then: Callable[[], None] | None = None,
+) -> Repaired:
+    """The same for a caller that holds the lock of the environment.
+
+    ``then`` is called once the new files are confirmed; if it raises, they go back.
+
+    Raises:
+        ChainFixError: it could not be done; every file is as it was.
+    """
     proposal, after = planning.proposal, planned.after
     before = proposal.snapshot
     directory = runtime.environment.directory
     failure: BaseException | None = None
-    with disk.locked(directory):
-        refuse_moved(targets_for(runtime, databases), before, progress)
-        missing = frozenset(before.graph.missing)
-        stood = {each.identity: each.rows for each in before.databases.standings}
-        renamed = planned.plan.renamed
-        ids, squashed = (missing, renamed, stood), planned.plan.squashed
-        with disk.changed_files(directory, planned.edits, *ids, squashed=squashed) as journal:
-            try:
-                confirmation = confirm(runtime, after, places_after(proposal.moves), before)
-            except (ChainFixError, OSError, KeyboardInterrupt) as error:
-                failure = error
-            targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
-            moved = bound_to_new_files(targets, before, after, progress, failure)
-            failure = failure or unnoted(proposal, planned, journal, moved)
-        if failure is not None:
-            raise unconfirmed(moved, failure) from failure
-        repaired = Repaired(
-            command=planning.command,
-            tools=planning.tools,
-            planning=planning,
-            planned=planned,
-            snapshot=before,
-            confirmation=confirmation,
-            journal=journal.path,
-            moves=proposal.moves,
-        )
-        if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
-            return judged_anew(runtime, repaired, moved, databases, progress)
+    refuse_moved(targets_for(runtime, databases), before, progress)
+    missing = frozenset(before.graph.missing)
+    stood = {each.identity: each.rows for each in before.databases.standings}
+    renamed = planned.plan.renamed
+    ids, squashed = (missing, renamed, stood), planned.plan.squashed
+    changed_files = partial(disk.changed_files, squashed=squashed, command=planning.command)
+    with changed_files(directory, planned.edits, *ids) as journal:
+        try:
+            confirmation = confirm(runtime, after, places_after(proposal.moves), before)
+        except (ChainFixError, OSError, KeyboardInterrupt) as error:
+            failure = error
+        targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
+        moved = bound_to_new_files(targets, before, after, progress, failure)
+        failure = failure or unnoted(proposal, planned, journal, moved)
+        if then is not None and failure is None:
+            then()
+    if failure is not None:
+        raise unconfirmed(moved, failure) from failure
+    repaired = Repaired(
+        command=planning.command,
+        tools=planning.tools,
+        planning=planning,
+        planned=planned,
+        snapshot=before,
+        confirmation=confirmation,
+        journal=journal.path,
+        moves=proposal.moves,
+    )
+    if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
+        return judged_anew(runtime, repaired, moved, databases, progress)
     return repaired
 
 
@@ -223,7 +247,7 @@ def what_is_left(result: Result, findings: tuple[Finding, ...]) -> Result:
         return result
     return result.stopped_by(
         CannotPlan(
-            f"the repair is made, and Alembic still cannot load the chain: {left[0].message}",
+            f"the repair is made, but Alembic still cannot load the chain: {left[0].message}",
             left[0].hint,
         )
     )

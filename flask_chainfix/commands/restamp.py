@@ -31,8 +31,8 @@ from flask_chainfix.planning.proposal import planned_moves, settled
 from flask_chainfix.report.results import Restamped, RestampPlan, RestampScript, Result
 
 _NO_OLDER_CHAIN = (
-    "no journal of a repair is here, so every row is read by the chain as it is now: where an older"
-    " chain wrote the rows, name a commit that has it with --old REF"
+    "there is no journal of a repair, so rows are read by the present chain; if an older"
+    " chain wrote them, name a commit that has it with --old REF"
 )
 
 _R = TypeVar("_R", bound=Result)

@@ -78,7 +78,7 @@ def _moved_since(
 def _left_behind(now: Standing) -> StaleSnapshot:
     if now.state is DatabaseState.UNREACHABLE:
         return StaleSnapshot(
-            f"{now.name} cannot be asked any more where it stands: {now.problem}",
+            f"{now.name} can no longer be read: {now.problem}",
             f"every file is as it was; {now.remedy}, then run the command again",
         )
     return StaleSnapshot(
@@ -175,8 +175,7 @@ def judged_anew(
     now = survey(runtime, repaired.planned.after, wishes, progress)
     known = replace(repaired.snapshot.databases, standings=now.databases.standings)
     notices = tuple(
-        f"{each.name} cannot be asked any more where it stands, so the new files stay: it may be in"
-        " the middle of an upgrade by them"
+        f"{each.name} can no longer be read, so the new files stay: an upgrade may be using them"
         if each.state is DatabaseState.UNREACHABLE
         else f"{each.name} has moved to {', '.join(each.rows) or each.state.value} while the new"
         " files were in place, so they stay, and its stamp is judged by them"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from flask_chainfix.chain import heads_file
@@ -12,6 +12,7 @@ from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
@@ -60,7 +61,7 @@ from flask_chainfix.rehearsal.rendering import Rendered
 from flask_chainfix.rehearsal.scratch_servers import servers_for
 from flask_chainfix.report.results import SquashPlan
 
-_NO_GIT = "Git does not tell what the main branch and releases have, so nothing is said about that"
+_NO_GIT = "Git does not tell what the main branch and releases have, so that was not checked"
 _SHOWN = 40  # differences
 _WIDTH = 88
 
@@ -123,6 +124,7 @@ def plan_squash(
     servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto))
     chains, told = _published(diagnosis.snapshot, wishes)
     refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
+    told += _allowing(tools, cut, [each for each in chains if each.is_main or wishes.published_by])
     now = survey(runtime, diagnosis.snapshot, databases, progress)
     refuse_unreachable(now, "squash")
     diagnosis = diagnosis.with_databases(now)
@@ -174,9 +176,20 @@ def _published(
         return chains, notices if chains else (*notices, _NO_GIT)
     if not ref or ref.startswith("-"):
         raise CannotReadGit(
-            f"{ref!r} names no branch, tag or commit", "name one behind --published-by"
+            f"{ref!r} names no branch, tag or commit", "name one with --published-by"
         )
     return (PublishedChain(ref, ref, ref, read_branch(ref, now).files),), ()
+
+
+def _allowing(tools: Tools, cut: Cut, chains: Iterable[PublishedChain]) -> tuple[str, ...]:
+    """What a check of the pull request needs to be told, where the main branch has what goes."""
+    for chain in chains:
+        changed = [name for name in cut.replaced if name in chain.revisions]
+        if changed:
+            allowed = " ".join(f"--allow {word(name)}" for name in changed)
+            typed = f"{tools.fixchain} check --against {ref_word(chain.short)} {allowed}"
+            return (f"in the pull request, where {chain.short} has what is replaced: `{typed}`",)
+    return ()
 
 
 # --- The new migration ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flask_chainfix import disk
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
 from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases import moving
@@ -78,14 +79,14 @@ def look_back(
         for standing, result in results
         if standing.state is not DatabaseState.MISSING  # then no row of it goes back
     )
-    _refuse_way_back(looked_at, moves)
+    _refuse_way_back(looked_at, moves, then)
     return looked_at, moves
 
 
 def _exactly_back(standing: Standing, recorded: Move, journal: Journal) -> MoveResult:
     if standing.state is DatabaseState.UNREACHABLE:
         raise RowsNotPutBack(
-            f"{standing.name} cannot be asked where it stands: {standing.problem}",
+            f"{standing.name} cannot be read: {standing.problem}",
             standing.remedy,
             unchanged=True,
         )
@@ -173,15 +174,15 @@ def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: J
         options = naming(missing)
         command = () if options is None else (f"{{fixchain}} undo{{named}}{options}",)
         raise RowsNotPutBack(
-            f"the rows of {listing(missing, 3)} were moved with this repair, and that is not named"
-            " or not there",
+            f"the rows of {listing(missing, 3)} were moved with this repair, and that"
+            " database is not named or not there",
             way("name all of these databases, as when they were moved", *command)
             | f"where one is gone for good, take its line out of {journal.rows_path}",
             unchanged=True,
         )
 
 
-def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult]) -> None:
+def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult], then: Facts) -> None:
     standings = {each.identity: each for each in looked_at.databases.standings}
     for first in (each for each in moves if each.state in _NO_WAY_BACK):
         standing = standings[first.move.identity]
@@ -191,10 +192,24 @@ def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult]) -> None:
         raise RowsNotPutBack(
             f"{standing.name} cannot go back to the old files:"
             f" {OF_EITHER_CHAIN if doubtful else first.detail}",
-            Remedy.of(remedy)
+            _taking_down(looked_at, standing, then)
+            | Remedy.of(remedy)
             | leaving_out(looked_at, standing, "undo", "leave that database as it is"),
             unchanged=True,
         )
+
+
+def _taking_down(now: Facts, standing: Standing, then: Facts) -> Remedy:
+    """To take down the revision that came with the repair, where it is all that is new there."""
+    new = [row for row in standing.rows if row in now.graph and row not in then.graph]
+    below = now.graph.parents[new[0]] if new else ()
+    if len(standing.rows) != 1 or len(below) != 1 or below[0] not in then.graph:
+        return Remedy()
+    return way(
+        f"take {new[0]} down first, and undo again",
+        f"{{alembic}} downgrade {word(below[0])}",
+        "{fixchain} undo{databases}",
+    )
 
 
 def put_rows_back(

@@ -158,6 +158,10 @@ class StatementFailed(ChainFixError):
     """A statement of a migration has failed in a database; the message says what has run."""
 
 
+class DowngradeFailed(ChainFixError):
+    """A database could not go down and up again; the message says how it and the files are."""
+
+
 class RowsNotMoved(ChainFixError):
     """The version rows of a database could not be moved; those of others may have been."""
 

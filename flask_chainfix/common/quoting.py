@@ -32,6 +32,27 @@ _NO_WORD = "\ufffd"  # no shell can be given a NUL, or half of a character
 _SPECIAL_IN_MERMAID = '#"`;&<>\\'  # a backtick begins Markdown
 
 
+# Ids of most migrations do.
+_LIKE_A_COMMIT = re.compile(r"(?<!\w)([0-9a-f]{7,64})(?!\w)")
+
+
+# What GitHub and GitLab look for in the finished text, where no escape helps any more: people,
+# issues and the like, addresses and emoji.
+_LIKE_A_REFERENCE = re.compile(
+    r"(?<=[@#!$%&~^*])(?=\w)|(?<=:)(?=[a-z/+-])|(?<=\bwww)(?=\.)|(?<=\bGH-)(?=\d)", re.IGNORECASE
+)
+
+
+# Lists, headings and commands to bots begin with these.
+_LIKE_A_BLOCK = re.compile(r"^(?:(\d+)(?=[.)](?:\s|$))|(?=[-+=:/]))")
+
+
+_SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[\]<>&~#@!]|(?<![^\W_])_|_(?![^\W_])")
+
+
+_BREAK = "\u200b"  # not printable, so nothing that is said holds it
+
+
 _ARGUMENTS = 100  # SQLite takes 127 of a function
 
 
@@ -91,6 +112,50 @@ def _references(text: str, special: str, form: str) -> str:
     return "".join(
         form.format(ord(char)) if char in special or char > "~" else char for char in text
     )
+
+
+# --- Markdown, as GitHub and GitLab read it -------------------------------------------------------
+def markdown(text: str, *, begins: bool = True) -> str:
+    """Text on one line that stays text: no markup, HTML, link, mention or reference is made of it.
+
+    What looks like the hash of a commit is shown as code, as GitHub makes a link of it otherwise.
+
+    Args:
+        text: any text.
+        begins: whether it may come to stand at the beginning of a line.
+    """
+    parts = _LIKE_A_COMMIT.split(printable(text).strip())
+    return "".join(
+        f"`{part}`" if at % 2 else _inert(part, begins and not at) for at, part in enumerate(parts)
+    )
+
+
+def _inert(text: str, begins: bool) -> str:
+    text = _SPECIAL_IN_MARKDOWN.sub(r"\\\g<0>", _LIKE_A_REFERENCE.sub(_BREAK, text))
+    if begins:
+        text = _LIKE_A_BLOCK.sub(r"\1\\", text)
+    return text.replace(_BREAK, "&#8203;").replace("|", "&#124;").replace("$", "&#36;")
+
+
+def markdown_code(text: str) -> str:
+    """A code span, also for a cell of a table; empty for nothing."""
+    shown = printable(text).strip()
+    if not shown or "|" in shown:  # which would end the cell
+        return markdown(shown)
+    ticks = "`" * (_longest_run(shown) + 1)
+    pad = " " if "`" in (shown[0], shown[-1]) else ""
+    return f"{ticks}{pad}{shown}{pad}{ticks}"
+
+
+def markdown_fence(lines: Iterable[str], language: str = "") -> list[str]:
+    """The lines of a code block, which none of them ends; bots find no command in it, either."""
+    shown = [printable(line) for line in lines]
+    ticks = "`" * max(3, *(_longest_run(line) + 1 for line in shown), 3)
+    return [f"{ticks}{language}", *(f" {s}" if s.startswith("/") else s for s in shown), ticks]
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 # --- JSON -----------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def read_regular(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
         largest: the most bytes that it may have.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is too large; ``strerror`` says why.
+        OSError: it cannot be read, is not a regular file, or is too large; ``strerror`` says why.
     """
     return read_with_status(path, largest)[0]
 
@@ -63,7 +63,7 @@ def read_beginning(path: str | os.PathLike[str], length: int) -> bytes:
     """The first bytes of a regular file, as far as there are so many.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, or is not a regular file.
     """
     with _opened(path) as (descriptor, _):
         return os.read(descriptor, length)
@@ -77,7 +77,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[int, os.stat_result]
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
         yield descriptor, status
     finally:
         os.close(descriptor)

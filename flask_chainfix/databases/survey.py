@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from flask_chainfix.databases.targets import Target
 
 NO_DATABASE_TOLD = (
-    "no database was looked at: name those that have run these migrations with --database, or tell"
-    " with --stamp where they stand, so that none of them comes to skip a revision"
+    "no database was looked at: name those that have run these migrations with --database,"
+    " or give their stamps with --stamp, so that none of them skips a revision"
 )
 
 NO_DATABASE_NAMED = (
@@ -171,7 +171,7 @@ def refuse_unreachable(snapshot: Facts, command: str) -> None:
     for standing in snapshot.databases.standings:
         if standing.state is DatabaseState.UNREACHABLE:
             raise DatabaseUnreachable(
-                f"{standing.name} cannot be asked where it stands: {standing.problem}",
+                f"{standing.name} cannot be read: {standing.problem}",
                 Remedy.of(standing.remedy) | _without(snapshot, standing, command),
             )
 
@@ -210,8 +210,8 @@ def missing_database(
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """The same for those who only look at a plan."""
     return tuple(
-        f"{standing.name} does not exist: a repair changes nothing until it is told that none"
-        " counts (--no-database), or where it stands (--stamp)"
+        f"{standing.name} does not exist: repair changes nothing until you leave it out"
+        " (--no-database), or give its stamp (--stamp)"
         for standing in _missing(snapshot, wishes)
     )
 
@@ -227,9 +227,9 @@ def _without(snapshot: Facts, standing: Standing, command: str) -> Remedy:
     if not standing.own:
         return known
     if any(each.own and each.is_known for each in snapshot.databases.standings):
-        text = "leave the app's own databases out, and name those of them that count"
+        text = "leave the app's own databases out, and name those of them that matter"
         return way(text, f"{left_out(snapshot, standing, command)} --database URL") | known
-    text = "if none of the app's own databases counts, leave them out"
+    text = "if none of the app's own databases matters, leave them out"
     return leaving_out(snapshot, standing, command, text) | known
 
 

@@ -138,7 +138,7 @@ def _of_app(table: tuple[str, str | None]) -> Iterator[Target]:
         if engine.url.get_backend_name() not in BACKENDS:
             raise BadDatabase(
                 f"{name} is of a kind that cannot be read here: {engine.url.get_backend_name()}",
-                "leave the app's databases out (--no-database), and tell with --stamp"
+                "leave the app's databases out (--no-database), and give with --stamp"
                 " REVISION[,REVISION] where they stand",
             )
         yield Target(
@@ -256,7 +256,7 @@ def _listed(file: str) -> Iterator[URL]:
     try:
         lines = read_regular(file, _LARGEST_LIST).decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BadDatabase(
             f"{file} cannot be read: {reason}",
             "give --databases a file with the URL of one database in each line",

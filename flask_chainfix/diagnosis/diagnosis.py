@@ -31,6 +31,8 @@ class Diagnosis:
             them, and never find anything.
         notices: what else the user should know.
         strict: whether warnings count like errors.
+        since: the Git revision of which findings are not told; ``""`` for none.
+        left_out: how many those are.
     """
 
     snapshot: Facts
@@ -38,6 +40,8 @@ class Diagnosis:
     judged: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
     strict: bool = False
+    since: str = ""
+    left_out: int = 0
 
     @property
     def counting(self) -> tuple[Finding, ...]:

@@ -48,7 +48,7 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
     if lost.branch and lost.kept:
         what = f"it is on the branch {lost.branch}, which is not merged here"
     elif lost.kept:
-        what = "its file is in Git, and not where migrations are looked for"
+        what = "its file is in Git, but not in a version location"
     elif lost.renamed in snapshot.graph:
         what = f"the same migration is {lost.renamed} now{', edited since' if lost.edited else ''}"
     else:
@@ -166,7 +166,7 @@ def _ways_back(
     for row in left.rows if len(left.rows) == 1 else ():
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
         to_ancestor = way(what, counting_as(row, lost.revision))
-    remedy = to_ancestor if nothing_lost else _downgrade(snapshot, lost, left, standings)
+    remedy = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, standings)
     if lost.branch and lost.kept:
         remedy |= way(
             f"merge the branch {lost.branch}, then repair",
@@ -189,6 +189,22 @@ def _ways_back(
     if fits and snapshot.files and can_have_file(lost.revision):
         remedy |= _tombstone(lost.revision)
     return remedy
+
+
+def _unwinding(
+    snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+) -> Remedy:
+    """To take the databases back, where they are ahead and other code has what they have run."""
+    out_of_reach = all(standing.by_user for standing in standings)
+    if not (left.rows and lost.checkout and all(map(can_have_file, left.between))) or out_of_reach:
+        return Remedy()
+    told = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
+    which = listing(left.between, _SHOWN_DEEDS)
+    return way(
+        f"take the database back to what this code has, with downgrade() of {which} from Git;"
+        f" {told}",
+        "{fixchain} unwind{databases}",
+    )
 
 
 def _downgrade(
@@ -218,16 +234,31 @@ def _downgrade(
     )
 
 
+def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
+    """To take back a lost revision with the code that has it; empty where that is not known."""
+    lost = snapshot.databases.lost.get(revision)
+    if lost is None:
+        return Remedy()
+    standings = [each for each in snapshot.databases.standings if revision in each.rows]
+    return _downgrade(snapshot, lost, survivors(snapshot, revision), standings)
+
+
 def told_losses(footprints: Sequence[Footprint | None]) -> str:
     """What a downgrade takes away, in words; a footprint is ``None`` where there is no file."""
+    names = losses(footprints)
+    if not names:
+        return "this drops nothing"
+    return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
+
+
+def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
+    """The same as what it drops, each for itself."""
     effects = [effect for each in footprints if each is not None for effect in each.effects]
     dropped = [effect for effect in effects if effect.action is Action.DROP]
     names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
     if any(each is None or each.opaque for each in footprints):
         names.append("what its source does not tell")
-    if not names:
-        return "this drops nothing"
-    return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
+    return tuple(names)
 
 
 # --- Lost revisions that are taken for others ----------------------------------------------------

@@ -10,12 +10,13 @@ from flask_chainfix.disk.journals import (
     to_undo,
 )
 from flask_chainfix.disk.recorded_rows import recorded_moves, row_log, still_means
-from flask_chainfix.disk.safe_files import is_locked, locked, write_at_once
+from flask_chainfix.disk.safe_files import append, is_locked, locked, write_at_once
 from flask_chainfix.disk.version_locations import read_snapshot, unread
 from flask_chainfix.disk.writing import add_together, changed_files, has_begun, prepared, undo
 
 __all__ = [
     "add_together",
+    "append",
     "before_repair",
     "changed_files",
     "half_undone",

@@ -94,6 +94,7 @@ class Journal:
         renamed: the ids that revisions got with it, by those that they had.
         stood: the rows of databases when it began, by identity.
         squashed: the revision that others went into with it, by their ids.
+        command: the command that has made it.
     """
 
     path: Path
@@ -103,6 +104,7 @@ class Journal:
     renamed: Mapping[str, str] = field(default_factory=dict)
     stood: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     squashed: Mapping[str, str] = field(default_factory=dict)
+    command: str = "repair"
 
     @property
     def number(self) -> int:
@@ -142,7 +144,7 @@ class Journal:
         sync_directory(self.path.parent)
 
 
-def create(  # noqa: PLR0913  (what a journal tells, the last by name)
+def create(  # noqa: PLR0913  (what a journal tells, the last two by name)
     environment: Path,
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
@@ -150,6 +152,7 @@ def create(  # noqa: PLR0913  (what a journal tells, the last by name)
     stood: Mapping[str, tuple[str, ...]] | None = None,
     *,
     squashed: Mapping[str, str] | None = None,
+    command: str = "repair",
 ) -> Journal:
     """Write a journal for edits that are about to be made, before any of them is made.
 
@@ -165,7 +168,7 @@ def create(  # noqa: PLR0913  (what a journal tells, the last by name)
     entries = tuple(replace(entry_for(edit), after=_digest(edit.after)) for edit in edits)
     path = directory / f"{max(numbers, default=0) + 1:06}-{stamp}{_ENDED}"
     ids = renamed or {}, stood or {}, squashed or {}
-    journal = Journal(path, not entries, entries, missing, *ids)
+    journal = Journal(path, not entries, entries, missing, *ids, command)
     draft = directory / "draft"
     document = _document(journal, os.path.realpath(environment))
     try:
@@ -226,7 +229,8 @@ def read_journal(path: Path, key: bytes) -> Journal:
         }
         ended = path.suffix == _ENDED
         ended_path = path.with_suffix(_ENDED)
-        return Journal(ended_path, ended, entries, missing, renamed, stood, squashed)
+        command = str(document.get("command", Journal.command))
+        return Journal(ended_path, ended, entries, missing, renamed, stood, squashed, command)
     except (*_DAMAGED, OSError) as error:
         raise NotOurs(f"it cannot be read: {error}") from error
 
@@ -300,6 +304,7 @@ def _document(journal: Journal, environment: str) -> bytes:
     ]
     document = {
         "version": _VERSION,
+        "command": journal.command,
         "files": files,
         "missing": sorted(journal.missing),
         "renamed": dict(journal.renamed),
@@ -315,7 +320,7 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
     )
     is_ours = isinstance(name, str) and (name.endswith(".py") or name == LOCK_NAME)
     if not is_ours or "\0" in name:
-        raise ValueError(f"{name!r} is no migration file")
+        raise ValueError(f"{name!r} is not a migration file")
     mode, header = file.get("mode"), file.get("header")
     if header is not None:
         revision, *links = header

@@ -51,7 +51,7 @@ def read_or_none(path: Path) -> bytes | None:
     """The bytes of a file; ``None`` where there is none.
 
     Raises:
-        OSError: it is no regular file, or cannot be read.
+        OSError: it is not a regular file, or cannot be read.
     """
     try:
         return read_regular(path)
@@ -115,6 +115,16 @@ def write_at_once(path: Path, data: bytes) -> None:
     except OSError:
         new.unlink(missing_ok=True)
         raise
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to a file that somebody else begins and reads.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("ab") as file:
+        file.write(data)
 
 
 def _take_after(path: Path, like: Path) -> None:
@@ -194,7 +204,7 @@ def locked(environment: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotWrite(
             f"{error.filename or directory} cannot be written: {error.strerror}",
-            "make sure that it can be written, and is no link",
+            "make sure that it can be written, and is not a link",
             unchanged=True,
         ) from error
     try:
@@ -380,7 +390,7 @@ def open_private(path: Path) -> int:
     descriptor = os.open(path, os.O_RDONLY | NOFOLLOW | _NONBLOCK | BINARY)
     status, why = os.fstat(descriptor), ""
     if not stat.S_ISREG(status.st_mode):
-        why = "it is no regular file"
+        why = "it is not a regular file"
     elif hasattr(os, "getuid") and status.st_uid != os.geteuid():
         why = "it belongs to another user"
     elif hasattr(os, "getuid") and status.st_mode & _OTHERS:

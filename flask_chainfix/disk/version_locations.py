@@ -145,7 +145,7 @@ def _read_directory(
             if len(files) == _MOST_FILES:
                 raise CannotRead(
                     f"{directory} holds more than the {_MOST_FILES:,} files that are read",
-                    "move what is no migration of this project elsewhere",
+                    "move files that are not migrations of this project elsewhere",
                 )
             files[real_path] = _read_file(place, name, real_path, entry, compiled)
     return repeated

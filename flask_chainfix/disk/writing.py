@@ -49,7 +49,7 @@ _SCRIPT, _FILE = 0o777, 0o666  # less what the umask takes away
 
 
 @contextmanager
-def changed_files(  # noqa: PLR0913  (what a journal tells, the last by name)
+def changed_files(  # noqa: PLR0913  (what a journal tells, the last two by name)
     environment: Path,
     edits: Sequence[Edit],
     missing: frozenset[str] = frozenset(),
@@ -57,6 +57,7 @@ def changed_files(  # noqa: PLR0913  (what a journal tells, the last by name)
     stood: Mapping[str, tuple[str, ...]] | None = None,
     *,
     squashed: Mapping[str, str] | None = None,
+    command: str = Journal.command,
 ) -> Iterator[Journal]:
     """Make the edits; keep them if the block ends, and put every file back if it raises.
 
@@ -67,6 +68,7 @@ def changed_files(  # noqa: PLR0913  (what a journal tells, the last by name)
         renamed: the ids that revisions get, by those that they have, for ``restamp``.
         stood: the rows of databases, by identity, for ``undo``.
         squashed: the revision that others go into, by their ids, for both.
+        command: the command that makes them, for ``undo`` to name.
 
     Raises:
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
@@ -78,7 +80,7 @@ def changed_files(  # noqa: PLR0913  (what a journal tells, the last by name)
         with signals.held():
             _compare(edits)
             journal = journals.create(
-                environment, edits, missing, renamed, stood, squashed=squashed
+                environment, edits, missing, renamed, stood, squashed=squashed, command=command
             )
         _write_all(journal.entries, edits)
         yield journal
@@ -143,7 +145,7 @@ def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[No
         if not entry.holds_new(data):
             raise StaleSnapshot(
                 f"{entry.path} has been changed since the repair",
-                "take your change of that file back first, then run undo again",
+                "revert your change to that file first, then run undo again",
                 unchanged=True,
             )
         _refuse_directories(entry.path)
@@ -238,8 +240,8 @@ def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> No
         strangers -= {target for location in locations for target in _link_targets(location)}
     if strangers:
         raise CannotRead(
-            f"the journal {journal.path} names {min(strangers)}, which is no migration of this"
-            " environment",
+            f"the journal {journal.path} names {min(strangers)}, which is not a migration of"
+            " this environment",
             "if you know that its repair is not to be undone, move the journal elsewhere",
             unchanged=True,
         )

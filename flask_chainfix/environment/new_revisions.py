@@ -70,13 +70,15 @@ def render(
         CannotPlan: the template cannot be rendered, or makes no migration that Alembic would find.
     """
     from alembic import util  # most plans need no new file
+    from alembic.config import Config
     from alembic.script.revision import tuple_rev_as_scalar
 
     instead = Remedy() if given else _LINE
     script = script_directory(runtime.options)
     template = runtime.environment.directory / "script.py.mako"
     if not runtime.own_template and template.is_file():
-        template = Path(runtime.config.get_template_directory(), "generic", template.name)
+        # Flask-Migrate's configuration names a directory of its own, which has no such template.
+        template = Path(Config().get_template_directory(), "generic", template.name)
     if _WIDE.search(script.file_template):
         raise CannotPlan(
             "file_template pads a name to more than 999 characters",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -54,6 +55,35 @@ def find_lost(
         if repository.shallow:
             notices.append(f"the clone is shallow: {_NOT_KNOWN} before `git fetch --unshallow`")
     return found, tuple(dict.fromkeys(notices)) if len(found) < len(wanted) else ()
+
+
+class FileVersion(NamedTuple):
+    """One of the contents that the file of a revision ever had.
+
+    Attributes:
+        lost: what there is to know of the revision, with this content.
+        refs: the branches and tags that have it now.
+    """
+
+    lost: LostRevision
+    refs: tuple[str, ...]
+
+
+def find_versions(ids: Collection[str], now: Snapshot) -> Mapping[str, tuple[FileVersion, ...]]:
+    """Ask Git for every content that the files of some revisions ever had, the newest first.
+
+    Args:
+        ids: lost revisions that ``find_lost`` has found.
+        now: the files that there are.
+    """
+    locations = {real_directory(place): place for place in now.environment.version_locations}
+    found: dict[str, tuple[FileVersion, ...]] = {}
+    for repository, roots in repositories_of(locations)[0].items():
+        with suppress(Unknown):
+            archive = _Archive(repository, {root: locations[root] for root in roots}, now)
+            for id_ in ids:
+                found[id_] = (*found.get(id_, ()), *archive.versions_of(id_))
+    return found
 
 
 def _distance(lost: LostRevision) -> tuple[bool, float]:
@@ -149,9 +179,24 @@ class _Archive:
                     found[id_] = _Trace(dropped[trace.version.name], trace.version, None)
         return found
 
-    def _trace(self, id_: str) -> _Trace | None:
+    def versions_of(self, id_: str) -> Iterator[FileVersion]:
+        """Every content of the file of a revision, with where it is now."""
+        places: dict[str, list[Version]] = {}
+        for version in self._holding(id_):
+            places.setdefault(version.blob, []).append(version)
+        names = {version.name for alike in places.values() for version in alike}
+        asked = {f"{tip}:{name}": ref for tip, ref in self._tips for name in names if tip}
+        there = self._repository.objects(asked, "blob")
+        for blob, alike in places.items():
+            refs = {asked[place] for place, each in there.items() if each.hash.startswith(blob)}
+            trace = self._trace(id_, alike)
+            if trace is not None:
+                shown = tuple(map(_short, sorted(refs, key=lambda ref: (_rank(ref), ref))))
+                yield FileVersion(self._describe(id_, trace), shown)
+
+    def _trace(self, id_: str, among: Iterable[Version] | None = None) -> _Trace | None:
         """One of a commit below ``HEAD`` is preferred, and of the version locations of now."""
-        holding = frozenset(self._holding(id_))
+        holding = frozenset(self._holding(id_) if among is None else among)
         roots = tuple(map(self._repository.name, self._locations))
         own = frozenset(version for version in holding if version.name.startswith(roots))
         for entries in (self._here, self._elsewhere):

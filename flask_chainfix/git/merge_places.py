@@ -10,14 +10,16 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.regular_files import LARGEST, LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import count
 from flask_chainfix.git.past import location_name, no_revision, trees_of
@@ -71,6 +73,7 @@ class MergePlace:
         lock = now.environment.lock_path
         self._lock_name = self.name_of(lock.parent, lock.name)
         self._trees: dict[str, Tree] = {}
+        self._contents: dict[str, bytes] = {}
         self.locks: dict[str, ChainLock] = {}
         self.commits: dict[str, str] = {}
         self.base = ""
@@ -103,7 +106,7 @@ class MergePlace:
             Unknown: Git cannot tell.
         """
         new = [each for each in dict.fromkeys(commits) if each not in self._trees]
-        self._trees |= trees_of(self.repository, new, self.roots, self._now)
+        self._trees |= trees_of(self.repository, new, self.roots, self._now, self._contents)
         if self._lock_name is not None:
             names = {f"{each}:{self._lock_name}": each for each in new}
             path = self._now.environment.lock_path
@@ -120,6 +123,8 @@ class MergePlace:
             raise Unknown(
                 "some of its files are not in the repository; in a partial clone,"
                 " `git fetch --refetch --no-filter` brings them"
+                if not self._batch.left_out
+                else f"some of its files have more than {LARGEST:,} bytes"
             )
         return self._trees[commit]
 
@@ -174,9 +179,10 @@ class MergePlace:
                 continue
             what = "the checked-out commit" if name in ("HEAD", "MERGE_HEAD") else repr(name)
             raise CannotReadGit(
-                f"where {ref!r} and {what} part is not known, as the clone is shallow: it has"
+                f"where {ref!r} and {what} part is not known, because the clone is too"
+                " shallow: it has"
                 f" {count(len(theirs), 'commit')} of the one and {count(len(known), 'commit')} of"
-                " the other, and needs those down to one that both have",
+                " the other, and needs enough to reach one that both have",
                 way("fetch the rest", "git fetch --unshallow")
                 | way(
                     "if that is too much, fetch more until it is enough",
@@ -214,7 +220,8 @@ class MergePlace:
         # Of what could not be read, nothing is known.
         told = {name: data for name, data in here.items() if name is not None and data}
         put = {name: data for name, data in told.items() if committed.get(name) != data}
-        gone = [name for name in committed if name not in here and not self._is_sparse()]
+        missing = [name for name in committed if name not in here]
+        gone = [name for name in missing if not self._is_left_out(name)] if missing else []
         self.commits[DISK] = head or ""
         if put or gone or merging or head is None:
             self.commits[DISK] = self._commit(put, gone, [head, merging])
@@ -233,9 +240,24 @@ class MergePlace:
             found[self._lock_name] = self.locks[head].data or b""
         return found
 
-    def _is_sparse(self) -> bool:
-        """Whether files may be missing on the disk that nobody has deleted."""
-        return os.path.exists(os.path.join(self.repository.directory, "info", "sparse-checkout"))
+    def _is_left_out(self, name: str) -> bool:
+        """Whether a file may be missing on the disk though nobody has deleted it.
+
+        A sparse checkout goes by whole folders, or else by patterns, which only Git understands.
+        """
+        if "sparsecheckout=true" not in self._configured:
+            return False
+        folder = os.path.dirname(f"{self.repository.top}{name}")
+        return "sparsecheckoutcone=true" not in self._configured or not os.path.isdir(folder)
+
+    @cached_property
+    def _configured(self) -> str:
+        """The configuration of the repository, in small letters and without spaces."""
+        text, of_worktree = b"", Path(self.repository.directory, "config.worktree")
+        for path in (Path(self.repository.store).parent / "config", of_worktree):
+            with suppress(OSError):
+                text += read_regular(path, LARGEST_CODE)
+        return text.decode(errors="replace").lower().replace(" ", "")
 
     def _commit(
         self, put: Mapping[str, bytes], gone: Iterable[str], parents: Sequence[str | None]

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from flask_chainfix.common.regular_files import LARGEST
+
 _TIME_LIMIT = 30  # seconds, for each call
 _hanging: set[str] = set()  # programs that have not answered once: nobody waits for them again
 
@@ -27,6 +29,7 @@ _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 # Two messages are recognized. Nothing is fetched, as a partial clone would.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
+_CHUNK = 1 << 20  # of what is not looked at
 _AT_ONCE = 4096  # bytes; a pipe takes them all, so that neither side waits for the other
 
 
@@ -172,10 +175,14 @@ class Batch:
 
     Args:
         process: it, with pipes to its input and from its output.
+
+    Attributes:
+        left_out: whether an object was too large to be read, and so counts as not there.
     """
 
     def __init__(self, process: Any) -> None:
         self._process = process
+        self.left_out = False
         self._input: IO[bytes] = process.stdin
         self._output: IO[bytes] = process.stdout
 
@@ -214,9 +221,16 @@ class Batch:
 
     def _answer(self) -> Iterator[bytes]:
         line = self._output.readline()
-        yield line
         found = HEADER.fullmatch(line.rstrip(b"\n"))
         size = int(found[3]) + 1 if found else 0
+        if size - 1 > LARGEST:
+            self.left_out = True
+            line = b"too large\n"
+            while size > _CHUNK:
+                size -= len(self._output.read(_CHUNK)) or size
+            self._output.read(size)
+            size = 0
+        yield line
         data = self._output.read(size)
         if not line or len(data) < size:
             raise EOFError

@@ -233,7 +233,7 @@ def merging(ref: str, now: Snapshot) -> Iterator[Merging]:
 
 def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
     """The migrations of both sides, in one folder, by name; the very tuple of one with all."""
-    new = [file for file in other.files if id(file) not in one.held]
+    new = other.unshared(one)
     if not new:
         return one.files
     if len(new) == len(other.files) - len(one.files):
@@ -247,6 +247,6 @@ def _untold(ref: str, reason: Unknown) -> str:
 
 def _foreign(ref: str) -> str:
     return (
-        f"{ref} and the checked-out commit have no commit in common: what is told of a merge is"
-        " what `git merge --allow-unrelated-histories` makes"
+        f"{ref} and the checked-out commit have no commit in common: the merge that is judged"
+        " is the one that `git merge --allow-unrelated-histories` makes"
     )

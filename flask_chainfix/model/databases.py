@@ -214,7 +214,7 @@ class Databases:
             hold; several where an id stood twice.
         others: the ids that meant another migration in the chain that the user has named, with the
             id that this one has now; of one that is gone, the name of its file.
-        origins: for each database of which it is not known which chain has written its rows, by
+        origins: for each database of which it is not known which chain wrote its rows, by
             identity, the latest commit whose chain would explain them; ``""`` where none would.
         old_is_named: whether the user has said which chain has stamped them: the latest old one.
         current_is_named: whether the user has said that it was the chain as it is.
@@ -287,3 +287,28 @@ class Backup:
     tables: int
     seconds: float
     restore: str
+
+
+@dataclass(frozen=True)
+class Downgrade:
+    """How a database gets over a chain that changes: down with the old one, up with the new one.
+
+    Attributes:
+        name: as in ``Standing``.
+        identity: as in ``Standing``.
+        before: its rows now, sorted.
+        below: its rows in between.
+        after: its rows at the end.
+        down: what is downgraded, in this order.
+        up: what runs afterwards, in this order.
+        drops: what the downgrades drop, as far as their source tells.
+    """
+
+    name: str
+    identity: str
+    before: tuple[str, ...]
+    below: tuple[str, ...]
+    after: tuple[str, ...]
+    down: tuple[str, ...]
+    up: tuple[str, ...]
+    drops: tuple[str, ...]

@@ -77,6 +77,18 @@ class Header(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
+class Ignore(NamedTuple):
+    """A comment that hides findings about its file.
+
+    Attributes:
+        line: 1-based.
+        codes: which, in capitals; none where it names none.
+    """
+
+    line: int
+    codes: tuple[str, ...]
+
+
 class Unreadable(NamedTuple):
     """A file that Alembic would try to load and that has no header to read.
 

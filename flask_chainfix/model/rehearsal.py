@@ -216,3 +216,17 @@ class Rehearsal:
         return (
             "MySQL or MariaDB" if self.app_dialect == "mysql" else SERVERS.get(self.app_dialect, "")
         )
+
+
+class RevisionSql(NamedTuple):
+    """What one migration would send to a database, as Alembic's offline mode has it.
+
+    Attributes:
+        revision: its id.
+        statements: the SQL of its ``upgrade()``.
+        problem: why there is none, or not all of it; ``""`` where there is.
+    """
+
+    revision: str
+    statements: tuple[str, ...] = ()
+    problem: str = ""

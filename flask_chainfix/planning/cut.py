@@ -158,7 +158,7 @@ def _refuse_hanging(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
 def _lower(now: Facts, cut: Cut, name: str, wishes: SquashWishes) -> Remedy:
     """To squash no further than where something hangs."""
     if name == cut.top or not now.graph.ancestors([name]) - {name}:
-        return Remedy.of("give --upto a revision on which nothing else hangs")
+        return Remedy.of("give --upto a revision that nothing else depends on")
     return way(f"squash up to {name} only", wishes.command(name))
 
 

@@ -15,7 +15,14 @@ from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.model.databases import DatabaseState, Move, MoveResult, MoveState, Standing
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    Downgrade,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import Upstream
@@ -33,6 +40,7 @@ class Planned:
         after: the chain as it leaves it.
         edits: the same as changes of files.
         upstream: what it puts revisions on top of, where a rebase would do just that.
+        downgrades: the databases that go down before the files change, and up again after that.
     """
 
     plan: Plan
@@ -40,6 +48,7 @@ class Planned:
     after: Facts
     edits: tuple[Edit, ...]
     upstream: Upstream | None = None
+    downgrades: tuple[Downgrade, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,7 +201,7 @@ def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     said = replace(now, databases=replace(now.databases, current_is_named=True))
     in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
     return tuple(
-        MoveResult(then.move, MoveState.PLANNED, "the chain as it is has stamped it, as you say")
+        MoveResult(then.move, MoveState.PLANNED, "the present chain stamped it, as you say")
         if first.state in in_doubt and then.state is MoveState.UNCHANGED
         else first
         for first, then in zip(moves, planned_moves(said, said), strict=True)

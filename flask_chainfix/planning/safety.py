@@ -5,7 +5,7 @@ What the main branch and releases have counts like a database that nobody here c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flask_chainfix import source
@@ -120,8 +120,24 @@ def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied])
     return ""
 
 
-def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> None:
+def _ways_to_repair(database: Applied) -> Remedy:
+    merged = way("join the branches with a merge revision", MERGE)
+    return merged if database.published else merged | _UPGRADE_FIRST
+
+
+def refuse_unsafe(
+    graph: Graph,
+    now: Graph,
+    databases: Sequence[Applied],
+    ways: Callable[[Applied], Remedy] = _ways_to_repair,
+) -> None:
     """Stop where a chain would make databases skip revisions that they do not skip yet.
+
+    Args:
+        graph: the chain as it would be.
+        now: the chain as it is.
+        databases: what has run where.
+        ways: what can be done about one of them.
 
     Raises:
         UnsafeForDatabases: what has not run in a database would come to be below what has.
@@ -132,7 +148,6 @@ def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> Non
         already = gaps(now, have) if missing else ()
         skipped = [revision for revision in missing if revision not in already]
         if skipped:
-            merged = way("join the branches with a merge revision", MERGE)
             above = next(
                 revision
                 for revision in graph.order
@@ -141,7 +156,7 @@ def refuse_unsafe(graph: Graph, now: Graph, databases: Sequence[Applied]) -> Non
             raise UnsafeForDatabases(
                 f"{database.name} {database.has} {above} and not {skipped[0]}, which would come"
                 " before it: Alembic would treat it as done there and never run it",
-                merged if database.published else merged | _UPGRADE_FIRST,
+                ways(database),
             )
 
 

@@ -21,15 +21,23 @@ OWN_SERVER = "own"
 
 
 @contextmanager
-def inside_app(runtime: Runtime) -> Iterator[Runtime]:
-    """Find the app where an ``env.py`` of Flask-Migrate needs it, as the command ``flask`` does."""
+def inside_app(runtime: Runtime, command: str = "rehearse") -> Iterator[Runtime]:
+    """Find the app where an ``env.py`` of Flask-Migrate needs it, as the command ``flask`` does.
+
+    Args:
+        runtime: the environment.
+        command: what is to be typed again where it cannot be found.
+
+    Raises:
+        CannotRehearse: it cannot be loaded.
+    """
     if runtime.loses_app:
         raise CannotRehearse(
-            "a rehearsal runs in a fresh process, and there the app cannot be loaded, because it"
+            "migrations run in a fresh process, and there the app cannot be loaded, because it"
             " comes from a callback",
             way(
                 "name the module and the factory that make the app",
-                "flask --app MODULE:FACTORY db fixchain rehearse",
+                f"flask --app MODULE:FACTORY db fixchain {command}",
             ),
         )
     if not runtime.environment.uses_flask or runtime.has_app:

@@ -1,5 +1,7 @@
 """The fresh process that runs a chain on scratch databases; ``round_trip`` starts it.
 
+``unwinding`` has it run revisions in the databases themselves.
+
 Reads a request as JSON and answers with one JSON document a line, an event each.
 """
 
@@ -24,9 +26,10 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from alembic.util import CommandError, load_python_file
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from flask_chainfix.common.errors import CannotRehearse, ChainFixError
+from flask_chainfix.common.errors import CannotRehearse, ChainFixError, StaleSnapshot
+from flask_chainfix.common.wording import listing
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
 from flask_chainfix.rehearsal.confinement import confine, replace_engines, restamp, tables_in
@@ -47,7 +50,8 @@ class _Phase(NamedTuple):
     """One run of ``env.py``: in which direction, which time, to which revision.
 
     Those of round 0 go through the old chain. In the direction ``stairs`` each revision goes up,
-    down and up again before the next one.
+    down and up again before the next one. In the directions ``back`` and ``forth`` the request
+    names the revisions that go down, or up.
     """
 
     direction: str
@@ -58,6 +62,9 @@ class _Phase(NamedTuple):
 # Where a file of the chain is, or would be; its bytes in base64, ``None`` for one that Alembic
 # loads from the disk; and the id that its name gives it, if the file has none.
 _File = tuple[str, str | None, str | None]
+
+
+_NAMED_STEPS = {"back": "down", "forth": "up"}
 
 
 def main() -> None:
@@ -89,6 +96,7 @@ class _Rehearsing:
             migrations={path for path, *_ in (*request["chain"], *request["old"])},
             env_py=request["env_py"],
             passwords={each for url in self._urls.values() for each in secrets_of(url)},
+            place="one that is to be taken back" if request["back"] else "the scratch database",
         )
 
     def send(self, name: str, /, **values: Any) -> None:
@@ -99,8 +107,8 @@ class _Rehearsing:
     def run(self) -> None:
         """Everything, in order; the first failure ends it."""
         request = self._request
-        confine(self._urls)
-        if "app" in request:
+        confine(self._urls, scratch=not request["back"])
+        if "app" in request and request["replaced"]:
             replace_engines(self._urls)
         with entered(request):
             if not request["copied"] and (tables := tables_in(self._urls)):
@@ -172,19 +180,18 @@ class _Rehearsing:
         def steps(heads: Any, context: Any) -> Iterator[Any]:
             nonlocal asked
             asked = True
-            database = context.connection.engine.url.database
-            binds = (bind for bind, url in self._urls.items() if url.database == database)
-            place = _Place(context, next(binds, ""))
+            place = _Place(context, self._bind_of(context.connection.engine.url))
             if self._request["copied"]:
                 self.send("found", what="stamps", bind=place.bind, rows=sorted(heads))
-            found = self._steps_from(script, heads, phase)
+            found = self._steps_from(script, heads, phase, place.bind)
             self.send("plan", count=len(found) * (3 if is_stairway else 1), left=left)
             self._version_table = context._version
             if is_stairway:
                 yield from self._stairs(found, place)
             else:
+                direction = _NAMED_STEPS.get(phase.direction, phase.direction)
                 for step in found:
-                    yield from self._timed(step, phase.direction, phase.round, place)
+                    yield from self._timed(step, direction, phase.round, place)
 
         with EnvironmentContext(
             config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
@@ -195,7 +202,27 @@ class _Rehearsing:
         if self.scene.step is not None:
             raise CommandError("env.py hides the migration's error")
 
-    def _steps_from(self, script: ScriptDirectory, heads: Any, phase: _Phase) -> list[Any]:
+    def _bind_of(self, place: URL) -> str:
+        """The bind whose database is at a URL."""
+        urls = self._urls.items()
+        same: list[str] = [bind for bind, url in urls if url == place]
+        same += [bind for bind, url in urls if url.database == place.database]
+        return (*same, "")[0]
+
+    def _steps_from(
+        self, script: ScriptDirectory, heads: Any, phase: _Phase, bind: str
+    ) -> list[Any]:
+        if phase.direction in _NAMED_STEPS:
+            rows, revisions = self._request["back"].get(bind, ((), ()))
+            if sorted(heads) != sorted(rows):
+                raise StaleSnapshot(
+                    f"its stamp is {listing(sorted(heads)) or 'empty'} by now, and was"
+                    f" {listing(sorted(rows)) or 'empty'} when the plan was made",
+                    "run the command again",
+                )
+            wanted = map(script.get_revision, revisions)
+            up = _NAMED_STEPS[phase.direction] == "up"
+            return [RevisionStep(script.revision_map, each, is_upgrade=up) for each in wanted]
         if phase.direction == "down":
             return list(script._downgrade_revs(phase.target, heads))
         try:
@@ -326,6 +353,10 @@ class _Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002  (importlib's signature)
         code: CodeType = self.source_to_code(self._data, self.path)
         return code
+
+    def get_data(self, path: str) -> bytes:
+        """What a traceback takes its lines from."""
+        return self._data if path == self.path else super().get_data(path)
 
 
 def _script(file: _File) -> Script:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import create_engine, event, inspect
@@ -16,8 +16,16 @@ from flask_chainfix.rehearsal.failures import ForeignConnection
 _CHECKED = "fixchain_checked"
 
 
-def confine(urls: Mapping[str, URL]) -> None:
-    """Let nothing in this process connect to another database through SQLAlchemy from now on."""
+def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], None]:
+    """Let nothing in this process connect to another database through SQLAlchemy from now on.
+
+    Args:
+        urls: the databases, by bind.
+        scratch: whether nobody needs them after a power cut.
+
+    Returns:
+        What lifts it again.
+    """
 
     def check(
         dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
@@ -33,11 +41,21 @@ def confine(urls: Mapping[str, URL]) -> None:
         if _CHECKED not in record.info:
             connection.close()
             raise ForeignConnection("another database, through an engine with a creator function")
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")  # nobody needs it after a power cut
+        if scratch and isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
-    event.listen(Engine, "do_connect", check)
-    event.listen(Pool, "connect", check_again)
+    listeners: tuple[tuple[Any, str, Callable[..., None]], ...] = (
+        (Engine, "do_connect", check),
+        (Pool, "connect", check_again),
+    )
+    for listener in listeners:
+        event.listen(*listener)
+
+    def lift() -> None:
+        for listener in listeners:
+            event.remove(*listener)
+
+    return lift
 
 
 def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:

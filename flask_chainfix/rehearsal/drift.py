@@ -105,6 +105,7 @@ def compare_exactly(
             with built(
                 runtime, build.server, _below(now, build.rows), build.rows, running.building
             ) as scratch:
+                running.comparing(0, alike[0])
                 found |= compare_with(now, scratch, alike, running.comparing)
         except ChainFixError as error:
             found |= {target.identity: _stopped(error) for target in alike}
@@ -123,7 +124,7 @@ class _Counted(NamedTuple):
         self.progress(self.before, self.total, running)
 
     def comparing(self, done: int, target: Target) -> None:
-        """Show that one of them is done."""
+        """Show how many of them are done, and the last or the first of them."""
         self.progress(self.before + done, self.total, target.name)
 
 

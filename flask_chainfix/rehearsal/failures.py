@@ -103,6 +103,7 @@ class Scene:
         doing: what kind of failure it is when no migration is to blame.
         passwords: what must not be shown.
         step: the revision, direction, round and bind that run; ``None`` in between.
+        place: words for the databases that it may connect to.
     """
 
     dialect: str
@@ -111,6 +112,7 @@ class Scene:
     doing: FailureKind = FailureKind.ENVIRONMENT
     passwords: set[str] = field(default_factory=set)
     step: tuple[str, str, int, str] | None = None
+    place: str = "the scratch database"
 
 
 def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
     trouble = trouble_in(error)
     path, line = _place(frames, scene)
     foreign = next((each for each in causes(error) if isinstance(each, ForeignConnection)), None)
-    message = f"this wants to connect to {foreign}, which is not the scratch database"
+    message = f"this wants to connect to {foreign}, which is not {scene.place}"
     return {
         "kind": kind.value,
         "message": masked(message if foreign else said(error), scene.passwords),

@@ -54,6 +54,8 @@ _PLAINLY: Mapping[str, Any] = {
     "schemas": [],
     "ignored": [],
     "copied": False,
+    "back": {},
+    "replaced": True,
 }
 
 
@@ -110,8 +112,8 @@ def rehearse(
     if old is not None:
         phases = [*(("up", 0, revision) for revision in request.start), phases[0]]
     asked = {
-        "chain": [_file(file) for file in chain.files],
-        "old": [_file(file) for file in old.files] if old else [],
+        "chain": [as_sent(file) for file in chain.files],
+        "old": [as_sent(file) for file in old.files] if old else [],
         "restamp": list(request.restamp),
         "phases": phases,
         "compare": True,
@@ -242,7 +244,7 @@ class Place(NamedTuple):
             CannotRehearse: it cannot begin.
         """
         asked = {
-            "chain": [_file(file) for file in chain.files],
+            "chain": [as_sent(file) for file in chain.files],
             "phases": [("up", 1, revision) for revision in revisions],
             "copied": filled,
             "record": record,
@@ -301,7 +303,8 @@ def scratch_for(
             yield Place(opened, scratch, sources)
 
 
-def _file(file: MigrationFile) -> list[str | None]:
+def as_sent(file: MigrationFile) -> list[str | None]:
+    """A file as a request for the fresh process holds it."""
     is_source = file.name.endswith(".py") and bool(file.data)
     revision = file.reading.revision if isinstance(file.reading, Header) else None
     return [str(file.path), b64encode(file.data).decode() if is_source else None, revision]
@@ -310,7 +313,9 @@ def _file(file: MigrationFile) -> list[str | None]:
 def _events(request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
     """What a rehearsing process tells until its end."""
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    environment = {**fresh.environment(), "FIXCHAIN_REHEARSAL": "1"}
+    environment = fresh.environment()
+    if request["replaced"]:  # else it is the app as it always is
+        environment["FIXCHAIN_REHEARSAL"] = "1"
     command = fresh.command("flask_chainfix.rehearsal.child")
     with (
         tempfile.TemporaryFile() as errors,

@@ -5,13 +5,29 @@ from __future__ import annotations
 from importlib import import_module
 
 from flask_chainfix.report.advice import about_masks, remedy_lines
-from flask_chainfix.report.page import Style
+from flask_chainfix.report.page import Detail, Style
 from flask_chainfix.report.results import Result
 
-__all__ = ["Style", "about_masks", "format_names", "picture_names", "remedy_lines", "render"]
+__all__ = [
+    "Detail",
+    "Style",
+    "about_masks",
+    "format_names",
+    "picture_names",
+    "remedy_lines",
+    "render",
+    "report_names",
+]
 
 # The formats, and the modules that write them; these are imported once they are wanted.
-_MODULES = {"json": "json", "text": "text", "github": "ci", "junit": "ci", "sarif": "sarif"}
+_MODULES = {
+    "json": "json",
+    "text": "text",
+    "markdown": "markdown",
+    "github": "ci",
+    "junit": "ci",
+    "sarif": "sarif",
+}
 
 # The same for pictures, which only one command has.
 _PICTURES = {"mermaid": "diagrams", "dot": "diagrams", "svg": "svg", "html": "html"}
@@ -25,6 +41,11 @@ def format_names() -> tuple[str, ...]:
 def picture_names() -> tuple[str, ...]:
     """Every format of a picture."""
     return ("text", *_PICTURES)
+
+
+def report_names() -> tuple[str, ...]:
+    """Every format of a written analysis."""
+    return ("markdown", "html")
 
 
 def render(name: str, result: Result, style: Style) -> str:

@@ -71,6 +71,11 @@ def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]
     ]
 
 
+def remedies_of(advice: str | Remedy, tools: Tools) -> tuple[Way, ...]:
+    """The ways of a remedy as they are typed here, the best first."""
+    return _spelled(advice, tools).ways
+
+
 def _spelled(advice: str | Remedy, tools: Tools) -> Remedy:
     return Remedy.of(advice).spelled(tools.spell_out)
 
@@ -112,8 +117,8 @@ class Repair(NamedTuple):
     commit: str | None
 
 
-def steps(result: Checked) -> list[Step]:
-    """The way from a broken chain to a committed repair."""
+def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
+    """The way from a broken chain to a committed repair; or to the repair, which tells the rest."""
     proposal, tools = result.proposal, result.tools
     named = tools.databases + tools.stamps
     if proposal.planned is None:
@@ -134,11 +139,16 @@ def steps(result: Checked) -> list[Step]:
         look = f"See how your migrations go on top of those of {upstream.ref}"
         change = "Put your migrations on top:"
     repair = Repair(proposal.snapshot, proposal.planned, tools, result.commit)
-    return [
+    until_repair = [
         *(_step(way, tools) for way in plan.choices.ways if _is_rebase(way)),
         Step(f"{look} (nothing is written{_guesses(plan)}):", (f"{command} --dry-run",)),
         _backup(repair),
         Step(change, (command,)),
+    ]
+    if not in_full:
+        return until_repair
+    return [
+        *until_repair,
         Step(
             "See what Alembic makes of it:", (f"{tools.alembic} history", f"{tools.alembic} heads")
         ),
@@ -192,6 +202,7 @@ def _guesses(plan: Plan) -> str:
 # What a commit is about, by the strategy of its plan.
 _MESSAGES = {
     "catch-up": "Make what some databases lack",
+    "move": "Put migrations into another order",
     "squash": "Squash the migration chain",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.quoting import path_word, printable
 from flask_chainfix.common.remedies import Tools
@@ -15,6 +15,7 @@ from flask_chainfix.model.findings import Explanation, Severity
 from flask_chainfix.model.history import Fit, Queue
 from flask_chainfix.model.hook_files import HookFile, HookState
 from flask_chainfix.model.plans import GUESS, Confirmation, Mend, Part, Plan, Reason
+from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report.advice import Step
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.page import (
@@ -27,8 +28,6 @@ from flask_chainfix.report.page import (
     unified_diff,
 )
 from flask_chainfix.report.results import HookPlan
-
-_SHOWN_LINES = 20  # of what Alembic prints
 
 
 def verdict(diagnosis: Diagnosis) -> str:
@@ -52,6 +51,8 @@ def verdict(diagnosis: Diagnosis) -> str:
     if unplaced:
         unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
         return f"The migration chain could be judged in part only, as {unknown}: {size}."
+    if diagnosis.since and not diagnosis.findings:
+        return f"Nothing is wrong with what is new since {printable(diagnosis.since)}: {size}."
     severities = [finding.severity for finding in diagnosis.findings]
     warnings = severities.count(Severity.WARNING)
     merges = _merges_well(diagnosis)
@@ -89,6 +90,27 @@ def queue_section(queue: Queue) -> Section:
     return Section("Queue", "", tuple(rows))
 
 
+def about_sql(scripts: Sequence[RevisionSql]) -> str:
+    """Where the SQL of new revisions comes from, as one sentence."""
+    if not scripts:
+        return "no revision is new"
+    ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
+    return f"{ran}; what would be sent to one:"
+
+
+def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
+    """What new revisions would send to a database; nothing where nobody has asked."""
+    if scripts is None:
+        return
+    rows = [Row(about_sql(scripts))]
+    for script in scripts:
+        problem = script.problem or ("" if script.statements else "sends nothing")
+        rows.append(Row(f"{script.revision}: {problem}".rstrip(), "bold"))
+        lines = (line for each in script.statements for line in each.split("\n"))
+        rows += [Row(line, wrapped=False, indent=2) for line in lines]
+    yield Section("SQL", "", tuple(rows))
+
+
 # --- What a plan changes in which file, and why --------------------------------------------------
 
 
@@ -103,9 +125,9 @@ def mended(mend: Mend) -> str:
 
 
 def write_plan(page: Page, plan: Plan) -> None:
-    """What changes, file by file, and why."""
+    """What changes, file by file, and why; the deciding reason alone unless all is told."""
     page.heading("Plan", size(plan))
-    _why(page, plan.why, INDENT)
+    _why(page, plan.why, INDENT, in_full=True)
     for mend in plan.mends:
         change = Line(printable(mend.revision), "bold")
         change.append(f"  {mended(mend)}")
@@ -113,24 +135,35 @@ def write_plan(page: Page, plan: Plan) -> None:
         _why(page, mend.why)
     for relink in plan.relinks:
         change = Line(printable(relink.revision), "bold")
-        change.append(f"  {_parents(relink.before)} → {_parents(relink.after)}")
+        change.append(f"  {parents_of(relink.before)} → {parents_of(relink.after)}")
         page.line(change, INDENT)
         _why(page, relink.why)
     for new in plan.new_revisions:
-        change = Line(f"{new.revision}  new, on {_parents(new.down_revision)}", "bold")
+        change = Line(f"{new.revision}  new, on {parents_of(new.down_revision)}", "bold")
         page.line(change, INDENT)
         _why(page, new.why)
 
 
-def _why(page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT) -> None:
-    for reason in reasons:
-        if reason.kind == "choice":  # stands below the plan, with its commands
-            continue
-        style = "yellow" if reason.kind == GUESS else "dim"
-        page.line(f"{reason.kind}: {reason.detail}", indent, style)
+# What is as true of any other order, and so decides nothing where there is another reason.
+_COMMON_REASONS = frozenset(("base", "branch"))
 
 
-def _parents(parents: tuple[str, ...]) -> str:
+def _why(
+    page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT, *, in_full: bool = False
+) -> None:
+    # A choice stands below the plan, with its commands.
+    told = [reason for reason in reasons if reason.kind != "choice"]
+    certain = [reason for reason in told if reason.kind != GUESS]
+    deciding = next((each for each in certain if each.kind not in _COMMON_REASONS), None)
+    for reason in told:
+        is_needed = reason.kind == GUESS or reason is (deciding or certain[0])
+        if in_full or page.in_full or is_needed:
+            style = "yellow" if reason.kind == GUESS else "dim"
+            page.line(f"{reason.kind}: {reason.detail}", indent, style)
+
+
+def parents_of(parents: tuple[str, ...]) -> str:
+    """The parents of a revision in words."""
     return printable(", ".join(parents)) or "None"
 
 
@@ -155,18 +188,19 @@ def size(plan: Plan) -> str:
 
 
 def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
-    """The heads and the history as Alembic prints them, cut."""
+    """What Alembic makes of it; if all is told, the heads and the history as it prints them."""
+    if not page.in_full:
+        heads = "the head is" if len(confirmation.heads) == 1 else "the heads are"
+        page.line(f"{confirmation.by} agrees: {heads} {listing(confirmation.heads, 3)}.")
+        return
     page.heading("What Alembic says", confirmation.by)
     for command, output in (
         ("heads", confirmation.heads_output),
         ("history", confirmation.history_output),
     ):
         page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
-        lines = output.splitlines()
-        for line in lines[:_SHOWN_LINES]:
+        for line in output.splitlines():
             page.verbatim(f"{' ' * INDENT}{line}")
-        if len(lines) > _SHOWN_LINES:
-            page.line(f"… {count(len(lines) - _SHOWN_LINES, 'more line')} …", INDENT, "dim")
 
 
 # --- Hooks, jobs and checklists: what belongs where, and what was done ----------------------------
@@ -184,8 +218,8 @@ def hook_verdict(plan: HookPlan) -> str:
     if HookState.REFUSED in states:
         return "Nothing is written: the lines below are for you to add."
     if any(file.detail for file in plan.files):
-        return "Nothing is written: what is there may do the same, or not; please look."
-    return "There is nothing to do: everything is in place."
+        return "Nothing is written: check whether the files that are there do the same."
+    return "Nothing to do: everything is in place."
 
 
 def hook_sections(plan: HookPlan) -> list[Section]:
@@ -221,6 +255,8 @@ def hook_steps(plan: HookPlan) -> list[Step]:
     uses_pre_commit = plan.files[0].path.name == ".pre-commit-config.yaml"
     driver = any(file.settings for file in plan.files)
     ours = f"{plan.tools.fixchain} hook --install{' --merge-driver' if driver else ''}"
+    if plan.files[0].path.name == "post-checkout":
+        ours += " --post-checkout"
     install = [*(["pre-commit install"] if uses_pre_commit else [])]
     if driver or not uses_pre_commit:
         install.append(ours)

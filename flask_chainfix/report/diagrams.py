@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flask_chainfix.common.quoting import dot_string, mermaid_string, printable
 from flask_chainfix.report.annotations import Picture, pictures
-from flask_chainfix.report.layout import PictureNode
+from flask_chainfix.report.layout import PictureNode, lay_out
 from flask_chainfix.report.page import Style
 from flask_chainfix.report.results import Drawn, Result
+from flask_chainfix.report.tracks import OVERFLOW
 
 _LONGEST = 60  # characters of a message
 _COLORS = {"broken": "#c62f2f", "changed": "#b25e00", "elsewhere": "#3257d6"}
@@ -18,21 +19,51 @@ def to_mermaid(result: Result, style: Style) -> str:
     """A flowchart for what renders Mermaid, such as GitHub and GitLab; children at the top."""
     if not isinstance(result, Drawn):
         return ""
-    lines = ["flowchart BT"]
-    for number, picture in enumerate(pictures(result)):
-        lines.append(f"    subgraph g{number}[{mermaid_string([_title(picture)])}]")
-        lines.append("    direction BT")
+    return "".join(f"{line}\n" for line in _flowchart(pictures(result)))
+
+
+def mermaid(picture: Picture, most: int) -> list[str]:
+    """The lines of a flowchart with long runs folded; none where more nodes than ``most`` stay."""
+    folded = _folded(picture)
+    return list(_flowchart([folded])) if len(folded.nodes) <= most else []
+
+
+def _folded(picture: Picture) -> Picture:
+    """The picture with one node for each run in which nothing stands out."""
+    layout = lay_out(picture.nodes, OVERFLOW)
+    stands_for: dict[str, str] = {}
+    folds: dict[str, PictureNode] = {}
+    for fold in layout.folds:
+        inside = [picture.nodes[row.node] for row in layout.rows[fold.start : fold.stop]]
+        name = f"{inside[-1].key} … {inside[0].key}"
+        stands_for.update((node.key, name) for node in inside)
+        parents = (parent for node in reversed(inside) for parent in node.parents)
+        folds[name] = PictureNode(name, tuple(parents), fold.words)
+    nodes = []
+    for node in picture.nodes:
+        name = stands_for.get(node.key, node.key)
+        kept = folds.pop(name, None) if name != node.key else node
+        if kept is not None:
+            parents = (stands_for.get(each, each) for each in kept.parents)
+            nodes.append(kept._replace(parents=tuple(each for each in parents if each != name)))
+    return picture._replace(nodes=nodes)
+
+
+def _flowchart(pictures: Iterable[Picture]) -> Iterator[str]:
+    yield "flowchart BT"
+    for number, picture in enumerate(pictures):
+        yield f"    subgraph g{number}[{mermaid_string([_title(picture)])}]"
+        yield "    direction BT"
         for index, node in enumerate(picture.nodes):
             tone = f":::{node.tone}" if node.tone in _COLORS else ""
-            lines.append(f"    g{number}n{index}[{mermaid_string(_lines_of(node))}]{tone}")
+            yield f"    g{number}n{index}[{mermaid_string(_lines_of(node))}]{tone}"
         for arrow, label, child, parent in _edges(picture):
             line = {"solid": "-->", "dashed": "-.->"}[arrow]
             text = f"|{label}|" if label else ""
-            lines.append(f"    g{number}n{parent} {line}{text} g{number}n{child}")
-        lines.append("    end")
+            yield f"    g{number}n{parent} {line}{text} g{number}n{child}"
+        yield "    end"
     for name, color in _COLORS.items():
-        lines.append(f"    classDef {name} stroke:{color},stroke-width:3px")
-    return "".join(f"{line}\n" for line in lines)
+        yield f"    classDef {name} stroke:{color},stroke-width:3px"
 
 
 def to_dot(result: Result, style: Style) -> str:

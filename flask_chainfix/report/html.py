@@ -14,10 +14,12 @@ from flask_chainfix.common.quoting import json_in_html, printable
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.report import advice
+from flask_chainfix.report.analysed import Analysed
 from flask_chainfix.report.annotations import Picture, pictures
 from flask_chainfix.report.command_text import verdict
 from flask_chainfix.report.database_text import Table, sections
 from flask_chainfix.report.details import details
+from flask_chainfix.report.document import Block, Chapter, Drawing, Typed, Words
 from flask_chainfix.report.layout import lay_out
 from flask_chainfix.report.page import Style, shown_path
 from flask_chainfix.report.results import Drawn, Result, notices_of
@@ -30,7 +32,12 @@ _WIDTH = 860  # pixels of the pictures for those who run no scripts
 
 
 def to_html(result: Result, style: Style) -> str:
-    """The chain before and after, to be searched and clicked, in ASCII."""
+    """The chain before and after, to be searched and clicked, in ASCII; with an analysis below."""
+    chapters: tuple[Chapter, ...] = ()
+    if isinstance(result, Analysed):
+        from flask_chainfix.report.analysis import analysis
+
+        chapters, result = analysis(result).chapters, result.drawn
     if not isinstance(result, Drawn):
         return ""
     shown = list(_shown(result.checked.diagnosis.findings))
@@ -60,8 +67,24 @@ def to_html(result: Result, style: Style) -> str:
         notices=[*notices_of(result.checked), *result.notices],
         theirs="" if result.theirs is None else result.theirs.ref,
         masks=advice.about_masks,
+        chapters=[(each.title, each.aside, list(map(_block, each.blocks))) for each in chapters],
+        parts=_parts,
+        newline="\n",
     )
     return text.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _block(block: Block) -> tuple[str, Any]:
+    """A block of an analysis, with its kind for the template; a picture is painted."""
+    if isinstance(block, Drawing):
+        return "drawing", (block.picture.title, *painted(block.picture, _WIDTH))
+    return type(block).__name__.lower(), block
+
+
+def _parts(words: Words) -> list[tuple[bool, str]]:
+    """The parts of a sentence, each with whether it is code."""
+    parts = (words,) if isinstance(words, str) else words
+    return [(isinstance(part, Typed), str(part)) for part in parts]
 
 
 def _templates() -> Environment:

@@ -20,6 +20,7 @@ from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.database_text import as_json as databases_as_json
+from flask_chainfix.report.downgrade_text import as_json as downgrades_as_json
 from flask_chainfix.report.page import Style, said, shown_path
 from flask_chainfix.report.rehearsal_text import as_json as rehearsal_as_json
 from flask_chainfix.report.results import (
@@ -41,6 +42,9 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindOffer,
+    UnwindPlan,
+    Unwound,
 )
 
 SCHEMA_VERSION = 1
@@ -62,7 +66,8 @@ _PARTS = (
     *("rehearsal_database", "rehearsal_kept", "rehearsal_ways"),
     *("rehearsal_rows", "rehearsal_copies"),
     *("databases", "sql", "backups", "rules", "pieces", "traces"),
-    *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue"),
+    *("replaced", "proofs", "carry_over", "lacking", "unfinished", "queue", "since"),
+    *("unwinding", "downgrades"),
 )
 
 
@@ -87,7 +92,17 @@ def _parts(result: Result) -> dict[str, Any]:
 @_parts.register
 def _(result: Checked) -> dict[str, Any]:
     parts = _proposal(result, result.proposal)
-    return {**parts, "queue": _queue(result.queue)} if result.queue else parts
+    if result.sql is not None:
+        parts["sql"] = [
+            {"name": name, "statements": list(statements), "problem": problem or None}
+            for name, statements, problem in result.sql
+        ]
+    since = result.diagnosis.since
+    return {
+        **parts,
+        "queue": _queue(result.queue) if result.queue else None,
+        "since": {"ref": since, "left_out": result.diagnosis.left_out} if since else None,
+    }
 
 
 def _queue(queue: Queue) -> dict[str, Any]:
@@ -107,10 +122,12 @@ def _(result: Traced) -> dict[str, Any]:
 
 @_parts.register
 def _(result: Planning) -> dict[str, Any]:
+    planned = result.proposal.planned
     return {
         **_proposal(result, result.proposal),
         "verified": said(result.confirmation, *_VERIFIED) if result.confirmation else None,
         **_proof(result),
+        "downgrades": downgrades_as_json(planned.downgrades) if planned else None,
     }
 
 
@@ -146,6 +163,27 @@ def _(result: FinishPlan) -> dict[str, Any]:
         "unfinished": unfinished_as_json(result),
         "backups": _backups(copies.backups) if copies else None,
     }
+
+
+@_parts.register
+def _(result: UnwindPlan) -> dict[str, Any]:
+    from flask_chainfix.report.unwind_text import as_json
+
+    copies = result.backup if isinstance(result, Unwound) else None
+    order = result.diagnosis.snapshot.graph.order
+    return {
+        **_diagnosis(result, result.diagnosis),
+        "plan": _plan(Plan("unwind", (), (), order), result.tools) if result.databases else None,
+        "databases": databases_as_json(result.diagnosis.snapshot, result.moves),
+        "unwinding": as_json(result),
+        "backups": _backups(copies.backups) if copies else None,
+    }
+
+
+@_parts.register
+def _(result: UnwindOffer) -> dict[str, Any]:
+    ahead = [{"name": name, "ahead": number} for name, number in result.ahead.items()]
+    return {"unwinding": ahead or None}
 
 
 @_parts.register

@@ -1,11 +1,13 @@
-"""Lines in several styles: how wide they are, where they may be wrapped, and their ANSI colours."""
+"""Lines in several styles: how wide they are, where they are wrapped, and what a terminal obeys."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 _CODES = {"bold": 1, "dim": 2, "underline": 4, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
+_LINK = "link="
 _NARROW = frozenset("●✗◆○┆│»─├┤╯╮┬…→“”’")
 _WORD = r"\s*\S+\s*"
 
@@ -24,7 +26,8 @@ class Line:
 
     Args:
         text: how it begins.
-        style: words such as ``bold`` and ``red`` that hold for all of it.
+        style: words such as ``bold`` and ``red`` that hold for all of it, and what ``link_to``
+            gives.
     """
 
     def __init__(self, text: str = "", style: str = "") -> None:
@@ -74,14 +77,25 @@ class Line:
             yield self.cut(start, start + len(text.rstrip()))
             start = stop
 
-    def ansi(self) -> str:
+    def ansi(self, *, color: bool = True, links: bool = False) -> str:
         """The text with the sequences that a terminal obeys."""
-        return "".join(_colored(*part) for part in self.parts)
+        return "".join(_sequences(*part, color, links) for part in self.parts)
 
 
-def _colored(text: str, style: str) -> str:
-    codes = ";".join(str(code) for code in sorted({_CODES[word] for word in style.split()}))
-    return f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text
+def link_to(path: Path) -> str:
+    """The word of a style that makes a text a link to a file."""
+    return f"{_LINK}{path.absolute().as_uri()}"
+
+
+def _sequences(text: str, style: str, color: bool, links: bool) -> str:
+    words = set(style.split()) if text else set()
+    link = next((word for word in words if word.startswith(_LINK)), "")
+    codes = ";".join(str(code) for code in sorted(_CODES[word] for word in words - {link}))
+    if codes and color:
+        text = f"\x1b[{codes}m{text}\x1b[0m"
+    if link and links:
+        text = f"\x1b]8;;{link.removeprefix(_LINK)}\x1b\\{text}\x1b]8;;\x1b\\"
+    return text
 
 
 def _breaks(text: str, width: int) -> Iterator[int]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Location
 from flask_chainfix.report.layout import PictureNode
-from flask_chainfix.report.lines import Line
+from flask_chainfix.report.lines import Line, link_to
 from flask_chainfix.report.picture import draw
 
 
@@ -54,19 +55,31 @@ class Section(NamedTuple):
 # --- What the place that output goes to can show, and paths as users are to see them -------------
 
 
+class Detail(Enum):
+    """How much of a result is told."""
+
+    VERDICT = "the verdict alone"
+    SHORT = "what is needed to go on"
+    FULL = "all reasons, places and ways out"
+
+
 @dataclass(frozen=True)
 class Style:
-    """What the place that the output goes to can show.
+    """What the place that the output goes to can show, and how much it is to.
 
     Attributes:
         width: columns.
         color: whether it understands ANSI colours.
         ascii_only: whether it can only show ASCII.
+        links: whether it understands hyperlinks.
+        detail: how much is told.
     """
 
     width: int = 80
     color: bool = False
     ascii_only: bool = False
+    links: bool = False
+    detail: Detail = Detail.SHORT
 
 
 def shown_path(path: Path) -> str:
@@ -108,14 +121,25 @@ def _in_json(value: Any) -> Any:
 _SIMILAR = 0.7  # of the lines; a file that has a new name and a new id is
 
 
-def unified_diff(edits: Iterable[Edit]) -> Iterator[str]:
-    """The lines of a diff for people, without line ends."""
+def unified_diff(edits: Iterable[Edit], *, around: bool = True) -> Iterator[str]:
+    """The lines of a diff for people, without line ends.
+
+    Args:
+        edits: what is compared.
+        around: whether to show the lines around those that change, and their numbers; without
+            them, a file that keeps its name is named once.
+    """
     from difflib import unified_diff as compared  # only plans have edits to show
 
     for old, new in _pairs(list(edits)):
         old_name = "/dev/null" if old.before is None else f"a/{shown_path(old.path)}"
         new_name = "/dev/null" if new.after is None else f"b/{shown_path(new.path)}"
-        yield from compared(_lines(old.before), _lines(new.after), old_name, new_name, lineterm="")
+        texts = _lines(old.before), _lines(new.after)
+        lines = compared(*texts, old_name, new_name, lineterm="", n=3 if around else 0)
+        if not around and old_name[2:] == new_name[2:]:
+            yield new_name[2:]
+            lines = islice(lines, 2, None)
+        yield from (line for line in lines if around or not line.startswith("@@"))
 
 
 def _pairs(edits: Sequence[Edit]) -> Iterator[tuple[Edit, Edit]]:
@@ -142,7 +166,7 @@ def _is_renamed(gone: Edit, new: Edit) -> bool:
 
 def line_style(line: str) -> str:
     """The colour of a line of a diff."""
-    if line.startswith(("+++", "---")):
+    if line.startswith(("+++", "---")) or line[:1] not in "+-@ ":
         return "bold"
     return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
 
@@ -165,7 +189,7 @@ def _lines(data: bytes | None) -> list[str]:
 
 
 INDENT = 2
-_MOST_LINES = 2_000  # of a picture
+_MOST_LINES, _SHORT_LINES = 2_000, 100  # of a picture, where all is told and where not
 
 
 class Page:
@@ -174,10 +198,17 @@ class Page:
     def __init__(self, style: Style) -> None:
         self.style = style
         self._lines = StringIO()
+        self._verdict = ""  # the first paragraph
+
+    @property
+    def in_full(self) -> bool:
+        """Whether all is told."""
+        return self.style.detail is Detail.FULL
 
     def text(self) -> str:
-        """Everything so far."""
-        text = self._lines.getvalue()
+        """Everything so far, or the verdict where that is all that is wanted."""
+        only = self.style.detail is Detail.VERDICT
+        text = self._verdict if only else self._lines.getvalue()
         return plain_ascii(text) if self.style.ascii_only else text
 
     def heading(self, title: str, aside: str = "") -> None:
@@ -193,21 +224,37 @@ class Page:
         for part in body.wrapped(self.style.width - indent - hanging):
             self._print(part, indent)
             indent, hanging = indent + hanging, 0
+        self._verdict = self._verdict or self._lines.getvalue().lstrip("\n")
 
     def verbatim(self, text: str, style: str = "") -> None:
         """A line that must not be wrapped, such as a command or a part of a diff."""
         self._print(Line(printable(text), style))
 
-    def picture(self, nodes: list[PictureNode]) -> None:
-        """A drawing of a chain."""
+    def path(
+        self, path: Path | None, shown: str = "", more: str = "", *, indent: int = INDENT
+    ) -> None:
+        """A link to a file, where links can be shown.
+
+        Args:
+            path: the file; ``None`` for one that is not on the disk.
+            shown: what stands for its path.
+            more: what follows.
+            indent: how far in it begins.
+        """
+        text = shown or (shown_path(path) if path else "")
+        line = Line().append(printable(text), f"cyan {link_to(path) if path else ''}")
+        self._print(line.append(printable(more)), indent)
+
+    def picture(self, nodes: list[PictureNode], *, whole: bool = False) -> None:
+        """A drawing of a chain; ``whole`` where that is what was asked for."""
         width = self.style.width - INDENT
         lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
-        if len(lines) > _MOST_LINES:
-            more = f"… and {len(lines) - _MOST_LINES:,} more lines"
-            lines = [*lines[:_MOST_LINES], Line(more, "dim")]
+        most = _MOST_LINES if whole or self.in_full else _SHORT_LINES
+        if len(lines) > most:
+            lines = [*lines[:most], Line(f"… and {len(lines) - most:,} more lines", "dim")]
         for line in lines:
             self._print(line.cut(0, len(line.plain.rstrip())), INDENT)
 
     def _print(self, line: Line, indent: int = 0) -> None:
-        text = line.ansi() if self.style.color else line.plain
+        text = line.ansi(color=self.style.color, links=self.style.links)
         self._lines.write(f"{' ' * indent if text else ''}{text}\n")

@@ -73,27 +73,32 @@ def color(rehearsal: Rehearsal) -> str:
     return "yellow" if rehearsal.differences or rehearsal.gaps else "bold green"
 
 
-def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Iterator[Section]:
+def sections(
+    rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int, *, in_full: bool
+) -> Iterator[Section]:
     """The parts that have something to say.
 
     Args:
         rehearsal: what ran.
         ways: the same for known databases.
         width: columns for a row.
+        in_full: whether to tell also what ran as it should, revision by revision.
     """
     failure = rehearsal.failure
     for copy in rehearsal.copies:
         size = f"{count(copy.tables, 'table')}, a backup of {bytes_in_words(copy.size)}"
         yield Section("Copy", copy.database, (Row(f"{size}, copied in {copy.seconds:.2f} s"),))
-    rows = tuple(_table(rehearsal, width))
-    if rows:
+    rows = tuple(_table(rehearsal, width, in_full=in_full))
+    if rows and (in_full or failure is not None):
         yield Section("Rehearsal", rehearsal.database, rows)
     if failure is not None:
         yield Section("Failure", failure.kind.value, tuple(_failure_rows(failure)))
     if rehearsal.lost or rehearsal.empty:
-        yield Section("Rows", "made for the rehearsal", tuple(_rows(rehearsal)))
+        rows = tuple(_rows(rehearsal, in_full=in_full))
+        yield Section("Rows", "made for the rehearsal", rows)
     if rehearsal.differences:
-        yield Section("Differences", "from the models", tuple(_difference_rows(rehearsal)))
+        rows = tuple(_difference_rows(rehearsal, in_full=in_full))
+        yield Section("Differences", "from the models", rows)
     if ways:
         yield Section("Ways", "of known databases", tuple(_way_rows(ways)))
     if rehearsal.kept:
@@ -101,7 +106,7 @@ def sections(rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int) -> Ite
         yield Section("Kept", "", kept)
 
 
-def _rows(rehearsal: Rehearsal) -> Iterator[Row]:
+def _rows(rehearsal: Rehearsal, *, in_full: bool) -> Iterator[Row]:
     """What downgrades have deleted, and the tables that had no rows."""
     lost = rehearsal.lost or ()
     lines = [
@@ -109,10 +114,10 @@ def _rows(rehearsal: Rehearsal) -> Iterator[Row]:
         for each in lost
     ]
     lines += [f"{each.table} was empty: {each.why}" for each in rehearsal.empty]
-    for line in lines[:_SHOWN_ROWS]:
-        yield Row(line)
-    if len(lines) > _SHOWN_ROWS:
-        yield Row(f"and {len(lines) - _SHOWN_ROWS:,} more, which --format json has", "dim")
+    shown = lines if in_full else lines[:_SHOWN_ROWS]
+    yield from map(Row, shown)
+    if len(lines) > len(shown):
+        yield Row(f"and {len(lines) - len(shown):,} more, which --verbose has", "dim")
 
 
 def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
@@ -124,16 +129,16 @@ def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
         yield Row(f"{names}, from {', '.join(way.start)}: {result}", style)
 
 
-def _difference_rows(rehearsal: Rehearsal) -> Iterator[Row]:
+def _difference_rows(rehearsal: Rehearsal, *, in_full: bool) -> Iterator[Row]:
     lines = rehearsal.differences or ()
-    for line in lines[:_SHOWN_ROWS]:
-        yield Row(line)
-    left_out = len(lines) - _SHOWN_ROWS
+    shown = lines if in_full else lines[:_SHOWN_ROWS]
+    yield from map(Row, shown)
+    left_out = len(lines) - len(shown)
     if left_out > 0:
         yield Row(f"and {count(left_out, 'more difference')}")
 
 
-def _table(rehearsal: Rehearsal, width: int) -> Iterator[Row]:
+def _table(rehearsal: Rehearsal, width: int, *, in_full: bool) -> Iterator[Row]:
     """What ran, a row for each revision; a long table is folded where nothing happened."""
     passes = [each for each in _PASSES if any(_in_pass(step, each) for step in rehearsal.steps)]
     steps: dict[str, list[RehearsalStep]] = {}
@@ -148,7 +153,7 @@ def _table(rehearsal: Rehearsal, width: int) -> Iterator[Row]:
     room = width - sum(columns) - 2 * len(columns)
     longest = max(_NARROWEST, min(room, max(len(each) for each in revisions)))
     yield Row(_line("revision", heads, longest, columns), "bold", wrapped=False)
-    shown = _shown(rehearsal, revisions)
+    shown = set(revisions) if in_full else _shown(rehearsal, revisions)
     folded = 0
     for revision in revisions:
         if revision in shown:

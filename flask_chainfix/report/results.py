@@ -21,11 +21,12 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.history import Published, Queue
     from flask_chainfix.model.hook_files import HookFile
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
-    from flask_chainfix.model.rehearsal import Rehearsal
+    from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal
     from flask_chainfix.rehearsal.catching_up import Lacking
     from flask_chainfix.rehearsal.drift import ExactComparison
     from flask_chainfix.rehearsal.unfinished import Unfinished
+    from flask_chainfix.rehearsal.unwinding import Unwinding
     from flask_chainfix.schema.footprint import SchemaObject
 
 _R = TypeVar("_R", bound="Result")
@@ -77,6 +78,7 @@ class Checked(Result):
             Git, or where a repair leaves nothing to commit.
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
         unstaged: the files that lie otherwise on the disk than in the index, which was judged.
+        sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
 
     command: str = "check"
@@ -84,6 +86,7 @@ class Checked(Result):
     commit: str | None = None
     queue: Queue | None = None
     unstaged: tuple[Path, ...] = ()
+    sql: tuple[RevisionSql, ...] | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -132,7 +135,7 @@ class BackedUp(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Planning(Result):
-    """repair or rebase that has changed nothing: a plan, a refusal, or nothing to do.
+    """repair, rebase or move that has changed nothing: a plan, a refusal, or nothing to do.
 
     Attributes:
         proposal: as in ``Checked``.
@@ -219,6 +222,49 @@ class Finished(FinishPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnwindPlan(Result):
+    """unwind that has changed nothing.
+
+    Attributes:
+        diagnosis: the chain, and where the databases stand.
+        databases: those that are ahead, and what is to be taken back there.
+        whole: the chain with the files of the lost revisions.
+        moves: what is to become, or has become, of their version rows.
+    """
+
+    command: str = "unwind"
+    diagnosis: Diagnosis
+    databases: tuple[Unwinding, ...]
+    whole: Facts
+    moves: tuple[MoveResult, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnwindOffer(Result):
+    """unwind --offer.
+
+    Attributes:
+        ahead: how many revisions databases are ahead of this code, by name.
+    """
+
+    command: str = "unwind"
+    ahead: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwound(UnwindPlan):
+    """unwind that has run what it planned, or a part of it.
+
+    Attributes:
+        backup: the copies that were made before.
+    """
+
+    is_done: ClassVar[bool] = True
+
+    backup: BackedUp | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRehearsed(Result):
     """What a rehearsal of a plan has come to, below the plan that has been shown."""
 
@@ -229,7 +275,7 @@ class PlanRehearsed(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired(Result):
-    """repair, rebase or squash that has changed the files.
+    """repair, rebase, move or squash that has changed the files.
 
     Attributes:
         planning: what was planned.
@@ -289,6 +335,7 @@ class UndoPlan(Result):
     Attributes:
         snapshot: the chain as it is, and where the databases stand.
         journal: the record of the repair that is taken back.
+        undoes: the command that has made it.
         moves: the rows that are put back.
         restored: the files that are put back.
         deleted: the files that are deleted, because the repair made them.
@@ -297,6 +344,7 @@ class UndoPlan(Result):
     command: str = "undo"
     snapshot: Facts
     journal: Path
+    undoes: str
     moves: tuple[MoveResult, ...]
     restored: tuple[Path, ...]
     deleted: tuple[Path, ...]

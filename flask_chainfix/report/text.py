@@ -10,6 +10,7 @@ from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, Diagnosis
 from flask_chainfix.model.databases import MoveState
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
+from flask_chainfix.report import downgrade_text as downgrades
 from flask_chainfix.report import squash_text as squash
 from flask_chainfix.report.advice import about_masks, choice_rows, remedy_rows
 from flask_chainfix.report.command_text import (
@@ -19,6 +20,7 @@ from flask_chainfix.report.command_text import (
     hook_verdict,
     queue_section,
     size,
+    sql_sections,
     verdict,
     write_confirmation,
     write_plan,
@@ -27,7 +29,6 @@ from flask_chainfix.report.page import (
     INDENT,
     Page,
     Style,
-    shown_path,
 )
 from flask_chainfix.report.results import (
     BackedUp,
@@ -50,12 +51,16 @@ from flask_chainfix.report.results import (
     Traced,
     Undone,
     UndoPlan,
+    UnwindOffer,
+    UnwindPlan,
+    Unwound,
 )
 from flask_chainfix.report.text_parts import (
     table_of,
     title_of,
     write_changes,
     write_copies,
+    write_diagnosis,
     write_findings,
     write_next_steps,
     write_notices,
@@ -64,13 +69,17 @@ from flask_chainfix.report.text_parts import (
     write_rows,
     write_sections,
     write_steps,
+    write_surroundings,
     write_undo_command,
     write_verdict,
-    write_verdict_and_findings,
 )
 
 if TYPE_CHECKING:
     pass
+
+
+# What a command has done to the files; the others have repaired them.
+_DONE = {"catch-up": "Written", "move": "Moved"}
 
 
 def to_text(result: Result, style: Style) -> str:
@@ -95,11 +104,12 @@ def _write(result: Result, page: Page) -> None:
 
 @_write.register
 def _(result: Checked, page: Page) -> None:
-    write_verdict_and_findings(page, result, result.proposal)
+    write_diagnosis(page, result)
     if result.queue is not None:
         write_sections(page, [queue_section(result.queue)])
     write_outcome(page, result.proposal, result.error)
-    write_steps(page, "What to do", advice.steps(result))
+    write_steps(page, "What to do", advice.steps(result, in_full=page.in_full))
+    write_sections(page, sql_sections(result.sql))
 
 
 @_write.register
@@ -108,9 +118,10 @@ def _(result: Drawn, page: Page) -> None:
 
     proposal = result.checked.proposal
     write_verdict(page, result.checked)
+    write_notices(page, (*result.checked.diagnosis.notices, *result.checked.notices))
     for picture in pictures(result):
         page.heading(picture.title, picture.aside)
-        page.picture(picture.nodes)
+        page.picture(picture.nodes, whole=True)
     if proposal.planned is None:
         write_outcome(page, proposal, result.error)
     write_sections(page, databases.sections(table_of(result.checked, proposal.snapshot)))
@@ -119,14 +130,25 @@ def _(result: Drawn, page: Page) -> None:
 @_write.register
 def _(result: Planning, page: Page) -> None:
     proposal, planned = result.proposal, result.proposal.planned
-    write_verdict_and_findings(page, result, proposal)
+    if planned is None or page.in_full:
+        write_diagnosis(page, result)
+    else:
+        write_verdict(page, result)
+        left = [finding for finding in proposal.diagnosis.counting if not finding.repairable]
+        if left:
+            page.heading("Findings", "that this does not mend")
+            write_findings(page, result, left)
+        write_surroundings(page, result)
     if planned is not None:
+        write_sections(page, downgrades.sections(planned.downgrades))
         write_plan(page, planned.plan)
         write_rows(page, choice_rows(planned.plan.choices, result.tools), INDENT)
         write_changes(page, planned.edits)
-    write_outcome(page, proposal, result.error)
-    if result.rehearsal is not None:
+    if planned is None or page.in_full:
+        write_outcome(page, proposal, result.error)
+    if planned is not None:
         page.line("")
+    if result.rehearsal is not None:
         write_rehearsal(page, result.rehearsal, result.ways, of_plan=True)
         write_next_steps(page, result.rehearsal, result.tools, of_plan=True)
 
@@ -181,8 +203,36 @@ def _(result: Finished, page: Page) -> None:
 
 
 @_write.register
+def _(result: UnwindPlan, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
+    write_notices(page, (*result.diagnosis.notices, *result.notices))
+    write_sections(page, unwinding.sections(result))
+
+
+@_write.register
+def _(result: UnwindOffer, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    for line in unwinding.offer(result):
+        page.verbatim(line)
+
+
+@_write.register
+def _(result: Unwound, page: Page) -> None:
+    from flask_chainfix.report import unwind_text as unwinding
+
+    page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
+    if result.backup is not None:
+        write_notices(page, result.backup.notices)
+        write_copies(page, result.backup.backups)
+    table = databases.Table(result.diagnosis.snapshot, result.moves, result.tools)
+    write_sections(page, databases.sections(table))
+
+
+@_write.register
 def _(result: PlanRehearsed, page: Page) -> None:
-    page.line("")
     ways = result.planning.ways
     write_rehearsal(page, result.rehearsal, ways, of_plan=True, notices=result.notices)
     write_next_steps(page, result.rehearsal, result.tools, of_plan=True)
@@ -211,7 +261,8 @@ def _(result: Traced, page: Page) -> None:
         page.line(traces.summary(found), INDENT)
         if found.differs or found.unknown:
             page.picture(traces.picture(found, result.snapshot))
-        write_sections(page, traces.sections(found, result, page.style.width - INDENT))
+        width = page.style.width - INDENT
+        write_sections(page, traces.sections(found, result, width, in_full=page.in_full))
         write_rows(page, remedy_rows(traces.steps(found, result), result.tools), INDENT)
 
 
@@ -233,13 +284,13 @@ def _(result: LockPlan, page: Page) -> None:
     if result.is_done:
         page.line("Written; commit it together with the migrations:", style="bold green")
         for edit in result.edits:
-            page.verbatim(f"{' ' * INDENT}{shown_path(edit.path)}", "cyan")
+            page.path(edit.path)
         return
     in_step = "The chain lock is in step with the chain."
     page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
     write_notices(page, result.diagnosis.notices)
     if result.edits:
-        write_changes(page, result.edits)
+        write_changes(page, result.edits, around=True)
         page.line("")
 
 
@@ -274,13 +325,14 @@ def _(result: HookPlan, page: Page) -> None:
 @_write.register
 def _(result: Repaired, page: Page) -> None:
     planning, planned = result.planning, result.planned
-    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else "Repaired"
-    done = "Written" if result.command == "catch-up" else done
+    done = _DONE.get(result.command, "Repaired")
+    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else done
     done = f"{done}: {size(planned.plan)}."
     if isinstance(planning, SquashPlan):
         done = squash.verdict(planning, done=True)
     page.line(done, style="bold green")
     write_notices(page, result.notices)
+    write_sections(page, downgrades.sections(planned.downgrades, done=True))
     if planning.backup is not None:
         write_notices(page, planning.backup.notices)
         write_copies(page, planning.backup.backups)
@@ -289,7 +341,7 @@ def _(result: Repaired, page: Page) -> None:
     plan = planned.plan
     only_added = not (plan.relinks or plan.mends or isinstance(planning, SquashPlan))
     page.line("The change is recorded in" if only_added else "The old files are kept in")
-    page.verbatim(f"{' ' * INDENT}{shown_path(result.journal)}", "cyan")
+    page.path(result.journal)
     page.line("and undone with" if only_added else "and put back with")
     write_undo_command(page, result.tools)
     repair = advice.Repair(result.snapshot, planned, result.tools, planning.commit)
@@ -301,9 +353,9 @@ def _(result: UndoPlan, page: Page) -> None:
     changed = tuple(each for each in result.moves if each.move.after != each.move.before)
     for does, paths in (("puts back", result.restored), ("deletes", result.deleted)):
         if paths:
-            page.line(f"Undoing the last change {does}:")
+            page.line(f"Undoing the last {result.undoes} {does}:")
         for path in paths:
-            page.verbatim(f"{' ' * INDENT}{shown_path(path)}", "cyan")
+            page.path(path)
     write_notices(page, result.notices)
     if any(each.state is MoveState.PLANNED for each in changed):
         told = result.error.remedy if result.error else None
@@ -315,7 +367,7 @@ def _(result: UndoPlan, page: Page) -> None:
 def _(result: Undone, page: Page) -> None:
     files = result.restored or result.deleted
     if files:
-        page.line("The files are as they were before the repair.", style="bold green")
+        page.line(f"The files are as they were before the {result.undoes}.", style="bold green")
     if any(
         each.state is MoveState.MOVED and each.move.after != each.move.before
         for each in result.moves

@@ -12,9 +12,9 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
-from flask_chainfix.model.databases import Backup
+from flask_chainfix.model.databases import Backup, DatabaseState
 from flask_chainfix.model.files import Edit
-from flask_chainfix.model.findings import Explanation, Finding, Severity
+from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
@@ -33,7 +33,6 @@ from flask_chainfix.report.page import (
     Row,
     Section,
     line_style,
-    shown_path,
     shown_place,
     unified_diff,
 )
@@ -49,28 +48,37 @@ if TYPE_CHECKING:
 
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
-_SHOWN_PLACES = 12
+_SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # of them unless all is told
 
 
 def write_verdict(page: Page, result: Checked | Planning) -> None:
-    """The verdict, and the notices."""
-    diagnosis = result.diagnosis
-    broken = bool(errors_of(diagnosis.findings))
-    page.line(verdict(diagnosis), style="bold red" if broken else "bold green")
-    write_notices(page, (*diagnosis.notices, *result.notices))
+    """The verdict."""
+    broken = bool(errors_of(result.diagnosis.findings))
+    page.line(verdict(result.diagnosis), style="bold red" if broken else "bold green")
 
 
-def write_verdict_and_findings(page: Page, result: Checked | Planning, proposal: Proposal) -> None:
-    """The verdict, the chain as it is, the findings, and the databases."""
-    diagnosis = proposal.diagnosis
+def write_surroundings(page: Page, result: Checked | Planning) -> None:
+    """What is to be known beside the findings: the notices, and the databases."""
+    notices = (*result.diagnosis.notices, *result.notices)
+    if notices and result.diagnosis.findings:
+        page.line("")
+    write_notices(page, notices)
+    snapshot = result.proposal.snapshot
+    states = {standing.state for standing in snapshot.databases.standings}
+    if page.in_full or states != {DatabaseState.MISSING}:  # of which a notice tells
+        write_sections(page, databases.sections(table_of(result, snapshot)))
+
+
+def write_diagnosis(page: Page, result: Checked | Planning) -> None:
+    """The verdict, the findings, what is beside them, and the chain as it is."""
+    findings = result.diagnosis.findings
     write_verdict(page, result)
-    page.heading("Current state")
-    page.picture(current_state(proposal))
-    if diagnosis.findings:
+    if findings:
         page.heading("Findings")
-        write_findings(page, result, diagnosis.findings)
-    table = table_of(result, proposal.snapshot)
-    write_sections(page, databases.sections(table))
+        write_findings(page, result, findings)
+    write_surroundings(page, result)
+    page.heading("Current state")
+    page.picture(current_state(result.proposal))
 
 
 def write_outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -> None:
@@ -95,22 +103,29 @@ def table_of(result: Checked | Planning | RestampPlan, snapshot: Facts) -> datab
 
 
 def write_findings(page: Page, result: Result, findings: Sequence[Finding]) -> None:
-    """The findings, of each code as many as somebody may read."""
+    """The findings, of each code as many as somebody may read.
+
+    What a planned repair mends bears no remedy of its own unless all is told: that is the next step
+    for all of them.
+    """
+    most = _SHOWN_FINDINGS if page.in_full else _SHOWN_FIRST
     shown: Counter[str] = Counter()
     for finding in findings:
         shown[finding.code] += 1
-        if shown[finding.code] <= _SHOWN_FINDINGS:
+        if shown[finding.code] <= most:
             _finding(page, result, finding)
     for code, number in shown.items():
-        if number > _SHOWN_FINDINGS:
-            more = f"and {number - _SHOWN_FINDINGS:,} more of {code}"
-            page.line(f"{more}; --format json lists all", INDENT)
+        if number > most:
+            page.line(f"and {number - most:,} more of {code}; --format json lists all", INDENT)
+    if not page.in_full and findings:
+        more = "--verbose adds what each breaks, all its places, and all ways out"
+        page.line(more, INDENT, "dim")
 
 
-def write_changes(page: Page, edits: Sequence[Edit]) -> None:
-    """The diff of the files."""
+def write_changes(page: Page, edits: Sequence[Edit], *, around: bool = False) -> None:
+    """The diff of the files; without the lines around those that change unless all is told."""
     page.heading("Changes")
-    for line in unified_diff(edits):
+    for line in unified_diff(edits, around=around or page.in_full):
         page.verbatim(line, line_style(line))
 
 
@@ -122,14 +137,25 @@ def write_notices(page: Page, notices: Iterable[str]) -> None:
 
 def _finding(page: Page, result: Result, finding: Finding) -> None:
     page.line(title_of(finding, finding.message), INDENT)
-    page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
-    for place in finding.locations[:_SHOWN_PLACES]:
-        page.verbatim(f"{' ' * 2 * INDENT}{shown_place(place)}", "cyan")
-    left_out = len(finding.locations) - _SHOWN_PLACES
-    if left_out > 0:
-        page.line(f"and {count(left_out, 'more place')}", 2 * INDENT)
-    if result.error is None:  # which says what to do otherwise
+    if page.in_full:
+        page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
+    _places(page, finding.locations)
+    planned = isinstance(result, Checked | Planning) and result.proposal.planned is not None
+    is_next_step = planned and finding.repairable and not page.in_full
+    if result.error is None and not is_next_step:  # an error says what to do
         write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
+
+
+def _places(page: Page, places: Sequence[Location]) -> None:
+    """Where to look; of many places the first, unless all is told."""
+    shown = places if page.in_full or len(places) <= _SHOWN_PLACES else places[:1]
+    left_out = len(places) - len(shown)
+    more = f" and {count(left_out, 'more place')}" if left_out else ""
+    for place in shown:
+        text = shown_place(place)
+        has_room = 2 * INDENT + len(text) + len(more) <= page.style.width
+        path = None if place.ref else place.path
+        page.path(path, text, more if has_room else "", indent=2 * INDENT)
 
 
 def title_of(kind: Finding | Explanation, text: str) -> Line:
@@ -180,7 +206,8 @@ def write_rehearsal(
     """What came of a rehearsal."""
     page.line(rehearsal.verdict(done, of_plan=of_plan), style=rehearsal.color(done))
     write_notices(page, notices)
-    write_sections(page, rehearsal.sections(done, ways, page.style.width - INDENT))
+    width = page.style.width - INDENT
+    write_sections(page, rehearsal.sections(done, ways, width, in_full=page.in_full))
 
 
 def write_next_steps(page: Page, done: Rehearsal, tools: Tools, *, of_plan: bool) -> None:
@@ -193,7 +220,7 @@ def write_copies(page: Page, backups: Iterable[Backup]) -> None:
     """The copies of databases, and how to restore them."""
     for each in backups:
         page.heading("Backup", printable(each.name))
-        page.verbatim(f"{' ' * INDENT}{shown_path(each.path)}", "cyan")
+        page.path(each.path)
         for fact in backup_facts(each):
             page.line(fact, INDENT)
         page.line("to restore it, stop the app and type:", INDENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy, way
@@ -34,9 +34,6 @@ _WORDS = {
     Verdict.HALF_RUN: "half run",
     Verdict.UNKNOWN: "not known",
 }
-_SHOWN_SIGNS = 4
-_SHOWN_REVISIONS = 12
-_SHOWN_DIFFERENCES = 20
 
 
 def verdict(result: Traced) -> str:
@@ -118,29 +115,43 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
     return nodes
 
 
-def sections(found: TracedDatabase, result: Traced, width: int) -> Iterator[Section]:
+class _Shown(NamedTuple):
+    """How many of each are shown; ``None`` for all."""
+
+    signs: int | None = 4
+    revisions: int | None = 12
+    differences: int | None = 20
+
+
+def sections(
+    found: TracedDatabase, result: Traced, width: int, *, in_full: bool
+) -> Iterator[Section]:
     """The evidence, and what is otherwise than the migrations leave it.
 
     Args:
         found: the database.
         result: what came of the command.
         width: columns for a row.
+        in_full: whether to show all of it, however long it is.
     """
+    most = _Shown(None, None, None) if in_full else _Shown()
     if found.trace is not None:
-        yield from _evidence_sections(found, found.trace, result.snapshot)
+        yield from _evidence_sections(found, found.trace, result.snapshot, most)
     exact = result.exact.get(found.standing.identity)
     if found.trace and found.trace.differences and (exact is None or exact.problem):
-        rows = _difference_rows(found.trace.differences, result.snapshot)
+        rows = _difference_rows(found.trace.differences, result.snapshot, most)
         yield Section("Differences", "", tuple(rows))
     if exact is not None:
-        rows = _exact_rows(exact, _first_alike(found, exact, result), width)
+        rows = _exact_rows(exact, _first_alike(found, exact, result), width, most)
         yield Section("Compared with what the chain makes", "", tuple(rows))
 
 
-def _evidence_sections(found: TracedDatabase, trace: Trace, snapshot: Facts) -> Iterator[Section]:
+def _evidence_sections(
+    found: TracedDatabase, trace: Trace, snapshot: Facts, most: _Shown
+) -> Iterator[Section]:
     told = [name for name in trace.revisions if name in found.told]
     rows: list[Row] = []
-    for name in told[:_SHOWN_REVISIONS]:
+    for name in told[: most.revisions]:
         traced = trace.revisions[name]
         rows.append(Row(f"{name} {_WORDS[traced.verdict]}", "bold"))
         if traced.because:
@@ -148,19 +159,22 @@ def _evidence_sections(found: TracedDatabase, trace: Trace, snapshot: Facts) -> 
             over = "which requires it" if verb == "has" else "which it requires"
             rows.append(Row(f"as {traced.because}, {over}, {verb} run", indent=2))
         signs = _telling(traced.signs)
-        rows += [Row(_evidence(sign, snapshot), indent=2) for sign in signs[:_SHOWN_SIGNS]]
-        if len(signs) > _SHOWN_SIGNS:
-            rows.append(Row(f"and {len(signs) - _SHOWN_SIGNS:,} more", "dim", indent=2))
-    if len(told) > _SHOWN_REVISIONS:
-        rows.append(Row(f"and {count(len(told) - _SHOWN_REVISIONS, 'more revision')}", "dim"))
+        rows += [Row(_evidence(sign, snapshot), indent=2) for sign in signs[: most.signs]]
+        if more := len(signs) - len(signs[: most.signs]):
+            rows.append(Row(f"and {more:,} more", "dim", indent=2))
+    if left_out := len(told) - len(told[: most.revisions]):
+        rows.append(Row(f"and {count(left_out, 'more revision')}", "dim"))
     if rows:
         yield Section("Evidence", "", tuple(rows))
 
 
-def _difference_rows(differences: tuple[Difference, ...], snapshot: Facts) -> Iterator[Row]:
-    for each in differences[:_SHOWN_DIFFERENCES]:
+def _difference_rows(
+    differences: tuple[Difference, ...], snapshot: Facts, most: _Shown
+) -> Iterator[Row]:
+    shown = differences[: most.differences]
+    for each in shown:
         yield Row(difference_in_words(each, snapshot))
-    left = len(differences) - _SHOWN_DIFFERENCES
+    left = len(differences) - len(shown)
     if left > 0:
         yield Row(f"and {left:,} more", "dim")
 
@@ -176,7 +190,7 @@ def _first_alike(found: TracedDatabase, exact: ExactComparison, result: Traced) 
     return ""
 
 
-def _exact_rows(exact: ExactComparison, alike: str, width: int) -> Iterator[Row]:
+def _exact_rows(exact: ExactComparison, alike: str, width: int, most: _Shown) -> Iterator[Row]:
     """What is otherwise than the chain makes it on a scratch database."""
     if exact.problem:
         yield Row(f"not compared: {exact.problem}", "bold red")
@@ -184,10 +198,11 @@ def _exact_rows(exact: ExactComparison, alike: str, width: int) -> Iterator[Row]
     if alike:
         yield Row(f"the same {count(len(exact.differences), 'difference')} as in {alike}")
     elif exact.differences:
-        yield from _table(exact.differences[:_SHOWN_DIFFERENCES], width)
-        left = len(exact.differences) - _SHOWN_DIFFERENCES
+        shown = exact.differences[: most.differences]
+        yield from _table(shown, width)
+        left = len(exact.differences) - len(shown)
         if left > 0:
-            yield Row(f"and {left:,} more, which --format json has", "dim")
+            yield Row(f"and {left:,} more, which --verbose has", "dim")
     else:
         yield Row("no difference")
     for words in exact.unread:

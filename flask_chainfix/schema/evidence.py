@@ -83,11 +83,12 @@ class Evidence:
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
         own = OwnTouches()
-        for place, (action, object_, line, certain, renamed, tolerant, _) in enumerate(effects):
+        for place, effect in enumerate(effects):
+            action, object_, line, certain, renamed, tolerant, *_ = effect
             if object_.kind is Kind.VALUE:
                 continue  # which comes and goes with its type
             key = self.key(object_)
-            touch = Touch(revision, line, object_, certain, place, tolerant)
+            touch = Touch(revision, line, object_, certain, place, tolerant, renamed)
             if renamed is not None and action is Action.CREATE:
                 self.renames.setdefault(key, set()).add(self.key(renamed))
             if action is not Action.USE and key.kind is Kind.TABLE:

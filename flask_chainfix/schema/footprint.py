@@ -88,6 +88,7 @@ class Effect(NamedTuple):
             already: a batch that copies its table, a type that is made together with a table.
         properties: what it makes of the column's properties. Those that are not listed are not
             known of a new column, and stay as they are of one that is used or renamed.
+        default: the default that it gives to a column that was there, where the source tells.
     """
 
     action: Action
@@ -97,6 +98,7 @@ class Effect(NamedTuple):
     renamed: SchemaObject | None = None
     tolerant: bool = False
     properties: ColumnProperties = ()
+    default: str | None = None
 
 
 class Opaque(NamedTuple):

@@ -99,6 +99,7 @@ class Touch(NamedTuple):
         certain: whether it happens whenever the revision runs.
         place: how many of the revision's effects come before it.
         tolerant: whether it may succeed where the object is there already.
+        renamed: the other name of an object that is being renamed.
     """
 
     revision: str
@@ -107,6 +108,18 @@ class Touch(NamedTuple):
     certain: bool
     place: int = 0
     tolerant: bool = False
+    renamed: SchemaObject | None = None
+
+
+def ended(touch: Touch) -> str:
+    """What has become of an object that a revision has dropped, in words."""
+    return "has dropped" if touch.renamed is None else f"has renamed to {touch.renamed.name}"
+
+
+def dropping(touches: Iterable[Touch]) -> str:
+    """What revisions do that drop an object, in words: they may rename it."""
+    renames = {touch.renamed is not None for touch in touches}
+    return "drop or rename" if len(renames) > 1 else "rename" if True in renames else "drop"
 
 
 class OwnTouches:

@@ -1,20 +1,30 @@
 """What two branches do to one schema: whether they can be in each other's way at all, and where.
 
 The rules of the schema compare names. This adds what they do not see when one branch runs after the
-other: a part of a table that was meanwhile renamed, and a column on which an index was built.
+other: a part of a table that was meanwhile renamed, a column on which an index was built, and one
+of which both make something else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
-from flask_chainfix.schema.objects import Key, Touch, key_of, table_key
+from flask_chainfix.common.wording import listing
+from flask_chainfix.schema.footprint import (
+    A_DEFAULT,
+    PROPERTIES,
+    Action,
+    Effect,
+    Footprint,
+    Kind,
+)
+from flask_chainfix.schema.objects import Key, Touch, ended, key_of, table_key
 
 Branch = Sequence[tuple[str, Footprint]]  # revisions in the order in which they run
 
 _FOLLOWED = (Kind.COLUMN, Kind.INDEX)
+_LONGEST_DEFAULT = 40  # that is shown
 
 
 class Collision(NamedTuple):
@@ -22,13 +32,22 @@ class Collision(NamedTuple):
 
     Attributes:
         first: that of the branch that runs first.
-        second: that of the other, which fails.
-        why: the reason, in words between the two: ``uses column t.c, which {} has dropped``.
+        second: that of the other.
+        deed: what the second does: ``uses column t.c, which``.
+        reason: what the first has done: ``has dropped before``.
+        fails: whether the second fails for it; else it undoes what the first has done.
     """
 
     first: Touch
     second: Touch
-    why: str
+    deed: str
+    reason: str
+    fails: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong."""
+        return f"{self.second.revision} {self.deed} {self.first.revision} {self.reason}"
 
 
 def can_collide(one: Branch, other: Branch) -> bool:
@@ -46,17 +65,20 @@ def _doings(branch: Branch) -> dict[Key, set[Action]]:
             if effect.object.table:  # what is done to a part needs the table
                 table = table_key(key._replace(table=effect.object.table.casefold()))
                 found.setdefault(table, set()).add(Action.USE)
+            for property_, _ in effect.properties:
+                found.setdefault(key._replace(kind=property_), set()).add(effect.action)
+                found[key._replace(kind=property_)].add(Action.CREATE)
     return found
 
 
 def collisions(below: Branch, above: Branch) -> Iterator[Collision]:
-    """What fails of one branch because the other has run before it.
+    """What fails of one branch because the other has run before it, or undoes what that has done.
 
     Nothing where the source does not tell all that they do.
     """
     if any(footprint.opaque for _, footprint in (*below, *above)):
         return
-    left = _Left()
+    left, own = _Left(), _Left()
     for touch, effect in _touches(below):
         left.take(touch, effect)
     for touch, effect in _touches(above):
@@ -64,20 +86,39 @@ def collisions(below: Branch, above: Branch) -> Iterator[Collision]:
         if collision is not None:
             yield collision
         left.forget(effect)
+        own.take(touch, effect)
+    yield from left.undone(own)
 
 
 def _touches(branch: Branch) -> Iterator[tuple[Touch, Effect]]:
     for revision, footprint in branch:
         for place, effect in enumerate(footprint.effects):
-            yield (
-                Touch(revision, effect.line, effect.object, effect.certain, place, effect.tolerant),
-                effect,
-            )
+            _, thing, line, certain, renamed, tolerant, *_ = effect
+            yield Touch(revision, line, thing, certain, place, tolerant, renamed), effect
 
 
 def _key(effect: Effect) -> Key:
     """The key of an object; that of an index also tells its table."""
     return key_of(effect.object)._replace(table=effect.object.table.casefold())
+
+
+class _Setting(NamedTuple):
+    """What an operation makes of one property of a column; ``state`` is ``None`` if not known."""
+
+    touch: Touch
+    state: str | None
+    default: str | None
+
+    def __str__(self) -> str:
+        if self.state != A_DEFAULT or self.default is None:
+            return str(self.state)
+        return f"default {self.default[:_LONGEST_DEFAULT]!r}"
+
+    def differs(self, other: _Setting) -> bool:
+        """Whether the two are sure to be different."""
+        if self.state == other.state == A_DEFAULT:
+            return None not in (self.default, other.default) and self.default != other.default
+        return None not in (self.state, other.state) and self.state != other.state
 
 
 class _Left:
@@ -88,6 +129,7 @@ class _Left:
         self._gone: dict[Key, Touch] = {}
         self._built: dict[Key, Touch] = {}
         self._used: list[tuple[str, int, Key]] = []
+        self._set: dict[Key, _Setting] = {}
 
     def take(self, touch: Touch, effect: Effect) -> None:
         """Add what one operation of the branch has left."""
@@ -95,6 +137,10 @@ class _Left:
         self.forget(effect)
         if key.kind not in _FOLLOWED:
             return
+        if effect.action is Action.USE or effect.renamed is not None:
+            for kind, state in effect.properties:
+                known = state if touch.certain else None
+                self._set[key._replace(kind=kind)] = _Setting(touch, known, effect.default)
         if effect.action is Action.USE:
             self._used.append((touch.revision, effect.line, key))
             return
@@ -112,16 +158,32 @@ class _Left:
         name = f"{effect.object.kind.value} {effect.object.spelled}"
         if effect.action is Action.CREATE:
             first = self._made.get(key)
-            return _collision(first, touch, f"creates {name}, as {{}} has before")
+            return _collision(first, touch, f"creates {name}, as", "has before")
         first = self._gone.get(key)
         if first is not None:
             deed = "uses" if effect.action is Action.USE else "changes"
-            return _collision(first, touch, f"{deed} {name}, which {{}} has dropped before")
+            return _collision(first, touch, f"{deed} {name}, which", f"{ended(first)} before")
         if effect.action is Action.DROP and effect.renamed is None:
             first = self._built.get(key)
             what = f"{first.object.kind.value} {first.object.spelled}" if first else ""
-            return _collision(first, touch, f"drops {name}, on which {{}} builds {what}")
+            return _collision(first, touch, f"drops {name}, on which", f"builds {what}")
         return None
+
+    def undone(self, above: _Left) -> Iterator[Collision]:
+        """What of it another branch, which runs later, has made something else of."""
+        found: dict[tuple[str, str, Key], list[tuple[_Setting, _Setting]]] = {}
+        for key, second in above._set.items():
+            first = self._set.get(key)
+            if first is not None and second.differs(first):
+                revisions = first.touch.revision, second.touch.revision
+                column = key._replace(kind=Kind.COLUMN)
+                found.setdefault((*revisions, column), []).append((first, second))
+        for pairs in found.values():
+            first, second = pairs[0]
+            before, after = (listing(map(str, side)) for side in zip(*pairs, strict=True))
+            deed = f"changes column {second.touch.object.spelled} to {after}, which"
+            reason = f"has changed to {before} before"
+            yield Collision(first.touch, second.touch, deed, reason, fails=False)
 
     def forget(self, effect: Effect) -> None:
         """Follow a table to its new name, and forget what is done anew."""
@@ -129,7 +191,10 @@ class _Left:
         if key.kind is Kind.INDEX and effect.action is Action.DROP:
             built = self._built.items()
             self._built = {on: what for on, what in built if what.object.name != effect.object.name}
-        for known in (self._made, self._gone, self._built):
+        if key.kind is Kind.COLUMN and effect.action is not Action.USE:
+            self._forget_properties(key, effect)
+        each_known: list[dict[Key, Any]] = [self._made, self._gone, self._built, self._set]
+        for known in each_known:
             if key.kind is not Kind.TABLE:
                 if effect.action is not Action.USE:
                     known.pop(key, None)
@@ -142,6 +207,15 @@ class _Left:
                         moved = each._replace(schema=new.schema, table=new.name)
                         known[moved] = touch
 
+    def _forget_properties(self, key: Key, effect: Effect) -> None:
+        if effect.renamed is not None and effect.action is Action.CREATE:
+            return  # they have come with the older name
+        for kind in PROPERTIES:
+            known = self._set.pop(key._replace(kind=kind), None)
+            if known is not None and effect.renamed is not None:
+                self._set[key_of(effect.renamed)._replace(kind=kind)] = known
 
-def _collision(first: Touch | None, second: Touch, why: str) -> Collision | None:
-    return Collision(first, second, why) if first is not None and first.certain else None
+
+def _collision(first: Touch | None, second: Touch, deed: str, reason: str) -> Collision | None:
+    known = first is not None and first.certain
+    return Collision(first, second, deed, reason) if first is not None and known else None

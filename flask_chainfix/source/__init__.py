@@ -9,10 +9,13 @@ from flask_chainfix.source.bindings import names_bound
 from flask_chainfix.source.body import (
     does_nothing,
     line_of_upgrade,
+    never_goes_back,
     same_body,
+    same_downgrade,
     same_upgrade,
     words_in,
 )
+from flask_chainfix.source.comments import ignores
 from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.header import excess, is_loaded, read
 from flask_chainfix.source.literals import line_of
@@ -21,14 +24,17 @@ from flask_chainfix.source.rewriter import restate, rewrite
 __all__ = [
     "does_nothing",
     "excess",
+    "ignores",
     "is_loaded",
     "line_of",
     "line_of_upgrade",
     "names_bound",
+    "never_goes_back",
     "read",
     "restate",
     "rewrite",
     "same_body",
+    "same_downgrade",
     "same_upgrade",
     "stated_parents",
     "states",

@@ -29,6 +29,16 @@ def does_nothing(data: bytes) -> bool:
     return not any(isinstance(node, ast.Call) for node in _nodes(data))
 
 
+def never_goes_back(data: bytes) -> bool:
+    """Whether ``downgrade()`` of a file does nothing but raise."""
+    tree = code_of(data)
+    for node in () if tree is None else tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
+            statements = [each for each in node.body if _Plain().visit(each) is not None]
+            return bool(statements) and isinstance(statements[0], ast.Raise)
+    return False
+
+
 def words_in(data: bytes) -> frozenset[bytes]:
     """The strings that the code of a file holds as they are.
 
@@ -76,7 +86,7 @@ def _is_header(statement: ast.stmt) -> bool:
     return bool(bound) and bound.issubset(HEADER_NAMES)
 
 
-# --- What running `upgrade()` comes to -----------------------------------------------------------
+# --- What running one of the two functions comes to -----------------------------------------------
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 # What does nothing but bind names, and so matters only to those who use the names.
@@ -91,10 +101,19 @@ def same_upgrade(one: bytes, other: bytes) -> bool:
     ``downgrade()``, docstrings, comments, annotations, layout and the order of imports do not.
     Files that cannot be parsed are the same only byte for byte.
     """
+    return _same(one, other, "upgrade")
+
+
+def same_downgrade(one: bytes, other: bytes) -> bool:
+    """The same for ``downgrade()``."""
+    return _same(one, other, "downgrade")
+
+
+def _same(one: bytes, other: bytes, function: str) -> bool:
     if one == other:
         return True
-    essence = _essence(one)
-    return essence is not None and essence == _essence(other)
+    essence = _essence(one, function)
+    return essence is not None and essence == _essence(other, function)
 
 
 def line_of_upgrade(data: bytes) -> int | None:
@@ -110,14 +129,14 @@ class _Part(NamedTuple):
     names: frozenset[str]
 
 
-def _essence(data: bytes) -> tuple[frozenset[str], tuple[str, ...]] | None:
-    """What decides on what ``upgrade()`` does: the imports, and the other parts in their order."""
+def _essence(data: bytes, function: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
+    """What decides on what a function does: the imports, and the other parts in their order."""
     try:
         tree = code_of(data)
         if tree is None:
             return None
         parts = [part for node in tree.body for part in _parts(_Plain().visit(node))]
-        needed = _needed(parts)
+        needed = _needed(parts, function)
         imports = frozenset(ast.dump(node) for node in needed if isinstance(node, _IMPORTS))
         others = tuple(ast.dump(node) for node in needed if not isinstance(node, _IMPORTS))
         return imports, others
@@ -139,9 +158,9 @@ def _parts(node: ast.stmt | None) -> Iterator[_Part]:
         yield _Part(node, frozenset(binds))
 
 
-def _needed(parts: list[_Part]) -> list[ast.stmt]:
-    """The parts that ``upgrade()`` uses, straight or by way of others, in their order."""
-    wanted = {"upgrade"}
+def _needed(parts: list[_Part], function: str) -> list[ast.stmt]:
+    """The parts that a function uses, straight or by way of others, in their order."""
+    wanted = {function}
     needed: set[int] = set()
     while True:
         found = {

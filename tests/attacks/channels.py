@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree as Xml
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from tests.attacks.projects import SECRET
 
@@ -63,8 +67,51 @@ def _github(output: str) -> None:
     assert not verdict.lstrip().startswith("::")
 
 
+_OURS_IN_MARKDOWN = re.compile(
+    r"<!-- fixchain [a-z-]+ -->|<details><summary>[A-Z][a-z ]+</summary>|</details>"
+)
+# What GitHub and GitLab make links of in the finished text, outside code.
+_REFERENCES = re.compile(
+    r"[@#!$%&~^*]\w|:[a-z/+-]|\bwww\.|\bGH-\d|\b[0-9a-f]{7,40}\b", re.IGNORECASE
+)
+
+
+@cache
+def _reader() -> MarkdownIt:
+    reader = MarkdownIt("gfm-like")
+    assert reader.linkify is not None
+    reader.linkify.set({"fuzzy_link": False})  # GitHub has no such links
+    return reader
+
+
+def markdown_tokens(output: str) -> list[Token]:
+    """What a reader of Markdown with GitHub's extensions makes of it, from the outside in."""
+    tokens = _reader().parse(output)
+    return [*tokens, *(child for token in tokens for child in token.children or ())]
+
+
+def judge_markdown(output: str) -> None:
+    """No link, image or mention, no HTML but ours, no command to a bot; and it fits."""
+    harmless(output)
+    assert len(output) < 65_536
+    assert not re.search(r"^/", output, re.MULTILINE)
+    tokens = markdown_tokens(output)
+    kinds = {token.type for token in tokens}
+    assert {"link_open", "image", "html_inline", "code_block", "blockquote_open"}.isdisjoint(kinds)
+    for token in tokens:
+        if token.type == "html_block":
+            for line in token.content.splitlines():
+                assert _OURS_IN_MARKDOWN.fullmatch(line), line
+        elif token.type == "text":
+            found = _REFERENCES.search(token.content)
+            assert found is None, token.content
+        elif token.type == "fence":
+            assert token.info in ("", "diff", "mermaid", "sh", "sql")
+
+
 CHANNELS: Mapping[str, Judge] = {
     "text": _text,
+    "markdown": judge_markdown,
     "json": _json,
     "github": _github,
     "junit": _junit,

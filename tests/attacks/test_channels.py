@@ -21,12 +21,13 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.history import Upstream
-from flask_chainfix.report import format_names
+from flask_chainfix.report import format_names, report_names
 from tests.attacks.channels import (
     CHANNELS,
     PICTURES,
     commands,
     harmless,
+    judge_markdown,
     judge_sql,
     obeyed_by_no_runner,
 )
@@ -84,10 +85,19 @@ def test_every_format_of_check(attacked: Attacked) -> None:
 
 def test_every_format_of_graph(attacked: Attacked) -> None:
     named = ("--no-database", "--against", attacked.words.ref, "--database", attacked.database)
-    for name, judge in PICTURES.items():
+    for name, judge in {**PICTURES, "markdown": judge_markdown}.items():
         done = told(attacked, "graph", "--format", name, *named)
         assert done.exit_code == 0
         judge(done.stdout)
+    assert not (attacked.top / CANARY).exists()
+
+
+def test_every_format_of_report(attacked: Attacked) -> None:
+    named = ("--no-database", "--against", attacked.words.ref, "--database", attacked.database)
+    for name in report_names():
+        done = told(attacked, "report", "--format", name, *named)
+        assert done.exit_code == 0
+        {**CHANNELS, **PICTURES}[name](done.stdout)
     assert not (attacked.top / CANARY).exists()
 
 
@@ -102,6 +112,7 @@ def test_what_changes_files_and_rows(
         ("repair", "--yes", "--accept-guesses", "--no-database"),
         ("undo", "--yes", "--no-database"),
         ("hook", "--print"),
+        ("hook", "--print", "--post-checkout"),
         ("lock", "--yes"),
     )
     for command in (
@@ -109,10 +120,17 @@ def test_what_changes_files_and_rows(
         ("repair", "--dry-run"),
         ("restamp", "--dry-run"),
         ("restamp", "--lost", f"{attacked.lost}=start", "--dry-run"),
+        ("move", "two", "--after", attacked.one, "--dry-run"),
+        ("move", attacked.lost, "--to-top", "--dry-run"),
+        ("rebase", "--downgrade", "--dry-run", "--onto", attacked.words.ref),
+        ("unwind", "--dry-run"),
+        ("unwind", "--dry-run", "--from", attacked.words.ref),
+        ("unwind", "--offer"),
         ("backup",),
     ):
         documents.append(told(attacked, *command, *named, "--format", "json").document)
         told(attacked, *command, *named)
+    judge_markdown(told(attacked, "repair", "--dry-run", *named, "--format", "markdown").stdout)
     for change in changing:
         documents.append(told(attacked, *change, "--format", "json").document)
         told(attacked, *change)
@@ -162,7 +180,20 @@ def _is_ours(word: str) -> bool:
     Its value may follow in the same word, and then begins none.
     """
     known = {name for each in main.commands for at in command_of(each).params for name in at.opts}
-    others = {"-d", "-c", "-n", "-m", "-f", "-", "--", "--app", "--sql", "--continue", "--abort"}
+    others = {
+        "-d",
+        "-c",
+        "-n",
+        "-m",
+        "-f",
+        "-",
+        "--",
+        "--app",
+        "--sql",
+        "--continue",
+        "--abort",
+        "--all",
+    }
     name, equals, _ = word.partition("=")
     return word in known | others or bool(equals and name in known and name.startswith("--"))
 
@@ -213,7 +244,7 @@ def test_every_format_is_a_channel() -> None:
     for command in map(command_of, main.commands):
         for parameter in command.params:
             if parameter.name == "output_format":
-                known = PICTURES if command.name == "graph" else CHANNELS
+                known = {**CHANNELS, **PICTURES}
                 assert set(parameter.type.choices) <= set(known)  # type: ignore[attr-defined]
 
 

@@ -9,7 +9,7 @@ import re
 import shlex
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from inspect import getmembers, isfunction
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 import yaml
+from markdown_it.token import Token
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common import quoting as languages
 from flask_chainfix.common.quoting import Unspeakable
+from tests.attacks.channels import judge_markdown, markdown_tokens
 from tests.attacks.strings import WANTED, strings
 
 ALL = strings(max(WANTED, 200))
@@ -245,6 +247,66 @@ def test_text_for_people_is_one_line_and_nothing_is_lost() -> None:
         "a\\nb\\x1b\\u202e\\U000e0041\\udc80"
     )
     assert languages.plain_ascii("“a” → b…") == '"a" -> b...'
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+_REFERENCES = (
+    "@octocat",
+    "x @org/team, @octocat's",
+    "a@b.example",
+    "#12 GH-12 gh-3 !4 $5 %6 &7 ~bug ^8 *iteration:9",
+    "o/r#12 o/r@0123456789abcdef0123456789abcdef01234567 0123abc4",
+    "https://x.example http://x ftp://x mailto:a@b.example www.x.example :smile: x:tada:",
+    "[a](b) ![a](b) [a]: b <https://x.example> <b>x</b> <!-- x --> &lt;i&gt;",
+    "1. a",
+    "12) a",
+    "- a",
+    "+ a",
+    "# a",
+    "> a",
+    "=== a",
+    "--- a",
+    "    a",
+    "/close",
+    "| a | b |",
+    "[^1] [ ] $x$ `a` ``b`` ``` *a* _a_ **a** ~~a~~ a\\",
+    "`",
+    "``",
+    "\\",
+    "a | `",
+)
+
+
+def test_a_sentence_stays_one_for_readers_of_markdown() -> None:
+    for given in (*ALL, *_REFERENCES):
+        shown = languages.printable(given).strip()
+        for written in (languages.markdown(given), languages.markdown_code(given)):
+            table = f"| {written} | b |\n| --- | --- |\n| {written} | b |\n"
+            for document in (f"{written}\n", f"- {written}\n", f"x `a` {written} `b`\n", table):
+                judge_markdown(document)
+            found = _text_of(markdown_tokens(f"{written}\n"))
+            assert found == shown
+            cells = [token for token in markdown_tokens(table) if token.type == "inline"]
+            assert [_text_of(each.children or []) for each in cells] == [shown, "b"] * 2
+
+
+def _text_of(tokens: Sequence[Token]) -> str:
+    return "".join(
+        token.content for token in tokens if token.type in ("text", "code_inline", "text_special")
+    ).replace("\u200b", "")
+
+
+def test_no_line_ends_its_code() -> None:
+    for given in (*ALL, *_REFERENCES, "```", "~~~", "````sh", "/lgtm"):
+        for indent in ("", "  "):
+            lines = [f"{indent}{line}" for line in languages.markdown_fence([given, given], "sql")]
+            begin = "- x\n" if indent else ""
+            document = begin + "\n".join(lines) + "\n\nafter\n"
+            judge_markdown(document)
+            (fence,) = [t for t in markdown_tokens(document) if t.type == "fence"]
+            shown = languages.printable(f" {given}" if given.startswith("/") else given)
+            assert fence.content == f"{shown}\n" * 2
 
 
 # --- Pictures -------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def saying_where(snapshot: Facts, standing: Standing, command: str = "repair") -
     without, heads = left_out(snapshot, standing, command), snapshot.graph.heads
     if not (without and heads):
         return Remedy()
-    text = f"if it stands at {heads[0]}, say so; the same with another id if it stands elsewhere"
+    text = f"if it stands at {heads[0]}, say so; use another id if it stands elsewhere"
     return way(text, f"{without} {option('--stamp', heads[0])}")
 
 
@@ -229,7 +229,7 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
         if ran and gaps(graph, ran):
             return catching_up(graph, ran, found.standing.rows)
     by_hand = way(
-        "its tables fit no revision: make those that are missing by hand, then stamp the revision"
+        "its tables match no revision: make those that are missing by hand, then stamp the revision"
         " that it has come to; this prints the SQL of the chain",
         f"{{alembic}} upgrade {_all(snapshot)} --sql",
     )
@@ -242,7 +242,7 @@ def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remed
     """What to do about rows that no file has."""
     if top is None or standing.rows != (*lost,):
         return way("look where they went", "{fixchain} check{asked}")
-    return way(f"its tables fit {top}: count them for that", counting_as(top, *lost))
+    return way(f"its tables match {top}: count them for that", counting_as(top, *lost))
 
 
 def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
@@ -255,10 +255,10 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
         )
     names, to_proven = ", ".join(fitting.rows), restamping(graph, rows, fitting.rows)
     if fitting.highest == fitting.rows:
-        return way(f"its tables fit {names}: stamp it there", *to_proven)
+        return way(f"its tables match {names}: stamp it there", *to_proven)
     silent = ", ".join(fitting.silent)
     highest = way(
-        f"its tables fit {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
+        f"its tables match {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
         f" {'changes' if len(fitting.silent) == 1 else 'change'}, which its schema does not show",
         *restamping(graph, rows, fitting.highest),
     )
@@ -270,15 +270,15 @@ def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
     origin = snapshot.databases.origins.get(standing.identity)
     if origin:
         return way(
-            f"if the chain of commit {origin} has written its rows, move its stamp by that",
+            f"if the chain of commit {origin} wrote its rows, move its stamp from there",
             f"{{fixchain}} restamp --old {origin}{only(snapshot, standing)}",
         )
     if origin is None:
-        return Remedy.of("look for a clone whose Git has the chain that has written its rows")
+        return Remedy.of("look for a clone whose Git has the chain that wrote its rows")
     places = (os.path.relpath(place) for place in snapshot.environment.version_locations)
     return way(
-        "put the commit whose chain has written its rows in the place of COMMIT; the first command"
-        " lists those that changed migrations",
+        "replace COMMIT by the commit whose chain wrote its rows; the first command lists"
+        " the commits that changed migrations",
         f"git log --oneline --all -- {words(places)}",
         f"{{fixchain}} restamp --old COMMIT{only(snapshot, standing)}",
     )
@@ -304,7 +304,7 @@ def completing(snapshot: Facts, standing: Standing, revision: str) -> Remedy:
 def finishing(revision: str) -> Remedy:
     """How to have run what is left of a revision that has stopped half-way."""
     return way(
-        "have run what is left of it, which is shown first and asked",
+        "run what is left of it; catch-up shows that first, and asks",
         f"{{fixchain}} catch-up {option('--finish', revision)} --server{{databases}}",
     )
 

@@ -95,7 +95,7 @@ def unexplained(snapshot: Facts) -> tuple[Standing, ...]:
 
 
 def possibilities(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
-    """What a database has run, by each chain that its rows and its tables fit.
+    """What a database has run, by each chain that its rows and its tables match.
 
     The journal tells the chain where a repair has looked at the database, or has moved its rows;
     else it is one that knows all rows, and of which none stands for another, as Alembic does not

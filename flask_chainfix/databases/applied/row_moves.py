@@ -43,7 +43,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
 
 STAMPED_AS_IT_IS = way(
-    "if the chain as it is has stamped it, say so", "{fixchain} restamp --current{databases}"
+    "if the present chain stamped it, say so", "{fixchain} restamp --current{databases}"
 )
 
 OF_EITHER_CHAIN = (
@@ -76,7 +76,7 @@ def move_for(
             return _refused(standing, contradiction(found), ways_out(now, found))
         return _refused(
             standing,
-            f"it is not known which chain has written {', '.join(standing.rows)}, nor what has run",
+            f"it is not known which chain wrote {', '.join(standing.rows)}, nor what has run",
             by_its_origin(now, standing),
         )
     possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
@@ -110,13 +110,13 @@ def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     """Rows that are right by one chain, and cannot be moved if the other one has written them."""
     refused = next(each for each in results if each.state is MoveState.REFUSED)
     otherwise = (
-        Way(f"if the chain before the repair has, {each.text}", each.commands)
+        Way(f"if the chain before the repair did, {each.text}", each.commands)
         for each in Remedy.of(refused.remedy).ways
     )
     return replace(
         refused,
         state=MoveState.DOUBTFUL,
-        detail="right if the chain as it is has stamped it; if the chain before the repair has,"
+        detail="right if the present chain stamped it; if the chain before the repair did,"
         f" {refused.detail}",
         remedy=STAMPED_AS_IT_IS | Remedy(tuple(otherwise)),
     )
@@ -266,7 +266,7 @@ def _counting_less(now: Facts, applied: Applied) -> Remedy:
         return under_its_new_id(now, known)
     fitting = proven_top(now, applied.standing)
     if fitting is not None:
-        return way(f"its tables fit {fitting}: count {lost} for that", counting_as(fitting, lost))
+        return way(f"its tables match {fitting}: count {lost} for that", counting_as(fitting, lost))
     return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
 
 

@@ -185,7 +185,7 @@ class _Catalog:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
-            yield Unread("check constraints, of which this server tells nothing")
+            yield Unread("check constraints, which this server does not report")
             return
         for table, name, clause in checks:
             yield constraint(table, name, f"CHECK ({self._plain(clause)})")

@@ -16,11 +16,14 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import Enum
 from importlib import import_module
+from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
 
+from flask_chainfix.common.docstrings import docstring_of
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.files import Ignore
 from flask_chainfix.model.findings import CODES, Explanation, Finding, Location, Severity
 
 
@@ -115,7 +118,7 @@ def rule(  # noqa: PLR0913  (what a rule says of itself)
 ) -> Callable[[_Find], _Find]:
     """Register a function as the rule with this code."""
     if code not in CODES:
-        raise ValueError(f"{code} is no known code")
+        raise ValueError(f"{code} is not a known code")
 
     def register(find: _Find) -> _Find:
         text = find.__doc__ or ""
@@ -152,15 +155,52 @@ def diagnose(snapshot: Facts, *families: Family, ignored: bool = False) -> tuple
         for rule in _rules_of(*(families or (Family.CHAIN,)))
         if (rule.code in codes) is ignored
         for finding in _findings(rule, snapshot)
+        if not _is_hidden(finding, snapshot)
     )
 
 
 def diagnose_by(code: str, snapshot: Facts) -> tuple[Finding, ...]:
-    """What a single rule finds, unless the settings ignore it."""
-    if code in snapshot.environment.settings.ignore:
-        return ()
+    """What a single rule finds, unless the settings or a comment ignore it."""
+    found = () if code in snapshot.environment.settings.ignore else found_by(code, snapshot)
+    return tuple(finding for finding in found if not _is_hidden(finding, snapshot))
+
+
+def found_by(code: str, snapshot: Facts) -> tuple[Finding, ...]:
+    """What a single rule finds, whoever ignores it."""
     (rule,) = (rule for rule in all_rules() if rule.code == code)
     return tuple(_findings(rule, snapshot))
+
+
+def can_be_hidden(code: str) -> bool:
+    """Whether a comment in a migration can hide findings of a code.
+
+    Not what stops Alembic whatever a comment says, and what a repair needs to know; nor what is no
+    matter of one migration: databases, the surroundings, and what others have.
+    """
+    return code in {*_HEADERS_THAT_WORK, *codes_of(Family.SCHEMA, Family.REHEARSAL)}
+
+
+_HEADERS_THAT_WORK = frozenset(("FC109", "FC110", "FC111", "FC112"))  # unless it is an error
+
+
+def comments_on(finding: Finding, snapshot: Facts) -> list[tuple[Path, Ignore]]:
+    """The comments that name a finding which can be hidden, in the files that it points to."""
+    code = finding.code
+    is_error = finding.severity is Severity.ERROR and code in _HEADERS_THAT_WORK
+    if is_error or not snapshot.ignores or not can_be_hidden(code):
+        return []
+    return [
+        (path, comment)
+        for path in dict.fromkeys(place.path for place in finding.locations)
+        for comment in snapshot.ignores.get(path, ())
+        if code in comment.codes
+    ]
+
+
+def _is_hidden(finding: Finding, snapshot: Facts) -> bool:
+    """Whether each file that it points to says that it is to be hidden."""
+    hiding = {path for path, _ in comments_on(finding, snapshot)}
+    return bool(hiding) and hiding == {place.path for place in finding.locations}
 
 
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -181,7 +221,8 @@ def explain(rule: Rule) -> Explanation:
     """Take a rule's docstring apart; a part that is missing is ``""``."""
     from inspect import cleandoc  # takes as long to import as all rules
 
-    introduction, *parts = _HEADING.split(cleandoc(rule.explanation))
+    text = rule.explanation or docstring_of(rule.find)
+    introduction, *parts = _HEADING.split(cleandoc(text))
     summary, _, meaning = introduction.partition("\n\n")
     sections = dict(zip(parts[::2], map(dedent, parts[1::2]), strict=True))
     return Explanation(

@@ -239,4 +239,4 @@ def _drift(lines: list[Line], expected: Mapping[str, str]) -> tuple[str, Line | 
         if text not in texts:
             return f"does not name the head {head}", None
     line = next(line for line in lines if line.text not in expected.values())
-    return f"names {line.text!r}, which is no head of this chain", line
+    return f"names {line.text!r}, which is not a head of this chain", line

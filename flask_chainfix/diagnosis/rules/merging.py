@@ -21,6 +21,11 @@ from flask_chainfix.schema.footprint import Footprint
 from flask_chainfix.schema.side_by_side import Branch, can_collide, collisions
 
 _NAMED = 3
+_KEEP_ONE = "leave it out, or keep it where it is meant to count, as it runs last"
+_FIT = (
+    "leave out what is done there already, with its counterpart in downgrade(), or do without what"
+    " is gone there"
+)
 _STOPS = {
     "contents": "both sides have changed it",
     "modify/delete": "one side has changed it, and the other has deleted it",
@@ -185,8 +190,8 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     return Fault(
         f"a merge of {ref} stops at {name}: {why}",
         way(
-            f"what {ref_word(ref)} has stays as it is there: take its file, and put a change of"
-            " yours into a new migration",
+            f"{ref_word(ref)} keeps what it has: take its file, and put your change into a"
+            " new migration",
             *steps,
         ),
         locations=[Location(conflict.path, None)],
@@ -197,7 +202,7 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
 def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
     clashing = clashes(snapshot, merge)
     if clashing:  # until that is changed, a rebase is refused
-        return _change(snapshot, merge, _places(merge, clashing[0].locations))
+        return _change(snapshot, merge, clashing[0])
     text = "merge, and put your migrations on top, before others see both"
     if merge.settling is Settling.REPAIR:
         text = "merge, and repair the chain, before others see both"
@@ -221,10 +226,12 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
 
     Judged is the chain that `rebase` would make after a merge: the migrations of this branch on top
     of the others. Both make the same table, column, index or constraint, or both drop it; or this
-    branch uses what the other one drops or renames.
+    branch uses what the other one drops or renames; or both change the type, the nullability or the
+    default of one column, each to something else.
 
     What breaks:
-        after the merge, “{alembic} upgrade” stops, for example with “already exists” or “no such”
+        after the merge, “{alembic} upgrade” stops, for example with “already exists” or “no such”;
+        of two changes of a column, only that which runs last counts
 
     How it comes about:
         Two people solve the same problem, or one cleans up what the other builds on. No file is in
@@ -288,21 +295,17 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
         involved = frozenset(finding.revisions)
         if involved & top and involved & lower:
             told.add(involved)
-            places, number = finding.locations, finding.number
-            yield Fault(finding.message, "", finding.revisions, places, number)
-    for first, second, why in collisions(_branch(meeting, lower), _branch(meeting, top)):
-        involved = frozenset([first.revision, second.revision])
-        if involved not in told:
-            told.add(involved)
-            yield Fault(
-                f"{second.revision} {why.format(first.revision)}",
-                "",
-                sorted(involved),
-                [
-                    Location(meeting.file(touch.revision).path, touch.line)
-                    for touch in (second, first)
-                ],
-            )
+            told_of = finding.locations, finding.number
+            yield Fault(finding.message, _FIT, finding.revisions, *told_of)
+    for each in collisions(_branch(meeting, lower), _branch(meeting, top)):
+        touches = (each.second, each.first)
+        involved = frozenset(touch.revision for touch in touches)
+        if each.fails and involved in told:
+            continue
+        told.add(involved)
+        places = [Location(meeting.file(touch.revision).path, touch.line) for touch in touches]
+        hint = _FIT if each.fails else _KEEP_ONE
+        yield Fault(each.sentence, hint, sorted(involved), places)
 
 
 def may_clash(snapshot: Facts, merge: Merge) -> bool:
@@ -341,17 +344,17 @@ def _clash(snapshot: Facts, merge: Merge, fault: Fault) -> Fault:
     places = _places(merge, fault.locations)
     return Fault(
         f"{fault.message}; {whose}",
-        _change(snapshot, merge, places),
+        _change(snapshot, merge, fault),
         fault.revisions,
         places,
         fault.number,
     )
 
 
-def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy:
+def _change(snapshot: Facts, merge: Merge, fault: Fault) -> Remedy:
     """What to change, and what is typed after that."""
     mine, theirs = ref_word(merge.mine.ref), ref_word(merge.theirs.ref)
-    spots = [each for each in places if each.ref == merge.mine.ref]
+    spots = [each for each in _places(merge, fault.locations) if each.ref == merge.mine.ref]
     where = listing(dict.fromkeys(f"{each.path.name}:{each.line}" for each in spots), _NAMED)
     if not merge.is_gate:
         whose = f"yours, at {where}," if not merge.mine.ref else f"{where} of {mine}"
@@ -363,9 +366,5 @@ def _change(snapshot: Facts, merge: Merge, places: Iterable[Location]) -> Remedy
         return Remedy.of(
             f"before {mine} lands, change {where} there, so that it goes with what {theirs} does"
         )
-    text = (
-        f"change yours, at {where}, so that it goes with what {theirs} does: leave out"
-        " what is done there already, with its counterpart in downgrade(), or do without what is"
-        " gone there"
-    )
+    text = f"change yours, at {where}, so that it goes with what {theirs} does: {fault.hint}"
     return way(f"{text}; then merge", *merge_steps(snapshot.environment, merge))

@@ -68,7 +68,7 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
             yield Fault(
                 f"{revision} names {parent!r} as its down_revision, which no migration has"
                 + (f": {looks_like.detail}" if looks_like else ""),
-                way("name the parent that is meant, or bring its file back", REPAIR)
+                way("name the right parent, or bring its file back", REPAIR)
                 | _from_git(snapshot, parent)
                 | "correct down_revision by hand",
                 (revision,),
@@ -115,7 +115,7 @@ def missing_dependency(snapshot: Facts) -> Iterator[Fault]:
         names = [f"{name} ({look.detail})" if look else name for name, look in looks.items()]
         yield Fault(
             f"{revision} depends on {listing(names)}, which no migration has",
-            way("correct depends_on where it is certain what is meant", REPAIR)
+            way("correct depends_on where the right revision is certain", REPAIR)
             | "add the directory that holds it to version_locations"
             | "correct depends_on by hand",
             (revision,),

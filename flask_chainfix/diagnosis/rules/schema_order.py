@@ -18,7 +18,7 @@ from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.schema.conflicts import dropped_twice, made_twice, never_made
 from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.objects import Touch
+from flask_chainfix.schema.objects import Touch, dropping, ended
 from flask_chainfix.schema.order import Precedence, disorders
 
 _Twice = tuple[Touch, Touch]
@@ -94,11 +94,11 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
 
 def _sentence(snapshot: Facts, disorder: Precedence, others: int) -> str:
     before, after, ending = disorder
-    in_line = snapshot.evidence.runs_before(after.revision, before.revision)
     user, other = (after, before) if ending == "use" else (before, after)
-    deed = "creates only later" if ending == "use" else "has dropped before"
-    if not in_line:
-        deed = f"{'creates' if ending == 'use' else 'drops'} on a parallel branch"
+    if snapshot.evidence.runs_before(after.revision, before.revision):
+        deed = "creates only later" if ending == "use" else f"{ended(other)} before"
+    else:
+        deed = f"{'create' if ending == 'use' else dropping([other])}s on a parallel branch"
     more = f", and {count(others, 'more object')} likewise" if others else ""
     what = f"{user.object.kind.value} {user.object.spelled}"
     return f"{user.revision} uses {what}, which {other.revision} {deed}{more}"
@@ -188,8 +188,9 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} check --schema
     """
     made = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is not Kind.TABLE)
-    for pairs, deed in ((made, "create"), (dropped_twice(snapshot.evidence), "drop")):
+    for pairs, creates in ((made, True), (dropped_twice(snapshot.evidence), False)):
         for found in _by_revisions(pairs).values():
+            deed = "create" if creates else dropping(touch for pair in found for touch in pair)
             names = listing(f"{one.object.kind.value} {one.object.spelled}" for one, _ in found)
             first, second = (_spots(_places(snapshot, side)) for side in zip(*found, strict=True))
             hint = (
@@ -208,7 +209,7 @@ def _conflict(
     lineages = find_lineages(snapshot).by_revision
     apart = lineages[first] is not lineages[second]  # on purpose: they may never meet
     return Fault(
-        f"{first} {deed}s {what} twice" if first == second else both,
+        f"{first} {deed.replace(' or ', 's or ')}s {what} twice" if first == second else both,
         hint,
         (first, second),
         [place for pair in found for place in _places(snapshot, pair)],
@@ -315,8 +316,6 @@ def _never_created(snapshot: Facts, kind: Kind) -> Iterator[Fault]:
 
 
 # --- How two revisions that make or drop the same thing come into one chain that runs -------------
-
-
 def ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Remedy:
     """What to do about a fault that a planned chain would have; ``again`` plans once more."""
     if fault.code not in codes_of(Family.SCHEMA):

@@ -51,7 +51,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
 
     How it is repaired:
         The finding lists the ways, the best first. Where a branch, a tag or a commit has the
-        revision, its code takes the database back with `{alembic} downgrade REVISION`. Where all
+        revision, `{fixchain} unwind` takes the database back with its downgrade(). Where all
         migrations were squashed, `{fixchain} restamp --lost REVISION=OTHER` moves the stamp to the
         one that makes what the database holds. Else `{fixchain} repair --bring-back REVISION` takes
         the file from Git, or `{fixchain} repair --tombstone REVISION` puts a no-op revision in its
@@ -66,6 +66,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         orders
 
         $ {fixchain} check --database
+        $ {fixchain} unwind --dry-run
         $ {fixchain} repair --bring-back orders
     """
     names: dict[str, dict[str, None]] = {}
@@ -294,7 +295,7 @@ def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
     """
     for standing in snapshot.databases.standings:
         if standing.state is DatabaseState.UNREACHABLE:
-            message = f"{standing.name} cannot be asked: {standing.problem}"
+            message = f"{standing.name} cannot be read: {standing.problem}"
             remedy = Remedy.of(standing.remedy)
         elif standing.state is DatabaseState.MISSING and not standing.own:
             message = f"{standing.name} does not exist"

@@ -174,13 +174,14 @@ class Run:
         renamed: SchemaObject | None = None,
         tolerant: bool = False,
         properties: ColumnProperties = (),
+        default: str | None = None,
     ) -> None:
         """Note an effect."""
         if max(map(len, object_[1:4])) > _LONGEST_NAME:
             self.doubt("a name that no database could have", line, action)
             return
         certain = certain and self.certain
-        self._add(Effect(action, object_, line, certain, renamed, tolerant, properties))
+        self._add(Effect(action, object_, line, certain, renamed, tolerant, properties, default))
 
     def _add(self, effect: Effect) -> None:
         """Add an effect; the same use once more, or the same change at once, says nothing new."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
     Action,
     ColumnProperties,
@@ -25,7 +25,7 @@ COPYING = (None, "sqlite")
 OF_A_TABLE = ("table_name", "source_table")
 
 
-@dataclass(slots=True)
+@dataclass()
 class Operation:
     """One operation that is being followed.
 
@@ -60,7 +60,7 @@ class Operation:
         value = self.values.get(parameter)
         return value if isinstance(value, str) else ""
 
-    def note(
+    def note(  # noqa: PLR0913  (what an effect says, all but the first two by name)
         self,
         action: Action,
         thing: SchemaObject,
@@ -68,11 +68,18 @@ class Operation:
         certain: bool = True,
         tolerant: bool = False,
         properties: ColumnProperties = (),
+        default: str | None = None,
     ) -> None:
         """Note an effect."""
         certain = certain and (self.certain or action is USE)
         self.run.note(
-            action, thing, self.line, certain=certain, tolerant=tolerant, properties=properties
+            action,
+            thing,
+            self.line,
+            certain=certain,
+            tolerant=tolerant,
+            properties=properties,
+            default=default,
         )
 
     def rename(

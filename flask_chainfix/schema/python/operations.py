@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
     PROPERTIES,
     Action,
@@ -57,7 +57,7 @@ _LONGEST_NAME = 60  # beyond that, databases cut the names that SQLAlchemy makes
 _Handler = Callable[[Operation], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """An operation of Alembic's.
 
@@ -227,7 +227,10 @@ def _alter_column(operation: Operation) -> None:
         if renames and new_name:
             operation.rename(column, table.part(Kind.COLUMN, new_name), properties)
         else:
-            operation.note(USE, column, properties=properties)
+            new_default = operation.values.get("server_default")
+            given = new_default.sql if isinstance(new_default, Text) else new_default
+            told = given if isinstance(given, str) else None
+            operation.note(USE, column, properties=properties, default=told)
     else:
         operation.doubt("the new name of the column is computed", table=table)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import ColumnProperties, Kind, SchemaObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unknown:
     """A value that only running the migration would show, and that changes no schema itself."""
 
@@ -20,7 +20,7 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Partial:
     """A string of which only parts are known: those, with a space for each gap."""
 
@@ -35,7 +35,7 @@ class Partial:
         return cls("".join(str(piece) if is_plain(piece) else " " for piece in pieces))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operations:
     """Alembic's ``op``, or the object that ``batch_alter_table`` gives.
 
@@ -50,19 +50,19 @@ class Operations:
     copies: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Handle:
     """A way to the database: a connection, a session, a migration context."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Imported:
     """A module, or something in it, by its dotted name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Foreign:
     """An object made by a class that is not followed."""
 
@@ -73,7 +73,7 @@ SUPPRESS = Foreign("contextlib.suppress")
 """The context manager that lets operations fail."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Local:
     """A function of the same file, with what the names around it hold; ``None`` at module level."""
 
@@ -81,7 +81,7 @@ class Local:
     names: dict[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableValue:
     """A ``Table``: its name, ``None`` where that is not known, and what it is defined with."""
 
@@ -89,21 +89,21 @@ class TableValue:
     columns: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clause:
     """A SQL expression made of Python objects, or a mapped class, with the objects it uses."""
 
     uses: tuple[SchemaObject, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A SQL text; unknown where it is computed from the beginning."""
 
     sql: str | Partial
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reference:
     """A foreign key's target: a table, and the columns of it that are known."""
 
@@ -112,7 +112,7 @@ class Reference:
     columns: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ColumnValue:
     """A ``Column`` that is being defined.
 
@@ -138,7 +138,7 @@ class ColumnValue:
     properties: ColumnProperties = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConstraintValue:
     """A constraint or index of a table that is being defined.
 
@@ -157,14 +157,14 @@ class ConstraintValue:
     primary: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataType:
     """A type that every database has, in one word for all the ways to spell it."""
 
     word: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TypeValue:
     """An enumerated type.
 
@@ -179,7 +179,7 @@ class TypeValue:
     guarded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Method:
     """An attribute of a value: a method that is not yet called, or the ``c`` of a table."""
 
@@ -187,7 +187,7 @@ class Method:
     name: str
 
 
-@dataclass(slots=True)
+@dataclass()
 class Arguments:
     """The arguments of a call.
 
@@ -242,7 +242,7 @@ def held_by(value: object) -> Iterable[object]:
         return [*value, *value.values()]
     if isinstance(value, Local):
         return ()
-    names = getattr(value, "__slots__", ())
+    names = getattr(value, "__dataclass_fields__", ())
     # Those of a column are a few words, whatever the source says.
     return [getattr(value, name) for name in names if name != "properties"]
 

@@ -1,0 +1,80 @@
+"""The command ``move``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from flask_chainfix.cli.changing import How, change
+from flask_chainfix.cli.options import (
+    accept_option,
+    database_options,
+    detail_options,
+    format_option,
+    no_git_option,
+    rehearse_option,
+    without_git,
+)
+from flask_chainfix.cli.running import run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands.move import plan_move
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.planning.relocation import MoveWishes
+from flask_chainfix.report.results import Result
+
+
+@click.command(cls=Command, example="1a2b3c --after 4d5e6f")
+@click.argument("revision")
+@click.option("--after", metavar="REVISION", help="What it goes behind; an id, or its beginning.")
+@click.option("--to-top", is_flag=True, help="Put it behind the head.")
+@click.option("--with-descendants", is_flag=True, help="Move all that is above it along.")
+@accept_option
+@no_git_option
+@database_options()
+@rehearse_option
+@click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option()
+@detail_options
+def move(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    revision: str,
+    after: str | None,
+    to_top: bool,
+    with_descendants: bool,
+    accept: tuple[str, ...],
+    no_git: bool,
+    databases: DatabaseWishes,
+    scratch: str | None,
+    backup: bool,
+    dry_run: bool,
+    yes: bool,
+    output_format: str,
+) -> None:
+    """Put a revision behind another one.
+
+    What is on it comes to be on its parents, unless it moves along, and what is on the other one
+    goes on top of it. An order in which the migrations cannot run is refused, and so is one in
+    which a known database would skip a revision. Shows the plan, asks, has Alembic confirm the
+    result, and can be undone.
+    """
+    if to_top == (after is not None):
+        raise click.UsageError("say where it goes: give either --after REVISION or --to-top")
+    wishes = MoveWishes(revision, after, with_descendants, accept)
+
+    def work(runtime: Runtime, tools: Tools) -> Result:
+        runtime = without_git(runtime, no_git)
+        with progress_bar(sys.stderr) as progress:
+            planning = plan_move(runtime, tools, wishes, databases, progress)
+        typed = wishes.typed()
+        how = How(typed, output_format, yes=yes, dry_run=dry_run, scratch=scratch, backup=backup)
+        return change(runtime, planning, databases, how)
+
+    run(context, output_format, work)

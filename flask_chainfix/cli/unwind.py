@@ -1,0 +1,81 @@
+"""The command ``unwind``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from flask_chainfix.cli.options import database_options, detail_options, format_option
+from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands.unwind import UnwindWishes, carry_out_unwind, offered, plan_unwind
+from flask_chainfix.common.progress import unseen
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.results import Result, UnwindPlan, Unwound
+
+
+@click.command(cls=Command, example="--dry-run")
+@click.option(
+    "--from",
+    "source",
+    metavar="REF",
+    help="Take the files of lost revisions from this branch, tag or commit, where Git has several"
+    " versions of them, or no branch has them any more.",
+)
+@database_options()
+@click.option(
+    "--no-backup",
+    is_flag=True,
+    help="Do not back up each database before anything is run in it.",
+)
+@click.option(
+    "--offer",
+    is_flag=True,
+    help="Only say, in one line, that a database is ahead, and nothing where none is: what the hook"
+    " of hook --post-checkout calls.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option()
+@detail_options
+def unwind(  # noqa: PLR0913  (an option each)
+    context: click.Context,
+    /,
+    *,
+    databases: DatabaseWishes,
+    source: str | None,
+    no_backup: bool,
+    offer: bool,
+    dry_run: bool,
+    yes: bool,
+    output_format: str,
+) -> None:
+    """Take a database back that is ahead of this code.
+
+    Finds the files of the revisions that it has run and this code has not in Git, shows what their
+    downgrade() takes away, asks, backs the database up, and runs them with the env.py of now, down
+    to what this code has. No file is written into the work tree.
+    """
+    if databases.schemas is not None:
+        raise click.UsageError("unwind runs env.py, which chooses the schema: leave --schemas out")
+    wishes = UnwindWishes(databases, source, backup=not no_backup)
+
+    def act(runtime: Runtime, agreed: UnwindPlan) -> Unwound:
+        with progress_bar(sys.stderr) as progress:
+            return carry_out_unwind(runtime, agreed, wishes, progress)
+
+    def work(runtime: Runtime, tools: Tools) -> Result:
+        if offer:
+            return offered(runtime, tools, databases, unseen)
+        with progress_bar(sys.stderr) as progress:
+            plan = plan_unwind(runtime, tools, wishes, progress)
+        if not plan.databases or dry_run:
+            return plan
+        question = "" if yes else "Take these revisions back?"
+        return after_asking(plan, output_format, question, lambda agreed: act(runtime, agreed))
+
+    run(context, output_format, work)

@@ -1,0 +1,189 @@
+"""The command ``move``: a revision behind another one, as the user says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask_chainfix.chain import heads_file
+from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.check import commit_before
+from flask_chainfix.common.errors import CannotPlan, CannotRewrite
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import (
+    NO_DATABASE_TOLD,
+    noticed_missing,
+    refuse_unreachable,
+    survey,
+)
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
+from flask_chainfix.diagnosis.numbering import NewIds
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.git.upstream import read_published
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.history import History
+from flask_chainfix.model.plans import Plan, Wishes
+from flask_chainfix.planning.edits import (
+    edits_between,
+    edits_for,
+    require_known_headers,
+    summed_up,
+)
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.mend import mend_impassable
+from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
+from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relocate
+from flask_chainfix.planning.safety import refuse_doubted
+from flask_chainfix.rehearsal.confirm import foresee
+from flask_chainfix.report.results import Planning
+
+_NAMED = 3  # revisions that a sentence names
+
+
+def plan_move(
+    runtime: Runtime,
+    tools: Tools,
+    wishes: MoveWishes,
+    databases: DatabaseWishes,
+    progress: Progress,
+) -> Planning:
+    """Work out a move that is safe for every known database, without changing anything.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        wishes: what moves, and where it goes.
+        databases: which databases it has to be safe for.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Returns:
+        A plan with its edits, and the rows that each database is to have; no plan where all stands
+        there already; an error where there can be none.
+
+    Raises:
+        NoMigrations: there is nothing to move.
+        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        DatabaseUnreachable: a database cannot be asked where it stands.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    refuse_interrupted(runtime, tools)
+    diagnosis = read_and_judge(runtime, tools)
+    proposal = _proposed(runtime, diagnosis, wishes, databases, progress)
+    planning = Planning(
+        command="move", tools=tools, proposal=proposal, commit=commit_before(proposal)
+    )
+    if proposal.obstacle is not None:
+        return planning.stopped_by(proposal.obstacle)
+    if proposal.planned is None:
+        return planning
+    looked = bool(proposal.snapshot.databases.standings)
+    notices = noticed_missing(proposal.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
+    return replace(planning, exit_code=1, notices=notices)
+
+
+def _proposed(
+    runtime: Runtime,
+    diagnosis: Diagnosis,
+    wishes: MoveWishes,
+    databases: DatabaseWishes,
+    progress: Progress,
+) -> Proposal:
+    """The plan, what keeps it from being made, or neither where nothing has to move.
+
+    Raises:
+        DatabaseUnreachable, BadConfiguration, BadDatabase: as ``plan_move``.
+    """
+    try:
+        _refuse_broken(diagnosis)
+        plan = relocate(diagnosis.snapshot, wishes)
+    except CannotPlan as error:
+        return Proposal(diagnosis, obstacle=error)
+    if not plan.relinks:
+        return Proposal(diagnosis.noticing(f"nothing to do, as it stands so: {plan.why[0].detail}"))
+    now, notices = diagnosis.snapshot, tuple[str, ...]()
+    if now.environment.asks_git:
+        chains, notices = read_published(now)
+        now = replace(now, published_chains=chains)
+    if databases.any:
+        now = survey(runtime, now, databases, progress)
+        refuse_unreachable(now, wishes.typed())
+    diagnosis = diagnosis.with_databases(now).noticing(*notices)
+    try:
+        refuse_doubted(now, {plan.relinks[0].revision: ""})
+        refuse_unknown_rows(now, diagnosis.findings, wishes.typed())
+        planned = _checked(now, plan, wishes)
+    except (CannotPlan, CannotRewrite) as error:
+        return Proposal(diagnosis, obstacle=error)
+    remarks = (*remarks_on_links(now, planned.edits), *_remarks_on_published(now, planned.plan))
+    return with_moves(Proposal(diagnosis.noticing(*remarks), planned), wishes.typed())
+
+
+def _refuse_broken(diagnosis: Diagnosis) -> None:
+    """Stop where it is not known what the chain is; several heads or bases may be.
+
+    Raises:
+        CannotPlan: a repair comes first.
+    """
+    now = diagnosis.snapshot
+    for fault in in_doubt((*diagnosis.findings, *diagnose(now, ignored=True))):
+        repair = way("repair it first", "{fixchain} repair{databases}")
+        remedy = repair if fault.repairable else fault.hint
+        raise CannotPlan(f"the chain is broken: {fault.message}", remedy)
+    require_known_headers(now)
+
+
+def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
+    """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere.
+
+    Raises:
+        CannotPlan, UnsafeForDatabases, CannotRewrite: it is refused.
+    """
+    after = now.after(edits_for(now, plan))
+    movable = {relink.revision for relink in plan.relinks}
+    after, untied = mend_impassable(Case(after, History(), Wishes(), NewIds(after)), movable)
+    plan = summed_up(now, after, plan, untied, ())
+    _refuse_faults(now, after, wishes)
+    refuse_skipping(now, after.graph, wishes)
+    foresee(after, before=now)
+    edits = edits_between(now, after)
+    lock = heads_file.edit_for(after)
+    if lock is not None:
+        edits, after = (*edits, lock), after.after([lock])
+    return Planned(replace(plan, order=after.graph.order), now, after, edits)
+
+
+def _refuse_faults(now: Facts, after: Facts, wishes: MoveWishes) -> None:
+    """Stop where the chain would have a fault that it has not now.
+
+    Raises:
+        CannotPlan: with both places.
+    """
+    families = Family.CHAIN, Family.SCHEMA
+    old = {(each.code, each.revisions) for each in diagnose(now, *families)}
+    for fault in errors_of(diagnose(after, *families)):
+        if fault.code in ("FC101", "FC102", *wishes.accept):
+            continue  # no more of these than now
+        if (fault.code, fault.revisions) not in old:
+            places = [f"{each.path.name}:{each.line}" for each in fault.locations if each.line]
+            accepting = way(
+                f"if the finding is mistaken, move it anyway; {fault.code} stays",
+                wishes.command(accept=(fault.code,)),
+            )
+            raise CannotPlan(
+                f"the planned chain would have a fault: {fault.message} ({', '.join(places)})",
+                accepting if fault.code.startswith("FC2") else fault.hint,
+            )
+
+
+def _remarks_on_published(now: Facts, plan: Plan) -> tuple[str, ...]:
+    """What there is to say where others have these revisions in another order."""
+    relinked = [relink.revision for relink in plan.relinks]
+    return tuple(
+        f"{chain.name} has {listing(known, _NAMED)} in the order as it is: until this has landed"
+        " there, check --against reports FC501"
+        for chain in now.published_chains
+        if chain.is_main and (known := [each for each in relinked if each in chain.revisions])
+    )

@@ -1,0 +1,102 @@
+"""report: the written analysis of a chain, with what was done about it and what keeps it whole."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+
+from flask_chainfix import disk
+from flask_chainfix.commands.graph import graph
+from flask_chainfix.common.errors import BadConfiguration, CannotRead, CannotReadGit
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.disk.journals import journals_of
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.hook_files import HookFile
+from flask_chainfix.report.analysed import Analysed, LastChange
+
+_PACKAGES = ("flask-chainfix", "alembic", "sqlalchemy", "flask", "flask-migrate")
+
+
+def analyse(
+    runtime: Runtime,
+    tools: Tools,
+    *,
+    databases: DatabaseWishes,
+    against: str | None,
+    progress: Progress,
+) -> Analysed:
+    """Check the chain with its schema, and find out all that an analysis tells besides.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        databases: which databases to ask where they stand; none if it names none.
+        against: the Git revision whose migrations are compared; ``None`` for none.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        NoMigrations: there is nothing to analyse.
+        CannotReadGit: Git cannot tell what that revision has.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    drawn = graph(
+        runtime,
+        tools,
+        databases=databases,
+        against=against,
+        in_detail=True,
+        progress=progress,
+    )
+    drawn = replace(drawn, command="report")
+    return Analysed(
+        tools=drawn.tools,
+        drawn=drawn,
+        change=_last_change(runtime, drawn.snapshot),
+        hooks=_hooks(runtime, tools),
+        versions=tuple(_versions(runtime)),
+    )
+
+
+def _last_change(runtime: Runtime, now: Facts) -> LastChange | None:
+    """The newest repair that is still in the files; ``None`` where there is none, or no telling."""
+    with suppress(CannotRead):
+        journal = disk.latest_repair(now, journals_of(runtime.environment))
+        if journal is not None:
+            there = {os.path.realpath(file.path): file for file in now.files}
+            edits = []
+            for entry in journal.migrations:
+                file = there.get(str(entry.path))
+                path = entry.path if file is None else file.path
+                edits.append(Edit(path, entry.before, None if file is None else file.data))
+            moves = tuple(move for move in disk.recorded_moves(journal) if not move.stays)
+            return LastChange(journal.path, tuple(edits), moves)
+    return None
+
+
+def _hooks(runtime: Runtime, tools: Tools) -> tuple[HookFile, ...]:
+    """What checks commits and requests to merge here, and what could; nothing without Git."""
+    if not runtime.environment.asks_git:
+        return ()
+    from flask_chainfix.commands.hook import plan_hooks
+
+    with suppress(CannotReadGit, BadConfiguration):
+        return plan_hooks(runtime, tools).files
+    return ()
+
+
+def _versions(runtime: Runtime) -> Iterator[tuple[str, str]]:
+    """What there is installed here; nothing of it is imported."""
+    yield "Python", platform.python_version()
+    yield "system", f"{platform.system()} {platform.machine()}"
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)
+    yield "database", runtime.environment.dialect or "not known"

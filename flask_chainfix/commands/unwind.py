@@ -1,0 +1,399 @@
+"""unwind: databases that are ahead of this code, taken back by the lost revisions' own downgrade.
+
+Their files come out of Git, and never onto the disk; the ``env.py`` of now runs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from flask_chainfix import disk
+from flask_chainfix.commands.backup import back_up_before
+from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.second_look import refuse_moved
+from flask_chainfix.common.errors import BadDatabase, CannotPlan, StaleSnapshot, StatementFailed
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.quoting import operand, ref_word
+from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.lost import distance
+from flask_chainfix.databases.applied.rows import stood_for, tops
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import (
+    NO_DATABASE_NAMED,
+    refuse_unreachable,
+    survey,
+    targets_for,
+)
+from flask_chainfix.diagnosis.diagnosis import in_doubt
+from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    DatabaseWishes,
+    Move,
+    MoveResult,
+    MoveState,
+    Standing,
+)
+from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
+from flask_chainfix.planning.lost_versions import (
+    doubts,
+    found_and_decided,
+    having_run,
+    lost_in,
+    refuse_unrunnable,
+    with_lost_files,
+)
+from flask_chainfix.report.page import shown_path
+from flask_chainfix.report.results import UnwindOffer, UnwindPlan, Unwound
+from flask_chainfix.schema.reflected import PropertyDifference, differences
+
+if TYPE_CHECKING:
+    from flask_chainfix.databases.reflecting import Reading
+    from flask_chainfix.databases.targets import Target
+    from flask_chainfix.rehearsal.unwinding import Run, Unwinding
+
+_NAMED = 3
+
+
+class UnwindWishes(NamedTuple):
+    """What is to be taken back.
+
+    Attributes:
+        databases: in which databases.
+        source: the Git revision whose files of lost revisions count; ``None`` for what facts
+            decide.
+        backup: whether each database is copied before anything is run in it.
+    """
+
+    databases: DatabaseWishes
+    source: str | None = None
+    backup: bool = True
+
+
+def plan_unwind(
+    runtime: Runtime, tools: Tools, wishes: UnwindWishes, progress: Progress
+) -> UnwindPlan:
+    """Work out what is to be taken back in which database, without changing anything.
+
+    No migration is imported for it.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        wishes: what is to be taken back.
+        progress: called with what is done, how much there is in all, and what is running.
+
+    Returns:
+        A plan; without databases where none is ahead.
+
+    Raises:
+        CannotPlan: the chain is broken, or a lost revision cannot be taken back with certainty.
+        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        DatabaseUnreachable: a database cannot be read.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        CannotReadGit: the Git revision that is named cannot be read.
+    """
+    refuse_interrupted(runtime, tools)
+    diagnosis = read_and_judge(runtime, tools, may_be_empty=True)
+    now = survey(runtime, diagnosis.snapshot, wishes.databases, progress)
+    refuse_unreachable(now, "unwind")
+    if not now.databases.standings:
+        raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} unwind --database URL"))
+    above = [each for each in now.databases.standings if set(each.rows).difference(now.graph)]
+    ahead = [each for each in above if not each.by_user]
+    diagnosis = diagnosis.noticing(
+        *(f"{each.name} is left alone: it is not reached" for each in above if each.by_user)
+    )
+    if not ahead:
+        diagnosis = replace(diagnosis, snapshot=now).noticing(*now.databases.notices)
+        return UnwindPlan(tools=tools, diagnosis=diagnosis, databases=(), whole=now)
+    if broken := in_doubt(diagnosis.findings):
+        remedy = way("repair it first", "{fixchain} repair{databases}")
+        raise CannotPlan(
+            f"the chain is broken: {broken[0].message}",
+            remedy if broken[0].repairable else broken[0].hint,
+        )
+    now = found_and_decided(runtime, now, ahead, wishes.source)
+    revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
+    whole = with_lost_files(now, revisions)
+    refuse_unrunnable(now, whole, revisions)
+    for standing in ahead:
+        _refuse_another_chain(now, standing)
+        diagnosis = diagnosis.noticing(*doubts(now, whole, standing))
+    targets = targets_for(runtime, wishes.databases)
+    databases = tuple(
+        _unwinding(now, whole, standing, targets[standing.identity]) for standing in ahead
+    )
+    return UnwindPlan(
+        tools=tools,
+        diagnosis=replace(diagnosis, snapshot=now).noticing(*now.databases.notices),
+        databases=databases,
+        whole=whole,
+        moves=tuple(
+            MoveResult(
+                Move(each.standing.name, each.standing.identity, each.standing.rows, each.after),
+                MoveState.PLANNED,
+            )
+            for each in databases
+        ),
+        exit_code=1,
+    )
+
+
+def _unwinding(now: Facts, whole: Facts, standing: Standing, target: Target) -> Unwinding:
+    from flask_chainfix.rehearsal.unwinding import Unwinding
+
+    lost = lost_in(now, standing)
+    order = tuple(each for each in reversed(whole.graph.order) if each in lost)
+    return Unwinding(target, standing, order, tops(now.graph, having_run(now, standing)))
+
+
+def offered(
+    runtime: Runtime, tools: Tools, databases: DatabaseWishes, progress: Progress
+) -> UnwindOffer:
+    """Say whether a database is ahead of this code, for a hook that must not keep anybody.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        databases: which databases; those of the app, or of the configuration, are looked at as
+            ``check`` does it in passing.
+        progress: called with the databases done, the databases in all, and the last one's name.
+
+    Raises:
+        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+    """
+    snapshot = Facts.around(disk.read_snapshot(runtime.environment)[0])
+    now = survey(runtime, snapshot, replace(databases, own=True, in_passing=True), progress)
+    ahead = {}
+    for standing in now.databases.standings:
+        found = distance(now, standing)
+        if found is not None and found.ahead:
+            ahead[standing.name] = found.ahead
+    return UnwindOffer(tools=tools, ahead=ahead)
+
+
+# --- What cannot be taken back --------------------------------------------------------------------
+def _refuse_another_chain(now: Facts, standing: Standing) -> None:
+    """Stop where a database would be taken back to nothing, although there are migrations.
+
+    Raises:
+        CannotPlan: so it is.
+    """
+    if now.graph and not having_run(now, standing):
+        raise CannotPlan(
+            f"{standing.name} is not ahead of this code: it has run nothing that this code has, and"
+            " would be taken back to nothing",
+            choices(now, standing.rows[0]),
+        )
+
+
+# --- Running them --------------------------------------------------------------------------------
+def carry_out_unwind(
+    runtime: Runtime, plan: UnwindPlan, wishes: UnwindWishes, progress: Progress
+) -> Unwound:
+    """Back up the databases, and take back in each what the plan says.
+
+    Args:
+        runtime: the environment.
+        plan: what is to be taken back.
+        wishes: as in ``plan_unwind``.
+        progress: called with what is done, how much there is in all, and what is running.
+
+    Returns:
+        Where each database stands now; with an error where one of them is not what it should be.
+
+    Raises:
+        CannotBackUp: nothing was changed.
+        StaleSnapshot: a database, or the chain, is another by now; nothing was changed.
+        CannotPlan, CannotRehearse: ``env.py`` cannot be run; nothing was changed.
+        RepairRunning, CannotWrite: another repair is at work, or cannot be told of this one.
+    """
+    from flask_chainfix.rehearsal.unwinding import runs_for
+
+    now, environment = plan.diagnosis.snapshot, runtime.environment
+    named = targets_for(runtime, wishes.databases)
+    standings = {each.identity: each for each in now.databases.standings}
+    known = {name: (named[name], each) for name, each in standings.items() if name in named}
+    with disk.locked(environment.directory), runs_for(runtime, plan.databases, known) as runs:
+        copies = None
+        if wishes.backup:
+            copied = [each.target for each in plan.databases]
+            copies = back_up_before(copied, "{fixchain} unwind --no-backup{databases}", progress)
+        refuse_moved(named, now, progress)
+        if disk.read_snapshot(environment)[0].files != now.files:
+            raise StaleSnapshot(
+                "the migrations have changed since the plan was made",
+                "run the command again",
+                unchanged=True,
+            )
+        result = Unwound(
+            tools=plan.tools,
+            diagnosis=plan.diagnosis,
+            notices=plan.notices,
+            databases=plan.databases,
+            whole=plan.whole,
+            moves=plan.moves,
+            backup=copies,
+        )
+        for run in runs:
+            result = _after_run(result, run, progress)
+            if result.error is not None:
+                break
+    return result
+
+
+def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
+    """The result after one more run of ``env.py``, told by what the databases are then.
+
+    Raises:
+        StaleSnapshot: nothing has run.
+    """
+    now, failure = before.diagnosis.snapshot, None
+    databases = tuple(run.databases.values())
+    schemas = {each: _schema(now, each) for each in databases}
+    rows = {row for standing in run.standings.values() for row in standing.rows}
+    graph = before.whole.graph
+    files = [before.whole.file(each) for each in graph.order if each in graph.required(rows)]
+    try:
+        _, failure = run.take_back(files, progress)
+    except KeyboardInterrupt:  # what has run stays, and is to be told
+        failure = RehearsalFailure(FailureKind.DATABASE, "interrupted")
+    from flask_chainfix.databases.version_tables import read_standings
+
+    targets = tuple(each.target for each in databases)
+    ended = {
+        standing.identity: _ended(now, each, standing, schemas[each], failure)
+        for each, standing in zip(databases, read_standings(targets, progress), strict=True)
+    }
+    results = {identity: each.result for identity, each in ended.items()}
+    moves = tuple(results.get(each.move.identity, each) for each in before.moves)
+    result = replace(before, moves=moves)
+    wrong = [each for each in results.values() if each.state is not MoveState.MOVED]
+    if not wrong:
+        return result
+    intact = all(each.is_intact for each in ended.values())
+    if failure is None:
+        message = f"the stamp of {wrong[0].move.name} is not what it should be: {wrong[0].detail}"
+    else:
+        at = f" at {failure.revision}" if failure.revision else ""
+        place = f" ({shown_path(failure.path)}:{failure.line})" if failure.path else ""
+        message = f"unwind has stopped{at}: {failure.message}{place}"
+    details = [f"{each.move.name}: {each.detail}" for each in wrong]
+    remedy = _ways_on(result, failure) if intact else _ways_back(result, failure, wrong)
+    return result.stopped_by(StatementFailed(message, remedy, details))
+
+
+class _Ended(NamedTuple):
+    """What has come of one database.
+
+    Attributes:
+        result: where its stamp is.
+        is_intact: whether it is sure to be as it was, or as it is to be.
+    """
+
+    result: MoveResult
+    is_intact: bool = False
+
+
+def _ended(
+    now: Facts,
+    database: Unwinding,
+    standing: Standing,
+    schema: Reading | None,
+    failure: RehearsalFailure | None,
+) -> _Ended:
+    """What has come of one database, by what it holds."""
+    move = Move(standing.name, standing.identity, database.standing.rows, database.after)
+    if standing.state is DatabaseState.UNREACHABLE:
+        detail = f"where it stands is not known: {standing.problem}"
+        return _Ended(MoveResult(move, MoveState.UNKNOWN, detail))
+    rows = listing(standing.rows, _NAMED) or "nothing"
+    if now.graph.required(database.after) == stood_for(now.graph, standing.rows) and all(
+        row in now.graph for row in standing.rows
+    ):
+        return _Ended(MoveResult(replace(move, after=standing.rows), MoveState.MOVED), True)
+    if failure is None:
+        wanted = listing(database.after, _NAMED) or "nothing"
+        detail = f"it is stamped at {rows}, and not at {wanted}"
+        return _Ended(MoveResult(move, MoveState.FAILED, detail))
+    left = _schema(now, database)
+    if schema is None or left is None:
+        detail = f"it is stamped at {rows}; its schema cannot be read"
+        return _Ended(MoveResult(move, MoveState.UNKNOWN, detail))
+    changed = differences(
+        schema.schema, left.schema, version_tables=(database.target.version_table,)
+    )
+    if standing.rows == database.standing.rows and not changed:
+        detail = f"nothing was changed: it is stamped at {rows}"
+        return _Ended(MoveResult(move, MoveState.FAILED, detail), True)
+    back = [each for each in database.revisions if each not in _run_by(now, database, standing)]
+    words = f"it is stamped at {rows}"
+    if back:
+        words += f", with {listing(back, _NAMED)} taken back"
+    gone = listing([_in_words(each) for each in changed], 2 * _NAMED)
+    told = f"; of its schema, {gone} since it began" if gone else ""
+    return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{told}"))
+
+
+def _run_by(now: Facts, database: Unwinding, standing: Standing) -> frozenset[str]:
+    """The lost revisions that the rows of a database still stand for."""
+    return frozenset(lost_in(now, replace(database.standing, rows=standing.rows)))
+
+
+def _in_words(change: PropertyDifference) -> str:
+    what = f"{change.object.kind.value} {change.object.spelled}"
+    if change.is_missing:
+        return f"{what} is gone"
+    return f"{what} is new" if change.is_extra else f"{what} has changed"
+
+
+def _schema(now: Facts, database: Unwinding) -> Reading | None:
+    from flask_chainfix.databases.connecting import Obstacle
+    from flask_chainfix.rehearsal.drift import read_schema
+
+    try:
+        return read_schema(now, database.target)
+    except Obstacle:
+        return None
+
+
+def _ways_on(result: Unwound, failure: RehearsalFailure | None) -> Remedy:
+    """What to do where nothing was changed."""
+    now, kind = result.diagnosis.snapshot, failure.kind if failure is not None else None
+    remedy = Remedy()
+    if kind is FailureKind.MODULE:
+        remedy |= "install what is missing, if it is a package"
+    elif kind is FailureKind.CONNECTION:
+        remedy |= 'let env.py take its URL from config.get_main_option("sqlalchemy.url")'
+    else:
+        what = "change in the database what it stumbles over, and run it again"
+        remedy |= way(what, "{fixchain} unwind{databases}")
+    stopped = failure.revision if failure is not None else None
+    return remedy | taking_down_there(now, stopped or result.databases[0].revisions[0])
+
+
+def _ways_back(
+    result: Unwound, failure: RehearsalFailure | None, wrong: list[MoveResult]
+) -> Remedy:
+    """What to do where a downgrade has stopped half-way."""
+    names = {each.move.name for each in wrong}
+    remedy = Remedy()
+    for copy in result.backup.backups if result.backup else ():
+        if copy.name in names:
+            remedy |= way("put the copy back that was made before", copy.restore)
+    known = result.diagnosis.snapshot.databases.lost
+    lost = known.get(failure.revision or "") if failure is not None else None
+    if lost is not None and lost.checkout and len(lost.requirements) == 1:
+        remedy |= way(
+            f"do the rest of what downgrade() of {lost.revision} does by hand, stamp the database"
+            " with what is below it, and go on",
+            f"git checkout {ref_word(lost.checkout)}",
+            f"{{alembic}} stamp {operand(lost.requirements[0])}",
+            "git checkout -",
+            "{fixchain} unwind{databases}",
+        )
+    return remedy or way("see where it stands", "{fixchain} check{databases}")

@@ -1,0 +1,107 @@
+"""Which findings are not told: those that comments hide, and those about what is not new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
+from flask_chainfix.diagnosis.rules import can_be_hidden, comments_on, found_by
+from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.findings import CODES, Finding
+from flask_chainfix.model.history import Published
+
+_LONGEST_CODE = 12  # characters
+
+
+def idle_comments(diagnosis: Diagnosis) -> Iterator[str]:
+    """What there is to say of comments that hide nothing, or are to hide what cannot be hidden."""
+    snapshot = diagnosis.snapshot
+    known = diagnosis.judged - snapshot.environment.settings.ignore
+    named = {
+        code
+        for comments in snapshot.ignores.values()
+        for comment in comments
+        for code in comment.codes
+    }
+    used = {
+        (path, comment.line, finding.code)
+        for code in sorted(named & known)
+        if can_be_hidden(code)
+        for finding in found_by(code, snapshot)
+        for path, comment in comments_on(finding, snapshot)
+    }
+    for path, comments in snapshot.ignores.items():
+        for comment in comments:
+            hides = f"{path.name}:{comment.line}: {{}} hides nothing"
+            codes = dict.fromkeys(comment.codes)
+            unknown = [code for code in codes if code not in CODES]
+            stuck = [code for code in codes if code in CODES and not can_be_hidden(code)]
+            idle = [
+                code
+                for code in codes
+                if code in known and can_be_hidden(code) and (path, comment.line, code) not in used
+            ]
+            if not codes:
+                yield f"{hides.format('ignore')}, as it names no code, such as ignore[FC204]"
+            if unknown:
+                yield f"{hides.format(_named(unknown))}: there is no such code"
+            if stuck:
+                yield (
+                    f"{hides.format(_named(stuck))}: a comment hides only findings about one"
+                    " migration that Alembic can load"
+                )
+            if idle:
+                yield f"{hides.format(_named(idle))}, and can go"
+
+
+def _named(codes: Iterable[str]) -> str:
+    """Codes as a comment names them; what is none can be of any length."""
+    return f"ignore[{listing((code[:_LONGEST_CODE] for code in codes), 3)}]"
+
+
+def since(diagnosis: Diagnosis, theirs: Published) -> Diagnosis:
+    """The same with only those findings that touch what a Git revision does not have as it is here.
+
+    A migration is new where that has no file of its name with its contents; and where it names one
+    that only that has.
+    """
+    snapshot = diagnosis.snapshot
+    had = {_identity(file) for file in theirs.files}
+    new = [file for file in snapshot.files if _identity(file) not in had]
+    paths = {file.path for file in new}
+    revisions = {*_new_revisions(snapshot, new, theirs)}
+
+    def is_new(finding: Finding) -> bool:
+        places = {place.path for place in finding.locations if not place.ref}
+        return not (revisions.isdisjoint(finding.revisions) and paths.isdisjoint(places))
+
+    kept = tuple(filter(is_new, diagnosis.findings))
+    gone = [finding for finding in diagnosis.findings if finding not in kept]
+    narrowed = replace(diagnosis, findings=kept, since=theirs.ref, left_out=len(gone))
+    if not gone:
+        return narrowed
+    codes = listing(sorted({finding.code for finding in gone}))
+    return narrowed.noticing(
+        f"{count(len(gone), 'finding')} left out, about what {theirs.ref} has as well: {codes}"
+    )
+
+
+def _identity(file: MigrationFile) -> tuple[str, bytes]:
+    """What tells a migration from others; Git may have other line ends than the work tree."""
+    return file.name, file.data.replace(b"\r\n", b"\n")
+
+
+def _new_revisions(snapshot: Facts, new: list[MigrationFile], theirs: Published) -> Iterator[str]:
+    """The ids that the other side does not have as they are here."""
+    graph = snapshot.graph
+    had = {file.reading.revision for file in theirs.files if isinstance(file.reading, Header)}
+    for revision, files in snapshot.files_by_revision.items():
+        if revision not in had or any(file in new for file in files):
+            yield revision
+    for missing in (graph.missing_parents, graph.missing_dependencies):
+        for revision, names in missing.items():
+            if not had.isdisjoint(names):
+                yield revision

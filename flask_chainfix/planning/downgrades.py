@@ -1,0 +1,142 @@
+"""Databases that have run mine, in a rebase: they skip nothing, or go down and up again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from flask_chainfix.chain.revision_graph import Graph
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.errors import UnsafeForDatabases
+from flask_chainfix.common.remedies import MERGE, Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
+from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down, tops
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.lost_revisions import losses, told_losses
+from flask_chainfix.model.databases import Downgrade
+
+_NAMED = 3  # revisions that a sentence names
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A rebase, as databases see it.
+
+    Attributes:
+        now: the chain as it is, and where databases stand.
+        after: the chain as it is to be.
+        mine: the revisions that move.
+        command: the command of the rebase.
+    """
+
+    now: Facts
+    after: Graph
+    mine: Collection[str]
+    command: str
+
+    def refuse_skipping(self) -> None:
+        """Stop where a database has run what is mine and not all that it is to stand on.
+
+        Raises:
+            UnsafeForDatabases: with the ways out.
+        """
+        for database in (*applied_in(self.now), *published_in(self.now)):
+            if self._skipped(database):
+                raise self._skipping(database, self._ways_out(database))
+
+    def downgrades(self) -> tuple[Downgrade, ...]:
+        """How the databases go that would skip something: down with the chain as it is, then up.
+
+        Raises:
+            UnsafeForDatabases: one of them cannot.
+        """
+        found: dict[str, Downgrade] = {}
+        for database in (*applied_in(self.now), *published_in(self.now)):
+            if not self._skipped(database):
+                continue
+            why = self._no_downgrade(database)
+            if database.standing.identity in found:
+                why = "it is not known which chain has written its rows"
+            if why:
+                cannot = f"{database.name} cannot be downgraded here: {why}"
+                raise self._skipping(database, cannot | self._ways_out(database))
+            found[database.standing.identity] = self._downgrade(database)
+        return tuple(found.values())
+
+    def _skipped(self, database: Applied) -> list[str]:
+        have = database.revisions.intersection(self.after)
+        already = gaps(self.now.graph, have)
+        return [revision for revision in gaps(self.after, have) if revision not in already]
+
+    def _skipping(self, database: Applied, remedy: Remedy) -> UnsafeForDatabases:
+        run = listing(sorted(database.revisions.intersection(self.mine)), _NAMED)
+        skipped = self._skipped(database)
+        return UnsafeForDatabases(
+            f"{database.name} {database.has} {run} of yours, and not"
+            f" {listing(skipped, _NAMED)}, which would come below: Alembic would treat"
+            " that as done there and never run it",
+            remedy,
+        )
+
+    def _no_downgrade(self, database: Applied) -> str:
+        """Why Alembic cannot take mine down in a database; ``""`` where it can."""
+        if database.published:
+            return "others have it as well"
+        if database.standing.by_user:
+            return "it is not reached from here"
+        if self.now.databases.anew:
+            return "two migrations have one id, and Alembic cannot load such a chain"
+        run = [name for name in self.now.graph if name in self.mine and name in database.revisions]
+        if are_tied(self.now.graph, run):
+            # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
+            return "depends_on ties them to others"
+        return ""
+
+    def _downgrade(self, database: Applied) -> Downgrade:
+        now, after, have = self.now.graph, self.after, database.revisions.intersection(self.after)
+        unfit = {each for each in have if not have.issuperset(after.required([each]))}
+        down = [each for each in now.order if each in have and unfit & now.required([each])]
+        left = have.difference(down)
+        whole = after.required(have)
+        return Downgrade(
+            name=database.name,
+            identity=database.standing.identity,
+            before=database.standing.rows,
+            below=tops(now, left),
+            after=tops(after, whole),
+            down=tuple(reversed(down)),
+            up=tuple(each for each in after.order if each in whole and each not in left),
+            drops=losses([self.now.footprint_down(self.now.file(each)) for each in down]),
+        )
+
+    def _ways_out(self, database: Applied) -> Remedy:
+        merged = way("keep the order, and join both with a merge revision", MERGE)
+        why = self._no_downgrade(database)
+        if why and not database.standing.by_user:
+            return merged
+        graph = self.now.graph
+        run = [name for name in graph.order if name in self.mine and name in database.revisions]
+        told = told_losses([self.now.footprint_down(self.now.file(name)) for name in run])
+        hands = taking_down(graph, database.revisions, self.mine)
+        by_hand = (*hands, self.command, "{alembic} upgrade head")
+        if why:
+            return way(f"downgrade yours there before you rebase; {told}", *by_hand) | merged
+        itself = self.command.replace(" rebase ", " rebase --downgrade ", 1)
+        return (
+            way(f"have yours downgraded there, and upgraded again; {told}", itself)
+            | way("do the same by hand", *by_hand)
+            | merged
+        )
+
+
+def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
+    """The facts as they will be once databases are down; what they hold then is not known yet."""
+    below = {each.identity: each.below for each in downgrades}
+    standings = tuple(
+        replace(each, rows=below[each.identity], tables=None, columns=None)
+        if each.identity in below
+        else each
+        for each in now.databases.standings
+    )
+    return replace(now, databases=replace(now.databases, standings=standings))

@@ -1,0 +1,350 @@
+"""The files of lost revisions that have run in databases: all of them, in the version that has run.
+
+Where Git has several whose ``downgrade()`` differs, facts decide: what the databases hold, what
+branches have now, and which of them has all of the lost revisions. Else the user has to say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.quoting import option
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contents import absent, contradicts
+from flask_chainfix.databases.applied.contradictions import by_revision, in_words
+from flask_chainfix.databases.applied.lost import survivors, under_its_new_id
+from flask_chainfix.databases.applied.rows import stood_for
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import with_lost
+from flask_chainfix.diagnosis.diagnosis import in_doubt
+from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, taking_down_there
+from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.git.lost_files import FileVersion, find_versions
+from flask_chainfix.git.past import read_at
+from flask_chainfix.model.databases import LostRevision, Standing
+from flask_chainfix.model.files import Edit, Header
+from flask_chainfix.source import never_goes_back, same_downgrade
+
+_NAMED = 3
+_Alike = tuple[FileVersion, ...]  # whose downgrade() does the same
+
+
+def with_lost_files(now: Facts, revisions: Iterable[str]) -> Facts:
+    """The chain with the files of lost revisions, under the names that they had."""
+    taken = {file.path for file in now.files}
+    edits = []
+    for revision in revisions:
+        lost = now.databases.lost[revision]
+        path = lost.path
+        if path in taken:  # another migration has the name by now
+            path = path.with_name(f"{path.stem}_{lost.commit}{path.suffix}")
+        taken.add(path)
+        edits.append(Edit(path, None, lost.data))
+    return now.after(edits)
+
+
+def lost_in(now: Facts, standing: Standing) -> tuple[str, ...]:
+    """The lost revisions that have run in a database by its rows."""
+    rows = (row for row in standing.rows if row not in now.graph)
+    return tuple(dict.fromkeys(each for row in rows for each in survivors(now, row).between))
+
+
+def having_run(now: Facts, standing: Standing) -> frozenset[str]:
+    """The revisions that files have, of those that have run in a database."""
+    below = (row for row in standing.rows if row not in now.graph)
+    rows = (*standing.rows, *(each for row in below for each in survivors(now, row).rows))
+    return stood_for(now.graph, rows)
+
+
+def found_and_decided(
+    runtime: Runtime, now: Facts, ahead: Sequence[Standing], source: str | None
+) -> Facts:
+    """The chain with the file of each lost revision that has run, in the version that has run.
+
+    Args:
+        runtime: the environment.
+        now: the chain, with what is known of the rows of its databases.
+        ahead: the databases that have rows which no file has.
+        source: the Git revision whose files count, if the user has named one.
+
+    Raises:
+        CannotPlan: Git does not have the file of one, nothing tells which version has run, or a
+            row stands for something that is not lost.
+        CannotReadGit: the Git revision cannot be read.
+    """
+    said: set[str] = set()
+    if source is not None:
+        now, said = _with_files_of(source, now)
+    now = _all_known(runtime, now, ahead)
+    revisions = {name for each in ahead for name in lost_in(now, each)}
+    chosen = _decided(now, find_versions(sorted(revisions - said), now), ahead)
+    # What another version is built on may be lost as well.
+    return now if chosen is now else _all_known(runtime, chosen, ahead)
+
+
+def _decided(
+    now: Facts, versions: Mapping[str, Sequence[FileVersion]], standings: Sequence[Standing]
+) -> Facts:
+    """The chain with the contents of lost files that have run.
+
+    Args:
+        now: the chain, with some content for each lost revision.
+        versions: all contents that Git has, by revision.
+        standings: the databases that have run them.
+
+    Raises:
+        CannotPlan: nothing tells which of several has run.
+    """
+    everywhere = _refs_with_all(versions)
+    for revision, found in versions.items():
+        kinds = _alike(found)
+        if len(kinds) > 1:
+            kinds = _fitting(now, revision, kinds, standings) or kinds
+        if len(kinds) > 1:
+            kinds = [each for each in kinds if _refs(each)] or kinds
+        if len(kinds) > 1:
+            kinds = [each for each in kinds if _refs(each) & everywhere] or kinds
+        if len(kinds) > 1:
+            raise _undecided(revision, kinds)
+        if kinds and all(each.lost.data != now.databases.lost[revision].data for each in kinds[0]):
+            chosen = max(kinds[0], key=lambda each: bool(each.refs))
+            lost = chosen.lost
+            for ref in chosen.refs[:1]:
+                lost = replace(lost, branch=ref, checkout=ref, kept=True)
+            now = _with(now, lost)
+    return now
+
+
+def _with(now: Facts, lost: LostRevision) -> Facts:
+    known = {**now.databases.lost, lost.revision: lost}
+    return replace(now, databases=replace(now.databases, lost=known))
+
+
+def _alike(versions: Sequence[FileVersion]) -> list[_Alike]:
+    """The versions in groups whose ``downgrade()`` and place in the chain are the same."""
+    kinds: list[_Alike] = []
+    for each in versions:
+        for number, kind in enumerate(kinds):
+            one, other = kind[0].lost, each.lost
+            if one.requirements == other.requirements and same_downgrade(one.data, other.data):
+                kinds[number] = (*kind, each)
+                break
+        else:
+            kinds.append((each,))
+    return kinds
+
+
+def _refs(kind: _Alike) -> set[str]:
+    return {ref for each in kind for ref in each.refs}
+
+
+def _refs_with_all(versions: Mapping[str, Sequence[FileVersion]]) -> set[str]:
+    """The branches that have some version of every lost revision."""
+    having = [{ref for each in found for ref in each.refs} for found in versions.values()]
+    return set.intersection(*having) if having else set()
+
+
+def _fitting(
+    now: Facts, revision: str, kinds: Sequence[_Alike], standings: Sequence[Standing]
+) -> list[_Alike]:
+    """The kinds that no database contradicts which has run the revision."""
+    return [
+        kind
+        for kind in kinds
+        if not any(
+            _contradicts(_with(now, each.lost), standing)
+            for standing in standings
+            if revision in lost_in(now, standing)
+            for each in kind[:1]
+        )
+    ]
+
+
+def _contradicts(now: Facts, standing: Standing) -> bool:
+    lost = lost_in(now, standing)
+    if any(each not in now.databases.lost for each in lost):
+        return False
+    run = having_run(now, standing).union(lost)
+    return contradicts(with_lost_files(now, lost), standing, run)
+
+
+def doubts(now: Facts, whole: Facts, standing: Standing) -> tuple[str, ...]:
+    """What is to be said where a database lacks what lost revisions make.
+
+    Args:
+        now: the chain.
+        whole: the same with the lost files.
+        standing: the database.
+    """
+    run = having_run(now, standing).union(lost_in(now, standing))
+    missing = by_revision(absent(whole, standing, run))
+    lost = {revision: names for revision, names in missing.items() if revision not in now.graph}
+    if not lost:
+        return ()
+    return (f"{standing.name} lacks {in_words(lost)}: another version may have run there",)
+
+
+def _undecided(revision: str, kinds: Sequence[_Alike]) -> CannotPlan:
+    shown = list(_shown(kinds))
+    remedy = Remedy()
+    for name, ref in shown:
+        remedy |= way(
+            f"take that of {name}", f"{{fixchain}} unwind {option('--from', ref)}{{databases}}"
+        )
+    names = " and ".join(name for name, _ in shown)
+    return CannotPlan(
+        f"Git has {len(kinds)} versions of {revision} whose downgrade() differs, and nothing tells"
+        f" which of them has run: those of {names}",
+        remedy,
+    )
+
+
+def _shown(kinds: Sequence[_Alike]) -> Iterator[tuple[str, str]]:
+    """Words for some versions, and what Git knows each by."""
+    for kind in kinds[:_NAMED]:
+        lost = kind[0].lost
+        refs = sorted(_refs(kind))
+        ref = refs[0] if refs else lost.checkout or lost.commit
+        yield (ref if refs else f"before commit {lost.commit}"), ref
+
+
+# --- The files of lost revisions -----------------------------------------------------------------
+def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[Standing]) -> Facts:
+    """The chain with all lost revisions that have run, however far down they go.
+
+    Raises:
+        CannotPlan: Git does not have the file of one, or it is none that is lost.
+    """
+    for standing in ahead:
+        for row in set(standing.rows).difference(now.graph):
+            _refuse_found(now, row)
+            while True:
+                unknown = survivors(now, row).unknown
+                if now.databases.sought.issuperset(unknown):
+                    break
+                now = with_lost(runtime, now, unknown)
+            if unknown:
+                raise _without_file(now, standing, row, unknown)
+    return now
+
+
+def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
+    """The chain with the files of lost revisions as a Git revision has them, and which it has."""
+    there: dict[str, LostRevision] = {}
+    for file in read_at(ref, now.environment).files:
+        header = file.reading
+        if not isinstance(header, Header) or header.revision in (None, *now.graph):
+            continue
+        revision = str(header.revision)
+        found = now.databases.lost.get(revision) or LostRevision(
+            revision, ref, "", datetime.fromtimestamp(0, timezone.utc), file.path, b"", ()
+        )
+        there[revision] = replace(
+            found,
+            path=file.path,
+            data=file.data,
+            parents=header.down_revision or (),
+            depends_on=header.depends_on or (),
+            branch=ref,
+            kept=True,
+            checkout=ref,
+        )
+    known = replace(now.databases, lost={**now.databases.lost, **there})
+    return replace(now, databases=known), set(there)
+
+
+def _refuse_found(now: Facts, row: str) -> None:
+    """Stop where a row stands for something that is here, under another id or unreadable.
+
+    Raises:
+        CannotPlan: so it is.
+    """
+    known, unread = now.databases, now.unread(row)
+    if unread is not None:
+        file, problem = unread
+        raise CannotPlan(f"{file.name} may have {row}, and that {problem.reason}", problem.remedy)
+    other = known.renamed.get(row) or known.squashed.get(row)
+    lost = known.lost.get(row)
+    if other is not None:
+        raise CannotPlan(
+            f"{row} is not gone: since a repair it is {other}",
+            way("move the stamp to its new id", "{fixchain} restamp{databases}"),
+        )
+    if lost is not None and lost.renamed in now.graph and not lost.edited:
+        raise CannotPlan(
+            f"{row} is not gone: the same migration is {lost.renamed} now",
+            under_its_new_id(now, lost),
+        )
+
+
+def _without_file(now: Facts, standing: Standing, row: str, unknown: Sequence[str]) -> CannotPlan:
+    are = "is" if len(unknown) == 1 else "are"
+    return CannotPlan(
+        f"{listing(unknown, _NAMED)} {are} nowhere in Git, and {standing.name} has run"
+        f" {'it' if len(unknown) == 1 else 'them'}",
+        way(
+            "fetch what others have, and look again",
+            "git fetch --all",
+            "{fixchain} unwind{databases}",
+        )
+        | way(
+            "name a commit that has it in the place of COMMIT; the first command lists what was"
+            " checked out here",
+            "git reflog",
+            "{fixchain} unwind --from COMMIT{databases}",
+        )
+        | choices(now, row),
+    )
+
+
+def refuse_unrunnable(now: Facts, whole: Facts, revisions: Iterable[str]) -> None:
+    """Stop where a lost file cannot be run, or Alembic would not load it as it was read here.
+
+    Args:
+        now: the chain.
+        whole: the same with the lost files.
+        revisions: the lost revisions.
+
+    Raises:
+        CannotPlan: so it is.
+    """
+    for revision in revisions:
+        if not can_have_file(revision):
+            raise CannotPlan(
+                f"the id {revision!r} is not run: only letters, digits, underscores and points are"
+                " safe in SQL of Alembic's",
+                choices(now, revision),
+            )
+        lost = now.databases.lost[revision]
+        if never_goes_back(lost.data):
+            raise CannotPlan(
+                f"{revision} is not to be taken back: downgrade() in {lost.path.name} only raises",
+                choices(now, revision).instead_of(("{fixchain} unwind{databases}",), Remedy()),
+            )
+        for why in _odd(whole, revision):
+            raise CannotPlan(
+                f"{lost.path.name}, which has {revision}, {why}",
+                taking_down_there(now, revision),
+            )
+    if broken := in_doubt(diagnose(whole, Family.CHAIN)):
+        raise CannotPlan(
+            f"together with the lost files the chain would be broken: {broken[0].message}",
+            way(
+                "take those of one branch",
+                f"{{fixchain}} unwind {option('--from', 'BRANCH')}{{databases}}",
+            ),
+        )
+
+
+def _odd(whole: Facts, revision: str) -> Iterator[str]:
+    file = whole.file(revision) if revision in whole.graph else None
+    if file is None or not file.data:
+        yield "cannot be read"
+    elif isinstance(file.reading, Header) and file.reading.problems:
+        problem = file.reading.problems[0]
+        yield f"does not tell what it is built on: {problem.name} {problem.detail}"

@@ -1,0 +1,287 @@
+"""One revision, or one with all that is above it, behind another revision.
+
+What was on it comes to be on its parents, and what was on the other one goes on top of it. So a
+line stays a line, and no more files change than these links need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from flask_chainfix.chain.lineages import find_lineages
+from flask_chainfix.chain.revision_graph import Graph
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.quoting import option, word
+from flask_chainfix.common.remedies import Remedy, Way, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.plans import Plan, Reason
+from flask_chainfix.planning.draft import Links
+from flask_chainfix.planning.safety import refuse_unsafe
+from flask_chainfix.planning.strategies import planned_graph
+
+_NAMED = 3  # revisions that a sentence names
+
+
+@dataclass(frozen=True)
+class MoveWishes:
+    """What the user asks of a move.
+
+    Attributes:
+        revision: what moves; an id, or the beginning of one.
+        after: what it goes behind, likewise; ``None`` for the head.
+        with_descendants: whether all that is above it moves along.
+        accept: the codes of faults that may be in the planned chain.
+    """
+
+    revision: str
+    after: str | None = None
+    with_descendants: bool = False
+    accept: tuple[str, ...] = ()
+
+    def typed(self, after: str | None = None, accept: Collection[str] = ()) -> str:
+        """The command's name with its options, to type it again or with others."""
+        place = after or self.after
+        return " ".join(
+            (
+                "move",
+                word(self.revision),
+                "--to-top" if place is None else option("--after", place),
+                *(("--with-descendants",) if self.with_descendants else ()),
+                *(f"--accept {code}" for code in sorted({*self.accept, *accept})),
+            )
+        )
+
+    def command(self, after: str | None = None, accept: Collection[str] = ()) -> str:
+        """The same as a whole command."""
+        return f"{{fixchain}} {self.typed(after, accept)}{{databases}}"
+
+
+def relocate(now: Facts, wishes: MoveWishes) -> Plan:
+    """Plan a move.
+
+    Args:
+        now: a chain of which nothing is in doubt.
+        wishes: what the user asks.
+
+    Returns:
+        A plan that links nothing where all is as it should be.
+
+    Raises:
+        CannotPlan: there is no such place, or the chain would come apart.
+    """
+    move = _Move(now, wishes)
+    move.put_in()
+    return move.plan()
+
+
+def refuse_skipping(now: Facts, after: Graph, wishes: MoveWishes) -> None:
+    """Stop where a database, the main branch or a release would come to skip a revision.
+
+    Raises:
+        UnsafeForDatabases: with the ways out.
+    """
+
+    def ways(database: Applied) -> Remedy:
+        if database.published:
+            return Remedy.of("leave the order of what others have as it is")
+        return way(
+            "upgrade that database with the chain as it is, and move then",
+            "{alembic} upgrade heads",
+            wishes.command(),
+        )
+
+    refuse_unsafe(after, now.graph, (*applied_in(now), *published_in(now)), ways)
+
+
+class _Move:
+    """The links while they are changed."""
+
+    def __init__(self, now: Facts, wishes: MoveWishes) -> None:
+        self._now, self._graph, self._wishes = now, now.graph, wishes
+        self._revision = _resolved(self._graph, wishes.revision)
+        self._moving = {self._revision}
+        if wishes.with_descendants:
+            self._moving = self._graph.descendants(self._moving)
+        self._lineages = find_lineages(now).by_revision
+        self._links = Links(self._graph.parents)
+        if not wishes.with_descendants:
+            self._take_out()
+        self._target = self._found_target()
+
+    def _found_target(self) -> str:
+        """What the revision goes behind.
+
+        Raises:
+            CannotPlan: it is not known, or moves itself.
+        """
+        if self._wishes.after is None:
+            return self._top()
+        target = _resolved(self._graph, self._wishes.after)
+        if target == self._revision:
+            raise CannotPlan(f"{target} cannot stand behind itself", "name another revision")
+        if target in self._moving:
+            alone = replace(self._wishes, with_descendants=False).command()
+            raise CannotPlan(
+                f"{target} is above {self._revision}, and so would move along",
+                way(f"move {self._revision} alone", alone),
+            )
+        return target
+
+    def _top(self) -> str:
+        """The head of the revision's lineage, without what moves."""
+        lineages = self._lineages
+        home = lineages[self._revision]
+        if home.name == self._revision and home.parent is not None:  # it begins a branch
+            home = home.parent
+        left = {name: p for name, p in self._links.parents.items() if name not in self._moving}
+        followed = {
+            parent for name, p in left.items() for parent in p if lineages[name] is lineages[parent]
+        }
+        tops = [name for name in left if name not in followed and lineages[name] is home]
+        if len(tops) == 1:
+            return tops[0]
+        if not tops:
+            raise CannotPlan(
+                f"nothing is left to stand on without {self._revision} and what is above it",
+                "name what it is to go behind, with --after",
+            )
+        raise CannotPlan(
+            f"there are {len(tops)} heads: {listing(tops, _NAMED)}",
+            Remedy(
+                tuple(
+                    Way(f"put it on {top}", (self._wishes.command(top),)) for top in tops[:_NAMED]
+                )
+            ),
+        )
+
+    def _take_out(self) -> None:
+        """Put what is on the revision onto its parents.
+
+        Raises:
+            CannotPlan: a branch would lose its label.
+        """
+        graph, revision = self._graph, self._revision
+        children, below = graph.children.get(revision, ()), graph.parents[revision]
+        labels = graph.labels.get(revision, ())
+        if labels and children:
+            together = replace(self._wishes, with_descendants=True)
+            raise CannotPlan(
+                f"{revision} carries the label {listing(labels)} of the branch above it, which"
+                " would stay without it",
+                way("move the whole branch", together.command())
+                | f"write the label into {children[0]} first, by hand",
+            )
+        for child in children:
+            why = Reason("move", f"{revision}, which moves, is on {listing(below) or 'nothing'}")
+            self._links.relink(child, self._instead(child, revision, below), why)
+
+    def put_in(self) -> None:
+        """Put the revision behind its target, and on top of it what was there.
+
+        Raises:
+            CannotPlan: nothing tells on which of several heads that is to go.
+        """
+        links, revision, target = self._links, self._revision, self._target
+        links.relink(revision, (target,), Reason("move", f"it goes behind {target}, as you say"))
+        if self._lineages[revision].name == revision:
+            return  # it begins a branch, and nothing goes on top of that
+        linked = self._linked()
+        moved = [name for name in linked.order if name in self._moving]
+        tops = [name for name in moved if self._moving.isdisjoint(linked.children.get(name, ()))]
+        below = linked.ancestors(tops)
+        pushed = [
+            name
+            for name, parents in dict(links.parents).items()
+            if target in parents and name not in self._moving and name not in below
+        ]
+        if pushed and len(tops) > 1:
+            raise CannotPlan(
+                f"{count(len(tops), 'head')} would move ({listing(tops, _NAMED)}), and nothing"
+                f" tells on which of them {listing(pushed, _NAMED)} is to go, which is on {target}",
+                way(
+                    "make one line of them first", "{fixchain} repair --strategy linear{databases}"
+                ),
+            )
+        for name in pushed:
+            why = Reason("move", f"it was on {target}, behind which {revision} goes")
+            links.relink(name, self._instead(name, target, tuple(tops)), why)
+
+    def _instead(self, name: str, parent: str, others: tuple[str, ...]) -> tuple[str, ...]:
+        """The parents of a revision with others in the place of one of them."""
+        parents = self._links.parents[name]
+        place = parents.index(parent)
+        return tuple(dict.fromkeys((*parents[:place], *others, *parents[place + 1 :])))
+
+    def _linked(self) -> Graph:
+        parents = self._links.parents
+        return Graph(
+            header._replace(down_revision=parents[header.revision])
+            for header in self._now.headers
+            if header.revision is not None
+        )
+
+    def plan(self) -> Plan:
+        """The finished plan.
+
+        Raises:
+            CannotPlan: there would be a cycle, or more heads or bases.
+        """
+        after = self._linked()
+        if after.cycles:
+            raise CannotPlan(
+                f"{self._revision} cannot run behind {self._target}: by depends_on,"
+                f" {listing(after.cycles[0])} would each have to run before the other",
+                "move what it depends on first, or correct depends_on",
+            )
+        self._links.drop_redundant_parents(self._graph, after)
+        relinks = self._links.relinks(self._now, after.order)
+        along = len(self._moving) - 1
+        what = f"{self._revision} and {count(along, 'revision')} above it" if along else ""
+        why = Reason("move", f"{what or self._revision} behind {self._target}")
+        plan = Plan("move", relinks, (), (), (why,))
+        after = planned_graph(self._now, plan)
+        for ends, before, then in (
+            ("heads", self._graph.heads, after.heads),
+            ("bases", self._graph.bases, after.bases),
+        ):
+            if len(then) > len(before):
+                self._refuse_apart(ends, [name for name in then if name not in before])
+        return plan
+
+    def _refuse_apart(self, ends: str, new: list[str]) -> None:
+        joined = self._graph.parents[self._revision]
+        held = f"{self._revision} joins {listing(joined)}" if len(joined) > 1 else ""
+        remedy = Remedy.of("choose a place from which nothing comes apart")
+        if not self._wishes.with_descendants and ends == "bases":
+            remedy = Remedy.of(f"move what is on {self._revision} first, so that one is on it")
+        raise CannotPlan(
+            f"the chain would come apart, with more {ends} than now: {listing(new, _NAMED)}"
+            + (f"; {held}" if held else ""),
+            remedy,
+        )
+
+
+def _resolved(graph: Graph, name: str) -> str:
+    """The revision with an id, or with the only one that begins so.
+
+    Raises:
+        CannotPlan: there is none, or several.
+    """
+    if name in graph:
+        return name
+    found = [each for each in graph if name and each.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CannotPlan(
+            f"{count(len(found), 'revision')} begin with {name}: {listing(found, _NAMED)}",
+            "give more of its id",
+        )
+    raise CannotPlan(
+        f"there is no revision {name!r} in this chain",
+        way("give the id of one, or the beginning of it; to see them", "{alembic} history"),
+    )

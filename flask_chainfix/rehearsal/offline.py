@@ -1,0 +1,157 @@
+"""The SQL of single migrations, from Alembic's offline mode: they run, and no database is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.environment.messages import masked
+from flask_chainfix.model.rehearsal import RevisionSql
+from flask_chainfix.rehearsal import fresh_process as fresh
+
+_MOST = 50  # revisions; nobody reads more in one comment
+
+
+def sql_of(runtime: Runtime, chain: Facts, revisions: Sequence[str]) -> tuple[RevisionSql, ...]:
+    """Have migrations say what they would send to a database, in a fresh process.
+
+    That runs ``env.py`` and the migrations, each by itself. No database is connected to, and no
+    file is written where the project is.
+
+    Args:
+        runtime: the environment.
+        chain: the chain as it is on the disk.
+        revisions: which revisions; of many only the first.
+    """
+    asked = revisions[:_MOST]
+    if not asked:
+        return ()
+    files = {revision: os.path.abspath(chain.file(revision).path) for revision in asked}
+    process = fresh.ask(__name__, {**fresh.request(runtime), "files": files})
+    try:
+        answer: dict[str, Any] = json.loads(process.stdout)
+    except ValueError:  # the process has ended before it could answer
+        answer = {"error": f"the process ended without an answer (exit code {process.returncode})"}
+    if "error" in answer:
+        return tuple(RevisionSql(revision, (), answer["error"]) for revision in asked)
+    found = (
+        RevisionSql(revision, tuple(map(masked, statements)), masked(problem))
+        for revision, statements, problem in answer["sql"]
+    )
+    left = (RevisionSql(each, (), f"only {_MOST} are run") for each in revisions[_MOST:])
+    return (*found, *left)
+
+
+# --- In the fresh process ------------------------------------------------------------------------
+def main() -> None:
+    """Run each migration in offline mode."""
+    import alembic.command  # noqa: F401  (a directory of the project may have this name, too)
+
+    from flask_chainfix.rehearsal.confinement import confine
+
+    lift = confine({})
+    with fresh.answering() as (request, stream):
+        answer: dict[str, Any]
+        try:
+            with fresh.entered(request):
+                answer = {"sql": list(_sql(fresh.reopen(request), request["files"]))}
+        except (Exception, SystemExit) as error:  # apps can raise anything
+            answer = {"error": _told(error)}
+        finally:
+            lift()
+        json.dump(answer, stream)
+
+
+def _sql(runtime: Runtime, files: dict[str, str]) -> Iterator[tuple[str, list[str], str]]:
+    from alembic.script import ScriptDirectory
+
+    config = runtime.config
+    script = ScriptDirectory.from_config(config)
+    # What env.py writes, as that of several databases does, comes into a directory that goes away.
+    script.dir = os.path.abspath(script.dir)
+    if config.config_file_name is not None:
+        config.config_file_name = os.path.abspath(config.config_file_name)
+    sys.path[:] = map(os.path.abspath, sys.path)
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        try:
+            for revision, path in files.items():
+                yield (revision, *_sql_of(config, script, revision, path))
+        finally:
+            os.chdir(here)
+
+
+def _sql_of(config: Any, script: Any, revision: str, path: str) -> tuple[list[str], str]:
+    """The statements of one migration, and what has stopped it."""
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import RevisionStep
+    from alembic.script import Script
+    from alembic.script.revision import RevisionMap
+    from alembic.util import load_python_file
+
+    statements: list[str] = []
+    asked = False
+
+    def steps(heads: Any, context: Any) -> Iterator[Any]:
+        nonlocal asked
+        asked = True
+        module = load_python_file(os.path.dirname(path), os.path.basename(path))
+        # It runs by itself, whatever it stands on: the rest of the chain may not even load.
+        for name in ("down_revision", "depends_on", "branch_labels"):
+            setattr(module, name, None)
+        alone = Script(module, revision, path)
+        chain = RevisionMap(lambda: [alone])
+        chain.get_revisions("heads")  # loads it
+        step = RevisionStep(chain, alone, True)
+        run = step.migration_fn
+
+        def recorded(**given: Any) -> None:
+            heard = _Heard()
+            others, context.impl.output_buffer = context.impl.output_buffer, heard
+            try:
+                run(**given)
+            finally:
+                context.impl.output_buffer = others
+                if heard.statements and given.get("engine_name"):
+                    statements.append(f"-- {given['engine_name']}")
+                statements.extend(heard.statements)
+
+        step.migration_fn = recorded
+        yield step
+
+    try:
+        with EnvironmentContext(config, script, fn=steps, as_sql=True, starting_rev="base"):
+            script.run_env()
+    except (Exception, SystemExit) as error:  # migrations can raise anything
+        return statements, f"stopped, {_told(error)}"
+    return statements, "" if asked else "env.py has run no migrations"
+
+
+class _Heard:
+    """A stream to which Alembic writes a statement at a time."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            self.statements.append(text.strip())
+
+    def flush(self) -> None:
+        pass
+
+
+def _told(error: BaseException) -> str:
+    """An exception as a sentence: its kind and the first line of what it says."""
+    with suppress(Exception):
+        said = next(iter(str(error).strip().splitlines()), "")
+        return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return type(error).__name__

@@ -1,0 +1,169 @@
+"""Take back revisions in databases, with their own ``downgrade()`` and the ``env.py`` of now.
+
+The files of lost revisions are handed to the fresh process as bytes, under the names that they had:
+nothing is written into the work tree, and a helper beside them is found where it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy.engine import URL
+
+from flask_chainfix.common import signals
+from flask_chainfix.common.errors import CannotPlan, CannotRehearse, StaleSnapshot
+from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.remedies import way
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.files import MigrationFile
+from flask_chainfix.model.rehearsal import RehearsalFailure, RehearsalStep
+from flask_chainfix.rehearsal.app_databases import binds_of, inside_app
+from flask_chainfix.rehearsal.round_trip import Place, as_sent
+from flask_chainfix.rehearsal.scratch import Scratch
+
+
+class Unwinding(NamedTuple):
+    """A database in which revisions are to be taken back.
+
+    Attributes:
+        target: the database.
+        standing: the same, with its stamp.
+        revisions: what is taken back, in this order.
+        after: the rows of its version table afterwards, sorted.
+    """
+
+    target: Target
+    standing: Standing
+    revisions: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class Run(NamedTuple):
+    """What one run of ``env.py`` is about.
+
+    Attributes:
+        place: how a fresh process opens the environment, and the databases by bind.
+        own: whether these are the databases that ``env.py`` finds by itself.
+        databases: those of them in which revisions are taken back, by bind.
+        standings: where each of them stands, by bind.
+    """
+
+    place: Place
+    own: bool
+    databases: Mapping[str, Unwinding]
+    standings: Mapping[str, Standing]
+
+    def take_back(
+        self, files: Iterable[MigrationFile], progress: Progress
+    ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
+        """Run the ``downgrade()`` of each revision; see ``_walk``."""
+        return self._walk("back", files, progress)
+
+    def bring_up(
+        self, files: Iterable[MigrationFile], progress: Progress
+    ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
+        """Run the ``upgrade()`` of each revision; see ``_walk``."""
+        return self._walk("forth", files, progress)
+
+    def _walk(
+        self, direction: str, files: Iterable[MigrationFile], progress: Progress
+    ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
+        """Run the revisions.
+
+        Args:
+            direction: ``back`` or ``forth``.
+            files: the chain down to its base, lost revisions included.
+            progress: called with the steps done, the steps in all, and what is running.
+
+        Returns:
+            The steps that have run, and what has ended them early. They are not final where
+            ``env.py`` runs all of them in one transaction.
+
+        Raises:
+            StaleSnapshot: a database stands elsewhere by now; nothing has run.
+        """
+        asked = {
+            "chain": [as_sent(file) for file in files],
+            "phases": [(direction, 1, "base")],
+            "copied": True,
+            "replaced": not self.own,
+            "back": {
+                bind: (
+                    standing.rows,
+                    self.databases[bind].revisions if bind in self.databases else (),
+                )
+                for bind, standing in self.standings.items()
+            },
+        }
+        try:
+            steps, failure, _ = self.place.run(asked, progress)
+        except CannotRehearse as error:
+            raise StaleSnapshot(error.message, error.remedy, unchanged=True) from error
+        return steps, failure
+
+
+@contextmanager
+def runs_for(
+    runtime: Runtime,
+    databases: Sequence[Unwinding],
+    known: Mapping[str, tuple[Target, Standing]],
+    command: str = "unwind",
+) -> Iterator[tuple[Run, ...]]:
+    """The runs of ``env.py`` that databases need: one for all of the app's own, one for each other.
+
+    Args:
+        runtime: the environment.
+        databases: those in which revisions are to be taken back.
+        known: all that somebody has looked at, by identity.
+        command: what the user has typed.
+
+    Raises:
+        CannotPlan: ``env.py`` would not find a database.
+        CannotRehearse: the app cannot be loaded.
+    """
+    with inside_app(runtime, command) as opened, signals.listening():
+        binds = binds_of(opened)
+        runs = []
+        mine = {each.target.bind: each for each in databases if each.target.own}
+        if mine:
+            own = {target.bind: each for each in known.values() if (target := each[0]).own}
+            runs.append(_run(opened, own, mine, own=True))
+        for each in databases:
+            if each.target.own:
+                continue
+            if len(binds) > 1:
+                raise CannotPlan(
+                    f"env.py migrates {len(binds)} databases, and which of them"
+                    f" {each.standing.name} is cannot be told",
+                    way("leave it out, and take the app's own", f"{{fixchain}} {command}"),
+                )
+            there = {binds[0]: (each.target, each.standing)}
+            runs.append(_run(opened, there, {binds[0]: each}, own=False))
+        yield tuple(runs)
+
+
+def _run(
+    opened: Runtime,
+    there: Mapping[str, tuple[Target, Standing]],
+    databases: Mapping[str, Unwinding],
+    *,
+    own: bool,
+) -> Run:
+    urls = {bind: _absolute(target) for bind, (target, _) in there.items()}
+    shown = ", ".join(target.name for target, _ in there.values())
+    dialect = next(iter(urls.values())).get_backend_name()
+    place = Place(opened, Scratch(urls, shown, dialect), {})
+    return Run(place, own, databases, {bind: each[1] for bind, each in there.items()})
+
+
+def _absolute(target: Target) -> URL:
+    """The URL from whatever directory it is opened."""
+    file = target.file
+    if file is None or (target.url.database or "").startswith("file:"):
+        return target.url
+    return target.url.set(database=str(Path(file)))
