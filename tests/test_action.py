@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from flask_chainfix.model.hook_files import JOB, WORKFLOW, Call
-from flask_chainfix.report import format_names
 from tests.disk import environment
 from tests.repositories import VERSIONS, Repository, needs_git, script
 from tests.runner import ACTION, Runner
@@ -24,7 +23,6 @@ from tests.runner import ACTION, Runner
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
 
 DOCUMENTS = Path(__file__).parent.parent / "docs/pages"
-writes_files = pytest.mark.skipif("markdown" not in format_names(), reason="no such format yet")
 
 
 class Hub:
@@ -300,7 +298,6 @@ def test_what_lies_in_the_repository_is_not_imported(hub: Hub, runner: Runner) -
 # --- Files, summaries and comments ---------------------------------------------------------------
 
 
-@writes_files
 def test_the_summary_of_the_job_and_a_report_on_wish(hub: Hub, runner: Runner) -> None:
     runner.check_out(hub.add("c", "a", day=2))
     ran = runner.run("push", {"before": ""}, format="sarif")
@@ -322,7 +319,6 @@ esac
 """
 
 
-@writes_files
 @pytest.mark.parametrize(
     ("answer", "broken", "method"),
     [
