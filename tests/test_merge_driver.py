@@ -275,7 +275,7 @@ def test_it_is_shown_set_and_found_again(project: Repository) -> None:
     assert (project.top / "migrations/.gitattributes").read_text() == "chain.lock merge=fixchain\n"
     set_by_us = project.git("config", "--local", "--get-regexp", r"^merge\.")
     again = fixchain(*INSTALL)
-    assert "There is nothing to do" in again.stdout
+    assert "Nothing to do: everything is in place." in again.stdout
     config.write_bytes(before)
     for command in re.findall(r"^git config .*$", shown.stdout, re.MULTILINE):
         assert run("sh", "-c", command, cwd=project.top).exit_code == 0
