@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -38,6 +39,13 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
 
 settings.register_profile("flask-chainfix", deadline=None, max_examples=examples(50))
 settings.load_profile("flask-chainfix")
+
+
+def pytest_collection_finish() -> None:
+    """Have thousands of tests and all modules left alone by the garbage collector."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 50)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -115,7 +115,7 @@ def _in_memory() -> Iterator[Engine]:
 
 def test_a_verdict_is_never_wrong_and_seldom_missing() -> None:
     total = undecided = 0
-    for seed in range(examples(50)):
+    for seed in range(examples(30)):
         with _in_memory() as engine:
             size, unknown = _check(engine, seed)
         total += size
@@ -134,7 +134,7 @@ def test_a_server_shows_what_has_run(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["table", "column"])
 def test_what_was_removed_by_hand_is_no_proof(kind: str) -> None:
     """A revision above has run; only where nothing else tells may one look as if it had not."""
-    for seed in range(examples(15)):
+    for seed in range(examples(10)):
         random = Random(seed)
         case = _case(random)._replace(half="", operations=())
         with _in_memory() as engine:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import SCRIPTS
+from tests.nightly import first_of_each
 
 HEADER = "revision = {0!r}\ndown_revision = {1!r}\n\n\ndef upgrade():\n    pass\n"
 COMMANDS = (
@@ -33,6 +34,12 @@ PLACES = {
     "config": ("alembic.ini", "script_location = planted:\n"),
     "toml": ("pyproject.toml", 'script_location = "planted:"\n'),
 }
+# By day each command in one of them, and both of them with some commands.
+_EACH_IN_TURN = [
+    (command, place)
+    for number, command in enumerate(COMMANDS)
+    for place in (("directory", "config"), ("config", "directory"))[number % 2]
+]
 
 
 def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -83,8 +90,9 @@ def configure(project: Path, place: str) -> tuple[str, ...]:
     return ("-d", "migrations") if place == "directory" else ("-c", file)
 
 
-@pytest.mark.parametrize("place", ["directory", "config"])
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("command", "place"), first_of_each(_EACH_IN_TURN, kind=lambda case: case[0])
+)
 def test_nothing_of_the_project_is_imported(
     project: Path, place: str, command: tuple[str, ...]
 ) -> None:
