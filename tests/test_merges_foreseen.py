@@ -25,6 +25,7 @@ from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.diagnosis.rules.merging import breaking, clashes
 from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.git.merge_places import MergePlace
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import Merge, Side
 from tests.disk import environment
@@ -197,6 +198,33 @@ def test_what_is_foreseen_is_what_a_merge_brings(template: Path, found: Branches
     }
     event("stopped" if stopped else "broken" if foreseen else "fine")
     assert foreseen == done - told(mine) - theirs
+
+
+@given(branches())
+@settings(
+    max_examples=examples(8),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_what_git_need_not_be_asked_is_what_it_says(template: Path, found: Branches) -> None:
+    top = template.parent / "pairs"
+    shutil.rmtree(top, ignore_errors=True)
+    shutil.copytree(template, top)
+    import_branches(top, found)
+    put(top, found.on_disk)
+    mine = read(top)
+
+    def merged() -> list[tuple[object, ...]]:
+        merges = foresee_merges(mine, "base", ["mine", "theirs"]).merges
+        return [
+            (each.mine.ref, each.theirs.ref, each.conflicts, {f.path: f.data for f in each.files})
+            for each in merges
+        ]
+
+    spared = merged()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(MergePlace, "sums", lambda *_: frozenset())
+        assert merged() == spared
 
 
 # --- FC504 against what SQLite says --------------------------------------------------------------

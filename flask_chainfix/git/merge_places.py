@@ -22,10 +22,11 @@ from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.regular_files import LARGEST, LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import count
+from flask_chainfix.git.partings import Additions, Entries, Partings, parents_of
 from flask_chainfix.git.past import location_name, no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import Repository
-from flask_chainfix.git.tree import Tree, raw_entries
+from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.history import ChainLock, Change, Conflict
 
 DISK = ""
@@ -36,7 +37,6 @@ _ABBREVIATED = 12
 _REMOTES = "refs/remotes/"
 _MOST_COMMITS = 10_000  # that are walked
 _AUTHOR = re.compile(rb"^author (.*?) <[^>\n]*> (\d+)", re.MULTILINE)
-_PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
 
 
 class _Merged(NamedTuple):
@@ -197,7 +197,7 @@ class MergePlace:
         while level and len(seen) < _MOST_COMMITS:
             found = self.repository.objects(level, "commit")
             yield from found
-            above = (name for each in found.values() for name in _parents(each.data))
+            above = (name for each in found.values() for name in parents_of(each.data))
             level = [name for name in dict.fromkeys(above) if name not in seen]
             seen.update(level)
 
@@ -292,24 +292,25 @@ class MergePlace:
             self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
 
     def sums(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
-        """The merges whose version location holds the entries of both sides, and no others.
+        """The merges that are not worth asking Git for: both sides have only added migrations.
+
+        Nothing was deleted or renamed on either side, so Git would find no other name for a file.
 
         Raises:
             Unknown: Git cannot tell.
         """
-        location = location_name(self.repository, self.roots[0])
         pairs = tuple(pairs)
-        sides = {self.commits[name] for pair in pairs for name in pair}
-        trees = {self.merged[pair].tree for pair in pairs}
-        names = {f"{each}:{location}": each for each in sides | trees}
-        read = self.repository.objects(names, "tree")
-        entries = {names[name]: raw_entries(found) for name, found in read.items()}
+        known = Partings(self.repository, (self.commits[name] for pair in pairs for name in pair))
+        commits = {pair: (self.commits[pair[0]], self.commits[pair[1]]) for pair in pairs}
+        bases = {pair: known.of(*commits[pair]) for pair in pairs}
+        additions = Additions(self.repository, location_name(self.repository, self.roots[0]))
+        asked = ((base, side) for pair, base in bases.items() if base for side in commits[pair])
+        added = additions.of(asked)
         found = set()
-        for one, other in pairs:
-            sides_have = [entries.get(self.commits[name]) for name in (one, other)]
-            both = frozenset[bytes]().union(*filter(None, sides_have))
-            if None not in sides_have and entries.get(self.merged[one, other].tree) == both:
-                found.add((one, other))
+        for pair, base in bases.items():
+            one, other = (added.get((base or "", side)) for side in commits[pair])
+            if None not in (one, other) and _agree(one or {}, other or {}):
+                found.add(pair)
         return frozenset(found)
 
     def _is_migration(self, name: str) -> bool:
@@ -355,7 +356,7 @@ class MergePlace:
             if f"{commit}:{name}" not in there:
                 return None
             blob, data = there[f"{commit}:{name}"].hash, there[commit].data
-            parents = _parents(data)
+            parents = parents_of(data)
             before = self.repository.objects(f"{parent}:{name}" for parent in parents)
             same = (each for each in parents if _hash(before, f"{each}:{name}") == blob)
             following = next(same, None)
@@ -369,12 +370,12 @@ class MergePlace:
         return None
 
 
+def _agree(one: Entries, other: Entries) -> bool:
+    return all(other.get(name, entry) == entry for name, entry in one.items())
+
+
 def _hash(objects: Mapping[str, object], name: str) -> str:
     return str(getattr(objects.get(name), "hash", ""))
-
-
-def _parents(commit: bytes) -> list[str]:
-    return [each.decode() for each in _PARENT.findall(commit.partition(b"\n\n")[0])]
 
 
 def _path(name: str) -> bytes:

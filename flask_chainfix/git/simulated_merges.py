@@ -94,17 +94,17 @@ class Merging:
             changed += place.take_from_disk()
         if changed:
             self._refuse_other_files()
-        for place in self._places:
-            place.merge(pairs)
         # The lock of the first is judged; and what lies on the disk need not be what Git has of it.
         added = self._added([pair for pair in pairs[1:] if not changed or DISK not in pair])
         for place in self._places:
-            place.load([tree.tree for pair, tree in place.merged.items() if pair not in added])
+            place.merge([pair for pair in pairs if pair not in added])
+            place.load([each.tree for each in place.merged.values()])
         found = []
         for mine, theirs in pairs:
-            done = [place.merged[mine, theirs] for place in self._places]
+            is_added = (mine, theirs) in added
+            done = [] if is_added else [place.merged[mine, theirs] for place in self._places]
             lock = None
-            if (mine, theirs) in added:
+            if is_added:
                 files = _together(sides[mine], sides[theirs])
             else:
                 there, _, lock = self._snapshot([each.tree for each in done])
@@ -147,11 +147,11 @@ class Merging:
     def _added(self, pairs: Sequence[Pair]) -> frozenset[Pair]:
         """The pairs whose merge holds the migrations of both sides, and no more.
 
-        Their trees need not be read, which is most of the time for many branches.
+        They need not be merged, which is most of the time for many branches.
         """
         around = self._now.environment
         one_folder = len(around.version_locations) == 1 and not around.recursive
-        if not one_folder or around.sourceless:
+        if not pairs or not one_folder or around.sourceless:
             return frozenset()
         (place,) = self._places
         return place.sums(pairs)

@@ -16,7 +16,6 @@ LINK, _FOLDER, _SUBMODULE = "120000", "40000", b"160000"
 _ENTRIES = {  # by the number of bytes of a hash
     width: re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)
 }
-_RAW = {width: re.compile(rb"\d+ [^\0]+\0.{%d}" % width, re.DOTALL) for width in (20, 32)}
 _MOST_LINKS = 40  # that lead from one to the next
 
 
@@ -199,18 +198,22 @@ def _list(trees: Mapping[str, Object], listed: dict[str, tuple[tuple[str, Entry]
             listed[tree.hash] = tuple(_children(tree))
 
 
-def raw_entries(tree: Object) -> frozenset[bytes] | None:
-    """What a tree holds, each as Git stores it; ``None`` where there may be links among it."""
-    if b"120000 " in tree.data:
-        return None
-    return frozenset(_RAW[len(tree.hash) // 2].findall(tree.data))
+def entries_of(tree: Object) -> dict[bytes, tuple[bytes, bytes]]:
+    """The mode and the binary hash of what a tree holds, by name."""
+    found = _ENTRIES[len(tree.hash) // 2].findall(tree.data)
+    return {name: (mode, hash_) for mode, name, hash_ in found}
 
 
 def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
     """What a tree holds, as Git stores it: mode, name and binary hash of each; no submodules."""
     for mode, name, blob in _ENTRIES[len(tree.hash) // 2].findall(tree.data):
         if mode != _SUBMODULE:
-            yield os.fsdecode(name), Entry(mode.decode(), blob.hex())
+            yield _child(mode, name, blob)
+
+
+@lru_cache(maxsize=1 << 16)
+def _child(mode: bytes, name: bytes, blob: bytes) -> tuple[str, Entry]:
+    return os.fsdecode(name), Entry(mode.decode(), blob.hex())
 
 
 def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, bytes]]:

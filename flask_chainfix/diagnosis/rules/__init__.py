@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
@@ -217,6 +218,7 @@ def explanations() -> tuple[Explanation, ...]:
 _HEADING = re.compile(r"^(\S.*):\n(?= )", re.MULTILINE)
 
 
+@cache
 def explain(rule: Rule) -> Explanation:
     """Take a rule's docstring apart; a part that is missing is ``""``."""
     from inspect import cleandoc  # takes as long to import as all rules

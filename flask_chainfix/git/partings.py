@@ -1,0 +1,150 @@
+"""Where many commits part two by two, and which of them have only added files since.
+
+Two hundred merges of long chains take Git longer than all else. Where both sides have only added
+files, it is plain what they come to; that is found out through one running process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+from math import inf
+
+from flask_chainfix.git.repositories import Repository
+from flask_chainfix.git.tree import entries_of
+
+_MOST_COMMITS = 2_000  # that are walked
+_AT_ONCE = 16  # of a line of first parents
+_LINK, _FOLDER = b"120000", b"40000"
+_DATE = re.compile(rb"^committer .*> (\d+)", re.MULTILINE)
+_PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
+
+Pair = tuple[str, str]
+Entries = Mapping[bytes, tuple[bytes, bytes]]  # mode and binary hash, by name
+
+
+def parents_of(commit: bytes) -> list[str]:
+    """The parents that a commit names."""
+    return [each.decode() for each in _PARENT.findall(commit.partition(b"\n\n")[0])]
+
+
+class Partings:
+    """Where commits part.
+
+    Args:
+        repository: it has them.
+        tips: their hashes.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+
+    def __init__(self, repository: Repository, tips: Iterable[str]) -> None:
+        self._repository = repository
+        self._bits = {tip: 1 << number for number, tip in enumerate(dict.fromkeys(tips))}
+        self._commits: dict[str, tuple[float, list[str]]] = {}
+        self._reached: dict[str, int] = {}  # the tips from which a commit is reached
+        self._walk()
+
+    def _walk(self) -> None:
+        """Go down from all tips, the latest commit first, until each is reached from all."""
+        every = (1 << len(self._bits)) - 1
+        self._read(self._bits)
+        queue = [(-inf, tip) for tip in self._bits]  # what lies on the disk has no date
+        self._reached |= self._bits
+        while any(self._reached[commit] != every for _, commit in queue):
+            if len(self._reached) > _MOST_COMMITS:
+                self._reached.clear()
+                return
+            _, commit = heappop(queue)
+            for parent in self._parents(commit):
+                reached = self._reached.get(parent, 0) | self._reached[commit]
+                if reached != self._reached.get(parent):
+                    self._reached[parent] = reached
+                    self._read([parent])
+                    heappush(queue, (-self._commits[parent][0], parent))
+
+    def _read(self, commits: Iterable[str]) -> None:
+        """Read commits, and some of those below each."""
+        new = [each for each in commits if each not in self._commits]
+        asked = [f"{each}~{number}" for each in new for number in range(_AT_ONCE)]
+        for found in self._repository.objects(asked, "commit").values():
+            date = _DATE.search(found.data)
+            told = -inf if date is None else float(date[1])
+            self._commits[found.hash] = told, parents_of(found.data)
+        for each in new:
+            self._commits.setdefault(each, (-inf, []))
+
+    def _parents(self, commit: str) -> list[str]:
+        return self._commits[commit][1]
+
+    def of(self, one: str, other: str) -> str | None:
+        """The commit at which two part; ``None`` where it is not the only one, or not known."""
+        both = self._bits[one] | self._bits[other]
+        shared = {commit for commit, tips in self._reached.items() if tips & both == both}
+        below = {parent for commit in shared for parent in self._parents(commit)}
+        best = shared - below
+        return min(best) if len(best) == 1 else None
+
+
+class Additions:
+    """What commits have added to a folder since others, where they have done nothing but add.
+
+    Args:
+        repository: it has them.
+        folder: what Git calls the folder.
+    """
+
+    def __init__(self, repository: Repository, folder: str) -> None:
+        self._repository = repository
+        self._folder = f"{folder}/" if folder else ""
+        self._trees: dict[str, Entries] = {}
+
+    def of(self, pairs: Iterable[Pair]) -> Mapping[Pair, Entries]:
+        """The new entries of the folder, by the older and the newer commit.
+
+        Left out are those between which a file was deleted or renamed anywhere, or changed in the
+        folder, and those with links in it.
+
+        Raises:
+            Unknown: Git cannot tell.
+        """
+        pairs = tuple(dict.fromkeys(pairs))
+        found: dict[Pair, Entries] = {pair: {} for pair in pairs}
+        level = [(pair, "", f"{pair[0]}:", f"{pair[1]}:") for pair in pairs]
+        while level:
+            self._load(tree for *_, old, new in level for tree in (old, new))
+            below = []
+            for pair, path, old, new in level:
+                before, after = self._trees.get(old), self._trees.get(new)
+                if before is None or after is None or not self._only_adds(before, after, path):
+                    found.pop(pair, None)
+                    continue
+                if path == self._folder and pair in found:
+                    found[pair] = {name: after[name] for name in after.keys() - before.keys()}
+                for name, (mode, tree) in before.items():
+                    if mode == _FOLDER and after[name][1] != tree:
+                        deeper = f"{path}{os.fsdecode(name)}/"
+                        below.append((pair, deeper, tree.hex(), after[name][1].hex()))
+            level = [each for each in below if each[0] in found]
+        return found
+
+    def _only_adds(self, before: Entries, after: Entries, path: str) -> bool:
+        """Whether nothing is gone in a folder; and, in the one that counts, nothing else is."""
+        for name, (mode, hash_) in before.items():
+            there = after.get(name)
+            if there is None or (mode == _FOLDER) != (there[0] == _FOLDER):
+                return False
+            if path == self._folder and mode != _FOLDER and there != (mode, hash_):
+                return False
+        if path == self._folder:
+            return all(mode != _LINK for mode, _ in after.values())
+        leads_there = self._folder.startswith(path)
+        return not leads_there or os.fsencode(self._folder[len(path) :].partition("/")[0]) in before
+
+    def _load(self, names: Iterable[str]) -> None:
+        new = [name for name in dict.fromkeys(names) if name not in self._trees]
+        for name, found in self._repository.objects(new, "tree").items():
+            self._trees[name] = entries_of(found)
