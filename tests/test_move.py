@@ -190,6 +190,15 @@ def test_moved_confirmed_and_undone(project: Path) -> None:
     }
 
 
+def test_one_that_was_killed_is_named(project: Path) -> None:
+    assert run("b", "--to-top", "--yes").exit_code == 0
+    (journal,) = (project / "migrations/.fixchain").glob("*.json")
+    journal.rename(journal.with_suffix(".unfinished"))
+    done = run("c", "--to-top", "--yes")
+    assert "an earlier move was killed half-way" in done.stderr
+    assert (fixchain("undo", "--yes").exit_code, order()) == (0, "abcd")
+
+
 def test_nothing_is_written_without_consent(project: Path) -> None:
     before = tree(project)
     assert run("b", "--to-top", "--dry-run").exit_code == 1

@@ -114,8 +114,9 @@ def _interruption(runtime: Runtime, tools: Tools, journals: Journals) -> tuple[s
     if disk.is_locked(runtime.environment.directory):
         return ("another repair of this environment is running",)
     undo = f"`{tools.fixchain} undo`"
-    if half is None:
-        return (f"an earlier repair was killed half-way; {undo} puts its files back",)
+    if journals.unfinished is not None:
+        what = journals.unfinished.command
+        return (f"an earlier {what} was killed half-way; {undo} puts its files back",)
     return (
         "an undo was killed half-way, or files were put back by hand: some are as they were before"
         f" the last repair, and others are not; {undo} puts back the rest",
