@@ -619,6 +619,18 @@ def test_a_branch_that_was_deleted(project: Path, ahead: str) -> None:
     assert take_back(ahead, "--from", "-nowhere", "--yes").exit_code == 0  # nothing is ahead
 
 
+def test_what_keeps_git_from_finding_it_is_told(project: Path, ahead: str) -> None:
+    repository = Repository(project)
+    repository.git("branch", "-q", "-D", "feature")
+    (project / ".git/shallow").write_text(f"{repository.git('rev-parse', 'main')}\n")
+    refused(ahead, "b is nowhere in Git", "the clone is shallow", "git fetch --unshallow")
+
+
+def test_what_nobody_reaches_is_left_alone(project: Path, ahead: str) -> None:
+    done = fixchain("unwind", "--no-database", "--stamp", "b")
+    assert (done.exit_code, "is left alone: it is not reached" in done.stdout) == (0, True), done
+
+
 def test_a_ref_that_is_none(ahead: str) -> None:
     refused(ahead, "--upload-pack=x", options=("--from=--upload-pack=x",))
     refused(ahead, "nowhere", options=("--from", "nowhere"))
