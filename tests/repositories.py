@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,8 @@ DISTURBING = [
     "notes.displayRef=*",
 ]
 _ROLES = ("AUTHOR", "COMMITTER")
+# Nothing is tidied up after a commit: that is another process.
+_OPTIONS = ("-c", "protocol.file.allow=always", "-c", "maintenance.auto=false")
 
 
 class Repository:
@@ -65,7 +68,7 @@ class Repository:
         people = {f"GIT_{role}_{what}": "a" for role in _ROLES for what in ("NAME", "EMAIL")}
         dates = {f"GIT_{role}_DATE": date for role in _ROLES}
         done = subprocess.run(
-            ["git", "-c", "protocol.file.allow=always", *map(str, arguments)],
+            ["git", *_OPTIONS, *map(str, arguments)],
             cwd=self.top,
             env={**os.environ, **people, **dates},
             input=answer,
@@ -88,8 +91,10 @@ class Repository:
     def commit(self, day: int) -> str:
         """Commit all that is there."""
         self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "x", day=day)
-        return self.git("rev-parse", "--short", "HEAD")
+        said = self.git("commit", "--allow-empty", "-m", "x", day=day)
+        found = re.search(r"([0-9a-f]+)\] x", said)
+        assert found is not None, said
+        return found[1]
 
     def add(self, *names: str, day: int, parent: str = "p") -> str:
         self.put(*names, parent=parent)

@@ -7,13 +7,18 @@ import re
 import time
 from pathlib import Path
 
+import click
 import pytest
 
-from flask_chainfix.cli import streams
+from flask_chainfix.cli import output, streams
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
+from flask_chainfix.report import Detail
 from flask_chainfix.report.lines import Line, link_to
+from flask_chainfix.report.results import Restamped, RestampPlan
 from sample_app.demo import STEPS
 from tests.commands import fixchain, flask, on_terminal
 from tests.disk import environment
+from tests.support import chain
 
 SCREEN = 60  # lines
 LINK = re.compile(r"\x1b]8;;([^\x1b]*)\x1b\\(.*?)\x1b]8;;\x1b\\")
@@ -23,8 +28,8 @@ LINK = re.compile(r"\x1b]8;;([^\x1b]*)\x1b\\(.*?)\x1b]8;;\x1b\\")
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a chain of 200 revisions and two heads."""
     monkeypatch.chdir(tmp_path)
-    chain = [f"r{number} <- r{number - 1}" for number in range(1, 199)]
-    environment(tmp_path / "migrations", "r0", *chain, "other <- r120")
+    specs = [f"r{number} <- r{number - 1}" for number in range(1, 199)]
+    environment(tmp_path / "migrations", "r0", *specs, "other <- r120")
     (tmp_path / "migrations/env.py").write_text("target_metadata = db.metadata\n")
     return tmp_path
 
@@ -85,6 +90,18 @@ def test_what_is_asked_about_is_shown_to_the_quiet_as_well(project: Path) -> Non
     assert refused.exit_code == 3
     assert "down_revision" in refused.stdout
     assert "no terminal to ask on" in refused.stderr
+
+
+def test_the_quiet_are_told_of_what_is_done_before_more_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    diagnosis = Diagnosis(chain("a"))
+    with click.Context(click.Command("x")) as context:
+        context.meta[streams.DETAIL] = Detail.VERDICT
+        output.show(RestampPlan(diagnosis=diagnosis, moves=()), "text", "")
+        assert capsys.readouterr().out == ""
+        output.show(Restamped(diagnosis=diagnosis, moves=()), "text", "")
+    assert capsys.readouterr().out == "No database was named, so there is no stamp to move.\n"
 
 
 # --- Links ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import alembic
 import pytest
@@ -15,6 +16,7 @@ from flask_chainfix.cli.groups import main
 from flask_chainfix.report.document import Chapter, Document, Entries, Entry, Lines, Table
 from flask_chainfix.report.markdown import LIMIT, written
 from tests.attacks.channels import judge_markdown, markdown_tokens
+from tests.browsers import mermaid_script
 from tests.commands import Done, fixchain, flask, run
 from tests.disk import environment
 from tests.rehearsals import add, plain
@@ -22,6 +24,9 @@ from tests.repositories import Repository
 from tests.stamped import sql
 from tests.support import migration, rev
 from tests.test_repair_properties import without_fresh_process
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _FORK = ("a", "b <- a", "c <- b", "d <- b")
 
@@ -147,6 +152,16 @@ def test_a_trace_has_a_picture_of_each_database_that_differs(
     assert any("restamp --from-schema" in each for each in fences(tokens, "sh"))
 
 
+def test_a_masked_password_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(tmp_path / "migrations", *_FORK)
+    monkeypatch.chdir(tmp_path)
+    url = "postgresql+psycopg2://u:s3cretword@127.0.0.1:1/x"
+    done = fixchain("check", "--no-git", "--database", url, "--format", "markdown")
+    read(done)
+    assert "s3cretword" not in done.stdout
+    assert done.stdout.count("stands for a password, which is never printed") == 1
+
+
 @pytest.mark.parametrize("command", ["lock --yes", "undo", "explain", "explain FC102"])
 def test_other_commands_say_what_the_terminal_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
@@ -204,6 +219,29 @@ def test_a_long_healthy_run_is_one_node(tmp_path: Path, monkeypatch: pytest.Monk
         ("n2", "n3"),
         ("n3", "n4"),
     ]
+
+
+def test_mermaid_reads_a_folded_picture(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = ("r0", *(f"r{n} <- r{n - 1}" for n in range(1, 40)), "x <- r20", "y  @own  +r9")
+    environment(tmp_path / "migrations", *specs)
+    monkeypatch.chdir(tmp_path)
+    done = fixchain("check", "--no-git", "--format", "markdown")
+    page = browser.new_page()
+    page.add_script_tag(path=mermaid_script())
+    for picture in fences(read(done), "mermaid"):
+        labels = page.evaluate(
+            """async (text) => {
+                await mermaid.parse(text);
+                const diagram = await mermaid.mermaidAPI.getDiagramFromText(text);
+                return diagram.db.getData().nodes.map((node) => node.label);
+            }""",
+            picture,
+        )
+        assert any("r9" in each for each in labels)
+        assert len(labels) < 25
+    page.close()
 
 
 # --- The SQL of new revisions --------------------------------------------------------------------

@@ -78,7 +78,10 @@ def test_a_comment_hides_what_it_names_in_its_file_alone(project: Path) -> None:
         ("# fixchain: ignore[FC202, FC203]", "ignore[FC203] hides nothing, and can go"),
         ("# fixchain: ignore[FC202, FC102]", "ignore[FC102] hides nothing: a comment hides only"),
         ("# fixchain: ignore[FC202, FC501]", "ignore[FC501] hides nothing: a comment hides only"),
-        ("# fixchain: ignore[FC202]\n# fixchain: ignore", "ignore names no code"),
+        (
+            "# fixchain: ignore[FC202]\n# fixchain: ignore",
+            "ignore hides nothing, as it names no code",
+        ),
         ("# fixchain: ignore[FC202]", ""),
     ],
 )
@@ -88,6 +91,17 @@ def test_a_comment_that_hides_nothing_is_told(project: Path, comment: str, expec
     assert done.exit_code == 0, done.stdout
     assert expected in said(done)
     assert ("b_add.py:" in said(done)) == bool(expected)
+
+
+@pytest.mark.parametrize("output_format", ["text", "github", "sarif", "junit", "json"])
+def test_what_a_comment_holds_is_data(project: Path, output_format: str) -> None:
+    hostile = "\x1b[31m\u202e::error::" + "x" * 10_000
+    add(project, "b <- a", before=f"# fixchain: ignore[{hostile}, FC999, FC998, FC997]")
+    done = fixchain("check", "--format", output_format)
+    assert done.exit_code == 0, done.stderr
+    assert not {"\x1b", "\u202e"} & set(done.stdout)
+    assert "\n::error::" not in done.stdout
+    assert "x" * 100 not in done.stdout
 
 
 def test_what_is_not_judged_is_not_called_idle(project: Path) -> None:

@@ -27,6 +27,9 @@ def test_every_command_with_formats_writes_files() -> None:
     for command in map(command_of, main.commands):
         options = {name for parameter in command.params for name in parameter.opts}
         assert ("--format" in options) == ("--output" in options), command.name
+        for parameter in command.params:
+            if parameter.name == "output_format":
+                assert "markdown" in parameter.type.choices, command.name  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("output_format", ["text", "json", "markdown", "github", "sarif", "junit"])

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.commands import command_of
-from tests.readme import README, ROOT
+from tests.readme import PAGES, README, ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,6 +63,9 @@ def test_every_address_is_of_the_same_repository() -> None:
     assert all(url.startswith(SOURCE) for url in urls.values())
     (contact,) = read(ROOT / ".github/ISSUE_TEMPLATE/config.yml")["contact_links"]
     assert contact["url"].startswith(SOURCE)
+    for page in PAGES:
+        named = re.findall(r"https://\S*/flask-chainfix\b", page.read_text("utf-8"))
+        assert all(url.startswith(SOURCE) for url in named), page
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.name))

@@ -235,7 +235,7 @@ def test_a_database_that_cannot_be_asked(project: Path) -> None:
     no_database_answers(project)
     done = panel("rebase", "--yes")
     assert done.exit_code == 3
-    assert "cannot be asked where it stands" in done.stderr
+    assert "the app's database cannot be read" in done.stderr
     assert panel("rebase", "--yes", "--no-database").exit_code == 0
 
 

@@ -259,3 +259,42 @@ def test_a_merge_that_would_be_refused_is_not_offered(project: Path, file: str) 
     done = fixchain("rebase", "--yes", "--database", file)
     assert "has run m, n of yours, and not a, b, c" in done.stderr
     assert (done.exit_code, merge in done.stderr) == (3, False)
+
+
+def test_all_go_back_if_one_stops(project: Path, file: str, tmp_path: Path) -> None:
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    stops = "if {*sa.inspect(op.get_bind()).get_table_names()} >= {'c', 'odd'}:\n    raise OSError"
+    add(project, "m <- b", f"{stops}\n{create('m')}")
+    for url in (file, other):
+        upgrade(project, url, "n")
+    sql(other, "CREATE TABLE odd (id INTEGER)")
+    before = migrations(project / "migrations")
+    done = rebase(file, "--database", other)
+    put_back(project, before, done)
+    assert done.stderr.count(": as it was, but for the data in table m, table n") == 2
+    assert (rows_of(file), tables(file)) == (["n"], {*"abmn"})
+    assert (rows_of(other), tables(other)) == (["n"], {*"abmn", "odd"})
+
+
+def test_what_has_run_of_theirs_and_several_lines_of_mine(project: Path, file: str) -> None:
+    add(project, "d <- c")
+    Repository(project).git("add", "migrations/versions/d_add.py")
+    Repository(project).git("commit", "-q", "-m", "x", day=2)
+    for spec in ("o <- b", "p <- n, o", "q <- a"):
+        add(project, spec)
+    for revision in ("c", "p", "q"):
+        upgrade(project, file, revision)
+    assert rows_of(file) == ["c", "p", "q"]
+    done = rebase(file, "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    (way,) = done.document["downgrades"]
+    assert ({*way["down"]}, way["below"]) == ({*"mnopq"}, ["c"])
+    assert (rows_of(file), tables(file)) == (fixchain_heads(), {*"abcdmnopq"})
+    assert len(fixchain_heads()) == 1
+
+
+def fixchain_heads() -> list[str]:
+    document = fixchain("check", "--format", "json").document
+    assert document["exit_code"] == 0
+    heads: list[str] = document["heads"]
+    return heads

@@ -168,6 +168,23 @@ def test_a_merge_of_what_is_staged_is_foreseen(project: Repository) -> None:
     assert judged("--against", "other") == (1, ["FC503"])
 
 
+def test_a_branch_that_was_force_pushed_and_one_that_is_gone(project: Repository) -> None:
+    """What it was before counts no more, and what is gone is said to be."""
+    project.branch("other")
+    put("c <- b")
+    project.commit(2)
+    project.switch("main")
+    put("d <- b")
+    stage(project)
+    assert judged("--against", "other") == (1, ["FC503"])
+    project.git("branch", "-q", "-f", "other", "main")
+    assert judged("--against", "other") == HEALTHY
+    project.git("branch", "-q", "-D", "other")
+    done = fixchain("check", "--staged", "--against", "other")
+    assert done.exit_code == 3
+    assert "'other' is not a revision" in done.stderr
+
+
 @pytest.mark.parametrize("name", format_names())
 def test_every_format_carries_it(project: Repository, name: str) -> None:
     put("c <- a")

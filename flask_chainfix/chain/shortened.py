@@ -7,7 +7,8 @@ sound and looked at once; of it, only the revisions that something new is linked
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
+from functools import cache
+from itertools import pairwise, starmap
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.model.files import Header, MigrationFile
@@ -24,6 +25,7 @@ class Trunk:
         self._graph = graph = shared.graph
         self._shared = shared
         self._files = frozenset(map(id, shared.files))
+        self._is_below = cache(graph.is_ancestor)  # branches are put on the same few revisions
         self._rank = {name: number for number, name in enumerate(graph.order)}
         odd = graph.labelled or graph.dependencies or graph.duplicates or graph.missing
         self._is_plain = (
@@ -53,7 +55,7 @@ class Trunk:
         if not all(self._resolves(file, new) for file in new):
             return None
         order = sorted(kept, key=self._rank.__getitem__)
-        if not all(self._graph.is_ancestor(one, other) for one, other in pairwise(order)):
+        if not all(starmap(self._is_below, pairwise(order))):
             return None
         below: tuple[str, ...] = ()
         short = []

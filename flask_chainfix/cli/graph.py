@@ -26,7 +26,7 @@ from flask_chainfix.report.results import Drawn
 
 
 @click.command(cls=Command, example="--format html --open")
-@format_option(*picture_names())
+@format_option(*picture_names(), "markdown")
 @click.option(
     "--open",
     "opened",

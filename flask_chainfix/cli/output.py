@@ -142,11 +142,13 @@ def show(result: Result, output_format: str, question: str) -> None:
     Who wants the verdict alone is shown what is asked about all the same.
     """
     is_asked = bool(question)
-    if not is_asked and (output_format != "text" or detail() is Detail.VERDICT):
+    is_text = output_format == "text"
+    is_quiet = detail() is Detail.VERDICT
+    if not is_asked and (not is_text or (is_quiet and not result.is_done)):
         return
-    chosen = Detail.SHORT if detail() is Detail.VERDICT else detail()
+    chosen = Detail.SHORT if is_quiet and is_asked else detail()
     place = place_of(click.get_current_context()) or STDOUT
-    if output_format == "text":
+    if is_text:
         shown = render("text", result, replace(place.style(), detail=chosen))
         place.show(for_people(shown), asked=is_asked)
     else:
@@ -154,14 +156,14 @@ def show(result: Result, output_format: str, question: str) -> None:
         echo(for_people(shown), err=True)
 
 
-def summarize(result: Result, output_format: str) -> None:
+def summarize(result: Result, output_format: str, output: str) -> None:
     """Add a result to the summary of a job on GitHub, if it runs in one and is for people there."""
     path = os.environ.get(_SUMMARY)
     if not path or output_format not in SUMMARIZED:
         return
     from flask_chainfix import disk
 
-    text = render("markdown", result, Style())
+    text = output if output_format == "markdown" else render("markdown", result, Style())
     try:
         disk.append(Path(path), f"{text}\n".encode("utf-8", "replace"))
     except OSError as error:

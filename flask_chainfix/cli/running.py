@@ -83,7 +83,7 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Result
             output = render(output_format, result, replace(place.style(), detail=detail()))
             is_script = output_format != "text" or isinstance(result, RestampScript)
             place.write(result, output if is_script else for_people(output), output_format)
-            summarize(result, output_format)
+            summarize(result, output_format, output)
     except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and not result.is_done:
             raise  # click ends quietly when nobody reads on

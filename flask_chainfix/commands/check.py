@@ -99,6 +99,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
     """
     runtime = replace(runtime, own_template=False)
+    progress(0, 0, "the migrations")
     index = _staged(runtime) if staged else None
     diagnosis = read_and_judge(
         runtime,

@@ -137,7 +137,7 @@ class Tools:
         own: the same for the app's own alone, ``--no-database`` for example.
         named: the same without the app's own.
         stamps: the same for those that ``--stamp`` tells of.
-        against: the same for what ``check`` compares the files with.
+        against: the same for what ``check`` compares the files with, and for ``--staged``.
     """
 
     alembic: str = "flask db"

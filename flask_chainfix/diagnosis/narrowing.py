@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from flask_chainfix.common.wording import count, listing
@@ -12,6 +12,8 @@ from flask_chainfix.diagnosis.rules import can_be_hidden, comments_on, found_by
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import CODES, Finding
 from flask_chainfix.model.history import Published
+
+_LONGEST_CODE = 12  # characters
 
 
 def idle_comments(diagnosis: Diagnosis) -> Iterator[str]:
@@ -33,19 +35,31 @@ def idle_comments(diagnosis: Diagnosis) -> Iterator[str]:
     }
     for path, comments in snapshot.ignores.items():
         for comment in comments:
-            place = f"{path.name}:{comment.line}"
-            if not comment.codes:
-                yield f"{place}: ignore names no code, such as ignore[FC204], and hides nothing"
-            for code in comment.codes:
-                if code not in CODES:
-                    yield f"{place}: ignore[{code}] hides nothing: there is no such code"
-                elif not can_be_hidden(code):
-                    yield (
-                        f"{place}: ignore[{code}] hides nothing: a comment hides only findings"
-                        " about one migration that Alembic can load"
-                    )
-                elif code in known and (path, comment.line, code) not in used:
-                    yield f"{place}: ignore[{code}] hides nothing, and can go"
+            hides = f"{path.name}:{comment.line}: {{}} hides nothing"
+            codes = dict.fromkeys(comment.codes)
+            unknown = [code for code in codes if code not in CODES]
+            stuck = [code for code in codes if code in CODES and not can_be_hidden(code)]
+            idle = [
+                code
+                for code in codes
+                if code in known and can_be_hidden(code) and (path, comment.line, code) not in used
+            ]
+            if not codes:
+                yield f"{hides.format('ignore')}, as it names no code, such as ignore[FC204]"
+            if unknown:
+                yield f"{hides.format(_named(unknown))}: there is no such code"
+            if stuck:
+                yield (
+                    f"{hides.format(_named(stuck))}: a comment hides only findings about one"
+                    " migration that Alembic can load"
+                )
+            if idle:
+                yield f"{hides.format(_named(idle))}, and can go"
+
+
+def _named(codes: Iterable[str]) -> str:
+    """Codes as a comment names them; what is none can be of any length."""
+    return f"ignore[{listing((code[:_LONGEST_CODE] for code in codes), 3)}]"
 
 
 def since(diagnosis: Diagnosis, theirs: Published) -> Diagnosis:

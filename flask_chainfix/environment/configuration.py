@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from configparser import MAX_INTERPOLATION_DEPTH, ConfigParser, Error
 from contextlib import contextmanager, suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,18 +241,24 @@ _TOML_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _REFERENCE = re.compile(r"%%|%\(([^)]*)\)s|%")
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> Mapping[str, Any]:
     """Read a TOML file; ``OSError``, ``ValueError`` and ``BadConfiguration`` say what it lacks."""
+    text = read_regular(path, LARGEST_CODE).decode()
+    _refuse_long_keys(path, text)
+    return _parsed(text)
+
+
+@lru_cache(maxsize=4)  # a command asks several times
+def _parsed(text: str) -> Mapping[str, Any]:
     if sys.version_info >= (3, 11):  # most projects have no such file
         import tomllib
     else:
         import tomli as tomllib
 
-    text = read_regular(path, LARGEST_CODE).decode()
-    _refuse_long_keys(path, text)
     return tomllib.loads(text)
 
 
+@lru_cache(maxsize=4)
 def _refuse_long_keys(path: Path, text: str) -> None:
     """Stop where the time that ``tomllib`` takes grows with the square of the parts of a key."""
     for line in text.splitlines():

@@ -73,6 +73,7 @@ class MergePlace:
         lock = now.environment.lock_path
         self._lock_name = self.name_of(lock.parent, lock.name)
         self._trees: dict[str, Tree] = {}
+        self._contents: dict[str, bytes] = {}
         self.locks: dict[str, ChainLock] = {}
         self.commits: dict[str, str] = {}
         self.base = ""
@@ -105,7 +106,7 @@ class MergePlace:
             Unknown: Git cannot tell.
         """
         new = [each for each in dict.fromkeys(commits) if each not in self._trees]
-        self._trees |= trees_of(self.repository, new, self.roots, self._now)
+        self._trees |= trees_of(self.repository, new, self.roots, self._now, self._contents)
         if self._lock_name is not None:
             names = {f"{each}:{self._lock_name}": each for each in new}
             path = self._now.environment.lock_path
@@ -252,13 +253,10 @@ class MergePlace:
     @cached_property
     def _configured(self) -> str:
         """The configuration of the repository, in small letters and without spaces."""
-        text = b""
-        for directory, name in (
-            (Path(self.repository.store).parent, "config"),
-            (Path(self.repository.directory), "config.worktree"),
-        ):
+        text, of_worktree = b"", Path(self.repository.directory, "config.worktree")
+        for path in (Path(self.repository.store).parent / "config", of_worktree):
             with suppress(OSError):
-                text += read_regular(directory / name, LARGEST_CODE)
+                text += read_regular(path, LARGEST_CODE)
         return text.decode(errors="replace").lower().replace(" ", "")
 
     def _commit(

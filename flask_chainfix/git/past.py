@@ -127,16 +127,28 @@ def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
 
 
 def trees_of(
-    repository: Repository, commits: Sequence[str], roots: Iterable[str], now: Snapshot
+    repository: Repository,
+    commits: Sequence[str],
+    roots: Iterable[str],
+    now: Snapshot,
+    known: dict[str, bytes] | None = None,
 ) -> dict[str, Tree]:
     """What commits or trees have in the version locations, by the names given.
+
+    Args:
+        repository: where they are.
+        commits: their names.
+        roots: the version locations.
+        now: the files as they are, which need not be read again.
+        known: as in ``read_trees``.
 
     Raises:
         Unknown: Git cannot tell.
     """
     names = [location_name(repository, root) for root in roots]
     held = [file.data for file in now.files]
-    return read_trees(repository, commits, names, held, sourceless=now.environment.sourceless)
+    sourceless = now.environment.sourceless
+    return read_trees(repository, commits, names, held, sourceless=sourceless, known=known)
 
 
 def remember(files: Iterable[MigrationFile], known: Known) -> None:

@@ -233,7 +233,7 @@ def merging(ref: str, now: Snapshot) -> Iterator[Merging]:
 
 def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
     """The migrations of both sides, in one folder, by name; the very tuple of one with all."""
-    new = [file for file in other.files if id(file) not in one.held]
+    new = other.unshared(one)
     if not new:
         return one.files
     if len(new) == len(other.files) - len(one.files):

@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from flask_chainfix import source
@@ -49,10 +50,11 @@ class Tree:
             folder, _, name = path.rpartition("/")
             self._folders.setdefault(folder, []).append(name)
         self.contents: Mapping[str, bytes] = {}
+        self._loaded = {path for path in entries if self._would_load(path)}
         self.blobs = {
             entry.blob
             for path, entry in entries.items()
-            if entry.mode == LINK or self._would_load(path)
+            if path in self._loaded or entry.mode == LINK
         }.union(also)
 
     def folders(self, location: str, *, recursive: bool) -> Iterator[str]:
@@ -75,7 +77,8 @@ class Tree:
         for name in sorted(self._folders[folder]):
             path = below + name
             target = self._follow(path)
-            if target not in self._folders and self._would_load(target):
+            is_loaded = target in self._loaded or self._would_load(target)
+            if is_loaded and target not in self._folders:
                 entry = self._entries.get(target)
                 is_file = entry is not None and entry.mode != LINK
                 yield path, target, self.contents[entry.blob] if entry and is_file else None
@@ -91,19 +94,27 @@ class Tree:
 
     def _would_load(self, path: str) -> bool:
         name = path.rpartition("/")[2]
+        if name.endswith(".py"):
+            return _is_source(name)
         folder = path[: -len(name)]
         return source.is_loaded(
             name, lambda other: folder + other in self._entries, sourceless=self._sourceless
         )
 
 
-def read_trees(
+@lru_cache(maxsize=1 << 16)  # most commits have what the one before had
+def _is_source(name: str) -> bool:
+    return source.is_loaded(name, lambda _: False)
+
+
+def read_trees(  # noqa: PLR0913  (what is known by name)
     repository: Repository,
     commits: Sequence[str],
     locations: Iterable[str],
     held: Iterable[bytes],
     *,
     sourceless: bool,
+    known: dict[str, bytes] | None = None,
 ) -> dict[str, Tree]:
     """Read what commits have in some version locations, with two questions for Git.
 
@@ -115,6 +126,8 @@ def read_trees(
         locations: what Git calls the version locations, without a slash at the end.
         held: contents that need not be read again where a commit has them.
         sourceless: whether compiled migrations count.
+        known: contents by their hash, which need neither be read nor hashed; those of these
+            commits are added.
 
     Returns:
         The trees, by the names; of those only that Git has completely.
@@ -148,11 +161,14 @@ def read_trees(
                     entries[ref][path] = entry
         level = below
     trees = {ref: Tree(each, sourceless=sourceless) for ref, each in entries.items()}
-    return filled(repository, trees, held)
+    return filled(repository, trees, held, known)
 
 
 def filled(
-    repository: Repository, trees: Mapping[str, Tree], held: Iterable[bytes]
+    repository: Repository,
+    trees: Mapping[str, Tree],
+    held: Iterable[bytes],
+    known: dict[str, bytes] | None = None,
 ) -> dict[str, Tree]:
     """Read the contents of trees, all with one question for Git.
 
@@ -160,6 +176,7 @@ def filled(
         repository: where they are.
         trees: the trees, by any names.
         held: contents that need not be read again.
+        known: contents by their hash, as in ``read_trees``.
 
     Returns:
         Those that Git has completely.
@@ -168,7 +185,8 @@ def filled(
         Unknown: Git cannot tell.
     """
     wanted = set[str]().union(*(tree.blobs for tree in trees.values()))
-    contents = dict(_named(held, wanted))
+    contents = {} if known is None else known
+    contents |= _named(held, wanted.difference(contents))
     contents |= repository.contents(wanted.difference(contents))
     for each in trees.values():
         each.contents = contents

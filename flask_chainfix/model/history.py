@@ -232,6 +232,15 @@ class Side:
         """The identities of its migrations: what two sides have in common is one object."""
         return frozenset(map(id, self.files))
 
+    @cached_property
+    def _by_identity(self) -> Mapping[int, tuple[int, MigrationFile]]:
+        return {id(file): (number, file) for number, file in enumerate(self.files)}
+
+    def unshared(self, other: Side) -> list[MigrationFile]:
+        """The files that are not the very objects that the other side has."""
+        new = self.held - other.held
+        return [file for _, file in sorted(self._by_identity[each] for each in new)]
+
     def ids_beside(self, other: Side) -> frozenset[str]:
         """The ids of the migrations that the other side does not have."""
         return frozenset(filter(None, map(_id_of, self.files_beside(other))))
@@ -239,9 +248,10 @@ class Side:
     def files_beside(self, other: Side) -> list[MigrationFile]:
         """The migrations that the other side does not have, under their ids or at all."""
         if id(other) not in self._beside:
-            new = [file for file in self.files if id(file) not in other.held]
             new = [
-                file for file in new if _id_of(file) not in other.ids or other.differs_from(file)
+                file
+                for file in self.unshared(other)
+                if _id_of(file) not in other.ids or other.differs_from(file)
             ]
             self._beside[id(other)] = other, new
         return self._beside[id(other)][1]

@@ -14,6 +14,7 @@ from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
 from flask_chainfix.report import database_text as databases
+from flask_chainfix.report import downgrade_text as downgrades
 from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, remedies_of
 from flask_chainfix.report.analysed import Analysed
@@ -100,6 +101,20 @@ def _(result: Checked) -> Document:
 
 
 @document.register
+def _(result: Drawn) -> Document:
+    checked = result.checked
+    return Document(
+        verdict(checked.diagnosis),
+        (
+            _about(checked.diagnosis, (*checked.notices, *result.notices)),
+            *drawings(result, checked.proposal, result.theirs),
+            *_databases(checked),
+            *_obstacle(checked.proposal, None),
+        ),
+    )
+
+
+@document.register
 def _(result: Analysed) -> Document:
     from flask_chainfix.report.analysis import analysis
 
@@ -109,7 +124,10 @@ def _(result: Analysed) -> Document:
 @document.register
 def _(result: Planning) -> Document:
     proposal, planned = result.proposal, result.proposal.planned
-    plan = () if planned is None else (plan_chapter(planned, result.tools),)
+    plan: tuple[Chapter, ...] = ()
+    if planned is not None:
+        turns = sections_of(downgrades.sections(planned.downgrades))
+        plan = (*turns, plan_chapter(planned, result.tools))
     ran = () if result.rehearsal is None else tuple(_ran(result))
     return Document(
         verdict(result.diagnosis),
@@ -137,6 +155,7 @@ def _(result: Repaired) -> Document:
         (
             Chapter("", notes(result.notices)),
             *drawings(result, result.planning.proposal),
+            *sections_of(downgrades.sections(planned.downgrades, done=True)),
             plan_chapter(planned, tools),
             Chapter("What to do now", (steps_block(advice.steps_after_repair(repair)),)),
             Chapter("To take it back", (steps_block([Step("Put the old files back:", (undo,))]),)),

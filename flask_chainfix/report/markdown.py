@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import singledispatch
 
-from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence
+from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence, plain_ascii
 from flask_chainfix.common.wording import count
+from flask_chainfix.report.advice import about_masks
 from flask_chainfix.report.analysed import Analysed
 from flask_chainfix.report.chapters import document
 from flask_chainfix.report.diagrams import mermaid
@@ -41,9 +42,14 @@ _REST = 200  # kept for what is said of what is left out
 
 def to_markdown(result: Result, style: Style) -> str:
     """The document of a result, behind a mark by which its comment is found again."""
+    found = document(result)
     if isinstance(result, Analysed):  # it is a file of its own
-        return written(document(result), result.command, limit=_UNLIMITED, level="#")
-    return written(document(result), result.command)
+        text = written(found, result.command, limit=_UNLIMITED, level="#")
+    else:
+        text = written(found, result.command)
+    note = about_masks(text)
+    text += f"\n{markdown(note)}\n" if note else ""
+    return plain_ascii(text) if style.ascii_only else text
 
 
 def written(found: Document, command: str, *, limit: int = LIMIT, level: str = "###") -> str:

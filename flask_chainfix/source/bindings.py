@@ -8,6 +8,7 @@ the top level from literals (and from names that hold literals) is known; everyt
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
@@ -26,6 +27,7 @@ _ATTRIBUTES = (
 )
 _ATTRIBUTES_THAT_REACH_IT = frozenset(_ATTRIBUTES.split())
 BACK_DOORS = _FUNCTIONS_THAT_REACH_IT | _ATTRIBUTES_THAT_REACH_IT
+_WORDS = re.compile(rf"\b(?:global|{'|'.join(sorted(BACK_DOORS))})\b".encode())
 
 
 def names_in(node: ast.AST) -> Iterator[ast.Name]:
@@ -50,6 +52,14 @@ def names_bound(statement: ast.stmt) -> Iterator[str]:
                 yield node.name
         elif isinstance(node, ast.MatchMapping) and node.rest is not None:
             yield node.rest
+
+
+def _may_open_back_doors(source: bytes) -> bool:
+    """Whether a look for back doors is worth the while.
+
+    Names may also be written in letters that Python folds to ASCII, or in another encoding.
+    """
+    return not source.isascii() or b"coding" in source or _WORDS.search(source) is not None
 
 
 def opens_back_door(statement: ast.stmt) -> bool:
@@ -155,10 +165,16 @@ class Binding(NamedTuple):
     mutable: bool = False
 
 
-def follow(tree: ast.Module) -> dict[str, Binding]:
-    """The module's names as they are after the last statement."""
+def follow(tree: ast.Module, source: bytes) -> dict[str, Binding]:
+    """The module's names as they are after the last statement.
+
+    Args:
+        tree: the module.
+        source: what it was parsed from.
+    """
     bindings = _Bindings()
-    risky = risky_definitions(tree)
+    may_open = _may_open_back_doors(source)
+    risky = risky_definitions(tree) if may_open else frozenset()
     lists: list[set[str]] = []
     for statement in tree.body:
         changed = dict(_bound_by(statement, bindings))
@@ -169,7 +185,7 @@ def follow(tree: ast.Module) -> dict[str, Binding]:
         if isinstance(statement, ast.Delete):
             for name in names_bound(statement):
                 bindings.pop(name)
-        if "*" in changed or opens_back_door(statement):
+        if "*" in changed or (may_open and opens_back_door(statement)):
             bindings.doubt_everything(statement, "may be changed by this statement")
         elif risky and uses_any(statement, risky):
             bindings.doubt_everything(statement, "may be changed by what is used here")
@@ -219,6 +235,8 @@ def _doubt_changed_lists(
 
     ``lists`` has all names in each statement that gives a list a name: they may be of one list.
     """
+    if not lists:
+        return
     together: dict[str, list[set[str]]] = {}
     for names in lists:
         for name in names:

@@ -131,7 +131,7 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
     tree = ast.parse(data)
     # Some errors (a return outside a function, say) only come up behind the parser.
     compile(tree, filename, "exec", dont_inherit=True)
-    positions, bindings = Positions(data), follow(tree)
+    positions, bindings = Positions(data), follow(tree, data)
     legacy = _LEGACY_NAME.match(filename)
     for name in ("revision", "down_revision"):
         if name not in bindings and not (name == "revision" and legacy):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -75,12 +76,17 @@ _REFERENCES = re.compile(
 )
 
 
-def markdown_tokens(output: str) -> list[Token]:
-    """What a reader of Markdown with GitHub's extensions makes of it, from the outside in."""
+@cache
+def _reader() -> MarkdownIt:
     reader = MarkdownIt("gfm-like")
     assert reader.linkify is not None
     reader.linkify.set({"fuzzy_link": False})  # GitHub has no such links
-    tokens = reader.parse(output)
+    return reader
+
+
+def markdown_tokens(output: str) -> list[Token]:
+    """What a reader of Markdown with GitHub's extensions makes of it, from the outside in."""
+    tokens = _reader().parse(output)
     return [*tokens, *(child for token in tokens for child in token.children or ())]
 
 

@@ -85,7 +85,7 @@ def test_every_format_of_check(attacked: Attacked) -> None:
 
 def test_every_format_of_graph(attacked: Attacked) -> None:
     named = ("--no-database", "--against", attacked.words.ref, "--database", attacked.database)
-    for name, judge in PICTURES.items():
+    for name, judge in {**PICTURES, "markdown": judge_markdown}.items():
         done = told(attacked, "graph", "--format", name, *named)
         assert done.exit_code == 0
         judge(done.stdout)
@@ -120,6 +120,9 @@ def test_what_changes_files_and_rows(
         ("repair", "--dry-run"),
         ("restamp", "--dry-run"),
         ("restamp", "--lost", f"{attacked.lost}=start", "--dry-run"),
+        ("move", "two", "--after", attacked.one, "--dry-run"),
+        ("move", attacked.lost, "--to-top", "--dry-run"),
+        ("rebase", "--downgrade", "--dry-run", "--onto", attacked.words.ref),
         ("unwind", "--dry-run"),
         ("unwind", "--dry-run", "--from", attacked.words.ref),
         ("unwind", "--offer"),
