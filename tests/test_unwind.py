@@ -20,7 +20,7 @@ from flask_chainfix.commands import unwind
 from flask_chainfix.commands.unwind import UnwindWishes, carry_out_unwind, plan_unwind
 from flask_chainfix.common.errors import StaleSnapshot
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.databases.applied.rows import stood_for
+from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal import unwinding
@@ -211,8 +211,24 @@ def test_any_part_of_a_chain_is_taken_back(data: st.DataObject, revs: tuple[Rev,
         found = sql(url, "SELECT name FROM sqlite_master WHERE name <> 'alembic_version'")
         assert {row[0] for row in found if "sqlite_" not in str(row[0])} == kept
         left = chain(*(rev for rev in revs if rev.revision in kept)).graph
-        assert stood_for(left, tuple(rows_of(url))) == kept
+        assert tuple(rows_of(url)) == tops(left, kept)
         upgrade(place, url, "heads")
+
+
+def test_rows_that_alembic_leaves_are_settled(project: Path, database_url: str) -> None:
+    """Its own downgrade leaves a row for ``a`` beside that of ``b``, from which nothing goes up."""
+    add(project, "b <- a")
+    add(project, "x")
+    commit(project)
+    feature = on_branch(project)
+    path = add(project, "c <- b")
+    path.write_text(path.read_text().replace("depends_on = None", "depends_on = 'a'"))
+    commit(project)
+    upgrade(project, database_url, "heads")
+    feature.switch("main")
+    assert take_back(database_url, "--yes", "--no-backup").exit_code == 0
+    assert rows_of(database_url) == ["b", "x"]
+    upgrade(project, database_url, "heads")
 
 
 def test_what_is_lost_goes_far_down(project: Path, tmp_path: Path) -> None:
@@ -617,6 +633,18 @@ def test_a_branch_that_was_deleted(project: Path, ahead: str) -> None:
     assert take_back(ahead, "--from", tip[:10], "--yes", "--no-backup").exit_code == 0
     assert rows_of(ahead) == ["a"]
     assert take_back(ahead, "--from", "-nowhere", "--yes").exit_code == 0  # nothing is ahead
+
+
+def test_what_keeps_git_from_finding_it_is_told(project: Path, ahead: str) -> None:
+    repository = Repository(project)
+    repository.git("branch", "-q", "-D", "feature")
+    (project / ".git/shallow").write_text(f"{repository.git('rev-parse', 'main')}\n")
+    refused(ahead, "b is nowhere in Git", "the clone is shallow", "git fetch --unshallow")
+
+
+def test_what_nobody_reaches_is_left_alone(project: Path, ahead: str) -> None:
+    done = fixchain("unwind", "--no-database", "--stamp", "b")
+    assert (done.exit_code, "is left alone: it is not reached" in done.stdout) == (0, True), done
 
 
 def test_a_ref_that_is_none(ahead: str) -> None:

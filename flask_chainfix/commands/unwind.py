@@ -18,7 +18,7 @@ from flask_chainfix.common.quoting import operand, ref_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.lost import distance
-from flask_chainfix.databases.applied.rows import stood_for, tops
+from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     NO_DATABASE_NAMED,
@@ -266,7 +266,9 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
 
     targets = tuple(each.target for each in databases)
     ended = {
-        standing.identity: _ended(now, each, standing, schemas[each], failure)
+        standing.identity: _ended(
+            now, each, each.settled(standing, now.graph, progress), schemas[each], failure
+        )
         for each, standing in zip(databases, read_standings(targets, progress), strict=True)
     }
     results = {identity: each.result for identity, each in ended.items()}
@@ -312,10 +314,8 @@ def _ended(
         detail = f"where it stands is not known: {standing.problem}"
         return _Ended(MoveResult(move, MoveState.UNKNOWN, detail))
     rows = listing(standing.rows, _NAMED) or "nothing"
-    if now.graph.required(database.after) == stood_for(now.graph, standing.rows) and all(
-        row in now.graph for row in standing.rows
-    ):
-        return _Ended(MoveResult(replace(move, after=standing.rows), MoveState.MOVED), True)
+    if standing.rows == database.after:
+        return _Ended(MoveResult(move, MoveState.MOVED), True)
     if failure is None:
         wanted = listing(database.after, _NAMED) or "nothing"
         detail = f"it is stamped at {rows}, and not at {wanted}"

@@ -299,6 +299,7 @@ def _without_file(now: Facts, standing: Standing, row: str, unknown: Sequence[st
             "{fixchain} unwind --from COMMIT{databases}",
         )
         | choices(now, row),
+        now.databases.notices,  # a clone may be shallow, say
     )
 
 

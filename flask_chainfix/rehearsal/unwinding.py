@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy.engine import URL
 
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotPlan, CannotRehearse, StaleSnapshot
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import way
+from flask_chainfix.databases.applied.rows import stood_for
+from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.databases import Move, MoveState, Standing
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.rehearsal import RehearsalFailure, RehearsalStep
 from flask_chainfix.rehearsal.app_databases import binds_of, inside_app
@@ -41,6 +45,28 @@ class Unwinding(NamedTuple):
     standing: Standing
     revisions: tuple[str, ...]
     after: tuple[str, ...]
+
+    def settled(self, standing: Standing, graph: Graph, progress: Progress) -> Standing:
+        """Where it stands once no row stands for what another one stands for as well.
+
+        A fault of Alembic's own leaves such rows where a revision depends on what is below its
+        parent; no upgrade would start from them.
+
+        Args:
+            standing: where the database stands after its revisions were taken back.
+            graph: the chain.
+            progress: called with the databases done, the databases in all, and the last one's name.
+        """
+        rows = standing.rows
+        means_it = all(row in graph for row in rows) and (
+            stood_for(graph, rows) == graph.required(self.after)
+        )
+        if not means_it or rows == self.after:
+            return standing
+        move = Move(standing.name, standing.identity, rows, self.after)
+        (result,) = move_rows({move.identity: self.target}, [move], lambda _: None, progress)
+        moved = result.state is MoveState.MOVED
+        return replace(standing, rows=self.after) if moved else standing
 
 
 class Run(NamedTuple):
