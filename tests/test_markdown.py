@@ -106,7 +106,7 @@ def test_a_plan_is_a_table_and_a_diff(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done.exit_code == 1
     assert inside(tokens, "td_open")[:2] == ["`d`", "b → c"]
     (diff,) = fences(tokens, "diff")
-    text = fixchain(*options).stdout
+    text = fixchain(*options, "--verbose").stdout
     assert diff == text[text.index("--- a/migrations") : text.index("\nExpected state")]
     assert "<details><summary>Changes of files</summary>" in done.stdout
 

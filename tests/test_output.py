@@ -65,7 +65,7 @@ def test_nothing_else_is_replaced(project: Path, text: str) -> None:
     for output_format in ("text", "json", "markdown", "sarif"):
         done = fixchain("check", "--format", output_format, "--output", "out")
         assert (done.exit_code, done.stdout) == (3, "")
-        assert "out cannot be written: it is there, and is no earlier output" in done.stderr
+        assert "out cannot be written: it is there, and is not an earlier output" in done.stderr
         assert (project / "out").read_text() == text
 
 
@@ -82,7 +82,7 @@ def test_a_plan_and_what_came_of_it_are_in_one_file(project: Path) -> None:
     done = fixchain("repair", "--yes", "--no-git", "--output", "out")
     assert (done.exit_code, done.stdout) == (0, ""), done
     written = (project / "out").read_text()
-    assert written.index("Expected state") < written.index("Repaired: strategy linear")
+    assert written.index("Plan  strategy linear") < written.index("Repaired: strategy linear")
 
 
 def test_an_error_is_in_the_file_where_the_format_can_tell_it(tmp_path: Path) -> None:
