@@ -530,7 +530,7 @@ def test_github_shows_them_without_a_file_where_there_is_none() -> None:
     assert lines[0].endswith("flask db fixchain repair --tombstone x --database")
     assert "b_add_b.py,title=FC302 stranded-revisions,line=" in lines[1]
     assert lines[2].startswith("::error title=FC303 overlapping-stamps::twice is stamped")
-    assert lines[3].startswith("::warning title=FC304 database-unreachable::far cannot be asked")
+    assert lines[3].startswith("::warning title=FC304 database-unreachable::far cannot be read")
 
 
 def test_json_shows_them() -> None:

@@ -591,7 +591,7 @@ def test_files_that_name_no_database(runtime: Runtime) -> None:
     Path("unset").write_text("\nNOT_SET_ANYWHERE\n")
     for file, words in {
         "missing": "missing cannot be read: No such file",
-        "bytes": "bytes cannot be read: it is no text",
+        "bytes": "bytes cannot be read: it is not UTF-8 text",
         "empty": "empty names no database",
         "unset": "unset:2: there is no environment variable NOT_SET_ANYWHERE",
     }.items():

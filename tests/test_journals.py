@@ -302,7 +302,7 @@ def test_a_migration_that_has_become_a_link_is_not_written_through(place: Path) 
     after = elsewhere.read_bytes()
     done = fixchain("undo", "--yes")
     assert done.exit_code == 3
-    assert "is no migration of this environment" in said(done)
+    assert "is not a migration of this environment" in said(done)
     assert elsewhere.read_bytes() == after
 
 

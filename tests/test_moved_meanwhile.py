@@ -231,7 +231,7 @@ def test_files_stay_where_a_database_cannot_be_asked_any_more(
     in_the_confirmation(monkeypatch, break_off)
     done = fixchain("repair", "--yes", *named(url))
     assert done.exit_code == 3
-    assert "cannot be asked any more" in " ".join(done.stdout.split())
+    assert "can no longer be read" in " ".join(done.stdout.split())
     assert migrations(place) != old
     (tmp_path / "kept.db").replace(file)
     assert fixchain("restamp", "--yes", *named(url)).exit_code == 0

@@ -165,7 +165,7 @@ def test_an_unreachable_database_is_no_reason_to_guess(project: Path) -> None:
     with_app(project, *FORK, uri=DOWN)
     before = migrations(project / "migrations")
     done = panel("repair", "--yes")
-    assert_refused(done, "the app's database cannot be asked", "--no-database", "--stamp")
+    assert_refused(done, "the app's database cannot be read", "--no-database", "--stamp")
     assert migrations(project / "migrations") == before
     check = panel("check", "--database", *JSON)
     assert "FC304" in [finding["code"] for finding in check.document["findings"]]

@@ -217,7 +217,7 @@ def test_a_database_that_was_forgotten_is_stopped_and_skips_nothing(
 
 def test_a_database_that_cannot_be_asked(project: Path) -> None:
     done = _refused("--database", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
-    assert "cannot be asked where it stands" in done.stderr
+    assert "cannot be read" in done.stderr
 
 
 def test_a_database_that_moves_meanwhile(project: Path, tmp_path: Path) -> None:
