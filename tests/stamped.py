@@ -15,8 +15,8 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.version_tables import read_standings
-from flask_chainfix.model.databases import Move, MoveResult, Standing
+from flask_chainfix.databases.version_tables import read_statuses
+from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult
 from tests.databases import new_database
 
 COLUMN = "version_num VARCHAR(32) NOT NULL PRIMARY KEY"
@@ -97,12 +97,12 @@ def target(url: str | URL, schema: str | None = None, **options: object) -> Targ
     return Target("the database", make_url(url), schema, **options)  # type: ignore[arg-type]
 
 
-def look(*targets: Target) -> list[Standing]:
+def look(*targets: Target) -> list[DatabaseStatus]:
     """Where databases stand; that the progress ends at the end is seen to."""
     steps: list[tuple[int, int]] = []
-    standings = read_standings(targets, lambda done, total, _: steps.append((done, total)))
+    statuses = read_statuses(targets, lambda done, total, _: steps.append((done, total)))
     assert steps == [(number, len(targets)) for number in range(1, len(targets) + 1)]
-    return list(standings)
+    return list(statuses)
 
 
 def move(target: Target, before: str, after: str) -> MoveResult:

@@ -35,7 +35,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
-from flask_chainfix.model.databases import Databases, DatabaseState, Standing
+from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
 from flask_chainfix.model.history import ChainLock, History
@@ -386,8 +386,8 @@ def headers_of(snapshot: Snapshot) -> list[Header]:
 
 def stamped(snapshot: Facts, **rows: Sequence[str]) -> Facts:
     """The chain with databases of these names, whose version tables hold these rows."""
-    standings = tuple(
-        Standing(
+    statuses = tuple(
+        DatabaseStatus(
             name,
             name,
             DatabaseState.STAMPED if held else DatabaseState.EMPTY,
@@ -395,7 +395,7 @@ def stamped(snapshot: Facts, **rows: Sequence[str]) -> Facts:
         )
         for name, held in rows.items()
     )
-    return replace(snapshot, databases=Databases(standings))
+    return replace(snapshot, databases=Databases(statuses))
 
 
 def without_file(snapshot: Facts, revision: str) -> Facts:

@@ -153,7 +153,7 @@ def test_without_a_record_nothing_more_is_changed(tmp_path: Path) -> None:
     moves = [moving(there, "a", "b") for there in targets]
     with pytest.raises(OSError, match="the disk is full"):
         move_rows({there.identity: there for there in targets}, moves, record, lambda *_: None)
-    assert {standing.rows for standing in look(*targets)} == {("a",)}
+    assert {status.rows for status in look(*targets)} == {("a",)}
 
 
 def test_a_stop_lets_running_moves_come_to_their_end(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_stop_lets_running_moves_come_to_their_end(tmp_path: Path) -> None:
     moves = [moving(there, "a", "b") for there in targets]
     with pytest.raises(KeyboardInterrupt):
         move_rows({item.identity: item for item in targets}, moves, recorded.append, progress)
-    moved = {standing.identity for standing in look(*targets) if standing.rows == ("b",)}
+    moved = {status.identity for status in look(*targets) if status.rows == ("b",)}
     assert moved == {move.identity for move in recorded}
     assert 0 < len(moved) < len(targets)
 
@@ -387,7 +387,7 @@ def test_many_schemas_one_in_ten_changed_meanwhile(postgresql: str) -> None:
     results = move_rows(targets, moves, recorded.append, lambda *_: None)
     states = [MOVED if number % 10 else REFUSED for number in range(100)]
     assert [result.state for result in results] == states
-    rows = [standing.rows for standing in look(*targets.values())]
+    rows = [status.rows for status in look(*targets.values())]
     assert rows == [("c",) if number % 10 else ("other",) for number in range(100)]
     assert len(recorded) == 90
 

@@ -13,13 +13,13 @@ from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import can_have_file, notes_on_taken
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, LostRevision
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.report import render
 from flask_chainfix.report.page import Style
 from tests.results import checked
-from tests.standings import db, looked_at, lost, moved, unreachable
+from tests.statuses import db, looked_at, lost, moved, unreachable
 from tests.support import Rev, chain, graph
 
 FORK = graph("a", "b <- a", "c <- a")
@@ -83,10 +83,10 @@ def test_a_file_that_cannot_be_read_is_not_lost(data: bytes) -> None:
         f" {unreadable.message.removeprefix('x_add_x.py ')}"
     )
     assert finding.hint == unreadable.hint
-    (standing,) = snapshot.databases.standings
-    assert distance(snapshot, standing) is None
+    (status,) = snapshot.databases.statuses
+    assert distance(snapshot, status) is None
     mended = looked_at(chain("a", "b <- a"), db("x"), lost=[lost("x <- b")])
-    assert distance(mended, standing) == (0, 1)
+    assert distance(mended, status) == (0, 1)
 
 
 def test_a_file_that_was_removed() -> None:
@@ -428,10 +428,10 @@ def test_what_is_known_of_older_chains_is_not_that_of_others() -> None:
     """The same look at a database, judged before and after an older chain is known."""
     now = chain("a", "b <- a", "c <- b")
     then = chain("a", "c <- a")
-    (standing,) = looked_at(now, db("c", tables="t_a t_c")).databases.standings
-    alone, knowing = looked_at(now, standing), looked_at(now, standing, old=then.graph)
+    (status,) = looked_at(now, db("c", tables="t_a t_c")).databases.statuses
+    alone, knowing = looked_at(now, status), looked_at(now, status, old=then.graph)
     knowing = replace(alone, old=knowing.old)
-    verdicts = [traced(facts, standing) for facts in (alone, knowing)]
+    verdicts = [traced(facts, status) for facts in (alone, knowing)]
     assert [each and each.revisions["b"].verdict.value for each in verdicts] == [
         "unknown",
         "not-run",
@@ -487,7 +487,7 @@ def test_a_database_that_does_not_answer() -> None:
 
 
 def test_a_named_database_that_does_not_exist() -> None:
-    named = Standing("far", "far", DatabaseState.MISSING)
+    named = DatabaseStatus("far", "far", DatabaseState.MISSING)
     finding = only("FC304", looked_at(LINE, named, db("c")))
     assert (finding.severity, finding.message) == (Severity.WARNING, "far does not exist")
     assert "correct its name" in finding.hint

@@ -25,7 +25,7 @@ from flask_chainfix.databases import connecting
 from flask_chainfix.databases.targets import own_targets, targets_from
 from flask_chainfix.databases.version_tables import in_schemas
 from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
-from flask_chainfix.model.databases import DatabaseState, Standing
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
 from tests.databases import new_database
 from tests.stamped import (
     ODD_NAME,
@@ -61,14 +61,14 @@ def runtime_of(
     return open_config("alembic.ini")
 
 
-def unreachable(standing: Standing, *words: str) -> None:
-    assert standing.state is UNREACHABLE, standing
-    assert standing.rows == ()
-    assert standing.tables is None
-    assert standing.remedy
+def unreachable(status: DatabaseStatus, *words: str) -> None:
+    assert status.state is UNREACHABLE, status
+    assert status.rows == ()
+    assert status.tables is None
+    assert status.remedy
     for word in words:
-        assert word in f"{standing.problem} | {standing.remedy}"
-    assert "s3cret" not in f"{standing.problem} {standing.remedy} {standing.name}"
+        assert word in f"{status.problem} | {status.remedy}"
+    assert "s3cret" not in f"{status.problem} {status.remedy} {status.name}"
 
 
 # --- Where they stand ----------------------------------------------------------------------------
@@ -77,8 +77,8 @@ def unreachable(standing: Standing, *words: str) -> None:
 def test_rows_and_tables_exactly_as_they_are(database_url: str) -> None:
     stamp(database_url, "b2", "A1", "sp ace")
     sql(database_url, "CREATE TABLE account (id INTEGER)")
-    (standing,) = look(target(database_url, own=True))
-    assert standing == Standing(
+    (status,) = look(target(database_url, own=True))
+    assert status == DatabaseStatus(
         "the database",
         target(database_url).identity,
         STAMPED,
@@ -96,8 +96,8 @@ def test_without_a_row_other_tables_decide(database_url: str) -> None:
     stamp(database_url)
     assert look(target(database_url))[0].state is EMPTY
     sql(database_url, "CREATE TABLE account (id INTEGER)")
-    (standing,) = look(target(database_url))
-    assert (standing.state, standing.tables) == (UNSTAMPED, frozenset({"account"}))
+    (status,) = look(target(database_url))
+    assert (status.state, status.tables) == (UNSTAMPED, frozenset({"account"}))
     sql(database_url, "DROP TABLE alembic_version")
     assert look(target(database_url))[0].state is UNSTAMPED
 
@@ -125,8 +125,8 @@ def test_a_table_that_is_not_alembics(database_url: str) -> None:
 
 def test_a_database_that_is_not_there(server_url: str) -> None:
     missing = make_url(server_url).set(database="chainfix_test_not_there")
-    (standing,) = look(target(missing))
-    assert (standing.state, standing.tables) == (MISSING, frozenset())
+    (status,) = look(target(missing))
+    assert (status.state, status.tables) == (MISSING, frozenset())
 
 
 def test_a_schema_that_is_not_there(server_url: str) -> None:
@@ -160,8 +160,8 @@ def test_tables_may_be_in_another_schema(postgresql: str) -> None:
     stamp(postgresql, "a")
     assert look(target(postgresql))[0].complete
     sql(postgresql, "CREATE SCHEMA other", "CREATE TABLE other.a (id INTEGER)")
-    (standing,) = look(target(postgresql))
-    assert (standing.rows, standing.tables, standing.complete) == (("a",), frozenset(), False)
+    (status,) = look(target(postgresql))
+    assert (status.rows, status.tables, status.complete) == (("a",), frozenset(), False)
 
 
 def test_mysql_hides_tables_from_those_without_rights(again: Again, tmp_path: Path) -> None:
@@ -170,11 +170,11 @@ def test_mysql_hides_tables_from_those_without_rights(again: Again, tmp_path: Pa
     sql(url, "CREATE TABLE account (id INTEGER)")
     name = make_url(url).database
     with user(url, f"SELECT ON {name}.alembic_version") as few:
-        (standing,) = look(target(few))
-    assert (standing.rows, standing.tables) == (("a",), None)
+        (status,) = look(target(few))
+    assert (status.rows, status.tables) == (("a",), None)
     with user(url, f"SELECT ON {name}.*") as all_of_it:
-        (standing,) = look(target(all_of_it))
-    assert (standing.tables, standing.complete) == (frozenset({"account"}), True)
+        (status,) = look(target(all_of_it))
+    assert (status.tables, status.complete) == (frozenset({"account"}), True)
 
 
 def test_tables_of_an_extension_are_nobodys(postgresql: str) -> None:
@@ -207,12 +207,12 @@ def test_many_schemas_keep_their_order_and_their_own_problems(postgresql: str) -
         tables = ", ".join(f"{name}.alembic_version" for name in readable)
         role = make_url(url).username
         sql(postgresql, f"GRANT SELECT ON {tables} TO {role}")
-        standings = look(*(target(url, name) for name in schemas))
-    for name, standing in zip(schemas, standings, strict=True):
+        statuses = look(*(target(url, name) for name in schemas))
+    for name, status in zip(schemas, statuses, strict=True):
         if name in readable:
-            assert standing.rows == (name,)
+            assert status.rows == (name,)
         else:
-            unreachable(standing, "permission denied")
+            unreachable(status, "permission denied")
 
 
 # --- SQLite --------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def test_a_file_that_is_not_there_stays_away(tmp_path: Path) -> None:
     engine = create_engine(sqlite_url(tmp_path))
     found = look(target(url), target(engine.url, engine=engine), target("sqlite://"))
     # One in memory is there, and holds nothing.
-    assert [standing.state for standing in found] == [MISSING, MISSING, EMPTY]
+    assert [status.state for status in found] == [MISSING, MISSING, EMPTY]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -303,20 +303,20 @@ def test_servers_are_asked_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None
         Thread(target=hang_up_on_both, args=(server,), daemon=True).start()
         found = look(*(target(f"postgresql+psycopg2://{user}@{place}/app") for user in "uv"))
     assert len(asked) == 2
-    for standing in found:
-        unreachable(standing)
-        assert "has not answered" not in standing.problem
+    for status in found:
+        unreachable(status)
+        assert "has not answered" not in status.problem
 
 
 def test_a_silent_server_does_not_keep_the_process() -> None:
     program = (
         "from sqlalchemy.engine import make_url\n"
         "from flask_chainfix.databases import connecting\n"
-        "from flask_chainfix.databases.version_tables import read_standings\n"
+        "from flask_chainfix.databases.version_tables import read_statuses\n"
         "from flask_chainfix.databases.targets import Target\n"
         "connecting.SILENCE, connecting.CONNECTING = 0.2, 3600\n"
         "url = make_url('postgresql+psycopg2://u@127.0.0.1:{}/app')\n"
-        "print(read_standings([Target('x', url)], print)[0].state)"
+        "print(read_statuses([Target('x', url)], print)[0].state)"
     )
     with silent_server() as port:
         words = [sys.executable, "-c", program.format(port)]
@@ -357,7 +357,7 @@ def app_with(uri: str, binds: dict[str, Any] | None = None, **options: Any) -> F
     return app
 
 
-def own(app: Flask, directory: Path) -> list[Standing]:
+def own(app: Flask, directory: Path) -> list[DatabaseStatus]:
     with app.app_context():
         runtime = open_app(str(directory / "migrations"), {"app": "app"})
         return look(*own_targets(runtime))
@@ -405,7 +405,7 @@ def test_the_apps_own_way_to_connect(tmp_path: Path, postgresql: str) -> None:
 
     memory, *others = own(app, tmp_path)
     assert memory.state is EMPTY
-    assert [standing.rows for standing in others] == [("a",), ("a",)]
+    assert [status.rows for status in others] == [("a",), ("a",)]
 
 
 def test_the_apps_connections_come_back_as_they_were(postgresql: str) -> None:
@@ -614,7 +614,7 @@ def test_schemas_by_pattern(runtime: Runtime, server_url: str) -> None:
         assert [item.schema for item in found] == names[:2]
         assert found[0].name.endswith(f", schema {names[0]}")
         assert in_schemas(found, f"{stem}_2")[0].name == found[1].name
-        assert [standing.rows for standing in look(*found)] == [("_1",), ("_2",)]
+        assert [status.rows for status in look(*found)] == [("_1",), ("_2",)]
         with pytest.raises(BadDatabase, match="no schema with a version table matches 'nothing_"):
             in_schemas(found, "nothing_*")
     finally:

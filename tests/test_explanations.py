@@ -17,7 +17,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Rule, all_rules, diagnose, explain
 from flask_chainfix.model.environment import Environment
 from tests.commands import command_of
-from tests.standings import db, looked_at
+from tests.statuses import db, looked_at
 from tests.support import MIGRATIONS, mended, repaired, snapshot_of
 
 RULES = all_rules()

@@ -20,7 +20,7 @@ from flask_chainfix.planning.mending.mend import mend
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
-from tests.standings import db, looked_at, lost
+from tests.statuses import db, looked_at, lost
 from tests.support import (
     FixedIds,
     Rev,

@@ -17,12 +17,12 @@ from flask_chainfix.databases.applied.lost import is_noop, survivors
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import LostRevision, Move, MoveResult, MoveState, Standing
+from flask_chainfix.model.databases import DatabaseStatus, LostRevision, Move, MoveResult, MoveState
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import make_plan
 from flask_chainfix.planning.proposal import planned_moves, settled
 from tests.nightly import examples
-from tests.standings import db, looked_at, lost, moved, unreachable
+from tests.statuses import db, looked_at, lost, moved, unreachable
 from tests.strategies_oracle import all_ancestors, revisions
 from tests.support import Rev, chain, foreseen, graph, stamped
 from tests.upgrades import scratch_engine, upgrade
@@ -109,8 +109,8 @@ def ran(
     moves: Iterable[Move] = (),
 ) -> str:
     """What has run, by each chain that can have written the rows."""
-    standing = db(rows, tables=tables)
-    found = possibilities(looked_at(now, standing, old=old, moved=moves), standing)
+    status = db(rows, tables=tables)
+    found = possibilities(looked_at(now, status, old=old, moved=moves), status)
     return " | ".join(words(each.revisions) for each in found)
 
 
@@ -203,17 +203,17 @@ def test_the_journal_does_not_tell_of_rows_that_no_upgrade_from_there_leaves() -
 
 def test_rows_that_the_user_reads_by_another_chain_count_in_both_ways() -> None:
     """Where a repair found them, they may have been put back from a backup since."""
-    standing = db("c")
-    snapshot = looked_at(LINE, standing, old=FORK, moved=[moved("a", "a")])
+    status = db("c")
+    snapshot = looked_at(LINE, status, old=FORK, moved=[moved("a", "a")])
     snapshot = replace(snapshot, databases=replace(snapshot.databases, old_is_named=True))
-    assert [words(each.revisions) for each in possibilities(snapshot, standing)] == ["a b c", "a c"]
+    assert [words(each.revisions) for each in possibilities(snapshot, status)] == ["a b c", "a c"]
 
 
 def test_rows_that_were_moved_without_a_repair_have_one_chain_only() -> None:
     """A backup from before ``restamp --lost`` was restored; there is no chain but the one."""
-    standing = db("x")
-    snapshot = looked_at(LINE, standing, moved=[moved("x", "b")])
-    (applied,) = possibilities(snapshot, standing)
+    status = db("x")
+    snapshot = looked_at(LINE, status, moved=[moved("x", "b")])
+    (applied,) = possibilities(snapshot, status)
     assert applied.unknown == ("x",)
 
 
@@ -231,14 +231,14 @@ def move(
     **taken: str,
 ) -> MoveResult:
     """The move of a database; ``certain`` if it is known that the old chain has stamped it."""
-    standing = db(rows, tables=tables)
-    snapshot = looked_at(now, standing, lost=known, old=old)
+    status = db(rows, tables=tables)
+    snapshot = looked_at(now, status, lost=known, old=old)
     snapshot = replace(snapshot, databases=replace(snapshot.databases, old_is_named=certain))
-    result = move_for(snapshot, snapshot, standing, possibilities(snapshot, standing), taken)
-    assert (result.move.name, result.move.identity) == (standing.name, standing.identity)
-    assert result.move.before == standing.rows
+    result = move_for(snapshot, snapshot, status, possibilities(snapshot, status), taken)
+    assert (result.move.name, result.move.identity) == (status.name, status.identity)
+    assert result.move.before == status.rows
     if result.state in (UNCHANGED, REFUSED):
-        assert result.move.after == standing.rows
+        assert result.move.after == status.rows
     return result
 
 
@@ -430,10 +430,10 @@ def repairs(draw: st.DrawFn) -> tuple[Facts, Facts]:
     return before, foreseen(before, plan)
 
 
-def moves_from(before: Facts, now: Facts) -> list[tuple[Standing, MoveResult]]:
+def moves_from(before: Facts, now: Facts) -> list[tuple[DatabaseStatus, MoveResult]]:
     return [
-        (standing, move_for(before, now, standing, possibilities(before, standing)))
-        for standing in before.databases.standings
+        (status, move_for(before, now, status, possibilities(before, status)))
+        for status in before.databases.statuses
     ]
 
 
@@ -443,10 +443,10 @@ def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Facts, Facts]) 
     before, now = case
     old_ways = all_ancestors(_edges(before))
     new_ways = all_ancestors(_edges(now))
-    for standing, result in moves_from(before, now):
+    for status, result in moves_from(before, now):
         assert result.state is not REFUSED
         rows = result.move.after
-        assert _closed(new_ways, rows) == _closed(old_ways, standing.rows)
+        assert _closed(new_ways, rows) == _closed(old_ways, status.rows)
         assert not any(one in new_ways[other] for one in rows for other in rows)
 
 
@@ -454,14 +454,14 @@ def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Facts, Facts]) 
 @given(repairs())
 def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Facts, Facts]) -> None:
     before, now = case
-    for standing, result in moves_from(before, now):
-        there = db(" ".join(result.move.after), standing.name)
+    for status, result in moves_from(before, now):
+        there = db(" ".join(result.move.after), status.name)
         again = looked_at(now, there, moved=[result.move], old=before.graph)
         second = move_for(again, again, there, possibilities(again, there))
         assert (second.state, second.move.after) == (UNCHANGED, there.rows)
         still = looked_at(now, there)
         back = move_for(still, before, there, possibilities(still, there))
-        assert back.move.after == standing.rows
+        assert back.move.after == status.rows
 
 
 def _edges(snapshot: Facts) -> dict[str, tuple[str, ...]]:
@@ -500,13 +500,13 @@ def test_rows_that_alembic_cannot_go_on_from_are_put_right(
     now = chain("r", "b0 <- r", "b1 <- b0", "a1 <- r +b1", "m <- a1, b1")
     with pytest.raises(Exception, match=r"overlaps|expected to match one row|[Nn]o such"):
         upgrade(scratch_engine(), now.headers, rows.split())
-    standing = db(rows)
-    result = move_for(now, now, standing, possibilities(looked_at(now, standing), standing))
+    status = db(rows)
+    result = move_for(now, now, status, possibilities(looked_at(now, status), status))
     assert (result.state, words(result.move.after)) == (PLANNED, after)
     upgraded = upgrade(scratch_engine(), now.headers, result.move.after)
     assert (upgraded.ran, upgraded.rows) == (run, ("m",))
 
 
 def test_rows_of_which_one_is_an_ancestor_of_another_are_nobodys() -> None:
-    standing = db("b c")
-    assert possibilities(looked_at(LINE, standing), standing) == ()
+    status = db("b c")
+    assert possibilities(looked_at(LINE, status), status) == ()

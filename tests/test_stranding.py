@@ -33,11 +33,11 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.environment.messages import masked_url
 from flask_chainfix.model.databases import (
+    DatabaseStatus,
     DatabaseWishes,
     LostRevision,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Confirmation, Wishes
@@ -51,7 +51,7 @@ from tests.nightly import examples
 from tests.rehearsals import add, empty_project, plain, with_app
 from tests.results import carried_out
 from tests.stamped import Again, build, rows_of, sql, sqlite_url, stamp
-from tests.standings import db, looked_at, lost, moved
+from tests.statuses import db, looked_at, lost, moved
 from tests.strategies_oracle import revisions
 from tests.support import Rev, chain, foreseen, graph, migration, path_of
 from tests.upgrades import Upgraded, scratch_engine, upgrade
@@ -118,9 +118,9 @@ def repaired(before: Facts, wishes: Wishes, *, filled: bool = False) -> Facts:
     return now
 
 
-def with_tables(standing: Standing, ran: Collection[str]) -> Standing:
+def with_tables(status: DatabaseStatus, ran: Collection[str]) -> DatabaseStatus:
     """The database with the tables of what has run there."""
-    return replace(standing, tables=frozenset(f"t_{each}" for each in ran))
+    return replace(status, tables=frozenset(f"t_{each}" for each in ran))
 
 
 def certain(result: MoveResult) -> bool:
@@ -163,11 +163,11 @@ def test_undo_gives_every_database_the_rows_of_what_has_run(
     except (CommandError, RevisionError, KeyError):
         done = Upgraded([], rows)
     ran = have.union(done.ran)
-    standing = db(done.rows)
+    status = db(done.rows)
     if looked := data.draw(st.booleans()):
-        standing = with_tables(standing, ran)
+        status = with_tables(status, ran)
 
-    (result,) = planned_moves(looked_at(now, standing, old=before.graph, moved=moves), before)
+    (result,) = planned_moves(looked_at(now, status, old=before.graph, moved=moves), before)
 
     if certain(result):
         assert_runs_the_rest(before, result.move.after, ran)
@@ -194,14 +194,14 @@ def test_restamp_never_guesses_which_chain_has_written_the_rows(
     writer = data.draw(st.sampled_from([now, second, first]))
     some = data.draw(st.lists(st.sampled_from(sorted(writer.graph)), min_size=1, max_size=3))
     ran = frozenset(writer.graph.required(some))
-    standing = db(tops(writer.graph, ran))
+    status = db(tops(writer.graph, ran))
     if looked := data.draw(st.booleans()):
-        standing = with_tables(standing, ran)
-    known = replace(looked_at(now, standing), old=(second.graph, oldest.graph))
+        status = with_tables(status, ran)
+    known = replace(looked_at(now, status), old=(second.graph, oldest.graph))
 
     (result,) = planned_moves(known, known)
 
-    possible = [each.revisions for each in possibilities(known, standing)]
+    possible = [each.revisions for each in possibilities(known, status)]
     assert ran in possible or result.state is REFUSED
     if certain(result):
         assert_runs_the_rest(now, result.move.after, ran)
@@ -489,8 +489,8 @@ MAKES = "op.create_table('t', sa.Column('id', sa.Integer()){})"
 def test_a_table_that_need_not_be_there_proves_nothing(b: str, c: str) -> None:
     now = chain("a", Rev("b", ("a",)).doing(b), Rev("c", ("b",)).doing(c))
     built = looked_at(now, db("c", tables="t_a"), old=graph(*FORK))
-    (standing,) = built.databases.standings
-    ran = [sorted(each.revisions) for each in possibilities(built, standing)]
+    (status,) = built.databases.statuses
+    ran = [sorted(each.revisions) for each in possibilities(built, status)]
     assert ran == [["a", "b", "c"], ["a", "c"]]
     assert list(diagnose(replace(built, old=()), Family.DATABASE)) == []
 

@@ -89,9 +89,9 @@ def back_up_first(
         CannotBackUp: none is named, or one of them could not be copied.
     """
     there = {
-        standing.identity
-        for standing in planning.proposal.snapshot.databases.standings
-        if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
+        status.identity
+        for status in planning.proposal.snapshot.databases.statuses
+        if status.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
     targets = targets_for(runtime, wishes)
     if not targets:

@@ -74,7 +74,7 @@ def refuse_empty(snapshot: Facts) -> None:
     Raises:
         NoMigrations: so it is.
     """
-    if snapshot.files or any(each.rows for each in snapshot.databases.standings):
+    if snapshot.files or any(each.rows for each in snapshot.databases.statuses):
         return
     places = ", ".join(str(place) for place in snapshot.environment.version_locations)
     elsewhere = _noticed_unread(snapshot.environment)

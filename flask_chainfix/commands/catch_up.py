@@ -35,11 +35,11 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.model.databases import (
     DatabaseState,
+    DatabaseStatus,
     DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import require_known_headers
@@ -163,23 +163,23 @@ def looked_at(
     """
     now = survey(runtime, chain, databases, progress)
     refuse_unreachable(now, "catch-up")
-    if not now.databases.standings:
+    if not now.databases.statuses:
         raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} catch-up --database URL"))
-    for standing in now.databases.standings:
-        if standing.state is DatabaseState.MISSING:
+    for status in now.databases.statuses:
+        if status.state is DatabaseState.MISSING:
             raise DatabaseUnreachable(
-                f"{standing.name} cannot be read: {standing.problem or 'it does not exist'}",
-                _leaving_out(now, standing) | "correct its name, or make the database first",
+                f"{status.name} cannot be read: {status.problem or 'it does not exist'}",
+                _leaving_out(now, status) | "correct its name, or make the database first",
             )
     return now
 
 
-def _leaving_out(now: Facts, standing: Standing) -> Remedy:
+def _leaving_out(now: Facts, status: DatabaseStatus) -> Remedy:
     """How to leave a database out; empty where none would be left."""
-    left = [each for each in now.databases.standings if each is not standing]
-    if not any(not (standing.own and each.own) for each in left):
+    left = [each for each in now.databases.statuses if each is not status]
+    if not any(not (status.own and each.own) for each in left):
         return Remedy()
-    return leaving_out(now, standing, "catch-up")
+    return leaving_out(now, status, "catch-up")
 
 
 # --- What keeps databases from being caught up ---------------------------------------------------
@@ -189,11 +189,11 @@ def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
     Raises:
         UnsafeForDatabases: so it is.
     """
-    name, without = found.standing.name, _leaving_out(now, found.standing)
+    name, without = found.status.name, _leaving_out(now, found.status)
     if found.trace is None:  # what nobody may see would look as if it were lacking
         raise UnsafeForDatabases(
             f"it cannot be told what {name} lacks: {found.problem}",
-            Remedy.of(found.standing.remedy) | without,
+            Remedy.of(found.status.remedy) | without,
         )
     if found.half:
         raise UnsafeForDatabases(
@@ -206,7 +206,7 @@ def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
             f" {name}, and its stamp does not say so: Alembic would run"
             f" {'it' if len(found.ahead) == 1 else 'them'} again",
             way("move its stamp first", "{fixchain} restamp --from-schema{databases}")
-            if found.standing.rows
+            if found.status.rows
             else way("see what it really has run", "{fixchain} trace{databases}") | without,
         )
 
@@ -217,12 +217,12 @@ def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> N
     Raises:
         DatabaseUnreachable: so it is.
     """
-    for standing in now.databases.standings:
-        found = compared[standing.identity]
-        if found.problem and standing.state is not DatabaseState.EMPTY:
+    for status in now.databases.statuses:
+        found = compared[status.identity]
+        if found.problem and status.state is not DatabaseState.EMPTY:
             raise DatabaseUnreachable(
-                f"{standing.name} cannot be compared with what the chain makes: {found.problem}",
-                Remedy.of(found.remedy) | _leaving_out(now, standing),
+                f"{status.name} cannot be compared with what the chain makes: {found.problem}",
+                Remedy.of(found.remedy) | _leaving_out(now, status),
             )
 
 
@@ -248,10 +248,10 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Completed) -> None:
             found = in_the_way(each.target, wanted, each.missing)
         except Obstacle as obstacle:
             raise DatabaseUnreachable(
-                f"the rows of {each.standing.name} cannot be read: {obstacle.problem}",
+                f"the rows of {each.status.name} cannot be read: {obstacle.problem}",
                 obstacle.remedy,
             ) from obstacle
-        told += [f"{each.standing.name}: {one.reason}" for one in found]
+        told += [f"{each.status.name}: {one.reason}" for one in found]
         for one in found:
             remedy |= _way_out(one, each, completed)
     if told:
@@ -262,7 +262,7 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Completed) -> None:
 def _way_out(found: InTheWay, database: Lacking, completed: Completed) -> Remedy:
     """What to do about rows that are in the way."""
     if found.query:
-        text = f"change or delete these rows of {database.standing.name}, which this shows:"
+        text = f"change or delete these rows of {database.status.name}, which this shows:"
         return Remedy((Way(text, lines=(found.query,)),))
     text = (
         "make a migration, put these lines into its upgrade() with a value for the existing rows in"
@@ -307,7 +307,7 @@ def _planned(
     upgrade = upgrade_text(completed.additions, completed.codes)
     imports = sorted({line for each in completed.additions for line in each.imports})
     head = now.graph.heads[0]
-    names = [each.standing.name for each in lacking if each.missing]
+    names = [each.status.name for each in lacking if each.missing]
     new = NewRevision(
         NewIds(now).next(upgrade.encode(), MESSAGE),
         None,
@@ -343,5 +343,5 @@ def _as_they_are(now: Facts) -> tuple[MoveResult, ...]:
     """No row moves: what is new is above all of them."""
     return tuple(
         MoveResult(Move(each.name, each.identity, each.rows, each.rows), MoveState.UNCHANGED)
-        for each in now.databases.standings
+        for each in now.databases.statuses
     )

@@ -118,7 +118,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
 
         looked_at = survey(runtime, diagnosis.snapshot, databases, progress, also=missing)
         diagnosis = diagnosis.with_databases(looked_at)
-        if not (looked_at.databases.standings or looked_at.databases.notices):
+        if not (looked_at.databases.statuses or looked_at.databases.notices):
             diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)
     if not staged:
         refuse_empty(diagnosis.snapshot)
@@ -236,9 +236,9 @@ def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
 def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
     """The stamped databases that an upgrade would bring further, as notices."""
     found = {
-        standing.name: distance(snapshot, standing)
-        for standing in snapshot.databases.standings
-        if standing.state is DatabaseState.STAMPED
+        status.name: distance(snapshot, status)
+        for status in snapshot.databases.statuses
+        if status.state is DatabaseState.STAMPED
     }
     return tuple(
         f"{name} is {count(each.behind, 'revision')} behind, which counts with --strict:"
@@ -266,7 +266,7 @@ def _foreseen(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> 
             proposal = proposal.noticing(_ASKED_BY_REPAIR.format(asking))
         else:
             notices = noticed_missing(proposal.snapshot, databases)
-            own = [each for each in proposal.snapshot.databases.standings if each.own]
+            own = [each for each in proposal.snapshot.databases.statuses if each.own]
             if notices and all(each.state is DatabaseState.MISSING for each in own):
                 tools = replace(tools, databases=f" --no-database{tools.named}")
             proposal = proposal.noticing(*notices)

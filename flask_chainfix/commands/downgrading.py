@@ -32,12 +32,12 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
+    DatabaseStatus,
     DatabaseWishes,
     Downgrade,
     Move,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.planning.downgrades import lowered
 from flask_chainfix.planning.proposal import Planned, with_moves
@@ -194,8 +194,8 @@ class _Trip:
         """Run revisions in databases, and see that each is stamped as it should be then."""
         from flask_chainfix.rehearsal.unwinding import Unwinding, runs_for
 
-        standings = self._standings()
-        known = {name: (self._all[name], standings[name]) for name in standings}
+        statuses = self._statuses()
+        known = {name: (self._all[name], statuses[name]) for name in statuses}
         steps = [
             Unwinding(*known[each.identity], revisions, rows)
             for each, (revisions, rows) in ways.items()
@@ -214,7 +214,7 @@ class _Trip:
                         f"the {doing} stops{at}: {failure.message}{place}",
                         "correct the migration, then run the command again",
                     )
-        found = self._standings()
+        found = self._statuses()
         for each, (_, rows) in ways.items():
             if found[each.identity].rows != rows:
                 raise DowngradeFailed(
@@ -223,10 +223,10 @@ class _Trip:
                     "see what else changes its stamp, then run the command again",
                 )
 
-    def _standings(self) -> dict[str, Standing]:
-        from flask_chainfix.databases.version_tables import read_standings
+    def _statuses(self) -> dict[str, DatabaseStatus]:
+        from flask_chainfix.databases.version_tables import read_statuses
 
-        found = read_standings(tuple(self._all.values()), self._progress)
+        found = read_statuses(tuple(self._all.values()), self._progress)
         return {each.identity: each for each in found}
 
     def _schema(self, each: Downgrade) -> Reading:
@@ -281,7 +281,7 @@ class _Trip:
             then, target = self._schemas[each.identity].schema, self._all[each.identity]
             found = differences(then, self._schema(each).schema, (), (target.version_table,))
         except (ChainFixError, Obstacle, OSError) as error:
-            at = listing(self._standings()[each.identity].rows, _NAMED) or "nothing"
+            at = listing(self._statuses()[each.identity].rows, _NAMED) or "nothing"
             said = error.problem if isinstance(error, Obstacle) else error
             return f"not as it was: it is at {at}, and on the way back {said}"
         if found:
@@ -296,7 +296,7 @@ class _Trip:
             DowngradeFailed, StaleSnapshot: its rows would mean something else by the old chain.
         """
         old, new = self._old.graph, self._new.graph
-        rows = self._standings()[each.identity].rows
+        rows = self._statuses()[each.identity].rows
         if not self._goes_up or rows == each.below:
             return stood_for(old, rows)
         extra = stood_for(new, rows) - stood_for(old, each.below)
@@ -304,7 +304,7 @@ class _Trip:
         try:
             self._walk(self._new, {each: (steps, each.below)}, up=False)
         except ChainFixError:
-            rows = self._standings()[each.identity].rows
+            rows = self._statuses()[each.identity].rows
             if stood_for(new, rows) != stood_for(old, rows):
                 raise
             return stood_for(old, rows)
@@ -314,9 +314,9 @@ class _Trip:
         """The result, with where the databases are at the end of their way."""
         ends = {each.identity: each for each in self._downgrades}
         known = repaired.snapshot.databases
-        standings = tuple(
+        statuses = tuple(
             replace(each, rows=ends[each.identity].after) if each.identity in ends else each
-            for each in known.standings
+            for each in known.statuses
         )
         moves = tuple(
             MoveResult(Move(end.name, end.identity, end.after, end.after), MoveState.UNCHANGED)
@@ -327,6 +327,6 @@ class _Trip:
         return replace(
             repaired,
             planning=replace(planning, backup=self._copies),
-            snapshot=replace(repaired.snapshot, databases=replace(known, standings=standings)),
+            snapshot=replace(repaired.snapshot, databases=replace(known, statuses=statuses)),
             moves=moves,
         )

@@ -81,29 +81,29 @@ def plan_finish(
     walks: dict[tuple[str, str, str | None], Walk] = {}
     found: list[Unfinished] = []
     notices = list(now.databases.notices)
-    for standing in now.databases.standings:
-        claimed = stood_for(now.graph, standing.rows)
+    for status in now.databases.statuses:
+        claimed = stood_for(now.graph, status.rows)
         lacking = now.graph.required([revision]) - claimed - {revision}
         if lacking:
             notices.append(
-                f"{standing.name} is left alone: by its stamp {listing(sorted(lacking), 3)} has not"
+                f"{status.name} is left alone: by its stamp {listing(sorted(lacking), 3)} has not"
                 f" run there, which {revision} requires"
             )
             continue
-        target = targets[standing.identity]
+        target = targets[status.identity]
         kind = target.backend, target.bind, target.schema
         if kind not in walks:
             walks[kind] = finishing.walk(target, place.place_for(target), progress)
-        each = finishing.place(walks[kind], standing, target)
+        each = finishing.place(walks[kind], status, target)
         if each.done == 0 and each.statements and revision not in claimed:
             notices.append(
-                f"{standing.name} is left alone: nothing of {revision} has run there, so"
+                f"{status.name} is left alone: nothing of {revision} has run there, so"
                 f" `{tools.alembic} upgrade {operand(revision)}` runs it"
             )
         elif each.left or revision not in claimed:
             found.append(each)
         else:
-            notices.append(f"{standing.name} is left alone: it has all that {revision} makes")
+            notices.append(f"{status.name} is left alone: it has all that {revision} makes")
     plan = FinishPlan(
         tools=tools, diagnosis=replace(diagnosis, snapshot=now), databases=tuple(found)
     ).noticing(*notices)
@@ -147,7 +147,7 @@ def carry_out_finish(
         )
         if read_parts(now, each.target, {*each.before}) != each.before:
             raise StaleSnapshot(
-                f"{each.standing.name} is otherwise by now than when the plan was made", again
+                f"{each.status.name} is otherwise by now than when the plan was made", again
             )
         try:
             run_statements(each.target, each.left, progress)
@@ -155,7 +155,7 @@ def carry_out_finish(
             raise StatementFailed(error.message, again | restore) from error
         if read_parts(now, each.target, {*each.after}) != each.after:
             raise StatementFailed(
-                f"all of {each.revision} has run in {each.standing.name}, and its schema is not"
+                f"all of {each.revision} has run in {each.status.name}, and its schema is not"
                 " what it should be; its stamp was left as it is",
                 way("see what differs", "{fixchain} trace --exact --server{databases}") | restore,
             )
@@ -183,7 +183,7 @@ def carry_out_finish(
 
 
 def _move(plan: FinishPlan, each: Unfinished) -> MoveResult:
-    graph, rows = plan.diagnosis.snapshot.graph, each.standing.rows
+    graph, rows = plan.diagnosis.snapshot.graph, each.status.rows
     after = tops(graph, {*stood_for(graph, rows), each.revision})
     state = MoveState.UNCHANGED if after == rows else MoveState.PLANNED
-    return MoveResult(Move(each.standing.name, each.standing.identity, rows, after), state)
+    return MoveResult(Move(each.status.name, each.status.identity, rows, after), state)

@@ -79,7 +79,7 @@ def plan_move(
         return planning.stopped_by(proposal.obstacle)
     if proposal.planned is None:
         return planning
-    looked = bool(proposal.snapshot.databases.standings)
+    looked = bool(proposal.snapshot.databases.statuses)
     notices = noticed_missing(proposal.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
     return replace(planning, exit_code=1, notices=notices)
 

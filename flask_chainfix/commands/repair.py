@@ -100,7 +100,7 @@ def plan_repair(
         return planning.stopped_by(proposal.obstacle)
     if proposal.planned is None:
         return planning
-    looked = bool(diagnosis.snapshot.databases.standings)
+    looked = bool(diagnosis.snapshot.databases.statuses)
     notices = noticed_missing(diagnosis.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
     return replace(planning, exit_code=1, notices=notices)
 
@@ -108,7 +108,7 @@ def plan_repair(
 def _refuse_unseen(proposal: Proposal) -> Proposal:
     """The proposal without a plan that shortens ids while no database has been looked at."""
     planned = proposal.planned
-    if planned is None or proposal.snapshot.databases.standings:
+    if planned is None or proposal.snapshot.databases.statuses:
         return proposal
     if not any(mend.code == "FC109" for mend in planned.plan.mends):
         return proposal
@@ -194,7 +194,7 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
     failure: BaseException | None = None
     refuse_moved(targets_for(runtime, databases), before, progress)
     missing = frozenset(before.graph.missing)
-    stood = {each.identity: each.rows for each in before.databases.standings}
+    stood = {each.identity: each.rows for each in before.databases.statuses}
     renamed = planned.plan.renamed
     ids, squashed = (missing, renamed, stood), planned.plan.squashed
     changed_files = partial(disk.changed_files, squashed=squashed, command=planning.command)
@@ -233,7 +233,7 @@ def confirmed(runtime: Runtime, planning: Planning) -> Planning:
         planning: without a plan and without an error.
     """
     now = planning.proposal.snapshot
-    places = [each.rows for each in now.databases.standings if each.is_known]
+    places = [each.rows for each in now.databases.statuses if each.is_known]
     try:
         return replace(planning, confirmation=confirm(runtime, now, places, now))
     except NotConfirmed as error:

@@ -163,7 +163,7 @@ def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:
 
 def outstanding(snapshot: Facts, moves: Sequence[MoveResult]) -> int:
     """How many stamps are to be moved of databases that can be reached, or stay and be noted."""
-    by_user = {each.identity for each in snapshot.databases.standings if each.by_user}
+    by_user = {each.identity for each in snapshot.databases.statuses if each.by_user}
     return sum(
         result.state is MoveState.PLANNED
         and (result.move.identity not in by_user or result.move.stays)

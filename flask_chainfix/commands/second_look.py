@@ -29,16 +29,16 @@ from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import survey
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.version_tables import read_standings
+from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
+    DatabaseStatus,
     DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.planning.proposal import Planned, Proposal, planned_moves, without_missing
 from flask_chainfix.report.results import Repaired
@@ -61,12 +61,12 @@ def refuse_moved(
 
 def _moved_since(
     targets: _Targets, before: Facts, progress: Progress, moves: Sequence[MoveResult] = ()
-) -> Iterator[Standing]:
+) -> Iterator[DatabaseStatus]:
     """The databases that stand elsewhere by now, or cannot be asked any more."""
-    known = {each.identity: each for each in before.databases.standings}
+    known = {each.identity: each for each in before.databases.statuses}
     rows = {identity: each.rows for identity, each in known.items()}
     rows |= {each.move.identity: each.move.after for each in moves}
-    for now in read_standings(tuple(targets.values()), progress):
+    for now in read_statuses(tuple(targets.values()), progress):
         if now.state is DatabaseState.UNREACHABLE:
             then = known.get(now.identity)
             if then is None or then.state is not DatabaseState.UNREACHABLE:
@@ -75,7 +75,7 @@ def _moved_since(
             yield now
 
 
-def _left_behind(now: Standing) -> StaleSnapshot:
+def _left_behind(now: DatabaseStatus) -> StaleSnapshot:
     if now.state is DatabaseState.UNREACHABLE:
         return StaleSnapshot(
             f"{now.name} can no longer be read: {now.problem}",
@@ -94,7 +94,7 @@ def bound_to_new_files(
     after: Facts,
     progress: Progress,
     failure: BaseException | None = None,
-) -> tuple[Standing, ...]:
+) -> tuple[DatabaseStatus, ...]:
     """The databases that have moved while the new files were in place, if these have to stay.
 
     One that cannot be asked any more may be in the middle of an upgrade by the new files.
@@ -115,7 +115,7 @@ def bound_to_new_files(
 
 
 def unnoted(
-    proposal: Proposal, planned: Planned, journal: Journal, moved: Sequence[Standing]
+    proposal: Proposal, planned: Planned, journal: Journal, moved: Sequence[DatabaseStatus]
 ) -> BaseException | None:
     """Note in the journal the rows that stay as they are in a repair.
 
@@ -132,7 +132,7 @@ def unnoted(
     in_doubt = {each.identity for each in moved}
     stay = [
         Move(each.name, each.identity, each.rows, each.rows)
-        for each in before.databases.standings
+        for each in before.databases.statuses
         if not new.isdisjoint(each.rows) or (each.identity in right and each.is_known)
         if not (each.by_user or each.identity in in_doubt)
     ]
@@ -146,7 +146,7 @@ def unnoted(
     return None
 
 
-def unconfirmed(moved: Sequence[Standing], failure: BaseException) -> ChainFixError:
+def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> ChainFixError:
     """What is said where the new files have to stay although a repair could not be finished."""
     there = [each.name for each in moved if each.state is not DatabaseState.UNREACHABLE]
     names = listing(there, _NAMED)
@@ -163,7 +163,7 @@ def unconfirmed(moved: Sequence[Standing], failure: BaseException) -> ChainFixEr
 def judged_anew(
     runtime: Runtime,
     repaired: Repaired,
-    moved: Sequence[Standing],
+    moved: Sequence[DatabaseStatus],
     wishes: DatabaseWishes,
     progress: Progress,
 ) -> Repaired:
@@ -173,7 +173,7 @@ def judged_anew(
         CannotRead: the journal cannot be read.
     """
     now = survey(runtime, repaired.planned.after, wishes, progress)
-    known = replace(repaired.snapshot.databases, standings=now.databases.standings)
+    known = replace(repaired.snapshot.databases, statuses=now.databases.statuses)
     notices = tuple(
         f"{each.name} can no longer be read, so the new files stay: an upgrade may be using them"
         if each.state is DatabaseState.UNREACHABLE
@@ -207,14 +207,14 @@ def followed_back(
     moved = tuple(_moved_since(targets, undone, progress, moves))
     if not moved:
         return tuple(moves)
-    known = replace(undone.databases, standings=moved, moved={})
+    known = replace(undone.databases, statuses=moved, moved={})
     by_undone = planned_moves(replace(undone, databases=known, old=()), restored)
     results = [
         _in_doubt(result, restored.graph)
-        if result.state is MoveState.PLANNED and can_have_written(restored, [standing])
+        if result.state is MoveState.PLANNED and can_have_written(restored, [status])
         else result
-        for standing, result in zip(moved, by_undone, strict=True)
-        if not (result.state is MoveState.REFUSED and can_have_written(restored, [standing]))
+        for status, result in zip(moved, by_undone, strict=True)
+        if not (result.state is MoveState.REFUSED and can_have_written(restored, [status]))
     ]
     planned = [each.move for each in results if each.state is MoveState.PLANNED]
     made = moving.move_rows(targets, planned, lambda _: None, progress)

@@ -28,11 +28,11 @@ from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import (
+    DatabaseStatus,
     DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
@@ -135,12 +135,12 @@ def plan_squash(
     new, edits, after = _squashed(work, old.rendered)
     proofs = [_proved(work, servers[0], after, old)]
     proofs += [_proved(work, server, after, work.make(server, now)) for server in servers[1:]]
-    looked = bool(now.databases.standings)
+    looked = bool(now.databases.statuses)
     told += noticed_missing(now, databases) if looked else (NO_DATABASE_TOLD,)
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)
-    moves = tuple(map(_staying, now.databases.standings))
+    moves = tuple(map(_staying, now.databases.statuses))
     foresee(after, places_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
@@ -155,10 +155,10 @@ def plan_squash(
     )
 
 
-def _staying(standing: Standing) -> MoveResult:
+def _staying(status: DatabaseStatus) -> MoveResult:
     """The rows of a database that is not below the cut, which mean the same as before."""
     return MoveResult(
-        Move(standing.name, standing.identity, standing.rows, standing.rows), MoveState.UNCHANGED
+        Move(status.name, status.identity, status.rows, status.rows), MoveState.UNCHANGED
     )
 
 

@@ -63,13 +63,13 @@ def trace(
         snapshot = snapshot.read_for(*kinds)
     now = survey(runtime, snapshot, databases, progress)
     refuse_empty(now)
-    if not now.databases.standings:
+    if not now.databases.statuses:
         raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} trace --database URL"))
     found, notices = trace_databases(now, targets, progress)
     unread = [each for each in found if each.trace is None]
     if len(unread) == len(found):
         raise DatabaseUnreachable(
-            f"{unread[0].standing.name} could not be read: {unread[0].problem}",
+            f"{unread[0].status.name} could not be read: {unread[0].problem}",
             Remedy.of(unread[0].remedy or "make sure that it can be reached from here"),
         )
     exact: Mapping[str, ExactComparison] = {}

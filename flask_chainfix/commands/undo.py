@@ -47,7 +47,7 @@ def plan_undo(
     if heads_file.edit_for(disk.before_repair(now, journal)) is not None:
         restored.append(journal.lock_path)
     now, moves = look_back(runtime, now, journal, databases, progress)
-    unseen = (_DELETES_UNSEEN,) if deleted and not now.databases.standings else ()
+    unseen = (_DELETES_UNSEEN,) if deleted and not now.databases.statuses else ()
     return UndoPlan(
         tools=tools,
         snapshot=now,

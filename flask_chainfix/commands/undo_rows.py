@@ -22,11 +22,11 @@ from flask_chainfix.disk.journal import Journal
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
+    DatabaseStatus,
     DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.planning.proposal import planned_moves
 
@@ -59,9 +59,9 @@ def look_back(
     _require_recorded(looked_at, recorded, journal)
     if not journal.entries:
         return looked_at, tuple(
-            _exactly_back(standing, recorded[standing.identity], journal)
-            for standing in looked_at.databases.standings
-            if standing.identity in recorded
+            _exactly_back(status, recorded[status.identity], journal)
+            for status in looked_at.databases.statuses
+            if status.identity in recorded
         )
     then = disk.before_repair(looked_at, journal)
     old_ids = {new: old for old, new in journal.renamed.items()}
@@ -70,35 +70,35 @@ def look_back(
     looked_at = replace(looked_at, databases=known)
     if not journal.finished:  # and so no chain of the journal that survey knows of
         looked_at = replace(looked_at, old=(then.graph, *looked_at.old))
-    results = zip(looked_at.databases.standings, planned_moves(looked_at, then), strict=True)
+    results = zip(looked_at.databases.statuses, planned_moves(looked_at, then), strict=True)
     half = disk.is_half_undone(journal)
     moves = tuple(
-        replace(result, move=replace(result.move, after=standing.rows), state=MoveState.UNCHANGED)
-        if not journal.finished and journal.stood.get(standing.identity) == standing.rows
-        else _way_back(result, recorded.get(standing.identity), looked_at, then, half=half)
-        for standing, result in results
-        if standing.state is not DatabaseState.MISSING  # then no row of it goes back
+        replace(result, move=replace(result.move, after=status.rows), state=MoveState.UNCHANGED)
+        if not journal.finished and journal.stood.get(status.identity) == status.rows
+        else _way_back(result, recorded.get(status.identity), looked_at, then, half=half)
+        for status, result in results
+        if status.state is not DatabaseState.MISSING  # then no row of it goes back
     )
     _refuse_way_back(looked_at, moves, then)
     return looked_at, moves
 
 
-def _exactly_back(standing: Standing, recorded: Move, journal: Journal) -> MoveResult:
-    if standing.state is DatabaseState.UNREACHABLE:
+def _exactly_back(status: DatabaseStatus, recorded: Move, journal: Journal) -> MoveResult:
+    if status.state is DatabaseState.UNREACHABLE:
         raise RowsNotPutBack(
-            f"{standing.name} cannot be read: {standing.problem}",
-            standing.remedy,
+            f"{status.name} cannot be read: {status.problem}",
+            status.remedy,
             unchanged=True,
         )
-    if standing.rows not in (recorded.before, recorded.after):
+    if status.rows not in (recorded.before, recorded.after):
         raise RowsNotPutBack(
-            f"{standing.name} has gone on since its stamp was moved: it is at"
-            f" {', '.join(standing.rows) or 'nothing'}",
+            f"{status.name} has gone on since its stamp was moved: it is at"
+            f" {', '.join(status.rows) or 'nothing'}",
             "if its stamp is right as it is, take its line out of"
             f" {journal.rows_path} and undo again, for the other databases",
             unchanged=True,
         )
-    return _put_back(standing.name, standing.rows, recorded)
+    return _put_back(status.name, status.rows, recorded)
 
 
 def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
@@ -163,9 +163,9 @@ def _contents(chain: Facts, revision: str) -> list[bytes]:
 
 def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: Journal) -> None:
     there = {
-        standing.identity
-        for standing in looked_at.databases.standings
-        if standing.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
+        status.identity
+        for status in looked_at.databases.statuses
+        if status.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
     missing = [
         move.name for identity, move in recorded.items() if identity not in there and not move.stays
@@ -183,27 +183,27 @@ def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: J
 
 
 def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult], then: Facts) -> None:
-    standings = {each.identity: each for each in looked_at.databases.standings}
+    statuses = {each.identity: each for each in looked_at.databases.statuses}
     for first in (each for each in moves if each.state in _NO_WAY_BACK):
-        standing = standings[first.move.identity]
+        status = statuses[first.move.identity]
         # The detail of a doubt takes the chain as it is for the one that is to stay.
         doubtful = first.state is MoveState.DOUBTFUL
         remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
         raise RowsNotPutBack(
-            f"{standing.name} cannot go back to the old files:"
+            f"{status.name} cannot go back to the old files:"
             f" {OF_EITHER_CHAIN if doubtful else first.detail}",
-            _taking_down(looked_at, standing, then)
+            _taking_down(looked_at, status, then)
             | Remedy.of(remedy)
-            | leaving_out(looked_at, standing, "undo", "leave that database as it is"),
+            | leaving_out(looked_at, status, "undo", "leave that database as it is"),
             unchanged=True,
         )
 
 
-def _taking_down(now: Facts, standing: Standing, then: Facts) -> Remedy:
+def _taking_down(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy:
     """To take down the revision that came with the repair, where it is all that is new there."""
-    new = [row for row in standing.rows if row in now.graph and row not in then.graph]
+    new = [row for row in status.rows if row in now.graph and row not in then.graph]
     below = now.graph.parents[new[0]] if new else ()
-    if len(standing.rows) != 1 or len(below) != 1 or below[0] not in then.graph:
+    if len(status.rows) != 1 or len(below) != 1 or below[0] not in then.graph:
         return Remedy()
     return way(
         f"take {new[0]} down first, and undo again",

@@ -31,11 +31,11 @@ from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
+    DatabaseStatus,
     DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.planning.lost_versions import (
@@ -100,9 +100,9 @@ def plan_unwind(
     diagnosis = read_and_judge(runtime, tools, may_be_empty=True)
     now = survey(runtime, diagnosis.snapshot, wishes.databases, progress)
     refuse_unreachable(now, "unwind")
-    if not now.databases.standings:
+    if not now.databases.statuses:
         raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} unwind --database URL"))
-    above = [each for each in now.databases.standings if set(each.rows).difference(now.graph)]
+    above = [each for each in now.databases.statuses if set(each.rows).difference(now.graph)]
     ahead = [each for each in above if not each.by_user]
     diagnosis = diagnosis.noticing(
         *(f"{each.name} is left alone: it is not reached" for each in above if each.by_user)
@@ -120,13 +120,11 @@ def plan_unwind(
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
     refuse_unrunnable(now, whole, revisions)
-    for standing in ahead:
-        _refuse_another_chain(now, standing)
-        diagnosis = diagnosis.noticing(*doubts(now, whole, standing))
+    for status in ahead:
+        _refuse_another_chain(now, status)
+        diagnosis = diagnosis.noticing(*doubts(now, whole, status))
     targets = targets_for(runtime, wishes.databases)
-    databases = tuple(
-        _unwinding(now, whole, standing, targets[standing.identity]) for standing in ahead
-    )
+    databases = tuple(_unwinding(now, whole, status, targets[status.identity]) for status in ahead)
     return UnwindPlan(
         tools=tools,
         diagnosis=replace(diagnosis, snapshot=now).noticing(*now.databases.notices),
@@ -134,7 +132,7 @@ def plan_unwind(
         whole=whole,
         moves=tuple(
             MoveResult(
-                Move(each.standing.name, each.standing.identity, each.standing.rows, each.after),
+                Move(each.status.name, each.status.identity, each.status.rows, each.after),
                 MoveState.PLANNED,
             )
             for each in databases
@@ -143,12 +141,12 @@ def plan_unwind(
     )
 
 
-def _unwinding(now: Facts, whole: Facts, standing: Standing, target: Target) -> Unwinding:
+def _unwinding(now: Facts, whole: Facts, status: DatabaseStatus, target: Target) -> Unwinding:
     from flask_chainfix.rehearsal.unwinding import Unwinding
 
-    lost = lost_in(now, standing)
+    lost = lost_in(now, status)
     order = tuple(each for each in reversed(whole.graph.order) if each in lost)
-    return Unwinding(target, standing, order, tops(now.graph, having_run(now, standing)))
+    return Unwinding(target, status, order, tops(now.graph, having_run(now, status)))
 
 
 def offered(
@@ -169,25 +167,25 @@ def offered(
     snapshot = Facts.around(disk.read_snapshot(runtime.environment)[0])
     now = survey(runtime, snapshot, replace(databases, own=True, in_passing=True), progress)
     ahead = {}
-    for standing in now.databases.standings:
-        found = distance(now, standing)
+    for status in now.databases.statuses:
+        found = distance(now, status)
         if found is not None and found.ahead:
-            ahead[standing.name] = found.ahead
+            ahead[status.name] = found.ahead
     return UnwindOffer(tools=tools, ahead=ahead)
 
 
 # --- What cannot be taken back --------------------------------------------------------------------
-def _refuse_another_chain(now: Facts, standing: Standing) -> None:
+def _refuse_another_chain(now: Facts, status: DatabaseStatus) -> None:
     """Stop where a database would be taken back to nothing, although there are migrations.
 
     Raises:
         CannotPlan: so it is.
     """
-    if now.graph and not having_run(now, standing):
+    if now.graph and not having_run(now, status):
         raise CannotPlan(
-            f"{standing.name} is not ahead of this code: it has run nothing that this code has, and"
+            f"{status.name} is not ahead of this code: it has run nothing that this code has, and"
             " would be taken back to nothing",
-            choices(now, standing.rows[0]),
+            choices(now, status.rows[0]),
         )
 
 
@@ -216,8 +214,8 @@ def carry_out_unwind(
 
     now, environment = plan.diagnosis.snapshot, runtime.environment
     named = targets_for(runtime, wishes.databases)
-    standings = {each.identity: each for each in now.databases.standings}
-    known = {name: (named[name], each) for name, each in standings.items() if name in named}
+    statuses = {each.identity: each for each in now.databases.statuses}
+    known = {name: (named[name], each) for name, each in statuses.items() if name in named}
     with disk.locked(environment.directory), runs_for(runtime, plan.databases, known) as runs:
         copies = None
         if wishes.backup:
@@ -255,21 +253,21 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     now, failure = before.diagnosis.snapshot, None
     databases = tuple(run.databases.values())
     schemas = {each: _schema(now, each) for each in databases}
-    rows = {row for standing in run.standings.values() for row in standing.rows}
+    rows = {row for status in run.statuses.values() for row in status.rows}
     graph = before.whole.graph
     files = [before.whole.file(each) for each in graph.order if each in graph.required(rows)]
     try:
         _, failure = run.take_back(files, progress)
     except KeyboardInterrupt:  # what has run stays, and is to be told
         failure = RehearsalFailure(FailureKind.DATABASE, "interrupted")
-    from flask_chainfix.databases.version_tables import read_standings
+    from flask_chainfix.databases.version_tables import read_statuses
 
     targets = tuple(each.target for each in databases)
     ended = {
-        standing.identity: _ended(
-            now, each, each.settled(standing, now.graph, progress), schemas[each], failure
+        status.identity: _ended(
+            now, each, each.settled(status, now.graph, progress), schemas[each], failure
         )
-        for each, standing in zip(databases, read_standings(targets, progress), strict=True)
+        for each, status in zip(databases, read_statuses(targets, progress), strict=True)
     }
     results = {identity: each.result for identity, each in ended.items()}
     moves = tuple(results.get(each.move.identity, each) for each in before.moves)
@@ -304,17 +302,17 @@ class _Ended(NamedTuple):
 def _ended(
     now: Facts,
     database: Unwinding,
-    standing: Standing,
+    status: DatabaseStatus,
     schema: Reading | None,
     failure: RehearsalFailure | None,
 ) -> _Ended:
     """What has come of one database, by what it holds."""
-    move = Move(standing.name, standing.identity, database.standing.rows, database.after)
-    if standing.state is DatabaseState.UNREACHABLE:
-        detail = f"where it stands is not known: {standing.problem}"
+    move = Move(status.name, status.identity, database.status.rows, database.after)
+    if status.state is DatabaseState.UNREACHABLE:
+        detail = f"where it stands is not known: {status.problem}"
         return _Ended(MoveResult(move, MoveState.UNKNOWN, detail))
-    rows = listing(standing.rows, _NAMED) or "nothing"
-    if standing.rows == database.after:
+    rows = listing(status.rows, _NAMED) or "nothing"
+    if status.rows == database.after:
         return _Ended(MoveResult(move, MoveState.MOVED), True)
     if failure is None:
         wanted = listing(database.after, _NAMED) or "nothing"
@@ -327,10 +325,10 @@ def _ended(
     changed = differences(
         schema.schema, left.schema, version_tables=(database.target.version_table,)
     )
-    if standing.rows == database.standing.rows and not changed:
+    if status.rows == database.status.rows and not changed:
         detail = f"nothing was changed: it is stamped at {rows}"
         return _Ended(MoveResult(move, MoveState.FAILED, detail), True)
-    back = [each for each in database.revisions if each not in _run_by(now, database, standing)]
+    back = [each for each in database.revisions if each not in _run_by(now, database, status)]
     words = f"it is stamped at {rows}"
     if back:
         words += f", with {listing(back, _NAMED)} taken back"
@@ -339,9 +337,9 @@ def _ended(
     return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{told}"))
 
 
-def _run_by(now: Facts, database: Unwinding, standing: Standing) -> frozenset[str]:
+def _run_by(now: Facts, database: Unwinding, status: DatabaseStatus) -> frozenset[str]:
     """The lost revisions that the rows of a database still stand for."""
-    return frozenset(lost_in(now, replace(database.standing, rows=standing.rows)))
+    return frozenset(lost_in(now, replace(database.status, rows=status.rows)))
 
 
 def _in_words(change: PropertyDifference) -> str:

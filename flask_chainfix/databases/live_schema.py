@@ -26,7 +26,7 @@ from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.git.upstream import read_published
-from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import Header
 from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
 from flask_chainfix.schema.live import Live, states_of
@@ -102,13 +102,13 @@ def trace_databases(
     lives = read_schemas(tuple(targets.values()), now.named_schemas, progress)
     of_kinds: dict[str | None, Facts] = {None: now}
     found = []
-    for standing in now.databases.standings:
-        target = targets.get(standing.identity)
+    for status in now.databases.statuses:
+        target = targets.get(status.identity)
         # What a migration does depends on the kind of the database.
         kind = None if target is None else _kind(now, target)
         if kind is not None and kind not in of_kinds:
             of_kinds[kind] = now.read_for(kind)
-        found.append(_traced(of_kinds[kind], standing, lives.get(standing.identity), chains))
+        found.append(_traced(of_kinds[kind], status, lives.get(status.identity), chains))
     return tuple(found), notices
 
 
@@ -120,23 +120,23 @@ def _kind(now: Facts, target: Target) -> str | None:
 
 
 def _traced(
-    now: Facts, standing: Standing, live: Live | Obstacle | None, chains: Sequence[Graph]
+    now: Facts, status: DatabaseStatus, live: Live | Obstacle | None, chains: Sequence[Graph]
 ) -> TracedDatabase:
-    claimed = stood_for(now.graph, standing.rows)
-    problem, remedy = "", standing.remedy
-    if not standing.is_known:
-        problem = standing.problem or "there is no such database"
-    elif standing.tables is None:
+    claimed = stood_for(now.graph, status.rows)
+    problem, remedy = "", status.remedy
+    if not status.is_known:
+        problem = status.problem or "there is no such database"
+    elif status.tables is None:
         problem = "this user may not see all tables: grant SELECT on the whole database"
-    elif not standing.own and any(key.database for key in now.evidence.mentioned):
+    elif not status.own and any(key.database for key in now.evidence.mentioned):
         problem = "the migrations work on several binds, and a URL does not tell which one it is"
     elif live is None:
         problem = "it cannot be reached from here"
     elif isinstance(live, Obstacle):
         problem, remedy = live.problem, live.remedy
     else:
-        return TracedDatabase(standing, claimed, trace(now, live, claimed, chains))
-    return TracedDatabase(standing, claimed, None, problem, remedy)
+        return TracedDatabase(status, claimed, trace(now, live, claimed, chains))
+    return TracedDatabase(status, claimed, None, problem, remedy)
 
 
 def read_schemas(

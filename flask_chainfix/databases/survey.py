@@ -27,10 +27,10 @@ from flask_chainfix.git.past import read_at, read_recent
 from flask_chainfix.model.databases import (
     Databases,
     DatabaseState,
+    DatabaseStatus,
     DatabaseWishes,
     Move,
     MoveState,
-    Standing,
 )
 from flask_chainfix.model.files import Header, MigrationFile
 
@@ -72,11 +72,11 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
     targets, left_out = _reached(runtime, wishes)
-    from flask_chainfix.databases.version_tables import read_standings
+    from flask_chainfix.databases.version_tables import read_statuses
 
-    standings = read_standings(tuple(targets.values()), progress)
+    statuses = read_statuses(tuple(targets.values()), progress)
     passed, notices = _in_passing(runtime, wishes, targets)
-    standings += passed + given_by_user(wishes.stamps)
+    statuses += passed + given_by_user(wishes.stamps)
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)
     past = tuple(then for _, then in repairs)
@@ -90,7 +90,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         renamed.update(journal.renamed)
     shared = _shared(snapshot, past)
     databases = Databases(
-        standings,
+        statuses,
         _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
         renamed=renamed,
         squashed={then: now for each in speaking for then, now in each.squashed.items()},
@@ -100,7 +100,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         notices=(*left_out, *notices),
     )
     snapshot = replace(snapshot, databases=databases, old=chains)
-    rows = {row for standing in standings for row in standing.rows}
+    rows = {row for status in statuses for row in status.rows}
     for each in chains:  # one that is gone by now has revisions that are gone
         rows |= each.required(row for row in rows if row in each)
     snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
@@ -110,11 +110,11 @@ def survey(  # noqa: PLR0913  (what a look depends on)
 def _with_origins(snapshot: Facts) -> Facts:
     """The chain with the commits whose chains may have written rows that are not understood."""
     puzzling = [
-        standing
-        for standing in snapshot.databases.standings
-        if standing.rows
-        and all(row in snapshot.graph for row in standing.rows)
-        and len(possibilities(snapshot, standing)) != 1
+        status
+        for status in snapshot.databases.statuses
+        if status.rows
+        and all(row in snapshot.graph for row in status.rows)
+        and len(possibilities(snapshot, status)) != 1
     ]
     if not (puzzling and snapshot.environment.asks_git):
         return snapshot
@@ -123,14 +123,14 @@ def _with_origins(snapshot: Facts) -> Facts:
     movable: set[str] = set()
     for commit, then in recent.items():
         by_it = _stamped_by(snapshot, Facts.around(then))
-        for standing in puzzling:
-            known, possible = standing.identity, possibilities(by_it, standing)
+        for status in puzzling:
+            known, possible = status.identity, possibilities(by_it, status)
             if known in movable or not possible:
                 continue
-            if move_for(by_it, by_it, standing, possible).state is MoveState.PLANNED:
+            if move_for(by_it, by_it, status, possible).state is MoveState.PLANNED:
                 movable.add(known)
                 origins[known] = commit
-            elif not (origins[known] or possibilities(snapshot, standing)):
+            elif not (origins[known] or possibilities(snapshot, status)):
                 origins[known] = commit  # it tells at least what is in the way
     return replace(snapshot, databases=replace(snapshot.databases, origins=origins))
 
@@ -168,11 +168,11 @@ def refuse_unreachable(snapshot: Facts, command: str) -> None:
     Raises:
         DatabaseUnreachable: it cannot be asked.
     """
-    for standing in snapshot.databases.standings:
-        if standing.state is DatabaseState.UNREACHABLE:
+    for status in snapshot.databases.statuses:
+        if status.state is DatabaseState.UNREACHABLE:
             raise DatabaseUnreachable(
-                f"{standing.name} cannot be read: {standing.problem}",
-                Remedy.of(standing.remedy) | _without(snapshot, standing, command),
+                f"{status.name} cannot be read: {status.problem}",
+                Remedy.of(status.remedy) | _without(snapshot, status, command),
             )
 
 
@@ -196,13 +196,13 @@ def missing_database(
     A name that is misspelt leads to no database as well, and then the plan is not known to be safe
     for the one that was meant. So the user has to say that none is, or where it stands.
     """
-    for standing in _missing(snapshot, wishes):
+    for status in _missing(snapshot, wishes):
         wrong = "if its name is wrong, correct it in the configuration or on the command line"
-        ways = _without(snapshot, standing, command)
+        ways = _without(snapshot, status, command)
         return DatabaseMissing(
-            f"{standing.name} does not exist ({standing.problem}), and a misspelt name would"
+            f"{status.name} does not exist ({status.problem}), and a misspelt name would"
             " look the same",
-            ways | wrong if standing.own else Remedy.of(wrong) | ways,
+            ways | wrong if status.own else Remedy.of(wrong) | ways,
         )
     return None
 
@@ -210,27 +210,27 @@ def missing_database(
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """The same for those who only look at a plan."""
     return tuple(
-        f"{standing.name} does not exist: repair changes nothing until you leave it out"
+        f"{status.name} does not exist: repair changes nothing until you leave it out"
         " (--no-database), or give its stamp (--stamp)"
-        for standing in _missing(snapshot, wishes)
+        for status in _missing(snapshot, wishes)
     )
 
 
-def _missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[Standing, ...]:
-    standings = snapshot.databases.standings if not wishes.stamps else ()
-    return tuple(each for each in standings if each.state is DatabaseState.MISSING)
+def _missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[DatabaseStatus, ...]:
+    statuses = snapshot.databases.statuses if not wishes.stamps else ()
+    return tuple(each for each in statuses if each.state is DatabaseState.MISSING)
 
 
-def _without(snapshot: Facts, standing: Standing, command: str) -> Remedy:
+def _without(snapshot: Facts, status: DatabaseStatus, command: str) -> Remedy:
     """How to plan without a database, or with what the user knows of it."""
-    known = saying_where(snapshot, standing, command)
-    if not standing.own:
+    known = saying_where(snapshot, status, command)
+    if not status.own:
         return known
-    if any(each.own and each.is_known for each in snapshot.databases.standings):
+    if any(each.own and each.is_known for each in snapshot.databases.statuses):
         text = "leave the app's own databases out, and name those of them that matter"
-        return way(text, f"{left_out(snapshot, standing, command)} --database URL") | known
+        return way(text, f"{left_out(snapshot, status, command)} --database URL") | known
     text = "if none of the app's own databases matters, leave them out"
-    return leaving_out(snapshot, standing, command, text) | known
+    return leaving_out(snapshot, status, command, text) | known
 
 
 def _with_renamed(snapshot: Facts, past: Iterable[Facts]) -> Facts:
@@ -335,7 +335,7 @@ def _reached(
 
 def _in_passing(
     runtime: Runtime, wishes: DatabaseWishes, others: Collection[str]
-) -> tuple[tuple[Standing, ...], tuple[str, ...]]:
+) -> tuple[tuple[DatabaseStatus, ...], tuple[str, ...]]:
     """Where those of the app's own databases stand that can be asked quickly, and notices.
 
     Those of ``others`` (identities) are looked at anyway.
@@ -343,31 +343,32 @@ def _in_passing(
     if not (wishes.own and wishes.in_passing):
         return (), ()
     from flask_chainfix.databases.targets import own_targets
-    from flask_chainfix.databases.version_tables import PASSING, read_standings
+    from flask_chainfix.databases.version_tables import PASSING, read_statuses
 
     try:
         targets = own_targets(runtime)
     except (BadConfiguration, BadDatabase) as error:
         return (), (f"the app's own databases were not looked at: {error.message}",)
     targets = tuple(target for target in targets if target.identity not in others)
-    standings = read_standings(targets, unseen, PASSING)
+    statuses = read_statuses(targets, unseen, PASSING)
     notices = tuple(
         f"{each.name} was not looked at: {each.problem}; a repair stops there, too, unless"
         " --no-database leaves it out"
-        for each in standings
+        for each in statuses
         if each.state is DatabaseState.UNREACHABLE
     )
     reached = tuple(
         replace(each, in_passing=True)
-        for each in standings
+        for each in statuses
         if each.state is not DatabaseState.UNREACHABLE
     )
     return reached, notices
 
 
-def given_by_user(stamps: Iterable[tuple[str, ...]]) -> tuple[Standing, ...]:
+def given_by_user(stamps: Iterable[tuple[str, ...]]) -> tuple[DatabaseStatus, ...]:
     """Where databases stand that cannot be reached from here, as the user tells it."""
     names = ((f"--stamp {','.join(rows)}", rows) for rows in stamps)
     return tuple(
-        Standing(name, name, DatabaseState.STAMPED, rows, by_user=True) for name, rows in names
+        DatabaseStatus(name, name, DatabaseState.STAMPED, rows, by_user=True)
+        for name, rows in names
     )

@@ -26,16 +26,16 @@ from flask_chainfix.databases.connecting import (
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.targets import Target, distinct, named
-from flask_chainfix.model.databases import DatabaseState, Standing, Trouble
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, Trouble
 
 # Every table that a transaction has read counts against what a PostgreSQL server can lock.
 _PER_TRANSACTION = 50
 PASSING = 2  # seconds for all databases that are looked at in passing
 
 
-def read_standings(
+def read_statuses(
     targets: Sequence[Target], progress: Progress, within: float | None = None
-) -> tuple[Standing, ...]:
+) -> tuple[DatabaseStatus, ...]:
     """Where databases stand, in their order; also where one cannot be read.
 
     Args:
@@ -52,7 +52,7 @@ def read_standings(
     return tuple(found[index] for index in range(len(targets)))
 
 
-def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
+def _read(job: Job[Target]) -> Iterator[tuple[int, DatabaseStatus]]:
     left = dict(job.items)
     first = next(iter(left.values()))
     try:
@@ -73,7 +73,7 @@ def _read(job: Job[Target]) -> Iterator[tuple[int, Standing]]:
 
 def _read_some(
     connection: Connection, catalog: _Catalog, left: dict[int, Target]
-) -> Iterator[tuple[int, Standing]]:
+) -> Iterator[tuple[int, DatabaseStatus]]:
     """Read as many as fit into one transaction, and take them out of those that are left."""
     for index, target in list(islice(left.items(), _PER_TRANSACTION)):
         unstamped, listed = _beside(catalog, target)
@@ -95,16 +95,16 @@ def _read_some(
         del left[index]
 
 
-def _without_rows(target: Target, obstacle: Obstacle) -> Standing:
+def _without_rows(target: Target, obstacle: Obstacle) -> DatabaseStatus:
     name, identity, problem = target.name, target.identity, obstacle.problem
     if obstacle.kind is not Trouble.NO_DATABASE:
         state, remedy = DatabaseState.UNREACHABLE, obstacle.remedy
-        return Standing(name, identity, state, own=target.own, problem=problem, remedy=remedy)
+        return DatabaseStatus(name, identity, state, own=target.own, problem=problem, remedy=remedy)
     # One in memory is always there, and a new one each time.
     in_memory = target.backend == "sqlite" and target.file is None
     state = DatabaseState.EMPTY if in_memory else DatabaseState.MISSING
     problem = "" if in_memory else problem
-    return Standing(name, identity, state, (), frozenset(), target.own, problem=problem)
+    return DatabaseStatus(name, identity, state, (), frozenset(), target.own, problem=problem)
 
 
 # --- The tables of schemas ------------------------------------------------------------------------
@@ -205,14 +205,14 @@ class _Catalog(NamedTuple):
     widths: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
-def _beside(catalog: _Catalog, target: Target) -> tuple[Standing, bool]:
+def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
     """Where a database stands if it has no rows, and whether it has a version table."""
     places = catalog.default if target.schema is None else (target.schema,)
     having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
     place = next(having, next(iter(places), ""))
     names = catalog.tables.get(place, frozenset())
     tables, used = names - {target.version_table}, catalog.used
-    standing = Standing(
+    status = DatabaseStatus(
         target.name,
         target.identity,
         DatabaseState.UNSTAMPED if tables else DatabaseState.EMPTY,
@@ -229,7 +229,7 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[Standing, bool]:
             if pair[0] != target.version_table
         ),
     )
-    return standing, target.version_table in names
+    return status, target.version_table in names
 
 
 def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog:

@@ -22,7 +22,7 @@ from flask_chainfix.databases.applied.lost import (
 )
 from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import LostRevision, Standing
+from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
 _PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it is
@@ -59,7 +59,7 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 
 def choices(snapshot: Facts, revision: str) -> Remedy:
     """What can be done about a lost revision, the best first."""
-    standings = [each for each in snapshot.databases.standings if revision in each.rows]
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
     remedy = Remedy()
     if lost is not None and lost.renamed in snapshot.graph:
@@ -73,56 +73,55 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
             path = path_word(os.path.relpath(place))
             command = f"git checkout {ref_word(ref)} -- {path}"
             remedy |= way("bring the migrations back from Git", command)
-    squashed = _squashed_into(snapshot, revision, left, standings)
+    squashed = _squashed_into(snapshot, revision, left, statuses)
     if squashed is not None:
         what = f"move the stamp to {squashed}, which makes what the database holds"
         remedy |= way(what, counting_as(squashed, revision))
     if lost is None:
-        return remedy | _without_git(snapshot, revision, standings)
-    back = _ways_back(snapshot, lost, left, standings)
+        return remedy | _without_git(snapshot, revision, statuses)
+    back = _ways_back(snapshot, lost, left, statuses)
     if not back and squashed is None:
         back = finishing_there(snapshot, revision)
     return remedy | back
 
 
 def _squashed_into(
-    snapshot: Facts, revision: str, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, revision: str, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> str | None:
     """The revision that makes all that a database holds whose old chain is gone altogether."""
     lost = snapshot.databases.lost.get(revision)
     if left.rows or (lost is not None and lost.above):
         return None
     found = {
-        proven_top(snapshot, standing) if standing.rows == (revision,) else None
-        for standing in standings
+        proven_top(snapshot, status) if status.rows == (revision,) else None for status in statuses
     }
     top = found.pop() if len(found) == 1 else None
     if top is None or lost is not None:
         return top
     # Nobody knows what it was on: the chain as it is may as well be below it.
-    made_anew = top in snapshot.graph.bases and makes_all(snapshot, standings)
+    made_anew = top in snapshot.graph.bases and makes_all(snapshot, statuses)
     return top if made_anew else None
 
 
-def _without_git(snapshot: Facts, revision: str, standings: Sequence[Standing]) -> Remedy:
+def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus]) -> Remedy:
     """What can be done about a revision of which nothing is known."""
     remedy, close = Remedy(), close_ids(revision, snapshot.graph)
     run = frozenset(snapshot.graph.required(close[:1]))
-    if close and not any(absent(snapshot, each, run) for each in standings):
+    if close and not any(absent(snapshot, each, run) for each in statuses):
         remedy |= way(f"move the stamp, if it is {close[0]}", counting_as(close[0], revision))
     remedy |= (
         "look for newer code that has it, another branch, clone or release: it can take the"
         " database back with a downgrade, or be merged here"
     )
-    return remedy | placeholder(snapshot, revision, standings)
+    return remedy | placeholder(snapshot, revision, statuses)
 
 
-def placeholder(snapshot: Facts, revision: str, standings: Sequence[Standing] = ()) -> Remedy:
+def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus] = ()) -> Remedy:
     """How to put a no-op revision in the place of a lost one whose parents are unknown.
 
-    The tables of the databases that have run it, ``standings``, may tell what it was on.
+    The tables of the databases that have run it, ``statuses``, may tell what it was on.
     """
-    fits = {fit(snapshot, standing) for standing in standings}
+    fits = {fit(snapshot, status) for status in statuses}
     found = fits.pop() if len(fits) == 1 else None
     has_file = can_have_file(revision)
     if has_file and found is not None and len(found.rows) == len(found.highest) == 1:
@@ -155,7 +154,7 @@ def _tombstone(wish: str, condition: str = "") -> Remedy:
 
 
 def _ways_back(
-    snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> Remedy:
     nothing_lost = all(is_noop(snapshot, each) for each in left.between)
     between = listing(left.between)
@@ -166,7 +165,7 @@ def _ways_back(
     for row in left.rows if len(left.rows) == 1 else ():
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
         to_ancestor = way(what, counting_as(row, lost.revision))
-    remedy = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, standings)
+    remedy = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
     if lost.branch and lost.kept:
         remedy |= way(
             f"merge the branch {lost.branch}, then repair",
@@ -174,7 +173,7 @@ def _ways_back(
             "{fixchain} repair{databases}",
         )
     fits = not left.unknown and not any(
-        early_on_return(snapshot, standing, lost.revision) for standing in standings
+        early_on_return(snapshot, status, lost.revision) for status in statuses
     )
     if fits:
         back = " ".join(option("--bring-back", each) for each in left.between)
@@ -185,17 +184,17 @@ def _ways_back(
     if not nothing_lost:
         remedy |= to_ancestor
     if left.unknown:
-        return remedy | placeholder(snapshot, lost.revision, standings)
+        return remedy | placeholder(snapshot, lost.revision, statuses)
     if fits and snapshot.files and can_have_file(lost.revision):
         remedy |= _tombstone(lost.revision)
     return remedy
 
 
 def _unwinding(
-    snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> Remedy:
     """To take the databases back, where they are ahead and other code has what they have run."""
-    out_of_reach = all(standing.by_user for standing in standings)
+    out_of_reach = all(status.by_user for status in statuses)
     if not (left.rows and lost.checkout and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
     told = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
@@ -208,7 +207,7 @@ def _unwinding(
 
 
 def _downgrade(
-    snapshot: Facts, lost: LostRevision, left: Survivors, standings: Sequence[Standing]
+    snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> Remedy:
     """To downgrade the database with the code that has the revision.
 
@@ -222,7 +221,7 @@ def _downgrade(
     if len(lowest) != 1 or len(lowest[0].requirements) != 1:
         return Remedy()
     (target,) = lowest[0].requirements
-    alone = all(standing.rows == (lost.revision,) for standing in standings)
+    alone = all(status.rows == (lost.revision,) for status in statuses)
     if not alone or any(len(each.requirements) != 1 for each in known):
         target = f"{lowest[0].revision}@{target}"
     losses = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
@@ -239,8 +238,8 @@ def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         return Remedy()
-    standings = [each for each in snapshot.databases.standings if revision in each.rows]
-    return _downgrade(snapshot, lost, survivors(snapshot, revision), standings)
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
+    return _downgrade(snapshot, lost, survivors(snapshot, revision), statuses)
 
 
 def told_losses(footprints: Sequence[Footprint | None]) -> str:
@@ -266,8 +265,8 @@ def notes_on_taken(snapshot: Facts, taken: Mapping[str, str]) -> tuple[str, ...]
     """What users should know about lost revisions (the keys) that they count as others."""
     ran = {
         revision
-        for standing in snapshot.databases.standings
-        for each in possibilities(snapshot, standing)
+        for status in snapshot.databases.statuses
+        for each in possibilities(snapshot, status)
         for revision in each.revisions.union(each.unknown)
     }
     notes = []
@@ -291,8 +290,8 @@ def _note(snapshot: Facts, revision: str, other: str) -> str:
             f" {lost.commit}; what was added there will never run on these databases"
         )
     left = survivors(snapshot, revision)
-    standings = [each for each in snapshot.databases.standings if revision in each.rows]
-    if not left.rows and {proven_top(snapshot, standing) for standing in standings} == {other}:
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
+    if not left.rows and {proven_top(snapshot, status) for status in statuses} == {other}:
         return f"{counts}: all tables that {other} and those below it make are there"
     if left.unknown:
         return (

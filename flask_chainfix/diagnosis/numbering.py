@@ -45,7 +45,7 @@ class NewIds:
 
     def __init__(self, snapshot: Facts, taken: Collection[str] = ()) -> None:
         graph, known = snapshot.graph, snapshot.databases
-        rows = (row for standing in known.standings for row in standing.rows)
+        rows = (row for status in known.statuses for row in status.rows)
         elsewhere = (id_ for chain in snapshot.published_chains for id_ in chain.revisions)
         used = (*known.lost, *known.renamed, *rows, *elsewhere, *taken)
         self._taken = {*graph, *graph.labelled, *used}

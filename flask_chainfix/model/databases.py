@@ -55,7 +55,7 @@ class Trouble(Enum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class DatabaseStatus:
     """Where one database stands; of tenants' schemas, each is one.
 
     Attributes:
@@ -103,8 +103,8 @@ class Move:
     In the journal, one that changes nothing says that the rows were right when a repair was made.
 
     Attributes:
-        name: as in ``Standing``.
-        identity: as in ``Standing``.
+        name: as in ``DatabaseStatus``.
+        identity: as in ``DatabaseStatus``.
         before: the rows now, sorted.
         after: the rows afterwards, sorted.
         means: of a move in the journal, a digest of the revisions that ``after`` stood for then;
@@ -202,7 +202,7 @@ class Databases:
     """All that was read of databases, nothing judged.
 
     Attributes:
-        standings: where each of them stands.
+        statuses: where each of them stands.
         moved: the last move that the journal holds, by identity.
         lost: what version control knows of revisions that no file has, by revision.
         sought: what version control was asked about, whether it knows it or not.
@@ -221,7 +221,7 @@ class Databases:
         notices: what keeps that from being complete, for the user.
     """
 
-    standings: tuple[Standing, ...] = ()
+    statuses: tuple[DatabaseStatus, ...] = ()
     moved: Mapping[str, Move] = field(default_factory=dict)
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
     sought: frozenset[str] = frozenset()
@@ -294,8 +294,8 @@ class Downgrade:
     """How a database gets over a chain that changes: down with the old one, up with the new one.
 
     Attributes:
-        name: as in ``Standing``.
-        identity: as in ``Standing``.
+        name: as in ``DatabaseStatus``.
+        identity: as in ``DatabaseStatus``.
         before: its rows now, sorted.
         below: its rows in between.
         after: its rows at the end.

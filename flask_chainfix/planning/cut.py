@@ -206,19 +206,19 @@ def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
     Raises:
         UnsafeForDatabases: so it is; with the command that upgrades it.
     """
-    for standing in now.databases.standings:
-        below = [row for row in standing.rows if row in cut.below]
+    for status in now.databases.statuses:
+        below = [row for row in status.rows if row in cut.below]
         if below:
-            where = "" if standing.own else f", with env.py connecting to {standing.name}"
+            where = "" if status.own else f", with env.py connecting to {status.name}"
             raise UnsafeForDatabases(
-                f"{standing.name} is at {', '.join(below)}, below {cut.top}: upgrade it first,"
+                f"{status.name} is at {', '.join(below)}, below {cut.top}: upgrade it first,"
                 " because it still needs files that squash would delete",
                 way(
                     f"upgrade it{where}",
                     f"{{alembic}} upgrade {word(cut.top)}",
                     wishes.command(cut.top),
                 )
-                | leaving_out(now, standing, "squash", "leave it out, if it may be thrown away"),
+                | leaving_out(now, status, "squash", "leave it out, if it may be thrown away"),
             )
 
 

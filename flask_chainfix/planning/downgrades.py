@@ -56,12 +56,12 @@ class Turn:
             if not self._skipped(database):
                 continue
             why = self._no_downgrade(database)
-            if database.standing.identity in found:
+            if database.status.identity in found:
                 why = "it is not known which chain has written its rows"
             if why:
                 cannot = f"{database.name} cannot be downgraded here: {why}"
                 raise self._skipping(database, cannot | self._ways_out(database))
-            found[database.standing.identity] = self._downgrade(database)
+            found[database.status.identity] = self._downgrade(database)
         return tuple(found.values())
 
     def _skipped(self, database: Applied) -> list[str]:
@@ -83,7 +83,7 @@ class Turn:
         """Why Alembic cannot take mine down in a database; ``""`` where it can."""
         if database.published:
             return "others have it as well"
-        if database.standing.by_user:
+        if database.status.by_user:
             return "it is not reached from here"
         if self.now.databases.anew:
             return "two migrations have one id, and Alembic cannot load such a chain"
@@ -101,8 +101,8 @@ class Turn:
         whole = after.required(have)
         return Downgrade(
             name=database.name,
-            identity=database.standing.identity,
-            before=database.standing.rows,
+            identity=database.status.identity,
+            before=database.status.rows,
             below=tops(now, left),
             after=tops(after, whole),
             down=tuple(reversed(down)),
@@ -113,7 +113,7 @@ class Turn:
     def _ways_out(self, database: Applied) -> Remedy:
         merged = way("keep the order, and join both with a merge revision", MERGE)
         why = self._no_downgrade(database)
-        if why and not database.standing.by_user:
+        if why and not database.status.by_user:
             return merged
         graph = self.now.graph
         run = [name for name in graph.order if name in self.mine and name in database.revisions]
@@ -133,10 +133,10 @@ class Turn:
 def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
     """The facts as they will be once databases are down; what they hold then is not known yet."""
     below = {each.identity: each.below for each in downgrades}
-    standings = tuple(
+    statuses = tuple(
         replace(each, rows=below[each.identity], tables=None, columns=None)
         if each.identity in below
         else each
-        for each in now.databases.standings
+        for each in now.databases.statuses
     )
-    return replace(now, databases=replace(now.databases, standings=standings))
+    return replace(now, databases=replace(now.databases, statuses=statuses))

@@ -26,7 +26,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.lost_files import FileVersion, find_versions
 from flask_chainfix.git.past import read_at
-from flask_chainfix.model.databases import LostRevision, Standing
+from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.model.files import Edit, Header
 from flask_chainfix.source import never_goes_back, same_downgrade
 
@@ -48,21 +48,21 @@ def with_lost_files(now: Facts, revisions: Iterable[str]) -> Facts:
     return now.after(edits)
 
 
-def lost_in(now: Facts, standing: Standing) -> tuple[str, ...]:
+def lost_in(now: Facts, status: DatabaseStatus) -> tuple[str, ...]:
     """The lost revisions that have run in a database by its rows."""
-    rows = (row for row in standing.rows if row not in now.graph)
+    rows = (row for row in status.rows if row not in now.graph)
     return tuple(dict.fromkeys(each for row in rows for each in survivors(now, row).between))
 
 
-def having_run(now: Facts, standing: Standing) -> frozenset[str]:
+def having_run(now: Facts, status: DatabaseStatus) -> frozenset[str]:
     """The revisions that files have, of those that have run in a database."""
-    below = (row for row in standing.rows if row not in now.graph)
-    rows = (*standing.rows, *(each for row in below for each in survivors(now, row).rows))
+    below = (row for row in status.rows if row not in now.graph)
+    rows = (*status.rows, *(each for row in below for each in survivors(now, row).rows))
     return stood_for(now.graph, rows)
 
 
 def found_and_decided(
-    runtime: Runtime, now: Facts, ahead: Sequence[Standing], source: str | None
+    runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus], source: str | None
 ) -> Facts:
     """The chain with the file of each lost revision that has run, in the version that has run.
 
@@ -88,14 +88,14 @@ def found_and_decided(
 
 
 def _decided(
-    now: Facts, versions: Mapping[str, Sequence[FileVersion]], standings: Sequence[Standing]
+    now: Facts, versions: Mapping[str, Sequence[FileVersion]], statuses: Sequence[DatabaseStatus]
 ) -> Facts:
     """The chain with the contents of lost files that have run.
 
     Args:
         now: the chain, with some content for each lost revision.
         versions: all contents that Git has, by revision.
-        standings: the databases that have run them.
+        statuses: the databases that have run them.
 
     Raises:
         CannotPlan: nothing tells which of several has run.
@@ -104,7 +104,7 @@ def _decided(
     for revision, found in versions.items():
         kinds = _alike(found)
         if len(kinds) > 1:
-            kinds = _fitting(now, revision, kinds, standings) or kinds
+            kinds = _fitting(now, revision, kinds, statuses) or kinds
         if len(kinds) > 1:
             kinds = [each for each in kinds if _refs(each)] or kinds
         if len(kinds) > 1:
@@ -150,43 +150,43 @@ def _refs_with_all(versions: Mapping[str, Sequence[FileVersion]]) -> set[str]:
 
 
 def _fitting(
-    now: Facts, revision: str, kinds: Sequence[_Alike], standings: Sequence[Standing]
+    now: Facts, revision: str, kinds: Sequence[_Alike], statuses: Sequence[DatabaseStatus]
 ) -> list[_Alike]:
     """The kinds that no database contradicts which has run the revision."""
     return [
         kind
         for kind in kinds
         if not any(
-            _contradicts(_with(now, each.lost), standing)
-            for standing in standings
-            if revision in lost_in(now, standing)
+            _contradicts(_with(now, each.lost), status)
+            for status in statuses
+            if revision in lost_in(now, status)
             for each in kind[:1]
         )
     ]
 
 
-def _contradicts(now: Facts, standing: Standing) -> bool:
-    lost = lost_in(now, standing)
+def _contradicts(now: Facts, status: DatabaseStatus) -> bool:
+    lost = lost_in(now, status)
     if any(each not in now.databases.lost for each in lost):
         return False
-    run = having_run(now, standing).union(lost)
-    return contradicts(with_lost_files(now, lost), standing, run)
+    run = having_run(now, status).union(lost)
+    return contradicts(with_lost_files(now, lost), status, run)
 
 
-def doubts(now: Facts, whole: Facts, standing: Standing) -> tuple[str, ...]:
+def doubts(now: Facts, whole: Facts, status: DatabaseStatus) -> tuple[str, ...]:
     """What is to be said where a database lacks what lost revisions make.
 
     Args:
         now: the chain.
         whole: the same with the lost files.
-        standing: the database.
+        status: the database.
     """
-    run = having_run(now, standing).union(lost_in(now, standing))
-    missing = by_revision(absent(whole, standing, run))
+    run = having_run(now, status).union(lost_in(now, status))
+    missing = by_revision(absent(whole, status, run))
     lost = {revision: names for revision, names in missing.items() if revision not in now.graph}
     if not lost:
         return ()
-    return (f"{standing.name} lacks {in_words(lost)}: another version may have run there",)
+    return (f"{status.name} lacks {in_words(lost)}: another version may have run there",)
 
 
 def _undecided(revision: str, kinds: Sequence[_Alike]) -> CannotPlan:
@@ -214,14 +214,14 @@ def _shown(kinds: Sequence[_Alike]) -> Iterator[tuple[str, str]]:
 
 
 # --- The files of lost revisions -----------------------------------------------------------------
-def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[Standing]) -> Facts:
+def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) -> Facts:
     """The chain with all lost revisions that have run, however far down they go.
 
     Raises:
         CannotPlan: Git does not have the file of one, or it is none that is lost.
     """
-    for standing in ahead:
-        for row in set(standing.rows).difference(now.graph):
+    for status in ahead:
+        for row in set(status.rows).difference(now.graph):
             _refuse_found(now, row)
             while True:
                 unknown = survivors(now, row).unknown
@@ -229,7 +229,7 @@ def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[Standing]) -> Facts
                     break
                 now = with_lost(runtime, now, unknown)
             if unknown:
-                raise _without_file(now, standing, row, unknown)
+                raise _without_file(now, status, row, unknown)
     return now
 
 
@@ -282,10 +282,12 @@ def _refuse_found(now: Facts, row: str) -> None:
         )
 
 
-def _without_file(now: Facts, standing: Standing, row: str, unknown: Sequence[str]) -> CannotPlan:
+def _without_file(
+    now: Facts, status: DatabaseStatus, row: str, unknown: Sequence[str]
+) -> CannotPlan:
     are = "is" if len(unknown) == 1 else "are"
     return CannotPlan(
-        f"{listing(unknown, _NAMED)} {are} nowhere in Git, and {standing.name} has run"
+        f"{listing(unknown, _NAMED)} {are} nowhere in Git, and {status.name} has run"
         f" {'it' if len(unknown) == 1 else 'them'}",
         way(
             "fetch what others have, and look again",

@@ -18,7 +18,7 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.has_run import applied_in, published_in
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Databases, DatabaseState, Standing
+from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Plan, Reason, Wishes
@@ -226,8 +226,8 @@ class _Moving:
                 parents = tuple(p for p in self._links.parents[name] if p in group) or (tip,)
                 files.append(_linked(snapshot.file(name), parents, mine=True))
         small = Facts(snapshot.environment, tuple(files))
-        standings = tuple(self._standings(small.graph, group))
-        return replace(small, databases=Databases(standings))
+        statuses = tuple(self._statuses(small.graph, group))
+        return replace(small, databases=Databases(statuses))
 
     def _telling(self, group: Collection[str]) -> Iterator[str]:
         """The revisions of others whose text names a table that mine drop.
@@ -249,12 +249,12 @@ class _Moving:
             if name not in self._mine and any(table in data for table in tables):
                 yield name
 
-    def _standings(self, graph: Graph, group: Collection[str]) -> Iterator[Standing]:
+    def _statuses(self, graph: Graph, group: Collection[str]) -> Iterator[DatabaseStatus]:
         """Where databases stand, once they have run all of the others."""
         for applied in (*applied_in(self._snapshot), *published_in(self._snapshot)):
             have = set(graph).difference(group) | applied.revisions.intersection(group)
             rows = tops(graph, have)
-            yield replace(applied.standing, state=DatabaseState.STAMPED, rows=rows, tables=None)
+            yield replace(applied.status, state=DatabaseState.STAMPED, rows=rows, tables=None)
 
     def _relink(self, name: str, parents: tuple[str, ...], *why: Reason) -> None:
         self._links.reasons.pop(name, None)

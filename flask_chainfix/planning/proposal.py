@@ -17,11 +17,11 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import (
     DatabaseState,
+    DatabaseStatus,
     Downgrade,
     Move,
     MoveResult,
     MoveState,
-    Standing,
 )
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
@@ -140,9 +140,9 @@ def _without(start: Facts, refused: MoveResult, planner: str) -> Remedy:
     return Remedy(
         tuple(
             way
-            for standing in start.databases.standings
-            if standing.identity == refused.move.identity
-            for way in leaving_out(start, standing, planner).ways
+            for status in start.databases.statuses
+            if status.identity == refused.move.identity
+            for way in leaving_out(start, status, planner).ways
             if told.isdisjoint(way.commands)
         )
     )
@@ -163,14 +163,14 @@ def planned_moves(
     """The move of each database, for a chain as it is or is going to be."""
     known: dict[object, MoveResult] = {}
     moves = []
-    for standing in before.databases.standings:
-        possible = possibilities(before, standing)
+    for status in before.databases.statuses:
+        possible = possibilities(before, status)
         # Most of a thousand tenants stand at the same few places.
         ran = tuple((each.revisions, each.unknown) for each in possible)
-        alike = (standing.state, standing.problem, standing.rows, ran)
+        alike = (status.state, status.problem, status.rows, ran)
         if alike not in known or taken:
-            known[alike] = _planned_move(before, after, standing, possible, taken)
-        move = replace(known[alike].move, name=standing.name, identity=standing.identity)
+            known[alike] = _planned_move(before, after, status, possible, taken)
+        move = replace(known[alike].move, name=status.name, identity=status.identity)
         moves.append(replace(known[alike], move=move))
     return tuple(moves)
 
@@ -178,19 +178,19 @@ def planned_moves(
 def _planned_move(
     before: Facts,
     after: Facts,
-    standing: Standing,
+    status: DatabaseStatus,
     possible: Sequence[Applied],
     taken: Mapping[str, str],
 ) -> MoveResult:
-    stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
-    if standing.state is DatabaseState.UNREACHABLE:
-        return MoveResult(stay, MoveState.FAILED, standing.problem, standing.remedy)
-    if standing.state is DatabaseState.MISSING and not standing.own:
+    stay = Move(status.name, status.identity, status.rows, status.rows)
+    if status.state is DatabaseState.UNREACHABLE:
+        return MoveResult(stay, MoveState.FAILED, status.problem, status.remedy)
+    if status.state is DatabaseState.MISSING and not status.own:
         remedy = "create the database, or correct its name in the URL"
         return MoveResult(stay, MoveState.FAILED, "it does not exist", remedy)
-    if not standing.rows:
+    if not status.rows:
         return MoveResult(stay, MoveState.UNCHANGED)
-    return move_for(before, after, standing, possible, taken)
+    return move_for(before, after, status, possible, taken)
 
 
 def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
@@ -226,33 +226,33 @@ def refuse_unknown_rows(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
                 Remedy.of(finding.hint) | _without_what_it_is_of(snapshot, finding, planner),
             )
-    for standing in doubtful:
+    for status in doubtful:
         raise UnsafeForDatabases(
-            f"no known chain can have written the rows of {standing.name}"
-            f" ({', '.join(standing.rows)}), so what has run there is not known",
-            by_its_origin(snapshot, standing) | leaving_out(snapshot, standing, planner),
+            f"no known chain can have written the rows of {status.name}"
+            f" ({', '.join(status.rows)}), so what has run there is not known",
+            by_its_origin(snapshot, status) | leaving_out(snapshot, status, planner),
         )
 
 
 def _without_what_it_is_of(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
     """To leave out the databases that a finding is about; of the app's own all go together."""
-    standings = snapshot.databases.standings
-    for standing in standings:
+    statuses = snapshot.databases.statuses
+    for status in statuses:
         left = tuple(
-            each for each in standings if each is not standing and not (each.own and standing.own)
+            each for each in statuses if each is not status and not (each.own and status.own)
         )
-        without = replace(snapshot, databases=replace(snapshot.databases, standings=left))
+        without = replace(snapshot, databases=replace(snapshot.databases, statuses=left))
         if finding not in diagnose(without, Family.DATABASE, ignored=True) + diagnose(
             without, Family.DATABASE
         ):
-            return leaving_out(snapshot, standing, planner)
+            return leaving_out(snapshot, status, planner)
     return Remedy()
 
 
 def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     """The moves, of which none fails because its database does not exist: no row has to follow."""
     missing = {
-        each.identity for each in now.databases.standings if each.state is DatabaseState.MISSING
+        each.identity for each in now.databases.statuses if each.state is DatabaseState.MISSING
     }
     return tuple(
         MoveResult(each.move, MoveState.UNCHANGED) if each.move.identity in missing else each

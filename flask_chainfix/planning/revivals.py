@@ -59,19 +59,19 @@ def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
     Raises:
         UnsafeForDatabases: tables are there that revisions make which would run there.
     """
-    for standing in start.databases.standings:
-        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(standing.rows):
+    for status in start.databases.statuses:
+        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(status.rows):
             early: Mapping[str, Sequence[str]] = {}
-            found = mismatch(start, standing)
+            found = mismatch(start, status)
             if found is not None:
                 early = found.early
             elif revision in known.databases.lost:
-                early = by_revision(early_on_return(known, standing, revision))
+                early = by_revision(early_on_return(known, status, revision))
             if early:
                 raise UnsafeForDatabases(
-                    f"with {revision} in place, the next upgrade of {standing.name} would stop, as"
+                    f"with {revision} in place, the next upgrade of {status.name} would stop, as"
                     f" tables are there already: {in_words(early)}",
-                    choices(known, revision) | leaving_out(start, standing),
+                    choices(known, revision) | leaving_out(start, status),
                 )
 
 

@@ -97,7 +97,7 @@ def decided_pairs(
                 if pair in pairs:
                     pairs[pair] = pairs[pair]._replace(alone=False)
                 elif branches.apart(before, after):
-                    pairs[pair] = DecidedPair(database, before, after, alone=database.standing.own)
+                    pairs[pair] = DecidedPair(database, before, after, alone=database.status.own)
     return tuple(pairs.values())
 
 
@@ -181,7 +181,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
         return
     known = _certain_links(before)
     for applied in _said(after):
-        have = known.required(row for row in applied.standing.rows if row in known)
+        have = known.required(row for row in applied.status.rows if row in known)
         for mend in links:
             if mend.revision in applied.revisions | have:
                 _refuse_unproven(after, applied, mend, have)
@@ -191,9 +191,9 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
 
 def _said(snapshot: Facts) -> Iterator[Applied]:
     """What has run in each database by its rows, also where its tables contradict them."""
-    for standing in snapshot.databases.standings:
-        if standing.state is not DatabaseState.UNREACHABLE:
-            yield from possibilities(snapshot, standing) or claims(snapshot, standing)
+    for status in snapshot.databases.statuses:
+        if status.state is not DatabaseState.UNREACHABLE:
+            yield from possibilities(snapshot, status) or claims(snapshot, status)
 
 
 def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
@@ -220,7 +220,7 @@ def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
             for parent in named[revision]:
                 if parent not in graph or parent in applied.revisions:
                     continue
-                if not absent(snapshot, applied.standing, frozenset({parent})):
+                if not absent(snapshot, applied.status, frozenset({parent})):
                     raise _doubted(snapshot, applied, revision, graph.parents[revision], parent)
 
 
@@ -233,7 +233,7 @@ def _doubted(
         " there, too, is not known, and if so it would run again",
         Remedy.of(f"if it has, make {named} the down_revision of {revision} again, by hand")
         | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
-        | leaving_out(snapshot, applied.standing),
+        | leaving_out(snapshot, applied.status),
     )
 
 
@@ -247,13 +247,13 @@ def _certain_links(snapshot: Facts) -> Graph:
 
 
 def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str]) -> None:
-    standing = applied.standing
-    if standing.tables is not None and contradicts(after, standing, applied.revisions):
+    status = applied.status
+    if status.tables is not None and contradicts(after, status, applied.revisions):
         raise UnsafeForDatabases(
-            f"the tables of {standing.name} show that something else has run there than"
+            f"the tables of {status.name} show that something else has run there than"
             f" {mend.revision} on {', '.join(mend.after) or 'nothing'} would mean",
             "say with repair --attach where that revision belongs, or with repair --bring-back what"
-            " it was on" | leaving_out(after, standing),
+            " it was on" | leaving_out(after, status),
         )
     reasons = {reason.kind for reason in mend.why}
     same_revision = mend.code != "FC105" and reasons == {"git"}  # under another id
@@ -262,31 +262,31 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
     if mend.after:
         new = [name for name in mend.after if name not in mend.before and name not in have]
     else:  # what becomes a base may have been on any of them
-        new = sorted(applied.revisions.intersection(after.graph).difference(standing.rows, have))
-    unproven = [name for name in new if not proves(after, standing, name)]
+        new = sorted(applied.revisions.intersection(after.graph).difference(status.rows, have))
+    unproven = [name for name in new if not proves(after, status, name)]
     is_only_base = mend.code == "FC105" and set(after.graph.bases) == {mend.revision}
     if not unproven and (mend.after or is_only_base):
         return
     what = ", ".join(unproven) or "what was below it"
     raise UnsafeForDatabases(
-        f"{standing.name} has run {mend.revision}, and it is not known whether {what} has run"
+        f"{status.name} has run {mend.revision}, and it is not known whether {what} has run"
         " there, too: if it has not, Alembic would never run it",
-        _say_so(mend, unproven) | leaving_out(after, standing),
+        _say_so(mend, unproven) | leaving_out(after, status),
     )
 
 
 def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) -> None:
     """Stop where a cycle was opened by dates, and what is above now may have run below."""
-    graph, standing = before.graph, applied.standing
+    graph, status = before.graph, applied.status
     members = next((set(each) for each in graph.cycles if mend.revision in each), set())
-    required = graph.required(row for row in standing.rows if row in graph)
+    required = graph.required(row for row in status.rows if row in graph)
     above = members.intersection(required).difference(applied.revisions)
-    missing = {name for name, *_ in absent(after, standing, frozenset(above))}
+    missing = {name for name, *_ in absent(after, status, frozenset(above))}
     run = sorted(above - missing)
     if run:
         raise UnsafeForDatabases(
             f"only dates tell where to open the cycle of {mend.revision}, and it is not"
-            f" known whether {', '.join(run)} has run in {standing.name}: if it has, Alembic would"
+            f" known whether {', '.join(run)} has run in {status.name}: if it has, Alembic would"
             " run it again",
             Remedy.of(f"correct down_revision or depends_on of {listing(sorted(members))} by hand")
             | way("leave that database out", f"{REPAIR} --no-database"),

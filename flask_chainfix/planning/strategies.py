@@ -111,10 +111,10 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
 def _leaving_one_out(snapshot: Facts) -> Remedy:
     """How to plan without one of the databases; the app's own are left out together."""
     ways = {}
-    for standing in snapshot.databases.standings:
-        name = "the app's own databases" if standing.own else standing.name
+    for status in snapshot.databases.statuses:
+        name = "the app's own databases" if status.own else status.name
         text = f"leave {name} out, if that need not be kept"
-        ways.update({way.commands: way for way in leaving_out(snapshot, standing, text=text).ways})
+        ways.update({way.commands: way for way in leaving_out(snapshot, status, text=text).ways})
     return Remedy(tuple(ways.values())[:_SHOWN_DATABASES])
 
 
@@ -166,7 +166,7 @@ def _merged(task: Task) -> Plan:
 
 def _safe(strategy: str, task: Task) -> Plan:
     plan = _STRATEGIES[strategy](task)
-    number = sum(standing.is_known for standing in task.snapshot.databases.standings)
+    number = sum(status.is_known for status in task.snapshot.databases.statuses)
     if not number:
         return plan
     known = "the known database" if number == 1 else f"all {number:,} known databases"

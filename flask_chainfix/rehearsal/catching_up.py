@@ -23,7 +23,7 @@ from flask_chainfix.databases.reflecting import Reading
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import masked, said
-from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.rehearsal.additions import Addition, Additions, Codes, additions_for
 from flask_chainfix.rehearsal.drift import ExactComparison, compared, expected
 from flask_chainfix.rehearsal.round_trip import Place, scratch_for
@@ -42,13 +42,13 @@ class Lacking(NamedTuple):
 
     Attributes:
         target: the database.
-        standing: the same, with its stamp.
+        status: the same, with its stamp.
         server: where a scratch database of its kind is made; ``None`` for a SQLite file.
         compared: in what it differs.
     """
 
     target: Target
-    standing: Standing
+    status: DatabaseStatus
     server: str | None
     compared: ExactComparison
 
@@ -93,10 +93,10 @@ def lacking_in(
         NoScratchDatabase: nobody has named a server of its kind.
     """
     return tuple(
-        Lacking(target, standing, server.place_for(target), compared[each])
-        for standing in now.databases.standings
+        Lacking(target, status, server.place_for(target), compared[each])
+        for status in now.databases.statuses
         for each, target in targets.items()
-        if each == standing.identity and each in compared
+        if each == status.identity and each in compared
     )
 
 
@@ -201,22 +201,22 @@ class Proof(NamedTuple):
             self._require_equal(place.scratch, target, (), "a new database")
         states: dict[tuple[object, ...], list[Lacking]] = {}
         for each in databases:
-            state = (each.server, each.standing.rows, each.compared.differences)
+            state = (each.server, each.status.rows, each.compared.differences)
             states.setdefault(state, []).append(each)
         for alike in states.values():
-            names = listing([each.standing.name for each in alike], _NAMED)
+            names = listing([each.status.name for each in alike], _NAMED)
             with scratch_for(self.runtime, alike[0].server) as there:
                 self._run_from(there, alike[0], names, progress)
         return len(states)
 
     def _run_from(self, there: Place, one: Lacking, names: str, progress: Progress) -> None:
-        rows, url = one.standing.rows, there.scratch.urls[one.target.bind]
+        rows, url = one.status.rows, there.scratch.urls[one.target.bind]
         if keeps_statements(one.target):
             try:
                 copy_state(url, one.target, rows)
             except Obstacle as obstacle:
                 raise CannotRehearse(
-                    f"{one.standing.name} cannot be read: {obstacle.problem}", obstacle.remedy
+                    f"{one.status.name} cannot be read: {obstacle.problem}", obstacle.remedy
                 ) from obstacle
         else:
             there.upgrade(self.now, rows, progress)
@@ -232,7 +232,7 @@ class Proof(NamedTuple):
 
     def _making_first(self, one: Lacking) -> Remedy:
         """How to make what a database lacks before it is upgraded any further."""
-        graph, ran = self.now.graph, stood_for(self.now.graph, one.standing.rows)
+        graph, ran = self.now.graph, stood_for(self.now.graph, one.status.rows)
         if ran.issuperset(graph):
             return Remedy()
         makers = {

@@ -22,7 +22,7 @@ from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.reflecting import Reading, read_whole, schemas_there
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import Header
 from flask_chainfix.rehearsal.round_trip import built
 from flask_chainfix.rehearsal.scratch import Scratch
@@ -86,19 +86,19 @@ def compare_exactly(
     """
     found: dict[str, ExactComparison] = {}
     builds: dict[_Build, list[Target]] = {}
-    for standing in now.databases.standings:
-        target = targets.get(standing.identity)
-        problem = _obstacle(now, standing, target)
+    for status in now.databases.statuses:
+        target = targets.get(status.identity)
+        problem = _obstacle(now, status, target)
         if problem is not None or target is None:
-            found[standing.identity] = problem or ExactComparison(problem="it cannot be reached")
+            found[status.identity] = problem or ExactComparison(problem="it cannot be reached")
             continue
         try:
             place = server.place_for(target)
         except NoScratchDatabase as error:
-            found[standing.identity] = _stopped(error)
+            found[status.identity] = _stopped(error)
             continue
-        builds.setdefault(_Build(target.backend, place, standing.rows), []).append(target)
-    total = len(now.databases.standings)
+        builds.setdefault(_Build(target.backend, place, status.rows), []).append(target)
+    total = len(now.databases.statuses)
     for build, alike in builds.items():
         running = _Counted(progress, len(found), total)
         try:
@@ -129,26 +129,26 @@ class _Counted(NamedTuple):
 
 
 # --- What can be compared, and where the chain is to run ------------------------------------------
-def _obstacle(now: Facts, standing: Standing, target: Target | None) -> ExactComparison | None:
+def _obstacle(now: Facts, status: DatabaseStatus, target: Target | None) -> ExactComparison | None:
     """Why a database cannot be compared, where that can be told without running anything."""
-    if target is None or not standing.is_known:
+    if target is None or not status.is_known:
         return ExactComparison(
-            problem=standing.problem or "it cannot be reached from here", remedy=standing.remedy
+            problem=status.problem or "it cannot be reached from here", remedy=status.remedy
         )
-    if not standing.rows:
+    if not status.rows:
         return ExactComparison(problem="it is not stamped, so there is nothing to compare it with")
-    if standing.tables is None:
+    if status.tables is None:
         return ExactComparison(
             problem="this user may not see all tables",
             remedy="connect as a user that may, or GRANT SELECT on the whole database to this one",
         )
-    gone = [row for row in standing.rows if row not in now.graph]
+    gone = [row for row in status.rows if row not in now.graph]
     if gone:
         return ExactComparison(
             problem=f"it is stamped with {listing(gone)}, which no file has",
             remedy=way("see where it went", "{fixchain} check{asked}"),
         )
-    return _broken(now, standing.rows) or _reaching_out(now, target)
+    return _broken(now, status.rows) or _reaching_out(now, target)
 
 
 def _broken(now: Facts, rows: Sequence[str]) -> ExactComparison | None:

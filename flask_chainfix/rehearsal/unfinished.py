@@ -31,7 +31,7 @@ from flask_chainfix.databases.running_sql import run_statement
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import masked, said
-from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.rehearsal import Statement
 from flask_chainfix.rehearsal.drift import expected, read_schema
 from flask_chainfix.rehearsal.round_trip import scratch_for
@@ -55,7 +55,7 @@ class Unfinished(NamedTuple):
 
     Attributes:
         target: the database.
-        standing: the same, with its stamp.
+        status: the same, with its stamp.
         revision: what has stopped half-way.
         statements: all that it sends to a database of this kind.
         done: how many of them have run.
@@ -64,7 +64,7 @@ class Unfinished(NamedTuple):
     """
 
     target: Target
-    standing: Standing
+    status: DatabaseStatus
     revision: str
     statements: tuple[Statement, ...]
     done: int
@@ -154,7 +154,7 @@ class Finishing(NamedTuple):
                 raise self._undecided(f"it sends what cannot be noted: {_short(each)}")
             yield each
 
-    def place(self, walk: Walk, standing: Standing, target: Target) -> Unfinished:
+    def place(self, walk: Walk, status: DatabaseStatus, target: Target) -> Unfinished:
         """How far it has come in a database.
 
         Raises:
@@ -164,18 +164,18 @@ class Finishing(NamedTuple):
         there = read_parts(self.now, target, {*walk.schemas[0]})
         places = [number for number, schema in enumerate(walk.schemas) if schema == there]
         if not places:
-            raise self._undecided(f"{standing.name} looks as it never does on its way")
+            raise self._undecided(f"{status.name} looks as it never does on its way")
         if len(places) > 1:
             silent = walk.statements[places[0] : places[-1]]
             shown = listing([_short(each) for each in silent], 3)
             over = places[-1] == len(walk.statements)
             stamp = f"{{alembic}} stamp {operand(self.revision)}"
             raise self._undecided(
-                f"the schema of {standing.name} does not show whether this ran: {shown}",
+                f"the schema of {status.name} does not show whether this ran: {shown}",
                 way("if it did, stamp it", stamp) if over else Remedy(),
             )
         return Unfinished(
-            target, standing, self.revision, walk.statements, places[0], there, walk.schemas[-1]
+            target, status, self.revision, walk.statements, places[0], there, walk.schemas[-1]
         )
 
     def _undecided(self, why: str, remedy: Remedy = _NO_WAY) -> CannotPlan:

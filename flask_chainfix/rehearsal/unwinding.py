@@ -23,7 +23,7 @@ from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import Move, MoveState, Standing
+from flask_chainfix.model.databases import DatabaseStatus, Move, MoveState
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.rehearsal import RehearsalFailure, RehearsalStep
 from flask_chainfix.rehearsal.app_databases import binds_of, inside_app
@@ -36,37 +36,37 @@ class Unwinding(NamedTuple):
 
     Attributes:
         target: the database.
-        standing: the same, with its stamp.
+        status: the same, with its stamp.
         revisions: what is taken back, in this order.
         after: the rows of its version table afterwards, sorted.
     """
 
     target: Target
-    standing: Standing
+    status: DatabaseStatus
     revisions: tuple[str, ...]
     after: tuple[str, ...]
 
-    def settled(self, standing: Standing, graph: Graph, progress: Progress) -> Standing:
+    def settled(self, status: DatabaseStatus, graph: Graph, progress: Progress) -> DatabaseStatus:
         """Where it stands once no row stands for what another one stands for as well.
 
         A fault of Alembic's own leaves such rows where a revision depends on what is below its
         parent; no upgrade would start from them.
 
         Args:
-            standing: where the database stands after its revisions were taken back.
+            status: where the database stands after its revisions were taken back.
             graph: the chain.
             progress: called with the databases done, the databases in all, and the last one's name.
         """
-        rows = standing.rows
+        rows = status.rows
         means_it = all(row in graph for row in rows) and (
             stood_for(graph, rows) == graph.required(self.after)
         )
         if not means_it or rows == self.after:
-            return standing
-        move = Move(standing.name, standing.identity, rows, self.after)
+            return status
+        move = Move(status.name, status.identity, rows, self.after)
         (result,) = move_rows({move.identity: self.target}, [move], lambda _: None, progress)
         moved = result.state is MoveState.MOVED
-        return replace(standing, rows=self.after) if moved else standing
+        return replace(status, rows=self.after) if moved else status
 
 
 class Run(NamedTuple):
@@ -76,13 +76,13 @@ class Run(NamedTuple):
         place: how a fresh process opens the environment, and the databases by bind.
         own: whether these are the databases that ``env.py`` finds by itself.
         databases: those of them in which revisions are taken back, by bind.
-        standings: where each of them stands, by bind.
+        statuses: where each of them stands, by bind.
     """
 
     place: Place
     own: bool
     databases: Mapping[str, Unwinding]
-    standings: Mapping[str, Standing]
+    statuses: Mapping[str, DatabaseStatus]
 
     def take_back(
         self, files: Iterable[MigrationFile], progress: Progress
@@ -120,10 +120,10 @@ class Run(NamedTuple):
             "replaced": not self.own,
             "back": {
                 bind: (
-                    standing.rows,
+                    status.rows,
                     self.databases[bind].revisions if bind in self.databases else (),
                 )
-                for bind, standing in self.standings.items()
+                for bind, status in self.statuses.items()
             },
         }
         try:
@@ -137,7 +137,7 @@ class Run(NamedTuple):
 def runs_for(
     runtime: Runtime,
     databases: Sequence[Unwinding],
-    known: Mapping[str, tuple[Target, Standing]],
+    known: Mapping[str, tuple[Target, DatabaseStatus]],
     command: str = "unwind",
 ) -> Iterator[tuple[Run, ...]]:
     """The runs of ``env.py`` that databases need: one for all of the app's own, one for each other.
@@ -165,17 +165,17 @@ def runs_for(
             if len(binds) > 1:
                 raise CannotPlan(
                     f"env.py migrates {len(binds)} databases, and which of them"
-                    f" {each.standing.name} is cannot be told",
+                    f" {each.status.name} is cannot be told",
                     way("leave it out, and take the app's own", f"{{fixchain}} {command}"),
                 )
-            there = {binds[0]: (each.target, each.standing)}
+            there = {binds[0]: (each.target, each.status)}
             runs.append(_run(opened, there, {binds[0]: each}, own=False))
         yield tuple(runs)
 
 
 def _run(
     opened: Runtime,
-    there: Mapping[str, tuple[Target, Standing]],
+    there: Mapping[str, tuple[Target, DatabaseStatus]],
     databases: Mapping[str, Unwinding],
     *,
     own: bool,

@@ -62,7 +62,7 @@ def pictures(result: Drawn) -> Iterator[Picture]:
     size_ = f"{count(len(proposal.snapshot.graph), 'revision')}"
     now = _Remarks(proposal.snapshot, theirs, "fault")
     now.add(_findings(result))
-    now.add(_databases((each.name, each.rows) for each in proposal.snapshot.databases.standings))
+    now.add(_databases((each.name, each.rows) for each in proposal.snapshot.databases.statuses))
     yield now.picture(title, size_, nodes)
     if proposal.planned is not None:
         after, plan = proposal.planned.after, proposal.planned.plan

@@ -44,8 +44,8 @@ def sections(result: CatchUpPlan) -> Iterator[Section]:
     """What each database lacks, and what is not made for it."""
     for each in result.databases:
         if each.missing or each.others:
-            stamped = f"stamped at {listing(each.standing.rows)}"
-            yield Section(each.standing.name, stamped, tuple(_rows(each)))
+            stamped = f"stamped at {listing(each.status.rows)}"
+            yield Section(each.status.name, stamped, tuple(_rows(each)))
     if result.left:
         rows = (Row(f"{_named(thing)}: {why}") for thing, why in result.left.items())
         yield Section("Not made", "write a migration for it by hand", tuple(rows))
@@ -75,8 +75,8 @@ def as_json(result: CatchUpPlan) -> list[dict[str, Any]]:
     """The value in the JSON document."""
     return [
         {
-            "name": each.standing.name,
-            "stamp": list(each.standing.rows),
+            "name": each.status.name,
+            "stamp": list(each.status.rows),
             "missing": [
                 {
                     "kind": thing.kind.value,
@@ -115,12 +115,12 @@ def finish_sections(result: FinishPlan) -> Iterator[Section]:
     """The statements that are left to run in each database."""
     for each in result.databases:
         total, left = len(each.statements), len(each.left)
-        stamped = f"stamped at {listing(each.standing.rows) or 'nothing'}"
+        stamped = f"stamped at {listing(each.status.rows) or 'nothing'}"
         rows = [Row(f"{each.done} of {count(total, 'statement')} of {each.revision} have run")]
         rows += [row for statement in each.left for row in _statement_rows(statement)]
         then = f"then it is stamped at {each.revision}"
         rows.append(Row(then if left else f"only the stamp is left: {then}"))
-        yield Section(each.standing.name, stamped, tuple(rows))
+        yield Section(each.status.name, stamped, tuple(rows))
 
 
 def _statement_rows(statement: Statement) -> Iterator[Row]:
@@ -136,7 +136,7 @@ def unfinished_as_json(result: FinishPlan) -> list[dict[str, Any]]:
     """The value in the JSON document."""
     return [
         {
-            "name": each.standing.name,
+            "name": each.status.name,
             "revision": each.revision,
             "done": each.done,
             "left": [

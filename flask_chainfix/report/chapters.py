@@ -191,13 +191,13 @@ def _(result: Traced) -> Document:
         blocks: list[Block] = [Paragraph(traces.summary(found))]
         if found.differs or found.unknown:
             picture = Picture(
-                "The chain", found.standing.name, traces.picture(found, result.snapshot), {}, {}
+                "The chain", found.status.name, traces.picture(found, result.snapshot), {}, {}
             )
             blocks.append(Drawing(picture, _larger(result.tools)))
         for section in traces.sections(found, result, _WIDTH, in_full=False):
             blocks += [Paragraph(f"{section.title}:"), _rows(section)]
         blocks += ways_block(traces.steps(found, result), result.tools)
-        chapters.append(Chapter(found.standing.name, tuple(blocks)))
+        chapters.append(Chapter(found.status.name, tuple(blocks)))
     return Document(traces.verdict(result), (*chapters, *_stopped(result)))
 
 

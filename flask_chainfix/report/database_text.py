@@ -11,7 +11,7 @@ from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import DatabaseState, MoveResult, MoveState, Standing
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, MoveResult, MoveState
 from flask_chainfix.report.advice import remedy_rows
 from flask_chainfix.report.page import Row, Section
 
@@ -93,16 +93,16 @@ def script(
 
 def _rows(table: Table) -> Iterator[Row]:
     snapshot = table.snapshot
-    standings = {each.identity: each for each in snapshot.databases.standings}
-    lines = [_line_of_move(table, standings, result) for result in table.moves] or [
+    statuses = {each.identity: each for each in snapshot.databases.statuses}
+    lines = [_line_of_move(table, statuses, result) for result in table.moves] or [
         (
-            standing.name,
-            f"{_stands(standing)}{_distance(snapshot, standing)}",
-            "" if standing.state is DatabaseState.MISSING else standing.problem,
-            _style_of(standing),
+            status.name,
+            f"{_stands(status)}{_distance(snapshot, status)}",
+            "" if status.state is DatabaseState.MISSING else status.problem,
+            _style_of(status),
             "",
         )
-        for standing in standings.values()
+        for status in statuses.values()
     ]
     longest = min(max((len(printable(line[0])) for line in lines), default=0), _LONGEST_NAME)
     quiet = 0
@@ -124,41 +124,41 @@ def _rows(table: Table) -> Iterator[Row]:
 
 
 def _line_of_move(
-    table: Table, standings: dict[str, Standing], result: MoveResult
+    table: Table, statuses: dict[str, DatabaseStatus], result: MoveResult
 ) -> tuple[str, str, str, str, str | Remedy]:
     move, state = result.move, result.state
-    standing = standings.get(move.identity)
-    if standing is not None and not standing.rows:
-        missing = standing.state is DatabaseState.MISSING
+    status = statuses.get(move.identity)
+    if status is not None and not status.rows:
+        missing = status.state is DatabaseState.MISSING
         detail, remedy = ("", result.remedy) if missing else (result.detail, "")
-        return move.name, _stands(standing), detail, _STYLES.get(state, ""), remedy
+        return move.name, _stands(status), detail, _STYLES.get(state, ""), remedy
     rows = ", ".join(move.before) or "not stamped"
     if move.after != move.before:
         rows += f" → {', '.join(move.after) or 'none'}"
     word = "" if state is MoveState.PLANNED else f"  {state.value}"
-    if table.distances and standing is not None:
-        word += _distance(table.snapshot, standing)
+    if table.distances and status is not None:
+        word += _distance(table.snapshot, status)
     return move.name, f"{rows}{word}", result.detail, _STYLES.get(state, ""), result.remedy
 
 
-def _stands(standing: Standing) -> str:
-    if standing.state is DatabaseState.UNSTAMPED:
-        return f"not stamped, with {count(len(standing.tables or ()), 'table')}"
-    return _WORDS.get(standing.state) or ", ".join(standing.rows)
+def _stands(status: DatabaseStatus) -> str:
+    if status.state is DatabaseState.UNSTAMPED:
+        return f"not stamped, with {count(len(status.tables or ()), 'table')}"
+    return _WORDS.get(status.state) or ", ".join(status.rows)
 
 
-def _distance(snapshot: Facts, standing: Standing) -> str:
+def _distance(snapshot: Facts, status: DatabaseStatus) -> str:
     """How far a database is from the heads, behind where it stands."""
-    found = distance(snapshot, standing)
-    if found is None or not standing.rows:
+    found = distance(snapshot, status)
+    if found is None or not status.rows:
         return ""
     ways = ((found.behind, "behind"), (found.ahead, "ahead"))
     parts = [f"{count(number, 'revision')} {way}" for number, way in ways if number]
     return f"  {', '.join(parts)}" if parts else ""
 
 
-def _style_of(standing: Standing) -> str:
-    return "bold yellow" if standing.state is DatabaseState.UNREACHABLE else ""
+def _style_of(status: DatabaseStatus) -> str:
+    return "bold yellow" if status.state is DatabaseState.UNREACHABLE else ""
 
 
 def _cut(name: str, longest: int) -> str:
@@ -168,25 +168,25 @@ def _cut(name: str, longest: int) -> str:
 
 def as_json(snapshot: Facts, moves: Iterable[MoveResult]) -> list[dict[str, Any]] | None:
     """The value in the JSON document."""
-    standings = snapshot.databases.standings
+    statuses = snapshot.databases.statuses
     results = {result.move.identity: result for result in moves}
-    known = {standing.identity for standing in standings}
-    found = [_database(snapshot, each, results.get(each.identity)) for each in standings]
+    known = {status.identity for status in statuses}
+    found = [_database(snapshot, each, results.get(each.identity)) for each in statuses]
     found += [_moved(each) for identity, each in results.items() if identity not in known]
     return found or None
 
 
-def _database(snapshot: Facts, standing: Standing, result: MoveResult | None) -> dict[str, Any]:
+def _database(snapshot: Facts, status: DatabaseStatus, result: MoveResult | None) -> dict[str, Any]:
     moved = _moved(result) if result is not None else {}
-    found = distance(snapshot, standing)
+    found = distance(snapshot, status)
     return {
-        "name": standing.name,
-        "own": standing.own,
-        "state": standing.state.value,
-        "rows": list(standing.rows),
+        "name": status.name,
+        "own": status.own,
+        "state": status.state.value,
+        "rows": list(status.rows),
         "behind": None if found is None else found.behind,
         "ahead": None if found is None else found.ahead,
-        "problem": standing.problem or None,
+        "problem": status.problem or None,
         "rows_after": moved.get("rows_after"),
         "result": moved.get("result"),
         "detail": moved.get("detail"),

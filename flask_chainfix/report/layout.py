@@ -233,7 +233,7 @@ class _Lanes:
         self._fingerprint ^= self._versions.pop(lane, 0)
 
     def visible(self) -> int:
-        """The used lanes, with ``overflow`` standing for all from there on."""
+        """The used lanes, with ``overflow`` status for all from there on."""
         beyond = self.used >> self._overflow
         return self.used & ~(-1 << self._overflow) | bool(beyond) << self._overflow
 

@@ -257,7 +257,7 @@ def _(result: Traced, page: Page) -> None:
     page.line(traces.verdict(result), style="bold red" if differs else "bold green")
     write_notices(page, result.notices)
     for found in result.databases:
-        page.heading(found.standing.name)
+        page.heading(found.status.name)
         page.line(traces.summary(found), INDENT)
         if found.differs or found.unknown:
             page.picture(traces.picture(found, result.snapshot))

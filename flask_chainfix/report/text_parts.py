@@ -64,7 +64,7 @@ def write_surroundings(page: Page, result: Checked | Planning) -> None:
         page.line("")
     write_notices(page, notices)
     snapshot = result.proposal.snapshot
-    states = {standing.state for standing in snapshot.databases.standings}
+    states = {status.state for status in snapshot.databases.statuses}
     if page.in_full or states != {DatabaseState.MISSING}:  # of which a notice tells
         write_sections(page, databases.sections(table_of(result, snapshot)))
 

@@ -57,7 +57,7 @@ def verdict(result: Traced) -> str:
 
 def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
     """In what a database differs: as the chain itself shows it, where it has been run."""
-    exact = result.exact.get(found.standing.identity)
+    exact = result.exact.get(found.status.identity)
     if exact is not None and not exact.problem:
         return exact.differences
     return () if found.trace is None else found.trace.differences
@@ -70,7 +70,7 @@ def drifted(result: Traced) -> bool:
 
 def summary(found: TracedDatabase) -> str:
     """What one database shows, in one sentence."""
-    rows, trace = found.standing.rows, found.trace
+    rows, trace = found.status.rows, found.trace
     stamped = f"stamped at {listing(rows)}" if rows else "not stamped"
     if trace is None:
         return f"{stamped}; its schema was not read: {found.problem}"
@@ -100,7 +100,7 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
     nodes = []
     for revision, traced in found.trace.revisions.items():
         marks = () if traced.verdict is Verdict.RUN else (_WORDS[traced.verdict],)
-        if revision in found.standing.rows:
+        if revision in found.status.rows:
             marks = ("stamp", *marks)
         wrong = revision in found.told
         nodes.append(
@@ -137,7 +137,7 @@ def sections(
     most = _Shown(None, None, None) if in_full else _Shown()
     if found.trace is not None:
         yield from _evidence_sections(found, found.trace, result.snapshot, most)
-    exact = result.exact.get(found.standing.identity)
+    exact = result.exact.get(found.status.identity)
     if found.trace and found.trace.differences and (exact is None or exact.problem):
         rows = _difference_rows(found.trace.differences, result.snapshot, most)
         yield Section("Differences", "", tuple(rows))
@@ -184,9 +184,9 @@ def _first_alike(found: TracedDatabase, exact: ExactComparison, result: Traced) 
     for each in result.databases:
         if each is found:
             break
-        other = result.exact.get(each.standing.identity)
+        other = result.exact.get(each.status.identity)
         if exact.differences and other is not None and other.differences == exact.differences:
-            return each.standing.name
+            return each.status.name
     return ""
 
 
@@ -246,7 +246,7 @@ def _evidence(sign: Sign, snapshot: Facts) -> str:
 
 def steps(found: TracedDatabase, result: Traced) -> Remedy:
     """What makes the database and its stamp match, and what lets it be compared."""
-    exact = result.exact.get(found.standing.identity)
+    exact = result.exact.get(found.status.identity)
     comparing = Remedy.of(exact.remedy) if exact is not None else Remedy()
     return _matching(found, result.snapshot) | comparing
 
@@ -258,7 +258,7 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
     if not found.differs:
         return Remedy()
     if found.half:
-        return completing(snapshot, found.standing, found.half[0])
+        return completing(snapshot, found.status, found.half[0])
     if found.claimed.intersection(found.contradicted):
         server = "" if snapshot.environment.dialect == "sqlite" else " --server"
         return way(
@@ -267,16 +267,16 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
         )
     if trace.fits is None or trace.silent or found.contradicted:
         return Remedy()
-    if not found.standing.rows:
+    if not found.status.rows:
         return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
-    options = only(snapshot, found.standing)
+    options = only(snapshot, found.status)
     return way("move its stamp", f"{{fixchain}} restamp --from-schema{options}")
 
 
 def as_json(result: Traced) -> list[dict[str, Any]]:
     """The value in the JSON document."""
     return [
-        _database(each, result.snapshot, result.exact.get(each.standing.identity))
+        _database(each, result.snapshot, result.exact.get(each.status.identity))
         for each in result.databases
     ]
 
@@ -286,8 +286,8 @@ def _database(
 ) -> dict[str, Any]:
     trace = found.trace
     return {
-        "name": found.standing.name,
-        "stamp": list(found.standing.rows),
+        "name": found.status.name,
+        "stamp": list(found.status.rows),
         "fits": None if trace is None or trace.fits is None else list(trace.fits),
         "revisions": []
         if trace is None

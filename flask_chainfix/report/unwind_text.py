@@ -40,14 +40,14 @@ def sections(result: UnwindPlan) -> Iterator[Section]:
     now = result.diagnosis.snapshot
     shown: dict[str, None] = {}
     for each in result.databases:
-        before, after = (listing(rows) or _NOTHING for rows in (each.standing.rows, each.after))
+        before, after = (listing(rows) or _NOTHING for rows in (each.status.rows, each.after))
         rows = []
         for revision in each.revisions:
             lost = now.databases.lost[revision]
             rows.append(Row(f"{revision}  {_origin(lost)}", hanging=2))
             rows.append(Row(_losses(now, revision), "yellow", indent=2))
             shown.update(dict.fromkeys(_reading(lost)))
-        yield Section(each.standing.name, f"{before} → {after}", tuple(rows))
+        yield Section(each.status.name, f"{before} → {after}", tuple(rows))
     if shown:
         yield Section("To read first", "", tuple(Row(line, wrapped=False) for line in shown))
 
@@ -98,8 +98,8 @@ def as_json(result: UnwindPlan) -> list[dict[str, Any]] | None:
 
 def _database(now: Facts, each: Unwinding) -> dict[str, Any]:
     return {
-        "name": each.standing.name,
-        "stamp": list(each.standing.rows),
+        "name": each.status.name,
+        "stamp": list(each.status.rows),
         "stamp_after": list(each.after),
         "revisions": [_revision(now, revision) for revision in each.revisions],
     }

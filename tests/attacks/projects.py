@@ -24,7 +24,7 @@ SOURCES: Mapping[str, frozenset[str]] = {
     ),
     "paths": frozenset({"Environment.directory", "Environment.version_locations"}),
     "refs": frozenset({"Upstream.ref", "Settings.main_branch", "Settings.published"}),
-    "rows": frozenset({"DatabaseWishes.stamps", "Standing.rows"}),
+    "rows": frozenset({"DatabaseWishes.stamps", "DatabaseStatus.rows"}),
     "settings": frozenset(
         {
             "Settings.ignore",

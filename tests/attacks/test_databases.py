@@ -83,10 +83,10 @@ def test_no_schema_keeps_others_from_being_read(
     with schemas(server_url, stem) as names:
         found = in_schemas(targets_from(runtime, [server_url], None), f"{stem}*")
         assert sorted(str(target.schema) for target in found) == names
-        assert [standing.rows for standing in look(*found)] == [("a", "b")] * len(names)
+        assert [status.rows for status in look(*found)] == [("a", "b")] * len(names)
         for target in found:
             assert move(target, "a b", "b").state.value == "moved"
-        assert [standing.rows for standing in look(*found)] == [("b",)] * len(names)
+        assert [status.rows for status in look(*found)] == [("b",)] * len(names)
         scripts = [_script(target) for target in found]
         assert all(script is None or script.isprintable() for script in scripts)
         if server_url.startswith("postgresql"):
@@ -95,7 +95,7 @@ def test_no_schema_keeps_others_from_being_read(
                 for script in scripts:
                     assert script is not None
                     connection.connection.cursor().execute(script)
-            assert [standing.rows for standing in look(*found)] == [("c",)] * len(names)
+            assert [status.rows for status in look(*found)] == [("c",)] * len(names)
         done = fixchain("check", "--database", server_url, "--schemas", f"{stem}*")
         harmless(done.stdout)
         harmless(done.stderr)
@@ -123,7 +123,7 @@ def test_a_table_that_goes_meanwhile_keeps_no_other_from_being_read(postgresql: 
     )
     targets = (Target(schema, make_url(postgresql), schema) for schema in ("a", "b", "c"))
     found = look(*targets)
-    assert [standing.rows for standing in found] == [("x",), (), ("y",)]
+    assert [status.rows for status in found] == [("x",), (), ("y",)]
     assert found[1].state is DatabaseState.EMPTY
 
 

@@ -212,7 +212,7 @@ def tenants(url: str, size: str) -> Figures:
 
     from flask_chainfix.databases.moving import move_rows
     from flask_chainfix.databases.targets import Target
-    from flask_chainfix.databases.version_tables import read_standings
+    from flask_chainfix.databases.version_tables import read_statuses
     from flask_chainfix.model.databases import Move, MoveState
 
     names = [f"tenant_{number}" for number in range(int(size))]
@@ -222,15 +222,15 @@ def tenants(url: str, size: str) -> Figures:
     start = perf_counter()
     _read_in_a_loop(url, names)
     looped = perf_counter()
-    standings = read_standings([*targets.values()], lambda *_: None)
+    statuses = read_statuses([*targets.values()], lambda *_: None)
     read = perf_counter()
-    assert all(standing.rows == ("a",) for standing in standings)
+    assert all(status.rows == ("a",) for status in statuses)
     _change(url, names[::10])
     moves = [Move(item.name, key, ("a",), ("b",)) for key, item in targets.items()]
     begun = perf_counter()
     results = move_rows(targets, moves, lambda _: None, lambda *_: None)
     moved = perf_counter()
-    rows = [standing.rows for standing in read_standings([*targets.values()], lambda *_: None)]
+    rows = [status.rows for status in read_statuses([*targets.values()], lambda *_: None)]
     for number, result in enumerate(results):
         state, row = (MoveState.MOVED, "b") if number % 10 else (MoveState.REFUSED, "other")
         assert (result.state, rows[number]) == (state, (row,)), result

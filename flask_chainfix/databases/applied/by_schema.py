@@ -11,21 +11,21 @@ from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, deciding
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
+from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 
 
 class TracedDatabase(NamedTuple):
     """What the schema of one database shows.
 
     Attributes:
-        standing: the database, with its stamp.
+        status: the database, with its stamp.
         claimed: what has run there by its stamp.
         trace: what its schema shows; ``None`` where it could not be read.
         problem: why not.
         remedy: what to do about that.
     """
 
-    standing: Standing
+    status: DatabaseStatus
     claimed: frozenset[str]
     trace: Trace | None
     problem: str = ""
@@ -90,45 +90,45 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
     It is refused where its schema proves none: a revision has half run or its signs contradict each
     other, or it is not to be seen whether one has run that may have.
     """
-    standing, shown, graph = found.standing, found.trace, now.graph
+    status, shown, graph = found.status, found.trace, now.graph
     if shown is None:
-        return _refused(standing, f"its schema was not read: {found.problem}", found.remedy)
+        return _refused(status, f"its schema was not read: {found.problem}", found.remedy)
     if found.half:
         half = found.half[0]
-        return _refused(standing, f"half of {half} has run", completing(now, standing, half))
+        return _refused(status, f"half of {half} has run", completing(now, status, half))
     look = way("see the evidence", "{fixchain} trace{databases}")
-    gone = [row for row in standing.rows if row not in graph]
+    gone = [row for row in status.rows if row not in graph]
     if gone:
         detail = f"it is stamped with {listing(gone)}, which no file has"
-        return _refused(standing, detail, way("see where it went", "{fixchain} check{asked}"))
+        return _refused(status, detail, way("see where it went", "{fixchain} check{asked}"))
     if shown.fits is None:
         detail = "something has run there without what it requires: no stamp stands for that"
-        return _refused(standing, detail, look)
+        return _refused(status, detail, look)
     if found.contradicted:
         detail = f"{against(found, found.contradicted[0])}, and that does not decide"
-        return _refused(standing, detail, look)
+        return _refused(status, detail, look)
     run = stood_for(graph, shown.fits)
     reachable = run.union(shown.silent)
-    stays = standing.rows == tops(graph, found.claimed) and run <= found.claimed <= reachable
+    stays = status.rows == tops(graph, found.claimed) and run <= found.claimed <= reachable
     if stays:
-        move = Move(standing.name, standing.identity, standing.rows, standing.rows)
+        move = Move(status.name, status.identity, status.rows, status.rows)
         return MoveResult(move, MoveState.UNCHANGED)
     if not reachable.issuperset(found.unknown):
         unclear = listing([name for name in found.unknown if name not in reachable])
-        return _refused(standing, f"its schema does not show whether {unclear} has run", look)
+        return _refused(status, f"its schema does not show whether {unclear} has run", look)
     silent = [revision for revision in shown.silent if not is_noop(now, revision)]
-    to_the_fit = restamping(graph, standing.rows, shown.fits)
+    to_the_fit = restamping(graph, status.rows, shown.fits)
     if silent:
-        highest = restamping(graph, standing.rows, tops(graph, reachable))
+        highest = restamping(graph, status.rows, tops(graph, reachable))
         return _refused(
-            standing,
+            status,
             f"its schema does not show whether {listing(silent)} has run",
             way("stamp it there, if so", *highest) | way("stamp it below, if not", *to_the_fit),
         )
-    if not standing.rows:  # and perhaps no version table, which Alembic makes
+    if not status.rows:  # and perhaps no version table, which Alembic makes
         detail = f"it is not stamped, and its schema matches {listing(shown.fits) or 'no revision'}"
-        return _refused(standing, detail, way("stamp it", *to_the_fit))
-    move = Move(standing.name, standing.identity, standing.rows, shown.fits)
+        return _refused(status, detail, way("stamp it", *to_the_fit))
+    move = Move(status.name, status.identity, status.rows, shown.fits)
     return MoveResult(move, MoveState.PLANNED, _why(found))
 
 
@@ -142,6 +142,6 @@ def _why(found: TracedDatabase) -> str:
     return f"by its schema: {'; '.join(said)}"
 
 
-def _refused(standing: Standing, detail: str, remedy: str | Remedy) -> MoveResult:
-    move = Move(standing.name, standing.identity, standing.rows, standing.rows)
+def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
+    move = Move(status.name, status.identity, status.rows, status.rows)
     return MoveResult(move, MoveState.REFUSED, detail, remedy)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, deciding, trace
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.schema.footprint import Action, Kind
 from flask_chainfix.schema.live import Live, keys_of, observed
@@ -30,7 +30,7 @@ class Found(NamedTuple):
     kind: Kind
 
 
-def contradicts(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> bool:
+def contradicts(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -> bool:
     """Whether a database shows that something else has run there.
 
     A column that is there early does not: whoever made it, the next upgrade stops at it, and skips
@@ -38,30 +38,30 @@ def contradicts(snapshot: Facts, standing: Standing, revisions: frozenset[str]) 
 
     Args:
         snapshot: the chain with the migrations' sources.
-        standing: the database.
+        status: the database.
         revisions: what is thought to have run there.
     """
-    missing, there_early = _compared(snapshot, standing, revisions)
+    missing, there_early = _compared(snapshot, status, revisions)
     return bool(missing) or any(found.kind is Kind.TABLE for found in there_early)
 
 
-def absent(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> tuple[Found, ...]:
+def absent(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -> tuple[Found, ...]:
     """The tables and columns that must be there and are not, each with what makes it."""
-    return _compared(snapshot, standing, revisions)[0]
+    return _compared(snapshot, status, revisions)[0]
 
 
-def early(snapshot: Facts, standing: Standing, revisions: frozenset[str]) -> tuple[Found, ...]:
+def early(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -> tuple[Found, ...]:
     """The tables and columns that are there although what makes them has not run.
 
     An upgrade stops there, as nothing that comes before takes them away.
     """
-    return _compared(snapshot, standing, revisions)[1]
+    return _compared(snapshot, status, revisions)[1]
 
 
 def _compared(
-    snapshot: Facts, standing: Standing, revisions: frozenset[str]
+    snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]
 ) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
-    live = live_of(snapshot, standing)
+    live = live_of(snapshot, status)
     if live is None:
         return (), ()
     return snapshot.once((live, revisions), lambda: _compare(snapshot, live, revisions))
@@ -108,12 +108,12 @@ def _found(step: Step) -> Found:
     return Found(step.revision, step.object.spelled, step.object.kind)
 
 
-def live_of(snapshot: Facts, standing: Standing) -> Live | None:
+def live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
     """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
     has_binds = any(key.database for key in snapshot.evidence.mentioned)
-    if standing.tables is None or standing.in_passing or has_binds:
+    if status.tables is None or status.in_passing or has_binds:
         return None
-    tables, columns, complete = standing.tables, standing.columns, standing.complete
+    tables, columns, complete = status.tables, status.columns, status.complete
     # Most of a thousand tenants hold the same.
     return snapshot.once(
         (tables, columns, complete), lambda: _live(snapshot, tables, columns, complete=complete)
@@ -149,36 +149,36 @@ class Fit(NamedTuple):
     silent: tuple[str, ...]
 
 
-def fit(snapshot: Facts, standing: Standing) -> Fit | None:
+def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
     """Find the revisions that a database fits; ``None`` where it fits none."""
-    found = traced(snapshot, standing)
+    found = traced(snapshot, status)
     if found is None or found.fits is None or found.having(Verdict.HALF_RUN):
         return None
     run = frozenset(found.having(Verdict.RUN))
-    if contradicts(snapshot, standing, run):
+    if contradicts(snapshot, status, run):
         return None
     graph = snapshot.graph
     return Fit(found.fits, tops(graph, run.union(found.silent)), found.silent)
 
 
-def traced(snapshot: Facts, standing: Standing) -> Trace | None:
+def traced(snapshot: Facts, status: DatabaseStatus) -> Trace | None:
     """What a database shows of each revision; ``None`` where nobody has looked."""
-    live = live_of(snapshot, standing)
+    live = live_of(snapshot, status)
     if live is None:
         return None
     chains = snapshot.old
     return snapshot.once((live, chains), lambda: trace(snapshot, live, chains=chains))
 
 
-def proven_top(snapshot: Facts, standing: Standing) -> str | None:
+def proven_top(snapshot: Facts, status: DatabaseStatus) -> str | None:
     """The one revision that a database proves to be the highest that ran there."""
-    fitting = fit(snapshot, standing)
+    fitting = fit(snapshot, status)
     return fitting.rows[0] if fitting is not None and len(fitting.rows) == 1 else None
 
 
-def never_ran(snapshot: Facts, standing: Standing, claimed: Collection[str]) -> frozenset[str]:
+def never_ran(snapshot: Facts, status: DatabaseStatus, claimed: Collection[str]) -> frozenset[str]:
     """What has not run of what rows claim: what has left nothing, and what shows nothing above."""
-    found = traced(snapshot, standing)
+    found = traced(snapshot, status)
     never: set[str] = set()
     for revision, each in {} if found is None else found.revisions.items():
         signs = deciding(each.signs)
@@ -189,9 +189,9 @@ def never_ran(snapshot: Facts, standing: Standing, claimed: Collection[str]) -> 
     return frozenset(never)
 
 
-def half_made(snapshot: Facts, standing: Standing, revision: str) -> tuple[str, ...]:
+def half_made(snapshot: Facts, status: DatabaseStatus, revision: str) -> tuple[str, ...]:
     """The tables and columns that a revision makes and that are not there, if it has half run."""
-    found = traced(snapshot, standing)
+    found = traced(snapshot, status)
     if found is None:
         return ()
     signs = deciding(found.revisions[revision].signs)
@@ -200,18 +200,18 @@ def half_made(snapshot: Facts, standing: Standing, revision: str) -> tuple[str, 
     return tuple(sign.step.object.spelled for sign in signs if sign.made is False)
 
 
-def makes_all(snapshot: Facts, standings: Iterable[Standing]) -> bool:
+def makes_all(snapshot: Facts, statuses: Iterable[DatabaseStatus]) -> bool:
     """Whether the chain makes every table of some databases."""
     return all(
         Key(Kind.TABLE, "", "", "", table.casefold()) in snapshot.histories
-        for standing in standings
-        for table in standing.tables or ()
+        for status in statuses
+        for table in status.tables or ()
     )
 
 
-def proves(snapshot: Facts, standing: Standing, revision: str) -> bool:
+def proves(snapshot: Facts, status: DatabaseStatus, revision: str) -> bool:
     """Whether a database has all that a revision makes, and nothing else can have made it."""
-    found = traced(snapshot, standing)
+    found = traced(snapshot, status)
     if found is None:
         return False
     of_it = found.revisions[revision]
@@ -221,28 +221,28 @@ def proves(snapshot: Facts, standing: Standing, revision: str) -> bool:
 # --- Which of several migrations with one id have run --------------------------------------------
 
 
-def possible_ids(snapshot: Facts, standing: Standing, ids: Sequence[str]) -> Sequence[str]:
+def possible_ids(snapshot: Facts, status: DatabaseStatus, ids: Sequence[str]) -> Sequence[str]:
     """Which of several ids a row can stand for, as far as the database tells.
 
     Args:
         snapshot: the chain.
-        standing: the database.
+        status: the database.
         ids: those that the migrations have now which had the id in the row.
     """
     if all(id_ in snapshot.graph for id_ in ids):
         files = [snapshot.file(id_) for id_ in ids]
-        proven = with_what_they_make(snapshot, files, standing)
+        proven = with_what_they_make(snapshot, files, status)
         if len(proven) == 1:
             return [ids[proven[0]]]
-    left = [id_ for id_ in ids if not absent(snapshot, standing, frozenset([id_]))]
+    left = [id_ for id_ in ids if not absent(snapshot, status, frozenset([id_]))]
     return left or ids
 
 
 def with_what_they_make(
-    snapshot: Facts, files: Sequence[MigrationFile], standing: Standing
+    snapshot: Facts, files: Sequence[MigrationFile], status: DatabaseStatus
 ) -> list[int]:
     """The files whose own tables and columns are all in a database, by their index."""
-    live = live_of(snapshot, standing)
+    live = live_of(snapshot, status)
     if live is None:
         return []
     made = [frozenset(_made(snapshot, file)) for file in files]

@@ -30,26 +30,26 @@ from flask_chainfix.databases.applied.rows import (
 )
 from flask_chainfix.databases.applied.verdicts import Difference
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Standing
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
 from flask_chainfix.schema.object_history import State
 
 _SCHEMA = ", schema "  # behind a name: no option names a schema alone
 
 
-def left_out(snapshot: Facts, standing: Standing, command: str = "repair") -> str:
+def left_out(snapshot: Facts, status: DatabaseStatus, command: str = "repair") -> str:
     """A command that leaves one database out; ``""`` where no option can say that.
 
     Args:
         snapshot: with all databases.
-        standing: the one to be left out; with one of the app's own go the others.
+        status: the one to be left out; with one of the app's own go the others.
         command: what is to be done without it.
     """
-    if standing.own:
+    if status.own:
         return f"{{fixchain}} {command} --no-database{{named}}"
-    others = [each for each in snapshot.databases.standings if not each.own]
-    options = naming(each.name for each in others if each is not standing)
-    if options is None or naming([standing.name]) is None:
+    others = [each for each in snapshot.databases.statuses if not each.own]
+    options = naming(each.name for each in others if each is not status)
+    if options is None or naming([status.name]) is None:
         return ""
     return f"{{fixchain}} {command}{{own}}{options}"
 
@@ -71,35 +71,35 @@ def naming(names: Iterable[str]) -> str | None:
     return options
 
 
-def only(snapshot: Facts, standing: Standing) -> str:
+def only(snapshot: Facts, status: DatabaseStatus) -> str:
     """The options that name one database alone; those of all, where no option can say that.
 
     Args:
         snapshot: with all databases.
-        standing: the one; with one of the app's own go the others.
+        status: the one; with one of the app's own go the others.
     """
-    if len(snapshot.databases.standings) == 1:
+    if len(snapshot.databases.statuses) == 1:
         return "{databases}"
-    if standing.own:
+    if status.own:
         return "{own}"
-    is_masked = "***" in standing.name
-    return (None if is_masked else naming([standing.name])) or "{databases}"
+    is_masked = "***" in status.name
+    return (None if is_masked else naming([status.name])) or "{databases}"
 
 
 def leaving_out(
     snapshot: Facts,
-    standing: Standing,
+    status: DatabaseStatus,
     command: str = "repair",
     text: str = "leave that database out",
 ) -> Remedy:
     """How to leave a database out; empty where no option can say that."""
-    without = left_out(snapshot, standing, command)
+    without = left_out(snapshot, status, command)
     return way(text, without) if without else Remedy()
 
 
-def saying_where(snapshot: Facts, standing: Standing, command: str = "repair") -> Remedy:
+def saying_where(snapshot: Facts, status: DatabaseStatus, command: str = "repair") -> Remedy:
     """How to say where an unreachable database stands, with a head as the example."""
-    without, heads = left_out(snapshot, standing, command), snapshot.graph.heads
+    without, heads = left_out(snapshot, status, command), snapshot.graph.heads
     if not (without and heads):
         return Remedy()
     text = f"if it stands at {heads[0]}, say so; use another id if it stands elsewhere"
@@ -127,27 +127,27 @@ class Mismatch:
     early: Mapping[str, tuple[str, ...]]
 
     @property
-    def standing(self) -> Standing:
+    def status(self) -> DatabaseStatus:
         """The database."""
-        return self.claim.standing
+        return self.claim.status
 
     @property
     def stamped(self) -> str:
         """Where it stands, in words."""
-        rows = ", ".join(self.standing.rows)
-        return f"{self.standing.name} is {f'stamped with {rows}' if rows else 'not stamped'}"
+        rows = ", ".join(self.status.rows)
+        return f"{self.status.name} is {f'stamped with {rows}' if rows else 'not stamped'}"
 
 
-def mismatch(snapshot: Facts, standing: Standing) -> Mismatch | None:
+def mismatch(snapshot: Facts, status: DatabaseStatus) -> Mismatch | None:
     """How the tables of a database contradict its rows, whichever chain has written them."""
-    said = possibilities(snapshot, standing) or claims(snapshot, standing)
+    said = possibilities(snapshot, status) or claims(snapshot, status)
     if any(claim.unknown for claim in said):
         return None
     found = [
         Mismatch(
             claim,
-            by_revision(absent(snapshot, standing, claim.revisions)),
-            by_revision(early(snapshot, standing, claim.revisions)),
+            by_revision(absent(snapshot, status, claim.revisions)),
+            by_revision(early(snapshot, status, claim.revisions)),
         )
         for claim in said
     ]
@@ -213,21 +213,21 @@ def changing(thing: SchemaObject, state: State) -> str:
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     """What puts such a database right; none of it drops anything."""
     graph = snapshot.graph
-    lost = [row for row in found.standing.rows if row not in graph]
+    lost = [row for row in found.status.rows if row not in graph]
     if lost:
-        return _counting(found.standing, lost, proven_top(snapshot, found.standing))
+        return _counting(found.status, lost, proven_top(snapshot, found.status))
     if _is_broken(graph):
-        if not contradicts(snapshot, found.standing, found.claim.revisions):
+        if not contradicts(snapshot, found.status, found.claim.revisions):
             return way("repair the files first", REPAIR)  # which it does not stop
-        return _files_first(snapshot, found.standing)
-    fitting = fit(snapshot, found.standing)
+        return _files_first(snapshot, found.status)
+    fitting = fit(snapshot, found.status)
     if fitting is not None:
         return _to_the_fit(snapshot, found, fitting)
     if found.absent and not found.early:
-        never = never_ran(snapshot, found.standing, found.claim.revisions)
+        never = never_ran(snapshot, found.status, found.claim.revisions)
         ran = found.claim.revisions.intersection(graph) - never
         if ran and gaps(graph, ran):
-            return catching_up(graph, ran, found.standing.rows)
+            return catching_up(graph, ran, found.status.rows)
     by_hand = way(
         "its tables match no revision: make those that are missing by hand, then stamp the revision"
         " that it has come to; this prints the SQL of the chain",
@@ -235,18 +235,18 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     )
     if snapshot.old:
         return by_hand
-    return by_hand | by_its_origin(snapshot, found.standing)
+    return by_hand | by_its_origin(snapshot, found.status)
 
 
-def _counting(standing: Standing, lost: Sequence[str], top: str | None) -> Remedy:
+def _counting(status: DatabaseStatus, lost: Sequence[str], top: str | None) -> Remedy:
     """What to do about rows that no file has."""
-    if top is None or standing.rows != (*lost,):
+    if top is None or status.rows != (*lost,):
         return way("look where they went", "{fixchain} check{asked}")
     return way(f"its tables match {top}: count them for that", counting_as(top, *lost))
 
 
 def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
-    graph, rows = snapshot.graph, found.standing.rows
+    graph, rows = snapshot.graph, found.status.rows
     if not fitting.rows:
         return way(
             "none of the chain's tables is there: take the stamp away, and have Alembic make them",
@@ -265,13 +265,13 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
     return highest | way(f"stamp {names} if it has not", *to_proven)
 
 
-def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
+def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
     """How to move a stamp with the help of the chain that has written it."""
-    origin = snapshot.databases.origins.get(standing.identity)
+    origin = snapshot.databases.origins.get(status.identity)
     if origin:
         return way(
             f"if the chain of commit {origin} wrote its rows, move its stamp from there",
-            f"{{fixchain}} restamp --old {origin}{only(snapshot, standing)}",
+            f"{{fixchain}} restamp --old {origin}{only(snapshot, status)}",
         )
     if origin is None:
         return Remedy.of("look for a clone whose Git has the chain that wrote its rows")
@@ -280,7 +280,7 @@ def by_its_origin(snapshot: Facts, standing: Standing) -> Remedy:
         "replace COMMIT by the commit whose chain wrote its rows; the first command lists"
         " the commits that changed migrations",
         f"git log --oneline --all -- {words(places)}",
-        f"{{fixchain}} restamp --old COMMIT{only(snapshot, standing)}",
+        f"{{fixchain}} restamp --old COMMIT{only(snapshot, status)}",
     )
 
 
@@ -289,15 +289,15 @@ def _is_broken(graph: Graph) -> bool:
     return bool(graph.missing or graph.cycles or graph.duplicates)
 
 
-def _files_first(snapshot: Facts, standing: Standing) -> Remedy:
+def _files_first(snapshot: Facts, status: DatabaseStatus) -> Remedy:
     text = "repair the files first, without that database"
-    return leaving_out(snapshot, standing, text=text)
+    return leaving_out(snapshot, status, text=text)
 
 
-def completing(snapshot: Facts, standing: Standing, revision: str) -> Remedy:
+def completing(snapshot: Facts, status: DatabaseStatus, revision: str) -> Remedy:
     """How to finish or take back a revision that has stopped half-way in a database."""
     if _is_broken(snapshot.graph):
-        return _files_first(snapshot, standing)
+        return _files_first(snapshot, status)
     return finishing(revision) | by_hand(snapshot, revision)
 
 
@@ -342,14 +342,14 @@ def undecided_id(snapshot: Facts, possible: Collection[frozenset[str]]) -> str |
     return None
 
 
-def misread_id(snapshot: Facts, standing: Standing, run: Collection[str]) -> str | None:
+def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> str | None:
     """An id that stood twice: one of its migrations has run, and Alembic takes another for done.
 
     Not while a repair is planned, with which the rows move.
     """
     if snapshot.databases.anew:
         return None
-    rows = tuple(sorted({*standing.rows, *run}))
+    rows = tuple(sorted({*status.rows, *run}))
     never = stood_for(snapshot.graph, rows).difference(run)
     for name, names in snapshot.databases.shared.items():
         if not (never.isdisjoint(names) or set(names).isdisjoint(run)):

@@ -19,7 +19,7 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.applied.contents import contradicts, possible_ids
 from flask_chainfix.databases.applied.rows import can_stand, stood_for
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Databases, DatabaseState, Standing
+from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.plans import Mend, Part
 from flask_chainfix.schema.footprint import Action, SchemaObject
@@ -30,14 +30,14 @@ class Applied:
     """What one database has run.
 
     Attributes:
-        standing: where it stands.
+        status: where it stands.
         revisions: what has run there, ancestors included, by the ids of now; only what is known.
         unknown: its rows that no chain has.
         published: whether it is no database, but what the main branch or a release has: databases
             stand there that nobody here can ask.
     """
 
-    standing: Standing
+    status: DatabaseStatus
     revisions: frozenset[str]
     unknown: tuple[str, ...] = ()
     published: bool = False
@@ -45,7 +45,7 @@ class Applied:
     @property
     def name(self) -> str:
         """How users know the database."""
-        return self.standing.name
+        return self.status.name
 
     @property
     def has(self) -> str:
@@ -60,9 +60,9 @@ def applied_in(snapshot: Facts) -> tuple[Applied, ...]:
     """
     return tuple(
         possibility
-        for standing in snapshot.databases.standings
-        if standing.is_known
-        for possibility in possibilities(snapshot, standing)
+        for status in snapshot.databases.statuses
+        if status.is_known
+        for possibility in possibilities(snapshot, status)
     )
 
 
@@ -74,7 +74,7 @@ def published_in(snapshot: Facts) -> tuple[Applied, ...]:
     }
     return tuple(
         Applied(
-            Standing(
+            DatabaseStatus(
                 chain.name, chain.ref, DatabaseState.STAMPED, tuple(sorted(revisions)), by_user=True
             ),
             revisions,
@@ -85,16 +85,16 @@ def published_in(snapshot: Facts) -> tuple[Applied, ...]:
     )
 
 
-def unexplained(snapshot: Facts) -> tuple[Standing, ...]:
+def unexplained(snapshot: Facts) -> tuple[DatabaseStatus, ...]:
     """The databases whose rows and tables fit no known chain."""
     return tuple(
-        standing
-        for standing in snapshot.databases.standings
-        if standing.state is not DatabaseState.UNREACHABLE and not possibilities(snapshot, standing)
+        status
+        for status in snapshot.databases.statuses
+        if status.state is not DatabaseState.UNREACHABLE and not possibilities(snapshot, status)
     )
 
 
-def possibilities(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
+def possibilities(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
     """What a database has run, by each chain that its rows and its tables match.
 
     The journal tells the chain where a repair has looked at the database, or has moved its rows;
@@ -104,75 +104,77 @@ def possibilities(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
     Returns:
         Each possibility once, that of the chain as it is first, then the latest old chain's.
     """
-    said = claims(snapshot, standing)
+    said = claims(snapshot, status)
     fitting = _fitting(snapshot, said)
     if fitting or not said:
         return fitting
-    return _fitting(snapshot, _written(snapshot, standing))
+    return _fitting(snapshot, _written(snapshot, status))
 
 
-def can_have_written(snapshot: Facts, standings: Iterable[Standing]) -> tuple[Standing, ...]:
+def can_have_written(
+    snapshot: Facts, statuses: Iterable[DatabaseStatus]
+) -> tuple[DatabaseStatus, ...]:
     """The databases whose rows and tables are explained by a chain, whatever is known of others."""
     alone = replace(snapshot, databases=Databases(), old=())
     return tuple(
-        standing
-        for standing in standings
-        if standing.is_known and any(not each.unknown for each in possibilities(alone, standing))
+        status
+        for status in statuses
+        if status.is_known and any(not each.unknown for each in possibilities(alone, status))
     )
 
 
-def claims(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
+def claims(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
     """What the rows of a database and the journal say has run there, whatever its tables show."""
-    if snapshot.databases.current_is_named and can_stand(snapshot.graph, standing.rows):
-        return (Applied(standing, stood_for(snapshot.graph, standing.rows)),)
+    if snapshot.databases.current_is_named and can_stand(snapshot.graph, status.rows):
+        return (Applied(status, stood_for(snapshot.graph, status.rows)),)
     known = (snapshot.graph, *snapshot.old)
-    if all(any(row in chain for chain in known) for row in standing.rows):
-        recorded = _recorded(snapshot, standing)
+    if all(any(row in chain for chain in known) for row in status.rows):
+        recorded = _recorded(snapshot, status)
         if recorded is not None:
             return recorded
-    return _written(snapshot, standing)
+    return _written(snapshot, status)
 
 
-def _written(snapshot: Facts, standing: Standing) -> tuple[Applied, ...]:
+def _written(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
     chains = (snapshot.graph, *snapshot.old)
     known_rows: tuple[Container[str], ...] = (*chains, snapshot.databases.anew)
-    unknown = [row for row in standing.rows if not any(row in each for each in known_rows)]
+    unknown = [row for row in status.rows if not any(row in each for each in known_rows)]
     if unknown:
-        known = stood_for(snapshot.graph, standing.rows)
-        lost = tuple(row for row in standing.rows if row not in snapshot.graph)
-        return (Applied(standing, known, lost),)
+        known = stood_for(snapshot.graph, status.rows)
+        lost = tuple(row for row in status.rows if row not in snapshot.graph)
+        return (Applied(status, known, lost),)
     written = {
         run: None
         for chain in chains
-        if chain is snapshot.graph or can_stand(chain, standing.rows)
-        for run in _readings(snapshot, chain, standing)
+        if chain is snapshot.graph or can_stand(chain, status.rows)
+        for run in _readings(snapshot, chain, status)
     }
-    return tuple(Applied(standing, revisions) for revisions in written)
+    return tuple(Applied(status, revisions) for revisions in written)
 
 
-def _recorded(snapshot: Facts, standing: Standing) -> tuple[Applied, ...] | None:
+def _recorded(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...] | None:
     """What the journal says, if anything: none where an unknown chain has written the rows.
 
     A database that it has left with the right rows is upgraded and downgraded from there by the
     chain as it is.
     """
-    graph, rows = snapshot.graph, standing.rows
-    left = snapshot.databases.moved.get(standing.identity)
+    graph, rows = snapshot.graph, status.rows
+    left = snapshot.databases.moved.get(status.identity)
     if left is None:
         return None
     if rows == left.before != left.after:
         return tuple(
-            Applied(standing, run)
+            Applied(status, run)
             for chain in snapshot.old[:1]
             if can_stand(chain, rows)
-            for run in _readings(snapshot, chain, standing)
+            for run in _readings(snapshot, chain, status)
         )
     was_moved = rows == left.after != left.before
     if snapshot.databases.old_is_named and not was_moved:
         return None  # the user says who has written them
     run, had = stood_for(graph, rows), stood_for(graph, left.after)
     goes_on = can_stand(graph, rows) and (run >= had or run <= had)
-    return (Applied(standing, run),) if goes_on or rows == left.after else None
+    return (Applied(status, run),) if goes_on or rows == left.after else None
 
 
 def _fitting(snapshot: Facts, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
@@ -180,14 +182,14 @@ def _fitting(snapshot: Facts, possible: tuple[Applied, ...]) -> tuple[Applied, .
     return tuple(
         each
         for each in possible
-        if each.unknown or not contradicts(snapshot, each.standing, each.revisions)
+        if each.unknown or not contradicts(snapshot, each.status, each.revisions)
     )
 
 
 # --- What rows stand for, by the ids of now ------------------------------------------------------
 
 
-def _readings(snapshot: Facts, chain: Graph, standing: Standing) -> Iterator[frozenset[str]]:
+def _readings(snapshot: Facts, chain: Graph, status: DatabaseStatus) -> Iterator[frozenset[str]]:
     """What rows written by a chain stand for, by the ids of now.
 
     A row cannot tell which of several migrations it stands for that had one id. After a repair each
@@ -196,9 +198,9 @@ def _readings(snapshot: Facts, chain: Graph, standing: Standing) -> Iterator[fro
     """
     known = snapshot.databases
     if chain is snapshot.graph:
-        yield from _readings_of_old_ids(snapshot, standing)
+        yield from _readings_of_old_ids(snapshot, status)
         return
-    run = stood_for(chain, standing.rows)
+    run = stood_for(chain, status.rows)
     run -= {then for then, now in known.squashed.items() if now in run}
     twice = [name for name in chain.duplicates if name in run and name in known.shared]
     graph, ids = snapshot.graph, known.renamed
@@ -207,28 +209,28 @@ def _readings(snapshot: Facts, chain: Graph, standing: Standing) -> Iterator[fro
         known.others.get(name) or (ids[name] if name in moved else name)
         for name in run.difference(twice)
     )
-    yield from _with_each(snapshot, standing, once, [known.shared[name] for name in twice])
+    yield from _with_each(snapshot, status, once, [known.shared[name] for name in twice])
 
 
-def _readings_of_old_ids(snapshot: Facts, standing: Standing) -> Iterator[frozenset[str]]:
+def _readings_of_old_ids(snapshot: Facts, status: DatabaseStatus) -> Iterator[frozenset[str]]:
     """What rows stand for that were written under the ids from before a repair."""
     new_ids, graph = snapshot.databases.anew, snapshot.graph
-    rows = [new_ids.get(row, (row,)) for row in standing.rows]
-    for picks in product(*(possible_ids(snapshot, standing, ids) for ids in rows)):
+    rows = [new_ids.get(row, (row,)) for row in status.rows]
+    for picks in product(*(possible_ids(snapshot, status, ids) for ids in rows)):
         if not can_stand(graph, picks):
             continue
         run = stood_for(graph, picks)
         # Which of them ran below a row, that row does not tell, either.
         below = [name for name, ids in new_ids.items() if len(ids) > 1 and name in run - {*picks}]
         sure = run.difference(below)
-        yield from _with_each(snapshot, standing, sure, [new_ids[name] for name in below])
+        yield from _with_each(snapshot, status, sure, [new_ids[name] for name in below])
 
 
 def _with_each(
-    snapshot: Facts, standing: Standing, sure: frozenset[str], doubtful: Iterable[Sequence[str]]
+    snapshot: Facts, status: DatabaseStatus, sure: frozenset[str], doubtful: Iterable[Sequence[str]]
 ) -> Iterator[frozenset[str]]:
     """What is sure to have run, with one of each group of doubtful ids."""
-    for picks in product(*(possible_ids(snapshot, standing, ids) for ids in doubtful)):
+    for picks in product(*(possible_ids(snapshot, status, ids) for ids in doubtful)):
         yield sure.union(picks)
 
 

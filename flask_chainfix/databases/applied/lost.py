@@ -10,7 +10,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.contents import Found, absent, early
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import DatabaseState, LostRevision, Standing
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Footprint
 
 
@@ -51,13 +51,13 @@ class Distance(NamedTuple):
     ahead: int
 
 
-def distance(snapshot: Facts, standing: Standing) -> Distance | None:
+def distance(snapshot: Facts, status: DatabaseStatus) -> Distance | None:
     """How far a database is from the heads of the chain; ``None`` where its rows do not tell."""
-    if standing.state not in (DatabaseState.STAMPED, DatabaseState.EMPTY):
+    if status.state not in (DatabaseState.STAMPED, DatabaseState.EMPTY):
         return None
     graph, ahead = snapshot.graph, set[str]()
-    below = [row for row in standing.rows if row in graph]
-    for row in set(standing.rows).difference(graph):
+    below = [row for row in status.rows if row in graph]
+    for row in set(status.rows).difference(graph):
         lost, way = snapshot.databases.lost.get(row), survivors(snapshot, row)
         renamed = lost is not None and lost.renamed in graph
         if not way.rows or renamed or snapshot.unread(row) is not None:
@@ -102,14 +102,14 @@ def survivors(snapshot: Facts, revision: str) -> Survivors:
     return Survivors(rows, between, unknown)
 
 
-def early_on_return(snapshot: Facts, standing: Standing, revision: str) -> tuple[Found, ...]:
+def early_on_return(snapshot: Facts, status: DatabaseStatus, revision: str) -> tuple[Found, ...]:
     """The tables that would stop the next upgrade of a database if a lost revision came back.
 
     Each is behind the revision that makes it, which has not run there by its rows.
     """
-    rows = (row for row in (*standing.rows, *survivors(snapshot, revision).rows))
+    rows = (row for row in (*status.rows, *survivors(snapshot, revision).rows))
     run = snapshot.graph.required(row for row in rows if row in snapshot.graph)
-    return early(snapshot, standing, frozenset(run))
+    return early(snapshot, status, frozenset(run))
 
 
 def finishing_there(snapshot: Facts, revision: str) -> Remedy:
@@ -133,7 +133,7 @@ def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
     if not lost.edited:
         return way("move the stamp to its new id", move)
     run = frozenset(snapshot.graph.required([new]))
-    stamped = (each for each in snapshot.databases.standings if lost.revision in each.rows)
+    stamped = (each for each in snapshot.databases.statuses if lost.revision in each.rows)
     missing = [pair for each in stamped for pair in absent(snapshot, each, run)]
     if not missing:
         compare = "if what was edited does not matter there"

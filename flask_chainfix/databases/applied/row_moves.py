@@ -40,7 +40,7 @@ from flask_chainfix.databases.applied.rows import (
     tops,
 )
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Move, MoveResult, MoveState, Standing
+from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 
 STAMPED_AS_IT_IS = way(
     "if the present chain stamped it, say so", "{fixchain} restamp --current{databases}"
@@ -57,7 +57,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 def move_for(
     now: Facts,
     then: Facts,
-    standing: Standing,
+    status: DatabaseStatus,
     possible: Sequence[Applied],
     taken: Mapping[str, str] = _NOTHING,
 ) -> MoveResult:
@@ -66,18 +66,18 @@ def move_for(
     Args:
         now: the chain as it is, and what is known of databases and lost revisions.
         then: the chain whose rows they are to be; it may be the same.
-        standing: the database.
+        status: the database.
         possible: what has run there, by each chain that can have written its rows.
         taken: lost revisions, and those that the user takes them for.
     """
     if not possible:
-        found = mismatch(now, standing)
+        found = mismatch(now, status)
         if found is not None:
-            return _refused(standing, contradiction(found), ways_out(now, found))
+            return _refused(status, contradiction(found), ways_out(now, found))
         return _refused(
-            standing,
-            f"it is not known which chain wrote {', '.join(standing.rows)}, nor what has run",
-            by_its_origin(now, standing),
+            status,
+            f"it is not known which chain wrote {', '.join(status.rows)}, nor what has run",
+            by_its_origin(now, status),
         )
     possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
     results = [_move(now, then, applied, taken) for applied in possible]
@@ -90,7 +90,7 @@ def move_for(
     shared = undecided_id(now, [each.revisions for each in possible])
     if shared is not None:
         return _refused(
-            standing,
+            status,
             f"{meanings_of(now, shared)}, and the tables do not tell which of them ran there",
             _ways_on(now, possible, shared),
         )
@@ -103,7 +103,7 @@ def move_for(
         return results[-1]  # the user has said that this chain has written them
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
-    return _refused(standing, OF_EITHER_CHAIN, by_its_origin(now, standing) | STAMPED_AS_IT_IS)
+    return _refused(status, OF_EITHER_CHAIN, by_its_origin(now, status) | STAMPED_AS_IT_IS)
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
@@ -137,7 +137,7 @@ def _ways_on(now: Facts, possible: Sequence[Applied], shared: str) -> Remedy:
         return way(
             "repair the files without that database; restamp then names what to do by which of"
             " them ran there",
-            left_out(now, possible[0].standing) or "{fixchain} repair --no-database",
+            left_out(now, possible[0].status) or "{fixchain} repair --no-database",
             "{fixchain} restamp{databases}",
         )
     names = now.databases.shared[shared]
@@ -167,58 +167,56 @@ def _way_on(now: Facts, applied: Applied, shared: str, ran: str) -> Remedy:
 
 
 def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
-    standing, graph = applied.standing, then.graph
+    status, graph = applied.status, then.graph
     unknown = [row for row in applied.unknown if row not in taken]
     if unknown:
         return _refused(
-            standing,
+            status,
             f"no migration file has {', '.join(unknown)}",
             way("see where it went, and what can be done", "{fixchain} check{asked}"),
         )
     try:
         has_run = applied.revisions | _counted(now, applied, taken)
     except CannotPlan as refusal:
-        return _refused(standing, refusal.message, refusal.remedy)
+        return _refused(status, refusal.message, refusal.remedy)
     run = {now.databases.renamed.get(revision, revision) for revision in has_run}
     gone = sorted(
         name for name in run if name not in graph and name not in taken and not is_noop(now, name)
     )
     if gone:
         return _refused(
-            standing,
+            status,
             f"{', '.join(gone)} ran there, and no migration file"
             f" {'has' if now is then else 'would have'} it any more",
-            _ways_back(now, then, standing, gone[0]),
+            _ways_back(now, then, status, gone[0]),
         )
     kept = run.intersection(graph)
     skipped = gaps(graph, kept)
-    shared = misread_id(now, standing, kept)
+    shared = misread_id(now, status, kept)
     if skipped and shared is not None and now is then:
-        return _refused(
-            standing, which_ran(now, shared, kept), catching_up(graph, kept, standing.rows)
-        )
+        return _refused(status, which_ran(now, shared, kept), catching_up(graph, kept, status.rows))
     if skipped:
         return _refused(
-            standing,
+            status,
             f"{', '.join(skipped)} never ran there, and would be skipped",
-            _catching_up(now, graph, kept, standing)
+            _catching_up(now, graph, kept, status)
             if now is then
             else way("upgrade it first, with the chain as it is", "{alembic} upgrade heads"),
         )
-    missing = absent(then, standing, frozenset(kept))
+    missing = absent(then, status, frozenset(kept))
     if missing:
         return _refused(
-            standing,
+            status,
             f"{', '.join(tops(graph, kept))} would claim what is not there:"
             f" {in_words(by_revision(missing))}",
             _counting_less(now, applied),
         )
     after = tops(graph, kept)
-    state = MoveState.UNCHANGED if after == standing.rows else MoveState.PLANNED
-    return MoveResult(Move(standing.name, standing.identity, standing.rows, after), state)
+    state = MoveState.UNCHANGED if after == status.rows else MoveState.PLANNED
+    return MoveResult(Move(status.name, status.identity, status.rows, after), state)
 
 
-def _ways_back(now: Facts, then: Facts, standing: Standing, gone: str) -> Remedy:
+def _ways_back(now: Facts, then: Facts, status: DatabaseStatus, gone: str) -> Remedy:
     """What to do about what has run and no file has."""
     if gone in now.databases.others.values():
         return Remedy.of(f"bring {gone} here under an id of its own, then restamp again")
@@ -232,11 +230,11 @@ def _ways_back(now: Facts, then: Facts, standing: Standing, gone: str) -> Remedy
             f"if {lost.renamed}, which is like it, is the same migration, say so",
             counting_as(lost.renamed or "", gone),
         )
-    squashed = proven_top(now, standing)
+    squashed = proven_top(now, status)
     if squashed is not None and not survivors(now, gone).rows:
         return way(
             f"if {squashed} does all that these did, say so",
-            counting_as(squashed, standing.rows[0]),
+            counting_as(squashed, status.rows[0]),
         )
     return way("bring it back", _bring_back(gone)) | (
         f"say what it counts for (restamp --lost {gone}=REVISION), if what it did is not there"
@@ -247,8 +245,8 @@ def _bring_back(lost: str) -> str:
     return f"{{fixchain}} repair {option('--bring-back', lost)}{{databases}}"
 
 
-def _catching_up(now: Facts, graph: Graph, kept: Collection[str], standing: Standing) -> Remedy:
-    catching = catching_up(graph, kept, standing.rows)
+def _catching_up(now: Facts, graph: Graph, kept: Collection[str], status: DatabaseStatus) -> Remedy:
+    catching = catching_up(graph, kept, status.rows)
     if not now.old or now.databases.old_is_named:
         return catching
     return catching | way(
@@ -260,11 +258,11 @@ def _catching_up(now: Facts, graph: Graph, kept: Collection[str], standing: Stan
 
 def _counting_less(now: Facts, applied: Applied) -> Remedy:
     """What a lost revision can be counted for where the tables show that more has not run."""
-    lost = applied.unknown[0] if applied.unknown else applied.standing.rows[0]
+    lost = applied.unknown[0] if applied.unknown else applied.status.rows[0]
     known = now.databases.lost.get(lost)
     if known is not None and known.renamed in now.graph:
         return under_its_new_id(now, known)
-    fitting = proven_top(now, applied.standing)
+    fitting = proven_top(now, applied.status)
     if fitting is not None:
         return way(f"its tables match {fitting}: count {lost} for that", counting_as(fitting, lost))
     return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
@@ -299,6 +297,6 @@ def _certainly_below(now: Facts, rows: Collection[str]) -> set[str]:
     return set.intersection(*(set(stood_for(chain, tuple(rows))) for chain in chains))
 
 
-def _refused(standing: Standing, detail: str, remedy: str | Remedy) -> MoveResult:
-    stay = Move(standing.name, standing.identity, standing.rows, standing.rows)
+def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
+    stay = Move(status.name, status.identity, status.rows, status.rows)
     return MoveResult(stay, MoveState.REFUSED, detail, remedy)

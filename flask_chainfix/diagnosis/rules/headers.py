@@ -138,7 +138,7 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} repair --shorten-ids
     """
-    known = [each for each in snapshot.databases.standings if each.width is not None]
+    known = [each for each in snapshot.databases.statuses if each.width is not None]
     fitting = min((each.width for each in known if each.width is not None), default=LONGEST_ID)
     for revision in snapshot.graph:
         if len(revision) > fitting:

@@ -62,13 +62,13 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
     """
     for found in _mismatches(snapshot):
         for revision, early in found.early.items():
-            missing = half_made(snapshot, found.standing, revision)
+            missing = half_made(snapshot, found.status, revision)
             if missing:
                 yield Fault(
                     f"{found.stamped}, and {revision} has run there in part:"
                     f" {listing(early)} {_is(early)} there already, and {listing(missing)}"
                     f" {_is(missing)} not",
-                    completing(snapshot, found.standing, revision),
+                    completing(snapshot, found.status, revision),
                     [revision],
                     snapshot.locations(revision, "revision"),
                 )
@@ -109,7 +109,7 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
         whole = {
             revision: names
             for revision, names in found.early.items()
-            if not half_made(snapshot, found.standing, revision)
+            if not half_made(snapshot, found.status, revision)
         }
         if whole:
             yield Fault(
@@ -157,17 +157,17 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} trace --database
     """
-    for standing in reached(snapshot):
-        fits = standing.rows and all(row in snapshot.graph for row in standing.rows)
-        if not fits or mismatch(snapshot, standing) is not None:
+    for status in reached(snapshot):
+        fits = status.rows and all(row in snapshot.graph for row in status.rows)
+        if not fits or mismatch(snapshot, status) is not None:
             continue
-        found = traced(snapshot, standing)
+        found = traced(snapshot, status)
         if found is None or not found.differences or found.having(Verdict.HALF_RUN):
             continue
         said = [difference_in_words(each, snapshot) for each in found.differences[:_SHOWN]]
         more = len(found.differences) - len(said)
         yield Fault(
-            f"{standing.name}: {'; '.join(said)}{f'; and {more:,} more' if more else ''}",
+            f"{status.name}: {'; '.join(said)}{f'; and {more:,} more' if more else ''}",
             way("see all of it", "{fixchain} trace{databases}")
             | "write a migration for what the models need, and drop what nobody needs",
             dict.fromkeys(each.revision for each in found.differences if each.revision),
@@ -176,7 +176,7 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
 
 
 def _mismatches(snapshot: Facts) -> Iterator[Mismatch]:
-    found = (mismatch(snapshot, standing) for standing in reached(snapshot))
+    found = (mismatch(snapshot, status) for status in reached(snapshot))
     return (each for each in found if each is not None and _is_whole(snapshot, each))
 
 
@@ -186,7 +186,7 @@ def _is_whole(snapshot: Facts, found: Mismatch) -> bool:
     A base beside others that does nothing may be a merge revision that has lost its parents.
     """
     graph = snapshot.graph
-    claimed = graph.required(row for row in found.standing.rows if row in graph)
+    claimed = graph.required(row for row in found.status.rows if row in graph)
     if claimed & graph.open_ends:
         return False
     bases = claimed.intersection(graph.bases if len(graph.bases) > 1 else ())

@@ -23,7 +23,7 @@ from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
-from flask_chainfix.model.databases import DatabaseState, Standing
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
 from flask_chainfix.model.findings import Severity
 
 _REPEATED = (
@@ -70,13 +70,13 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} repair --bring-back orders
     """
     names: dict[str, dict[str, None]] = {}
-    for standing in reached(snapshot):
-        for row in standing.rows:
+    for status in reached(snapshot):
+        for row in status.rows:
             if row not in snapshot.graph and row not in snapshot.databases.anew:
-                names.setdefault(row, {})[standing.name] = None
-    for row, standings in names.items():
-        verb = "is" if len(standings) == 1 else "are"
-        stamped = f"{listing(standings)} {verb} stamped with {row!r}, which"
+                names.setdefault(row, {})[status.name] = None
+    for row, statuses in names.items():
+        verb = "is" if len(statuses) == 1 else "are"
+        stamped = f"{listing(statuses)} {verb} stamped with {row!r}, which"
         unread = snapshot.unread(row)
         if unread is not None:
             file, problem = unread
@@ -133,12 +133,12 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} repair --database URL
     """
     graph = snapshot.graph
-    for standing in reached(snapshot):
-        possible = possibilities(snapshot, standing)
+    for status in reached(snapshot):
+        possible = possibilities(snapshot, status)
         if not possible:
-            yield from _without_tables(snapshot, standing)
+            yield from _without_tables(snapshot, status)
             continue
-        fault = _of_a_shared_id(snapshot, standing, possible)
+        fault = _of_a_shared_id(snapshot, status, possible)
         if fault is not None:
             yield fault
             continue
@@ -147,7 +147,7 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
         if found:
             never = "never ran" if sure else "may never have run"
             yield Fault(
-                f"{_stamped(standing)}, and {listing(found)}, which the chain has below, {never}"
+                f"{_stamped(status)}, and {listing(found)}, which the chain has below, {never}"
                 " there",
                 _after_skipping(snapshot, possible, sure=sure),
                 found,
@@ -156,18 +156,18 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
             )
 
 
-def _stamped(standing: Standing) -> str:
-    return f"{standing.name} is stamped with {listing(standing.rows)}"
+def _stamped(status: DatabaseStatus) -> str:
+    return f"{status.name} is stamped with {listing(status.rows)}"
 
 
 def _of_a_shared_id(
-    snapshot: Facts, standing: Standing, possible: Sequence[Applied]
+    snapshot: Facts, status: DatabaseStatus, possible: Sequence[Applied]
 ) -> Fault | None:
     """The fault of a stamp that stands on an id which several migrations had."""
     doubtful = undecided_id(snapshot, [each.revisions for each in possible])
     if doubtful is not None:
         return Fault(
-            f"{_stamped(standing)}; {meanings_of(snapshot, doubtful)}, and the tables do not tell"
+            f"{_stamped(status)}; {meanings_of(snapshot, doubtful)}, and the tables do not tell"
             " which of them ran there",
             way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
             [doubtful],
@@ -176,7 +176,7 @@ def _of_a_shared_id(
     if len(possible) != 1:
         return None
     run = possible[0].revisions
-    shared, with_file = misread_id(snapshot, standing, run), run.intersection(snapshot.graph)
+    shared, with_file = misread_id(snapshot, status, run), run.intersection(snapshot.graph)
     if shared is None:
         return None
     hint = _RESTAMP
@@ -184,8 +184,8 @@ def _of_a_shared_id(
         what = "see how to bring back what has run there and has no file"
         hint = way(what, "{fixchain} restamp{databases} --dry-run")
     elif gaps(snapshot.graph, run):
-        hint = catching_up(snapshot.graph, run, standing.rows)
-    message = f"{_stamped(standing)}; {which_ran(snapshot, shared, run)}"
+        hint = catching_up(snapshot.graph, run, status.rows)
+    message = f"{_stamped(status)}; {which_ran(snapshot, shared, run)}"
     return Fault(message, hint, [shared], "revision")
 
 
@@ -199,12 +199,12 @@ def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool)
     if not sure:
         return undone | STAMPED_AS_IT_IS
     if run.issubset(snapshot.graph):
-        return catching_up(snapshot.graph, run, possible[0].standing.rows) | undone
+        return catching_up(snapshot.graph, run, possible[0].status.rows) | undone
     return undone
 
 
-def _without_tables(snapshot: Facts, standing: Standing) -> Iterator[Fault]:
-    found = mismatch(snapshot, standing)
+def _without_tables(snapshot: Facts, status: DatabaseStatus) -> Iterator[Fault]:
+    found = mismatch(snapshot, status)
     if found is not None and found.absent:
         missing = f"what should be there by then is missing: {in_words(found.absent)}"
         hint = ways_out(snapshot, found)
@@ -254,19 +254,19 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} restamp
     """
-    for standing in reached(snapshot):
-        lower = overlaps(snapshot.graph, standing.rows)
+    for status in reached(snapshot):
+        lower = overlaps(snapshot.graph, status.rows)
         if not lower:
             continue
-        repeated = [row for row in lower if standing.rows.count(row) > 1]
+        repeated = [row for row in lower if status.rows.count(row) > 1]
         are = "is" if len(repeated or lower) == 1 else "are"
         what = f"{listing(lower)} {are} below another of these in the chain, and so stamped twice"
         if repeated:
             what = f"{listing(repeated)} {are} there more than once"
-        known = possibilities(snapshot, standing)
+        known = possibilities(snapshot, status)
         yield Fault(
-            f"{_stamped(standing)}; {what}",
-            _RESTAMP if known else by_its_origin(snapshot, standing),
+            f"{_stamped(status)}; {what}",
+            _RESTAMP if known else by_its_origin(snapshot, status),
             lower,
             breaks=_REPEATED if repeated else None,
         )
@@ -293,22 +293,22 @@ def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} repair --database postgresql://app@db.example.org/shop
         $ {fixchain} repair --no-database --stamp orders
     """
-    for standing in snapshot.databases.standings:
-        if standing.state is DatabaseState.UNREACHABLE:
-            message = f"{standing.name} cannot be read: {standing.problem}"
-            remedy = Remedy.of(standing.remedy)
-        elif standing.state is DatabaseState.MISSING and not standing.own:
-            message = f"{standing.name} does not exist"
+    for status in snapshot.databases.statuses:
+        if status.state is DatabaseState.UNREACHABLE:
+            message = f"{status.name} cannot be read: {status.problem}"
+            remedy = Remedy.of(status.remedy)
+        elif status.state is DatabaseState.MISSING and not status.own:
+            message = f"{status.name} does not exist"
             remedy = way("create the database, or correct its name in the URL")
         else:
             continue
-        yield Fault(message, remedy | saying_where(snapshot, standing))
+        yield Fault(message, remedy | saying_where(snapshot, status))
 
 
-def reached(snapshot: Facts) -> Iterator[Standing]:
+def reached(snapshot: Facts) -> Iterator[DatabaseStatus]:
     """The databases that could be asked, and those that the user has told of."""
     return (
-        standing
-        for standing in snapshot.databases.standings
-        if standing.state is not DatabaseState.UNREACHABLE
+        status
+        for status in snapshot.databases.statuses
+        if status.state is not DatabaseState.UNREACHABLE
     )

@@ -206,7 +206,7 @@ def _which_ran(case: Case, revision: str, files: Sequence[MigrationFile]) -> Ite
     """The databases that have run the id and whose tables tell which of the files that was."""
     for applied in applied_in(case.snapshot):
         if revision in applied.revisions:
-            ran = with_what_they_make(case.snapshot, files, applied.standing)
+            ran = with_what_they_make(case.snapshot, files, applied.status)
             if len(ran) == 1:
                 yield (applied, files[ran[0]])
 

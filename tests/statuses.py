@@ -9,7 +9,13 @@ from typing import Any
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Databases, DatabaseState, LostRevision, Move, Standing
+from flask_chainfix.model.databases import (
+    Databases,
+    DatabaseState,
+    DatabaseStatus,
+    LostRevision,
+    Move,
+)
 from tests.support import Rev, migration, path_of, rev
 
 DAY = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
@@ -17,10 +23,10 @@ DAY = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
 
 def db(
     rows: str | tuple[str, ...] = "", name: str = "production", *, tables: str | None = None
-) -> Standing:
+) -> DatabaseStatus:
     """A database with these rows and other tables, written with blanks between them."""
     rows = tuple(rows.split()) if isinstance(rows, str) else rows
-    return Standing(
+    return DatabaseStatus(
         name,
         f"id of {name}",
         DatabaseState.STAMPED if rows else DatabaseState.EMPTY,
@@ -29,10 +35,10 @@ def db(
     )
 
 
-def unreachable(name: str, problem: str, remedy: str) -> Standing:
+def unreachable(name: str, problem: str, remedy: str) -> DatabaseStatus:
     """A database that could not be asked."""
     state = DatabaseState.UNREACHABLE
-    return Standing(name, f"id of {name}", state, problem=problem, remedy=remedy)
+    return DatabaseStatus(name, f"id of {name}", state, problem=problem, remedy=remedy)
 
 
 def lost(spec: str | Rev, **changes: Any) -> LostRevision:
@@ -53,14 +59,14 @@ def moved(before: str, after: str, name: str = "production") -> Move:
 
 def looked_at(
     snapshot: Facts,
-    *standings: Standing,
+    *statuses: DatabaseStatus,
     lost: Iterable[LostRevision] = (),
     moved: Iterable[Move] = (),
     old: Graph | None = None,
 ) -> Facts:
     """The chain after a look at databases, at the journal and at Git."""
     databases = Databases(
-        standings,
+        statuses,
         {move.identity: move for move in moved},
         {each.revision: each for each in lost},
     )
