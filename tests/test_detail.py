@@ -13,8 +13,8 @@ import pytest
 from flask_chainfix.cli import output, streams
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.report import Detail
+from flask_chainfix.report.database_results import Restamped, RestampPlan
 from flask_chainfix.report.lines import Line, link_to
-from flask_chainfix.report.results import Restamped, RestampPlan
 from sample_app.demo import STEPS
 from tests.commands import fixchain, flask, on_terminal
 from tests.disk import environment

@@ -18,7 +18,8 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.report.results import CatchUpPlan, Finished, FinishPlan, Repaired, Result
+from flask_chainfix.report.database_results import Finished, FinishPlan
+from flask_chainfix.report.results import CatchUpPlan, Repaired, Result
 
 
 @click.command("catch-up", cls=Command, example="--database")

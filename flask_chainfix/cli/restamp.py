@@ -29,7 +29,8 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveResult
-from flask_chainfix.report.results import Repaired, Restamped, RestampPlan, Result
+from flask_chainfix.report.database_results import Restamped, RestampPlan
+from flask_chainfix.report.results import Repaired, Result
 
 
 @click.command(cls=Command, example="--dry-run")

@@ -28,7 +28,8 @@ from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.report import render
-from flask_chainfix.report.results import Failed, RestampScript, Result
+from flask_chainfix.report.database_results import RestampScript
+from flask_chainfix.report.results import Failed, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime

@@ -17,7 +17,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.report.results import Traced
+from flask_chainfix.report.database_results import Traced
 
 
 @click.command(cls=Command, example="--database")

@@ -15,7 +15,8 @@ from flask_chainfix.common.progress import unseen
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.report.results import Result, UnwindPlan, Unwound
+from flask_chainfix.report.database_results import UnwindPlan, Unwound
+from flask_chainfix.report.results import Result
 
 
 @click.command(cls=Command, example="--dry-run")

@@ -22,7 +22,7 @@ from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, MoveState
-from flask_chainfix.report.results import Finished, FinishPlan
+from flask_chainfix.report.database_results import Finished, FinishPlan
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.unfinished import Unfinished, Walk

@@ -28,7 +28,8 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveResult, MoveState
 from flask_chainfix.planning.plan import knowing_lost
 from flask_chainfix.planning.proposal import planned_moves, settled
-from flask_chainfix.report.results import Restamped, RestampPlan, RestampScript, Result
+from flask_chainfix.report.database_results import Restamped, RestampPlan, RestampScript
+from flask_chainfix.report.results import Result
 
 _NO_OLDER_CHAIN = (
     "there is no journal of a repair, so rows are read by the present chain; if an older"

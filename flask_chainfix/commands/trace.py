@@ -12,7 +12,7 @@ from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.databases.survey import NO_DATABASE_NAMED, survey, targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.report.results import Traced
+from flask_chainfix.report.database_results import Traced
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.drift import ExactComparison

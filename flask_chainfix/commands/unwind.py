@@ -46,8 +46,8 @@ from flask_chainfix.planning.lost_versions import (
     refuse_unrunnable,
     with_lost_files,
 )
+from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
 from flask_chainfix.report.page import shown_path
-from flask_chainfix.report.results import UnwindOffer, UnwindPlan, Unwound
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:

@@ -35,7 +35,6 @@ else:
 
 BINARY, NOFOLLOW = getattr(os, "O_BINARY", 0), getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
-_OTHERS = 0o077
 _KEY_BYTES = 32
 _SEAL_LENGTH = 64  # hexadecimal digits of SHA-256
 _CHUNK = 1 << 20
@@ -393,7 +392,7 @@ def open_private(path: Path) -> int:
         why = "it is not a regular file"
     elif hasattr(os, "getuid") and status.st_uid != os.geteuid():
         why = "it belongs to another user"
-    elif hasattr(os, "getuid") and status.st_mode & _OTHERS:
+    elif hasattr(os, "getuid") and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         why = "other users may read or write it"
     if why:
         os.close(descriptor)

@@ -358,8 +358,8 @@ class MergePlace:
             blob, data = there[f"{commit}:{name}"].hash, there[commit].data
             parents = parents_of(data)
             before = self.repository.objects(f"{parent}:{name}" for parent in parents)
-            same = (each for each in parents if _hash(before, f"{each}:{name}") == blob)
-            following = next(same, None)
+            then = {key.partition(":")[0]: found.hash for key, found in before.items()}
+            following = next((each for each in parents if then.get(each) == blob), None)
             if following is None:
                 author = _AUTHOR.search(data.partition(b"\n\n")[0])
                 if author is None:
@@ -372,10 +372,6 @@ class MergePlace:
 
 def _agree(one: Entries, other: Entries) -> bool:
     return all(other.get(name, entry) == entry for name, entry in one.items())
-
-
-def _hash(objects: Mapping[str, object], name: str) -> str:
-    return str(getattr(objects.get(name), "hash", ""))
 
 
 def _path(name: str) -> bytes:

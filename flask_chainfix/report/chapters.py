@@ -27,6 +27,7 @@ from flask_chainfix.report.command_text import (
     size,
     verdict,
 )
+from flask_chainfix.report.database_results import Traced
 from flask_chainfix.report.document import (
     Block,
     Chapter,
@@ -49,7 +50,6 @@ from flask_chainfix.report.results import (
     Rehearsed,
     Repaired,
     Result,
-    Traced,
 )
 from flask_chainfix.report.text_parts import table_of
 

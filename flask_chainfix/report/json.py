@@ -19,6 +19,16 @@ from flask_chainfix.model.plans import Plan
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
+from flask_chainfix.report.database_results import (
+    Finished,
+    FinishPlan,
+    RestampPlan,
+    RestampScript,
+    Traced,
+    UnwindOffer,
+    UnwindPlan,
+    Unwound,
+)
 from flask_chainfix.report.database_text import as_json as databases_as_json
 from flask_chainfix.report.downgrade_text import as_json as downgrades_as_json
 from flask_chainfix.report.page import Style, said, shown_path
@@ -28,23 +38,15 @@ from flask_chainfix.report.results import (
     CatchUpPlan,
     Checked,
     Explained,
-    Finished,
-    FinishPlan,
     HookPlan,
     LockPlan,
     Planning,
     Rehearsed,
     Repaired,
-    RestampPlan,
-    RestampScript,
     Result,
     SquashPlan,
-    Traced,
     Undone,
     UndoPlan,
-    UnwindOffer,
-    UnwindPlan,
-    Unwound,
 )
 
 SCHEMA_VERSION = 1

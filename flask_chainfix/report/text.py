@@ -25,6 +25,16 @@ from flask_chainfix.report.command_text import (
     write_confirmation,
     write_plan,
 )
+from flask_chainfix.report.database_results import (
+    Finished,
+    FinishPlan,
+    RestampPlan,
+    RestampScript,
+    Traced,
+    UnwindOffer,
+    UnwindPlan,
+    Unwound,
+)
 from flask_chainfix.report.page import (
     INDENT,
     Page,
@@ -36,24 +46,16 @@ from flask_chainfix.report.results import (
     Checked,
     Drawn,
     Explained,
-    Finished,
-    FinishPlan,
     HookPlan,
     LockPlan,
     Planning,
     PlanRehearsed,
     Rehearsed,
     Repaired,
-    RestampPlan,
-    RestampScript,
     Result,
     SquashPlan,
-    Traced,
     Undone,
     UndoPlan,
-    UnwindOffer,
-    UnwindPlan,
-    Unwound,
 )
 from flask_chainfix.report.text_parts import (
     table_of,

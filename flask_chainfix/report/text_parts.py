@@ -26,6 +26,7 @@ from flask_chainfix.report.command_text import (
     size,
     verdict,
 )
+from flask_chainfix.report.database_results import RestampPlan
 from flask_chainfix.report.lines import Line
 from flask_chainfix.report.page import (
     INDENT,
@@ -36,12 +37,7 @@ from flask_chainfix.report.page import (
     shown_place,
     unified_diff,
 )
-from flask_chainfix.report.results import (
-    Checked,
-    Planning,
-    RestampPlan,
-    Result,
-)
+from flask_chainfix.report.results import Checked, Planning, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Proposal
