@@ -129,7 +129,8 @@ def test_what_alembic_cannot_load_is_said_to_be_broken(
     done = rehearse()
     assert done.exit_code == 3
     error = done.document["error"]
-    assert error["message"].startswith("the chain is broken, so Alembic cannot run it: ")
+    told = "the rehearsal failed: the chain is broken, so Alembic cannot run it: "
+    assert error["message"].startswith(told)
     assert said in error["message"]
     commands = [command for way in error["remedies"] for command in way["commands"]]
     assert commands == ["fixchain check", "fixchain repair"]

@@ -24,7 +24,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import MoveResult, MoveState, Trouble
-from flask_chainfix.model.rehearsal import Rehearsal, RehearsalFailure
+from flask_chainfix.model.rehearsal import FailureKind, Rehearsal, RehearsalFailure
 from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.rehearsal import round_trip
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
@@ -52,14 +52,12 @@ def rehearse(
 
     Raises:
         NoMigrations: there is nothing to rehearse.
-        CannotRehearse: the chain is broken; else see ``rehearsal.round_trip``.
-        NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
     """
     diagnosis = read_and_judge(runtime, tools).with_schema()
     now = diagnosis.snapshot
-    _refuse_broken(diagnosis)
     old = _old_chain(runtime, now, request.start) if request.start else None
-    rehearsal = _run(runtime, request, now, progress, old)
+    rehearsal = _said_to_be_broken(_run(runtime, request, now, progress, old), diagnosis)
     if rehearsal.gaps:
         shown = replace(diagnosis.snapshot, downgrade_gaps=rehearsal.gaps)
         diagnosis = replace(diagnosis, snapshot=shown).judge(Family.REHEARSAL)
@@ -78,19 +76,16 @@ def rehearse(
     return replace(result, exit_code=1 if rehearsal.differences or rehearsal.gaps else 0)
 
 
-def _refuse_broken(diagnosis: Diagnosis) -> None:
-    """Stop where Alembic would end with a word of the chain that says nothing to anybody.
-
-    Raises:
-        CannotRehearse: so it would.
-    """
-    for fault in errors_of(diagnosis.findings):
-        if fault.code in _UNLOADABLE:
-            raise CannotRehearse(
-                f"the chain is broken, so Alembic cannot run it: {fault.message}",
-                way("see what a repair would make of it", "{fixchain} check")
-                | way("repair it", REPAIR),
-            )
+def _said_to_be_broken(rehearsal: Rehearsal, diagnosis: Diagnosis) -> Rehearsal:
+    """A rehearsal whose failure says what is wrong, where Alembic ends with a bare name."""
+    failure = rehearsal.failure
+    broken = [each for each in errors_of(diagnosis.findings) if each.code in _UNLOADABLE]
+    if failure is None or failure.revision or failure.kind is not FailureKind.CHAIN or not broken:
+        return rehearsal
+    message = f"the chain is broken, so Alembic cannot run it: {broken[0].message}"
+    remedy = way("see what a repair would make of it", "{fixchain} check")
+    remedy |= way("repair it", REPAIR)
+    return replace(rehearsal, failure=replace(failure, message=message, remedy=remedy))
 
 
 def rehearse_plan(
