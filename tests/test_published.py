@@ -390,7 +390,7 @@ def test_a_shallow_clone(
     project.git("clone", "-q", "--depth", "1", "--no-single-branch", f"file://{project.top}", clone)
     monkeypatch.chdir(clone)
     error = refused("origin/feature")
-    assert "the clone is shallow" in error["message"]
+    assert "the clone is too shallow" in error["message"]
     assert "fetch-depth: 0" in error["remedy"]
     assert "git fetch --unshallow" in error["remedy"]
     assert "fetch-depth: 0" in refused("never")["remedy"]

@@ -206,7 +206,7 @@ def test_a_copy_that_cannot_be_made(project: Path, file: str) -> None:
 def test_who_cannot_be_downgraded(project: Path, file: str) -> None:
     done = fixchain("rebase", "--downgrade", "--yes", "--stamp", "n")
     assert done.exit_code == 3
-    assert "cannot be downgraded here: it is not reached from here" in done.stderr
+    assert "cannot be downgraded here: it cannot be reached from here" in done.stderr
     assert "alembic downgrade b" in done.stderr
     upgrade(project, file, "b")
     assert rebase(file).exit_code == 0  # nobody needs it

@@ -15,6 +15,7 @@ import click
 from flask_chainfix.cli.streams import detail, echo, for_people, style
 from flask_chainfix.common.errors import CannotWrite
 from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.regular_files import read_beginning
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.report import Detail, Style, render
 from flask_chainfix.report.database_results import RestampScript
@@ -189,11 +190,8 @@ def _refuse(path: Path, chain: Facts | None) -> None:
         raise _not_written(path, "its name is that of a Python file")
     if target.is_dir():
         raise _not_written(path, "it is a directory")
-    if target.exists() and not target.is_file():
-        raise _not_written(path, "it is not a regular file")
     try:
-        with target.open("rb") as file:
-            begins = file.read(_LOOKED_AT)
+        begins = read_beginning(target, _LOOKED_AT)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -14,6 +14,7 @@ from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite, ChainFixError
 from flask_chainfix.common.quoting import path_word
+from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
@@ -71,7 +72,7 @@ def _settled(runtime: Runtime, versions: Versions) -> Settled | None:
     """
     from flask_chainfix.commands.foreseen import foresee_merges
 
-    ours, theirs = versions.ours.read_bytes(), versions.theirs.read_bytes()
+    ours, theirs = read_regular(versions.ours), read_regular(versions.theirs)
     environment = runtime.environment
     on_disk, _ = disk.read_snapshot(environment)
     head = read_branch("HEAD", on_disk)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.common.errors import CannotWrite
+from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.git.program import Unknown, run
 from flask_chainfix.git.repositories import real_directory, repositories_of
 
@@ -39,7 +40,7 @@ def being_merged(directory: Path) -> Iterator[str]:
     repositories, _ = repositories_of([real_directory(directory)])
     for repository in repositories:
         done = Path(repository.directory, "rebase-merge/done")
-        found = _PICK.search(done.read_bytes()) if done.is_file() else None
+        found = _PICK.search(read_regular(done)) if done.is_file() else None
         if found is not None:
             yield found[1].decode()
 

@@ -56,8 +56,10 @@ class Turn:
             if not self._skipped(database):
                 continue
             why = self._no_downgrade(database)
-            if database.status.identity in found:
-                why = "it is not known which chain has written its rows"
+            if not why and database.status.by_user:
+                why = "it cannot be reached from here"
+            elif database.status.identity in found:
+                why = "it is not known which chain wrote its rows"
             if why:
                 cannot = f"{database.name} cannot be downgraded here: {why}"
                 raise self._skipping(database, cannot | self._ways_out(database))
@@ -80,11 +82,9 @@ class Turn:
         )
 
     def _no_downgrade(self, database: Applied) -> str:
-        """Why Alembic cannot take mine down in a database; ``""`` where it can."""
+        """Why Alembic must not take mine down in a database; ``""`` where it may."""
         if database.published:
             return "others have it as well"
-        if database.status.by_user:
-            return "it is not reached from here"
         if self.now.databases.anew:
             return "two migrations have one id, and Alembic cannot load such a chain"
         run = [name for name in self.now.graph if name in self.mine and name in database.revisions]
@@ -112,15 +112,14 @@ class Turn:
 
     def _ways_out(self, database: Applied) -> Remedy:
         merged = way("keep the order, and join both with a merge revision", MERGE)
-        why = self._no_downgrade(database)
-        if why and not database.status.by_user:
+        if self._no_downgrade(database):
             return merged
         graph = self.now.graph
         run = [name for name in graph.order if name in self.mine and name in database.revisions]
         told = told_losses([self.now.footprint_down(self.now.file(name)) for name in run])
         hands = taking_down(graph, database.revisions, self.mine)
         by_hand = (*hands, self.command, "{alembic} upgrade head")
-        if why:
+        if database.status.by_user:
             return way(f"downgrade yours there before you rebase; {told}", *by_hand) | merged
         itself = self.command.replace(" rebase ", " rebase --downgrade ", 1)
         return (
