@@ -284,7 +284,7 @@ def test_a_version_table_in_each_schema(repaired: Path, again: Again, tmp_path: 
 
     assert set(results(fixchain("restamp", *tenants, *JSON)).values()) == {"moved"}
     assert rows() == [["c"], ["c"], ["b", "c"]]
-    assert_refused(fixchain("undo", "--yes", "--database", url), "tenant_1", "that is not named")
+    assert_refused(fixchain("undo", "--yes", "--database", url), "tenant_1", "that database is not named")
     assert fixchain("undo", *tenants).exit_code == 0
     assert rows() == [["b", "c"]] * 3
 
@@ -371,7 +371,7 @@ def test_undo_changes_no_file_while_a_database_cannot_go_back(
     repaired = migrations(place)
 
     assert_refused(
-        panel("undo", "--yes", "--no-database"), "the app's database", "that is not named"
+        panel("undo", "--yes", "--no-database"), "the app's database", "that database is not named"
     )
     file = tmp_path / "app.db"
     file.rename(tmp_path / "away.db")
