@@ -300,7 +300,7 @@ def test_rows_that_mean_two_things_and_would_differ_are_refused() -> None:
     apart = chain("a", "b <- a", "c <- a")
     result = move("c", apart, old=graph("a", "b <- a", "c <- b"))
     assert "mean different things" in refusal(result)
-    assert "the chain that has written its rows" in result.remedy
+    assert "the chain that wrote its rows" in result.remedy
 
 
 def test_an_unknown_row_is_refused() -> None:

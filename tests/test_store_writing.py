@@ -542,7 +542,7 @@ def test_a_journal_that_leads_elsewhere(
     before = tree(tmp_path)
     ended = run("-d", place, "undo", "--yes")
     assert ended.exit_code == 3
-    assert "no migration" in " ".join(ended.output.split())
+    assert "not a migration" in " ".join(ended.output.split())
     assert "\nremed" in ended.output
     assert tree(tmp_path) == before
 

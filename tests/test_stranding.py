@@ -223,7 +223,7 @@ def test_rows_that_overlap_tell_nothing_without_the_chain_that_has_written_them(
     now = chain("a", "b <- a", "k <- b", "m <- k")
     unknown = move("b m", now)
     assert (unknown.state, unknown.move.after) == (REFUSED, ("b", "m"))
-    assert "the chain that has written its rows" in unknown.remedy
+    assert "the chain that wrote its rows" in unknown.remedy
     known = move("b m", now, graph("a", "b <- a", "k <- a", "m <- a"))
     assert (known.state, known.detail) == (REFUSED, "k never ran there, and would be skipped")
 
@@ -408,7 +408,7 @@ def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
 
 MOMENTS = [
     ("flask_chainfix.cli.running.ask", (), None),
-    ("flask_chainfix.cli.repair.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
+    ("flask_chainfix.cli.changing.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
     ("flask_chainfix.commands.backup.back_up", ("--yes", "--backup"), ()),
 ]
 
@@ -528,7 +528,7 @@ def test_a_doubt_does_not_hold_up_a_plan_that_changes_nothing_for_it(
     assert done.document["verified"]["heads"] == ["d"]
     assert rows_of(url) == ["c"]
     assert done.exit_code == 3, done  # the doubt is left
-    assert "is in doubt: right if the chain as it is" in done.document["error"]["message"]
+    assert "is in doubt: right if the present chain" in done.document["error"]["message"]
     assert fixchain("restamp", "--yes", "--current", "--database", url).exit_code == 0
     assert fixchain("repair", "--yes", "--database", url).exit_code == 0
 
@@ -637,7 +637,7 @@ def test_restamp_without_an_older_chain_says_so(project: Path, tmp_path: Path) -
     url = sqlite_url(tmp_path)
     plain(project, *LINE)
     build(url, "b")
-    assert "no journal of a repair is here" in unwrapped(fixchain("restamp", "--database", url))
+    assert "there is no journal of a repair" in unwrapped(fixchain("restamp", "--database", url))
 
 
 def test_the_copies_of_a_backup_are_named(project: Path, tmp_path: Path) -> None:
