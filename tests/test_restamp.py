@@ -284,7 +284,9 @@ def test_a_version_table_in_each_schema(repaired: Path, again: Again, tmp_path: 
 
     assert set(results(fixchain("restamp", *tenants, *JSON)).values()) == {"moved"}
     assert rows() == [["c"], ["c"], ["b", "c"]]
-    assert_refused(fixchain("undo", "--yes", "--database", url), "tenant_1", "that database is not named")
+    assert_refused(
+        fixchain("undo", "--yes", "--database", url), "tenant_1", "that database is not named"
+    )
     assert fixchain("undo", *tenants).exit_code == 0
     assert rows() == [["b", "c"]] * 3
 

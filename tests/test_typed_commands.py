@@ -111,7 +111,9 @@ def _consent(name: str, words: list[str]) -> list[str]:
 
 def can_be_typed(commands: Sequence[str]) -> bool:
     """Whether there are some, and none needs an ``env.py`` that runs: the corpus has none."""
-    return bool(commands) and not any(command.startswith("alembic ") for command in commands)
+    return bool(commands) and not any(
+        command.startswith("alembic ") or " unwind " in command for command in commands
+    )
 
 
 def ways_of(done: Done) -> Iterator[list[str]]:
