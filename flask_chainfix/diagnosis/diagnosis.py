@@ -205,7 +205,7 @@ def remarks_on_links(snapshot: Facts, edits: Iterable[Edit]) -> tuple[str, ...]:
     return tuple(
         f"{edit.path.name} is a link to {edit.path}, which is rewritten there, for all who use it"
         for edit in edits
-        if snapshot.is_elsewhere(edit.path)
+        if edit.path != snapshot.environment.lock_path and snapshot.is_elsewhere(edit.path)
     )
 
 

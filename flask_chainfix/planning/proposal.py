@@ -50,6 +50,17 @@ class Planned:
     upstream: Upstream | None = None
     downgrades: tuple[Downgrade, ...] = ()
 
+    def left_of(self, diagnosis: Diagnosis) -> list[Finding]:
+        """The findings that the plan does not mend; a stamp whose file comes back is mended."""
+        return [
+            finding
+            for finding in diagnosis.counting
+            if not (
+                finding.repairable
+                or (finding.code == "FC301" and set(finding.revisions) <= set(self.after.graph))
+            )
+        ]
+
 
 @dataclass(frozen=True)
 class Proposal:

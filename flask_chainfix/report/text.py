@@ -136,7 +136,7 @@ def _(result: Planning, page: Page) -> None:
         write_diagnosis(page, result)
     else:
         write_verdict(page, result)
-        left = [finding for finding in proposal.diagnosis.counting if not finding.repairable]
+        left = planned.left_of(proposal.diagnosis)
         if left:
             page.heading("Findings", "that this does not mend")
             write_findings(page, result, left)
