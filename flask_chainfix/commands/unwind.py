@@ -238,7 +238,13 @@ def carry_out_unwind(
             backup=copies,
         )
         for run in runs:
-            result = _after_run(result, run, progress)
+            try:
+                result = _after_run(result, run, progress)
+            except StaleSnapshot as error:
+                if run is runs[0]:
+                    raise
+                error.unchanged = False
+                result = result.stopped_by(error)
             if result.error is not None:
                 break
     return result
@@ -248,7 +254,7 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     """The result after one more run of ``env.py``, told by what the databases are then.
 
     Raises:
-        StaleSnapshot: nothing has run.
+        StaleSnapshot: nothing has run in this one.
     """
     now, failure = before.diagnosis.snapshot, None
     databases = tuple(run.databases.values())
