@@ -289,6 +289,7 @@ def test_what_is_somebody_else_s_is_left_alone(project: Repository) -> None:
     done = fixchain(*INSTALL)
     assert done.exit_code == 3
     assert "it has other values; set these by hand" in done.stdout
+    assert "fixchain hook --print --merge-driver" in done.stderr
     assert "\nchain.lock merge=fixchain\n" in done.stdout
     assert attributes.read_text() == "*.py text\n"
     assert project.git("config", "--get", "merge.fixchain.driver") == "mine"

@@ -87,6 +87,9 @@ def test_what_the_last_repair_changed(
         assert fixchain(*command.split()).exit_code == 0
     cells = inside(read(fixchain("report")), "td_open")
     assert cells[cells.index("`.git/hooks/pre-commit`") + 1] == "in place"
+    repository.git("config", "core.hooksPath", str(repository.top.parent / "for-all"))
+    cells = inside(read(fixchain("report")), "td_open")
+    assert cells[cells.index("Git hook") + 2] == "missing; add it by hand"
 
 
 def test_what_cannot_be_planned_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +101,7 @@ def test_what_cannot_be_planned_is_said(tmp_path: Path, monkeypatch: pytest.Monk
     assert "The repair" in headings(read(done))
 
 
-def test_nothing_isread_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(tmp_path / "migrations", "a", "b <- a", "c <- a")
     monkeypatch.chdir(tmp_path)
     with patch.object(disk, "read_snapshot", wraps=disk.read_snapshot) as read:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import flask_migrate  # type: ignore[import-untyped]
 import pytest
@@ -513,6 +514,28 @@ def test_a_database_that_moves_meanwhile(
     with pytest.raises(StaleSnapshot, match="elsewhere"):
         carry_out_unwind(runtime, plan, wishes, lambda *_: None)
     assert "'b'" in str(schema_of(ahead))
+
+
+def test_one_that_moves_once_another_was_taken_back(
+    project: Path, ahead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has run is told all the same."""
+    place = Path(make_url(ahead).database or "")
+    other = f"sqlite:///{shutil.copy(place, place.with_name('other.db'))}"
+    take = unwinding.Run.take_back
+
+    def moving(*given: Any) -> object:
+        done = take(*given)
+        sql(other, "UPDATE alembic_version SET version_num = 'elsewhere'")
+        return done
+
+    monkeypatch.setattr(unwinding.Run, "take_back", moving)
+    done = take_back(ahead, "--database", other, "--yes", "--no-backup")
+    assert done.exit_code == 3, done
+    assert "Not all was taken back: 1 of 2 databases fit this code." in done.stdout
+    assert "elsewhere" in done.stderr
+    assert "Nothing was changed" not in done.stderr
+    assert rows_of(ahead) == ["a"]
 
 
 def test_migrations_that_change_meanwhile(project: Path, ahead: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from flask_chainfix import disk
 from flask_chainfix.commands.backup import back_up_before
 from flask_chainfix.commands.repair import change_files
-from flask_chainfix.commands.second_look import refuse_moved
+from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
     CannotPlan,
@@ -41,7 +41,7 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.planning.downgrades import lowered
 from flask_chainfix.planning.proposal import Planned, with_moves
-from flask_chainfix.report.page import shown_path
+from flask_chainfix.report.rehearsal_text import where_and_why
 from flask_chainfix.report.results import BackedUp, Planning, Repaired
 
 if TYPE_CHECKING:
@@ -83,12 +83,7 @@ def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
     with disk.locked(environment.directory):
         targets = targets_for(runtime, databases)
         refuse_moved(targets, now, progress)
-        if disk.read_snapshot(environment)[0].files != now.files:
-            raise StaleSnapshot(
-                "the migrations have changed since the plan was made",
-                "run the command again",
-                unchanged=True,
-            )
+        refuse_changed(environment, now)
         try:
             trip = _Trip(runtime, planned, targets, now, progress)
         except Obstacle as obstacle:
@@ -208,10 +203,8 @@ class _Trip:
                 _, failure = go(files, self._progress)
                 if failure is not None:
                     doing = "upgrade" if up else "downgrade"
-                    at = f" at {failure.revision}" if failure.revision else ""
-                    place = f" ({shown_path(failure.path)}:{failure.line})" if failure.path else ""
                     raise DowngradeFailed(
-                        f"the {doing} stops{at}: {failure.message}{place}",
+                        f"the {doing} stops{where_and_why(failure)}",
                         "correct the migration, then run the command again",
                     )
         found = self._statuses()

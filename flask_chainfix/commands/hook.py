@@ -78,14 +78,16 @@ def plan_hooks(
     refused = [file for file in files if file.state is HookState.REFUSED]
     if not refused:
         return plan
+    shows = "{fixchain} hook --print"
+    if after_checkout:
+        shows += " --post-checkout"
+    if merges_locks:
+        shows += " --merge-driver"
     return plan.stopped_by(
         CannotMerge(
             "not everything could be put in place: "
             + "; ".join(f"{file.name}: {file.detail}" for file in refused),
-            way(
-                "add by hand what this prints for these files",
-                f"{{fixchain}} hook --print{' --post-checkout' if after_checkout else ''}",
-            ),
+            way("add by hand what this prints for these files", shows),
         )
     )
 

@@ -13,8 +13,7 @@ from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
-    NO_DATABASE_TOLD,
-    noticed_missing,
+    noticed_unseen,
     refuse_unreachable,
     survey,
 )
@@ -79,8 +78,7 @@ def plan_move(
         return planning.stopped_by(proposal.obstacle)
     if proposal.planned is None:
         return planning
-    looked = bool(proposal.snapshot.databases.statuses)
-    notices = noticed_missing(proposal.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
+    notices = noticed_unseen(proposal.snapshot, databases)
     return replace(planning, exit_code=1, notices=notices)
 
 

@@ -19,8 +19,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
-    NO_DATABASE_TOLD,
-    noticed_missing,
+    noticed_unseen,
     refuse_unreachable,
     survey,
 )
@@ -136,8 +135,7 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
         return planning.stopped_by(proposal.obstacle)
     if proposal.planned is None:
         return planning
-    looked = bool(proposal.snapshot.databases.statuses)
-    notices = noticed_missing(proposal.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
+    notices = noticed_unseen(proposal.snapshot, databases)
     return replace(planning, exit_code=1, notices=notices)
 
 

@@ -27,8 +27,7 @@ from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
-    NO_DATABASE_TOLD,
-    noticed_missing,
+    noticed_unseen,
     refuse_unreachable,
     survey,
     targets_for,
@@ -100,8 +99,7 @@ def plan_repair(
         return planning.stopped_by(proposal.obstacle)
     if proposal.planned is None:
         return planning
-    looked = bool(diagnosis.snapshot.databases.statuses)
-    notices = noticed_missing(diagnosis.snapshot, databases) if looked else (NO_DATABASE_TOLD,)
+    notices = noticed_unseen(diagnosis.snapshot, databases)
     return replace(planning, exit_code=1, notices=notices)
 
 

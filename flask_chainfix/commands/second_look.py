@@ -40,6 +40,7 @@ from flask_chainfix.model.databases import (
     MoveResult,
     MoveState,
 )
+from flask_chainfix.model.environment import Environment
 from flask_chainfix.planning.proposal import Planned, Proposal, planned_moves, without_missing
 from flask_chainfix.report.results import Repaired
 
@@ -57,6 +58,20 @@ def refuse_moved(
     """
     for now in _moved_since(targets, before, progress, moves):
         raise _left_behind(now)
+
+
+def refuse_changed(environment: Environment, before: Facts) -> None:
+    """Stop where the migrations are no longer those of the plan.
+
+    Raises:
+        StaleSnapshot: a file is another by now.
+    """
+    if disk.read_snapshot(environment)[0].files != before.files:
+        raise StaleSnapshot(
+            "the migrations have changed since the plan was made",
+            "run the command again",
+            unchanged=True,
+        )
 
 
 def _moved_since(

@@ -17,8 +17,7 @@ from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
-    NO_DATABASE_TOLD,
-    noticed_missing,
+    noticed_unseen,
     refuse_unreachable,
     survey,
 )
@@ -135,8 +134,7 @@ def plan_squash(
     new, edits, after = _squashed(work, old.rendered)
     proofs = [_proved(work, servers[0], after, old)]
     proofs += [_proved(work, server, after, work.make(server, now)) for server in servers[1:]]
-    looked = bool(now.databases.statuses)
-    told += noticed_missing(now, databases) if looked else (NO_DATABASE_TOLD,)
+    told += noticed_unseen(now, databases)
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flask_chainfix import disk
 from flask_chainfix.commands.backup import back_up_before
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
-from flask_chainfix.commands.second_look import refuse_moved
+from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
 from flask_chainfix.common.errors import BadDatabase, CannotPlan, StaleSnapshot, StatementFailed
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import operand, ref_word
@@ -47,7 +47,7 @@ from flask_chainfix.planning.lost_versions import (
     with_lost_files,
 )
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
-from flask_chainfix.report.page import shown_path
+from flask_chainfix.report.rehearsal_text import where_and_why
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
@@ -222,12 +222,7 @@ def carry_out_unwind(
             copied = [each.target for each in plan.databases]
             copies = back_up_before(copied, "{fixchain} unwind --no-backup{databases}", progress)
         refuse_moved(named, now, progress)
-        if disk.read_snapshot(environment)[0].files != now.files:
-            raise StaleSnapshot(
-                "the migrations have changed since the plan was made",
-                "run the command again",
-                unchanged=True,
-            )
+        refuse_changed(environment, now)
         result = Unwound(
             tools=plan.tools,
             diagnosis=plan.diagnosis,
@@ -238,7 +233,13 @@ def carry_out_unwind(
             backup=copies,
         )
         for run in runs:
-            result = _after_run(result, run, progress)
+            try:
+                result = _after_run(result, run, progress)
+            except StaleSnapshot as error:
+                if run is runs[0]:
+                    raise
+                error.unchanged = False
+                result = result.stopped_by(error)
             if result.error is not None:
                 break
     return result
@@ -248,7 +249,7 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     """The result after one more run of ``env.py``, told by what the databases are then.
 
     Raises:
-        StaleSnapshot: nothing has run.
+        StaleSnapshot: nothing has run in this one.
     """
     now, failure = before.diagnosis.snapshot, None
     databases = tuple(run.databases.values())
@@ -279,9 +280,7 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     if failure is None:
         message = f"the stamp of {wrong[0].move.name} is not what it should be: {wrong[0].detail}"
     else:
-        at = f" at {failure.revision}" if failure.revision else ""
-        place = f" ({shown_path(failure.path)}:{failure.line})" if failure.path else ""
-        message = f"unwind has stopped{at}: {failure.message}{place}"
+        message = f"unwind has stopped{where_and_why(failure)}"
     details = [f"{each.move.name}: {each.detail}" for each in wrong]
     remedy = _ways_on(result, failure) if intact else _ways_back(result, failure, wrong)
     return result.stopped_by(StatementFailed(message, remedy, details))

@@ -37,7 +37,7 @@ from flask_chainfix.model.files import Header, MigrationFile
 if TYPE_CHECKING:
     from flask_chainfix.databases.targets import Target
 
-NO_DATABASE_TOLD = (
+_NO_DATABASE_TOLD = (
     "no database was looked at: name those that have run these migrations with --database,"
     " or give their stamps with --stamp, so that none of them skips a revision"
 )
@@ -207,10 +207,17 @@ def missing_database(
     return None
 
 
+def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
+    """What those should know who are shown a plan: which databases nobody could ask, if any."""
+    if not snapshot.databases.statuses:
+        return (_NO_DATABASE_TOLD,)
+    return noticed_missing(snapshot, wishes)
+
+
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
-    """The same for those who only look at a plan."""
+    """What ``missing_database`` refuses, for those who only look at a plan."""
     return tuple(
-        f"{status.name} does not exist: repair changes nothing until you leave it out"
+        f"{status.name} does not exist: nothing is changed until you leave it out"
         " (--no-database), or give its stamp (--stamp)"
         for status in _missing(snapshot, wishes)
     )

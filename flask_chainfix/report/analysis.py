@@ -37,7 +37,7 @@ from flask_chainfix.report.page import shown_path
 from flask_chainfix.report.results import notices_of
 
 _SHOWN_ORDER = 200
-_HERE = {HookState.THERE: "in place", HookState.REFUSED: "the file is there, without it"}
+_HERE = {HookState.THERE: "in place", HookState.REFUSED: "missing; add it by hand"}
 
 
 def analysis(result: Analysed) -> Document:

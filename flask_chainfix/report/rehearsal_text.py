@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from flask_chainfix.common.quoting import printable
@@ -218,12 +219,22 @@ def _failure_rows(failure: RehearsalFailure) -> Iterator[Row]:
         bind = f", database {failure.bind}" if failure.bind else ""
         yield Row(f"{failure.revision}  {_way(failure)}{bind}", "bold")
     if failure.path is not None:
-        line = "" if failure.line is None else f":{failure.line}"
-        yield Row(f"{shown_path(failure.path)}{line}", "cyan", wrapped=False)
+        yield Row(_place(failure.path, failure.line), "cyan", wrapped=False)
     if failure.operation:
         yield Row(f"operation: {failure.operation}")
     if failure.cause:
         yield Row(f"cause: {failure.cause}")
+
+
+def where_and_why(failure: RehearsalFailure) -> str:
+    """The end of a sentence that says what has stopped."""
+    at = f" at {failure.revision}" if failure.revision else ""
+    place = f" ({_place(failure.path, failure.line)})" if failure.path is not None else ""
+    return f"{at}: {failure.message}{place}"
+
+
+def _place(path: Path, line: int | None) -> str:
+    return shown_path(path) if line is None else f"{shown_path(path)}:{line}"
 
 
 def _way(failure: RehearsalFailure) -> str:
