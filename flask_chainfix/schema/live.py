@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -227,3 +227,23 @@ def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
         fitting = (number for number, each in states if each is None or each == state)
         found.append(Sighting(history.steps, state, tuple(fitting)))
     return found
+
+
+def deciding(signs: Sequence[Sign]) -> list[Sign]:
+    """The signs that decide: not what comes and goes with a table, nor a table of others."""
+    return [sign for sign in signs if not sign.step.with_table and not _is_of_others(sign, signs)]
+
+
+def _is_of_others(sign: Sign, signs: Sequence[Sign]) -> bool:
+    """Whether a table is there with hardly any of its columns: something else has made it."""
+    thing = sign.step.object
+    if not (thing.kind is Kind.TABLE and sign.state and sign.step.state):
+        return False
+    columns = [
+        bool(each.state)
+        for each in signs
+        if each.step.object.kind is Kind.COLUMN
+        and each.made is not None
+        and key_of(table_of(each.step.object)) == key_of(thing)
+    ]
+    return sum(columns) * 2 < len(columns)

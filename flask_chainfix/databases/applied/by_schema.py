@@ -9,9 +9,10 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import completing
 from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
-from flask_chainfix.databases.applied.verdicts import Trace, Verdict, deciding
+from flask_chainfix.databases.applied.verdicts import Trace, Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
+from flask_chainfix.schema.live import deciding
 
 
 class TracedDatabase(NamedTuple):

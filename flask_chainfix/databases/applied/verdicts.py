@@ -19,13 +19,12 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.schema.footprint import PROPERTIES, Action, Kind, SchemaObject
-from flask_chainfix.schema.live import Known, Live, Sign, observed, sightings
+from flask_chainfix.schema.live import Known, Live, Sign, deciding, observed, sightings
 from flask_chainfix.schema.object_history import History, State
 from flask_chainfix.schema.objects import (
     Key,
     belongs_to_database,
     is_ignored,
-    key_of,
     table_key,
     table_of,
     version_tables_in,
@@ -249,8 +248,22 @@ class _Tracing:
             ended = done == inf or revision in self._claimed or self._is_last(revision, signs)
             return Verdict.RUN if ended else Verdict.UNKNOWN
         if undone < inf and undone <= min(places, default=inf):
-            return Verdict.NOT_RUN
+            begins = undone < 0 or (signs and self._is_first(revision, signs))
+            return Verdict.NOT_RUN if begins else Verdict.UNKNOWN
         return Verdict.UNKNOWN
+
+    def _is_first(self, revision: str, signs: Sequence[Sign]) -> bool:
+        """Whether the first sign of a revision is of the first thing that it changes."""
+        step = min((sign.step for sign in signs), key=lambda step: step.place)
+        footprint = self._footprints[revision]
+        return all(
+            effect.line == step.line
+            or effect.action is Action.USE
+            or effect.object.database != self._bind
+            for effect in footprint.effects[: step.place]
+        ) and all(
+            opaque.place > step.place or opaque.line == step.line for opaque in footprint.opaque
+        )
 
     def _is_last(self, revision: str, signs: Sequence[Sign]) -> bool:
         """Whether the last sign of a revision is of the last thing that it does."""
@@ -313,33 +326,6 @@ def _components(order: CommonAncestry, pairs: Mapping[str, int]) -> list[int]:
                 joined |= group
         groups = [*apart, joined]
     return groups
-
-
-def deciding(signs: Sequence[Sign]) -> list[Sign]:
-    """The signs that decide: not what comes and goes with a table, nor a table of others."""
-    return [sign for sign in signs if not sign.step.with_table and not _is_of_others(sign, signs)]
-
-
-def _is_of_others(sign: Sign, signs: Sequence[Sign]) -> bool:
-    """Whether a table is there with hardly any of its columns: something else has made it."""
-    if not (_is_table(sign) and sign.state and sign.step.state):
-        return False
-    columns = [
-        bool(each.state)
-        for each in signs
-        if each.step.object.kind is Kind.COLUMN
-        and each.made is not None
-        and key_of(table_of(each.step.object)) == _key(sign)
-    ]
-    return sum(columns) * 2 < len(columns)
-
-
-def _is_table(sign: Sign) -> bool:
-    return sign.step.object.kind is Kind.TABLE
-
-
-def _key(sign: Sign) -> Key:
-    return key_of(sign.step.object)
 
 
 def _differences(
