@@ -106,6 +106,9 @@ def test_it_is_typed_where_it_was_typed(tmp_path: Path, monkeypatch: pytest.Monk
     add(inside, "b <- a")
     repository.commit(2)
     monkeypatch.chdir(inside)
+    refused = fixchain("-d", "migrations", *INSTALL)  # what would it look at?
+    assert (refused.exit_code, "names a database" in refused.stderr) == (3, True)
+    (inside / "migrations/alembic.ini").write_text(_INI.format("sqlite:///app.db"))
     assert fixchain("-d", "migrations", *INSTALL).exit_code == 0
     stand_in(repository.top, monkeypatch, 'pwd; printf "%s\\n" "$*"')
     said = checkout(repository.top, "main").stderr.splitlines()

@@ -182,6 +182,21 @@ def test_faults_of_the_whole_chain_stay_where_they_touch_what_is_new(
 
 
 @needs_git
+def test_a_chain_lock_that_was_not_kept_up_counts_where_something_is_new(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.top)
+    plain(repository.top, "a")
+    assert fixchain("lock", "--yes").exit_code == 0
+    repository.commit(0)
+    add(repository.top, "b <- a")
+    since = ("check", "--since", "HEAD", "--format", "json")
+    assert codes(fixchain(*since)) == ["FC502"]
+    repository.commit(1)
+    assert fixchain(*since).document["since"] == {"ref": "HEAD", "left_out": 1}
+
+
+@needs_git
 def test_what_is_gone_here_is_missed_by_what_others_have_as_well(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,10 @@ def test_who_cannot_be_downgraded(project: Path, file: str) -> None:
     assert done.exit_code == 3
     assert "cannot be downgraded here: it cannot be reached from here" in done.stderr
     assert "alembic downgrade b" in done.stderr
+    before = migrations(project / "migrations")
+    done = fixchain("rebase", "--downgrade", "--yes", "--no-database")
+    assert (done.exit_code, migrations(project / "migrations")) == (3, before)
+    assert "fixchain rebase --downgrade --database URL" in done.stderr
     upgrade(project, file, "b")
     assert rebase(file).exit_code == 0  # nobody needs it
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flask_chainfix.common.errors import BadConfiguration, CannotMerge
 from flask_chainfix.common.quoting import words
-from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
 from flask_chainfix.environment.locate import Runtime
@@ -60,7 +60,8 @@ def plan_hooks(
 
     Raises:
         CannotReadGit: there is no Git work tree around the migrations.
-        BadConfiguration: from the top of the work tree, the migrations cannot be named.
+        BadConfiguration: from the top of the work tree, the migrations cannot be named; or the hook
+            for after a checkout would find no database.
     """
     tree = find_work_tree(runtime.environment.directory)
     call = _call(runtime, tree)
@@ -162,7 +163,23 @@ def _programs(tree: WorkTree) -> str:
 
 
 def _after_checkout(runtime: Runtime, tools: Tools, tree: WorkTree) -> tuple[Kind, Path]:
-    """The hook for after a checkout: what is typed here, typed there."""
+    """The hook for after a checkout: what is typed here, typed there.
+
+    Raises:
+        BadConfiguration: it would find no database.
+    """
+    from flask_chainfix.databases.targets import configured_binds  # only this hook needs it
+
+    if not (runtime.has_app or configured_binds(runtime)):
+        remedy = Remedy.of("set sqlalchemy.url in alembic.ini")
+        if runtime.environment.uses_flask:
+            command = "flask db fixchain hook --install --post-checkout"
+            remedy = way("install it in the app, which knows its databases", command)
+        raise BadConfiguration(
+            "no configuration here names a database, so the hook would never say anything",
+            remedy,
+            unchanged=True,
+        )
     locations = [os.path.realpath(each) for each in runtime.environment.version_locations]
     inside = [Path(each) for each in locations if Path(each).is_relative_to(tree.top)]
     places = [literal(each.relative_to(tree.top).as_posix()) for each in inside]

@@ -10,7 +10,12 @@ from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
+from flask_chainfix.common.errors import (
+    BadDatabase,
+    CannotPlan,
+    CannotRewrite,
+    UnsafeForDatabases,
+)
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import MERGE, Remedy, Tools, way
@@ -19,6 +24,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
+    NO_DATABASE_NAMED,
     noticed_unseen,
     refuse_unreachable,
     survey,
@@ -113,7 +119,8 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
         RepairInterrupted, RepairRunning: an earlier repair is not at its end.
         CannotReadGit: there is no such Git revision, or Git cannot tell.
         DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: there is no telling which databases are meant, or there is
+            none to downgrade.
     """
     refuse_interrupted(runtime, tools)
     if downgrade and databases.schemas is not None:
@@ -135,6 +142,11 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
         return planning.stopped_by(proposal.obstacle)
     if proposal.planned is None:
         return planning
+    if downgrade and not proposal.snapshot.databases.statuses:
+        raise BadDatabase(
+            NO_DATABASE_NAMED,
+            way("name the one that has run yours", "{fixchain} rebase --downgrade --database URL"),
+        )
     notices = noticed_unseen(proposal.snapshot, databases)
     return replace(planning, exit_code=1, notices=notices)
 

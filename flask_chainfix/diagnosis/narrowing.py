@@ -66,12 +66,14 @@ def since(diagnosis: Diagnosis, theirs: Published) -> Diagnosis:
     """The same with only those findings that touch what a Git revision does not have as it is here.
 
     A migration is new where that has no file of its name with its contents; and where it names one
-    that only that has.
+    that only that has. The chain lock names heads, so it is about whatever differs.
     """
     snapshot = diagnosis.snapshot
     had = {_identity(file) for file in theirs.files}
     new = [file for file in snapshot.files if _identity(file) not in had]
     paths = {file.path for file in new}
+    if had != set(map(_identity, snapshot.files)):
+        paths.add(snapshot.environment.lock_path)
     revisions = {*_new_revisions(snapshot, new, theirs)}
 
     def is_new(finding: Finding) -> bool:

@@ -46,6 +46,9 @@ STAMPED_AS_IT_IS = way(
     "if the present chain stamped it, say so", "{fixchain} restamp --current{databases}"
 )
 
+# Where it is in doubt which chain has written rows, undo has to leave them as they are.
+UNDO, UNDO_OF_FILES = "{fixchain} undo{databases}", "{fixchain} undo --no-database"
+
 OF_EITHER_CHAIN = (
     "its rows may have been written by the chain before the repair or after it, and would mean"
     " different things"
@@ -110,7 +113,10 @@ def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     """Rows that are right by one chain, and cannot be moved if the other one has written them."""
     refused = next(each for each in results if each.state is MoveState.REFUSED)
     otherwise = (
-        Way(f"if the chain before the repair did, {each.text}", each.commands)
+        Way(
+            f"if the chain before the repair did, {each.text}",
+            tuple(UNDO_OF_FILES if command == UNDO else command for command in each.commands),
+        )
         for each in Remedy.of(refused.remedy).ways
     )
     return replace(
@@ -251,7 +257,7 @@ def _catching_up(now: Facts, graph: Graph, kept: Collection[str], status: Databa
         return catching
     return catching | way(
         "take the repair back, and repair again with this database named",
-        "{fixchain} undo{databases}",
+        UNDO,
         "{fixchain} repair{databases}",
     )
 

@@ -18,7 +18,7 @@ from flask_chainfix.databases.applied.contradictions import (
     which_ran,
 )
 from flask_chainfix.databases.applied.has_run import Applied, possibilities
-from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS
+from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS, UNDO, UNDO_OF_FILES
 from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
@@ -192,7 +192,7 @@ def _of_a_shared_id(
 def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
     undone = way(
         "take the repair back, and repair again with that database named",
-        "{fixchain} undo{databases}",
+        UNDO if sure else UNDO_OF_FILES,
         "{fixchain} repair{databases}",
     )
     run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
