@@ -71,6 +71,17 @@ def test_nobody_looks_where_no_migration_changes(
     assert "looked" in checkout(project, "main").stderr
 
 
+def test_the_usual_environments_are_looked_into(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixchain(*INSTALL)
+    hook = project / ".git/hooks/post-checkout"
+    hook.write_text(hook.read_text().replace(f"PATH={SCRIPTS}:", "PATH="))
+    monkeypatch.setenv("PATH", os.defpath)
+    script(project / "env/bin/fixchain", "#!/bin/sh\necho found\n")
+    assert checkout(project, "main").stderr == "found\n"
+
+
 @pytest.mark.parametrize("text", ["echo broken >&2; exit 3", "kill -9 $$", "exec cat"])
 def test_a_checkout_never_fails(project: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     fixchain(*INSTALL)

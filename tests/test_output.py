@@ -141,6 +141,18 @@ def test_a_job_on_github_gets_a_summary(
     assert summary.read_text() == f"from an earlier command\n{expected}"
 
 
+def test_a_summary_that_github_would_refuse_is_left_out(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = project / "summary"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setattr("flask_chainfix.cli.output._SUMMARY_HOLDS", 100)
+    done = fixchain("report", "--no-git")
+    assert done.exit_code == 0
+    assert "the summary of the job is left out" in done.stderr
+    assert not summary.exists()
+
+
 def test_a_summary_that_cannot_be_written_is_a_note(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

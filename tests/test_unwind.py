@@ -731,6 +731,21 @@ def test_a_file_that_does_not_tell_what_it_is_built_on(project: Path, tmp_path: 
     refused(url, "does not tell what it is built on")
 
 
+def test_a_lost_file_that_does_not_go_with_the_chain(project: Path, tmp_path: Path) -> None:
+    """Alembic loads no two revisions with one label."""
+    feature = on_branch(project)
+    add(project, "b <- a", before="branch_labels = 'one'")
+    commit(project, 3)
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    upgrade(project, url, "b")
+    feature.switch("main")
+    add(project, "c <- a", before="branch_labels = 'one'")
+    commit(project, 4)
+    done = refused(url, "together with the lost files the chain would be broken")
+    assert "git checkout feature" in done.stderr
+    assert "BRANCH" not in done.stderr
+
+
 def test_names_and_links_of_a_hostile_repository(project: Path, tmp_path: Path) -> None:
     """No name in it leads anywhere: contents are run as bytes, and nothing is written."""
     repository = Repository(project)

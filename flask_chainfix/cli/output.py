@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 OPENED = ("svg", "html")  # the formats that a browser shows
 SUMMARIZED = ("github", "markdown")  # those for people who look at a job on GitHub
 _SUMMARY = "GITHUB_STEP_SUMMARY"
+_SUMMARY_HOLDS = 1024 * 1024  # bytes; GitHub fails to upload a larger one
 _PLACE = "flask_chainfix.place"
 _LOOKED_AT = 16_384  # bytes of a file that tell whose it is
 # How each format begins, so that what we have written may be written anew, and nothing else.
@@ -166,8 +167,15 @@ def summarize(result: Result, output_format: str, output: str) -> None:
     from flask_chainfix import disk
 
     text = output if output_format == "markdown" else render("markdown", result, Style())
+    data = f"{text}\n".encode("utf-8", "replace")
+    if len(data) > _SUMMARY_HOLDS:
+        echo(
+            f"note: the summary of the job is left out: {len(data):,} bytes are too many\n",
+            err=True,
+        )
+        return
     try:
-        disk.append(Path(path), f"{text}\n".encode("utf-8", "replace"))
+        disk.append(Path(path), data)
     except OSError as error:
         why = error.strerror or str(error)
         echo(f"note: the summary of the job cannot be written: {printable(why)}\n", err=True)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.common.errors import CannotRead, NoMigrations, RepairInterrupted, RepairRunning
+from flask_chainfix.common.errors import (
+    CannotPlan,
+    CannotRead,
+    NoMigrations,
+    RepairInterrupted,
+    RepairRunning,
+)
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count, listing
@@ -17,6 +24,7 @@ from flask_chainfix.disk.journals import Journals, journals_of, noticed_stranger
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.surroundings import read_surroundings
 from flask_chainfix.model.environment import Environment
+from flask_chainfix.model.findings import Finding
 
 
 def read_and_judge(
@@ -87,6 +95,18 @@ def refuse_empty(snapshot: Facts) -> None:
         )
         | way("write the first one", "{alembic} revision -m MESSAGE"),
     )
+
+
+def refuse_broken(faults: Iterable[Finding]) -> None:
+    """Stop where a chain has faults that leave in doubt what it is.
+
+    Raises:
+        CannotPlan: it has; a repair comes first.
+    """
+    for fault in faults:
+        repair = way("repair it first", "{fixchain} repair{databases}")
+        remedy = repair if fault.repairable else fault.hint
+        raise CannotPlan(f"the chain is broken: {fault.message}", remedy)
 
 
 def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:

@@ -8,7 +8,12 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from flask_chainfix.chain import heads_file
-from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
+from flask_chainfix.commands.beginning import (
+    read_and_judge,
+    refuse_broken,
+    refuse_empty,
+    refuse_interrupted,
+)
 from flask_chainfix.common.errors import (
     BadDatabase,
     CannotPlan,
@@ -136,11 +141,7 @@ def sound_chain(runtime: Runtime, tools: Tools) -> Diagnosis:
     diagnosis = read_and_judge(runtime, tools)
     now = diagnosis.snapshot
     refuse_empty(now)
-    broken = in_doubt(diagnosis.findings) or errors_of(diagnosis.findings)
-    repair = way("repair it first", "{fixchain} repair{databases}")
-    if broken:
-        remedy = repair if broken[0].repairable else broken[0].hint
-        raise CannotPlan(f"the chain is broken: {broken[0].message}", remedy)
+    refuse_broken(in_doubt(diagnosis.findings) or errors_of(diagnosis.findings))
     if len(now.graph.heads) != 1:
         heads = listing(sorted(now.graph.heads), _NAMED)
         raise CannotPlan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flask_chainfix.chain import heads_file
-from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
 from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.progress import Progress
@@ -126,10 +126,7 @@ def _refuse_broken(diagnosis: Diagnosis) -> None:
         CannotPlan: a repair comes first.
     """
     now = diagnosis.snapshot
-    for fault in in_doubt((*diagnosis.findings, *diagnose(now, ignored=True))):
-        repair = way("repair it first", "{fixchain} repair{databases}")
-        remedy = repair if fault.repairable else fault.hint
-        raise CannotPlan(f"the chain is broken: {fault.message}", remedy)
+    refuse_broken(in_doubt((*diagnosis.findings, *diagnose(now, ignored=True))))
     require_known_headers(now)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix import disk
 from flask_chainfix.commands.backup import back_up_before
-from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
 from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
 from flask_chainfix.common.errors import BadDatabase, CannotPlan, StaleSnapshot, StatementFailed
 from flask_chainfix.common.progress import Progress
@@ -110,12 +110,7 @@ def plan_unwind(
     if not ahead:
         diagnosis = replace(diagnosis, snapshot=now).noticing(*now.databases.notices)
         return UnwindPlan(tools=tools, diagnosis=diagnosis, databases=(), whole=now)
-    if broken := in_doubt(diagnosis.findings):
-        remedy = way("repair it first", "{fixchain} repair{databases}")
-        raise CannotPlan(
-            f"the chain is broken: {broken[0].message}",
-            remedy if broken[0].repairable else broken[0].hint,
-        )
+    refuse_broken(in_doubt(diagnosis.findings))
     now = found_and_decided(runtime, now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)

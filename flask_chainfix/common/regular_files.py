@@ -7,19 +7,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 LARGEST = 64 * 1024 * 1024
-
-
 """Bytes of the largest file that is read, where nothing else is said."""
 
-
 LARGEST_CODE = 1024 * 1024
-
-
 """Bytes of the largest configuration file and the largest ``env.py`` that are read."""
-
 
 # A pipe opens at once, and a terminal does not become this process's own.
 _FLAGS = os.O_RDONLY | sum(
@@ -81,15 +74,3 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[int, os.stat_result]
         yield descriptor, status
     finally:
         os.close(descriptor)
-
-
-def refuse_irregular(path: Path, largest: int = LARGEST) -> None:
-    """Stop before somebody else's code opens a file that would keep it waiting.
-
-    Raises:
-        OSError: as ``read_regular``, but for a file that is not there.
-    """
-    try:
-        read_regular(path, largest)
-    except FileNotFoundError:
-        return

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from flask_chainfix.common.quoting import script_words
-from flask_chainfix.model.hook_files import Call, Kind
+from flask_chainfix.model.hook_files import USUAL, Call, Kind
 
-_USUAL = (".venv/bin", "venv/bin")
 _LONGEST = 10  # seconds that a checkout may be kept by an app that hangs
 
 
@@ -33,7 +32,7 @@ def post_checkout(command: str, app: str | None, directory: str, places: Sequenc
 def _text(command: str, app: str | None, directory: str, places: Sequence[str], call: Call) -> str:
     """Lines that are silent but for that one, and whose status is 0 whatever happens."""
     ours = [call.programs] if call.programs else []
-    first, last = (":".join(map(_absolute, each)) for each in (ours, _USUAL))
+    first, last = (":".join(map(_absolute, each)) for each in (ours, USUAL))
     path = f"{first}{':' if first else ''}$PATH:{last}"
     named = f"        export FLASK_APP={script_words(app)}\n" if app else ""
     return f"""\

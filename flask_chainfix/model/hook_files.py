@@ -101,7 +101,7 @@ class Kind(NamedTuple):
 
 # --- Where the tool is, with nothing on the PATH and no environment active -----------------------
 # Where virtual environments have their programs, from the top of a work tree.
-_USUAL = (".venv/bin", "venv/bin", "env/bin", ".venv/Scripts", "venv/Scripts")
+USUAL = (".venv/bin", "venv/bin", "env/bin", ".venv/Scripts", "venv/Scripts")
 # An environment is used where it is there; neither of the two makes or changes one.
 _MANAGERS = {
     "uv": ("uv run --no-sync", '[ -e uv.lock ] && [ -e "${UV_PROJECT_ENVIRONMENT:-.venv}" ]'),
@@ -111,7 +111,7 @@ _MANAGERS = {
 
 def _places(call: Call) -> str:
     """The names under which a shell looks for the tool: editors commit with a bare PATH."""
-    known = dict.fromkeys((*([call.programs] if call.programs else []), *_USUAL))
+    known = dict.fromkeys((*([call.programs] if call.programs else []), *USUAL))
     return script_words("fixchain", *(f"{programs}/fixchain" for programs in known))
 
 

@@ -6,7 +6,7 @@ branches have now, and which of them has all of the lost revisions. Else the use
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -305,7 +305,7 @@ def _without_file(
     )
 
 
-def refuse_unrunnable(now: Facts, whole: Facts, revisions: Iterable[str]) -> None:
+def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> None:
     """Stop where a lost file cannot be run, or Alembic would not load it as it was read here.
 
     Args:
@@ -337,10 +337,7 @@ def refuse_unrunnable(now: Facts, whole: Facts, revisions: Iterable[str]) -> Non
     if broken := in_doubt(diagnose(whole, Family.CHAIN)):
         raise CannotPlan(
             f"together with the lost files the chain would be broken: {broken[0].message}",
-            way(
-                "take those of one branch",
-                f"{{fixchain}} unwind {option('--from', 'BRANCH')}{{databases}}",
-            ),
+            taking_down_there(now, next(iter(revisions))),
         )
 
 
