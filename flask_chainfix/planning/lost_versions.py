@@ -319,8 +319,8 @@ def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> N
     for revision in revisions:
         if not can_have_file(revision):
             raise CannotPlan(
-                f"the id {revision!r} is not run: only letters, digits, underscores and points are"
-                " safe in SQL of Alembic's",
+                f"{revision!r} is not run: Alembic puts ids into its SQL as they are, and only"
+                " letters, digits, underscores and dots are safe there",
                 choices(now, revision),
             )
         lost = now.databases.lost[revision]
