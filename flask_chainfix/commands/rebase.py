@@ -35,11 +35,11 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
-from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, MoveState
+from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
-from flask_chainfix.planning.downgrades import Turn, lowered
+from flask_chainfix.planning.downgrades import Turn, from_where_they_are, lowered
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
 from flask_chainfix.planning.mending.case import Case, is_same_migration
 from flask_chainfix.planning.mending.mend import mend_ids, mend_impassable
@@ -178,27 +178,11 @@ def _proposed(
         if databases.any:
             refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
             plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
-        return _as_asked(with_moves(_checked(rebase, plan, mine), "rebase"))
+        return from_where_they_are(with_moves(_checked(rebase, plan, mine), "rebase"))
     except UnsafeForDatabases as error:
         return Proposal(rebase.diagnosis, obstacle=_without_vain_merge(runtime, rebase, error))
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(rebase.diagnosis, obstacle=error)
-
-
-def _as_asked(proposal: Proposal) -> Proposal:
-    """The proposal whose databases go from where they are now, also where they go down first."""
-    ways = {each.identity: each for each in proposal.planned.downgrades} if proposal.planned else {}
-    moves = tuple(
-        MoveResult(
-            Move(goes.name, goes.identity, goes.before, goes.after),
-            MoveState.PLANNED,
-            f"by way of {listing(goes.below) or 'nothing'}",
-        )
-        if (goes := ways.get(each.move.identity))
-        else each
-        for each in proposal.moves
-    )
-    return replace(proposal, moves=moves)
 
 
 def _without_vain_merge(
@@ -375,8 +359,7 @@ def _refuse_other_order(rebase: _Rebase) -> None:
     graph, theirs = now.graph, rebase.there.graph
     for revision, parents in theirs.named_parents.items():
         needs, needed = graph.dependencies.get(revision), theirs.dependencies.get(revision)
-        as_it_was = graph.named_parents[revision] == parents and needs == needed
-        if as_it_was:
+        if graph.named_parents[revision] == parents and needs == needed:
             continue
         below = graph.required([revision])
         if below.issuperset(theirs.requirements(revision)) and below.issubset(theirs):

@@ -14,7 +14,8 @@ from flask_chainfix.databases.applied.has_run import Applied, applied_in, publis
 from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses, told_losses
-from flask_chainfix.model.databases import Downgrade
+from flask_chainfix.model.databases import Downgrade, Move, MoveResult, MoveState
+from flask_chainfix.planning.proposal import Proposal
 
 _NAMED = 3  # revisions that a sentence names
 
@@ -139,3 +140,19 @@ def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
         for each in now.databases.statuses
     )
     return replace(now, databases=replace(now.databases, statuses=statuses))
+
+
+def from_where_they_are(proposal: Proposal) -> Proposal:
+    """The same with moves from where databases are now, also of those that go down first."""
+    ways = {each.identity: each for each in proposal.planned.downgrades} if proposal.planned else {}
+    moves = tuple(
+        MoveResult(
+            Move(goes.name, goes.identity, goes.before, goes.after),
+            MoveState.PLANNED,
+            f"by way of {listing(goes.below) or 'nothing'}",
+        )
+        if (goes := ways.get(each.move.identity))
+        else each
+        for each in proposal.moves
+    )
+    return replace(proposal, moves=moves)

@@ -356,11 +356,11 @@ def _key(schema: str | None, name: str) -> str:
 
 def _sql(up: str, down: str | None = None) -> _Step:
     """SQL that Alembic has no operation for."""
-    made, dropped = (
-        None if each is None else ops.ExecuteSQLOp(_BIND.sub(r"\\:", each)) for each in (up, down)
-    )
-    assert made is not None
-    return _Step(made, dropped)
+    return _Step(_execute(up), None if down is None else _execute(down))
+
+
+def _execute(sql: str) -> ops.ExecuteSQLOp:
+    return ops.ExecuteSQLOp(_BIND.sub(r"\\:", sql))
 
 
 def _literal(value: str) -> str:
