@@ -132,10 +132,8 @@ class Snapshot:
     @cached_property
     def ignores(self) -> Mapping[Path, tuple[Ignore, ...]]:
         """The comments that hide findings, in the files that have any."""
-        found = {
-            file.path: source.ignores(file.data) for file in self.files if not file.is_compiled
-        }
-        return {path: comments for path, comments in found.items() if comments}
+        found = ((each, source.ignores(each.data)) for each in self.files if not each.is_compiled)
+        return {file.path: comments for file, comments in found if comments}
 
     def file(self, revision: str) -> MigrationFile:
         """The first file of a revision."""

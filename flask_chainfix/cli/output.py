@@ -32,7 +32,7 @@ _SUMMARY_HOLDS = 1024 * 1024  # bytes; GitHub fails to upload a larger one
 _PLACE = "flask_chainfix.place"
 _LOOKED_AT = 16_384  # bytes of a file that tell whose it is
 # How each format begins, so that what we have written may be written anew, and nothing else.
-_OURS = re.compile(
+_OURS = (
     rb"\$ [^\n]*fixchain"
     rb'|\{\s*"schema_version": \d+,\s*"command": '
     rb'|\{\s*"\$schema": (?s:.*)"name": "flask-chainfix"'
@@ -42,7 +42,7 @@ _OURS = re.compile(
     rb"|-- Where the rows are others, nothing is changed: "
     rb"|flowchart BT\n    subgraph g0\[|digraph migrations \{"
     rb'|<svg [^\n]*aria-labelledby="title description"'
-    rb'|<!doctype html>(?s:.*)<meta name="generator" content="flask-chainfix">',
+    rb'|<!doctype html>(?s:.*)<meta name="generator" content="flask-chainfix">'
 )
 
 
@@ -204,7 +204,7 @@ def _refuse(path: Path, chain: Facts | None) -> None:
         return
     except OSError as error:
         raise _not_written(path, error.strerror or str(error)) from error
-    if begins and not _OURS.match(begins):
+    if begins and not re.match(_OURS, begins):
         raise _not_written(path, "it is there, and is not an earlier output of fixchain")
 
 

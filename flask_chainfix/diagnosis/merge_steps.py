@@ -13,15 +13,14 @@ from flask_chainfix.model.history import Merge, Settling
 
 def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
     """What is typed to merge, from the state that the repository is in."""
-    ref, theirs = ref_word(merge.theirs.ref), {file.path for file in merge.theirs.files}
-    steps = []
+    ref, steps = ref_word(merge.theirs.ref), []
     if merge.to_commit:
         steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
     if merge.tracking:
         steps.append(f"git fetch {ref_word(merge.tracking)}")
     steps.append(f"git merge {ref}")
     for conflict in merge.conflicts:
-        if conflict.path in theirs:
+        if any(file.path == conflict.path for file in merge.theirs.files):
             steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
         elif conflict.path.suffix == ".py":
             steps.append(f"git rm --quiet -- {_paths([conflict.path])}")
