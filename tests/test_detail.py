@@ -148,7 +148,7 @@ def test_what_takes_its_time_has_a_bar_and_all_else_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    quick, slow = _Terminal(), _Terminal()
+    quick, slow, counted = _Terminal(), _Terminal(), _Terminal()
     with streams.progress_bar(quick) as progress:
         progress(1, 2, "quick")
     monkeypatch.setattr(streams, "PATIENCE", 0.0)
@@ -159,3 +159,9 @@ def test_what_takes_its_time_has_a_bar_and_all_else_has_none(
             time.sleep(0.01)
     assert quick.getvalue() == ""
     assert "nobody knows how long" in slow.getvalue()
+    assert "?" not in slow.getvalue().replace("\x1b[?25", "")  # which hides the cursor
+    with streams.progress_bar(counted) as progress:
+        progress(1, 2, "the first")
+        while "the first" not in counted.getvalue() and time.monotonic() < until:
+            time.sleep(0.01)
+    assert "1/2 the first" in counted.getvalue()

@@ -77,7 +77,6 @@ class _Bar:
         from rich.progress import (
             BarColumn,
             DownloadColumn,
-            MofNCompleteColumn,
             Progress,
             TextColumn,
             TimeElapsedColumn,
@@ -85,7 +84,7 @@ class _Bar:
 
         bar = Progress(
             BarColumn(),
-            DownloadColumn() if self._in_bytes else MofNCompleteColumn(),
+            *([DownloadColumn()] if self._in_bytes else []),
             TimeElapsedColumn(),
             TextColumn("{task.description}", markup=False),
             console=Console(file=self._stream),
@@ -100,7 +99,8 @@ class _Bar:
         self._latest = done, total, running
         if self._bar is not None:
             (task,) = self._bar.task_ids
-            told = printable(running)
+            count = f"{done:,}/{total:,} " if total and not self._in_bytes else ""
+            told = f"{count}{printable(running)}"
             self._bar.update(task, completed=done, total=total or None, description=told)
 
     def stop(self) -> None:
