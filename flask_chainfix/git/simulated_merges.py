@@ -18,7 +18,6 @@ from flask_chainfix.git.past import (
     Known,
     cannot_read,
     collected,
-    remember,
     version_roots,
 )
 from flask_chainfix.git.program import Unknown
@@ -58,8 +57,7 @@ class Merging:
     def __init__(self, places: Sequence[MergePlace], now: Snapshot) -> None:
         self._places = places
         self._now = now
-        self._known: Known = {}
-        remember(now.files, self._known)
+        self._known = Known(now.files)
 
     def read(self, ref: str, others: Sequence[str]) -> Merges:
         """Read what REF, others and what lies on the disk would be together.
@@ -174,7 +172,6 @@ class Merging:
             past.update(dict.fromkeys(place.roots, (place.repository, tree)))
             lock = lock or place.locks.get(commit)
         there, absent = collected(self._now.environment, past, self._known)
-        remember(there.files, self._known)
         return there, absent, lock
 
     def _too_old(self) -> str:
