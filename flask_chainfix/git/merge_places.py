@@ -22,11 +22,11 @@ from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.regular_files import LARGEST, LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import count
-from flask_chainfix.git.partings import Additions, Entries, Partings, parents_of
+from flask_chainfix.git.partings import Additions, Partings, parents_of
 from flask_chainfix.git.past import location_name, no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import Repository
-from flask_chainfix.git.tree import Tree
+from flask_chainfix.git.tree import Entry, Objects, Tree
 from flask_chainfix.model.history import ChainLock, Change, Conflict
 
 DISK = ""
@@ -73,7 +73,7 @@ class MergePlace:
         lock = now.environment.lock_path
         self._lock_name = self.name_of(lock.parent, lock.name)
         self._trees: dict[str, Tree] = {}
-        self._contents: dict[str, bytes] = {}
+        self._objects = Objects(self.repository, sourceless=now.environment.sourceless)
         self.locks: dict[str, ChainLock] = {}
         self.commits: dict[str, str] = {}
         self.base = ""
@@ -106,7 +106,7 @@ class MergePlace:
             Unknown: Git cannot tell.
         """
         new = [each for each in dict.fromkeys(commits) if each not in self._trees]
-        self._trees |= trees_of(self.repository, new, self.roots, self._now, self._contents)
+        self._trees |= trees_of(self._objects, new, self.roots, self._now)
         if self._lock_name is not None:
             names = {f"{each}:{self._lock_name}": each for each in new}
             path = self._now.environment.lock_path
@@ -235,7 +235,7 @@ class MergePlace:
             location = location_name(self.repository, root)
             for folder in tree.folders(location, recursive=environment.recursive):
                 files = tree.files(folder)
-                found |= {target: data for _, target, data in files if data is not None}
+                found |= {target: tree.contents[blob] for _, target, blob in files if blob}
         if self._lock_name is not None and head in self.locks:
             found[self._lock_name] = self.locks[head].data or b""
         return found
@@ -303,7 +303,7 @@ class MergePlace:
         known = Partings(self.repository, (self.commits[name] for pair in pairs for name in pair))
         commits = {pair: (self.commits[pair[0]], self.commits[pair[1]]) for pair in pairs}
         bases = {pair: known.of(*commits[pair]) for pair in pairs}
-        additions = Additions(self.repository, location_name(self.repository, self.roots[0]))
+        additions = Additions(self._objects, location_name(self.repository, self.roots[0]))
         asked = ((base, side) for pair, base in bases.items() if base for side in commits[pair])
         added = additions.of(asked)
         found = set()
@@ -370,7 +370,7 @@ class MergePlace:
         return None
 
 
-def _agree(one: Entries, other: Entries) -> bool:
+def _agree(one: Mapping[str, Entry], other: Mapping[str, Entry]) -> bool:
     return all(other.get(name, entry) == entry for name, entry in one.items())
 
 

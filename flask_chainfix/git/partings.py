@@ -6,23 +6,20 @@ files, it is plain what they come to; that is found out through one running proc
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from math import inf
 
 from flask_chainfix.git.repositories import Repository
-from flask_chainfix.git.tree import entries_of
+from flask_chainfix.git.tree import Entry, Folder, Objects
 
 _MOST_COMMITS = 2_000  # that are walked
 _AT_ONCE = 16  # of a line of first parents
-_LINK, _FOLDER = b"120000", b"40000"
 _DATE = re.compile(rb"^committer .*> (\d+)", re.MULTILINE)
 _PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
 
 Pair = tuple[str, str]
-Entries = Mapping[bytes, tuple[bytes, bytes]]  # mode and binary hash, by name
 
 
 def parents_of(commit: bytes) -> list[str]:
@@ -93,16 +90,15 @@ class Additions:
     """What commits have added to a folder since others, where they have done nothing but add.
 
     Args:
-        repository: it has them.
+        objects: what was read of the repository that has them.
         folder: what Git calls the folder.
     """
 
-    def __init__(self, repository: Repository, folder: str) -> None:
-        self._repository = repository
+    def __init__(self, objects: Objects, folder: str) -> None:
+        self._objects = objects
         self._folder = f"{folder}/" if folder else ""
-        self._trees: dict[str, Entries] = {}
 
-    def of(self, pairs: Iterable[Pair]) -> Mapping[Pair, Entries]:
+    def of(self, pairs: Iterable[Pair]) -> Mapping[Pair, Mapping[str, Entry]]:
         """The new entries of the folder, by the older and the newer commit.
 
         Left out are those between which a file was deleted or renamed anywhere, or changed in the
@@ -112,39 +108,34 @@ class Additions:
             Unknown: Git cannot tell.
         """
         pairs = tuple(dict.fromkeys(pairs))
-        found: dict[Pair, Entries] = {pair: {} for pair in pairs}
+        found: dict[Pair, Mapping[str, Entry]] = {pair: {} for pair in pairs}
         level = [(pair, "", f"{pair[0]}:", f"{pair[1]}:") for pair in pairs]
         while level:
-            self._load(tree for *_, old, new in level for tree in (old, new))
+            trees = self._objects.folders(tree for *_, old, new in level for tree in (old, new))
             below = []
             for pair, path, old, new in level:
-                before, after = self._trees.get(old), self._trees.get(new)
+                before, after = trees.get(old), trees.get(new)
                 if before is None or after is None or not self._only_adds(before, after, path):
                     found.pop(pair, None)
                     continue
+                entries = after.entries
                 if path == self._folder and pair in found:
-                    found[pair] = {name: after[name] for name in after.keys() - before.keys()}
-                for name, (mode, tree) in before.items():
-                    if mode == _FOLDER and after[name][1] != tree:
-                        deeper = f"{path}{os.fsdecode(name)}/"
-                        below.append((pair, deeper, tree.hex(), after[name][1].hex()))
+                    found[pair] = {
+                        name: entries[name] for name in entries.keys() - before.entries.keys()
+                    }
+                for name, entry in before.folders.items():
+                    if entries[name] != entry:
+                        below.append((pair, f"{path}{name}/", entry.blob, entries[name].blob))
             level = [each for each in below if each[0] in found]
         return found
 
-    def _only_adds(self, before: Entries, after: Entries, path: str) -> bool:
+    def _only_adds(self, before: Folder, after: Folder, path: str) -> bool:
         """Whether nothing is gone in a folder; and, in the one that counts, nothing else is."""
-        for name, (mode, hash_) in before.items():
-            there = after.get(name)
-            if there is None or (mode == _FOLDER) != (there[0] == _FOLDER):
-                return False
-            if path == self._folder and mode != _FOLDER and there != (mode, hash_):
-                return False
+        if not before.folders.keys() <= after.folders.keys():
+            return False
+        if not before.others.keys() <= after.others.keys():
+            return False
         if path == self._folder:
-            return all(mode != _LINK for mode, _ in after.values())
+            return not after.links and before.others.items() <= after.others.items()
         leads_there = self._folder.startswith(path)
-        return not leads_there or os.fsencode(self._folder[len(path) :].partition("/")[0]) in before
-
-    def _load(self, names: Iterable[str]) -> None:
-        new = [name for name in dict.fromkeys(names) if name not in self._trees]
-        for name, found in self._repository.objects(new, "tree").items():
-            self._trees[name] = entries_of(found)
+        return not leads_there or self._folder[len(path) :].partition("/")[0] in before.entries

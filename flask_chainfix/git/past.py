@@ -12,7 +12,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
-from flask_chainfix.git.tree import Tree, read_trees
+from flask_chainfix.git.tree import Objects, Tree, read_trees
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile, Unreadable
 
@@ -21,7 +21,6 @@ OUTSIDE = Unreadable(
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
-Known = dict[str, dict[str, list[MigrationFile]]]  # by directory and by name
 Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version location
 
 
@@ -71,12 +70,11 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
     roots = version_roots(now)
     chains = {}
     with without_garbage_collection():
-        known: Known = {}
-        remember(now.files, known)
-        for ref, tree in trees_of(repository, refs, roots, now).items():
+        known = Known(now.files)
+        objects = Objects(repository, sourceless=now.environment.sourceless)
+        for ref, tree in trees_of(objects, refs, roots, now).items():
             past = dict.fromkeys(roots, (repository, tree))
             chains[ref], _ = collected(now.environment, past, known)
-            remember(chains[ref].files, known)  # most commits have what the one before had
     return chains
 
 
@@ -115,48 +113,82 @@ def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
         for repository, roots in repositories.items():
             try:
                 commit = _find_commit(repository, ref, several=len(repositories) > 1)
-                for tree in trees_of(repository, [commit], roots, now).values():
+                objects = Objects(repository, sourceless=now.environment.sourceless)
+                for tree in trees_of(objects, [commit], roots, now).values():
                     past.update(dict.fromkeys(roots, (repository, tree)))
             except Unknown as reason:
                 raise cannot_read(ref, roots, str(reason)) from reason
             if roots[0] not in past:
                 raise cannot_read(ref, roots, "some of its files are not in the repository")
-        known: Known = {}
-        remember(now.files, known)
-        return collected(now.environment, past, known)
+        return collected(now.environment, past, Known(now.files))
 
 
 def trees_of(
-    repository: Repository,
-    commits: Sequence[str],
-    roots: Iterable[str],
-    now: Snapshot,
-    known: dict[str, bytes] | None = None,
+    objects: Objects, commits: Sequence[str], roots: Iterable[str], now: Snapshot
 ) -> dict[str, Tree]:
     """What commits or trees have in the version locations, by the names given.
 
     Args:
-        repository: where they are.
+        objects: what was read of their repository.
         commits: their names.
         roots: the version locations.
         now: the files as they are, which need not be read again.
-        known: as in ``read_trees``.
 
     Raises:
         Unknown: Git cannot tell.
     """
-    names = [location_name(repository, root) for root in roots]
-    held = [file.data for file in now.files]
-    sourceless = now.environment.sourceless
-    return read_trees(repository, commits, names, held, sourceless=sourceless, known=known)
+    names = [location_name(objects.repository, root) for root in roots]
+    return read_trees(objects, commits, names, [file.data for file in now.files])
 
 
-def remember(files: Iterable[MigrationFile], known: Known) -> None:
-    """Add files to those that are not read again where they are found with the same bytes."""
-    for file in files:
-        here = known.setdefault(str(file.directory), {}).setdefault(file.name, [])
-        if not any(file is each for each in here):
-            here.append(file)
+class Known:
+    """Migrations that were read; commits that have the same share them.
+
+    Args:
+        files: those as they lie on the disk.
+    """
+
+    def __init__(self, files: Iterable[MigrationFile]) -> None:
+        self._on_disk = {(str(file.directory), file.name): file for file in files}
+        self._read: dict[str, dict[tuple[str, str, str | None], MigrationFile]] = {}
+
+    def files(
+        self, repository: Repository, tree: Tree, folder: str, directory: Path
+    ) -> Iterator[tuple[str, MigrationFile]]:
+        """The files of a folder, each with the real path that it would have.
+
+        Args:
+            repository: it has them.
+            tree: what a commit has.
+            folder: what Git calls the folder.
+            directory: where it lies.
+        """
+        here = self._read.setdefault(str(directory), {})
+        for found in tree.files(folder):
+            file = here.get(found)
+            if file is None:
+                file = here[found] = self._file(repository, tree, found, directory)
+            yield f"{repository.top}{found[1]}", file
+
+    def _file(
+        self,
+        repository: Repository,
+        tree: Tree,
+        found: tuple[str, str, str | None],
+        directory: Path,
+    ) -> MigrationFile:
+        path, target, blob = found
+        name = path.rpartition("/")[2]
+        if blob is None:
+            return MigrationFile(directory, name, b"", OUTSIDE)
+        data = tree.contents[blob]
+        if path != target:  # a link stands for the file that it leads to
+            place = Path(f"{repository.top}{target}")
+            directory, name = place.parent, place.name
+        same = self._on_disk.get((str(directory), name))
+        if same is not None and same.data == data:
+            return same
+        return MigrationFile(directory, name, data, source.read(data, name))
 
 
 def collected(
@@ -172,32 +204,9 @@ def collected(
             absent.append(place)
         for folder in tree.folders(location, recursive=environment.recursive):
             directory = place / folder[len(location) :].lstrip("/")
-            here = known.get(str(directory), {})
-            for target, file in _files(repository, tree.files(folder), directory, here):
+            for target, file in known.files(repository, tree, folder, directory):
                 files.setdefault(target, file)
     return Snapshot(environment, tuple(files.values())), tuple(absent)
-
-
-def _files(
-    repository: Repository,
-    found: Iterable[tuple[str, str, bytes | None]],
-    directory: Path,
-    known: Mapping[str, Sequence[MigrationFile]],
-) -> Iterator[tuple[str, MigrationFile]]:
-    """The files of a folder, each with the real path that it would have."""
-    for path, target, data in found:
-        real = f"{repository.top}{target}"
-        name = path.rpartition("/")[2]
-        same = next((file for file in known.get(name, ()) if file.data == data), None)
-        if same is not None:
-            yield real, same
-        elif data is None:
-            yield real, MigrationFile(directory, name, b"", OUTSIDE)
-        elif path == target:
-            yield real, MigrationFile(directory, name, data, source.read(data, name))
-        else:  # a link stands for the file that it leads to
-            place = Path(real)
-            yield real, MigrationFile(place.parent, place.name, data, source.read(data, place.name))
 
 
 def _find_commit(repository: Repository, ref: str, *, several: bool) -> str:

@@ -19,18 +19,16 @@ from flask_chainfix.git.past import (
     Known,
     collected,
     location_name,
-    remember,
     version_roots,
 )
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import LIST, Repository, literal, repositories_of
-from flask_chainfix.git.tree import LINK, Entry, Tree, filled
+from flask_chainfix.git.tree import LINK, SUBMODULE, Entry, Folder, Objects, Tree, filled
 from flask_chainfix.model.history import ChainLock
 
 _ENTRY = re.compile(rb"(\d+) ([0-9a-f]+) ([0-3])\t([^\0]+)\0((?:  .*\n)*)")
 _FLAGS = re.compile(rb"\tflags: ([0-9a-f]+)\n")
 _INTENT_TO_ADD = 1 << 29  # among the flags; `git commit` leaves such a file out
-_SUBMODULE = "160000"
 
 
 class Staged(NamedTuple):
@@ -73,9 +71,7 @@ def read_staged(now: Snapshot) -> Staged:
                 ) from None
             past.update(dict.fromkeys(roots, (repository, tree)))
             lock = lock or here
-        known: Known = {}
-        remember(now.files, known)
-        there, absent = collected(now.environment, past, known)
+        there, absent = collected(now.environment, past, Known(now.files))
     # What a link outside leads to is in no version location: it counts as it lies on the disk.
     on_disk = {str(file.path): file for file in now.files}
     files = tuple(
@@ -101,12 +97,18 @@ def _read(
     places = [location_name(repository, root) for root in roots]
     entries = dict(_entries(repository, [*places, *([lock_name] if lock_name else [])]))
     lock = entries.pop(lock_name, None) if lock_name else None
+    folders: dict[str, dict[str, Entry]] = {}
+    for name, entry in entries.items():
+        folder, _, last = name.rpartition("/")
+        folders.setdefault(folder, {})[last] = entry
+    sourceless = now.environment.sourceless
     tree = Tree(
-        entries,
-        sourceless=now.environment.sourceless,
+        {path: Folder(each, sourceless=sourceless) for path, each in folders.items()},
+        sourceless=sourceless,
         also=[lock.blob] if lock is not None else [],
     )
-    if not filled(repository, {"": tree}, [file.data for file in now.files]):
+    objects = Objects(repository, sourceless=sourceless)
+    if not filled(objects, {"": tree}, [file.data for file in now.files]):
         raise Unknown("some of its files are not in the repository")
     if lock is None:
         return tree, None
@@ -121,7 +123,7 @@ def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str
     for found in _ENTRY.finditer(repository.git(*asked, index=_index(repository))):
         mode, blob, stage, name, more = found.groups()
         flags = _FLAGS.search(more)
-        if mode.decode() == _SUBMODULE or (flags and int(flags[1], 16) & _INTENT_TO_ADD):
+        if mode.decode() == SUBMODULE or (flags and int(flags[1], 16) & _INTENT_TO_ADD):
             continue
         path = os.fsdecode(name)
         if stage != b"0":

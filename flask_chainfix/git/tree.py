@@ -6,13 +6,14 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import starmap
 from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.git.repositories import Object, Repository
 
-LINK, _FOLDER, _SUBMODULE = "120000", "40000", b"160000"
+LINK, FOLDER, SUBMODULE = "120000", "40000", "160000"
 _ENTRIES = {  # by the number of bytes of a hash
     width: re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)
 }
@@ -20,17 +21,63 @@ _MOST_LINKS = 40  # that lead from one to the next
 
 
 class Entry(NamedTuple):
-    """A file in a tree: what kind of file, and the hash of its content."""
+    """What stands in a folder under a name: its kind, and the hash of its content."""
 
     mode: str
     blob: str
+
+
+class Folder:
+    """What a commit has in one folder.
+
+    Args:
+        entries: what is in it, by name.
+        sourceless: whether compiled migrations count.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry], *, sourceless: bool) -> None:
+        self.entries = entries
+        self._sourceless = sourceless
+
+    @cached_property
+    def folders(self) -> dict[str, Entry]:
+        """The folders in it, by name."""
+        return {name: entry for name, entry in self.entries.items() if entry.mode == FOLDER}
+
+    @cached_property
+    def others(self) -> Mapping[str, Entry]:
+        """All that is no folder, by name."""
+        inside = self.folders
+        others = ((name, entry) for name, entry in self.entries.items() if name not in inside)
+        return dict(others) if inside else self.entries
+
+    @cached_property
+    def files(self) -> list[tuple[str, Entry]]:
+        """The files, links among them, in the order of their names."""
+        return sorted(item for item in self.others.items() if item[1].mode != SUBMODULE)
+
+    @cached_property
+    def loaded(self) -> list[tuple[str, Entry]]:
+        """Those that Alembic loads, by what they are called."""
+        return [item for item in self.files if self.would_load(item[0])]
+
+    @cached_property
+    def links(self) -> list[Entry]:
+        """The links."""
+        return [entry for _, entry in self.files if entry.mode == LINK]
+
+    def would_load(self, name: str) -> bool:
+        """Whether Alembic would load a file of this name here."""
+        if name.endswith(".py"):
+            return _is_source(name)
+        return source.is_loaded(name, self.entries.__contains__, sourceless=self._sourceless)
 
 
 class Tree:
     """What a commit has in some version locations.
 
     Args:
-        entries: the files there, by the path that Git has for them.
+        folders: the folders there, by the path that Git has for them.
         sourceless: whether compiled migrations count.
         also: more contents that have to be known.
 
@@ -40,21 +87,16 @@ class Tree:
     """
 
     def __init__(
-        self, entries: Mapping[str, Entry], *, sourceless: bool, also: Iterable[str] = ()
+        self, folders: Mapping[str, Folder], *, sourceless: bool, also: Iterable[str] = ()
     ) -> None:
-        self._sourceless = sourceless
-        self._entries = entries
-        self._folders: dict[str, list[str]] = {}
-        for path in entries:
-            folder, _, name = path.rpartition("/")
-            self._folders.setdefault(folder, []).append(name)
+        self._folders = {path: folder for path, folder in folders.items() if folder.files}
+        self._nothing = Folder({}, sourceless=sourceless)
         self.contents: Mapping[str, bytes] = {}
-        self._loaded = {path for path in entries if self._would_load(path)}
         self.blobs = {
-            entry.blob
-            for path, entry in entries.items()
-            if path in self._loaded or entry.mode == LINK
-        }.union(also)
+            *also,
+            *(entry.blob for folder in self._folders.values() for _, entry in folder.loaded),
+            *(entry.blob for folder in self._folders.values() for entry in folder.links),
+        }
 
     def folders(self, location: str, *, recursive: bool) -> Iterator[str]:
         """The folders of a location that Alembic looks into, in its order."""
@@ -65,40 +107,44 @@ class Tree:
             ):
                 yield folder
 
-    def files(self, folder: str) -> Iterator[tuple[str, str, bytes | None]]:
+    def files(self, folder: str) -> Iterator[tuple[str, str, str | None]]:
         """The files of a folder that Alembic loads.
 
         Yields:
             The path and that of what it leads to, which are the same unless it is a link; and
-            the content, ``None`` where a link leads to nothing in the version locations.
+            the hash of the content, ``None`` where a link leads to nothing in the version
+            locations.
         """
         below = f"{folder}/" if folder else ""
-        for name in sorted(self._folders[folder]):
+        here = self._folders[folder]
+        if not here.links:
+            for name, entry in here.loaded:
+                path = below + name
+                yield path, path, entry.blob
+            return
+        for name, _ in here.files:
             path = below + name
             target = self._follow(path)
-            is_loaded = target in self._loaded or self._would_load(target)
-            if is_loaded and target not in self._folders:
-                entry = self._entries.get(target)
-                is_file = entry is not None and entry.mode != LINK
-                yield path, target, self.contents[entry.blob] if entry and is_file else None
+            above, _, last = target.rpartition("/")
+            beside = self._folders.get(above, self._nothing)
+            if beside.would_load(last) and target not in self._folders:
+                there = self._entry(target)
+                is_file = there is not None and there.mode != LINK
+                yield path, target, there.blob if there and is_file else None
+
+    def _entry(self, path: str) -> Entry | None:
+        folder, _, name = path.rpartition("/")
+        entry = self._folders.get(folder, self._nothing).entries.get(name)
+        return None if entry is None or entry.mode in (FOLDER, SUBMODULE) else entry
 
     def _follow(self, path: str) -> str:
         for _ in range(_MOST_LINKS):
-            entry = self._entries.get(path)
+            entry = self._entry(path)
             if entry is None or entry.mode != LINK:
                 break
             link = os.fsdecode(self.contents[entry.blob])
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
         return path
-
-    def _would_load(self, path: str) -> bool:
-        name = path.rpartition("/")[2]
-        if name.endswith(".py"):
-            return _is_source(name)
-        folder = path[: -len(name)]
-        return source.is_loaded(
-            name, lambda other: folder + other in self._entries, sourceless=self._sourceless
-        )
 
 
 @lru_cache(maxsize=1 << 16)  # most commits have what the one before had
@@ -106,27 +152,50 @@ def _is_source(name: str) -> bool:
     return source.is_loaded(name, lambda _: False)
 
 
-def read_trees(  # noqa: PLR0913  (what is known by name)
-    repository: Repository,
-    commits: Sequence[str],
-    locations: Iterable[str],
-    held: Iterable[bytes],
-    *,
-    sourceless: bool,
-    known: dict[str, bytes] | None = None,
+class Objects:
+    """The folders and files of a repository that were read already.
+
+    Args:
+        repository: where they are.
+        sourceless: whether compiled migrations count.
+
+    Attributes:
+        contents: those of files, by their hash.
+    """
+
+    def __init__(self, repository: Repository, *, sourceless: bool) -> None:
+        self.repository = repository
+        self.sourceless = sourceless
+        self.contents: dict[str, bytes] = {}
+        self._folders: dict[str, Folder] = {}
+
+    def folders(self, names: Iterable[str]) -> dict[str, Folder]:
+        """The folders that names lead to, by these names; those not here are left out.
+
+        Raises:
+            Unknown: Git cannot tell.
+        """
+        names = dict.fromkeys(names)
+        found = {name: self._folders[name] for name in names if name in self._folders}
+        for name, tree in self.repository.objects(names.keys() - found.keys(), "tree").items():
+            if tree.hash not in self._folders:
+                self._folders[tree.hash] = Folder(_entries(tree), sourceless=self.sourceless)
+            found[name] = self._folders[tree.hash]
+        return found
+
+
+def read_trees(
+    objects: Objects, commits: Sequence[str], locations: Iterable[str], held: Iterable[bytes]
 ) -> dict[str, Tree]:
     """Read what commits have in some version locations, with two questions for Git.
 
     Folders below the locations take one more for each level.
 
     Args:
-        repository: where the commits are.
+        objects: what was read of the repository with the commits; what is read now is added.
         commits: their hashes, or other names.
         locations: what Git calls the version locations, without a slash at the end.
         held: contents that need not be read again where a commit has them.
-        sourceless: whether compiled migrations count.
-        known: contents by their hash, which need neither be read nor hashed; those of these
-            commits are added.
 
     Returns:
         The trees, by the names; of those only that Git has completely.
@@ -137,45 +206,41 @@ def read_trees(  # noqa: PLR0913  (what is known by name)
     places = set(locations)
     above = {"", *(place[: slash.start()] for place in places for slash in re.finditer("/", place))}
     asked = (f"{ref}:{folder}" for ref in commits for folder in (*above, *places - above))
-    found = repository.objects(asked, "tree")
-    entries: dict[str, dict[str, Entry]] = {ref: {} for ref in commits if f"{ref}:" in found}
-    listed: dict[str, tuple[tuple[str, Entry], ...]] = {}
-    _list(found, listed)
+    found = objects.folders(asked)
+    folders: dict[str, dict[str, Folder]] = {ref: {} for ref in commits if f"{ref}:" in found}
     # Only what lies above tells a folder that was not there from one that Git does not have.
-    level = [(ref, "", found[f"{ref}:"].hash, "" in places) for ref in entries]
+    level = [(ref, "", found[f"{ref}:"], "" in places) for ref in folders]
     while level:
-        _list(
-            repository.objects({tree for *_, tree, _ in level}.difference(listed), "tree"), listed
-        )
-        below = []
+        children = [
+            (ref, path, entry.blob, is_inside or path in places)
+            for ref, folder, tree, is_inside in level
+            for name, entry in tree.folders.items()
+            for path in [f"{folder}/{name}" if folder else name]
+            if is_inside or path in places or path in above
+        ]
         for ref, folder, tree, is_inside in level:
-            if tree not in listed:
-                entries.pop(ref, None)
-            start = f"{folder}/" if folder else ""
-            for child, entry in listed[tree] if ref in entries else ():
-                path = start + child
-                if entry.mode == _FOLDER and (is_inside or path in places or path in above):
-                    below.append((ref, path, entry.blob, is_inside or path in places))
-                elif entry.mode != _FOLDER and is_inside:
-                    entries[ref][path] = entry
-        level = below
-    trees = {ref: Tree(each, sourceless=sourceless) for ref, each in entries.items()}
-    return filled(repository, trees, held, known)
+            if is_inside and ref in folders:
+                folders[ref][folder] = tree
+        found = objects.folders(hash_ for *_, hash_, _ in children)
+        for ref, _, hash_, _ in children:
+            if hash_ not in found:
+                folders.pop(ref, None)
+        level = [
+            (ref, path, found[hash_], is_inside)
+            for ref, path, hash_, is_inside in children
+            if ref in folders
+        ]
+    trees = {ref: Tree(each, sourceless=objects.sourceless) for ref, each in folders.items()}
+    return filled(objects, trees, held)
 
 
-def filled(
-    repository: Repository,
-    trees: Mapping[str, Tree],
-    held: Iterable[bytes],
-    known: dict[str, bytes] | None = None,
-) -> dict[str, Tree]:
+def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -> dict[str, Tree]:
     """Read the contents of trees, all with one question for Git.
 
     Args:
-        repository: where they are.
+        objects: as in ``read_trees``.
         trees: the trees, by any names.
         held: contents that need not be read again.
-        known: contents by their hash, as in ``read_trees``.
 
     Returns:
         Those that Git has completely.
@@ -184,36 +249,22 @@ def filled(
         Unknown: Git cannot tell.
     """
     wanted = set[str]().union(*(tree.blobs for tree in trees.values()))
-    contents = {} if known is None else known
+    contents = objects.contents
     contents |= _named(held, wanted.difference(contents))
-    contents |= repository.contents(wanted.difference(contents))
+    contents |= objects.repository.contents(wanted.difference(contents))
     for each in trees.values():
         each.contents = contents
     return {name: each for name, each in trees.items() if each.blobs.issubset(contents)}
 
 
-def _list(trees: Mapping[str, Object], listed: dict[str, tuple[tuple[str, Entry], ...]]) -> None:
-    for tree in trees.values():
-        if tree.hash not in listed:
-            listed[tree.hash] = tuple(_children(tree))
+def _entries(tree: Object) -> dict[str, Entry]:
+    """What a tree holds, as Git stores it: mode, name and binary hash of each."""
+    return dict(starmap(_entry, _ENTRIES[len(tree.hash) // 2].findall(tree.data)))
 
 
-def entries_of(tree: Object) -> dict[bytes, tuple[bytes, bytes]]:
-    """The mode and the binary hash of what a tree holds, by name."""
-    found = _ENTRIES[len(tree.hash) // 2].findall(tree.data)
-    return {name: (mode, hash_) for mode, name, hash_ in found}
-
-
-def _children(tree: Object) -> Iterator[tuple[str, Entry]]:
-    """What a tree holds, as Git stores it: mode, name and binary hash of each; no submodules."""
-    for mode, name, blob in _ENTRIES[len(tree.hash) // 2].findall(tree.data):
-        if mode != _SUBMODULE:
-            yield _child(mode, name, blob)
-
-
-@lru_cache(maxsize=1 << 16)
-def _child(mode: bytes, name: bytes, blob: bytes) -> tuple[str, Entry]:
-    return os.fsdecode(name), Entry(mode.decode(), blob.hex())
+@lru_cache(maxsize=1 << 16)  # most commits have what the one before had
+def _entry(mode: bytes, name: bytes, hash_: bytes) -> tuple[str, Entry]:
+    return os.fsdecode(name), Entry(mode.decode(), hash_.hex())
 
 
 def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, bytes]]:
@@ -224,7 +275,8 @@ def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, by
 
     new = sha256 if any(len(blob) == 64 for blob in blobs) else sha1
     for content in contents:
-        for form in {content, content.replace(b"\r\n", b"\n")}:
+        forms = [content, content.replace(b"\r\n", b"\n")] if b"\r" in content else [content]
+        for form in forms:
             hashed = new(b"blob %d\0" % len(form), usedforsecurity=False)
             hashed.update(form)
             name = hashed.hexdigest()
