@@ -43,6 +43,7 @@ from flask_chainfix.planning.lost_versions import (
     found_and_decided,
     having_run,
     lost_in,
+    on_main,
     refuse_unrunnable,
     with_lost_files,
 )
@@ -122,7 +123,9 @@ def plan_unwind(
     databases = tuple(_unwinding(now, whole, status, targets[status.identity]) for status in ahead)
     return UnwindPlan(
         tools=tools,
-        diagnosis=replace(diagnosis, snapshot=now).noticing(*now.databases.notices),
+        diagnosis=replace(diagnosis, snapshot=now).noticing(
+            *now.databases.notices, *on_main(now, revisions)
+        ),
         databases=databases,
         whole=whole,
         moves=tuple(

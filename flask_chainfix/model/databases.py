@@ -174,6 +174,7 @@ class LostRevision:
         depends_on: what its file named as ``depends_on``.
         checkout: a branch, a tag or a commit that has the file; ``""`` where none is known.
         above: the revisions that stood on it and were removed with it.
+        main: the main branch, where it has a file of this id; ``""`` where it has none.
     """
 
     revision: str
@@ -190,6 +191,7 @@ class LostRevision:
     depends_on: tuple[str, ...] = ()
     checkout: str = ""
     above: tuple[str, ...] = ()
+    main: str = ""
 
     @property
     def requirements(self) -> tuple[str, ...]:
