@@ -223,7 +223,7 @@ def _unwinding(
     out_of_reach = all(status.by_user for status in statuses)
     if not (left.rows and lost.checkout and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
-    told = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
+    told = told_losses(_downgrades(snapshot, left, statuses))
     which = listing(left.between, _SHOWN_DEEDS)
     return way(
         f"take the database back to what this code has, with downgrade() of {which} from Git;"
@@ -250,13 +250,23 @@ def _downgrade(
     alone = all(status.rows == (lost.revision,) for status in statuses)
     if not alone or any(len(each.requirements) != 1 for each in known):
         target = f"{lowest[0].revision}@{target}"
-    losses = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
+    told = told_losses(_downgrades(snapshot, left, statuses))
     return way(
-        f"check out the code that has it, downgrade the database, and come back; {losses}",
+        f"check out the code that has it, downgrade the database, and come back; {told}",
         f"git checkout {ref_word(lost.checkout)}",
         f"{{alembic}} downgrade {operand(target)}",
         "git checkout -",
     )
+
+
+def _downgrades(
+    snapshot: Facts, left: Survivors, statuses: Sequence[DatabaseStatus]
+) -> list[Footprint | None]:
+    """What ``downgrade()`` of lost revisions does in databases."""
+    binds = dict.fromkeys(status.bind for status in statuses)
+    return [
+        lost_footprint(snapshot, each, "downgrade", bind) for each in left.between for bind in binds
+    ]
 
 
 def taking_down_there(snapshot: Facts, revision: str) -> Remedy:

@@ -74,6 +74,7 @@ class DatabaseStatus:
         columns: the columns of these tables, each behind its table; ``None`` where nobody has
             looked.
         in_passing: whether only its stamp is of interest: what it holds is not compared.
+        bind: the app's name for it, ``""`` for the default one; ``None`` where that is not known.
     """
 
     name: str
@@ -89,6 +90,7 @@ class DatabaseStatus:
     width: int | None = None
     columns: frozenset[tuple[str, str]] | None = None
     in_passing: bool = False
+    bind: str | None = None
 
     @property
     def is_known(self) -> bool:

@@ -27,7 +27,7 @@ from flask_chainfix.report.command_text import (
     size,
     verdict,
 )
-from flask_chainfix.report.database_results import Traced
+from flask_chainfix.report.database_results import Traced, Unwound
 from flask_chainfix.report.document import (
     Block,
     Chapter,
@@ -199,6 +199,14 @@ def _(result: Traced) -> Document:
         blocks += ways_block(traces.steps(found, result), result.tools)
         chapters.append(Chapter(found.status.name, tuple(blocks)))
     return Document(traces.verdict(result), (*chapters, *_stopped(result)))
+
+
+@document.register
+def _(result: Unwound) -> Document:
+    from flask_chainfix.report import unwind_text
+
+    ended: Document = document.dispatch(Result)(result)
+    return ended._replace(chapters=(*sections_of(unwind_text.sections(result)), *ended.chapters))
 
 
 # --- The parts -----------------------------------------------------------------------------------

@@ -211,6 +211,8 @@ def _(result: UnwindPlan, page: Page) -> None:
     page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
     write_notices(page, (*result.diagnosis.notices, *result.notices))
     write_sections(page, unwinding.sections(result))
+    if result.databases:
+        page.line("")
 
 
 @_write.register
