@@ -147,7 +147,6 @@ def _(result: Planning) -> Document:
 @document.register
 def _(result: Repaired) -> Document:
     planned, tools = result.planned, result.tools
-    repair = advice.Repair(result.snapshot, planned, tools, result.planning.commit)
     undo = f"{tools.fixchain} undo{tools.databases}"
     done = f"Written, and confirmed by {result.confirmation.by}: {size(planned.plan)}."
     return Document(
@@ -157,7 +156,7 @@ def _(result: Repaired) -> Document:
             *drawings(result, result.planning.proposal),
             *sections_of(downgrades.sections(planned.downgrades, done=True)),
             plan_chapter(planned, tools),
-            Chapter("What to do now", (steps_block(advice.steps_after_repair(repair)),)),
+            Chapter("What to do now", (steps_block(advice.what_is_left(result)),)),
             Chapter("To take it back", (steps_block([Step("Put the old files back:", (undo,))]),)),
             *_stopped(result),
         ),
