@@ -7,6 +7,7 @@ is lost in one way or another.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -713,3 +714,52 @@ def test_no_file_is_written_for_a_stamp_that_cannot_follow(
     says(project.refuses("repair", *YES), "the stamp of production could not follow the files")
     document = project.run("repair", "--dry-run", *JSON).document
     assert (document["exit_code"], document["plan"]) == (3, None)
+
+
+# --- What the main branch has --------------------------------------------------------------------
+
+
+def behind_main(project: Project) -> None:
+    """A branch that is checked out, and a database that has run what ``main`` has besides."""
+    project.repository.branch("feature")
+    project.repository.switch("main")
+    add(project.top, "y <- x")
+    project.commit(2)
+    project.upgrade()
+    project.repository.branch("a-colleague")
+    project.repository.switch("feature")
+    add(project.top, "mine <- x")
+    project.commit(3)
+
+
+@pytest.mark.parametrize("against", [(), ("--against", "main")], ids=["alone", "against main"])
+def test_what_main_has_is_merged_before_anything_is_taken_back(
+    project: Project, against: tuple[str, ...]
+) -> None:
+    behind_main(project)
+    done = project.run("check", *JSON, *against)
+    (finding,) = [each for each in done.document["findings"] if each["code"] == "FC301"]
+    says(finding["message"], "it is on main, which is not merged here")
+    merge, back, *_ = finding["remedies"]
+    says(back["text"], "this drops table y, with the data in it")
+    assert merge["commands"][0] == "git merge main"
+    type_all(project, merge["commands"])
+    assert project.tables == {"a", "b", "x", "y"}
+    project.does("check")
+
+
+def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None:
+    behind_main(project)
+    done = project.run("unwind", "--dry-run")
+    says(flat(done.stdout), "main has y: `git merge main` brings it, and nothing is taken back")
+
+
+def type_all(project: Project, commands: list[str]) -> None:
+    for command_ in commands:
+        tool, *arguments = shlex.split(command_)
+        if tool == "git":
+            project.repository.git(*arguments, day=5)
+        else:
+            agreed = ["--accept-guesses"] if "repair" in arguments else []
+            done = fixchain(*arguments, *agreed, "--yes")
+            assert done.exit_code == 0, done

@@ -272,3 +272,14 @@ def test_what_the_main_branch_has(project: Path) -> None:
     assert "the main branch (main) has c, b, d in the order as it is" in " ".join(
         done.stdout.split()
     )
+
+
+def test_the_quiet_are_told_what_would_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain(empty_project(tmp_path, monkeypatch), *LINE)
+    done = fixchain("move", "b", "--after", "c", "--dry-run", "--quiet")
+    assert (done.exit_code, done.stdout) == (
+        1,
+        "Planned: strategy move, 3 files rewritten: b behind c.\n",
+    )

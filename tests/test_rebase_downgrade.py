@@ -211,6 +211,7 @@ def test_who_cannot_be_downgraded(project: Path, file: str) -> None:
     before = migrations(project / "migrations")
     done = fixchain("rebase", "--downgrade", "--yes", "--no-database")
     assert (done.exit_code, migrations(project / "migrations")) == (3, before)
+    assert "--no-database leaves out the app's own" in done.stderr
     assert "fixchain rebase --downgrade --database URL" in done.stderr
     upgrade(project, file, "b")
     assert rebase(file).exit_code == 0  # nobody needs it
@@ -243,6 +244,9 @@ def test_the_apps_own_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     db(project, "upgrade", "n")
     refused = panel("rebase", "--yes")
     assert refused.exit_code == 3
+    by_url = ("--no-database", "--database", urls["users"])
+    unclear = panel("rebase", "--downgrade", "--dry-run", *by_url)
+    assert (unclear.exit_code, "which of them" in unclear.stderr) == (3, True)
     (typed, *_) = (line for line in refused.stderr.splitlines() if " --downgrade " in line)
     words = shlex.split(typed)
     done = panel(*words[words.index("fixchain") + 1 :], "--yes")

@@ -193,3 +193,15 @@ def test_a_remedy_that_is_told_at_the_end_is_not_told_before() -> None:
     assert "stamp it" in render("text", report, Style(80))
     refused = report.stopped_by(CannotPlan("m", hint))
     assert "stamp it" not in render("text", refused, Style(80))
+
+
+def test_what_is_done_already_is_no_step(project: Path) -> None:
+    """The chain was rehearsed with the repair, and the database has run all of it."""
+    (project / "alembic.ini").write_text(CONFIG.replace("own", "ahead"))
+    assert typed(project, "alembic -c alembic.ini upgrade heads").exit_code == 0
+    done = fixchain(*OPTIONS, "repair", "--yes", "--rehearse", "--database")
+    assert done.exit_code == 0, done
+    commands = commands_in(done.stdout, "What to do now")
+    assert [each for each in commands if "rehearse" in each or "upgrade" in each] == []
+    assert any("git commit" in each for each in commands)
+    assert typed(project, "alembic -c alembic.ini current").stdout.split() == ["c", "(head)"]

@@ -365,12 +365,48 @@ def test_several_binds(top: Path, postgresql: str) -> None:
     assert not {"b", "far"} & set(str([schema_of(url) for url in urls]).split("'"))
 
 
-def test_which_bind_a_url_means_is_not_known(top: Path, postgresql: str) -> None:
-    two_binds(top, postgresql, "pass")
-    options = ("--no-database", "--database", postgresql, "--yes", "--no-backup")
-    done = app(top, "fixchain", "unwind", *options)
+@pytest.mark.parametrize("options", [("--dry-run",), ("--yes", "--no-backup")])
+def test_which_bind_a_url_means_is_not_known(
+    top: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    _, other = two_binds(top, f"sqlite:///{tmp_path / 'other.db'}", "pass")
+    done = app(top, "fixchain", "unwind", "--no-database", "--database", other, *options)
     assert (done.exit_code, "which of them" in done.stderr) == (3, True), done
-    assert rows_of(postgresql) == ["b"]
+    assert rows_of(other) == ["b"]
+
+
+def test_each_bind_is_told_what_it_loses_itself(top: Path, tmp_path: Path) -> None:
+    two_binds(top, f"sqlite:///{tmp_path / 'other.db'}", 'op.drop_table("far")')
+    done = app(top, "fixchain", "unwind", "--dry-run", "--format", "json")
+    first, second = done.document["unwinding"]
+    assert [each["revisions"][0]["drops"] for each in (first, second)] == [
+        ["table b"],
+        ["table far"],
+    ]
+
+
+def test_what_was_taken_back_is_told_in_every_format(
+    project: Path, tmp_path: Path, own_git: None
+) -> None:
+    feature = on_branch(project, "b <- a")
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    upgrade(project, url, "b")
+    feature.switch("main")
+    output = tmp_path / "result.md"
+    done = take_back(url, "--yes", "--no-backup", "--format", "markdown", "--output", str(output))
+    assert done.exit_code == 0, done
+    told = output.read_text()
+    assert "Taken back: 1 revision in 1 database" in told
+    assert "drops table b, with the data in it" in told
+
+
+@pytest.mark.parametrize("command_", [("unwind",), ("trace",), ("catch-up",)])
+def test_no_database_is_left(top: Path, command_: tuple[str, ...]) -> None:
+    with_app(top, "a")
+    done = app(top, "fixchain", *command_, "--no-database")
+    assert done.exit_code == 3
+    assert "--no-database leaves out the app's own" in done.stderr
+    assert f"flask db fixchain {command_[0]}\n" in done.stderr
 
 
 # --- What stops half-way -------------------------------------------------------------------------

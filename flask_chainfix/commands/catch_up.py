@@ -15,7 +15,6 @@ from flask_chainfix.commands.beginning import (
     refuse_interrupted,
 )
 from flask_chainfix.common.errors import (
-    BadDatabase,
     CannotPlan,
     DatabaseUnreachable,
     UnsafeForDatabases,
@@ -28,7 +27,7 @@ from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
-    NO_DATABASE_NAMED,
+    no_database,
     refuse_unreachable,
     survey,
     targets_for,
@@ -165,7 +164,7 @@ def looked_at(
     now = survey(runtime, chain, databases, progress)
     refuse_unreachable(now, "catch-up")
     if not now.databases.statuses:
-        raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} catch-up --database URL"))
+        raise no_database(databases, "catch-up")
     for status in now.databases.statuses:
         if status.state is DatabaseState.MISSING:
             raise DatabaseUnreachable(

@@ -14,7 +14,7 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
+from flask_chainfix.diagnosis.diagnosis import UNKNOWN_STAMP, Diagnosis, in_doubt
 from flask_chainfix.diagnosis.narrowing import idle_comments
 from flask_chainfix.diagnosis.narrowing import since as new_since
 from flask_chainfix.diagnosis.rules import Family
@@ -201,6 +201,8 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     snapshot = replace(diagnosis.snapshot, published=published, merges=merges.merges)
     notices = _notices(snapshot, against, listing(map(str, merges.absent)))
     known = replace(diagnosis, snapshot=snapshot).noticing(*notices, *merges.notices)
+    if snapshot.databases.lost and merges.merges:
+        known = known.judge_again(snapshot, UNKNOWN_STAMP)  # a merge may bring what is lost
     return known.judge(*lock, Family.PUBLISHED, *([Family.MERGE] if merges.merges else []))
 
 

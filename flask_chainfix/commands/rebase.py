@@ -11,7 +11,6 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import (
-    BadDatabase,
     CannotPlan,
     CannotRewrite,
     UnsafeForDatabases,
@@ -24,7 +23,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
-    NO_DATABASE_NAMED,
+    no_database,
     noticed_unseen,
     refuse_unreachable,
     survey,
@@ -142,10 +141,15 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
         return planning.stopped_by(proposal.obstacle)
     if proposal.planned is None:
         return planning
-    if downgrade and not proposal.snapshot.databases.statuses:
-        raise BadDatabase(
-            NO_DATABASE_NAMED,
-            way("name the one that has run yours", "{fixchain} rebase --downgrade --database URL"),
+    if downgrade:
+        from flask_chainfix.rehearsal.app_databases import refuse_unknown_binds
+
+        statuses = proposal.snapshot.databases.statuses
+        if not statuses:
+            raise no_database(databases, "rebase --downgrade")
+        down = {each.identity for each in proposal.planned.downgrades}
+        refuse_unknown_binds(
+            runtime, [each for each in statuses if each.identity in down], "rebase --downgrade"
         )
     notices = noticed_unseen(proposal.snapshot, databases)
     return replace(planning, exit_code=1, notices=notices)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty
-from flask_chainfix.common.errors import BadDatabase, DatabaseUnreachable
+from flask_chainfix.common.errors import DatabaseUnreachable
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.databases.survey import NO_DATABASE_NAMED, survey, targets_for
+from flask_chainfix.common.remedies import Remedy, Tools
+from flask_chainfix.databases.survey import no_database, survey, targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.database_results import Traced
@@ -64,7 +64,7 @@ def trace(
     now = survey(runtime, snapshot, databases, progress)
     refuse_empty(now)
     if not now.databases.statuses:
-        raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} trace --database URL"))
+        raise no_database(databases, "trace")
     found, notices = trace_databases(now, targets, progress)
     unread = [each for each in found if each.trace is None]
     if len(unread) == len(found):

@@ -12,7 +12,7 @@ from flask_chainfix import disk
 from flask_chainfix.commands.backup import back_up_before
 from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
 from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
-from flask_chainfix.common.errors import BadDatabase, CannotPlan, StaleSnapshot, StatementFailed
+from flask_chainfix.common.errors import CannotPlan, StaleSnapshot, StatementFailed
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import operand, ref_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
@@ -21,7 +21,7 @@ from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
-    NO_DATABASE_NAMED,
+    no_database,
     refuse_unreachable,
     survey,
     targets_for,
@@ -43,6 +43,7 @@ from flask_chainfix.planning.lost_versions import (
     found_and_decided,
     having_run,
     lost_in,
+    on_main,
     refuse_unrunnable,
     with_lost_files,
 )
@@ -101,7 +102,7 @@ def plan_unwind(
     now = survey(runtime, diagnosis.snapshot, wishes.databases, progress)
     refuse_unreachable(now, "unwind")
     if not now.databases.statuses:
-        raise BadDatabase(NO_DATABASE_NAMED, way("name one", "{fixchain} unwind --database URL"))
+        raise no_database(wishes.databases, "unwind")
     above = [each for each in now.databases.statuses if set(each.rows).difference(now.graph)]
     ahead = [each for each in above if not each.by_user]
     diagnosis = diagnosis.noticing(
@@ -110,11 +111,14 @@ def plan_unwind(
     if not ahead:
         diagnosis = replace(diagnosis, snapshot=now).noticing(*now.databases.notices)
         return UnwindPlan(tools=tools, diagnosis=diagnosis, databases=(), whole=now)
+    from flask_chainfix.rehearsal.app_databases import refuse_unknown_binds
+
     refuse_broken(in_doubt(diagnosis.findings))
     now = found_and_decided(runtime, now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
     refuse_unrunnable(now, whole, revisions)
+    refuse_unknown_binds(runtime, ahead, "unwind")
     for status in ahead:
         _refuse_another_chain(now, status)
         diagnosis = diagnosis.noticing(*doubts(now, whole, status))
@@ -122,7 +126,9 @@ def plan_unwind(
     databases = tuple(_unwinding(now, whole, status, targets[status.identity]) for status in ahead)
     return UnwindPlan(
         tools=tools,
-        diagnosis=replace(diagnosis, snapshot=now).noticing(*now.databases.notices),
+        diagnosis=replace(diagnosis, snapshot=now).noticing(
+            *now.databases.notices, *on_main(now, revisions)
+        ),
         databases=databases,
         whole=whole,
         moves=tuple(

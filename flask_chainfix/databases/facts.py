@@ -147,11 +147,12 @@ class Facts(Snapshot):
             )
         return self._known.footprints[place]
 
-    def footprint_down(self, file: MigrationFile) -> Footprint:
-        """What a file's ``downgrade()`` does to the schema."""
+    def footprint_down(self, file: MigrationFile, bind: str | None = None) -> Footprint:
+        """What a file's ``downgrade()`` does to the schema, of one bind where one is named."""
         from flask_chainfix.schema.python.footprint_reader import read_footprint
 
-        return read_footprint(file.data, dialect=self.environment.dialect, direction="downgrade")
+        dialect = self.environment.dialect
+        return read_footprint(file.data, dialect=dialect, direction="downgrade", bind=bind)
 
     def of_others(self, files: tuple[MigrationFile, ...], lock: ChainLock | None = None) -> Facts:
         """The facts of other migrations of this environment, of which nothing else is known."""

@@ -47,6 +47,18 @@ NO_DATABASE_NAMED = (
 )
 
 
+def no_database(wishes: DatabaseWishes, command: str) -> BadDatabase:
+    """What stops a command that works on databases, and has none."""
+    name_one = way("name one", f"{{fixchain}} {command} --database URL")
+    if wishes.own:
+        return BadDatabase(NO_DATABASE_NAMED, name_one)
+    return BadDatabase(
+        "no database is left: --no-database leaves out the app's own, or that of the configuration,"
+        " and no other one is named",
+        way("take the app's own", f"{{fixchain}} {command}") | name_one,
+    )
+
+
 def survey(  # noqa: PLR0913  (what a look depends on)
     runtime: Runtime,
     snapshot: Facts,

@@ -49,7 +49,8 @@ def read_statuses(
         lambda target, _: _without_rows(target, no_answer(within)),
         lambda done, target: progress(done, len(targets), target.name),
     )
-    return tuple(found[index] for index in range(len(targets)))
+    binds = [target.bind if target.own else None for target in targets]
+    return tuple(replace(found[index], bind=bind) for index, bind in enumerate(binds))
 
 
 def _read(job: Job[Target]) -> Iterator[tuple[int, DatabaseStatus]]:

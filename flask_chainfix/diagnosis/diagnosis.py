@@ -17,6 +17,7 @@ from flask_chainfix.model.rehearsal import RehearsalFailure
 from flask_chainfix.schema.footprint import Action
 
 LONG_ID = "FC109"
+UNKNOWN_STAMP = "FC301"
 DOWNGRADE_INCOMPLETE = "FC206"
 
 

@@ -22,7 +22,9 @@ from flask_chainfix.databases.applied.lost import (
 )
 from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.merge_steps import merge_steps
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
+from flask_chainfix.model.history import Merge, Side
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
 _PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it is
@@ -46,7 +48,9 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         unknown = "Git knows nothing of it"
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
     if lost.branch and lost.kept:
-        what = f"it is on the branch {lost.branch}, which is not merged here"
+        merge = _merge_with(snapshot, lost)
+        on = merge.theirs.ref if merge else lost.main or f"the branch {lost.branch}"
+        what = f"it is on {on}, which is not merged here"
     elif lost.kept:
         what = "its file is in Git, but not in a version location"
     elif lost.renamed in snapshot.graph:
@@ -67,6 +71,8 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
         if not lost.edited:
             return remedy
     left = survivors(snapshot, revision)
+    if lost is not None and is_on_main(snapshot, lost):
+        remedy |= merging(snapshot, lost)
     if lost is not None and not snapshot.files:
         place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
         if ref and place in snapshot.environment.version_locations:
@@ -166,12 +172,8 @@ def _ways_back(
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
         to_ancestor = way(what, counting_as(row, lost.revision))
     remedy = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
-    if lost.branch and lost.kept:
-        remedy |= way(
-            f"merge the branch {lost.branch}, then repair",
-            f"git merge {ref_word(lost.branch)}",
-            "{fixchain} repair{databases}",
-        )
+    if not is_on_main(snapshot, lost):
+        remedy |= merging(snapshot, lost)
     fits = not left.unknown and not any(
         early_on_return(snapshot, status, lost.revision) for status in statuses
     )
@@ -190,6 +192,30 @@ def _ways_back(
     return remedy
 
 
+def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
+    """Whether a merge of the main branch, or of what ``check`` compares with, brings it."""
+    return bool(lost.main) or _merge_with(snapshot, lost) is not None
+
+
+def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
+    """To merge the branch that has a lost revision; empty where none has it."""
+    foreseen = _merge_with(snapshot, lost)
+    if foreseen is not None:
+        what = f"merge {foreseen.theirs.ref}, which has it"
+        return way(what, *merge_steps(snapshot.environment, foreseen))
+    if not (lost.branch and lost.kept):
+        return Remedy()
+    what = f"merge {lost.main}, which has it" if lost.main else f"merge the branch {lost.branch}"
+    ref = ref_word(lost.main or lost.branch)
+    return way(f"{what}, then repair", f"git merge {ref}", "{fixchain} repair{databases}")
+
+
+def _merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:
+    """The merge that ``check`` has foreseen, where it brings a lost revision."""
+    gates = (each for each in snapshot.merges if each.is_gate and not each.mine.ref)
+    return next((each for each in gates if lost.revision in Side("", each.resolved).ids), None)
+
+
 def _unwinding(
     snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> Remedy:
@@ -197,7 +223,7 @@ def _unwinding(
     out_of_reach = all(status.by_user for status in statuses)
     if not (left.rows and lost.checkout and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
-    told = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
+    told = told_losses(_downgrades(snapshot, left, statuses))
     which = listing(left.between, _SHOWN_DEEDS)
     return way(
         f"take the database back to what this code has, with downgrade() of {which} from Git;"
@@ -224,13 +250,23 @@ def _downgrade(
     alone = all(status.rows == (lost.revision,) for status in statuses)
     if not alone or any(len(each.requirements) != 1 for each in known):
         target = f"{lowest[0].revision}@{target}"
-    losses = told_losses([lost_footprint(snapshot, each, "downgrade") for each in left.between])
+    told = told_losses(_downgrades(snapshot, left, statuses))
     return way(
-        f"check out the code that has it, downgrade the database, and come back; {losses}",
+        f"check out the code that has it, downgrade the database, and come back; {told}",
         f"git checkout {ref_word(lost.checkout)}",
         f"{{alembic}} downgrade {operand(target)}",
         "git checkout -",
     )
+
+
+def _downgrades(
+    snapshot: Facts, left: Survivors, statuses: Sequence[DatabaseStatus]
+) -> list[Footprint | None]:
+    """What ``downgrade()`` of lost revisions does in databases."""
+    binds = dict.fromkeys(status.bind for status in statuses)
+    return [
+        lost_footprint(snapshot, each, "downgrade", bind) for each in left.between for bind in binds
+    ]
 
 
 def taking_down_there(snapshot: Facts, revision: str) -> Remedy:

@@ -20,6 +20,7 @@ from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.model.history import Arrival, History, Landing
 
+REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _LATEST = 2**37  # seconds since 1970
 
 # ``--sparse`` spares comparing each commit twice, and ``-l`` spares minutes of comparing each file
@@ -325,3 +326,38 @@ def _names(change: Change) -> tuple[str, str]:
     if "R" in change.statuses:
         return change.names[change.statuses.index("R")], change.names[-1]
     return ("", change.names[-1]) if "A" in change.statuses else (change.names[-1], "")
+
+
+# --- The references that lead to commits ---------------------------------------------------------
+
+
+def commits_below(entries: Iterable[Entry], tip: str | None = None) -> set[str]:
+    """The commits that a commit has, with itself: ``HEAD`` where none is named."""
+    below: set[str] = set()
+    for commit, _ in entries:  # no commit comes before one that it is a parent of
+        is_tip = commit.is_head if tip is None else tip.startswith(commit.name)
+        if is_tip or commit.name in below:
+            below.update((commit.name, *commit.parents))
+    return below
+
+
+def leading_ref(commit: Commit, entries: Iterable[Entry]) -> str:
+    """The reference that leads to a commit: rather a branch above it than a tag on it."""
+    leading: dict[str, str] = {}
+    for newer, _ in entries:  # no commit comes before one that it is a parent of
+        ref = min(newer.ref, leading.get(newer.name, newer.ref), key=rank_of_ref)
+        if newer.name == commit.name:
+            return short_ref(ref)
+        for parent in newer.parents:
+            leading[parent] = min(ref, leading.get(parent, ref), key=rank_of_ref)
+    return commit.ref
+
+
+def short_ref(ref: str) -> str:
+    """A reference without the place that all of its kind are in."""
+    return ref[len(next(filter(ref.startswith, REFS), "")) :]
+
+
+def rank_of_ref(ref: str) -> int:
+    """Sorts branches before those of remotes, and these before tags."""
+    return next((rank for rank, prefix in enumerate(REFS) if ref.startswith(prefix)), len(REFS))

@@ -6,21 +6,33 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.git.landings import EACH, Commit, Entry, Version, places, read_log
+from flask_chainfix.git.landings import (
+    EACH,
+    REFS,
+    Commit,
+    Entry,
+    Version,
+    commits_below,
+    leading_ref,
+    places,
+    rank_of_ref,
+    read_log,
+    short_ref,
+)
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
+from flask_chainfix.git.upstream import main_lines
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Header
 
 _MOST = 50_000  # contents that are read
 _GENERATIONS = 10  # of lost ancestors of lost revisions
-_REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _NOT_KNOWN = "what became of lost revisions is not known"
 
 
@@ -131,7 +143,8 @@ class _Archive:
         self._locations = locations
         self._now = now
         entries, _ = read_log(repository, places(repository, locations), "--all")
-        below = _below_head(entries)
+        self._entries = entries
+        below = commits_below(entries)
         self._here = [entry for entry in entries if entry[0].name in below]
         self._elsewhere = [entry for entry in entries if entry[0].name not in below]
         versions = dict.fromkeys(_versions(chain(self._here, self._elsewhere)))
@@ -185,13 +198,13 @@ class _Archive:
         for version in self._holding(id_):
             places.setdefault(version.blob, []).append(version)
         names = {version.name for alike in places.values() for version in alike}
-        asked = {f"{tip}:{name}": ref for tip, ref in self._tips for name in names if tip}
+        asked = {f"{tip}:{name}": ref for tip, _, ref in self._tips for name in names}
         there = self._repository.objects(asked, "blob")
         for blob, alike in places.items():
             refs = {asked[place] for place, each in there.items() if each.hash.startswith(blob)}
             trace = self._trace(id_, alike)
             if trace is not None:
-                shown = tuple(map(_short, sorted(refs, key=lambda ref: (_rank(ref), ref))))
+                shown = tuple(map(short_ref, sorted(refs, key=lambda ref: (rank_of_ref(ref), ref))))
                 yield FileVersion(self._describe(id_, trace), shown)
 
     def _trace(self, id_: str, among: Iterable[Version] | None = None) -> _Trace | None:
@@ -203,7 +216,7 @@ class _Archive:
             for versions in filter(None, (own, holding)):
                 trace = _newest(entries, versions)
                 if trace is not None and entries is self._elsewhere:
-                    return trace._replace(branch=_branch(trace.commit, entries))
+                    return trace._replace(branch=leading_ref(trace.commit, entries))
                 if trace is not None:
                     return trace
         return None
@@ -260,7 +273,25 @@ class _Archive:
             header.depends_on or (),
             self._checkout(trace),
             tuple(self._removed_above(id_, trace)),
+            self._main(trace),
         )
+
+    def _main(self, trace: _Trace) -> str:
+        """The main branch, where a merge of it brings the file of a trace; else ``""``."""
+        if not (trace.kept and trace.branch):
+            return ""
+        return next((ref for ref, below in self._lines if trace.commit.name in below), "")
+
+    @cached_property
+    def _lines(self) -> list[tuple[str, set[str]]]:
+        """The main branch and the local one of that name, with the commits that they have."""
+        refs = {ref: leads_to for _, leads_to, ref in self._tips}
+        lines = main_lines(self._now.environment.settings, refs)
+        return [
+            (short_ref(ref), commits_below(self._entries, tip))
+            for tip, _, ref in self._tips
+            if ref in lines
+        ]
 
     def _removed_above(self, id_: str, trace: _Trace) -> Iterator[str]:
         """The ids of what was built on a revision, and went or changed in the same commit."""
@@ -328,27 +359,17 @@ class _Archive:
                 self._repository.objects([f"{parent}:{trace.version.name}"])
             )
             if parent in known and has_it:
-                names = (ref for tip, ref in self._tips if tip.startswith(parent))
-                return _short(min(names, key=_rank, default=parent))
+                names = (ref for tip, _, ref in self._tips if tip.startswith(parent))
+                return short_ref(min(names, key=rank_of_ref, default=parent))
         return ""
 
     @cached_property
-    def _tips(self) -> list[tuple[str, str]]:
-        """The commits that references lead to, and the references."""
-        form = (
-            "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) %(refname)"
-        )
-        output = os.fsdecode(self._repository.git("for-each-ref", form, *_REFS))
-        return [(tip, ref) for tip, _, ref in (line.partition(" ") for line in output.split("\n"))]
-
-
-def _below_head(entries: Iterable[Entry]) -> set[str]:
-    """The commits that ``HEAD`` has; none before the first."""
-    below: set[str] = set()
-    for commit, _ in entries:  # no commit comes before one that it is a parent of
-        if commit.is_head or commit.name in below:
-            below.update((commit.name, *commit.parents))
-    return below
+    def _tips(self) -> list[tuple[str, str, str]]:
+        """The commits that references lead to, other references that they lead to, and they."""
+        tip = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
+        asked = ("for-each-ref", f"--format={tip} %(symref) %(refname)", *REFS)
+        lines = os.fsdecode(self._repository.git(*asked)).split("\n")[:-1]
+        return [(tip, leads_to, ref) for tip, leads_to, ref in map(str.split, lines, repeat(" "))]
 
 
 def _versions(entries: Iterable[Entry]) -> Iterator[Version]:
@@ -369,23 +390,3 @@ def _newest(entries: Iterable[Entry], holding: Collection[Version]) -> _Trace | 
                 if version in holding:
                     return _Trace(commit, version, change.after)
     return None
-
-
-def _branch(commit: Commit, entries: Iterable[Entry]) -> str:
-    """The reference that leads to a commit: rather a branch above it than a tag on it."""
-    leading: dict[str, str] = {}
-    for newer, _ in entries:  # no commit comes before one that it is a parent of
-        ref = min(newer.ref, leading.get(newer.name, newer.ref), key=_rank)
-        if newer.name == commit.name:
-            return _short(ref)
-        for parent in newer.parents:
-            leading[parent] = min(ref, leading.get(parent, ref), key=_rank)
-    return commit.ref
-
-
-def _short(ref: str) -> str:
-    return ref[len(next(filter(ref.startswith, _REFS), "")) :]
-
-
-def _rank(ref: str) -> int:
-    return next((rank for rank, prefix in enumerate(_REFS) if ref.startswith(prefix)), len(_REFS))

@@ -133,17 +133,27 @@ def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[Publishe
     With the main branch of a remote, the local one that may be ahead of it.
     """
     main = _main_branch(settings, refs)
-    if main is not None:
-        name, local = _short(main), _LOCAL + _plain(main)
-        yield PublishedChain(
-            f"the main branch ({name})", main, name, (), is_main=True, is_line=True
-        )
-        if local != main and local in refs:
-            short = _short(local)
-            yield PublishedChain(f"the branch {short}", local, short, (), is_line=True)
+    for ref in main_lines(settings, refs):
+        name, is_main = _short(ref), ref == main
+        what = f"the main branch ({name})" if is_main else f"the branch {name}"
+        yield PublishedChain(what, ref, name, (), is_main=is_main, is_line=True)
     for ref in _latest(_releases(settings, refs, main))[:_MOST]:
         what = "release" if ref.startswith(_TAGS) else "branch"
         yield PublishedChain(f"the {what} {_short(ref)}", ref, _short(ref), ())
+
+
+def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
+    """The main branch, and the local one of that name that may be ahead of it.
+
+    Args:
+        settings: they may name it.
+        refs: every branch and tag, with what it leads to where that is another one.
+    """
+    main = _main_branch(settings, refs)
+    if main is None:
+        return ()
+    local = _LOCAL + _plain(main)
+    return (main, local) if local != main and local in refs else (main,)
 
 
 def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:

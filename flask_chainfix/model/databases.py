@@ -74,6 +74,7 @@ class DatabaseStatus:
         columns: the columns of these tables, each behind its table; ``None`` where nobody has
             looked.
         in_passing: whether only its stamp is of interest: what it holds is not compared.
+        bind: the app's name for it, ``""`` for the default one; ``None`` where that is not known.
     """
 
     name: str
@@ -89,6 +90,7 @@ class DatabaseStatus:
     width: int | None = None
     columns: frozenset[tuple[str, str]] | None = None
     in_passing: bool = False
+    bind: str | None = None
 
     @property
     def is_known(self) -> bool:
@@ -174,6 +176,7 @@ class LostRevision:
         depends_on: what its file named as ``depends_on``.
         checkout: a branch, a tag or a commit that has the file; ``""`` where none is known.
         above: the revisions that stood on it and were removed with it.
+        main: the main branch, where it has a file of this id; ``""`` where it has none.
     """
 
     revision: str
@@ -190,6 +193,7 @@ class LostRevision:
     depends_on: tuple[str, ...] = ()
     checkout: str = ""
     above: tuple[str, ...] = ()
+    main: str = ""
 
     @property
     def requirements(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from flask_chainfix.chain.revision_graph import Graph
@@ -16,6 +16,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses, told_losses
 from flask_chainfix.model.databases import Downgrade, Move, MoveResult, MoveState
 from flask_chainfix.planning.proposal import Proposal
+from flask_chainfix.schema.footprint import Footprint
 
 _NAMED = 3  # revisions that a sentence names
 
@@ -108,8 +109,12 @@ class Turn:
             after=tops(after, whole),
             down=tuple(reversed(down)),
             up=tuple(each for each in after.order if each in whole and each not in left),
-            drops=losses([self.now.footprint_down(self.now.file(each)) for each in down]),
+            drops=losses(self._downgrades_of(database, down)),
         )
+
+    def _downgrades_of(self, database: Applied, down: Iterable[str]) -> list[Footprint]:
+        now, bind = self.now, database.status.bind
+        return [now.footprint_down(now.file(each), bind) for each in down]
 
     def _ways_out(self, database: Applied) -> Remedy:
         merged = way("keep the order, and join both with a merge revision", MERGE)
@@ -117,7 +122,7 @@ class Turn:
             return merged
         graph = self.now.graph
         run = [name for name in graph.order if name in self.mine and name in database.revisions]
-        told = told_losses([self.now.footprint_down(self.now.file(name)) for name in run])
+        told = told_losses(self._downgrades_of(database, run))
         hands = taking_down(graph, database.revisions, self.mine)
         by_hand = (*hands, self.command, "{alembic} upgrade head")
         if database.status.by_user:

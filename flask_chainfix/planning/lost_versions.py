@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from flask_chainfix.common.errors import CannotPlan
-from flask_chainfix.common.quoting import option
+from flask_chainfix.common.quoting import option, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import absent, contradicts
@@ -303,6 +303,19 @@ def _without_file(
         | choices(now, row),
         now.databases.notices,  # a clone may be shallow, say
     )
+
+
+def on_main(now: Facts, revisions: Iterable[str]) -> Iterator[str]:
+    """What there is to say of revisions that a merge of the main branch would bring."""
+    by_main: dict[str, list[str]] = {}
+    for each in revisions:
+        by_main.setdefault(now.databases.lost[each].main, []).append(each)
+    for main, names in by_main.items():
+        if main:
+            yield (
+                f"{main} has {listing(names, _NAMED)}: `git merge {ref_word(main)}` brings"
+                f" {'it' if len(names) == 1 else 'them'}, and nothing is taken back"
+            )
 
 
 def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> None:

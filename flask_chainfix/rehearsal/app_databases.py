@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from flask_chainfix.common.errors import CannotRehearse
+from flask_chainfix.common.errors import CannotPlan, CannotRehearse
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.targets import Target, app_engines, configured_urls
 from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.locate import Runtime, open_app
 from flask_chainfix.environment.messages import masked, said, shown_url
-from flask_chainfix.model.rehearsal import (
-    SERVERS,
-)
+from flask_chainfix.model.databases import DatabaseStatus
+from flask_chainfix.model.rehearsal import SERVERS
 
 OWN_SERVER = "own"
 
@@ -91,6 +90,33 @@ def binds_of(runtime: Runtime) -> tuple[str, ...]:
     parser, section = runtime.options.parser, runtime.options.section
     written = parser.get(section, "databases", fallback="").replace(",", " ").split()
     return tuple(written) if written and all(map(parser.has_section, written)) else ("",)
+
+
+def refuse_unknown_binds(
+    runtime: Runtime, statuses: Iterable[DatabaseStatus], command: str
+) -> None:
+    """Stop where ``env.py`` migrates several databases, and a URL does not tell which one it is.
+
+    Args:
+        runtime: the environment.
+        statuses: the databases in which migrations are to run.
+        command: what the user has typed.
+
+    Raises:
+        CannotPlan: so it is.
+        CannotRehearse: the app cannot be loaded.
+    """
+    named = [each for each in statuses if not each.own]
+    if not named:
+        return
+    with inside_app(runtime, command) as opened:
+        binds = binds_of(opened)
+    if len(binds) > 1:
+        raise CannotPlan(
+            f"env.py migrates {len(binds)} databases, and which of them {named[0].name} is cannot"
+            " be told",
+            way("leave it out, and take the app's own", f"{{fixchain}} {command}"),
+        )
 
 
 def sources_of(runtime: Runtime, copy: str, binds: Sequence[str]) -> dict[str, Target]:

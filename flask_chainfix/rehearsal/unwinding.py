@@ -16,9 +16,8 @@ from sqlalchemy.engine import URL
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common import signals
-from flask_chainfix.common.errors import CannotPlan, CannotRehearse, StaleSnapshot
+from flask_chainfix.common.errors import CannotRehearse, StaleSnapshot
 from flask_chainfix.common.progress import Progress
-from flask_chainfix.common.remedies import way
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.targets import Target
@@ -26,7 +25,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveState
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.rehearsal import RehearsalFailure, RehearsalStep
-from flask_chainfix.rehearsal.app_databases import binds_of, inside_app
+from flask_chainfix.rehearsal.app_databases import binds_of, inside_app, refuse_unknown_binds
 from flask_chainfix.rehearsal.round_trip import Place, as_sent
 from flask_chainfix.rehearsal.scratch import Scratch
 
@@ -149,9 +148,10 @@ def runs_for(
         command: what the user has typed.
 
     Raises:
-        CannotPlan: ``env.py`` would not find a database.
+        CannotPlan: which of several databases a URL means is not known.
         CannotRehearse: the app cannot be loaded.
     """
+    refuse_unknown_binds(runtime, [each.status for each in databases], command)
     with inside_app(runtime, command) as opened, signals.listening():
         binds = binds_of(opened)
         runs = []
@@ -162,12 +162,6 @@ def runs_for(
         for each in databases:
             if each.target.own:
                 continue
-            if len(binds) > 1:
-                raise CannotPlan(
-                    f"env.py migrates {len(binds)} databases, and which of them"
-                    f" {each.status.name} is cannot be told",
-                    way("leave it out, and take the app's own", f"{{fixchain}} {command}"),
-                )
             there = {binds[0]: (each.target, each.status)}
             runs.append(_run(opened, there, {binds[0]: each}, own=False))
         yield tuple(runs)

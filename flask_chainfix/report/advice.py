@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.common.quoting import path_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
 from flask_chainfix.report.page import Row, shown_path
-from flask_chainfix.report.results import Checked
+from flask_chainfix.report.results import Checked, Repaired
 
 if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Planned, Proposal
@@ -109,12 +111,16 @@ class Repair(NamedTuple):
         planned: the plan.
         tools: how to spell out commands.
         commit: the commit that has the chain as it is; ``""`` and ``None`` as in ``Checked``.
+        is_tested: whether the planned chain has run on a scratch database already.
+        is_run: whether the databases that were looked at have run all of it.
     """
 
     snapshot: Facts
     planned: Planned
     tools: Tools
     commit: str | None
+    is_tested: bool = False
+    is_run: bool = False
 
 
 def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
@@ -207,19 +213,40 @@ _MESSAGES = {
 }
 
 
+def what_is_left(done: Repaired) -> list[Step]:
+    """The way from a repair that was made to an upgrade, as far as that is not behind it."""
+    planning, rehearsal = done.planning, done.planning.rehearsal
+    is_tested = rehearsal is not None and not rehearsal.missed_server
+    is_run = _is_run(done)
+    return steps_after_repair(
+        Repair(done.snapshot, done.planned, done.tools, planning.commit, is_tested, is_run)
+    )
+
+
+def _is_run(done: Repaired) -> bool:
+    """Whether the databases, each of which was looked at, have run all of the new chain."""
+    rows = {each.move.identity: each.move.after for each in done.moves}
+    statuses = done.snapshot.databases.statuses
+    after = (replace(each, rows=rows.get(each.identity, each.rows)) for each in statuses)
+    ways = [None if each.by_user else distance(done.planned.after, each) for each in after]
+    is_left_out = "--no-database" in done.tools.databases
+    return bool(ways) and not is_left_out and all(way and not way.behind for way in ways)
+
+
 def steps_after_repair(repair: Repair) -> list[Step]:
     """The way from a repair to an upgrade."""
-    upgrade = Step("Upgrade your database:", (_upgrade(repair),))
+    test = [] if repair.is_tested else [_test(repair)]
+    upgrade = [] if repair.is_run else [Step("Upgrade your database:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
     if upstream is not None:
-        return [_test(repair), _finish_rebase(repair, upstream), upgrade]
+        return [*test, _finish_rebase(repair, upstream), *upgrade]
     message = _MESSAGES.get(repair.planned.plan.strategy, "Relink the migration chain")
     commit = Step("Commit it:", (_add(repair), f"git commit -m {word(message)}"))
     return [
-        _test(repair),
+        *test,
         *([commit] if repair.commit is not None else []),
         *(_restamps(repair) if _moves_stamps(repair.planned.plan) else []),
-        upgrade,
+        *upgrade,
     ]
 
 

@@ -27,7 +27,7 @@ from flask_chainfix.report.command_text import (
     size,
     verdict,
 )
-from flask_chainfix.report.database_results import Traced
+from flask_chainfix.report.database_results import Traced, Unwound
 from flask_chainfix.report.document import (
     Block,
     Chapter,
@@ -147,7 +147,6 @@ def _(result: Planning) -> Document:
 @document.register
 def _(result: Repaired) -> Document:
     planned, tools = result.planned, result.tools
-    repair = advice.Repair(result.snapshot, planned, tools, result.planning.commit)
     undo = f"{tools.fixchain} undo{tools.databases}"
     done = f"Written, and confirmed by {result.confirmation.by}: {size(planned.plan)}."
     return Document(
@@ -157,7 +156,7 @@ def _(result: Repaired) -> Document:
             *drawings(result, result.planning.proposal),
             *sections_of(downgrades.sections(planned.downgrades, done=True)),
             plan_chapter(planned, tools),
-            Chapter("What to do now", (steps_block(advice.steps_after_repair(repair)),)),
+            Chapter("What to do now", (steps_block(advice.what_is_left(result)),)),
             Chapter("To take it back", (steps_block([Step("Put the old files back:", (undo,))]),)),
             *_stopped(result),
         ),
@@ -199,6 +198,14 @@ def _(result: Traced) -> Document:
         blocks += ways_block(traces.steps(found, result), result.tools)
         chapters.append(Chapter(found.status.name, tuple(blocks)))
     return Document(traces.verdict(result), (*chapters, *_stopped(result)))
+
+
+@document.register
+def _(result: Unwound) -> Document:
+    from flask_chainfix.report import unwind_text
+
+    ended: Document = document.dispatch(Result)(result)
+    return ended._replace(chapters=(*sections_of(unwind_text.sections(result)), *ended.chapters))
 
 
 # --- The parts -----------------------------------------------------------------------------------

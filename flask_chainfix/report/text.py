@@ -211,6 +211,8 @@ def _(result: UnwindPlan, page: Page) -> None:
     page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
     write_notices(page, (*result.diagnosis.notices, *result.notices))
     write_sections(page, unwinding.sections(result))
+    if result.databases:
+        page.line("")
 
 
 @_write.register
@@ -346,8 +348,7 @@ def _(result: Repaired, page: Page) -> None:
     page.path(result.journal)
     page.line("and undone with" if only_added else "and put back with")
     write_undo_command(page, result.tools)
-    repair = advice.Repair(result.snapshot, planned, result.tools, planning.commit)
-    write_steps(page, "What to do now", advice.steps_after_repair(repair))
+    write_steps(page, "What to do now", advice.what_is_left(result))
 
 
 @_write.register

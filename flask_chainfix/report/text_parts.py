@@ -30,6 +30,7 @@ from flask_chainfix.report.database_results import RestampPlan
 from flask_chainfix.report.lines import Line
 from flask_chainfix.report.page import (
     INDENT,
+    Detail,
     Page,
     Row,
     Section,
@@ -48,9 +49,12 @@ _SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # of them unless all is told
 
 
 def write_verdict(page: Page, result: Checked | Planning) -> None:
-    """The verdict."""
-    broken = bool(errors_of(result.diagnosis.findings))
-    page.line(verdict(result.diagnosis), style="bold red" if broken else "bold green")
+    """The verdict; for the quiet, of a chain that works, what a plan would change."""
+    broken, said = bool(errors_of(result.diagnosis.findings)), verdict(result.diagnosis)
+    planned = result.proposal.planned if isinstance(result, Planning) else None
+    if planned is not None and not broken and page.style.detail is Detail.VERDICT:
+        said = f"Planned: {': '.join((size(planned.plan), *(each.detail for each in planned.plan.why)))}."
+    page.line(said, style="bold red" if broken else "bold green")
 
 
 def write_surroundings(page: Page, result: Checked | Planning) -> None:

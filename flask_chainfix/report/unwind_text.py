@@ -45,7 +45,7 @@ def sections(result: UnwindPlan) -> Iterator[Section]:
         for revision in each.revisions:
             lost = now.databases.lost[revision]
             rows.append(Row(f"{revision}  {_origin(lost)}", hanging=2))
-            rows.append(Row(_losses(now, revision), "yellow", indent=2))
+            rows.append(Row(_losses(now, revision, each.status.bind), "yellow", indent=2))
             shown.update(dict.fromkeys(_reading(lost)))
         yield Section(each.status.name, f"{before} → {after}", tuple(rows))
     if shown:
@@ -72,11 +72,11 @@ def _origin(lost: LostRevision) -> str:
     return f"{lost.path.name} as it was before commit {lost.commit}"
 
 
-def _losses(now: Facts, revision: str) -> str:
-    names = losses([lost_footprint(now, revision, "downgrade")])
+def _losses(now: Facts, revision: str, bind: str | None) -> str:
+    names = losses([lost_footprint(now, revision, "downgrade", bind)])
     if names:
         return f"drops {listing(names, 12)}, with the data in it"
-    made = lost_footprint(now, revision)
+    made = lost_footprint(now, revision, bind=bind)
     if made is not None and (made.opaque or any(made)):
         return "drops nothing: what upgrade() did may stay"
     return "drops nothing"
@@ -101,16 +101,16 @@ def _database(now: Facts, each: Unwinding) -> dict[str, Any]:
         "name": each.status.name,
         "stamp": list(each.status.rows),
         "stamp_after": list(each.after),
-        "revisions": [_revision(now, revision) for revision in each.revisions],
+        "revisions": [_revision(now, revision, each.status.bind) for revision in each.revisions],
     }
 
 
-def _revision(now: Facts, revision: str) -> dict[str, Any]:
+def _revision(now: Facts, revision: str, bind: str | None) -> dict[str, Any]:
     lost = now.databases.lost[revision]
     return {
         "revision": revision,
         "path": shown_path(lost.path),
         "commit": lost.commit,
         "branch": lost.branch or None,
-        "drops": list(losses([lost_footprint(now, revision, "downgrade")])),
+        "drops": list(losses([lost_footprint(now, revision, "downgrade", bind)])),
     }

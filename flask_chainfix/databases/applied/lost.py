@@ -28,15 +28,24 @@ def is_noop(snapshot: Facts, revision: str) -> bool:
     return source.does_nothing(snapshot.databases.lost[revision].data)
 
 
-def lost_footprint(snapshot: Facts, revision: str, direction: str = "upgrade") -> Footprint | None:
-    """What a lost revision did to the schema; ``None`` where version control has no file of it."""
+def lost_footprint(
+    snapshot: Facts, revision: str, direction: str = "upgrade", bind: str | None = None
+) -> Footprint | None:
+    """What a lost revision did to the schema; ``None`` where version control has no file of it.
+
+    Args:
+        snapshot: the chain.
+        revision: its id.
+        direction: ``upgrade`` or ``downgrade``.
+        bind: the database, in a multi-database environment; ``None`` for all of them together.
+    """
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         return None
     from flask_chainfix.schema.python.footprint_reader import read_footprint  # it is seldom needed
 
     dialect = snapshot.environment.dialect
-    return read_footprint(lost.data, dialect=dialect, direction=direction)
+    return read_footprint(lost.data, dialect=dialect, direction=direction, bind=bind)
 
 
 class Distance(NamedTuple):

@@ -359,7 +359,8 @@ def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
         # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
         first = way(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
     else:
-        losses = told_losses([snapshot.footprint_down(snapshot.file(name)) for name in down])
+        files, bind = map(snapshot.file, down), database.status.bind
+        losses = told_losses([snapshot.footprint_down(file, bind) for file in files])
         first = way(
             f"{why}first downgrade {listing(down)} in {database.name}, which has not run {other}"
             f" ({losses}); next {edit}",

@@ -212,10 +212,8 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
         attached = dict.fromkeys(waiting, head)
         ways |= way(f"leave {name} out", _attaching(case, attached))
     if lost.branch and lost.kept:
-        ways |= way(
-            f"merge the branch {lost.branch}, which has {name}",
-            f"git merge {ref_word(lost.branch)}",
-        )
+        ref = lost.main or lost.branch
+        ways |= way(f"merge {ref}, which has {name}", f"git merge {ref_word(ref)}")
     return ways
 
 

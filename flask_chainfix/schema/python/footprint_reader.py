@@ -22,6 +22,7 @@ def read_footprint(
     dialect: str | None = None,
     local: Collection[str] = (),
     direction: str = "upgrade",
+    bind: str | None = None,
 ) -> Footprint:
     """Find out what a migration does to the schema, without running it.
 
@@ -36,6 +37,7 @@ def read_footprint(
         local: the top-level modules of the migration's own project, which may do anything,
             whatever they are called.
         direction: ``upgrade`` or ``downgrade``.
+        bind: the database that it runs on, in a multi-database environment; ``None`` for each.
     """
     if (too_much := excess(data)) is not None:
         return _all_opaque(f"a file that {too_much.reason}")
@@ -54,9 +56,11 @@ def read_footprint(
         prefix = f"{direction}_"
         binds = [name for name in module.functions if name.startswith(prefix)]
         parts = {name[len(prefix) :]: module.functions[name] for name in binds} or parts
+        if bind is not None and binds:
+            parts = {bind: parts[bind]} if bind in parts else {}
     found = Footprint()
-    for bind, part in parts.items():
-        run = Run(module, follow, dialect, bind, local)
+    for database, part in parts.items():
+        run = Run(module, follow, dialect, database, local)
         try:
             run.call(Local(part), Arguments([], {}, part.lineno))
         except (TooMuch, RecursionError, ValueError):
