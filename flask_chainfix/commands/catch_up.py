@@ -20,10 +20,9 @@ from flask_chainfix.common.errors import (
     DatabaseUnreachable,
     UnsafeForDatabases,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Tools, Way, way
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import Progress, count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
 from flask_chainfix.databases.facts import Facts

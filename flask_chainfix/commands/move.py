@@ -8,9 +8,8 @@ from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
 from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,

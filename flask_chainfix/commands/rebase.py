@@ -16,11 +16,10 @@ from flask_chainfix.common.errors import (
     CannotRewrite,
     UnsafeForDatabases,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import MERGE, Remedy, Tools, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import Progress, count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (

@@ -23,8 +23,8 @@ from flask_chainfix.common.errors import (
     RowsNotMoved,
     UnsafeForDatabases,
 )
-from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.common.wording import Progress, unseen
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,

@@ -11,10 +11,9 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import Progress, count
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.by_schema import move_by_schema
 from flask_chainfix.databases.facts import Facts

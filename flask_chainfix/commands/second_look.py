@@ -20,9 +20,8 @@ from flask_chainfix.common.errors import (
     RowsNotMoved,
     StaleSnapshot,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.rows import restamping

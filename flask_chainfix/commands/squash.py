@@ -11,10 +11,9 @@ from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import Progress, count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,

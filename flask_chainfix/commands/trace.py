@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty
 from flask_chainfix.common.errors import BadDatabase, DatabaseUnreachable
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.survey import NO_DATABASE_NAMED, survey, targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes

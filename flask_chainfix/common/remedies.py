@@ -9,18 +9,9 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import PLACEHOLDER, words
 
 REPAIR = "{fixchain} repair{databases}"
-
-
 MERGE = f"{REPAIR} --strategy merge"
-
-
 LINE = f"{REPAIR} --strategy linear"
-
-
-PLAIN_REPAIRS = (REPAIR, MERGE)
-
-
-"""The commands that leave all to the plan."""
+PLAIN_REPAIRS = (REPAIR, MERGE)  # they leave all to the plan
 
 
 class Way(NamedTuple):

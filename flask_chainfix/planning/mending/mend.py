@@ -29,7 +29,6 @@ from flask_chainfix.planning.mending.parents import attached_parents, open_cycle
 
 _Mender = Callable[[Case], Iterator[Mend]]
 
-
 # While an id stands twice, it is not known who is on what; and what is missing hides cycles.
 _FOR_IDS: tuple[_Mender, ...] = (
     copies,
@@ -37,7 +36,6 @@ _FOR_IDS: tuple[_Mender, ...] = (
     numbers_of_their_own,
     numbers_that_rise,
 )
-
 
 _MENDERS: tuple[_Mender, ...] = (
     *_FOR_IDS,
@@ -52,7 +50,6 @@ _MENDERS: tuple[_Mender, ...] = (
     parents_that_say_nothing,
     docstrings_in_step,
 )
-
 
 # Those that mend one fault, which the settings can ignore.
 _OF_CODE: Mapping[_Mender, str] = {
