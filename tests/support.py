@@ -41,8 +41,8 @@ from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
 from flask_chainfix.model.history import ChainLock, History
 from flask_chainfix.model.plans import Mend, Plan, Wishes
 from flask_chainfix.planning.edits import edits_for, make_plan
+from flask_chainfix.planning.mending import mend
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend
 
 MIGRATIONS = Path("/project/migrations")
 _UNDATED = "undated"

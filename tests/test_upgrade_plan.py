@@ -25,8 +25,8 @@ from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.mending import mend_impassable
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend_impassable
 from flask_chainfix.planning.strategies import strategy_names
 from flask_chainfix.rehearsal.confirm import confirm, foresee, upgrade_faults
 from tests.disk import environment

@@ -30,8 +30,8 @@ from flask_chainfix.planning.edits import (
     require_known_headers,
     summed_up,
 )
+from flask_chainfix.planning.mending import mend_impassable
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend_impassable
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relocate
 from flask_chainfix.planning.safety import refuse_doubted

@@ -34,8 +34,8 @@ from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, refuse_compiled, summed_up
+from flask_chainfix.planning.mending import mend, mend_impassable
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend, mend_impassable
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair

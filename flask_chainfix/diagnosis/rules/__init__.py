@@ -49,7 +49,7 @@ _MODULES = {
     Family.ENVIRONMENT: ("around",),
     Family.LOCK: ("around",),
     Family.PUBLISHED: ("published",),
-    Family.REHEARSAL: ("rehearsed",),
+    Family.REHEARSAL: ("around",),
     Family.MERGE: ("merging",),
 }
 
