@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 from flask_chainfix.chain.shortened import Trunk
-from flask_chainfix.common.quoting import ref_word
+from flask_chainfix.common.quoting import path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
-from flask_chainfix.diagnosis.merge_steps import merge_steps
 from flask_chainfix.diagnosis.numbering import same_numbers
 from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
+from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.history import Conflict, Merge, Settling, Side
@@ -74,8 +75,9 @@ def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
         if merge.is_gate and not merge.mine.ref:
             for finding in breaking(snapshot, merge):
                 yield _broken(snapshot, merge, finding)
-            for conflict in _of_migrations(snapshot, merge):
-                yield _stopped(snapshot, merge, conflict)
+            for conflict in merge.conflicts:
+                if conflict.path != snapshot.environment.lock_path:
+                    yield _stopped(snapshot, merge, conflict)
 
 
 def breaking(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
@@ -96,9 +98,8 @@ def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
     known: set[object] | None = None
     stopped = {conflict.path for conflict in merge.conflicts}
     for finding in found:
-        told = finding.code == "FC106" and all(each.path in stopped for each in finding.locations)
-        if told:
-            continue
+        if finding.code == "FC106" and all(each.path in stopped for each in finding.locations):
+            continue  # it is told as a place at which Git stops
         if known is None and not _is_of_both(merge, finding):
             sides = (merge.mine, merge.theirs)
             known = {_identity(each) for side in sides for each in _errors(snapshot, side)}
@@ -128,17 +129,12 @@ def _is_of_both(merge: Merge, finding: Finding) -> bool:
 
 def _errors(snapshot: Facts, side: Side) -> list[Finding]:
     there = snapshot.of_others(side.files, side.lock)
-    return errors_of((*diagnose(there), *diagnose(there, Family.LOCK)))
+    return errors_of(diagnose(there, Family.CHAIN, Family.LOCK))
 
 
 def _identity(finding: Finding) -> tuple[str, object]:
     """What makes a finding the same in another chain; its files may lie elsewhere there."""
     return finding.code, finding.revisions or finding.message
-
-
-def _of_migrations(snapshot: Facts, merge: Merge) -> Iterator[Conflict]:
-    lock = snapshot.environment.lock_path
-    return (each for each in merge.conflicts if each.path != lock)
 
 
 def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
@@ -186,7 +182,7 @@ def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]
 def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     ref, name = merge.theirs.ref, os.path.relpath(conflict.path)
     why = _STOPS.get(conflict.kind, f"both sides are in conflict ({conflict.kind})")
-    steps = merge_steps(snapshot.environment, merge)
+    steps = _steps(snapshot.environment, merge)
     return Fault(
         f"a merge of {ref} stops at {name}: {why}",
         way(
@@ -210,17 +206,41 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
         what = count(merge.others, "file")
         text += f"; Git stops at {what} that {'is' if merge.others == 1 else 'are'} no migration,"
         text += " which you resolve and add before the merge is ended"
-    return way(text, *merge_steps(snapshot.environment, merge))
+    return way(text, *_steps(snapshot.environment, merge))
+
+
+def _steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
+    """What is typed to merge, from the state that the repository is in."""
+    ref, steps = ref_word(merge.theirs.ref), []
+    if merge.to_commit:
+        steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
+    if merge.tracking:
+        steps.append(f"git fetch {ref_word(merge.tracking)}")
+    steps.append(f"git merge {ref}")
+    for conflict in merge.conflicts:
+        if any(file.path == conflict.path for file in merge.theirs.files):
+            steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
+        elif conflict.path.suffix == ".py":
+            steps.append(f"git rm --quiet -- {_paths([conflict.path])}")
+    if merge.settling is Settling.REBASE:
+        steps.append(f"{{fixchain}} rebase --onto {ref}{{databases}}")
+    elif merge.settling is Settling.REPAIR:
+        steps.append("{fixchain} repair{databases}")
+    ended = bool(merge.conflicts or merge.others)
+    if ended or merge.settling is not Settling.NOTHING:
+        locations = environment.version_locations
+        apart = {each for each in locations if not each.is_relative_to(environment.directory)}
+        steps.append(f"git add -- {_paths([environment.directory, *sorted(apart)])}")
+        steps.append("git commit --no-edit" if ended else 'git commit -m "Relink migrations"')
+    return tuple(steps)
+
+
+def _paths(paths: Iterable[Path]) -> str:
+    return " ".join(path_word(os.path.relpath(path)) for path in paths)
 
 
 # --- What both sides do to the schema ------------------------------------------------------------
-@rule(
-    "FC504",
-    "merge-would-conflict",
-    Severity.ERROR,
-    "conflicting change",
-    Family.MERGE,
-)
+@rule("FC504", "merge-would-conflict", Severity.ERROR, "conflicting change", Family.MERGE)
 def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
     """What two branches do to the schema does not go together, in whatever order they are linked.
 
@@ -367,4 +387,4 @@ def _change(snapshot: Facts, merge: Merge, fault: Fault) -> Remedy:
             f"before {mine} lands, change {where} there, so that it goes with what {theirs} does"
         )
     text = f"change yours, at {where}, so that it goes with what {theirs} does: {fault.hint}"
-    return way(f"{text}; then merge", *merge_steps(snapshot.environment, merge))
+    return way(f"{text}; then merge", *_steps(snapshot.environment, merge))
