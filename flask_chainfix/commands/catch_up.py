@@ -7,7 +7,6 @@ from dataclasses import replace
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import (
     read_and_judge,
     refuse_broken,
@@ -46,7 +45,7 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
-from flask_chainfix.planning.edits import require_known_headers
+from flask_chainfix.planning.edits import require_known_headers, with_lock
 from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import CatchUpPlan
@@ -324,19 +323,15 @@ def _planned(
     )
     given = operations(upgrade, _DOWNGRADE, imports)
     new, edit = render(runtime, new, file_stem(now, new.revision, new.message), given)
-    edits = [edit]
-    after = now.after(edits)
+    after = now.after([edit])
     before = {(each.code, each.revisions) for each in diagnose(now, Family.CHAIN, Family.SCHEMA)}
     for fault in errors_of(diagnose(after, Family.CHAIN, Family.SCHEMA)):
         if (fault.code, fault.revisions) not in before:
             raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     foresee(after, before=now)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits.append(lock)
-        after = after.after([lock])
+    edits, after = with_lock((edit,), after)
     plan = Plan("catch-up", (), (new,), after.graph.order)
-    return Planned(plan, now, after, tuple(edits))
+    return Planned(plan, now, after, edits)
 
 
 def _as_they_are(now: Facts) -> tuple[MoveResult, ...]:

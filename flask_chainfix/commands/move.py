@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
 from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
@@ -17,21 +16,19 @@ from flask_chainfix.databases.survey import (
     survey,
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
-from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.model.history import History
-from flask_chainfix.model.plans import Plan, Wishes
+from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.edits import (
     edits_between,
     edits_for,
     require_known_headers,
     summed_up,
+    with_lock,
 )
 from flask_chainfix.planning.mending import mend_impassable
-from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relocate
 from flask_chainfix.planning.safety import refuse_doubted
@@ -137,15 +134,13 @@ def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
     """
     after = now.after(edits_for(now, plan))
     movable = {relink.revision for relink in plan.relinks}
-    after, untied = mend_impassable(Case(after, History(), Wishes(), NewIds(after)), movable)
+    after, untied = mend_impassable(after, movable)
     plan = summed_up(now, after, plan, untied, ())
     _refuse_faults(now, after, wishes)
     refuse_skipping(now, after.graph, wishes)
     foresee(after, before=now)
     edits = edits_between(now, after)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
+    edits, after = with_lock(edits, after)
     return Planned(replace(plan, order=after.graph.order), now, after, edits)
 
 

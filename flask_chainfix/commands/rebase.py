@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
@@ -29,7 +28,6 @@ from flask_chainfix.databases.survey import (
     survey,
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
-from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.landings import read_history
@@ -39,9 +37,9 @@ from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.downgrades import Turn, from_where_they_are, lowered
-from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
+from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.mending import mend_ids, mend_impassable
-from flask_chainfix.planning.mending.case import Case, is_same_migration
+from flask_chainfix.planning.mending.case import is_same_migration
 from flask_chainfix.planning.on_top import excerpt, put_on_top
 from flask_chainfix.planning.plan import case_for, knowing_lost, propose, refuse_faults
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
@@ -239,7 +237,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere."""
     before, start = rebase.now, rebase.start
     after = start.after(edits_for(start, plan))
-    after, untied = mend_impassable(Case(after, History(), Wishes(), NewIds(after)), movable=mine)
+    after, untied = mend_impassable(after, mine)
     plan = summed_up(before, after, plan, (*rebase.mends, *untied), ())
     edits = edits_between(before, after)
     moved = excerpt(after, mine)  # nothing else changes
@@ -252,9 +250,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     start = lowered(start, downgrades)
     replace(turn, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
+    edits, after = with_lock(edits, after)
     why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {rebase.upstream.ref} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
     renamed = {**start.databases.renamed, **plan.renamed}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix import source
+from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.lineages import Lineages, find_lineages
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.quoting import option
@@ -38,6 +39,12 @@ def edits_between(before: Facts, after: Facts) -> tuple[Edit, ...]:
         for path in dict.fromkeys((*gone, *in_order, *new))
         if old.get(path) != new.get(path)
     )
+
+
+def with_lock(edits: tuple[Edit, ...], after: Facts) -> tuple[tuple[Edit, ...], Facts]:
+    """The changes of files, and the chain after them, with the chain lock kept in step."""
+    lock = heads_file.edit_for(after)
+    return (edits, after) if lock is None else ((*edits, lock), after.after([lock]))
 
 
 def summed_up(

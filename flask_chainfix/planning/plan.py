@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
 from flask_chainfix.databases.applied.has_run import with_new_ids
@@ -33,7 +32,13 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
-from flask_chainfix.planning.edits import edits_between, edits_for, refuse_compiled, summed_up
+from flask_chainfix.planning.edits import (
+    edits_between,
+    edits_for,
+    refuse_compiled,
+    summed_up,
+    with_lock,
+)
 from flask_chainfix.planning.mending import mend, mend_impassable
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.names import shortened
@@ -57,10 +62,9 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """
     if not needs_plan(diagnosis, wishes):
         return Proposal(diagnosis)
-    diagnosis, history = _with_git(diagnosis)
-    diagnosis = knowing_lost(runtime, diagnosis)
+    diagnosis = knowing_lost(runtime, _with_git(diagnosis))
     try:
-        return _proposed(runtime, diagnosis, wishes, history)
+        return _proposed(runtime, diagnosis, wishes)
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(diagnosis, obstacle=error)
 
@@ -98,18 +102,17 @@ def _without_rebase(diagnosis: Diagnosis, plan: Plan) -> Plan:
     return replace(plan, choices=Remedy(tuple(ways)))
 
 
-def _with_git(diagnosis: Diagnosis) -> tuple[Diagnosis, History]:
-    """What version control knows: what is published, and when migrations landed."""
+def _with_git(diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with what Git knows: what is published, and when migrations landed."""
     before = diagnosis.snapshot
     if not before.environment.asks_git:
-        return diagnosis, History()
+        return diagnosis
     chains, notices = read_published(before)
     main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in before.files]
     history = read_history(files, before.environment.version_locations, main)
     now = replace(before, published_chains=chains, landed=history)
-    known = replace(diagnosis, snapshot=now)
-    return known.noticing(*notices, *history.notices), history
+    return replace(diagnosis, snapshot=now).noticing(*notices, *history.notices)
 
 
 def _with_places(fault: Finding) -> str:
@@ -117,16 +120,17 @@ def _with_places(fault: Finding) -> str:
     return f"{fault.message} ({', '.join(places)})" if places else fault.message
 
 
-def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History) -> Proposal:
+def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """Mend, link, and have our own rules and Alembic's graph judge the result."""
     before = diagnosis.snapshot
+    history = before.landed or History()
     start, mends, notices = _prepared(runtime, diagnosis, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
     plan = _linked(start, wishes, history.after(mends), uprooted, mends)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
-    after, untied = mend_impassable(Case(after, history, wishes, NewIds(after)))
+    after, untied = mend_impassable(after, strict=wishes.strict)
     mends = (*mends, *untied)
     if wishes.shorten_ids:
         shorter = shortened(after)
@@ -148,9 +152,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: H
     start = replace(start, databases=replace(start.databases, renamed=renamed))
     notices += tuple(f"not mended by this plan: {each.code}, {each.message}" for each in left)
     diagnosis = diagnosis.noticing(*notices, *remarks_on_links(before, edits))
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
+    edits, after = with_lock(edits, after)
     plan = _without_rebase(diagnosis, plan)
     planned = Planned(plan, start, after, edits, _upstream(diagnosis, plan))
     return Proposal(diagnosis, planned)

@@ -12,7 +12,9 @@ from dataclasses import replace
 
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.plans import Mend
+from flask_chainfix.diagnosis.numbering import NewIds
+from flask_chainfix.model.history import History
+from flask_chainfix.model.plans import Mend, Wishes
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.duplicates import copies, ids_of_their_own
 from flask_chainfix.planning.mending.merge_points import (
@@ -82,9 +84,14 @@ def mend(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
 
 
 def mend_impassable(
-    case: Case, movable: Collection[str] | None = None
+    snapshot: Facts, movable: Collection[str] | None = None, *, strict: bool = False
 ) -> tuple[Facts, tuple[Mend, ...]]:
     """Mend the revisions that Alembic cannot upgrade to since the chain was relinked.
+
+    Args:
+        snapshot: that chain.
+        movable: the revisions that may change; ``None`` for all.
+        strict: whether those count, too, that it passes in the order of its own.
 
     Returns:
         The chain afterwards, and what was done, in this order.
@@ -92,14 +99,15 @@ def mend_impassable(
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
     """
-    if "FC112" in case.snapshot.environment.settings.ignore:
-        return case.snapshot, ()
+    if "FC112" in snapshot.environment.settings.ignore:
+        return snapshot, ()
 
     def mender(case: Case) -> Iterator[Mend]:
         for each in ties_that_stop_alembic(case):
             if movable is None or each.revision in movable:
                 yield each
 
+    case = Case(snapshot, History(), Wishes(strict=strict), NewIds(snapshot))
     return _run(case, (mender,))
 
 
