@@ -145,6 +145,13 @@ class Snapshot:
         assert isinstance(reading, Header)
         return reading
 
+    def relinked(self, parents: Mapping[str, tuple[str, ...]]) -> Graph:
+        """The chain if these revisions had these parents."""
+        return Graph(
+            header._replace(down_revision=parents.get(str(header.revision), header.down_revision))
+            for header in self.headers
+        )
+
     def locations(self, revision: str, name: str) -> tuple[Location, ...]:
         """Where the files of a revision say something: file and line of a header attribute."""
         return tuple(location(file, name) for file in self.files_by_revision[revision])

@@ -6,7 +6,7 @@ Those count that this user has made on this machine, and that Git does not track
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -53,17 +53,6 @@ class Journals:
         """The journal of the unfinished repair, else the newest one."""
         return self.unfinished or (self.ended[-1] if self.ended else None)
 
-    def without(self, is_stranger: Callable[[Path], bool], why: str) -> Journals:
-        """The same with more strangers; ``is_stranger`` tells of a journal's path if it is one."""
-        journals = (*self.ended, *([self.unfinished] if self.unfinished else ()))
-        found = [each for each in journals if is_stranger(each.path)]
-        return replace(
-            self,
-            ended=tuple(each for each in self.ended if each not in found),
-            unfinished=None if self.unfinished in found else self.unfinished,
-            strangers=(*self.strangers, *(Stranger(each.file, why) for each in found)),
-        )
-
 
 def read_journals(environment: Path) -> Journals:
     """Read the journals of an environment.
@@ -100,7 +89,13 @@ def journals_of(environment: Environment) -> Journals:
     if found.latest is None or not environment.asks_git:
         return found
     tracked = tracked_below(directory_for(environment.directory))
-    return found.without(lambda path: os.path.realpath(path) in tracked, "Git tracks it")
+    journals = (*found.ended, *([found.unfinished] if found.unfinished else ()))
+    theirs = [each for each in journals if os.path.realpath(each.path) in tracked]
+    return Journals(
+        tuple(each for each in found.ended if each not in theirs),
+        None if found.unfinished in theirs else found.unfinished,
+        (*found.strangers, *(Stranger(each.file, "Git tracks it") for each in theirs)),
+    )
 
 
 def noticed_strangers(journals: Journals) -> tuple[str, ...]:

@@ -232,14 +232,9 @@ class Side:
         """The identities of its migrations: what two sides have in common is one object."""
         return frozenset(map(id, self.files))
 
-    @cached_property
-    def _by_identity(self) -> Mapping[int, tuple[int, MigrationFile]]:
-        return {id(file): (number, file) for number, file in enumerate(self.files)}
-
     def unshared(self, other: Side) -> list[MigrationFile]:
         """The files that are not the very objects that the other side has."""
-        new = self.held - other.held
-        return [file for _, file in sorted(self._by_identity[each] for each in new)]
+        return [file for file in self.files if id(file) not in other.held]
 
     def ids_beside(self, other: Side) -> frozenset[str]:
         """The ids of the migrations that the other side does not have."""
@@ -251,13 +246,13 @@ class Side:
             new = [
                 file
                 for file in self.unshared(other)
-                if _id_of(file) not in other.ids or other.differs_from(file)
+                if _id_of(file) not in other.ids or other._has_another(file)
             ]
             self._beside[id(other)] = other, new
         return self._beside[id(other)][1]
 
-    def differs_from(self, file: MigrationFile) -> bool:
-        """Whether the id of a file is that of another migration here: in another file."""
+    def _has_another(self, file: MigrationFile) -> bool:
+        """Whether the id of a file is that of another migration here."""
         same = (each for each in self.files if _id_of(each) == _id_of(file))
         return all(each.path != file.path and each.data != file.data for each in same)
 

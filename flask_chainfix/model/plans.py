@@ -197,6 +197,11 @@ class Plan:
     squashed: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def parents(self) -> Mapping[str, tuple[str, ...]]:
+        """The parents that revisions get, by revision."""
+        return {relink.revision: relink.after for relink in self.relinks}
+
+    @property
     def renamed(self) -> Mapping[str, str]:
         """The ids that revisions get which databases may be stamped with, by those they have."""
         return {

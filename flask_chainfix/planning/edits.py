@@ -183,7 +183,7 @@ def edits_for(snapshot: Facts, plan: Plan) -> tuple[Edit, ...]:
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
     """
-    return _rewritten(snapshot, {relink.revision: relink.after for relink in plan.relinks})
+    return _rewritten(snapshot, plan.parents)
 
 
 def _rewritten(snapshot: Facts, parents: Mapping[str, tuple[str, ...]]) -> tuple[Edit, ...]:

@@ -26,7 +26,6 @@ from flask_chainfix.planning.draft import Links
 from flask_chainfix.planning.edits import make_plan, require_known_headers
 from flask_chainfix.planning.mending.case import header_of
 from flask_chainfix.planning.safety import refuse_unsafe
-from flask_chainfix.planning.strategies import planned_graph
 from flask_chainfix.schema.footprint import Action
 
 
@@ -77,11 +76,11 @@ def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None
         return None  # what the main branch has is at fault by itself
     try:
         moved = put_on_top(snapshot, mine, main.name)
-        after = planned_graph(snapshot, moved)
+        after = snapshot.relinked(moved.parents)
         refuse_unsafe(after, graph, (*applied_in(snapshot), *published_in(snapshot)))
     except CannotPlan:
         return None
-    expected = planned_graph(snapshot, plan)
+    expected = snapshot.relinked(plan.parents)
     if (len(after.heads), len(after.bases)) != (len(expected.heads), len(expected.bases)):
         return None
     family = frozenset(plan.order)

@@ -72,9 +72,9 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
             accepted, proven = [*accepted, *more], all_of_it
             continue
         for precedence in more:
-            if not _runs_against(graph, accepted, precedence):
+            if precedence.after.revision not in proven.required([precedence.before.revision]):
                 accepted = [*accepted, precedence]
-        proven = snapshot.graph.with_evidence(_before(accepted))
+                proven = snapshot.graph.with_evidence(_before(accepted))
     return Proof(proven, tuple(accepted), _before(accepted), frozenset(suited))
 
 
@@ -140,22 +140,6 @@ def _before(precedences: Iterable[Precedence]) -> Mapping[str, tuple[str, ...]]:
         earlier = before.setdefault(precedence.after.revision, {})
         earlier[precedence.before.revision] = None
     return {revision: tuple(earlier) for revision, earlier in before.items()}
-
-
-def _runs_against(graph: Graph, accepted: list[Precedence], precedence: Precedence) -> bool:
-    """Whether the chain and what is accepted already ask for the opposite order."""
-    extra = _before(accepted)
-    target = precedence.after.revision
-    pending, seen = [precedence.before.revision], set()
-    while pending:
-        revision = pending.pop()
-        if revision == target:
-            return True
-        if revision not in seen:
-            seen.add(revision)
-            pending.extend(graph.requirements(revision))
-            pending.extend(extra.get(revision, ()))
-    return False
 
 
 def _contradiction(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
 from flask_chainfix.databases.applied.contradictions import leaving_out
@@ -14,12 +13,7 @@ from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.planning.draft import Task
 from flask_chainfix.planning.linear import linear
 from flask_chainfix.planning.merge import merge
-from flask_chainfix.planning.safety import (
-    Branches,
-    DecidedPair,
-    decided_pairs,
-    disagreement,
-)
+from flask_chainfix.planning.safety import DecidedPair, decided_pairs, disagreement
 
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
@@ -49,8 +43,7 @@ def choose(strategy: str, task: Task) -> Plan:
     usual = _by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
-    branches = Branches(task.snapshot.graph, task.lineages.by_revision)
-    decided = decided_pairs(task.snapshot.graph, branches, task.databases)
+    decided = decided_pairs(task.snapshot.graph, task.branches, task.databases)
     try:
         return _in_one_line(task, decided)
     except CannotPlan as refusal:
@@ -98,7 +91,7 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     try:  # what a merge point has joined beside other branches need not be put in order
         return _safe("linear", task)
     except UnsafeForDatabases as error:
-        told = _disagreement(task)
+        told = disagreement(task.snapshot.graph, task.branches, task.databases)
         if not told:
             raise
         text = "keep them beside each other, and join them with a merge revision"
@@ -126,7 +119,7 @@ def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
         raise
     except CannotPlan:
         raise refusal from None
-    told = _disagreement(task)
+    told = disagreement(task.snapshot.graph, task.branches, task.databases)
     if told:
         why = f"merge, because {told}: in one line, one of them would skip what it has not run"
     else:
@@ -171,17 +164,3 @@ def _safe(strategy: str, task: Task) -> Plan:
         return plan
     known = "the known database" if number == 1 else f"all {number:,} known databases"
     return replace(plan, why=(Reason("database", f"{strategy} is safe for {known}"),))
-
-
-def planned_graph(snapshot: Facts, plan: Plan) -> Graph:
-    """The chain with the links that a plan changes; without the revisions that it adds."""
-    changed = {relink.revision: relink.after for relink in plan.relinks}
-    return Graph(
-        header._replace(down_revision=changed.get(header.revision or "", header.down_revision))
-        for header in snapshot.headers
-    )
-
-
-def _disagreement(task: Task) -> str:
-    branches = Branches(task.snapshot.graph, task.lineages.by_revision)
-    return disagreement(task.snapshot.graph, branches, task.databases)

@@ -77,11 +77,7 @@ def _refuse_cycles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
     to_be = {**{name: (parent,) for name, parent in attach.items()}, **pinned}
     if not to_be:
         return
-    planned = Graph(
-        header._replace(down_revision=to_be.get(str(header.revision), header.down_revision))
-        for header in case.snapshot.headers
-    )
-    for members in planned.cycles:
+    for members in case.snapshot.relinked(to_be).cycles:
         for revision in members:
             if revision not in pinned or attach[revision] not in members:
                 continue
