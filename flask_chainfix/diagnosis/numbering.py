@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.files import Header
 
 LONGEST_ID = 32  # alembic_version.version_num is VARCHAR(32)
 _HEX_LENGTH = 12
@@ -204,8 +203,8 @@ def file_stem(snapshot: Facts, revision: str, message: str) -> str | None:
     """
     stems = {
         header.revision: file.name.rpartition(".")[0]
-        for file in snapshot.files
-        if isinstance(header := file.reading, Header) and header.revision is not None
+        for file, header in snapshot.readable
+        if header.revision is not None
     }
     graph = snapshot.graph
     order = [name for name in graph.order if name in stems]

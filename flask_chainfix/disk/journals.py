@@ -22,7 +22,7 @@ from flask_chainfix.disk.safe_files import NotOurs, directory_for, known_key, re
 from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.git.repositories import tracked_below
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.files import Edit, Header
+from flask_chainfix.model.files import Edit
 
 _S = TypeVar("_S", bound=Snapshot)
 
@@ -125,9 +125,9 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
         return
     changed = {str(entry.path) for entry in journal.entries}
     remaining = {file.path for file in before.files}
-    for file in now.files:
-        header, place = file.reading, os.path.realpath(file.path)
-        if not isinstance(header, Header) or place in changed:
+    for file, header in now.readable:
+        place = os.path.realpath(file.path)
+        if place in changed:
             continue
         for name in (*(header.down_revision or ()), *(header.depends_on or ())):
             if name in doomed:

@@ -236,11 +236,10 @@ def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) ->
 def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
     """The chain with the files of lost revisions as a Git revision has them, and which it has."""
     there: dict[str, LostRevision] = {}
-    for file in read_at(ref, now.environment).files:
-        header = file.reading
-        if not isinstance(header, Header) or header.revision in (None, *now.graph):
+    for file, header in read_at(ref, now.environment).readable:
+        revision = header.revision
+        if revision is None or revision in now.graph:
             continue
-        revision = str(header.revision)
         found = now.databases.lost.get(revision) or LostRevision(
             revision, ref, "", datetime.fromtimestamp(0, timezone.utc), file.path, b"", ()
         )
