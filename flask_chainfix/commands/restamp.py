@@ -147,7 +147,7 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
         out_of_reach = {each.identity for each in given_by_user(wishes.stamps)}
         moves = [each.move for each in planned if each.state is MoveState.PLANNED]
         there = [move for move in moves if move.identity not in out_of_reach]
-        with disk.row_log(directory, journal, now.graph) as log:
+        with disk.RowLog(directory, journal, now.graph) as log:
             results = moving.move_rows(targets, there, log.record, progress)
             done = {each.move: each for each in results}
             for move in moves:

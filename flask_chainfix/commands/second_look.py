@@ -151,7 +151,7 @@ def unnoted(
         if not (each.by_user or each.identity in in_doubt)
     ]
     try:
-        with disk.row_log(after.environment.directory, journal, after.graph) as log:
+        with disk.RowLog(after.environment.directory, journal, after.graph) as log:
             log.record(*stay)
     except (ChainFixError, OSError, KeyboardInterrupt) as error:
         if can_have_written(after, moved):
