@@ -16,7 +16,7 @@ from flask_chainfix.common.errors import (
     UnsafeForDatabases,
 )
 from flask_chainfix.common.quoting import path_word
-from flask_chainfix.common.remedies import MERGE, Remedy, Tools, way
+from flask_chainfix.common.remedies import MERGE, Tools, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import Progress, count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
@@ -186,7 +186,7 @@ def _without_vain_merge(
     runtime: Runtime, rebase: _Rebase, error: UnsafeForDatabases
 ) -> UnsafeForDatabases:
     """The same without the advice to merge, where that would be refused as well."""
-    left = Remedy(tuple(each for each in error.remedy.ways if MERGE not in each.commands))
+    left = error.remedy.without(MERGE)
     if left == error.remedy or not left:
         return error
     merged = propose(runtime, rebase.diagnosis, Wishes(strategy="merge"))

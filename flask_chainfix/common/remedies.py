@@ -69,6 +69,16 @@ class Remedy:
             return self
         return Remedy(tuple(dict.fromkeys(others.ways + left)))
 
+    def without(self, command: str) -> Remedy:
+        """The ways that type no command which begins so."""
+        return Remedy(
+            tuple(
+                way
+                for way in self.ways
+                if not any(typed.startswith(command) for typed in way.commands)
+            )
+        )
+
     def __bool__(self) -> bool:
         return bool(self.ways)
 

@@ -90,18 +90,6 @@ def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
     return Upstream(main.short, operation(snapshot))
 
 
-def _without_rebase(diagnosis: Diagnosis, plan: Plan) -> Plan:
-    """The plan without a rebase among the other ways, where that would be refused yet."""
-    if not in_doubt(diagnosis.findings):
-        return plan
-    ways = (
-        way
-        for way in plan.choices.ways
-        if not any(command.startswith("{fixchain} rebase") for command in way.commands)
-    )
-    return replace(plan, choices=Remedy(tuple(ways)))
-
-
 def _with_git(diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis with what Git knows: what is published, and when migrations landed."""
     before = diagnosis.snapshot
@@ -153,7 +141,8 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     notices += tuple(f"not mended by this plan: {each.code}, {each.message}" for each in left)
     diagnosis = diagnosis.noticing(*notices, *remarks_on_links(before, edits))
     edits, after = with_lock(edits, after)
-    plan = _without_rebase(diagnosis, plan)
+    if in_doubt(diagnosis.findings):  # a rebase would be refused yet
+        plan = replace(plan, choices=plan.choices.without("{fixchain} rebase"))
     planned = Planned(plan, start, after, edits, _upstream(diagnosis, plan))
     return Proposal(diagnosis, planned)
 

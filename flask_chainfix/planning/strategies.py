@@ -150,8 +150,7 @@ def _merged(task: Task) -> Plan:
     try:
         return _safe("merge", task)
     except UnsafeForDatabases as error:
-        left = Remedy(tuple(each for each in error.remedy.ways if MERGE not in each.commands))
-        remedy = left or Remedy.of(
+        remedy = error.remedy.without(MERGE) or Remedy.of(
             "change one of the migrations so that it does not need the other"
         )
         raise UnsafeForDatabases(error.message, remedy, error.lines) from error
