@@ -22,8 +22,8 @@ from flask_chainfix.commands.restamp import RestampWishes
 from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
 from flask_chainfix.model.plans import Mend, Wishes
 from flask_chainfix.planning import mending
+from flask_chainfix.planning.linking.strategies import AUTO, strategy_names
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.strategies import AUTO, strategy_names
 from tests.commands import command_of
 from tests.repositories import needs_git
 from tests.specimens import COMMANDS, SPECIMENS, every_command, project, specimen, told

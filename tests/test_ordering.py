@@ -12,8 +12,8 @@ from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import History, Landing
 from flask_chainfix.model.plans import Reason, Wishes
-from flask_chainfix.planning.edits import make_plan
-from flask_chainfix.planning.ranking import Ordering, arrange, parse_date
+from flask_chainfix.planning.linking.ranking import Ordering, arrange, parse_date
+from flask_chainfix.planning.linking.strategies import make_plan
 from tests.support import Rev, chain, rev
 
 UTC = timezone.utc

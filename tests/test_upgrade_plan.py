@@ -22,9 +22,8 @@ from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.linking.strategies import make_plan, strategy_names
 from flask_chainfix.planning.mending import mend_impassable
-from flask_chainfix.planning.strategies import strategy_names
 from flask_chainfix.rehearsal.confirm import confirm, foresee, upgrade_faults
 from tests.disk import environment
 from tests.support import Rev, after, chain, headers_of, mended, read_directory, stamped

@@ -45,7 +45,8 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
-from flask_chainfix.planning.edits import require_known_headers, with_lock
+from flask_chainfix.planning.edits import with_lock
+from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import CatchUpPlan

@@ -21,17 +21,12 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.plans import Plan
-from flask_chainfix.planning.edits import (
-    edits_between,
-    edits_for,
-    require_known_headers,
-    summed_up,
-    with_lock,
-)
+from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.safety import refuse_doubted
+from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.planning.mending import mend_impassable
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relocate
-from flask_chainfix.planning.safety import refuse_doubted
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 
@@ -132,7 +127,7 @@ def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
     Raises:
         CannotPlan, UnsafeForDatabases, CannotRewrite: it is refused.
     """
-    after = now.after(edits_for(now, plan))
+    after = now.after(edits_for(now, plan.parents))
     movable = {relink.revision for relink in plan.relinks}
     after, untied = mend_impassable(after, movable)
     plan = summed_up(now, after, plan, untied, ())

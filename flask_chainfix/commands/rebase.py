@@ -213,7 +213,7 @@ def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
     _require_all(rebase)
     rebase = _told_apart(rebase, asks_git=False)
     plan = put_on_top(rebase.start, _mine(rebase), ref)
-    return rebase.start.after(edits_for(rebase.start, plan))
+    return rebase.start.after(edits_for(rebase.start, plan.parents))
 
 
 def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
@@ -236,7 +236,7 @@ def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
 def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere."""
     before, start = rebase.now, rebase.start
-    after = start.after(edits_for(start, plan))
+    after = start.after(edits_for(start, plan.parents))
     after, untied = mend_impassable(after, mine)
     plan = summed_up(before, after, plan, (*rebase.mends, *untied), ())
     edits = edits_between(before, after)

@@ -15,7 +15,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import CarryOver
-from flask_chainfix.planning.edits import require_known_headers
+from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.schema.footprint import Action
 
 _NAMED = 3  # revisions that a sentence names

@@ -22,10 +22,10 @@ from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseSta
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Plan, Reason, Wishes
-from flask_chainfix.planning.draft import Links
-from flask_chainfix.planning.edits import make_plan, require_known_headers
+from flask_chainfix.planning.linking.draft import Links
+from flask_chainfix.planning.linking.safety import refuse_unsafe
+from flask_chainfix.planning.linking.strategies import make_plan, require_known_headers
 from flask_chainfix.planning.mending.case import header_of
-from flask_chainfix.planning.safety import refuse_unsafe
 from flask_chainfix.schema.footprint import Action
 
 

@@ -32,23 +32,17 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
-from flask_chainfix.planning.edits import (
-    edits_between,
-    edits_for,
-    refuse_compiled,
-    summed_up,
-    with_lock,
-)
+from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.ranking import check_wishes
+from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
+from flask_chainfix.planning.linking.strategies import AUTO, refuse_compiled
 from flask_chainfix.planning.mending import mend, mend_impassable
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
 from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
-from flask_chainfix.planning.ranking import check_wishes
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
-from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
-from flask_chainfix.planning.strategies import AUTO
 from flask_chainfix.rehearsal.confirm import foresee
 
 # What relinking is for: at the end none of it may be left.
@@ -117,7 +111,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
     plan = _linked(start, wishes, history.after(mends), uprooted, mends)
     rendered = _rendered(runtime, start, plan)
-    after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
+    after = start.after([*edits_for(start, plan.parents), *(edit for _, edit in rendered)])
     after, untied = mend_impassable(after, strict=wishes.strict)
     mends = (*mends, *untied)
     if wishes.shorten_ids:

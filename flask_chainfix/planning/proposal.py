@@ -27,7 +27,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.strategies import AUTO, ways_to_one_head
+from flask_chainfix.planning.linking.strategies import AUTO, ways_to_one_head
 
 
 @dataclass(frozen=True)

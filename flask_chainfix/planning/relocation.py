@@ -19,8 +19,8 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Plan, Reason
-from flask_chainfix.planning.draft import Links
-from flask_chainfix.planning.safety import refuse_unsafe
+from flask_chainfix.planning.linking.draft import Links
+from flask_chainfix.planning.linking.safety import refuse_unsafe
 
 _NAMED = 3  # revisions that a sentence names
 

@@ -15,9 +15,9 @@ from flask_chainfix.databases.applied.contents import with_what_they_make
 from flask_chainfix.databases.applied.has_run import Applied, applied_in
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+from flask_chainfix.planning.linking.ranking import Rank
 from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
 from flask_chainfix.planning.mending.names import Child, children_of, followed, new_id_for, renamed
-from flask_chainfix.planning.ranking import Rank
 
 _SHOWN = 4  # of what a migration does
 

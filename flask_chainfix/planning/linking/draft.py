@@ -16,9 +16,9 @@ from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
-from flask_chainfix.planning.proof import Proof, schema_reason
-from flask_chainfix.planning.ranking import Ordering
-from flask_chainfix.planning.safety import Branches, DecidedPair, refuse_unsafe
+from flask_chainfix.planning.linking.proof import Proof, schema_reason
+from flask_chainfix.planning.linking.ranking import Ordering
+from flask_chainfix.planning.linking.safety import Branches, DecidedPair, refuse_unsafe
 
 _NAMED = 3  # proofs that are spelled out with one link
 
